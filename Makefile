@@ -1,0 +1,21 @@
+# One definition of each check. `make check` is what a reviewer runs.
+PY ?= python3
+
+.PHONY: check lint types test wordlist bench
+check: lint types test
+
+lint:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types:
+	$(PY) -m mypy
+
+test:
+	$(PY) -m pytest
+
+wordlist: ## rebuild wordlists/english.txt from the SCOWL lists (Debian package scowl)
+	$(PY) wordlists/build.py
+
+bench:
+	$(PY) benchmarks/speed.py
