@@ -1,0 +1,101 @@
+"""Measures a reference profile from text of the user's own language.
+
+Source: docs/scores.md, "Reference profile".
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from random import Random
+
+from coherence.diversity import effective_number, ngrams
+from coherence.lexicon import Lexicon
+from coherence.profile import Curve, Profile
+from coherence.scores import CHARACTER_ORDER
+from coherence.text import clean, is_word, tokenize
+
+LEVEL = 0.1
+"""The reference is what nine in ten passages reach: the low end of what is normal, not its middle."""
+
+LENGTHS = tuple(round(2 ** (step / 2)) for step in range(2, 33))
+"""2 to 65,536 in steps of the square root of two."""
+
+PASSAGES = 150
+WORK = 300_000
+FEWEST_TOKENS = 1_000
+
+Effective = Callable[[int, int], float]
+"""(start, count) -> effective number of the `count` things counted from `start` on."""
+
+
+def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon | None = None) -> Profile:
+    """Measure a profile from the texts of several sources, each of which weighs the same.
+
+    For every length, passages are drawn from every source (fixed seed, so the same input gives the same
+    profile) and the curve takes the effective number that nine in ten of them reach. A source shorter
+    than twice the length is left out at that length.
+
+    Args:
+        sources: name of the source -> its text; prose, dialogue, code: whatever the model should write.
+        name: the name of the profile in reports.
+        lexicon: the words that count as English.
+
+    Raises:
+        ValueError: a source has fewer than 1,000 tokens.
+    """
+    lexicon = lexicon or Lexicon.load()
+    texts = {source: clean(text) for source, text in sorted(sources.items())}
+    tokens = {source: tokenize(text) for source, text in texts.items()}
+    for source, found in tokens.items():
+        if len(found) < FEWEST_TOKENS:
+            raise ValueError(f"{source} has {len(found)} tokens; a profile needs {FEWEST_TOKENS:,} or more")
+    known = lexicon.known(set().union(*tokens.values()))
+    curves = {
+        "bigram": _curve([_ngrams_of(found, 2) for found in tokens.values()], tokens.values()),
+        "trigram": _curve([_ngrams_of(found, 3) for found in tokens.values()], tokens.values()),
+        "english": _curve([_words_of(found, known) for found in tokens.values()], tokens.values()),
+        "character": _curve([_ngrams_of(text, CHARACTER_ORDER) for text in texts.values()], texts.values()),
+    }
+    return Profile(
+        name,
+        ", ".join(texts),
+        sum(map(len, tokens.values())),
+        date.today().isoformat(),
+        round(sum(_share(found, known) for found in tokens.values()) / len(tokens), 4),
+        curves,
+    )
+
+
+def _ngrams_of(items: Sequence[str], order: int) -> Effective:
+    return lambda start, count: effective_number(
+        ngrams(items[start : start + count + order - 1], order).values()
+    )
+
+
+def _words_of(tokens: Sequence[str], known: set[str]) -> Effective:
+    def effective(start: int, count: int) -> float:
+        counts = Counter(tokens[start : start + count])
+        return effective_number(counts[token] for token in known.intersection(counts))
+
+    return effective
+
+
+def _share(tokens: Sequence[str], known: set[str]) -> float:
+    words = [token for token in tokens if is_word(token)]
+    return sum(token in known for token in words) / max(len(words), 1)
+
+
+def _curve(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> Curve:
+    """Return the rising curve through the low end of the passages of each length."""
+    random = Random(0)
+    points = [(1, 1.0)]
+    for length in LENGTHS:
+        found = sorted(
+            effective(random.randrange(len(source) - length), length)
+            for effective, source in zip(measures, sources, strict=True)
+            if len(source) >= 2 * length
+            for _ in range(min(max(WORK // length, 8), PASSAGES))
+        )
+        if found and (level := round(found[int(LEVEL * len(found))], 4)) > points[-1][1]:
+            points.append((length, level))
+    return Curve(points)

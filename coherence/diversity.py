@@ -1,0 +1,60 @@
+"""How many different things a text holds: n-gram counts, effective numbers, diversity between samples.
+
+Source: docs/scores.md, "Effective number" and "Between samples"; Hill (1973), "Diversity and evenness".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import exp, log
+from typing import Any
+
+
+def ngrams(items: Sequence[Any], order: int) -> Counter[Any]:
+    """Count the runs of `order` neighbouring items.
+
+    >>> ngrams("abab", 2)
+    Counter({('a', 'b'): 2, ('b', 'a'): 1})
+    """
+    return Counter(zip(*(items[i:] for i in range(order)), strict=False))
+
+
+def effective_number(counts: Iterable[int]) -> float:
+    """Return the effective number of different things: `exp(-sum p ln p)` over the shares `p`.
+
+    The Hill number of order 1, that is the perplexity of the distribution: "as varied as that many
+    equally frequent things". Range: 0 for no counts, else 1 to the number of counts.
+
+    >>> effective_number([5, 5, 5, 5])
+    4.0
+    >>> round(effective_number([97, 1, 1, 1]), 2)
+    1.18
+    """
+    # Few counts differ, so each is weighed once: H = ln N - sum of c ln c / N.
+    frequencies = Counter(counts)
+    total = sum(count * times for count, times in frequencies.items())
+    if not total:
+        return 0.0
+    weighted = sum(times * count * log(count) for count, times in frequencies.items())
+    return exp(log(total) - weighted / total)
+
+
+def between_samples(samples: Sequence[Sequence[str]]) -> float | None:
+    """Return how different the samples of one step are from each other, 0 (identical) to 100.
+
+    With `m` tokenized samples and `U` = distinct bigrams of all together / sum of the distinct bigrams of
+    each: `100 * (U - 1/m) / (1 - 1/m)`. Samples without a bigram are left out; `None` if fewer than two
+    are left.
+
+    >>> between_samples([["a", "b", "c"], ["a", "b", "c"]])
+    0.0
+    >>> between_samples([["a", "b", "c"], ["d", "e", "f"]])
+    100.0
+    >>> between_samples([["a", "b", "c"]]) is None
+    True
+    """
+    bigrams = [set(zip(tokens, tokens[1:], strict=False)) for tokens in samples if len(tokens) > 1]
+    if len(bigrams) < 2:
+        return None
+    shared = 1 / len(bigrams)
+    distinct = len(set().union(*bigrams)) / sum(map(len, bigrams))
+    return 100 * max(0.0, distinct - shared) / (1 - shared)

@@ -1,0 +1,197 @@
+"""The gate: halts a run whose samples have collapsed, and says why.
+
+It knows scores and steps only: no files, no frameworks, no clock. Source: docs/gate.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coherence.scores import Scores
+
+FORMAT = 1
+
+Position = tuple[int, int]
+"""Where a sample stands in the run: (step, index within the step)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says of one sample, with its reason.
+
+    Attributes:
+        halt: training should stop now. Stays true once true; never true when only observing.
+        collapsed: the gate has fired, whether or not it may ask to stop.
+        low: this sample is low on every scale.
+        streak: how many low samples count towards a halt.
+        patience: how many halt.
+        step: the step of this sample.
+        samples: (step, index) of the samples that count.
+        reason: one sentence.
+    """
+
+    halt: bool
+    collapsed: bool
+    low: bool
+    streak: int
+    patience: int
+    step: int
+    samples: tuple[Position, ...]
+    reason: str
+
+
+class Gate:
+    """Halts on the `patience`-th low sample in a row.
+
+    A fine sample ends the streak; one too short to judge is passed over. With `window`, `patience` low
+    samples among the last `window` that were not passed over are enough. Samples of steps below `warmup`
+    are passed over. The same (step, index) counts once. Steps that go back are a restart: the streak
+    starts anew. Once halted the gate stays halted until `reset`.
+
+    Args:
+        threshold: a sample is low when every score it has is strictly below, 0 < threshold <= 100.
+        patience: how many low samples halt, 1 or more.
+        window: None for "in a row", else at least `patience`.
+        warmup: first step that is judged.
+        observe_only: decide and report, never ask to stop.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    >>> from coherence import score
+    >>> gate = Gate(patience=2)
+    >>> gate.update(score("Budy Budy Budy Budy"), step=100).halt
+    False
+    >>> verdict = gate.update(score("'' '' '' '' '' '' '' ''"), step=200)
+    >>> verdict.halt, verdict.streak
+    (True, 2)
+    >>> verdict.reason
+    '2 samples in a row scored below 30 on every scale, from step 100 to step 200'
+    """
+
+    def __init__(
+        self,
+        threshold: float = 30.0,
+        patience: int = 5,
+        window: int | None = None,
+        warmup: int = 0,
+        observe_only: bool = False,
+    ) -> None:
+        if not 0 < threshold <= 100:
+            raise ValueError(f"threshold {threshold!r}; expected a number above 0 and at most 100")
+        if patience < 1:
+            raise ValueError(f"patience {patience!r}; expected 1 or more")
+        if window is not None and window < patience:
+            raise ValueError(f"window {window!r}; expected at least the patience, {patience!r}, or None")
+        if warmup < 0:
+            raise ValueError(f"warmup {warmup!r}; expected a step, 0 or later")
+        self.threshold = threshold
+        self.patience = patience
+        self.window = window
+        self.warmup = warmup
+        self.observe_only = observe_only
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the only way back from a halt."""
+        self._judged: list[tuple[Position, bool]] = []  # the last samples that were not passed over
+        self._step: int | None = None
+        self._seen: set[int] = set()  # indexes handed in at the current step
+        self._halt_reason: str | None = None
+
+    @property
+    def halted(self) -> bool:
+        """Whether the gate has fired."""
+        return self._halt_reason is not None
+
+    def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
+        """Take one sample's scores and return the verdict.
+
+        Args:
+            scores: of the sample.
+            step: the training step it was drawn at.
+            index: which of the samples of that step it is.
+        """
+        low = scores.low(self.threshold)
+        if self.halted:
+            return self._verdict(step, low, str(self._halt_reason))
+        if self._repeated(step, index):
+            return self._verdict(step, low, f"sample {index} of step {step} was counted already")
+        if step < self.warmup:
+            return self._verdict(step, low, f"passed over: step {step} is in the warm-up of {self.warmup}")
+        if not low and not scores.scorable:
+            return self._verdict(step, low, f"passed over: too short to judge ({scores.tokens} tokens)")
+        self._judge((step, index), low)
+        return self._verdict(step, low, self._halt_reason or self._describe(scores, low))
+
+    def _repeated(self, step: int, index: int) -> bool:
+        """Note the sample's place in the run; tell whether it was handed in before."""
+        if self._step is None or step != self._step:
+            if self._step is not None and step < self._step:
+                self._judged = []  # a restart
+            self._step, self._seen = step, set()
+        repeated = index in self._seen
+        self._seen.add(index)
+        return repeated
+
+    def _judge(self, position: Position, low: bool) -> None:
+        if self.window is None and not low:
+            self._judged = []
+        else:
+            self._judged = [*self._judged, (position, low)][-(self.window or self.patience) :]
+        counting = self._counting()
+        if len(counting) >= self.patience:
+            self._halt_reason = self._describe_halt(counting)
+
+    def _counting(self) -> tuple[Position, ...]:
+        return tuple(position for position, low in self._judged if low)
+
+    def _describe_halt(self, counting: tuple[Position, ...]) -> str:
+        if self.window is None:
+            which = f"{len(counting)} samples in a row"
+        else:
+            which = f"{len(counting)} of the last {len(self._judged)} samples"
+        where = f"from step {counting[0][0]} to step {counting[-1][0]}"
+        return f"{which} scored below {self.threshold:g} on every scale, {where}"
+
+    def _describe(self, scores: Scores, low: bool) -> str:
+        count = f"{len(self._counting())} of {self.patience}"
+        if low:
+            return f"low on every scale ({count} that halt): {_written(scores)}"
+        return f"fine ({count} that halt): {_written(scores)}"
+
+    def _verdict(self, step: int, low: bool, reason: str) -> Verdict:
+        counting, collapsed = self._counting(), self.halted
+        halt = collapsed and not self.observe_only
+        return Verdict(halt, collapsed, low, len(counting), self.patience, step, counting, reason)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the gate remembers, as plain JSON values; its settings are not among them."""
+        return {
+            "format": FORMAT,
+            "judged": [[step, index, low] for (step, index), low in self._judged],
+            "step": self._step,
+            "seen": sorted(self._seen),
+            "halt_reason": self._halt_reason,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped.
+
+        Raises:
+            ValueError: the state is of another format.
+        """
+        if state.get("format") != FORMAT:
+            raise ValueError(f"gate state of format {state.get('format')!r}; this version reads {FORMAT}")
+        self._judged = [((int(step), int(index)), bool(low)) for step, index, low in state["judged"]]
+        self._step = state["step"]
+        self._seen = set(state["seen"])
+        self._halt_reason = state["halt_reason"]
+
+
+def _written(scores: Scores) -> str:
+    names = ("bigram", "trigram", "english", "character")
+    return ", ".join(
+        f"{name} {'none' if value is None else f'{value:.0f}'}"
+        for name, value in zip(names, scores.values, strict=True)
+    )

@@ -1,0 +1,127 @@
+"""The four scores of one sample, each from 0 to 100.
+
+Source: docs/scores.md.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from coherence.diversity import effective_number, ngrams
+from coherence.lexicon import Lexicon
+from coherence.profile import Curve, Profile
+from coherence.text import clean, is_word, tokenize
+
+CHARACTER_ORDER = 4
+"""Characters are counted in fours; docs/scores.md says what three, four and five catch."""
+
+ENOUGH_TOKENS = 10
+ENOUGH_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The four scores of a sample; `None` where a score has no meaning (no trigram in two tokens).
+
+    Attributes:
+        bigram: diversity of pairs of neighbouring tokens, 0 to 100.
+        trigram: diversity of triples of neighbouring tokens, 0 to 100.
+        english: English words, present and varied, 0 to 100.
+        character: diversity of runs of four characters, 0 to 100.
+        tokens: length of the sample in tokens.
+        characters: length of the sample in characters.
+    """
+
+    bigram: float | None
+    trigram: float | None
+    english: float | None
+    character: float | None
+    tokens: int
+    characters: int
+
+    @property
+    def values(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """The four scores in the order bigram, trigram, english, character."""
+        return self.bigram, self.trigram, self.english, self.character
+
+    @property
+    def scorable(self) -> bool:
+        """Whether the sample is long enough to judge: 10 tokens or 40 characters."""
+        return self.tokens >= ENOUGH_TOKENS or self.characters >= ENOUGH_CHARACTERS
+
+    def low(self, threshold: float = 30.0) -> bool:
+        """Tell whether every score there is lies strictly below `threshold`.
+
+        A sample that lacks a score is low only if it is long enough to judge. A sample without any text
+        scores 0 four times and is low.
+
+        >>> score("Budy Budy Budy Budy").low()
+        True
+        >>> score("D").low()
+        False
+        """
+        scores = [value for value in self.values if value is not None]
+        return (len(scores) == 4 or self.scorable) and all(value < threshold for value in scores)
+
+
+def score(
+    text: str, prompt: str | None = None, lexicon: Lexicon | None = None, profile: Profile | None = None
+) -> Scores:
+    """Score one sample on the four scales.
+
+    Each score compares the sample's length with the length at which reference text holds as many
+    different things: `100 * (M - 1) / (N - 1)`, where `N` things were counted and the reference's
+    effective number at `M` equals the sample's; clipped to 0..100. Text that says the same thing r times
+    scores about 100 / r on every scale.
+
+    Args:
+        text: what the model wrote, any string.
+        prompt: cut off if `text` begins with it.
+        lexicon: the words that count as English; default the list that comes with the package.
+        profile: the reference; default broad English.
+
+    >>> s = score("The cat sat by the door and waited for the rain to stop.")
+    >>> s.tokens, s.scorable, s.low(30.0)
+    (14, True, False)
+    >>> score("the the the the the the the the the the the").english
+    0.0
+    """
+    lexicon = lexicon or Lexicon.load()
+    profile = profile or Profile.load()
+    cleaned = clean(text, prompt)
+    if not cleaned:
+        return Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
+    tokens = tokenize(cleaned)
+    return Scores(
+        _diversity(ngrams(tokens, 2), profile.curves["bigram"]),
+        _diversity(ngrams(tokens, 3), profile.curves["trigram"]),
+        _english(tokens, lexicon, profile),
+        _diversity(ngrams(cleaned, CHARACTER_ORDER), profile.curves["character"]),
+        len(tokens),
+        len(cleaned),
+    )
+
+
+def _diversity(counts: Counter[tuple[str, ...]], curve: Curve) -> float | None:
+    return _against(curve, effective_number(counts.values()), counts.total())
+
+
+def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | None:
+    """Return the lower of two: how varied the English words are, and how many of the words are English."""
+    counts = Counter(tokens)
+    english = lexicon.known(counts)
+    varied = _against(
+        profile.curves["english"], effective_number(counts[token] for token in english), len(tokens)
+    )
+    if varied is None:
+        return None
+    words = sum(count for token, count in counts.items() if is_word(token))
+    share = sum(counts[token] for token in english) / words if words else 0.0
+    return min(varied, 100 * share / profile.english_share)
+
+
+def _against(curve: Curve, effective: float, counted: int) -> float | None:
+    """Return the share of its own length that reference text needs for the same diversity, in percent."""
+    if counted < 2:
+        return None
+    share = (curve.length_for(effective) - 1) / (counted - 1)
+    return 100 * min(max(share, 0.0), 1.0)

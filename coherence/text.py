@@ -1,0 +1,107 @@
+"""What counts as text, as a token and as a word: every pattern of the package is in this file.
+
+Source: docs/scores.md, "Text to tokens".
+"""
+
+from collections.abc import Iterator
+
+import regex
+
+LONGEST_WORD = 24
+"""Longer runs of letters are no English words, they are loops without spaces, hashes or unspaced scripts."""
+
+PIECE = 4
+"""Length of the pieces such a run is cut into: short, so that a loop of any small period shows."""
+
+SPECIAL = regex.compile(
+    r"(?: <\|[^<>|\s]{1,40}\|>"
+    r"  | </?s>"
+    r"  | <(?:pad|unk|bos|eos|mask|cls|sep|start_of_turn|end_of_turn)>"
+    r"  | \[(?:pad|unk|bos|eos|mask|cls|sep)\]"
+    r")++",
+    regex.IGNORECASE | regex.VERBOSE,
+)
+"""Special tokens of tokenizers: they are the model's punctuation, not its text."""
+
+_TOKEN = r"(?V1){letter}++(?:['’\-]{letter}++)*+|\S"
+# One pattern for all scripts, and the same one for ASCII text alone, where it is three times faster.
+_ANY_SCRIPT = regex.compile(_TOKEN.format(letter=r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"))
+_ASCII = regex.compile(_TOKEN.format(letter="[a-z0-9]"))
+_JOINT = regex.compile(r"['’\-]")
+
+
+def clean(text: str, prompt: str | None = None) -> str:
+    r"""Return what is to be scored: the answer alone, stripped and case-folded.
+
+    Special tokens become a space, a leading `prompt` is cut off, of a chat only the answers stay.
+
+    >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
+    'there was'
+    >>> clean("> What is it?\n< A list.")
+    'a list.'
+    """
+    text = SPECIAL.sub(" ", text).strip()
+    if prompt:
+        text = text.removeprefix(SPECIAL.sub(" ", prompt).strip()).strip()
+    return answers(text).casefold()
+
+
+def answers(text: str) -> str:
+    r"""Return the answers of a chat written with `> question` and `< answer` lines, any other text as it is.
+
+    >>> answers("> Why?\n< Because.\nTruly.\n> Really?\n< Yes.")
+    'Because.\nTruly.\nYes.'
+    >>> answers("> a quotation\nand a reply")
+    '> a quotation\nand a reply'
+    """
+    if not text.startswith(("> ", "< ")) or not (text.startswith("< ") or "\n< " in text):
+        return text
+    return "\n".join(_answer_lines(text)).strip()
+
+
+def _answer_lines(text: str) -> Iterator[str]:
+    answering = False
+    for line in text.split("\n"):
+        if line.startswith(("> ", "< ")):
+            answering = line.startswith("< ")
+            line = line[2:]
+        if answering:
+            yield line
+
+
+def tokenize(cleaned: str) -> list[str]:
+    """Return the tokens of cleaned text.
+
+    A word is a run of letters, marks and digits with inner apostrophes or hyphens; each Han character and
+    each kana is a token; so is every other character that is not white space. A run longer than
+    `LONGEST_WORD` is cut at its joints, and what is still longer into pieces of `PIECE` characters.
+
+    >>> tokenize("the well-kept cat's '' 東京!")
+    ['the', 'well-kept', "cat's", "'", "'", '東', '京', '!']
+    >>> tokenize("main" * 7)
+    ['main', 'main', 'main', 'main', 'main', 'main', 'main']
+    """
+    tokens: list[str] = (_ASCII if cleaned.isascii() else _ANY_SCRIPT).findall(cleaned)
+    if tokens and len(max(tokens, key=len)) > LONGEST_WORD:
+        return [piece for token in tokens for piece in _pieces(token)]
+    return tokens
+
+
+def _pieces(token: str) -> Iterator[str]:
+    if len(token) <= LONGEST_WORD:
+        yield token
+        return
+    for part in _JOINT.split(token):
+        if len(part) <= LONGEST_WORD:
+            yield part
+        else:
+            yield from (part[i : i + PIECE] for i in range(0, len(part), PIECE))
+
+
+def is_word(token: str) -> bool:
+    """Tell a word from a number or a sign: it begins with a letter.
+
+    >>> [is_word(token) for token in ("cat", "été", "42", "!")]
+    [True, True, False, False]
+    """
+    return token[0].isalpha()
