@@ -1,0 +1,465 @@
+"""The loss: its units, its tracker, the words for its trend, its phases.
+
+The trend is judged by simulation: curves with the noise of minibatches, the share of steps that are named
+wrongly, and the step at which an alarm begins.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from coherence.loss import (
+    LossTracker,
+    Minimum,
+    SourceLoss,
+    Trend,
+    advantage,
+    perplexity,
+    phases,
+    true_loss,
+    uniform_baseline,
+)
+
+NAN, INF = math.nan, math.inf
+STEPS = 20_000
+STEP = np.arange(1, STEPS + 1)
+POWER_LAW = np.minimum(8 * STEP**-0.3 + 2.2, 9.0)
+NOISES = [0.05, 0.1, 0.3]
+
+
+def tracked(losses: Sequence[float], vocab_size: int | None = None, window: int = 100) -> LossTracker:
+    tracker = LossTracker(vocab_size, window)
+    for step, loss in enumerate(losses):
+        tracker.update(step=step, loss=loss)
+    return tracker
+
+
+def trends(
+    curve: NDArray[np.float64], noise: float = 0.0, vocab_size: int | None = None, window: int = 100
+) -> list[Trend | None]:
+    tracker, seen = LossTracker(vocab_size, window), []
+    for step, loss in enumerate((curve + np.random.default_rng(0).normal(0, noise, len(curve))).tolist()):
+        tracker.update(step, loss)
+        seen.append(tracker.trend)
+    return seen
+
+
+def share(seen: Sequence[Trend | None], *words: Trend) -> float:
+    return sum(word in words for word in seen) / len(seen)
+
+
+# Units
+
+
+def test_a_loss_beyond_every_float_is_an_infinite_perplexity() -> None:
+    assert perplexity(1e6) == perplexity(INF) == INF
+    assert perplexity(0) == 1
+    assert perplexity(-INF) == 0
+    assert math.isnan(perplexity(NAN))
+
+
+@given(st.floats(0, 700), st.integers(1, 10**6))
+def test_advantage_is_vocabulary_over_perplexity(loss: float, vocab_size: int) -> None:
+    assert advantage(loss, vocab_size) == pytest.approx(vocab_size / perplexity(loss))
+
+
+@pytest.mark.parametrize(("loss", "expected"), [(INF, 0.0), (1e6, 0.0), (0.0, 65.0), (-INF, INF)])
+def test_advantage_is_defined_for_every_loss(loss: float, expected: float) -> None:
+    assert advantage(loss, 65) == expected
+
+
+@pytest.mark.parametrize("vocab_size", [0, -1, NAN])
+def test_a_vocabulary_of_nothing_is_refused(vocab_size: int) -> None:
+    for refuse in (uniform_baseline, lambda size: advantage(1.0, size), LossTracker):
+        with pytest.raises(ValueError, match=rf"vocab_size must be .* not {vocab_size!r}"):
+            refuse(vocab_size)
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad_norm", "hidden"),
+    [
+        # A trainer that hides a not-a-number logs 0.0 beside a gradient norm that gives it away.
+        (0.0, NAN, True),
+        (-0.0, INF, True),
+        # A loss of zero may be true, and a loss that is not zero was not hidden.
+        (0.0, None, False),
+        (0.0, 0.0, False),
+        (3.43, NAN, False),
+    ],
+)
+def test_a_zero_is_a_hidden_nan_only_beside_a_gradient_norm_that_is_not_finite(
+    loss: float, grad_norm: float | None, hidden: bool
+) -> None:
+    assert math.isnan(true_loss(loss, grad_norm)) is hidden
+
+
+# The tracker
+
+
+def test_nothing_is_known_before_any_loss() -> None:
+    tracker = LossTracker()
+    assert (tracker.step, tracker.loss, tracker.count, tracker.trend) == (None, None, 0, None)
+    assert (tracker.smma, tracker.perplexity, tracker.advantage, tracker.minimum) == (None, None, None, None)
+    assert (tracker.uniform_baseline, tracker.sources) == (None, {})
+
+
+def test_one_loss_sets_everything() -> None:
+    tracker = LossTracker(vocab_size=8449)
+    tracker.update(step=1200, loss=3.43, source="gutenberg")
+    assert (tracker.step, tracker.loss, tracker.count, tracker.smma) == (1200, 3.43, 1, 3.43)
+    assert tracker.perplexity == perplexity(3.43)
+    assert tracker.advantage == advantage(3.43, 8449)
+    assert tracker.uniform_baseline == math.log(8449)
+    assert tracker.minimum == Minimum(3.43, 1200)
+    assert tracker.sources == {"gutenberg": SourceLoss(3.43, 3.43)}
+
+
+def test_a_window_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"window must be .* at least 1, not 0"):
+        LossTracker(window=0)
+
+
+def test_every_source_keeps_its_own_loss_and_smma() -> None:
+    tracker = LossTracker(window=2)
+    for step, (source, loss) in enumerate([("easy", 2.0), ("hard", 6.0), ("easy", 1.0), ("hard", NAN)]):
+        tracker.update(step, loss, source=source)
+    assert tracker.sources["easy"] == SourceLoss(1.0, 1.5)
+    assert math.isnan(tracker.sources["hard"].loss)
+    assert tracker.sources["hard"].smma == 6.0
+    assert tracker.smma == pytest.approx(((2 + 6) / 2 + 1) / 2)
+
+
+def test_a_source_that_never_was_finite_has_no_smma() -> None:
+    tracker = LossTracker()
+    tracker.update(0, INF, source="broken")
+    assert tracker.sources["broken"] == SourceLoss(INF, None)
+
+
+@pytest.mark.parametrize("loss", [NAN, INF, -INF])
+def test_a_loss_that_is_not_finite_is_a_state_and_never_enters_the_smma(loss: float) -> None:
+    tracker = tracked([3.0, loss])
+    assert (tracker.trend, tracker.smma, tracker.count) == ("not finite", 3.0, 1)
+    tracker.update(2, 3.0)
+    assert (tracker.trend, tracker.smma) == ("plateau", 3.0)
+
+
+def test_a_run_of_nothing_but_nan_has_a_trend_and_no_numbers() -> None:
+    tracker = tracked([NAN, NAN], vocab_size=65)
+    assert (tracker.trend, tracker.smma, tracker.advantage) == ("not finite", None, None)
+
+
+def test_a_nan_logged_as_zero_does_not_lower_the_smma() -> None:
+    tracker = tracked([3.0])
+    tracker.update(1, 0.0, grad_norm=NAN)
+    assert (tracker.trend, tracker.smma) == ("not finite", 3.0)
+
+
+def test_the_minimum_is_the_lowest_smma_and_its_last_step() -> None:
+    assert tracked([5.0, 3.0, 3.0, 4.0], window=1).minimum == Minimum(3.0, 2)
+
+
+def test_steps_that_go_back_continue_the_averages() -> None:
+    tracker = tracked([4.0] * 50)
+    tracker.update(10, 4.0)
+    assert (tracker.step, tracker.count, tracker.smma) == (10, 51, 4.0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(), st.sampled_from([None, "books", "code"])), max_size=60),
+    st.integers(0, 60),
+    st.sampled_from([1, 3, 100]),
+)
+def test_a_tracker_restored_in_mid_run_behaves_as_if_never_stopped(
+    run: list[tuple[float, str | None]], cut: int, window: int
+) -> None:
+    through, stopped = LossTracker(2305, window), LossTracker(2305, window)
+    for step, (loss, source) in enumerate(run):
+        if step == cut:
+            saved = json.dumps(stopped.state_dict(), allow_nan=False)
+            stopped = LossTracker()
+            stopped.load_state_dict(json.loads(saved))
+        through.update(step, loss, source)
+        stopped.update(step, loss, source)
+        assert stopped.trend == through.trend
+    assert stopped.state_dict() == through.state_dict()
+
+
+def test_a_fresh_state_restores_as_fresh_and_a_nan_as_a_nan() -> None:
+    fresh, broken = LossTracker(), LossTracker()
+    fresh.load_state_dict(LossTracker(window=7).state_dict())
+    assert (fresh.trend, fresh.window) == (None, 7)
+    broken.load_state_dict(tracked([3.0, INF]).state_dict())
+    assert (broken.trend, broken.smma) == ("not finite", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"format": 2}, "must have format 1, not 2"), ({"format": None}, "must have format 1, not None")],
+)
+def test_a_state_of_another_format_is_refused_and_changes_nothing(
+    change: dict[str, object], message: str
+) -> None:
+    tracker = tracked([3.0])
+    with pytest.raises(ValueError, match=message):
+        tracker.load_state_dict(tracked([5.0]).state_dict() | change)
+    assert tracker.smma == 3.0
+
+
+def test_a_state_that_lacks_a_value_is_refused_by_its_name() -> None:
+    state = tracked([3.0]).state_dict()
+    del state["noise"]
+    with pytest.raises(ValueError, match=r"lacks \['noise'\]"):
+        LossTracker().load_state_dict(state)
+
+
+def test_the_state_does_not_grow_with_the_run() -> None:
+    short, long = (tracked([3.0] * count).state_dict() for count in (10, 10_000))
+    assert {name: type(value) for name, value in long.items()} == {
+        name: type(value) for name, value in short.items()
+    }
+
+
+# The trend, on few values
+
+
+@pytest.mark.parametrize(
+    ("losses", "vocab_size", "window", "expected"),
+    [
+        # One value: near the uniform baseline or not, and no way to know without a vocabulary.
+        ([9.0], 8449, 100, "early"),
+        ([3.4], 8449, 100, "converging"),
+        ([3.4], None, 100, "early"),
+        # The smoothed loss still hangs near the baseline, the last loss does not.
+        ([9.0, 3.5], 8449, 100, "converging"),
+        ([8.0, 3.5, 2.8], 2305, 100, "converging"),
+        # A model that gets worse than guessing by one nat is no longer merely young.
+        ([9.0, 11.0], 8449, 1, "collapsed"),
+        # A window of one takes every value for the truth.
+        ([4.29, 3.60, 3.43], 8449, 1, "converging"),
+        ([4.29, 3.60, 3.43, 3.54], 8449, 1, "diverging"),
+        ([4.29, 3.60, 3.43, 3.54, 4.05, 4.54], 8449, 1, "collapsed"),
+        # No change at all, at any size and sign.
+        ([3.0] * 3, None, 100, "plateau"),
+        ([3.43] * 500, None, 100, "plateau"),
+        ([0.0] * 500, None, 100, "plateau"),
+        ([-2.0] * 500, None, 100, "plateau"),
+        # Finite and absurd.
+        ([3.0, 1e300], None, 100, "plateau"),
+        ([3.0] * 500 + [1e300] * 500, None, 100, "collapsed"),
+    ],
+)
+def test_the_trend_of_a_few_values(
+    losses: list[float], vocab_size: int | None, window: int, expected: Trend
+) -> None:
+    assert tracked(losses, vocab_size, window).trend == expected
+
+
+@given(st.lists(st.floats(), max_size=30), st.sampled_from([None, 1, 65]), st.sampled_from([1, 2, 100]))
+def test_no_sequence_of_losses_breaks_the_tracker(
+    losses: list[float], vocab_size: int | None, window: int
+) -> None:
+    tracker = tracked(losses, vocab_size, window)
+    assert (tracker.trend is None) == (not losses)
+
+
+# The trend, on simulated runs: what share of the steps is named wrongly
+
+
+@pytest.mark.parametrize(("noise", "wrong"), [(0.05, 0.01), (0.1, 0.01), (0.3, 0.35)])
+def test_a_power_law_is_converging_all_the_way(noise: float, wrong: float) -> None:
+    seen = trends(POWER_LAW, noise, vocab_size=8449)
+    assert share(seen, "converging") > 1 - wrong
+    assert share(seen, "diverging", "collapsed") == 0
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_cosine_decay_is_converging_after_its_flat_beginning(noise: float) -> None:
+    curve = 3 + 3 * (1 + np.cos(np.pi * STEP / STEPS))
+    assert share(trends(curve, noise)[3_000:], "converging") > 0.99
+
+
+@pytest.mark.parametrize("noise", [*NOISES, 1.0])
+def test_a_true_plateau_is_a_plateau(noise: float) -> None:
+    seen = trends(np.full(STEPS, 2.5), noise)
+    assert share(seen, "plateau") > 0.93
+    assert share(seen[2_000:], "plateau") > 0.99
+    assert share(seen, "diverging", "collapsed") == 0
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_plateau_is_named_before_the_run_is_half_as_long_again(noise: float) -> None:
+    curve = np.where(STEP < 10_000, POWER_LAW, POWER_LAW[9_999])
+    seen = trends(curve, noise)
+    assert share(seen[15_000:], "plateau") > 0.99
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_learning_that_starts_again_is_named_within_a_few_hundred_steps(noise: float) -> None:
+    curve = 2.8 - 0.6 * (1 - np.exp(-np.maximum(STEP - 10_000, 0) / 2_000))
+    seen = trends(curve, noise)
+    assert 10_000 < seen.index("converging", 9_000) < 10_600
+    assert share(seen[10_600:15_000], "converging") > 0.99
+
+
+# The trend, on simulated runs: when the alarm begins
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_rise_of_three_tenths_is_an_alarm_while_it_lasts(noise: float) -> None:
+    seen = trends(POWER_LAW + np.clip((STEP - 10_000) / 1_000, 0, 1) * 0.3, noise)
+    assert 10_300 < seen.index("diverging") < 10_800
+    assert "collapsed" not in seen
+    assert share(seen[18_000:], "diverging") == 0  # no longer rising
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_slow_rise_late_in_a_run_is_an_alarm_as_well(noise: float) -> None:
+    seen = trends(np.where(STEP < 12_000, POWER_LAW, POWER_LAW[11_999] + (STEP - 12_000) * 1e-4), noise)
+    assert 12_500 < seen.index("diverging") < 13_700
+    assert share(seen[14_000:], "diverging") > 0.99
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_rise_of_two_nats_diverges_and_then_collapses(noise: float) -> None:
+    seen = trends(POWER_LAW + np.clip((STEP - 10_000) / 500, 0, 1) * 2, noise)
+    assert 10_040 < seen.index("diverging") < 10_250
+    assert 10_250 < seen.index("collapsed") < 10_450
+    assert share(seen[10_450:], "collapsed") == 1
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_single_spikes_are_no_alarm(noise: float) -> None:
+    curve = POWER_LAW.copy()
+    curve[[300, 2_000, 5_000, 9_000, 15_000]] += 6
+    assert share(trends(curve, noise), "diverging", "collapsed") == 0
+
+
+def test_a_bump_during_warmup_is_no_alarm() -> None:
+    bump = 10.8 + STEP[:50] / 50 * 0.7
+    decay = 8 * np.arange(1, 5_000) ** -0.3 + 3.5
+    for vocab_size in (None, 50_257):
+        seen = trends(np.concatenate([bump, decay]), 0.1, vocab_size)
+        assert share(seen, "diverging", "collapsed") == 0
+        assert share(seen[200:], "converging") > 0.95
+
+
+def test_a_leak_that_drives_the_loss_to_nothing_is_no_rise() -> None:
+    clean = np.maximum(8 * np.exp(-STEP / 1_500), 0.001)
+    seen = trends(clean * (1 + np.random.default_rng(1).normal(0, 0.1, STEPS)))
+    assert share(seen, "converging", "plateau", "early") == 1
+    assert share(seen, "converging") > 0.95
+
+
+def test_a_first_batch_that_was_lucky_does_not_make_the_rest_a_collapse() -> None:
+    curve = np.full(3_000, 3.0)
+    curve[0] = 1.5
+    assert share(trends(curve, 0.5), "diverging", "collapsed") == 0
+
+
+# Phases
+
+
+def labels(losses: Sequence[float]) -> list[str]:
+    return [phase.label for phase in phases(range(len(losses)), losses)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        # Little or nothing to say.
+        ([], []),
+        ([3.0], ["minimum"]),
+        ([3.0, 2.0], ["converging", "minimum"]),
+        ([3.0, 3.5], ["minimum", "diverging"]),
+        ([2.0] * 5, ["minimum", "plateau"]),
+        ([0.0] * 3, ["minimum", "plateau"]),
+        # Before the minimum: a plateau, a steady fall that is none, a bump that was overcome.
+        ([4.0, 3.0, 3.1, 2.95, 2.0], ["converging", "plateau", "minimum"]),
+        ([4.0, 3.0, 2.97, 2.94, 2.0], ["converging", "minimum"]),
+        ([4.0, 3.0, 3.8, 3.4, 2.0], ["converging", "diverging", "converging", "minimum"]),
+        ([4.0, 3.0, 5.0, 2.0], ["converging", "collapsed", "minimum"]),
+        # After it: noise, a rise, a fall back.
+        ([3.0, 2.0, 2.02, 2.01], ["converging", "minimum", "plateau"]),
+        ([3.0, 2.0, 2.5, 2.9, 3.1], ["converging", "minimum", "diverging", "collapsed"]),
+        ([3.0, 2.0, 2.8, 2.2], ["converging", "minimum", "diverging", "converging"]),
+        # Very small, and negative.
+        ([0.3, 0.002, 0.004, 0.003], ["converging", "minimum", "plateau"]),
+        ([-1.0, -2.0, -1.5, -0.5], ["converging", "minimum", "diverging", "collapsed"]),
+        # Not finite.
+        ([NAN] * 3, ["not finite"]),
+        ([4.0, 3.0, NAN, INF, 2.0, NAN], ["converging", "not finite", "minimum", "not finite"]),
+    ],
+)
+def test_the_phases_of_short_curves(losses: list[float], expected: list[str]) -> None:
+    assert labels(losses) == expected
+
+
+@given(st.lists(st.floats(), max_size=40))
+def test_phases_cover_every_step_once_and_in_order(losses: list[float]) -> None:
+    found = phases(range(len(losses)), losses)
+    covered = [step for phase in found for step in range(int(phase.start), int(phase.end) + 1)]
+    assert covered == list(range(len(losses)))
+    assert sum(phase.label == "minimum" for phase in found) == any(map(math.isfinite, losses[:12]))
+
+
+def test_a_phase_holds_the_mean_losses_at_both_its_ends() -> None:
+    first, *_, last = phases([10, 20, 30, 40], [5.0, 4.0, 3.0, 3.5])
+    assert (first.start, first.end, first.first, first.last) == (10, 20, 5.0, 4.0)
+    assert (last.label, last.start, last.end) == ("diverging", 40, 40)
+
+
+def test_points_are_put_in_order_and_a_repeated_step_counts_once_the_later() -> None:
+    assert phases([30, 10, 20, 20], [2.0, 4.0, 9.0, 3.0]) == phases([10, 20, 30], [4.0, 3.0, 2.0])
+
+
+def test_steps_and_losses_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="of one length, not 2 and 1"):
+        phases([1, 2], [3.0])
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_hundred_thousand_noisy_points_read_as_the_curve_beneath_them(noise: float) -> None:
+    corners = {0: 5.0, 20_000: 3.0, 60_000: 3.0, 70_000: 2.0, 80_000: 2.0, 99_999: 3.6}
+    curve = np.interp(np.arange(100_000), [*corners], [*corners.values()])
+    noisy = curve + np.random.default_rng(0).normal(0, noise, len(curve))
+    found = phases(range(100_000), noisy.tolist())
+    story = ["converging", "plateau", "converging", "minimum", "diverging", "collapsed"]
+    assert [phase.label for phase in found] == story
+    assert 16_000 < found[1].start < 26_000
+    assert 55_000 < found[1].end < 67_000
+
+
+def test_a_few_nans_vanish_in_a_range_and_a_range_of_them_does_not() -> None:
+    losses = np.linspace(5, 2, 1_200)
+    losses[::7] = NAN
+    assert labels(losses.tolist()) == ["converging", "minimum"]
+    losses[400:600] = NAN
+    assert labels(losses.tolist()) == ["converging", "not finite", "converging", "minimum"]
+
+
+def test_a_run_that_ends_in_nan_says_so_however_late() -> None:
+    found = phases(range(1_000), [*np.linspace(5, 2, 990).tolist(), *[NAN] * 10])
+    assert (found[-1].label, found[-1].start, found[-1].end) == ("not finite", 990, 999)
+
+
+def test_twelve_points_stay_twelve_ranges_and_thirteen_keep_both_ends() -> None:
+    assert len(phases(range(12), [1.0, 9.0] * 6)) == 12
+    falling = phases(range(13), [float(13 - step) for step in range(13)])
+    assert (falling[0].start, falling[-1].end, falling[-1].last) == (0, 12, 1.5)
+
+
+# The floor
+
+
+def test_the_tracker_loads_nothing_heavy() -> None:
+    code = "import sys, coherence.loss; print(sorted({'numpy', 'pydantic', 'nltk', 'rich'} & {*sys.modules}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert shown.stdout == "[]\n"
