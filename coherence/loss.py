@@ -19,7 +19,6 @@ EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learne
 COLLAPSE_NATS = 1.0  # perplexity grown e-fold
 RECENT_SHARE, PAST_SHARE = 1 / 20, 1 / 4  # of the run so far: the windows of the two means compared
 ERRORS_OF_TREND = 3  # standard errors between those two means
-ERRORS_OF_RISE = 8  # four for the minimum, which is the lowest of many values, and four for now
 DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may lie below the curve
 RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # below this a change is of no interest: share, nats
 DEVIATION_TO_SIGMA = 1.25  # sqrt(pi / 2): from mean absolute to standard deviation, normal noise
@@ -129,10 +128,11 @@ class LossTracker:
     - "collapsed": the SMMA is one nat above its minimum;
     - "early": neither the minimum of the SMMA nor the last loss is below 0.9 of the uniform baseline;
       without a vocabulary, the first loss;
-    - "diverging": the SMMA is above its minimum by more than 8 of its standard errors and 0.02 nats, and the
-      loss is rising: its mean over the last twentieth of the run is above that over the last quarter;
-    - "converging": the mean over the last twentieth is below that over the last quarter; the first loss;
-    - "plateau": the two means differ by less than 3 standard errors or 0.5 %.
+    - "diverging": the SMMA is above its minimum by 0.02 nats, and the loss is rising: its mean over the last
+      twentieth of the run is above that over the last quarter by more than the noise;
+    - "converging": the mean over the last twentieth is below that over the last quarter by more than the
+      noise; the first loss;
+    - "plateau": the two means differ by less than the noise, which is 3 standard errors or 0.5 %.
 
     The two windows grow with the run, from N and 3 N on, so that a slow change late in a long run shows. The
     noise is the SMMA of |loss - smma|; losses of neighbouring steps count as independent. On a noisy loss a
@@ -318,14 +318,12 @@ class LossTracker:
         """The weight that the first loss still has in the SMMA."""
         return float((1 - 1 / self.window) ** (count - 1))
 
-    def _standard_error(self, window: float) -> float:
-        return DEVIATION_TO_SIGMA * self._noise / math.sqrt(2 * window - 1)
-
     def _margin(self) -> float:
         """How far the recent mean must lie from the past one to be heading anywhere."""
         # Both means start at the first loss and drift off slowly: the floor grows as they do.
         floor = RELATIVE_FLOOR * abs(self._smma) * (1 - self._first_weight(self.count))
-        return max(ERRORS_OF_TREND * self._standard_error(self._recent_window()), floor)
+        error = DEVIATION_TO_SIGMA * self._noise / math.sqrt(2 * self._recent_window() - 1)
+        return max(ERRORS_OF_TREND * error, floor)
 
     def _rise(self) -> float:
         """How far the SMMA has surely risen above its minimum."""
@@ -340,8 +338,7 @@ class LossTracker:
 
     def _direction(self) -> Trend:
         gap, margin = self._recent - self._past, self._margin()
-        noise = max(ERRORS_OF_RISE * self._standard_error(self.window), ABSOLUTE_FLOOR)
-        if gap > margin and self._rise() > noise:
+        if gap > margin and self._rise() > ABSOLUTE_FLOOR:
             return "diverging"
         return "converging" if gap < -margin or self.count == 1 else "plateau"
 
