@@ -4,25 +4,25 @@ A pure table. To change what two signals ask for, change their cell in `ACTIONS`
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from coherence.loss import Trend
 
-SamplesState: TypeAlias = Literal["coherent", "some low", "collapsed", "words gone", "alike"]
+SamplesState: TypeAlias = Literal["coherent", "some low", "collapsed", "words gone", "alike", "too short"]
 Action: TypeAlias = Literal["continue", "watch", "pivot", "halt"]
 
-SAMPLES: Final[tuple[SamplesState, ...]] = ("coherent", "some low", "collapsed", "words gone", "alike")
+SAMPLES: Final[tuple[SamplesState, ...]] = get_args(SamplesState)
 
 # fmt: off
 ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
-    # loss \ samples  coherent    some low    collapsed  words gone  alike
-    "early":         ("continue", "continue", "halt",    "watch",    "watch"),
-    "converging":    ("continue", "watch",    "halt",    "pivot",    "pivot"),
-    "plateau":       ("pivot",    "watch",    "halt",    "pivot",    "pivot"),
-    "diverging":     ("pivot",    "watch",    "halt",    "halt",     "pivot"),
-    "collapsed":     ("pivot",    "watch",    "halt",    "halt",     "pivot"),
-    "not finite":    ("halt",     "halt",     "halt",    "halt",     "halt"),
-    None:            ("continue", "watch",    "halt",    "watch",    "watch"),
+    # loss \ samples  coherent    some low    collapsed  words gone  alike    too short
+    "early":         ("continue", "continue", "halt",    "watch",    "watch", "continue"),
+    "converging":    ("continue", "watch",    "halt",    "pivot",    "pivot", "watch"),
+    "plateau":       ("pivot",    "watch",    "halt",    "pivot",    "pivot", "watch"),
+    "diverging":     ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
+    "collapsed":     ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
+    "not finite":    ("halt",     "halt",     "halt",    "halt",     "halt",  "halt"),
+    None:            ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
 }
 # fmt: on
 
@@ -51,6 +51,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "The samples of a step are nearly the same while the loss is still near the uniform baseline: see "
         "whether they part, and draw them at a temperature.",
     ),
+    ("early", "too short"): (
+        "too young to judge",
+        "The loss is still near the uniform baseline and no sample was long enough to judge: let it train, "
+        "and draw longer samples.",
+    ),
     # converging
     ("converging", "coherent"): (
         "healthy",
@@ -75,6 +80,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "The loss falls but the samples of a step are nearly the same: bring variety back into the data "
         "mix or the reward.",
     ),
+    ("converging", "too short"): (
+        "nothing to read",
+        "The loss falls but no sample was long enough to judge: draw samples of a few dozen tokens before "
+        "trusting it.",
+    ),
     # plateau
     ("plateau", "coherent"): (
         "nothing more to learn here",
@@ -97,6 +107,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "settled on one answer",
         "The loss no longer falls and the samples of a step are nearly the same: change the data mix, the "
         "reward or the learning rate.",
+    ),
+    ("plateau", "too short"): (
+        "stalled and nothing to read",
+        "The loss no longer falls and no sample was long enough to judge: draw longer samples before "
+        "deciding.",
     ),
     # diverging
     ("diverging", "coherent"): (
@@ -122,6 +137,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "losing loss and variety",
         "The loss is rising and the samples of a step are nearly the same: go back to the minimum of the "
         "loss and change the data mix or the reward.",
+    ),
+    ("diverging", "too short"): (
+        "past the best, unread",
+        "The loss is rising and no sample was long enough to judge: go back to the checkpoint at its "
+        "minimum and draw longer samples.",
     ),
     # collapsed
     ("collapsed", "coherent"): (
@@ -149,6 +169,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "The loss stands a nat or more above its minimum and the samples of a step are nearly the same: go "
         "back to the minimum before changing anything else.",
     ),
+    ("collapsed", "too short"): (
+        "the loss has collapsed, unread",
+        "The loss stands a nat or more above its minimum and no sample was long enough to judge: go back to "
+        "the checkpoint at the minimum.",
+    ),
     # not finite
     ("not finite", "coherent"): (
         "the loss is not a number",
@@ -175,6 +200,11 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "The loss is not finite and the samples of a step are nearly the same: stop and look for the step "
         "where the loss broke.",
     ),
+    ("not finite", "too short"): (
+        "not a number, and unread",
+        "The loss is not finite and no sample was long enough to judge: stop and go back to the last "
+        "checkpoint with a finite loss.",
+    ),
     # no loss given
     (None, "coherent"): (
         "the samples read well",
@@ -197,6 +227,10 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "the samples are alike",
         "The samples of a step are nearly the same and no loss was given: draw them at a temperature, and "
         "look again.",
+    ),
+    (None, "too short"): (
+        "nothing to judge",
+        "No sample was long enough to judge and no loss was given: draw samples of a few dozen tokens.",
     ),
 }
 
@@ -223,7 +257,7 @@ class Diagnosis:
 def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     """Lay the two signals side by side and say what they mean.
 
-    A look-up in a table of 7 loss trends, None for no loss given, and 5 states of the samples. `samples` is
+    A look-up in a table of 7 loss trends, None for no loss given, and 6 states of the samples. `samples` is
     "collapsed" when the gate halts.
     Raises ValueError for a word that is not in the table.
     Source: design, section 5.

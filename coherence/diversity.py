@@ -5,6 +5,7 @@ Source: docs/scores.md, "Effective number" and "Between samples"; Hill (1973), "
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import exp, log
 from typing import Any
 
@@ -52,7 +53,7 @@ def between_samples(samples: Sequence[Sequence[str]]) -> float | None:
     >>> between_samples([["a", "b", "c"]]) is None
     True
     """
-    bigrams = [set(zip(tokens, tokens[1:], strict=False)) for tokens in samples if len(tokens) > 1]
+    bigrams = [set(pairwise(tokens)) for tokens in samples if len(tokens) > 1]
     if len(bigrams) < 2:
         return None
     shared = 1 / len(bigrams)

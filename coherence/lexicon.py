@@ -59,7 +59,7 @@ class Lexicon:
         token = token.replace("’", "'").removesuffix("'s")
         return token in self.words or ("-" in token and all(part in self.words for part in token.split("-")))
 
-    def known(self, tokens: Iterable[str]) -> set[str]:
+    def known(self, tokens: Iterable[str]) -> frozenset[str]:
         """Return those of the distinct `tokens` that are words.
 
         >>> sorted(Lexicon(["cat", "dog"]).known({"cat", "dog's", "xq"}))

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import exp, isfinite, log
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Curve:
 def _check_rising(points: Sequence[tuple[float, float]]) -> None:
     if len(points) < 2 or tuple(points[0]) != (1, 1):
         raise ValueError(f"a curve needs two points or more, the first (1, 1); got {list(points[:2])!r}")
-    for (count, effective), (next_count, next_effective) in zip(points, points[1:], strict=False):
+    for (count, effective), (next_count, next_effective) in pairwise(points):
         rising = count < next_count and effective < next_effective
         if not (rising and isfinite(next_count) and isfinite(next_effective)):
             raise ValueError(f"a curve must rise; got {next_count, next_effective} after {count, effective}")

@@ -23,37 +23,38 @@ SPECIAL = regex.compile(
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
-_TOKEN = r"(?V1){letter}++(?:['’\-]{letter}++)*+|\S"
+_PATTERN = r"(?V1){letter}++(?:['’\-]{letter}++)*+|\S"
 # One pattern for all scripts, and the same one for ASCII text alone, where it is three times faster.
-_ANY_SCRIPT = regex.compile(_TOKEN.format(letter=r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"))
-_ASCII = regex.compile(_TOKEN.format(letter="[a-z0-9]"))
+_ANY_SCRIPT = regex.compile(_PATTERN.format(letter=r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"))
+_ASCII = regex.compile(_PATTERN.format(letter="[a-z0-9]"))
 _JOINT = regex.compile(r"['’\-]")
 
 
 def clean(text: str, prompt: str | None = None) -> str:
-    r"""Return what is to be scored: the answer alone, stripped and case-folded.
-
-    Special tokens become a space, a leading `prompt` is cut off, of a chat only the answers stay.
+    """Return what is scored: the answer alone, stripped and case-folded.
 
     >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
     'there was'
-    >>> clean("> What is it?\n< A list.")
-    'a list.'
+    """
+    return answer(text, prompt).casefold()
+
+
+def answer(text: str, prompt: str | None = None) -> str:
+    r"""Return the part of a sample that the model answers for, stripped.
+
+    Special tokens become a space, a leading `prompt` is cut off, of a chat only the answers stay.
+
+    >>> answer("> What is it?\n< A list.<|endoftext|>")
+    'A list.'
     """
     text = SPECIAL.sub(" ", text).strip()
     if prompt:
         text = text.removeprefix(SPECIAL.sub(" ", prompt).strip()).strip()
-    return answers(text).casefold()
+    return _answers_of_chat(text)
 
 
-def answers(text: str) -> str:
-    r"""Return the answers of a chat written with `> question` and `< answer` lines, any other text as it is.
-
-    >>> answers("> Why?\n< Because.\nTruly.\n> Really?\n< Yes.")
-    'Because.\nTruly.\nYes.'
-    >>> answers("> a quotation\nand a reply")
-    '> a quotation\nand a reply'
-    """
+def _answers_of_chat(text: str) -> str:
+    """Return the answers of a chat written as `> question`, `< answer`; any other text as it is."""
     if not text.startswith(("> ", "< ")) or not (text.startswith("< ") or "\n< " in text):
         return text
     return "\n".join(_answer_lines(text)).strip()
@@ -96,6 +97,27 @@ def _pieces(token: str) -> Iterator[str]:
             yield part
         else:
             yield from (part[i : i + PIECE] for i in range(0, len(part), PIECE))
+
+
+def locate(text: str) -> list[tuple[int, str]]:
+    """Return the tokens of an answer, case-folded, each with the place where it begins.
+
+    >>> locate("Budy  Budy!")
+    [(0, 'budy'), (6, 'budy'), (10, '!')]
+    """
+    return [
+        (match.start() + offset, piece)
+        for match in _ANY_SCRIPT.finditer(text)
+        for offset, piece in _offsets(match.group().casefold())
+    ]
+
+
+def _offsets(token: str) -> Iterator[tuple[int, str]]:
+    end = 0
+    for piece in _pieces(token):
+        start = token.index(piece, end)
+        end = start + len(piece)
+        yield start, piece
 
 
 def is_word(token: str) -> bool:

@@ -44,6 +44,13 @@ CELLS: list[tuple[Trend | None, SamplesState, Action]] = [
     (None, "collapsed", "halt"),
     (None, "words gone", "watch"),
     (None, "alike", "watch"),
+    ("early", "too short", "continue"),
+    ("converging", "too short", "watch"),
+    ("plateau", "too short", "watch"),
+    ("diverging", "too short", "pivot"),
+    ("collapsed", "too short", "pivot"),
+    ("not finite", "too short", "halt"),
+    (None, "too short", "watch"),
 ]
 
 

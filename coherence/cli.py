@@ -1,0 +1,126 @@
+"""The command line: `coherence audit`, `coherence score`, `coherence calibrate`.
+
+Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
+1 the gate halts, 2 wrong usage or unreadable input.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+UNUSABLE = 2
+
+AUDIT_HELP = """\
+Replay a run: score its samples, run the gate over them in step order, put the loss beside them, and say
+continue, watch, pivot or halt, and why.
+
+PATH is a run folder, a folder of JSON lines, or a file of JSON lines: an object a line with `step`
+(or global_step, iter, ...) and `text` (or completion, generated_text, output, ...), and if you like
+`prompt`, `loss`, `source`, `time`.
+
+  coherence audit runs/exp7
+  coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
+  coherence audit samples.jsonl --json - | jq .diagnosis
+
+Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or unreadable input."""
+
+SCORE_HELP = """\
+Score one text: four scores from 0 to 100, and the phrase it repeats.
+
+  coherence score "Budy Budy Budy Budy"
+  head -c 2000 sample.txt | coherence score -"""
+
+CALIBRATE_HELP = """\
+Measure a reference profile from text of your own: logs, code, French, a toy grammar. Samples are then
+scored against that language instead of broad English.
+
+CORPUS is a text file, a file of JSON lines (keys as in samples), or a folder of both. Each CORPUS weighs
+the same; give kinds of text apart. A profile wants 1,000 tokens of each or more, better 100,000.
+
+  coherence calibrate novels/ news.jsonl -o profile.json
+  coherence audit samples.jsonl --profile profile.json"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
+    commands = import_module("coherence.commands")
+    try:
+        return int(getattr(commands, options.command)(options))
+    except BrokenPipeError:
+        return UNUSABLE
+    except (OSError, ValueError) as error:
+        print(f"coherence: {_describe(error)}", file=sys.stderr)  # noqa: T201 - this is the command line
+        return UNUSABLE
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="coherence", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"coherence {version('coherence')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
+    _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
+    _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
+    return parser
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH", help="run folder, or samples as JSON lines")
+    add("--loss", type=Path, metavar="PATH", help="losses: JSON lines, CSV or trainer_state.json")
+    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
+    add("--observe", action="store_true", help="report only: exit 0 even if the gate halts")
+    add("--threshold", type=float, default=30.0, metavar="T", help="low is below this on every scale (30)")
+    add("--patience", type=int, default=5, metavar="N", help="low samples that halt (5)")
+    add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
+    add("--warmup", type=int, default=0, metavar="STEP", help="pass over samples of earlier steps (0)")
+    add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
+    parser.set_defaults(command="audit")
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("text", nargs="?", default="-", metavar="TEXT", help="the text; - or nothing is standard input")
+    add("--prompt", help="cut off where the text begins with it")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write scores and loop as JSON; - is standard output")
+    parser.set_defaults(command="score")
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("corpora", nargs="+", type=Path, metavar="CORPUS", help="text file, JSON lines or folder of them")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        metavar="PROFILE",
+        help="where the profile goes; - is standard output",
+    )
+    add("--name", default="custom", help="its name in reports")
+    add("--words", type=Path, metavar="FILE", help="word list of the language, one word a line")
+    parser.set_defaults(command="calibrate")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What trainers write, read: one file a format, each yields records with their file and line."""

@@ -1,0 +1,112 @@
+"""Lines of a file that may hold anything: bounded in length, decoded strictly, bad ones noted."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coherence.records import Problem
+
+LONGEST_LINE = 16 * 2**20
+"""Bytes; a longer line is no sample but a broken file, and is passed over without being held."""
+
+LISTED = 100
+"""How many problems are kept for the report; the others are counted."""
+
+
+@dataclass
+class Problems:
+    """Lines that could not be used: all counted, the first of them kept."""
+
+    count: int = 0
+    listed: list[Problem] = field(default_factory=list)
+
+    def add(self, path: Path, line: int, message: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.listed) < LISTED:
+            self.listed.append(Problem(file=str(path), line=line, message=message))
+
+
+def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a UTF-8 file with their numbers, from 1, blank ones left out."""
+    with path.open("rb") as file:
+        number = 0
+        while raw := file.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(raw) > LONGEST_LINE:
+                size = len(raw) + _skip_line(file.readline)
+                problems.add(path, number, f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one")
+                continue
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                problems.add(path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
+                continue
+            if line:
+                yield number, line
+
+
+def _skip_line(readline: Any) -> int:
+    """Read on to the end of the line; return how many bytes that were."""
+    size = 0
+    while rest := readline(LONGEST_LINE):
+        size += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return size
+
+
+def read_objects(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the JSON objects of a file of JSON lines with their line numbers."""
+    for number, line in read_lines(path, problems):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problems.add(path, number, f"not JSON: {getattr(error, 'msg', 'nested too deeply')}")
+            continue
+        if isinstance(value, dict):
+            yield number, value
+        else:
+            problems.add(path, number, f"not a JSON object but {type(value).__name__}")
+
+
+def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    """Return the value of the first key that the row has, and that is not null."""
+    return next((row[key] for key in keys if row.get(key) is not None), None)
+
+
+def to_step(value: Any) -> int:
+    """Return a step as a whole number, from a number or from digits in a string.
+
+    Raises:
+        ValueError: it is none; the message shows the value.
+
+    >>> to_step(100), to_step("200"), to_step(300.0)
+    (100, 200, 300)
+    """
+    number = to_float(value)
+    if number is None or not number.is_integer():
+        raise ValueError(f"step {_shown(value)} is no whole number")
+    return int(number)
+
+
+def to_float(value: Any) -> float | None:
+    """Return a number, also one written as a string; None for anything else, blank and true among it.
+
+    >>> to_float(" 2.5 "), to_float("NaN"), to_float(""), to_float(None), to_float(True)
+    (2.5, nan, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.inf if isinstance(value, int) else None
+
+
+def _shown(value: Any) -> str:
+    written = repr(value)
+    return written if len(written) <= 40 else written[:37] + "..."

@@ -1,0 +1,233 @@
+"""What crosses the boundary of the process: samples and loss rows in, the report out.
+
+All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/formats.md.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from coherence.scores import Scores
+
+
+def _finite_or_none(value: Any) -> Any:
+    """JSON has no not-a-number: where a report would hold one it holds null."""
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(_Written):
+    """Where a record was read: a file and its line, from 1."""
+
+    file: str
+    line: int
+
+
+class Sample(_Written):
+    """One sample as a trainer wrote it.
+
+    >>> Sample(step=100, index=0, text="Once", origin=Origin(file="samples.jsonl", line=1)).step
+    100
+    """
+
+    step: int
+    index: int
+    text: str
+    origin: Origin
+    prompt: str | None = None
+    loss: float | None = None
+    source: str | None = None
+    time: float | None = None
+
+
+class LossRow(_Written):
+    """The loss of one step as a trainer wrote it; `loss` may be not-a-number."""
+
+    step: int
+    loss: float
+    origin: Origin
+    source: str | None = None
+
+
+class Problem(_Written):
+    """A line that could not be used, or that a reader of the report should know of."""
+
+    file: str
+    line: int
+    message: str
+
+
+class FourScores(_Written):
+    """The four scores of a sample; null where a score has no meaning."""
+
+    bigram: float | None
+    trigram: float | None
+    english: float | None
+    character: float | None
+
+    @classmethod
+    def of(cls, scores: Scores) -> "FourScores":
+        """Return the scores as they stand in a report: two decimals."""
+        rounded = (None if value is None else round(value, 2) for value in scores.values)
+        return cls(**dict(zip(cls.model_fields, rounded, strict=True)))
+
+
+class ScoredSample(_Written):
+    """A sample's scores, what the gate made of it, and the loss at its step: as logged, and smoothed."""
+
+    step: int
+    index: int
+    scores: FourScores
+    tokens: int
+    low: bool
+    streak: int
+    loss: Number
+    smma: Number
+
+
+class Loop(_Written):
+    """The phrase a sample repeats most.
+
+    Attributes:
+        phrase: its tokens, joined by spaces.
+        times: how often it stands in the sample.
+        share: of the sample's tokens that belong to it, 0 to 1.
+        period: tokens from one to the next, the median.
+        start: where the repetition begins, in characters of the answer.
+    """
+
+    phrase: str
+    times: int
+    share: float
+    period: int
+    start: int
+
+
+class ShownSample(_Written):
+    """A sample worth reading, with what it repeats."""
+
+    step: int
+    index: int
+    scores: FourScores
+    text: str
+    prompt: str | None
+    loop: Loop | None
+    origin: Origin
+
+
+class StepDiversity(_Written):
+    """How different the samples of one step are from each other, 0 to 100."""
+
+    step: int
+    samples: int
+    diversity: float
+
+
+class DiagnosisRecord(_Written):
+    """The two signals, what they mean together and what to do."""
+
+    loss: str | None
+    samples: str
+    action: Literal["continue", "watch", "pivot", "halt"]
+    name: str
+    sentence: str
+
+
+class SourceRecord(_Written):
+    """The loss of one source of the mixture."""
+
+    loss: Number
+    smma: Number
+
+
+class PhaseRecord(_Written):
+    """One stretch of the loss curve, seen with hindsight."""
+
+    label: str
+    start: int
+    end: int
+    first: Number
+    last: Number
+
+
+class LossRecord(_Written):
+    """The loss signal of a run."""
+
+    rows: int
+    not_finite: int
+    window: int
+    first: Number
+    last: Number
+    smma: Number
+    perplexity: Number
+    uniform_baseline: Number
+    advantage: Number
+    trend: str | None
+    minimum: Number
+    minimum_step: int | None
+    phases: tuple[PhaseRecord, ...]
+    sources: dict[str, SourceRecord]
+
+
+class Settings(_Written):
+    """What a report was made with."""
+
+    version: str
+    threshold: float
+    patience: int
+    window: int | None
+    warmup: int
+    observe: bool
+    lexicon: str
+    profile: str
+
+
+class Report(_Written):
+    """Everything an audit found out about one run.
+
+    Attributes:
+        halt: whether the gate fired.
+        halt_step: at which step.
+        halt_reason: why, one sentence.
+        first_low_step: the step of the first sample low on every scale.
+        judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
+        fine_after_halt: samples after the halt that were fine: a run that recovers was merely young.
+        diagnosis: at the halt, or at the end of a run that was not halted.
+        resume_from: the checkpoint to go back to.
+        wasted_steps, wasted_seconds: what came after the halt.
+        worst, best: samples to read.
+        between: diversity between the samples of each step that has several.
+        notes: what the reader should know of the data, in sentences.
+        problem_count, problems: lines that were not used; the first of them are listed.
+    """
+
+    format: Literal[1] = 1
+    halt: bool
+    halt_step: int | None
+    halt_reason: str | None
+    first_low_step: int | None
+    first_step: int
+    last_step: int
+    judged: int
+    low: int
+    too_short: int
+    fine_after_halt: int
+    diagnosis: DiagnosisRecord
+    loss: LossRecord | None
+    resume_from: int | None
+    wasted_steps: int
+    wasted_seconds: float | None
+    samples: tuple[ScoredSample, ...]
+    worst: tuple[ShownSample, ...]
+    best: tuple[ShownSample, ...]
+    between: tuple[StepDiversity, ...]
+    notes: tuple[str, ...]
+    problem_count: int
+    problems: tuple[Problem, ...]
+    settings: Settings

@@ -1,0 +1,79 @@
+"""The sample signal: what the last samples of a run say together.
+
+Source: docs/gate.md, "The sample signal".
+"""
+
+from collections import deque
+from statistics import fmean
+
+from coherence.diagnosis import SamplesState
+from coherence.gate import Verdict
+from coherence.scores import Scores
+
+RECENT = 8
+"""How many judged samples, or steps with several samples, the signal looks back on."""
+
+ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
+"""Alike: sharing more than half of what they could, on average over three steps or more."""
+
+HIGH = 60.0
+"""English was high when it stood, on average over the last samples, at twice the threshold."""
+
+
+class SampleTracker:
+    """Follows the scored samples of a run and names their state.
+
+    The states, the first that holds: `collapsed` (the gate fired), `words gone` (English fell from high
+    to below the threshold on most recent samples while the other scores stand), `alike` (the samples of
+    one step hardly differ), `some low`, `coherent`; `too short` before any sample was judged.
+
+    >>> from coherence import Gate, score
+    >>> gate, tracker = Gate(), SampleTracker()
+    >>> s = score("The cat sat by the door and waited for the rain to stop.")
+    >>> tracker.update(s, gate.update(s, step=100))
+    >>> tracker.state
+    'coherent'
+    """
+
+    def __init__(self, threshold: float = 30.0) -> None:
+        self.threshold = threshold
+        self._collapsed = False
+        self._low: deque[bool] = deque(maxlen=RECENT)
+        self._wordless: deque[bool] = deque(maxlen=RECENT)
+        self._english: deque[float] = deque(maxlen=RECENT)
+        self._english_was_high = False
+        self._between: deque[float] = deque(maxlen=RECENT)
+
+    def update(self, scores: Scores, verdict: Verdict) -> None:
+        """Take one sample's scores and the gate's verdict on it."""
+        self._collapsed = verdict.collapsed
+        if not (verdict.low or scores.scorable):
+            return
+        self._low.append(verdict.low)
+        self._wordless.append(self._is_wordless(scores))
+        self._english.append(scores.english or 0.0)
+        if len(self._english) == RECENT and fmean(self._english) >= HIGH:
+            self._english_was_high = True
+
+    def update_between(self, diversity: float | None) -> None:
+        """Take the diversity between the samples of one step, when a step is over."""
+        if diversity is not None:
+            self._between.append(diversity)
+
+    def _is_wordless(self, scores: Scores) -> bool:
+        others = [value for value in (scores.bigram, scores.trigram, scores.character) if value is not None]
+        stand = bool(others) and all(value >= self.threshold for value in others)
+        return stand and (scores.english or 0.0) < self.threshold
+
+    @property
+    def state(self) -> SamplesState:
+        """What the samples say, in a word."""
+        if self._collapsed:
+            return "collapsed"
+        if not self._low:
+            return "too short"
+        if self._english_was_high and sum(self._wordless) > RECENT / 2:
+            return "words gone"
+        if len(self._between) >= ALIKE_STEPS and fmean(self._between) < ALIKE_BELOW:
+            return "alike"
+        return "some low" if any(self._low) else "coherent"
