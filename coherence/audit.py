@@ -304,8 +304,8 @@ def _notes(replay: _Replay) -> list[str]:
         )
     if _look_greedy([each.sample for each in replay.judged]):
         notes.append(
-            "many samples equal the one before word for word: they look greedy, and greedy decoding loops in "
-            "healthy models too; draw them at a temperature"
+            "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
+            "in healthy models too; draw them at a temperature"
         )
     if replay.halted and _recovered(replay):
         notes.append(

@@ -3,8 +3,7 @@
 A pure table. To change what two signals ask for, change their cell in `ACTIONS` and their text in `WORDS`.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from coherence.loss import Trend
 
@@ -235,8 +234,7 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """What a loss trend and a state of the samples mean together, and what to do about it.
 
     `loss` and `samples` are the two signals. `action` is "continue", "watch", "pivot" (change the data mix,

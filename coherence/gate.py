@@ -4,8 +4,7 @@ It knows scores and steps only: no files, no frameworks, no clock. Source: docs/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coherence.scores import Scores
 
@@ -15,8 +14,7 @@ Position = tuple[int, int]
 """Where a sample stands in the run: (step, index within the step)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the gate says of one sample, with its reason.
 
     Attributes:

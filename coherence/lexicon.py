@@ -3,13 +3,14 @@
 Source: wordlists/README.md.
 """
 
+import os
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Self
 
 # Beside the modules in a wheel, beside the package in a checkout or an editable install.
-_FOLDERS = (Path(__file__).parent / "wordlists", Path(__file__).parent.parent / "wordlists")
+_PACKAGE = os.path.dirname(__file__)
+_FOLDERS = (os.path.join(_PACKAGE, "wordlists"), os.path.join(os.path.dirname(_PACKAGE), "wordlists"))
 
 
 class Lexicon:
@@ -37,18 +38,17 @@ class Lexicon:
         return _load(name)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
         """Return the word list in a UTF-8 file with one word a line.
 
         Raises:
             OSError: the file cannot be read.
             ValueError: it is not UTF-8 or holds no word.
         """
-        path = Path(path)
-        words = path.read_text(encoding="utf-8").casefold().split("\n")
-        lexicon = cls(filter(None, map(str.strip, words)), name=path.stem)
+        name = os.path.splitext(os.path.basename(path))[0]
+        lexicon = cls(filter(None, map(str.strip, _read(path).casefold().split("\n"))), name)
         if not lexicon.words:
-            raise ValueError(f"{str(path)!r} holds no words; expected one word a line")
+            raise ValueError(f"{os.fspath(path)!r} holds no words; expected one word a line")
         return lexicon
 
     def __contains__(self, token: str) -> bool:
@@ -72,8 +72,14 @@ class Lexicon:
 
 @cache
 def _load(name: str) -> Lexicon:
-    for folder in _FOLDERS:
-        if (path := folder / f"{name}.txt").is_file():
-            return Lexicon(path.read_text(encoding="utf-8").split("\n")[:-1], name=name)
-    names = sorted(path.stem for folder in _FOLDERS for path in folder.glob("*.txt"))
+    files = [os.path.join(folder, f"{name}.txt") for folder in _FOLDERS]
+    if found := next(filter(os.path.isfile, files), None):
+        return Lexicon(_read(found).split("\n")[:-1], name)
+    listed = [entry for folder in _FOLDERS if os.path.isdir(folder) for entry in os.listdir(folder)]
+    names = sorted(entry.removesuffix(".txt") for entry in listed if entry.endswith(".txt"))
     raise ValueError(f"no word list {name!r}; there are {', '.join(names) or 'none'}")
+
+
+def _read(path: str | os.PathLike[str]) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()

@@ -5,9 +5,8 @@ Losses are mean cross-entropies in nats per token, as every trainer logs them. S
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, groupby, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Trend = Literal["early", "converging", "plateau", "diverging", "collapsed", "not finite"]
 PhaseLabel = Trend | Literal["minimum"]
@@ -88,8 +87,7 @@ def true_loss(loss: float, grad_norm: float | None = None) -> float:
     return math.nan if hidden else loss
 
 
-@dataclass(frozen=True, slots=True)
-class Minimum:
+class Minimum(NamedTuple):
     """The lowest SMMA of a run and the last step at which it stood there.
 
     `smma` in nats, `step` as the trainer counts. Source: design, section 4.
@@ -102,8 +100,7 @@ class Minimum:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLoss:
+class SourceLoss(NamedTuple):
     """The last loss of one source of the data mix and its SMMA.
 
     Both in nats; `smma` is None until the source has shown a finite loss. Source: design, section 4.
@@ -355,8 +352,7 @@ def _from_json(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """A stretch of a loss curve that goes by one label.
 
     `start` and `end` are its first and last step, both included; `first` and `last` the mean losses, in nats,
@@ -409,8 +405,7 @@ def phases(steps: Sequence[float], losses: Sequence[float]) -> tuple[Phase, ...]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(NamedTuple):
     start: float
     end: float
     mean: float

@@ -4,14 +4,13 @@ Source: docs/scores.md, "Reference profile". `coherence calibrate` measures one 
 """
 
 import json
+import os
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import exp, isfinite, log
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMAT = 1
 SCALES = ("bigram", "trigram", "english", "character")
@@ -56,8 +55,7 @@ def _check_rising(points: Sequence[tuple[float, float]]) -> None:
             raise ValueError(f"a curve must rise; got {next_count, next_effective} after {count, effective}")
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """What reference text of one language shows, measured on `tokens` tokens of `source`.
 
     Attributes:
@@ -77,7 +75,7 @@ class Profile:
     curves: dict[str, Curve]
 
     @staticmethod
-    def load(path: str | Path | None = None) -> "Profile":
+    def load(path: str | os.PathLike[str] | None = None) -> "Profile":
         """Return the profile in a JSON file, or the default one (broad English) without a path.
 
         Raises:
@@ -87,7 +85,7 @@ class Profile:
         >>> Profile.load().name
         'english'
         """
-        return _load_default() if path is None else _read(Path(path))
+        return _load_default() if path is None else _read(path)
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as plain JSON values, the content of a profile file."""
@@ -105,14 +103,15 @@ class Profile:
 
 @cache
 def _load_default() -> Profile:
-    return _read(Path(__file__).parent / "english_profile.json")
+    return _read(os.path.join(os.path.dirname(__file__), "english_profile.json"))
 
 
-def _read(path: Path) -> Profile:
-    try:
-        return _parse(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{str(path)!r} is no reference profile: {error}") from error
+def _read(path: str | os.PathLike[str]) -> Profile:
+    with open(path, encoding="utf-8") as file:
+        try:
+            return _parse(json.load(file))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{os.fspath(path)!r} is no reference profile: {error!r}") from error
 
 
 def _parse(fields: dict[str, Any]) -> Profile:

@@ -4,7 +4,7 @@ Source: docs/scores.md.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from coherence.diversity import effective_number, ngrams
 from coherence.lexicon import Lexicon
@@ -18,8 +18,7 @@ ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """The four scores of a sample; `None` where a score has no meaning (no trigram in two tokens).
 
     Attributes:
