@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from coherence.records import Problem
 
 LONGEST_LINE = 16 * 2**20
 """Bytes; a longer line is no sample but a broken file, and is passed over without being held."""
+
+LARGEST_STEP = 2**53
+"""No run gets there; beyond it a number read as a float is no longer the one that was written."""
 
 LISTED = 100
 """How many problems are kept for the report; the others are counted."""
@@ -27,7 +31,12 @@ class Problems:
         """Count one more."""
         self.count += 1
         if len(self.listed) < LISTED:
-            self.listed.append(Problem(file=str(path), line=line, message=message))
+            self.listed.append(Problem(file=file_name(path), line=line, message=message))
+
+
+def file_name(path: Path) -> str:
+    """Return a path as text that can be written as JSON: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
 
 
 def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
@@ -37,7 +46,7 @@ def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
         while raw := file.readline(LONGEST_LINE + 1):
             number += 1
             if len(raw) > LONGEST_LINE:
-                size = len(raw) + _skip_line(file.readline)
+                size = len(raw) + (0 if raw.endswith(b"\n") else _skip_line(file.readline))
                 problems.add(path, number, f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one")
                 continue
             try:
@@ -65,12 +74,18 @@ def read_objects(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.add(path, number, f"not JSON: {getattr(error, 'msg', 'nested too deeply')}")
+            problems.add(path, number, f"not JSON: {_why_not_json(error)}")
             continue
         if isinstance(value, dict):
             yield number, value
         else:
             problems.add(path, number, f"not a JSON object but {type(value).__name__}")
+
+
+def _why_not_json(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
 
 
 def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
@@ -89,7 +104,9 @@ def to_step(value: Any) -> int:
     """
     number = to_float(value)
     if number is None or not number.is_integer():
-        raise ValueError(f"step {_shown(value)} is no whole number")
+        raise ValueError(f"step {shown(value)} is no whole number")
+    if abs(number) > LARGEST_STEP:
+        raise ValueError(f"step {shown(value)} is too large")
     return int(number)
 
 
@@ -107,6 +124,22 @@ def to_float(value: Any) -> float | None:
         return math.inf if isinstance(value, int) else None
 
 
-def _shown(value: Any) -> str:
-    written = repr(value)
+def to_text(value: Any) -> str | None:
+    """Return a string as it is, None for anything else.
+
+    Raises:
+        ValueError: it holds half of a surrogate pair, which no file and no report can hold.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"half a character, {value[error.start]!r}, at {error.start} of a string") from error
+    return value
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: short, of a list or an object its kind alone."""
+    written = f"of type {type(value).__name__}" if isinstance(value, list | dict) else repr(value)
     return written if len(written) <= 40 else written[:37] + "..."
