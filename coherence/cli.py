@@ -5,43 +5,61 @@ Machine output goes to standard output, everything for people to standard error.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 UNUSABLE = 2
 
-AUDIT_HELP = """\
-Replay a run: score its samples, run the gate over them in step order, put the loss beside them, and say
-continue, watch, pivot or halt, and why.
+HELP = """\
+Read a language model's own samples and say when its training has collapsed.
 
-PATH is a run folder, a folder of JSON lines, or a file of JSON lines: an object a line with `step`
-(or global_step, iter, ...) and `text` (or completion, generated_text, output, ...), and if you like
-`prompt`, `loss`, `source`, `time`.
+  coherence audit runs/exp7
+  coherence score "Budy Budy Budy Budy"
+
+Machine output goes to standard output, everything for people to standard error.
+Exit status: 0 fine, 1 the gate halts, 2 wrong usage or unreadable input."""
+
+AUDIT_HELP = """\
+Replay a run: score its samples, run the gate over them in step order, put the
+loss beside them, and say continue, watch, pivot or halt, and why.
+
+PATH is a run folder, a folder of JSON lines, or a file of JSON lines: an object
+a line with `step` (or global_step, iter, ...) and `text` (or completion,
+generated_text, output, ...), and if you like `prompt`, `loss`, `source`, `time`.
+Lines that cannot be used are listed in the report; the others count.
 
   coherence audit runs/exp7
   coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
   coherence audit samples.jsonl --json - | jq .diagnosis
 
-Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or unreadable input."""
+Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
+unreadable input."""
 
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.
 
   coherence score "Budy Budy Budy Budy"
-  head -c 2000 sample.txt | coherence score -"""
+  head -c 2000 sample.txt | coherence score -
+
+Exit status: 0 scored, 2 wrong usage or unreadable input."""
 
 CALIBRATE_HELP = """\
-Measure a reference profile from text of your own: logs, code, French, a toy grammar. Samples are then
-scored against that language instead of broad English.
+Measure a reference profile from text of your own: logs, code, French, a toy
+grammar. Samples are then scored against that language instead of broad English.
 
-CORPUS is a text file, a file of JSON lines (keys as in samples), or a folder of both. Each CORPUS weighs
-the same; give kinds of text apart. A profile wants 1,000 tokens of each or more, better 100,000.
+CORPUS is a text file, a file of JSON lines (keys as in samples), or a folder of
+both. Each CORPUS weighs the same; give kinds of text apart. A profile wants
+1,000 tokens of each or more, better 100,000.
 
   coherence calibrate novels/ news.jsonl -o profile.json
-  coherence audit samples.jsonl --profile profile.json"""
+  coherence audit samples.jsonl --profile profile.json
+
+Exit status: 0 written, 2 wrong usage or unreadable input."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(getattr(commands, options.command)(options))
     except BrokenPipeError:
+        # Nobody reads standard output any more; the interpreter would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNUSABLE
-    except (OSError, ValueError) as error:
-        print(f"coherence: {_describe(error)}", file=sys.stderr)  # noqa: T201 - this is the command line
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        message = commands.printable(_describe(error))  # a file name may hold anything
+        print(f"coherence: {message}", file=sys.stderr)  # noqa: T201 - this is the command line
         return UNUSABLE
 
 
@@ -64,9 +85,16 @@ def _describe(error: Exception) -> str:
     return str(error)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"{self.prog}: {message}; {self.prog} --help says how\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="coherence", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--version", action="version", version=f"coherence {version('coherence')}")
+    parser = _Parser(prog="coherence", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-V", "--version", action="version", version=f"coherence {version('coherence')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
@@ -75,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str, text: str
+    commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str, text: str
 ) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -1,8 +1,11 @@
 """What each command of the command line does, once its options are read."""
 
 import json
+import math
+import os
 import sys
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +17,14 @@ from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
 from coherence.profile import Profile
 from coherence.readers.files import loss_file, sample_files, text_files
-from coherence.readers.lines import Problems
+from coherence.readers.lines import Problems, file_name
 from coherence.readers.losses import read_losses
 from coherence.readers.samples import read_samples
 from coherence.records import FourScores, LossRow, Sample
 from coherence.scores import score as score_text
-from coherence.terminal import show_report, show_scores
+from coherence.terminal import printable, show_problems, show_report, show_scores
+
+__all__ = ["audit", "calibrate", "printable", "score"]
 
 FINE, HALTED = 0, 1
 
@@ -27,8 +32,9 @@ FINE, HALTED = 0, 1
 def audit(options: Namespace) -> int:
     """Audit a run, print the report and write it where asked."""
     settings = _audit_options(options)
-    problems = Problems()
-    samples = [sample for path in sample_files(options.paths) for sample in read_samples(path, problems)]
+    problems, indexes = Problems(), Counter[int]()
+    files = sample_files(options.paths)
+    samples = [sample for path in files for sample in read_samples(path, problems, indexes)]
     if not samples:
         raise ValueError(f"{options.paths[0]}: no samples in it{_first_problem(problems)}")
     losses, notes = _losses(options, samples, problems)
@@ -40,14 +46,17 @@ def audit(options: Namespace) -> int:
 
 
 def _audit_options(options: Namespace) -> Options:
+    per_step = options.seconds_per_step
+    if per_step is not None and not (math.isfinite(per_step) and per_step >= 0):
+        raise ValueError(f"seconds per step {per_step!r}; expected a number, 0 or more")
     return Options(
         threshold=options.threshold,
         patience=options.patience,
         window=options.window,
         warmup=options.warmup,
         observe=options.observe,
-        vocab_size=options.vocab_size or _vocab_size(options.paths),
-        seconds_per_step=options.seconds_per_step,
+        vocab_size=_vocab_size(options.paths) if options.vocab_size is None else options.vocab_size,
+        seconds_per_step=per_step,
         profile=Profile.load(options.profile),
     )
 
@@ -58,9 +67,9 @@ def _vocab_size(paths: list[Path]) -> int | None:
         if (run := path / "run.json").is_file():
             try:
                 size = json.loads(run.read_text(encoding="utf-8")).get("vocab_size")
-            except (ValueError, AttributeError) as error:
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise ValueError(f"{run}: not a JSON object: {error}") from error
-            return size if isinstance(size, int) else None
+            return size if isinstance(size, int) and not isinstance(size, bool) else None
     return None
 
 
@@ -78,7 +87,7 @@ def _losses(options: Namespace, samples: list[Sample], problems: Problems) -> tu
         losses = list(read_losses(path, problems))
         if not losses:
             raise ValueError(f"{path}: no losses in it{_first_problem(problems)}")
-        return losses, [f"loss from {path}"]
+        return losses, [f"loss from {file_name(path)}"]
     with_loss = {sample.step: sample for sample in reversed(samples) if sample.loss is not None}
     losses = [
         LossRow(step=step, loss=sample.loss, origin=sample.origin)
@@ -90,7 +99,9 @@ def _losses(options: Namespace, samples: list[Sample], problems: Problems) -> tu
 
 def score(options: Namespace) -> int:
     """Score one text."""
-    text = sys.stdin.read() if options.text == "-" else options.text
+    # What is cut off in the middle of a character, by `head -c` for instance, is still read.
+    given = sys.stdin.buffer.read() if options.text == "-" else options.text.encode(errors="replace")
+    text = given.decode(errors="replace")
     scores = score_text(text, options.prompt, profile=Profile.load(options.profile))
     loop = find_loop(text, options.prompt)
     shown = FourScores.of(scores)
@@ -114,7 +125,9 @@ def calibrate(options: Namespace) -> int:
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
     profile = measure(sources, options.name, lexicon)
     _write(options.output, json.dumps(profile.to_json(), indent=1))
-    _console().print(f"{profile.tokens:,} tokens of {len(sources)} corpora", highlight=False)
+    console = _console()
+    console.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
+    show_problems(problems.count, problems.listed, console)
     return FINE
 
 
@@ -128,12 +141,21 @@ def _corpus_text(corpus: Path, problems: Problems) -> str:
     return "\n\n".join(texts)
 
 
+class _Console(Console):
+    """Standard error. A reader who has seen enough and leaves changes neither exit status nor output."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def _console() -> Console:
-    return Console(stderr=True, highlight=False)
+    return _Console(stderr=True, highlight=False)
 
 
 def _write(target: str, text: str) -> None:
     if target == "-":
         sys.stdout.write(text + "\n")
+        sys.stdout.flush()
     else:
         Path(target).write_text(text + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """The report for a person at a terminal 80 columns wide."""
 
 from collections.abc import Sequence
+from math import floor
 from statistics import fmean
 
 from rich.box import SIMPLE_HEAD
@@ -10,13 +11,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from coherence.records import FourScores, Loop, LossRecord, Report, ScoredSample, ShownSample
+from coherence.records import FourScores, Loop, LossRecord, Problem, Report, ScoredSample, ShownSample
+from coherence.text import answer
 
 STRETCHES = 12
 """Rows of the table over the run."""
 
-EXCERPT = 220
-"""Characters of a sample that are shown, from where it loops."""
+EXCERPT, LEAD = 220, 20
+"""Characters of a sample that are shown; how many of them before it loops."""
+
+THRESHOLD = 30.0
+"""Of a text that is scored alone, outside any run."""
 
 LISTED_PROBLEMS = 10
 
@@ -25,15 +30,35 @@ COLOURS = {"continue": "green", "watch": "yellow", "pivot": "magenta", "halt": "
 
 def show_report(report: Report, console: Console) -> None:
     """Print the whole report."""
-    for part in (_verdict(report), _facts(report), _run_table(report), _readings(report), _remarks(report)):
-        console.print(part)
+    console.print(_verdict(report))
+    console.print(_facts(report))
+    console.print()
+    console.print(_run_table(report))
+    console.print()
+    console.print(_readings(report))
+    for note in report.notes:
+        console.print(_line(f"note: {note}"))
+    show_problems(report.problem_count, report.problems, console)
+
+
+def show_problems(count: int, problems: Sequence[Problem], console: Console) -> None:
+    """Print how many lines were not used, and the first of them as file:line: why."""
+    if count:
+        lines = "1 line was not used or needs" if count == 1 else f"{count:,} lines were not used or need"
+        console.print(_line(f"{lines} a look:"))
+    for problem in problems[:LISTED_PROBLEMS]:
+        console.print(Padding(_line(f"{problem.file}:{problem.line}: {problem.message}"), (0, 0, 0, 2)))
+    if count > LISTED_PROBLEMS:
+        console.print(Text(f"  and {count - min(len(problems), LISTED_PROBLEMS):,} more"))
 
 
 def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, console: Console) -> None:
     """Print the four scores of one text and where it loops."""
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
     for name, value in scores:
-        table.add_row(name, _score(value))
+        table.add_row(name, _score(value, THRESHOLD))
     console.print(table)
     console.print(Text(f"{tokens} tokens; {'low on every scale' if low else 'not low'}"))
     console.print(Text(_loop_sentence(loop)))
@@ -50,7 +75,7 @@ def printable(text: str) -> str:
 
 def _verdict(report: Report) -> RenderableType:
     diagnosis = report.diagnosis
-    title = Text(f" {diagnosis.action.upper()} · {diagnosis.name} ", style="bold")
+    title = Text(f"{diagnosis.action.upper()} · {diagnosis.name}", style="bold")
     return Panel(
         Text(diagnosis.sentence), title=title, title_align="left", border_style=COLOURS[diagnosis.action]
     )
@@ -65,25 +90,33 @@ def _facts(report: Report) -> RenderableType:
 
 
 def _fact_rows(report: Report) -> list[tuple[str, str]]:
-    rows = [("loss", _loss_sentence(report.loss))]
-    if report.loss is not None:
-        rows.append(("loss phases", _phases_sentence(report.loss)))
-        rows += [
-            ("source", f"{printable(n)}: SMMA {_number(s.smma)}") for n, s in report.loss.sources.items()
-        ]
-    rows.append(("samples", _samples_sentence(report)))
+    rows = _halt_rows(report) if report.halt else []
+    leaving = report.diagnosis.action in ("pivot", "halt")
+    rows.append(("go back to" if leaving else "best checkpoint", _resume_sentence(report)))
     rows.append(("first low step", _step(report.first_low_step)))
-    if report.halt:
-        rows.append(("halt step", f"{_step(report.halt_step)}: {report.halt_reason}"))
-        rows.append(("after the halt", _waste_sentence(report)))
-    rows.append(("go back to", _resume_sentence(report)))
+    rows.append(("samples", _samples_sentence(report)))
+    if report.loss is None:
+        return [*rows, ("loss", "none given")]
+    rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
+    rows.append(("loss phases", _phases_sentence(report.loss)))
+    rows += [("source", f"{printable(n)}: SMMA {_number(s.smma)}") for n, s in report.loss.sources.items()]
     return rows
 
 
-def _loss_sentence(loss: LossRecord | None) -> str:
-    if loss is None:
-        return "none given"
-    sentence = f"{loss.trend}: {_number(loss.first)} → {_number(loss.last)}, SMMA {_number(loss.smma)}"
+def _halt_rows(report: Report) -> list[tuple[str, str]]:
+    observed = " (observed only)" if report.settings.observe else ""
+    return [
+        ("halt step", f"{_step(report.halt_step)}{observed}: {report.halt_reason}"),
+        ("after the halt", _waste_sentence(report)),
+    ]
+
+
+def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
+    # The diagnosis of a halted run is that of the halt; the loss may have gone elsewhere since.
+    trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
+    if loss.last is None:
+        return f"{trend}: {loss.not_finite} rows, none of them finite"
+    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, SMMA {_number(loss.smma)}"
     sentence += f", perplexity {_number(loss.perplexity)}"
     if loss.uniform_baseline is not None:
         sentence += f"; uniform {_number(loss.uniform_baseline)}, {_number(loss.advantage)} times better"
@@ -91,7 +124,11 @@ def _loss_sentence(loss: LossRecord | None) -> str:
 
 
 def _phases_sentence(loss: LossRecord) -> str:
-    return ", ".join(f"{phase.label} {phase.start:,}-{phase.end:,}" for phase in loss.phases)
+    return ", ".join(f"{phase.label} {_span(phase.start, phase.end)}" for phase in loss.phases)
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first:,}" if first == last else f"{first:,}-{last:,}"
 
 
 def _samples_sentence(report: Report) -> str:
@@ -120,7 +157,7 @@ def _run_table(report: Report) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for stretch in _stretches(report.samples):
-        table.add_row(*_stretch_row(stretch, report.halt_step))
+        table.add_row(*_stretch_row(stretch, report.halt_step, report.settings.threshold))
     return table
 
 
@@ -137,7 +174,9 @@ def _stretches(samples: Sequence[ScoredSample]) -> list[Sequence[ScoredSample]]:
     return list(stretches)
 
 
-def _stretch_row(stretch: Sequence[ScoredSample], halt_step: int | None) -> list[RenderableType]:
+def _stretch_row(
+    stretch: Sequence[ScoredSample], halt_step: int | None, threshold: float
+) -> list[RenderableType]:
     first, last = stretch[0].step, stretch[-1].step
     columns = zip(
         *((s.bigram, s.trigram, s.english, s.character) for s in (x.scores for x in stretch)), strict=True
@@ -145,8 +184,8 @@ def _stretch_row(stretch: Sequence[ScoredSample], halt_step: int | None) -> list
     means = [_mean(column) for column in columns]
     halts = halt_step is not None and first <= halt_step <= last
     return [
-        Text(f"{first:,}" if first == last else f"{first:,}-{last:,}"),
-        *(_score(mean) for mean in means),
+        Text(_span(first, last)),
+        *(_score(mean, threshold) for mean in means),
         Text(f"{sum(sample.low for sample in stretch)}/{len(stretch)}"),
         Text(_number(stretch[-1].smma) if stretch[-1].smma is not None else ""),
         Text("◀ halt", style="red") if halts else Text(""),
@@ -169,15 +208,17 @@ def _readings(report: Report) -> RenderableType:
 
 def _reading(sample: ShownSample) -> list[RenderableType]:
     scores = " ".join(f"{name} {_plain_score(value)}" for name, value in sample.scores)
-    start = max(0, sample.loop.start - 20) if sample.loop and sample.loop.share > 0.1 else 0
-    excerpt = printable(sample.text.strip()[start : start + EXCERPT])
+    heading = Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2))
+    text = answer(sample.text, sample.prompt)
+    if not text:
+        return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
+    start = max(0, sample.loop.start - LEAD) if sample.loop and sample.loop.share > 0.1 else 0
+    end = start + EXCERPT
+    excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [
-        Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2)),
+        heading,
         Padding(Text(_loop_sentence(sample.loop)), (0, 0, 0, 4)),
-        Padding(
-            Text(("…" if start else "") + (excerpt or "(no text)"), style="dim", overflow="fold"),
-            (0, 0, 0, 4),
-        ),
+        Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
 
 
@@ -185,29 +226,24 @@ def _loop_sentence(loop: Loop | None) -> str:
     if loop is None:
         return "no phrase comes back three times"
     phrase = printable(loop.phrase)
+    period = "token" if loop.period == 1 else f"{loop.period} tokens"
     return (
-        f"repeats «{phrase}» {loop.times} times from character {loop.start}, "
-        f"{loop.share:.0%} of its tokens, every {loop.period}"
+        f"repeats «{phrase}» {loop.times} times, every {period}, from character {loop.start} on: "
+        f"{loop.share:.0%} of its tokens"
     )
 
 
-def _remarks(report: Report) -> RenderableType:
-    lines = [f"note: {printable(note)}" for note in report.notes]
-    if report.problem_count:
-        lines.append(f"{report.problem_count} lines were not used or need a look:")
-        shown = report.problems[:LISTED_PROBLEMS]
-        lines += [f"  {printable(p.file)}:{p.line}: {printable(p.message)}" for p in shown]
-        if report.problem_count > len(shown):
-            lines.append(f"  and {report.problem_count - len(shown)} more")
-    return Text("\n".join(lines))
+def _line(text: str) -> Text:
+    return Text(printable(text), overflow="fold")
 
 
-def _score(value: float | None) -> Text:
-    return Text(_plain_score(value), style="red" if value is not None and value < 30 else "")
+def _score(value: float | None, threshold: float) -> Text:
+    return Text(_plain_score(value), style="red" if value is not None and value < threshold else "")
 
 
 def _plain_score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+    # Rounded down: 29.6 is below a threshold of 30, and so is what stands for it.
+    return "-" if value is None else f"{floor(value)}"
 
 
 def _number(value: float | None) -> str:
