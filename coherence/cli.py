@@ -30,7 +30,7 @@ loss beside them, and say continue, watch, pivot or halt, and why.
 
 PATH is a run folder, a folder of JSON lines, or a file of JSON lines: an object
 a line with `step` (or global_step, iter, ...) and `text` (or completion,
-generated_text, output, ...), and if you like `prompt`, `loss`, `source`, `time`.
+generated_text, output, ...), and perhaps `prompt`, `loss`, `source` and `time`.
 Lines that cannot be used are listed in the report; the others count.
 
   coherence audit runs/exp7
