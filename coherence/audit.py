@@ -299,8 +299,8 @@ def _notes(replay: _Replay) -> list[str]:
         notes.append(f"{len(replay.losses)} rows of loss: SMMA over {replay.loss.window} of them")
     if alike := [each.step for each in replay.between if each.diversity < ALIKE_BELOW]:
         notes.append(
-            f"alike: at {len(alike)} of {len(replay.between)} steps, the first {alike[0]}, the samples of the "
-            f"step share more than half of what they could"
+            f"alike: at {len(alike)} of {len(replay.between)} steps, the first {alike[0]}, the samples of "
+            "the step share more than half of what they could"
         )
     if _look_greedy([each.sample for each in replay.judged]):
         notes.append(

@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -124,11 +125,20 @@ def calibrate(options: Namespace) -> int:
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
     profile = measure(sources, options.name, lexicon)
-    _write(options.output, json.dumps(profile.to_json(), indent=1))
+    _write(options.output, _one_line_a_key(profile.to_json()))
     console = _console()
     console.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
     show_problems(problems.count, problems.listed, console)
     return FINE
+
+
+def _one_line_a_key(values: dict[str, Any]) -> str:
+    """Write JSON that a person can still look at: a profile has hundreds of points."""
+    return (
+        "{\n"
+        + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+        + "\n}"
+    )
 
 
 def _corpus_text(corpus: Path, problems: Problems) -> str:
