@@ -1,0 +1,129 @@
+"""The phrase a sample repeats: which, how often, how much of the sample, how far apart, from where on."""
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.loops import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop
+from coherence.text import answer
+
+
+class Case(NamedTuple):
+    text: str
+    phrase: str
+    times: int
+    share: float
+    period: int
+    start: int
+    prompt: str | None = None
+
+
+HEALTHY = "The cat sat by the door and then it said "
+LONG = " ".join(first + second for first in "abcde" for second in "fghijk")  # 30 different words
+
+CASES = [
+    # one token
+    Case("ha " * 10, "ha", 10, 1.0, 1, 0),
+    Case("no no no", "no", 3, 1.0, 1, 0),
+    Case("No NO no nO", "no", 4, 1.0, 1, 0),
+    Case(",,,,,,,,", ",", 8, 1.0, 1, 0),
+    Case("'' '' ''", "'", 6, 1.0, 1, 0),
+    # a phrase: the whole of it, not a part
+    Case("go home. " * 5, "go home .", 5, 1.0, 3, 0),
+    Case("a b a b a b a", "a b", 3, 0.8571, 2, 0),
+    Case("東京東京東京", "東 京", 3, 1.0, 2, 0),
+    # after a healthy beginning
+    Case(HEALTHY + "go home " * 4, "go home", 4, 0.4444, 2, len(HEALTHY)),
+    Case(HEALTHY + "ran " * 8, "ran", 8, 0.4444, 1, len(HEALTHY)),
+    # an early word of the phrase, far from the others, is not where the loop begins
+    Case("ran " + HEALTHY + "ran " * 8, "ran", 9, 0.4737, 1, len("ran " + HEALTHY)),
+    # interleaved with what changes
+    Case("my red cat, my blue cat, my green cat, my old cat", "cat , my", 3, 0.6, 4, 7),
+    Case("x1 so y1 x2 so y2 x3 so y3 x4 so y4", "so", 4, 0.3333, 3, 3),
+    # without spaces: in pieces of four, whatever the period
+    Case("main" * 10, "main", 10, 1.0, 1, 0),
+    Case("e" * 40, "eeee", 10, 1.0, 1, 0),
+    Case("abcde" * 20, "abcd eabc deab cdea bcde", 5, 1.0, 5, 0),
+    Case("so " + "main" * 10, "main", 10, 0.9091, 1, 3),
+    # longer than the longest phrase: its beginning, at the distance of the whole
+    Case((LONG + " ") * 4, " ".join(LONG.split()[:24]), 4, 0.8, 30, 0),
+    # the prompt and the special tokens are not part of the answer, nor counted in its start
+    Case("Once upon a time x y x y x y", "x y", 3, 1.0, 2, 0, "Once upon a time"),
+    Case("so so so so far go go go", "go", 3, 0.75, 1, 4, "so so so so"),
+    Case("<s>go go go</s>", "go", 3, 1.0, 1, 0),
+    Case("  \n go go go", "go", 3, 1.0, 1, 0),
+    Case("> why why why why?\n< well yes yes yes", "yes", 3, 0.75, 1, 5),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.text[:30] for case in CASES])
+def test_a_loop_is_found_with_its_phrase_and_its_place(case: Case) -> None:
+    loop = find_loop(case.text, case.prompt)
+    assert loop is not None
+    assert (loop.phrase, loop.times, loop.share, loop.period, loop.start) == case[1:6]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        # nothing
+        ("", None),
+        (" \n\t ", None),
+        ("<|endoftext|>", None),
+        ("go go go go", "go go go go"),
+        # too short for anything to come back three times
+        ("no", None),
+        ("no no", None),
+        # nothing comes back three times
+        ("Nothing here comes twice.", None),
+        (LONG, None),
+        (LONG + " " + LONG, None),
+    ],
+)
+def test_where_nothing_comes_back_three_times_there_is_no_loop(text: str, prompt: str | None) -> None:
+    assert find_loop(text, prompt) is None
+
+
+def test_a_phrase_is_never_longer_than_it_can_be_read() -> None:
+    loop = find_loop((LONG + " ") * 4)
+    assert loop is not None
+    assert len(loop.phrase.split()) == LONGEST_PHRASE
+
+
+def test_of_a_very_long_sample_the_beginning_is_looked_at() -> None:
+    loop = find_loop("go " * MOST_TOKENS + LONG * 3)
+    assert loop is not None
+    assert (loop.phrase, loop.times, loop.share) == ("go", MOST_TOKENS, 1.0)
+
+
+WORDS = st.sampled_from(["the", "cat", "sat", "down", ".", "and", "東", "mainmainmainmainmainmainmain", "ß"])
+
+
+@given(st.lists(WORDS, max_size=60), st.sampled_from(["", "Once upon", "the cat"]))
+def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> None:
+    text = f"{prompt} {' '.join(words)}"
+    loop = find_loop(text, prompt)
+    if loop is None:
+        return
+    length = len(loop.phrase.split())
+    assert loop.times >= FEWEST_TIMES
+    assert 1 <= length <= loop.period
+    assert 0 < loop.share <= 1
+    begins = answer(text, prompt)[loop.start :].casefold()
+    assert begins.startswith(loop.phrase.split()[0])
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), st.integers(3, 9))
+def test_a_phrase_said_over_and_over_covers_all_of_the_sample(phrase: list[str], times: int) -> None:
+    loop = find_loop(" ".join(phrase * times))
+    assert loop is not None
+    assert loop.share > 0.98
+    assert loop.start == 0
+
+
+@given(st.text(max_size=300), st.none() | st.text(max_size=20))
+def test_any_text_may_be_looked_at(text: str, prompt: str | None) -> None:
+    loop = find_loop(text, prompt)
+    assert loop is None or loop.times >= FEWEST_TIMES
