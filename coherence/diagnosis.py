@@ -239,7 +239,7 @@ class Diagnosis(NamedTuple):
 
     `loss` and `samples` are the two signals. `action` is "continue", "watch", "pivot" (change the data mix,
     the learning rate or the source; perhaps go back to a checkpoint) or "halt". `name` is the diagnosis in a
-    few words, `sentence` the reason, fit for a log line. Source: design, section 5.
+    few words, `sentence` the reason, fit for a log line. Source: docs/signals.md, "Two signals".
 
     >>> diagnose("converging", "coherent").name
     'healthy'
@@ -258,7 +258,7 @@ def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     A look-up in a table of 7 loss trends, None for no loss given, and 6 states of the samples. `samples` is
     "collapsed" when the gate halts.
     Raises ValueError for a word that is not in the table.
-    Source: design, section 5.
+    Source: docs/signals.md, "Two signals".
 
     >>> diagnosis = diagnose(loss="converging", samples="collapsed")
     >>> diagnosis.action, diagnosis.name

@@ -1,6 +1,6 @@
 """The gate: halts a run whose samples have collapsed, and says why.
 
-It knows scores and steps only: no files, no frameworks, no clock. Source: docs/gate.md.
+It knows scores and steps only: no files, no frameworks, no clock. Source: docs/signals.md, "The gate".
 """
 
 from collections.abc import Mapping

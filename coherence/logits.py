@@ -16,7 +16,7 @@ def softmax(logits: npt.ArrayLike, axis: int = -1) -> FloatArray:
 
     `exp(x) / sum exp(x)` along `axis`: each in [0, 1], together 1, for finite logits of any size. A logit of
     minus infinity is a probability of 0. The shape is that of `logits`.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
@@ -30,7 +30,7 @@ def cross_entropy(logits: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray:
     `-ln softmax(logits)[target]` in nats, 0 and up. `logits` has the shape (..., V), `targets`, whole numbers
     from 0 to V - 1, has the shape (...), and so has the result.
     Raises ValueError when the shapes do not match or a target is not a token of the vocabulary.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> cross_entropy(np.log([[0.4, 0.6]]), [0]).round(4).tolist()
     [0.9163]
@@ -47,7 +47,7 @@ def sequence_loss(logits: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray:
     In nats, 0 and up. `logits` has the shape (..., T, V), `targets` (..., T), the result (...): for one
     sequence a single number.
     Raises ValueError as `cross_entropy` does, and for sequences without a position.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> float(sequence_loss(np.zeros((3, 8449)), [1, 2, 3]).round(2))
     9.04
@@ -63,7 +63,7 @@ def batch_loss(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
 
     In nats, 0 and up. `logits` has the shape (B, T, V), `targets` (B, T).
     Raises ValueError as `sequence_loss` does, and for another number of dimensions or an empty batch.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> round(batch_loss(np.zeros((2, 3, 2305)), np.ones((2, 3), dtype=int)), 2)
     7.74

@@ -32,7 +32,7 @@ def perplexity(loss: float) -> float:
     """Return the perplexity of a loss: among how many equally likely tokens the model wavers.
 
     `exp(loss)`, in tokens, from 1 for a loss of 0; infinite where it exceeds every float.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> round(perplexity(3.43), 1)
     30.9
@@ -48,7 +48,7 @@ def uniform_baseline(vocab_size: int) -> float:
 
     `ln V`, in nats, 0 and up.
     Raises ValueError unless `vocab_size` is at least 1.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> round(uniform_baseline(8449), 2)
     9.04
@@ -63,7 +63,7 @@ def advantage(loss: float, vocab_size: int) -> float:
 
     `V / perplexity(loss)`: 1 at the uniform baseline, below 1 when worse, V at a loss of 0.
     Raises ValueError unless `vocab_size` is at least 1.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> round(advantage(3.43, 8449), 1)
     273.6
@@ -76,7 +76,8 @@ def true_loss(loss: float, grad_norm: float | None = None) -> float:
     """Return the loss as it was, where a trainer logged a not-a-number as 0.0.
 
     Not-a-number when the loss is exactly 0.0 and the gradient norm beside it is not finite, else the loss, in
-    nats. Source: design, section 4; the Hugging Face Trainer's `logging_nan_inf_filter` does this by default.
+    nats. The Hugging Face Trainer's `logging_nan_inf_filter` does this by default.
+    Source: docs/signals.md, "The loss".
 
     >>> true_loss(0.0, grad_norm=float("nan"))
     nan
@@ -90,7 +91,7 @@ def true_loss(loss: float, grad_norm: float | None = None) -> float:
 class Minimum(NamedTuple):
     """The lowest SMMA of a run and the last step at which it stood there.
 
-    `smma` in nats, `step` as the trainer counts. Source: design, section 4.
+    `smma` in nats, `step` as the trainer counts. Source: docs/signals.md, "The loss".
 
     >>> Minimum(smma=3.43, step=110_000).step
     110000
@@ -103,7 +104,8 @@ class Minimum(NamedTuple):
 class SourceLoss(NamedTuple):
     """The last loss of one source of the data mix and its SMMA.
 
-    Both in nats; `smma` is None until the source has shown a finite loss. Source: design, section 4.
+    Both in nats; `smma` is None until the source has shown a finite loss.
+    Source: docs/signals.md, "The loss".
 
     >>> SourceLoss(loss=3.1, smma=3.4).smma
     3.4
@@ -143,7 +145,7 @@ class LossTracker:
     Raises:
         ValueError: `vocab_size` or `window` is below 1.
 
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> tracker = LossTracker(vocab_size=8449)
     >>> for step, loss in [(0, 8.0), (600, 3.5), (1200, 2.8)]:
@@ -175,7 +177,7 @@ class LossTracker:
 
         `loss` in nats, any float: NaN and infinity are a trend of their own. `source` names the part of the
         data mix that the loss belongs to. `grad_norm` uncovers a NaN that was logged as 0.0, see `true_loss`.
-        Source: design, section 4.
+        Source: docs/signals.md, "The loss".
 
         >>> tracker = LossTracker()
         >>> tracker.update(step=1200, loss=3.43)
@@ -230,7 +232,7 @@ class LossTracker:
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state as plain JSON values, with a format number; not-a-number is None.
 
-        Source: design, sections 4 and 7.
+        Source: docs/signals.md, "The loss".
 
         >>> state = LossTracker(vocab_size=2305).state_dict()
         >>> state["format"], state["vocab_size"], state["smma"]
@@ -260,7 +262,7 @@ class LossTracker:
 
         An infinite loss comes back as not-a-number: JSON knows neither.
         Raises ValueError, and changes nothing, when the format is another one or a value is missing.
-        Source: design, section 4.
+        Source: docs/signals.md, "The loss".
 
         >>> saved = LossTracker(window=50).state_dict()
         >>> tracker = LossTracker()
@@ -356,7 +358,7 @@ class Phase(NamedTuple):
     """A stretch of a loss curve that goes by one label.
 
     `start` and `end` are its first and last step, both included; `first` and `last` the mean losses, in nats,
-    of its first and last range of steps. Source: design, section 4.
+    of its first and last range of steps. Source: docs/signals.md, "The loss".
 
     >>> Phase(label="minimum", start=85_000, end=110_000, first=3.43, last=3.43).label
     'minimum'
@@ -389,7 +391,7 @@ def phases(steps: Sequence[float], losses: Sequence[float]) -> tuple[Phase, ...]
     step that comes twice, as after a restart, the later entry counts.
 
     Raises ValueError when `steps` and `losses` differ in length; an empty curve has no phases.
-    Source: design, section 4.
+    Source: docs/signals.md, "The loss".
 
     >>> [phase.label for phase in phases([1, 2, 3, 4], [4.0, 3.0, 3.5, 4.0])]
     ['converging', 'minimum', 'diverging', 'collapsed']

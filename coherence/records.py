@@ -1,6 +1,6 @@
 """What crosses the boundary of the process: samples and loss rows in, the report out.
 
-All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/formats.md.
+All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/report.md.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,6 +1,6 @@
 """The sample signal: what the last samples of a run say together.
 
-Source: docs/gate.md, "The sample signal".
+Source: docs/signals.md, "The sample signal".
 """
 
 from collections import deque
