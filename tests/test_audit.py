@@ -1,0 +1,436 @@
+"""The audit of a run: samples and losses in, the two-signal report out."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from coherence import Profile
+from coherence.audit import Options, audit
+from coherence.records import LossRow, Origin, Problem, Report, Sample
+
+VOCABULARY = (
+    "old man walked along river until evening thought about letter his daughter sent from city winter "
+    "garden stone bridge water light window morning paper horse summer road voice table silver village "
+    "north mountain teacher children music market friend answer question story house green field cloud "
+    "kitchen bread market yellow boat island harbor doctor forest letter candle shadow mirror train"
+)
+
+LOOP = "go home now and then " * 8
+GIBBERISH = "xq vlor brunk zzt plim drosk fnarg wexil gronk bletch quorv snide zibber tolk mung"
+
+
+def fine(step: int, index: int = 0, **more: Any) -> Sample:
+    """A sample that reads like nothing, but holds many different English words."""
+    random = Random(f"{step} {index}")  # noqa: S311 - it draws words, not secrets
+    return sample(step, " ".join(random.sample(VOCABULARY.split(), 18)), index, **more)
+
+
+def low(step: int, index: int = 0, **more: Any) -> Sample:
+    return sample(step, LOOP, index, **more)
+
+
+def short(step: int, index: int = 0) -> Sample:
+    return sample(step, "D", index)
+
+
+def sample(step: int, text: str, index: int = 0, **more: Any) -> Sample:
+    return Sample(step=step, index=index, text=text, origin=Origin(file="samples.jsonl", line=1), **more)
+
+
+def losses(*pairs: tuple[int, float], source: str | None = None) -> list[LossRow]:
+    origin = Origin(file="metrics.jsonl", line=1)
+    return [LossRow(step=step, loss=loss, source=source, origin=origin) for step, loss in pairs]
+
+
+def falling(steps: Iterable[int]) -> list[LossRow]:
+    return losses(*((step, 2 + 6 * 0.998**step) for step in steps))
+
+
+# The lesson
+
+
+def lesson() -> Report:
+    samples = [fine(100), fine(200), *(low(step) for step in range(300, 1001, 100))]
+    return audit(samples, losses((100, 8.0), (300, 3.5), (700, 2.8)))
+
+
+def test_the_run_of_the_lesson_converges_while_it_has_collapsed_and_is_halted() -> None:
+    report = lesson()
+    assert (report.diagnosis.loss, report.diagnosis.samples) == ("converging", "collapsed")
+    assert report.diagnosis.action == "halt"
+    assert report.diagnosis.name == "the loss is misleading"
+    assert report.halt
+
+
+def test_the_run_of_the_lesson_says_where_and_what_it_cost() -> None:
+    report = lesson()
+    assert (report.first_low_step, report.halt_step, report.wasted_steps) == (300, 700, 300)
+    assert report.halt_reason is not None
+    assert "5 samples in a row" in report.halt_reason
+    assert "from step 300 to step 700" in report.halt_reason
+    assert (report.first_step, report.last_step) == (100, 1000)
+    assert (report.judged, report.low, report.too_short) == (10, 8, 0)
+
+
+def test_the_worst_samples_say_what_they_repeat_and_the_best_is_fine() -> None:
+    report = lesson()
+    assert len(report.worst) == 3
+    for shown in report.worst:
+        assert shown.loop is not None
+        assert shown.loop.phrase == "go home now and then"
+    assert [shown.step for shown in report.best] in ([100], [200])
+
+
+def test_each_sample_stands_in_the_report_with_its_scores_streak_and_loss() -> None:
+    report = lesson()
+    assert [each.step for each in report.samples] == list(range(100, 1001, 100))
+    assert [each.low for each in report.samples] == [False] * 2 + [True] * 8
+    assert [each.streak for each in report.samples][:7] == [0, 0, 1, 2, 3, 4, 5]
+    assert [each.loss for each in report.samples] == [8.0] * 2 + [3.5] * 4 + [2.8] * 4
+
+
+# The halt
+
+
+@pytest.mark.parametrize(("count", "halted"), [(4, False), (5, True), (6, True)])
+def test_the_fifth_low_sample_in_a_row_halts(count: int, halted: bool) -> None:
+    report = audit([fine(0), *(low(step) for step in range(1, count + 1)), fine(9)])
+    assert (report.halt, report.halt_step) == ((True, 5) if halted else (False, None))
+    assert report.low == count
+
+
+def test_a_run_that_is_not_halted_wastes_nothing() -> None:
+    report = audit([fine(step, time=float(step)) for step in range(5)])
+    assert (report.halt, report.halt_step, report.halt_reason, report.first_low_step) == (False, *[None] * 3)
+    assert (report.wasted_steps, report.wasted_seconds, report.fine_after_halt) == (0, None, 0)
+    assert (report.diagnosis.action, report.diagnosis.samples) == ("continue", "coherent")
+
+
+def test_fine_samples_after_the_halt_are_counted_and_the_diagnosis_stays_that_of_the_halt() -> None:
+    report = audit([*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 13))])
+    assert (report.halt_step, report.fine_after_halt) == (5, 6)
+    assert report.diagnosis.samples == "collapsed"
+    assert [note for note in report.notes if "warmup" in note]
+
+
+def test_a_run_that_has_not_recovered_at_its_end_gets_no_advice_to_set_a_warmup() -> None:
+    report = audit([*(low(step) for step in range(1, 7)), fine(7), low(8), fine(9)])
+    assert report.fine_after_halt == 2
+    assert not [note for note in report.notes if "warmup" in note]
+
+
+def test_the_diagnosis_of_a_halt_takes_the_loss_as_it_was_at_the_halt() -> None:
+    rows = losses(*((step, 8 - step) for step in range(7)), *((step, 9.5) for step in range(7, 12)))
+    report = audit([low(step) for step in range(12)], rows)
+    assert report.halt_step == 4
+    assert report.diagnosis.loss == "converging"
+    assert report.loss is not None
+    assert report.loss.trend == "collapsed"
+
+
+def test_several_low_samples_of_one_step_each_count() -> None:
+    report = audit([low(7, index) for index in range(5)])
+    assert (report.halt_step, report.wasted_steps) == (7, 0)
+
+
+# Time
+
+
+def timed(times: Sequence[float | None], **options: Any) -> float | None:
+    samples = [low(10 * step, time=time) for step, time in enumerate(times)]
+    return audit(samples, options=Options(**options)).wasted_seconds
+
+
+def test_wasted_time_is_taken_from_the_samples_own_clock() -> None:
+    assert timed([100.0 + step**2 for step in range(8)]) == 7**2 - 4**2
+
+
+def test_without_a_clock_wasted_time_is_steps_times_their_cost() -> None:
+    assert timed([None] * 8, seconds_per_step=1.5) == 45.0
+
+
+def test_the_clock_goes_before_the_cost_of_a_step() -> None:
+    assert timed([float(step) for step in range(8)], seconds_per_step=1000.0) == 3.0
+
+
+@pytest.mark.parametrize("times", [[None] * 8, [1.0] * 7 + [None], [1.0] * 4 + [None] + [1.0] * 3])
+def test_without_clock_and_cost_wasted_time_is_unknown(times: list[float | None]) -> None:
+    assert timed(times) is None
+
+
+# The checkpoint to go back to
+
+
+def test_one_goes_back_to_the_lowest_smma_among_coherent_steps_before_the_collapse() -> None:
+    rows = losses((100, 8.0), (200, 3.0), (300, 4.0), (400, 2.0), (900, 1.0))
+    samples = [fine(100), fine(200), fine(300), *(low(step) for step in range(400, 900, 100)), fine(900)]
+    assert audit(samples, rows).resume_from == 200
+
+
+def test_a_step_whose_samples_are_mixed_is_not_coherent() -> None:
+    rows = losses((100, 8.0), (200, 3.0), (300, 4.0))
+    assert audit([fine(100), fine(200), low(200, 1), fine(300)], rows).resume_from == 300
+
+
+def test_a_sample_that_is_too_short_does_not_decide_whether_a_step_is_coherent() -> None:
+    assert audit([fine(100), fine(200), short(200, 1), short(300)]).resume_from == 200
+
+
+def test_without_a_loss_one_goes_back_to_the_last_coherent_step_before_the_collapse() -> None:
+    samples = [fine(100), fine(200), fine(300), *(low(step) for step in range(400, 900, 100)), fine(900)]
+    assert audit(samples).resume_from == 300
+
+
+def test_a_run_that_never_was_coherent_has_nothing_to_go_back_to() -> None:
+    assert audit([low(step) for step in range(6)], falling(range(6))).resume_from is None
+
+
+def test_a_step_at_which_the_loss_is_not_finite_is_nothing_to_go_back_to() -> None:
+    rows = losses((100, 8.0), (200, 3.0), (300, math.nan), (400, 5.0))
+    assert audit([fine(100), fine(200), fine(300), fine(400)], rows).resume_from == 200
+    assert audit([fine(100), fine(300)], rows[:1] + rows[2:3]).resume_from == 100
+
+
+def test_a_step_whose_samples_are_alike_is_nothing_to_go_back_to() -> None:
+    text = fine(200).text
+    rows = losses((100, 8.0), (200, 3.0))
+    assert audit([fine(100), fine(100, 1), sample(200, text), sample(200, text, 1)], rows).resume_from == 100
+
+
+# The order of samples and losses
+
+RUN = [
+    fine(100, time=1.0),
+    fine(200),
+    low(300),
+    short(350),
+    fine(400),
+    *(low(step, loss=2.0) for step in range(500, 1000, 100)),
+    sample(1000, ""),
+    fine(1100, time=77.0),
+]
+ROWS = [*falling(range(0, 900, 50)), *losses((910, math.nan), (960, 9.0), source="books")]
+
+
+@given(st.permutations(RUN), st.permutations(ROWS))
+def test_the_order_in_which_samples_and_losses_come_does_not_matter(
+    samples: list[Sample], rows: list[LossRow]
+) -> None:
+    assert audit(samples, rows).model_dump_json() == audit(RUN, ROWS).model_dump_json()
+
+
+# The state of the samples
+
+
+def test_a_run_of_samples_that_are_too_short_is_not_called_coherent() -> None:
+    report = audit([short(step) for step in range(10)])
+    assert (report.judged, report.too_short, report.halt) == (0, 10, False)
+    assert (report.diagnosis.samples, report.diagnosis.action) == ("too short", "watch")
+    assert (report.worst, report.best, report.resume_from) == ((), (), None)
+
+
+def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
+    texts = {step: fine(step).text for step in range(0, 500, 100)}
+    report = audit([sample(step, text, index) for step, text in texts.items() for index in range(3)])
+    assert report.diagnosis.samples == "alike"
+    assert [(each.step, each.samples, each.diversity) for each in report.between] == [
+        (step, 3, 0.0) for step in texts
+    ]
+    assert [note for note in report.notes if note.startswith("alike: at 5 of 5 steps, the first 0,")]
+
+
+def test_samples_of_a_step_that_differ_are_not() -> None:
+    report = audit([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
+    assert report.diagnosis.samples == "coherent"
+    assert min(each.diversity for each in report.between) > 80
+    assert report.notes == ()
+
+
+def test_samples_that_repeat_the_one_before_word_for_word_look_greedy() -> None:
+    text = fine(0).text
+    assert [note for note in audit([sample(step, text) for step in range(6)]).notes if "greedy" in note]
+    assert not audit([fine(step) for step in range(6)]).notes
+    assert not audit([sample(step, text) for step in range(3)]).notes
+
+
+def test_a_run_that_loses_its_words_is_said_to_while_the_loss_still_falls() -> None:
+    samples = [*map(fine, range(8)), *(sample(step, gibberish(step)) for step in range(8, 16))]
+    report = audit(samples, falling(range(16)))
+    assert not report.halt
+    assert (report.diagnosis.samples, report.diagnosis.action) == ("words gone", "pivot")
+
+
+def gibberish(step: int) -> str:
+    words = GIBBERISH.split()
+    Random(step).shuffle(words)  # noqa: S311 - words, not secrets
+    return " ".join(words)
+
+
+# Options
+
+
+def test_a_window_halts_a_collapse_that_comes_and_goes() -> None:
+    samples = [low(step) if step % 3 else fine(step) for step in range(1, 13)]
+    assert not audit(samples).halt
+    report = audit(samples, options=Options(window=8))
+    assert report.halt_step == 7
+    assert report.settings.window == 8
+
+
+def test_a_warmup_passes_over_the_young_model() -> None:
+    samples = [*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 10))]
+    assert audit(samples).halt_step == 5
+    assert not audit(samples, options=Options(warmup=7)).halt
+
+
+def test_a_patience_and_a_threshold_of_ones_own() -> None:
+    samples = [low(step) for step in range(1, 5)]
+    assert audit(samples, options=Options(patience=3)).halt_step == 3
+    assert not audit(samples, options=Options(patience=3, threshold=5.0)).halt
+
+
+def test_observing_reports_the_same_and_says_so() -> None:
+    samples = [low(step) for step in range(8)]
+    told, observed = audit(samples), audit(samples, options=Options(observe=True))
+    assert observed.settings.observe
+    assert observed.model_copy(update={"settings": told.settings}) == told
+
+
+def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
+    default = Profile.load()
+    profile = Profile("toy", "test", 1, "2026-01-01", default.english_share, default.curves)
+    assert audit([fine(1)], options=Options(profile=profile)).settings.profile == "toy"
+    assert audit([fine(1)]).settings.profile == default.name
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (Options(threshold=0), "threshold"),
+        (Options(threshold=math.nan), "threshold"),
+        (Options(patience=0), "patience"),
+        (Options(window=2), "window"),
+        (Options(warmup=-1), "warmup"),
+        (Options(vocab_size=0), "vocab_size"),
+    ],
+)
+def test_an_option_out_of_range_is_refused_by_name(options: Options, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        audit([fine(1)], options=options)
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        audit([])
+
+
+# The loss
+
+
+def test_the_loss_stands_in_the_report_in_every_unit() -> None:
+    loss = audit([fine(0)], losses((0, 9.0), (10, 4.0), (20, 3.0)), Options(vocab_size=8449)).loss
+    assert loss is not None
+    assert (loss.rows, loss.not_finite, loss.first, loss.last, loss.smma) == (3, 0, 9.0, 3.0, 3.0)
+    assert (loss.minimum, loss.minimum_step, loss.trend) == (3.0, 20, "converging")
+    assert loss.perplexity == pytest.approx(math.exp(3))
+    assert loss.uniform_baseline == pytest.approx(math.log(8449))
+    assert loss.advantage == pytest.approx(8449 / math.exp(3))
+    assert [(phase.label, phase.start, phase.end) for phase in loss.phases] == [
+        ("converging", 0, 10),
+        ("minimum", 20, 20),
+    ]
+
+
+def test_a_log_of_few_rows_is_smoothed_over_a_tenth_of_them_and_a_note_says_so() -> None:
+    report = audit([fine(0)], falling(range(50)))
+    assert report.loss is not None
+    assert report.loss.window == 5
+    assert report.notes == ("50 rows of loss: SMMA over 5 of them",)
+    long = audit([fine(0)], falling(range(1000)))
+    assert long.loss is not None
+    assert (long.loss.window, long.notes) == (100, ())
+
+
+def test_the_sources_of_the_mixture_are_kept_apart() -> None:
+    rows = losses((0, 8.0), (2, 4.0), source="books") + losses((1, 6.0), source="chat")
+    loss = audit([fine(0)], rows).loss
+    assert loss is not None
+    assert {name: (source.loss, source.smma) for name, source in loss.sources.items()} == {
+        "books": (4.0, 4.0),
+        "chat": (6.0, 6.0),
+    }
+
+
+def test_losses_after_the_last_sample_count_in_the_trend() -> None:
+    loss = audit([fine(0)], losses((0, 8.0), (10, 4.0), (20, math.nan))).loss
+    assert loss is not None
+    assert (loss.trend, loss.not_finite, loss.last) == ("not finite", 1, 4.0)
+
+
+def test_a_loss_that_never_is_finite_is_null_wherever_it_would_stand() -> None:
+    report = audit([fine(0), fine(1)], losses((0, math.nan), (1, math.inf)))
+    assert report.loss is not None
+    assert (report.loss.rows, report.loss.not_finite, report.loss.trend) == (2, 2, "not finite")
+    assert (report.loss.first, report.loss.last, report.loss.smma, report.loss.minimum) == (None,) * 4
+    assert report.diagnosis.action == "halt"
+    assert not report.halt
+
+
+# The report as JSON
+
+WHOLE = audit(
+    [*RUN, sample(1200, "wörd 東京 \x1b[31m \x00 \u202e", prompt="p")],
+    [*ROWS, *losses((1250, math.inf), source="chat")],
+    Options(vocab_size=50, window=7, seconds_per_step=0.5),
+    ["a note"],
+    2,
+    [Problem(file="a", line=1, message="not JSON"), Problem(file="b", line=2, message="no text")],
+)
+REPORTS = [WHOLE, lesson(), audit([fine(1)]), audit([short(1)]), audit([fine(0)], losses((0, math.nan)))]
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_survives_the_way_through_json(report: Report) -> None:
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_is_strict_json_of_format_1(report: Report) -> None:
+    def refuse(token: str) -> None:
+        raise AssertionError(token)
+
+    assert json.loads(report.model_dump_json(), parse_constant=refuse)["format"] == 1
+
+
+def test_what_readers_found_out_is_handed_on() -> None:
+    assert WHOLE.notes[0] == "a note"
+    assert (WHOLE.problem_count, [problem.line for problem in WHOLE.problems]) == (2, [1, 2])
+
+
+@pytest.mark.parametrize("inside", [[], ["diagnosis"], ["settings"], ["loss"], ["samples", 0], ["worst", 0]])
+def test_an_unknown_field_is_refused(inside: list[Any]) -> None:
+    written = json.loads(WHOLE.model_dump_json())
+    place = written
+    for key in inside:
+        place = place[key]
+    place["surprise"] = 1
+    with pytest.raises(ValidationError, match="surprise"):
+        Report.model_validate(written)
+
+
+def test_another_format_is_refused() -> None:
+    written = json.loads(WHOLE.model_dump_json()) | {"format": 2}
+    with pytest.raises(ValidationError, match="format"):
+        Report.model_validate(written)
+
+
+def test_a_report_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        WHOLE.halt = False
