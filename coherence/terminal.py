@@ -242,8 +242,8 @@ def _score(value: float | None, threshold: float) -> Text:
 
 
 def _plain_score(value: float | None) -> str:
-    # Rounded down: 29.6 is below a threshold of 30, and so is what stands for it.
-    return "-" if value is None else f"{floor(value)}"
+    # Rounded down: 29.6 is below a threshold of 30, and so is what stands for it. A mean may be off a little.
+    return "-" if value is None else f"{floor(round(value, 6))}"
 
 
 def _number(value: float | None) -> str:
