@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -219,6 +219,7 @@ RUN = [
 ROWS = [*falling(range(0, 900, 50)), *losses((910, math.nan), (960, 9.0), source="books")]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.permutations(RUN), st.permutations(ROWS))
 def test_the_order_in_which_samples_and_losses_come_does_not_matter(
     samples: list[Sample], rows: list[LossRow]

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence.loops import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop
@@ -101,6 +101,7 @@ def test_of_a_very_long_sample_the_beginning_is_looked_at() -> None:
 WORDS = st.sampled_from(["the", "cat", "sat", "down", ".", "and", "東", "mainmainmainmainmainmainmain", "ß"])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(WORDS, max_size=60), st.sampled_from(["", "Once upon", "the cat"]))
 def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> None:
     text = f"{prompt} {' '.join(words)}"
@@ -115,6 +116,7 @@ def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> 
     assert begins.startswith(loop.phrase.split()[0])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), st.integers(3, 9))
 def test_a_phrase_said_over_and_over_covers_all_of_the_sample(phrase: list[str], times: int) -> None:
     loop = find_loop(" ".join(phrase * times))
@@ -123,6 +125,7 @@ def test_a_phrase_said_over_and_over_covers_all_of_the_sample(phrase: list[str],
     assert loop.start == 0
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=300), st.none() | st.text(max_size=20))
 def test_any_text_may_be_looked_at(text: str, prompt: str | None) -> None:
     loop = find_loop(text, prompt)

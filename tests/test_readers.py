@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence.readers.files import loss_file, sample_files, text_files
@@ -177,11 +177,13 @@ def test_anything_else_is_no_step_and_shown_in_few_words(value: Any) -> None:
     assert len(str(caught.value)) < 80
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(-(2**53), 2**53))
 def test_every_step_a_run_can_have_is_read_as_it_was_written(step: int) -> None:
     assert to_step(step) == to_step(str(step)) == step
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.floats(allow_nan=False))
 def test_a_number_in_a_string_is_that_number(number: float) -> None:
     assert to_float(repr(number)) == to_float(number) == number
@@ -299,6 +301,7 @@ def test_a_line_of_about_the_greatest_length_does_not_take_the_next_one_with_it(
     assert [problem.line for problem in problems.listed] == ([] if over <= 0 else [1])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_whatever_the_lines_hold_the_good_ones_are_read(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
