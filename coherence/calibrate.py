@@ -41,7 +41,7 @@ def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon |
         lexicon: the words that count as English.
 
     Raises:
-        ValueError: a source has fewer than 1,000 tokens.
+        ValueError: a source has fewer than 1,000 tokens, or they all repeat one thing.
     """
     lexicon = lexicon or Lexicon.load()
     texts = {source: clean(text) for source, text in sorted(sources.items())}
@@ -50,20 +50,19 @@ def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon |
         if len(found) < FEWEST_TOKENS:
             raise ValueError(f"{source} has {len(found)} tokens; a profile needs {FEWEST_TOKENS:,} or more")
     known = lexicon.known(set().union(*tokens.values()))
-    curves = {
-        "bigram": _curve([_ngrams_of(found, 2) for found in tokens.values()], tokens.values()),
-        "trigram": _curve([_ngrams_of(found, 3) for found in tokens.values()], tokens.values()),
-        "english": _curve([_words_of(found, known) for found in tokens.values()], tokens.values()),
-        "character": _curve([_ngrams_of(text, CHARACTER_ORDER) for text in texts.values()], texts.values()),
+    words, letters = tokens.values(), texts.values()
+    points = {
+        "bigram": _points([_ngrams_of(found, 2) for found in words], words),
+        "trigram": _points([_ngrams_of(found, 3) for found in words], words),
+        "english": _points([_words_of(found, known) for found in words], words),
+        "character": _points([_ngrams_of(text, CHARACTER_ORDER) for text in letters], letters),
     }
-    return Profile(
-        name,
-        ", ".join(texts),
-        sum(map(len, tokens.values())),
-        date.today().isoformat(),
-        round(sum(_share(found, known) for found in tokens.values()) / len(tokens), 4),
-        curves,
-    )
+    curves = {scale: Curve(found) for scale, found in points.items() if len(found) > 1}
+    if flat := [scale for scale in points if scale not in curves and scale != "english"]:
+        raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
+    share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
+    size, today = sum(map(len, words)), date.today().isoformat()
+    return Profile(name, ", ".join(texts), size, today, round(share, 4), curves)
 
 
 def _ngrams_of(items: Sequence[str], order: int) -> Effective:
@@ -85,10 +84,10 @@ def _share(tokens: Sequence[str], known: frozenset[str]) -> float:
     return sum(token in known for token in words) / max(len(words), 1)
 
 
-def _curve(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> Curve:
-    """Return the rising curve through the low end of the passages of each length."""
+def _points(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> list[tuple[float, float]]:
+    """Return rising points: for each length the low end of its passages."""
     random = Random(0)  # noqa: S311 - it draws passages, not secrets
-    points = [(1, 1.0)]
+    points = [(1.0, 1.0)]
     for length in LENGTHS:
         found = sorted(
             effective(random.randrange(len(source) - length), length)
@@ -98,4 +97,4 @@ def _curve(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> C
         )
         if found and (level := round(found[int(LEVEL * len(found))], 4)) > points[-1][1]:
             points.append((length, level))
-    return Curve(points)
+    return points

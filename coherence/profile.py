@@ -64,7 +64,8 @@ class Profile(NamedTuple):
         tokens: how much of it.
         date: when, as YYYY-MM-DD.
         english_share: share of its word tokens that the word list knows, 0 to 1.
-        curves: one `Curve` for each of the four scales.
+        curves: one `Curve` for each of the four scales; none for English where the reference holds
+            no word of the list, and then the English score has no meaning.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Profile(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as plain JSON values, the content of a profile file."""
-        curves = {scale: [list(point) for point in self.curves[scale].points] for scale in SCALES}
+        curves = {scale: [list(point) for point in curve.points] for scale, curve in self.curves.items()}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -118,8 +119,10 @@ def _parse(fields: dict[str, Any]) -> Profile:
     if fields["format"] != FORMAT:
         raise ValueError(f"format {fields['format']!r}; this version reads format {FORMAT}")
     share = float(fields["english_share"])
-    if not 0 < share <= 1:
+    curves = {scale: Curve(fields["curves"][scale]) for scale in SCALES if scale in fields["curves"]}
+    if missing := set(SCALES) - {"english"} - set(curves):
+        raise ValueError(f"no curve for {', '.join(sorted(missing))}")
+    if not (0 < share <= 1 or (share == 0 and "english" not in curves)):
         raise ValueError(f"english_share {share!r}; expected a share above 0 and at most 1")
-    curves = {scale: Curve(fields["curves"][scale]) for scale in SCALES}
     name, source, date = (str(fields[key]) for key in ("name", "source", "date"))
     return Profile(name, source, int(fields["tokens"]), date, share, curves)

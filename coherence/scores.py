@@ -101,26 +101,24 @@ def score(
 
 
 def _diversity(counts: Counter[tuple[str, ...]], curve: Curve) -> float | None:
-    return _against(curve, effective_number(counts.values()), counts.total())
+    counted = counts.total()
+    return None if counted < 2 else _against(curve, effective_number(counts.values()), counted)
 
 
 def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | None:
     """Return the lower of two: how varied the English words are, and how many of the words are English."""
+    curve = profile.curves.get("english")
+    if curve is None or len(tokens) < 2:
+        return None
     counts = Counter(tokens)
     english = lexicon.known(counts)
-    varied = _against(
-        profile.curves["english"], effective_number(counts[token] for token in english), len(tokens)
-    )
-    if varied is None:
-        return None
+    varied = _against(curve, effective_number(counts[token] for token in english), len(tokens))
     words = sum(count for token, count in counts.items() if is_word(token))
     share = sum(counts[token] for token in english) / words if words else 0.0
     return min(varied, 100 * share / profile.english_share)
 
 
-def _against(curve: Curve, effective: float, counted: int) -> float | None:
+def _against(curve: Curve, effective: float, counted: int) -> float:
     """Return the share of its own length that reference text needs for the same diversity, in percent."""
-    if counted < 2:
-        return None
     share = (curve.length_for(effective) - 1) / (counted - 1)
     return 100 * min(max(share, 0.0), 1.0)
