@@ -112,20 +112,8 @@ def test_possessives_and_compounds_of_known_words_are_words(token: str, known: b
 
 
 def test_the_english_list_knows_english_in_its_spellings_and_no_gibberish() -> None:
-    known = [
-        "the",
-        "language",
-        "of",
-        "a",
-        "harbour",
-        "harbor",
-        "don't",
-        "it’s",
-        "well-known",
-        "mother-in-law's",
-        "wolves",
-        "mice",
-    ]
+    known = ["the", "language", "harbour", "harbor", "wolves", "mice"]
+    known += ["don't", "it’s", "well-known", "mother-in-law's"]
     unknown = ["xq", "vlor", "brunk", "zz", "budy", "mainmain", "asdf"]
     assert Lexicon.load().known(known + unknown) == set(known)
 
