@@ -1,0 +1,203 @@
+"""The sample signal: its words, which one holds when several could, and where each begins and ends."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coherence import Gate, Scores
+from coherence.diagnosis import SAMPLES
+from coherence.samples import RECENT, SampleTracker
+
+LOW = Scores(bigram=3.0, trigram=1.0, english=2.0, character=9.0, tokens=40, characters=200)
+FINE = Scores(bigram=97.0, trigram=100.0, english=90.0, character=95.0, tokens=40, characters=200)
+WORDLESS = Scores(bigram=97.0, trigram=100.0, english=4.0, character=95.0, tokens=40, characters=200)
+SHORT = Scores(bigram=None, trigram=None, english=100.0, character=None, tokens=2, characters=4)
+SHORT_LOOP = Scores(bigram=0.0, trigram=0.0, english=0.0, character=26.0, tokens=4, characters=19)
+LETTERS = {"L": LOW, "F": FINE, "w": WORDLESS, "s": SHORT, "l": SHORT_LOOP}
+
+ALIKE = (10.0, 10.0, 10.0)
+
+
+def state_after(
+    samples: str | list[Scores], between: tuple[float | None, ...] = (), patience: int = 50
+) -> str:
+    gate, tracker = Gate(patience=patience), SampleTracker()
+    for step, scores in enumerate(map(LETTERS.__getitem__, samples) if isinstance(samples, str) else samples):
+        tracker.update(scores, gate.update(scores, step=step))
+    for diversity in between:
+        tracker.update_between(diversity)
+    return tracker.state
+
+
+def english(value: float | None) -> Scores:
+    return FINE._replace(english=value)
+
+
+# Before anything was judged
+
+
+@pytest.mark.parametrize(
+    ("samples", "state"),
+    [
+        ("", "too short"),
+        ("s", "too short"),
+        ("s" * 20, "too short"),
+        # the first that is judged ends it: fine, or a loop however short
+        ("sF", "coherent"),
+        ("sl", "some low"),
+        ("Fs", "coherent"),
+    ],
+)
+def test_samples_are_too_short_until_one_was_judged(samples: str, state: str) -> None:
+    assert state_after(samples) == state
+
+
+def test_alike_samples_that_are_all_too_short_are_too_short() -> None:
+    assert state_after("sss", ALIKE) == "too short"
+
+
+# Some low
+
+
+@pytest.mark.parametrize(
+    ("samples", "state"),
+    [
+        ("FFFF", "coherent"),
+        ("FFLF", "some low"),
+        # it fades after eight judged samples, and those too short do not make it fade
+        ("L" + "F" * 7, "some low"),
+        ("L" + "F" * 8, "coherent"),
+        ("L" + "F" * 7 + "s" * 9, "some low"),
+    ],
+)
+def test_a_low_sample_is_remembered_for_eight_judged_samples(samples: str, state: str) -> None:
+    assert RECENT == 8
+    assert state_after(samples) == state
+
+
+# Collapsed
+
+
+@pytest.mark.parametrize(
+    ("samples", "state"),
+    [
+        ("LLLL", "some low"),
+        ("LLLLL", "collapsed"),
+        # it stays, as the gate does
+        ("LLLLL" + "F" * 20, "collapsed"),
+        ("LLLLL" + "s", "collapsed"),
+    ],
+)
+def test_samples_have_collapsed_when_the_gate_has_fired(samples: str, state: str) -> None:
+    assert state_after(samples, patience=5) == state
+
+
+# Words gone
+
+
+@pytest.mark.parametrize(
+    ("samples", "state"),
+    [
+        # five of the last eight without words, after eight with them
+        ("F" * 8 + "w" * 4, "coherent"),
+        ("F" * 8 + "w" * 5, "words gone"),
+        ("F" * 8 + "w" * 20, "words gone"),
+        ("F" * 8 + "wFwFwFww", "words gone"),
+        ("F" * 8 + "wFwFwFwF", "coherent"),
+        ("F" * 8 + "wFFwFFwFFwFF", "coherent"),
+        # too few with words to call it high
+        ("F" * 5 + "w" * 8, "coherent"),
+        # words that never were cannot go: a model of something else than English
+        ("w" * 30, "coherent"),
+        ("wF" * 15, "coherent"),
+        # they come back
+        ("F" * 8 + "w" * 8 + "F" * 3, "words gone"),
+        ("F" * 8 + "w" * 8 + "F" * 4, "coherent"),
+        # a loop has lost more than its words
+        ("F" * 8 + "L" * 8, "some low"),
+        # those too short do not count
+        ("F" * 8 + "w" * 4 + "s" * 8, "coherent"),
+    ],
+)
+def test_words_are_gone_when_english_fell_from_high_while_the_rest_stands(samples: str, state: str) -> None:
+    assert state_after(samples) == state
+
+
+@pytest.mark.parametrize(("before", "state"), [(60.0, "words gone"), (59.9, "coherent"), (None, "coherent")])
+def test_english_was_high_when_it_stood_at_60_on_average(before: float | None, state: str) -> None:
+    assert state_after([english(before)] * 8 + [WORDLESS] * 8) == state
+
+
+@pytest.mark.parametrize(("now", "state"), [(29.9, "words gone"), (30.0, "coherent")])
+def test_english_has_fallen_when_it_is_below_the_threshold(now: float, state: str) -> None:
+    assert state_after([FINE] * 8 + [english(now)] * 8) == state
+
+
+@pytest.mark.parametrize("scale", ["bigram", "trigram", "character"])
+@pytest.mark.parametrize(("other", "state"), [(29.9, "coherent"), (30.0, "words gone")])
+def test_the_other_scores_stand_when_none_is_below_the_threshold(
+    scale: str, other: float, state: str
+) -> None:
+    values = {"bigram": 97.0, "trigram": 100.0, "english": 4.0, "character": 95.0, scale: other}
+    sample = Scores(**values, tokens=40, characters=200)
+    assert state_after([FINE] * 8 + [sample] * 8) == state
+
+
+# Alike
+
+
+@pytest.mark.parametrize(
+    ("between", "state"),
+    [
+        # three steps or more
+        ((), "coherent"),
+        ((0.0, 0.0), "coherent"),
+        ((0.0, 0.0, 0.0), "alike"),
+        # below half on average
+        ((50.0, 50.0, 50.0), "coherent"),
+        ((50.0, 50.0, 49.0), "alike"),
+        ((0.0, 0.0, 100.0), "alike"),
+        ((0.0, 100.0, 100.0), "coherent"),
+        # steps with fewer than two samples do not count
+        ((0.0, None, 0.0, None), "coherent"),
+        ((0.0, None, 0.0, None, 0.0), "alike"),
+        # the last eight steps do
+        ((*(0.0,) * 8, *(100.0,) * 3), "alike"),
+        ((*(0.0,) * 8, *(100.0,) * 4), "coherent"),
+    ],
+)
+def test_samples_are_alike_when_they_share_more_than_half_for_three_steps(
+    between: tuple[float | None, ...], state: str
+) -> None:
+    assert state_after("FFF", between) == state
+
+
+# Which word holds when several could
+
+
+@pytest.mark.parametrize(
+    ("samples", "between", "patience", "state"),
+    [
+        ("F" * 8 + "w" * 8 + "LLL", ALIKE, 3, "collapsed"),
+        ("F" * 8 + "w" * 7 + "L", ALIKE, 3, "words gone"),
+        ("F" * 8 + "L", ALIKE, 3, "alike"),
+        ("F" * 8 + "L", (), 3, "some low"),
+    ],
+)
+def test_the_gravest_word_holds(samples: str, between: tuple[float, ...], patience: int, state: str) -> None:
+    assert state_after(samples, between, patience) == state
+
+
+def test_a_threshold_of_ones_own_moves_what_counts_as_fallen() -> None:
+    gate, tracker = Gate(threshold=3.0), SampleTracker(threshold=3.0)
+    for step, scores in enumerate([FINE] * 8 + [WORDLESS] * 8):
+        tracker.update(scores, gate.update(scores, step))
+    assert tracker.state == "coherent"
+
+
+@given(st.text("LFwsl", max_size=40), st.lists(st.none() | st.floats(0, 100), max_size=10))
+@settings(deadline=None)
+def test_there_is_a_word_for_everything(samples: str, between: list[float | None]) -> None:
+    state = state_after(samples, tuple(between), patience=5)
+    assert state in SAMPLES
+    assert (state == "too short") == (not samples.strip("s"))
