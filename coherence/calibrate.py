@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from random import Random
 
-from coherence.diversity import effective_number, ngrams
+from coherence.diversity import effective_number, ngrams, runs_of_four
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
-from coherence.scores import CHARACTER_ORDER
 from coherence.text import clean, is_word, tokenize
 
 LEVEL = 0.1
@@ -55,7 +54,7 @@ def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon |
         "bigram": _points([_ngrams_of(found, 2) for found in words], words),
         "trigram": _points([_ngrams_of(found, 3) for found in words], words),
         "english": _points([_words_of(found, known) for found in words], words),
-        "character": _points([_ngrams_of(text, CHARACTER_ORDER) for text in letters], letters),
+        "character": _points([_runs_of(text) for text in letters], letters),
     }
     curves = {scale: Curve(found) for scale, found in points.items() if len(found) > 1}
     if flat := [scale for scale in points if scale not in curves and scale != "english"]:
@@ -69,6 +68,10 @@ def _ngrams_of(items: Sequence[str], order: int) -> Effective:
     return lambda start, count: effective_number(
         ngrams(items[start : start + count + order - 1], order).values()
     )
+
+
+def _runs_of(text: str) -> Effective:
+    return lambda start, count: effective_number(runs_of_four(text[start : start + count + 3]).values())
 
 
 def _words_of(tokens: Sequence[str], known: frozenset[str]) -> Effective:

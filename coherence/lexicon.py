@@ -67,7 +67,9 @@ class Lexicon:
         """
         tokens = set(tokens)
         plain = self.words.intersection(tokens)
-        return plain.union(token for token in tokens - plain if token in self)
+        # Signs and numbers are looked up no further: only what may be joined is.
+        joined = [token for token in tokens - plain if len(token) > 2 and not token.isalnum()]
+        return plain.union(filter(self._contains_joined, joined))
 
 
 @cache

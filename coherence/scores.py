@@ -6,13 +6,10 @@ Source: docs/scores.md.
 from collections import Counter
 from typing import NamedTuple
 
-from coherence.diversity import effective_number, ngrams
+from coherence.diversity import effective_number, ngrams, runs_of_four
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
 from coherence.text import clean, is_word, tokenize
-
-CHARACTER_ORDER = 4
-"""Characters are counted in fours; docs/scores.md says what three, four and five catch."""
 
 ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
@@ -94,7 +91,7 @@ def score(
         _diversity(ngrams(tokens, 2), profile.curves["bigram"]),
         _diversity(ngrams(tokens, 3), profile.curves["trigram"]),
         _english(tokens, lexicon, profile),
-        _diversity(ngrams(cleaned, CHARACTER_ORDER), profile.curves["character"]),
+        _diversity(runs_of_four(cleaned), profile.curves["character"]),
         len(tokens),
         len(cleaned),
     )
@@ -113,7 +110,7 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
     counts = Counter(tokens)
     english = lexicon.known(counts)
     varied = _against(curve, effective_number(counts[token] for token in english), len(tokens))
-    words = sum(count for token, count in counts.items() if is_word(token))
+    words = sum(counts[token] for token in filter(is_word, counts))
     share = sum(counts[token] for token in english) / words if words else 0.0
     return min(varied, 100 * share / profile.english_share)
 

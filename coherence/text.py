@@ -3,6 +3,7 @@
 Source: docs/scores.md, "Text to tokens".
 """
 
+import re
 from collections.abc import Iterator
 
 import regex
@@ -23,10 +24,10 @@ SPECIAL = regex.compile(
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
-_PATTERN = r"(?V1){letter}++(?:['’\-]{letter}++)*+|\S"
-# One pattern for all scripts, and the same one for ASCII text alone, where it is three times faster.
-_ANY_SCRIPT = regex.compile(_PATTERN.format(letter=r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"))
-_ASCII = regex.compile(_PATTERN.format(letter="[a-z0-9]"))
+_LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
+_ANY_SCRIPT = regex.compile(rf"(?V1){_LETTER}++(?:['’\-]{_LETTER}++)*+|\S")
+# The same for ASCII text, where `re` finds the tokens in a third of the time.
+_ASCII = re.compile(r"[a-z0-9]++(?:['\-][a-z0-9]++)*+|[^ \t-\r]")
 _JOINT = regex.compile(r"['’\-]")
 
 
