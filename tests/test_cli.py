@@ -449,6 +449,13 @@ def test_a_score_below_the_threshold_never_reads_as_one_that_is_not(shell: Shell
     assert f"bigram {math.floor(bigram)} " in shell("audit", "a.jsonl", "--profile", "profile.json").err
 
 
+def test_the_excerpt_begins_where_the_answer_loops_however_long_the_prompt(shell: Shell) -> None:
+    prompt, beginning = fine(1), fine(2)
+    text = f"{prompt} {beginning} {LOOP}"
+    _, _, err = shell("audit", write("a.jsonl", {"step": 1, "prompt": prompt, "text": text}))
+    assert f"…{beginning[-19:]} The door was open." in err
+
+
 # Hostile text
 
 HOSTILE = (
