@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from coherence.diversity import between_samples, effective_number, ngrams
+from coherence.diversity import between_samples, effective_number, ngrams, runs_of_four
 
 COUNTS = st.lists(st.integers(1, 10**6), min_size=1, max_size=50)
 
@@ -40,6 +40,12 @@ def test_ngrams_are_the_runs_of_neighbours(
 @settings(deadline=None)
 def test_there_is_an_ngram_at_every_place_but_the_last(items: list[str], order: int) -> None:
     assert ngrams(items, order).total() == max(len(items) - order + 1, 0)
+
+
+@given(st.text() | st.text("ab \n\x00", max_size=60) | st.text("aé", max_size=30))
+@settings(deadline=None)
+def test_runs_of_four_are_counted_as_ngrams_of_four(text: str) -> None:
+    assert sorted(runs_of_four(text).values()) == sorted(ngrams(text, 4).values())
 
 
 # Effective number
