@@ -456,6 +456,28 @@ def test_the_excerpt_begins_where_the_answer_loops_however_long_the_prompt(shell
     assert f"…{beginning[-19:]} The door was open." in err
 
 
+def test_a_loss_that_turned_after_the_halt_is_told_as_both(shell: Shell) -> None:
+    write("m.csv", "step,loss", "0,8.0", "200,3.5", "600,2.8", "800,9.0")
+    err = shell("audit", collapsed(), "--loss", "m.csv").err
+    assert "converging at the halt, collapsed at the end: 8 → 9" in err
+    assert "at the end" not in shell("audit", healthy(), "--loss", "m.csv").err
+
+
+def test_scores_are_red_where_they_are_below_the_threshold_of_the_run(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("profile.json").write_text(json.dumps(PROFILE), encoding="utf-8")
+    write("a.jsonl", *({"step": n, "text": "a b c d e f g h " * 2} for n in range(2)))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def reds(threshold: str) -> int:
+        done = shell("audit", "a.jsonl", "--profile", "profile.json", "--threshold", threshold)
+        return done.err.count("\x1b[31m")
+
+    assert (reds("30"), reds("50"), reds("60")) == (2, 4, 8)  # English 0, bigram 48, the others 51 and 53
+
+
 # Hostile text
 
 HOSTILE = (
@@ -516,6 +538,7 @@ def test_colours_are_for_terminals_only(shell: Shell) -> None:
 
 def process(*arguments: str, command: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    environment.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to the rest of a buffer
     program = ["-c", command] if command else ["-m", "coherence.cli"]
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, *program, *arguments],
