@@ -10,7 +10,6 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 
 from coherence.diagnosis import Diagnosis, diagnose
-from coherence.diversity import between_samples
 from coherence.gate import Gate, Verdict
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
@@ -31,9 +30,9 @@ from coherence.records import (
     SourceRecord,
     StepDiversity,
 )
-from coherence.samples import ALIKE_BELOW, SampleTracker
-from coherence.scores import Scores, score
-from coherence.text import clean, tokenize
+from coherence.samples import ALIKE_BELOW
+from coherence.scores import Scores
+from coherence.signals import Signals
 
 WORST, BEST = 3, 1
 
@@ -89,11 +88,11 @@ class _Replay:
 
     def __init__(self, losses: Sequence[LossRow], options: Options) -> None:
         self.options = options
-        self.gate = Gate(options.threshold, options.patience, options.window, options.warmup, options.observe)
         self.losses = sorted(losses, key=attrgetter("step"))
         window = min(SMMA_WINDOW, max(1, len(losses) // 10))
         self.loss = LossTracker(options.vocab_size, window)
-        self.signal = SampleTracker(options.threshold)
+        gate = Gate(options.threshold, options.patience, options.window, options.warmup, options.observe)
+        self.signals = Signals(gate, self.loss, options.lexicon, options.profile)
         self.judged: list[_Judged] = []
         self.between: list[StepDiversity] = []
         self.coherent: list[tuple[float, int]] = []  # (SMMA, or less the later without a loss; step)
@@ -108,7 +107,7 @@ class _Replay:
             self._take_step(step, list(group))
         self._feed(None)
         if self.diagnosis is None:
-            self.diagnosis = diagnose(self.loss.trend, self.signal.state)
+            self.diagnosis = self.signals.diagnosis
 
     def _feed(self, step: int | None) -> None:
         """Bring the loss up to a step, or to its end."""
@@ -128,22 +127,18 @@ class _Replay:
             self.coherent.append((float(-step) if smma is None else smma, step))
 
     def _judge(self, sample: Sample) -> _Judged:
-        options = self.options
-        scores = score(sample.text, sample.prompt, options.lexicon, options.profile)
-        verdict = self.gate.update(scores, sample.step, sample.index)
-        self.signal.update(scores, verdict)
+        scores, verdict = self.signals.judge(sample.text, sample.prompt, sample.step, sample.index)
         judged = _Judged(sample, scores, verdict, self.loss.loss, self.loss.smma)
         if verdict.collapsed and self.halted is None:
             self.halted = judged
-            self.diagnosis = diagnose(self.loss.trend, self.signal.state)
+            self.diagnosis = self.signals.diagnosis
         return judged
 
     def _compare(self, samples: list[Sample]) -> bool:
         """Compare the samples of one step; tell whether they are alike."""
-        diversity = between_samples([tokenize(clean(sample.text, sample.prompt)) for sample in samples])
+        diversity = self.signals.compare([(sample.text, sample.prompt) for sample in samples])
         if diversity is None:
             return False
-        self.signal.update_between(diversity)
         self.between.append(
             StepDiversity(step=samples[0].step, samples=len(samples), diversity=round(diversity, 2))
         )

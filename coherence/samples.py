@@ -4,7 +4,9 @@ Source: docs/signals.md, "The sample signal".
 """
 
 from collections import deque
+from collections.abc import Mapping
 from statistics import fmean
+from typing import Any
 
 from coherence.diagnosis import SamplesState
 from coherence.gate import Verdict
@@ -59,6 +61,26 @@ class SampleTracker:
         """Take the diversity between the samples of one step, when a step is over."""
         if diversity is not None:
             self._between.append(diversity)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the tracker remembers, as plain JSON values."""
+        return {
+            "collapsed": self._collapsed,
+            "low": list(self._low),
+            "wordless": list(self._wordless),
+            "english": list(self._english),
+            "english_was_high": self._english_was_high,
+            "between": list(self._between),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped."""
+        self._collapsed = state["collapsed"]
+        self._low = deque(state["low"], RECENT)
+        self._wordless = deque(state["wordless"], RECENT)
+        self._english = deque(state["english"], RECENT)
+        self._english_was_high = state["english_was_high"]
+        self._between = deque(state["between"], RECENT)
 
     def _is_wordless(self, scores: Scores) -> bool:
         others = [value for value in (scores.bigram, scores.trigram, scores.character) if value is not None]

@@ -21,7 +21,7 @@ FLOORS = (
     # text and numbers in, numbers out
     {"text", "lexicon", "diversity", "loss"},
     # values and decisions; the package itself shows nothing else
-    {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples"},
+    {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
     {"records", "logits", "loops", "audit"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},

@@ -1,0 +1,84 @@
+"""Both signals of one run side by side: what the audit replays and a training loop's monitor holds.
+
+Source: docs/signals.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coherence.diagnosis import Diagnosis, diagnose
+from coherence.diversity import between_samples
+from coherence.gate import Gate, Verdict
+from coherence.lexicon import Lexicon
+from coherence.loss import LossTracker
+from coherence.profile import Profile
+from coherence.samples import SampleTracker
+from coherence.scores import Scores, score
+from coherence.text import clean, tokenize
+
+
+class Signals:
+    """The gate, the sample signal and the loss of one run.
+
+    Attributes:
+        gate: decides on each sample.
+        samples: names the state of the last samples.
+        loss: follows the loss; update it directly.
+
+    >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
+    >>> signals.loss.update(step=100, loss=3.43)
+    >>> text = "The cat sat by the door and waited for the rain to stop."
+    >>> scores, verdict = signals.judge(text, None, step=100, index=0)
+    >>> verdict.low, signals.diagnosis.action
+    (False, 'continue')
+    """
+
+    def __init__(
+        self, gate: Gate, loss: LossTracker, lexicon: Lexicon | None = None, profile: Profile | None = None
+    ) -> None:
+        self.gate = gate
+        self.loss = loss
+        self.samples = SampleTracker(gate.threshold)
+        self._lexicon = lexicon
+        self._profile = profile
+
+    def judge(self, text: str, prompt: str | None, step: int, index: int) -> tuple[Scores, Verdict]:
+        """Score a sample and put it to the gate."""
+        scores = score(text, prompt, self._lexicon, self._profile)
+        verdict = self.gate.update(scores, step, index)
+        self.samples.update(scores, verdict)
+        return scores, verdict
+
+    def compare(self, samples: Sequence[tuple[str, str | None]]) -> float | None:
+        """Take the texts and prompts of one step, when it is over; return the diversity between them."""
+        if len(samples) < 2:
+            return None
+        diversity = between_samples([tokenize(clean(text, prompt)) for text, prompt in samples])
+        self.samples.update_between(diversity)
+        return diversity
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the two signals mean together, now."""
+        return diagnose(self.loss.trend, self.samples.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what all three remember, as plain JSON values."""
+        return {
+            "format": 1,
+            "gate": self.gate.state_dict(),
+            "samples": self.samples.state_dict(),
+            "loss": self.loss.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped.
+
+        Raises:
+            ValueError: the state is of another format.
+        """
+        if state.get("format") != 1:
+            raise ValueError(f"state of format {state.get('format')!r}; this version reads 1")
+        self.gate.load_state_dict(state["gate"])
+        self.samples.load_state_dict(state["samples"])
+        self.loss.load_state_dict(state["loss"])
