@@ -95,7 +95,7 @@ class _Replay:
         self.signals = Signals(gate, self.loss, options.lexicon, options.profile)
         self.judged: list[_Judged] = []
         self.between: list[StepDiversity] = []
-        self.coherent: list[tuple[float, int]] = []  # (SMMA, or less the later without a loss; step)
+        self.coherent: list[tuple[float | None, int]] = []  # (SMMA, step)
         self.halted: _Judged | None = None
         self.diagnosis: Diagnosis | None = None
         self._fed = 0
@@ -123,8 +123,7 @@ class _Replay:
         counted = [each for each in judged if each.counts]
         fine = bool(counted) and all(each.fine for each in counted)
         if fine and not alike and self.loss.trend != "not finite":
-            smma = self.loss.smma
-            self.coherent.append((float(-step) if smma is None else smma, step))
+            self.coherent.append((self.loss.smma, step))
 
     def _judge(self, sample: Sample) -> _Judged:
         scores, verdict = self.signals.judge(sample.text, sample.prompt, sample.step, sample.index)
@@ -148,7 +147,13 @@ class _Replay:
         """Return the step of the lowest SMMA whose samples were coherent, before the collapse began."""
         collapse = self.halted.verdict.samples[0][0] if self.halted else None
         before = [(smma, step) for smma, step in self.coherent if collapse is None or step < collapse]
-        return min(before)[1] if before else None
+        if smoothed := [(smma, step) for smma, step in before if smma is not None]:
+            return min(smoothed)[1]
+        return before[-1][1] if before else None
+
+    def last_step(self) -> int:
+        """Return the last step that samples or losses tell of."""
+        return max([self.judged[-1].sample.step, *(row.step for row in self.losses[-1:])])
 
 
 def audit(
@@ -186,6 +191,8 @@ def _report(replay: _Replay, notes: Sequence[str], problem_count: int, problems:
     judged, halted = replay.judged, replay.halted
     steps = [each.sample.step for each in judged]
     ranked = sorted((each for each in judged if each.counts), key=_mean_score)
+    distinct = _distinct(ranked)
+    worst = ([each for each in distinct if each.verdict.low] or distinct)[:WORST]
     return Report(
         halt=halted is not None,
         halt_step=halted.verdict.step if halted else None,
@@ -200,17 +207,25 @@ def _report(replay: _Replay, notes: Sequence[str], problem_count: int, problems:
         diagnosis=_diagnosis_record(replay),
         loss=_loss_record(replay) if replay.losses else None,
         resume_from=replay.resume_from(),
-        wasted_steps=steps[-1] - halted.verdict.step if halted else 0,
+        wasted_steps=replay.last_step() - halted.verdict.step if halted else 0,
         wasted_seconds=_wasted_seconds(replay),
         samples=tuple(_scored(each) for each in judged),
-        worst=tuple(_shown(each) for each in ranked[:WORST]),
-        best=tuple(_shown(each) for each in reversed(ranked[WORST:][-BEST:])),
+        worst=tuple(_shown(each) for each in worst),
+        best=tuple(_shown(each) for each in distinct[-BEST:] if each not in worst),
         between=tuple(replay.between),
         notes=tuple(notes),
         problem_count=problem_count,
         problems=tuple(problems),
         settings=_settings(replay.options),
     )
+
+
+def _distinct(ranked: Sequence[_Judged]) -> list[_Judged]:
+    """Return the samples without those that say the same as one before: three empty ones teach nothing."""
+    firsts: dict[str, _Judged] = {}
+    for each in ranked:
+        firsts.setdefault(each.sample.text.strip(), each)
+    return list(firsts.values())
 
 
 def _mean_score(judged: _Judged) -> float:

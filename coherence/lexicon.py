@@ -84,4 +84,7 @@ def _load(name: str) -> Lexicon:
 
 def _read(path: str | os.PathLike[str]) -> str:
     with open(path, encoding="utf-8") as file:
-        return file.read()
+        try:
+            return file.read()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{os.fspath(path)!r} is no UTF-8 word list: {error}") from error

@@ -111,7 +111,7 @@ def _read(path: str | os.PathLike[str]) -> Profile:
     with open(path, encoding="utf-8") as file:
         try:
             return _parse(json.load(file))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ValueError(f"{os.fspath(path)!r} is no reference profile: {error!r}") from error
 
 

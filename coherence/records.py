@@ -73,9 +73,8 @@ class FourScores(_Written):
 
     @classmethod
     def of(cls, scores: Scores) -> "FourScores":
-        """Return the scores as they stand in a report: two decimals."""
-        rounded = (None if value is None else round(value, 2) for value in scores.values)
-        return cls(**dict(zip(cls.model_fields, rounded, strict=True)))
+        """Return the scores as they stand in a report: unrounded, so that what is low reads as low."""
+        return cls(**dict(zip(cls.model_fields, scores.values, strict=True)))
 
 
 class ScoredSample(_Written):
@@ -222,7 +221,7 @@ class Report(_Written):
     loss: LossRecord | None
     resume_from: int | None
     wasted_steps: int
-    wasted_seconds: float | None
+    wasted_seconds: Number
     samples: tuple[ScoredSample, ...]
     worst: tuple[ShownSample, ...]
     best: tuple[ShownSample, ...]

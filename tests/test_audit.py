@@ -81,11 +81,21 @@ def test_the_run_of_the_lesson_says_where_and_what_it_cost() -> None:
 
 def test_the_worst_samples_say_what_they_repeat_and_the_best_is_fine() -> None:
     report = lesson()
-    assert len(report.worst) == 3
-    for shown in report.worst:
-        assert shown.loop is not None
-        assert shown.loop.phrase == "go home now and then"
+    (worst,) = report.worst  # the same loop at every step is shown once
+    assert worst.step == 300
+    assert worst.loop is not None
+    assert worst.loop.phrase == "go home now and then"
     assert [shown.step for shown in report.best] in ([100], [200])
+
+
+def test_losses_that_begin_after_the_first_samples_still_choose_the_checkpoint() -> None:
+    report = audit([fine(step) for step in (100, 200, 300)], losses((150, 3.0), (250, 2.0)))
+    assert report.resume_from == 300
+
+
+def test_steps_after_the_last_sample_are_wasted_too() -> None:
+    report = audit([low(step) for step in range(1, 6)], losses((1, 2.0), (9, 1.0)))
+    assert (report.halt_step, report.last_step, report.wasted_steps) == (5, 5, 4)
 
 
 def test_each_sample_stands_in_the_report_with_its_scores_streak_and_loss() -> None:
