@@ -1,6 +1,6 @@
 """The gate: at which sample it fires, what ends a streak, what survives a restart, and what it says.
 
-Samples are written as letters: `L` low, `F` fine, `s` too short to judge.
+Samples are written as letters: `L` low, `l` low though short, `F` fine, `s` too short to judge.
 """
 
 import json
@@ -17,7 +17,8 @@ from coherence import Gate, Scores, Verdict
 LOW = Scores(bigram=3.0, trigram=0.0, english=12.4, character=18.6, tokens=40, characters=200)
 FINE = Scores(bigram=97.0, trigram=100.0, english=30.0, character=95.0, tokens=40, characters=200)
 SHORT = Scores(bigram=None, trigram=None, english=100.0, character=None, tokens=2, characters=4)
-LETTERS = {"L": LOW, "F": FINE, "s": SHORT}
+SHORT_LOOP = Scores(bigram=0.0, trigram=0.0, english=0.0, character=26.4, tokens=4, characters=19)
+LETTERS = {"L": LOW, "l": SHORT_LOOP, "F": FINE, "s": SHORT}
 
 
 def replay(gate: Gate, samples: str, first: int = 0) -> list[Verdict]:
@@ -58,6 +59,9 @@ def fires_at(gate: Gate, samples: str) -> int | None:
         ("LsLsLsLsL", 5, 9),
         ("sssssssss", 5, None),
         ("LLsFLLLL", 5, None),
+        # a loop counts however short it is
+        ("lllll", 5, 5),
+        ("LlslLL", 5, 6),
     ],
 )
 def test_the_gate_fires_at_the_last_low_sample_of_a_row(
@@ -317,7 +321,7 @@ def runs(draw: st.DrawFn) -> tuple[Settings, list[Drawn]]:
     window = draw(st.none() | st.integers(patience, 10))
     options = Settings(patience, window, draw(st.sampled_from([0, 0, 3, 6])), draw(st.booleans()))
     step, samples = 0, []
-    for letter in draw(st.text("LLLFs", max_size=40)):
+    for letter in draw(st.text("LLlFs", max_size=40)):
         step = max(step + draw(st.sampled_from([0, 0, 1, 1, 1, 2, -2])), 0)
         samples.append(Drawn(letter, step, draw(st.integers(0, 2))))
     return options, samples
@@ -356,7 +360,7 @@ def slow_counting(options: Settings, samples: Sequence[Drawn]) -> tuple[tuple[in
     else:
         while "F" in (letters := [letter for _, letter in judged]):
             judged = judged[letters.index("F") + 1 :]
-    return tuple(at for at, letter in judged if letter == "L")
+    return tuple(at for at, letter in judged if letter in "Ll")
 
 
 def slow_verdicts(
