@@ -9,7 +9,7 @@ from importlib.metadata import version
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from coherence.diagnosis import Diagnosis, diagnose
+from coherence.diagnosis import Diagnosis
 from coherence.gate import Gate, Verdict
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
@@ -270,10 +270,7 @@ def _wasted_seconds(replay: _Replay) -> float | None:
 
 
 def _diagnosis_record(replay: _Replay) -> DiagnosisRecord:
-    found = replay.diagnosis or diagnose(None, "too short")
-    return DiagnosisRecord(
-        loss=found.loss, samples=found.samples, action=found.action, name=found.name, sentence=found.sentence
-    )
+    return DiagnosisRecord.of(replay.diagnosis or replay.signals.diagnosis)
 
 
 def _loss_record(replay: _Replay) -> LossRecord:

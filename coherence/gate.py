@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
         step: the step of this sample.
         samples: (step, index) of the samples that count.
         reason: one sentence.
+        recording: whether a monitor could write it down; a gate alone has nothing to write to.
     """
 
     halt: bool
@@ -36,6 +37,7 @@ class Verdict(NamedTuple):
     step: int
     samples: tuple[Position, ...]
     reason: str
+    recording: bool = True
 
 
 class Gate:
@@ -101,6 +103,16 @@ class Gate:
     def halted(self) -> bool:
         """Whether the gate has fired."""
         return self._halt_reason is not None
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why the gate has fired, one sentence; None if it has not."""
+        return self._halt_reason
+
+    @property
+    def streak(self) -> int:
+        """How many low samples count towards a halt."""
+        return len(self._counting())
 
     def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
         """Take one sample's scores and return the verdict.

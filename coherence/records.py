@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from coherence.diagnosis import Diagnosis
 from coherence.scores import Scores
 
 
@@ -137,6 +138,11 @@ class DiagnosisRecord(_Written):
     name: str
     sentence: str
 
+    @classmethod
+    def of(cls, found: Diagnosis) -> "DiagnosisRecord":
+        """Return a diagnosis as it stands in a report."""
+        return cls(**found._asdict())
+
 
 class SourceRecord(_Written):
     """The loss of one source of the mixture."""
@@ -172,6 +178,32 @@ class LossRecord(_Written):
     minimum_step: int | None
     phases: tuple[PhaseRecord, ...]
     sources: dict[str, SourceRecord]
+
+
+class GateStatus(_Written):
+    """Where the gate of a run stands."""
+
+    streak: int
+    threshold: float
+    patience: int
+    halted: bool
+    reason: str | None
+
+
+class Status(_Written):
+    """The status of a run that is going on: `loss.json`."""
+
+    format: Literal[1] = 1
+    step: int | None
+    loss: Number
+    smma: Number
+    perplexity: Number
+    uniform_baseline: Number
+    trend: str | None
+    sources: dict[str, SourceRecord]
+    gate: GateStatus
+    diagnosis: DiagnosisRecord
+    updated_at: float
 
 
 class Settings(_Written):

@@ -62,6 +62,12 @@ class SampleTracker:
         if diversity is not None:
             self._between.append(diversity)
 
+    def acknowledge_halt(self) -> None:
+        """Forget that the gate fired, and the samples it fired on."""
+        self._collapsed = False
+        self._low.clear()
+        self._wordless.clear()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what the tracker remembers, as plain JSON values."""
         return {

@@ -62,6 +62,11 @@ class Signals:
         """What the two signals mean together, now."""
         return diagnose(self.loss.trend, self.samples.state)
 
+    def acknowledge_halt(self) -> None:
+        """Let a halted run go on: the gate starts anew."""
+        self.gate.reset()
+        self.samples.acknowledge_halt()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what all three remember, as plain JSON values."""
         return {

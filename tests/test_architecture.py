@@ -23,7 +23,7 @@ FLOORS = (
     # values and decisions; the package itself shows nothing else
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
-    {"records", "logits", "loops", "audit"}
+    {"records", "logits", "loops", "audit", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},
     # ways in and out
     {"cli", "commands", "terminal"},

@@ -598,3 +598,11 @@ def test_a_file_whose_name_is_no_utf8_is_read_and_named_without_the_byte(tmp_pat
         pytest.skip("this file system refuses such a name")
     assert samples[0].origin.file == problems.listed[0].file == f"{tmp_path}/a\ufffd.jsonl"
     assert samples[0].model_dump_json()
+
+
+def test_a_null_loss_is_not_a_number_in_a_run_folder_and_nothing_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"format": 1, "step": 1, "loss": null}\n{"step": 2, "loss": null}\n', encoding="utf-8")
+    (row,) = read_losses(path, Problems())
+    assert row.step == 1
+    assert math.isnan(row.loss)

@@ -33,7 +33,7 @@ def read_losses(path: Path, problems: Problems) -> Iterator[LossRow]:
     them in. A loss that is not finite is yielded, and noted.
     """
     for line, row in _rows(path, problems):
-        value = first_of(row, LOSS)
+        value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
         if value is None or SUMMARY in row:
             continue
         try:
@@ -44,6 +44,11 @@ def read_losses(path: Path, problems: Problems) -> Iterator[LossRow]:
         if not math.isfinite(loss_row.loss):
             problems.add(path, line, f"the loss at step {loss_row.step} is not finite")
         yield loss_row
+
+
+def _is_ours_and_nan(row: Mapping[str, Any]) -> bool:
+    """Tell whether a run folder's own row holds a not-a-number, for which JSON has only null."""
+    return row.get("format") == 1 and "loss" in row and row["loss"] is None
 
 
 def _loss_row(row: Mapping[str, Any], value: Any, origin: Origin) -> LossRow:

@@ -1,0 +1,342 @@
+"""The one object a training loop holds: losses and samples in, a verdict and a run folder out.
+
+Source: docs/training.md.
+"""
+
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from coherence.diagnosis import Diagnosis
+from coherence.gate import Gate, Verdict
+from coherence.lexicon import Lexicon
+from coherence.loss import LossTracker, true_loss
+from coherence.profile import SCALES, Profile
+from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
+from coherence.runfolder import Appender, RunFolderBusy, lock_folder, read_tail, replace_file
+from coherence.signals import Signals
+
+__all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
+
+log = logging.getLogger("coherence")
+
+FORMAT = 1
+
+
+class HaltedRun(RuntimeError):
+    """The run was halted by its gate; to train on all the same, acknowledge the halt."""
+
+
+class Monitor:
+    """Follows one training run: takes its losses and samples, decides, and keeps the run folder.
+
+    The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status, and
+    `gate.json`, the state. An existing folder is resumed: smoothing, sources and streak go on as if never
+    stopped. A folder that cannot be written to does not stop the run: one warning is logged, the gate goes
+    on in memory, `verdict.recording` is False, and writing resumes when it can. Safe to call from threads.
+
+    Args:
+        folder: the run folder.
+        vocab_size: for the uniform baseline.
+        gate: the gate; default `Gate()`.
+        window: of the SMMA.
+        status_every: steps between two writings of the status.
+        lexicon: the words that count as English.
+        profile: the reference to score against.
+        acknowledge_halt: go on with a run that was halted; the gate starts anew.
+
+    Raises:
+        HaltedRun: the run in the folder was halted.
+        RunFolderBusy: another process writes to it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder, vocab_size=8449) as monitor:
+    ...     monitor.loss(100, 3.43, source="gutenberg")
+    ...     verdict = monitor.sample(100, "The cat sat by the door and waited for the rain to stop.")
+    >>> verdict.halt, monitor.diagnosis.action
+    (False, 'continue')
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        vocab_size: int | None = None,
+        gate: Gate | None = None,
+        *,
+        window: int = 100,
+        status_every: int = 100,
+        lexicon: Lexicon | None = None,
+        profile: Profile | None = None,
+        acknowledge_halt: bool = False,
+    ) -> None:
+        if status_every < 1:
+            raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
+        self.folder = Path(folder)
+        self.signals = Signals(gate or Gate(), LossTracker(vocab_size, window), lexicon, profile)
+        self.status_every = status_every
+        self.verdict: Verdict | None = None
+        self.recording = True
+        self._guard = threading.RLock()
+        self._metrics = Appender(self.folder / "metrics.jsonl")
+        self._samples = Appender(self.folder / "samples.jsonl")
+        self._last_step: int | None = None
+        self._status_step: int | None = None
+        self._sample_step: int | None = None
+        self._index = 0  # of the next sample of that step
+        self._lock: IO[str] | None = None
+        self._record(self._take_lock)
+        self._restore()
+        self._refuse_halted(acknowledge_halt)
+
+    @property
+    def gate(self) -> Gate:
+        """The gate of the run."""
+        return self.signals.gate
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the two signals mean together, now."""
+        with self._guard:
+            return self.signals.diagnosis
+
+    def loss(self, step: int, loss: float, source: str | None = None, grad_norm: float | None = None) -> None:
+        """Take the loss of one step.
+
+        Args:
+            step: the training step.
+            loss: in nats; not-a-number is a state of its own.
+            source: the part of the mixture it belongs to.
+            grad_norm: uncovers a not-a-number that was logged as 0.0.
+        """
+        with self._guard:
+            self._note_step(step)
+            value = true_loss(float(loss), grad_norm)
+            self.signals.loss.update(step, value, source)
+            row = {"format": FORMAT, "step": int(step), "loss": _finite(value), "time": time.time()}
+            self._record(lambda: self._metrics.append(row if source is None else {**row, "source": source}))
+            self._keep_status(step)
+
+    def sample(
+        self, step: int, texts: str | Sequence[str], prompts: str | Sequence[str] | None = None
+    ) -> Verdict:
+        """Take the samples drawn at one step and return the gate's verdict.
+
+        Args:
+            step: the training step.
+            texts: what the model wrote: one text or several, which count in this order.
+            prompts: one for all, or one for each; cut off where a text begins with it.
+
+        Raises:
+            ValueError: there is not a prompt for each text, or no text.
+        """
+        pairs = _pairs(texts, prompts)
+        with self._guard:
+            self._note_step(step)
+            if step != self._sample_step:
+                self._sample_step, self._index = step, 0
+            halted = self.gate.halted
+            for text, prompt in pairs:
+                verdict = self._judge(text, prompt, step)
+            self.signals.compare(pairs)
+            if self.gate.halted and not halted:
+                log.warning("%s: %s %s", self.folder, verdict.reason, self.signals.diagnosis.sentence)
+            self._record(self._save_state)
+            self._keep_status(step, now=self.gate.halted)
+            self.verdict = verdict._replace(recording=self.recording)
+            return self.verdict
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the run remembers, as plain JSON values, for a checkpoint."""
+        with self._guard:
+            return self.signals.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state in a checkpoint; what the folder holds of later steps stays there.
+
+        Raises:
+            ValueError: the state is of another format.
+        """
+        with self._guard:
+            self.signals.load_state_dict(state)
+            self._record(self._save_state)
+
+    def close(self) -> None:
+        """Write the status and let go of the folder."""
+        with self._guard:
+            self._record(self._save_state)
+            self._record(self._save_status)
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_lock(self) -> None:
+        self._lock = lock_folder(self.folder)
+
+    def _refuse_halted(self, acknowledged: bool) -> None:
+        reason = self.gate.halt_reason
+        if reason is None or self.gate.observe_only:
+            return
+        if not acknowledged:
+            self._release()
+            raise HaltedRun(
+                f"{self.folder}: this run was halted: {reason}; start anew from a coherent checkpoint in "
+                "another folder, or acknowledge the halt"
+            )
+        self.signals.acknowledge_halt()
+        self._note("halt acknowledged", self._last_step or 0)
+        self._record(self._save_state)
+
+    def _restore(self) -> None:
+        """Take up the saved state, then the lines that were written after it."""
+        metrics_end, samples_end = self._load_state()
+        for row in read_tail(self._metrics.path, metrics_end):
+            if "loss" in row:
+                loss = math.nan if row["loss"] is None else row["loss"]
+                self.signals.loss.update(row["step"], loss, row.get("source"))
+                self._last_step = row["step"]
+        tail = read_tail(self._samples.path, samples_end)
+        for step, rows in groupby(tail, key=itemgetter("step")):
+            pairs = [(row["text"], row["prompt"], row["index"]) for row in rows]
+            for text, prompt, index in pairs:
+                self.signals.judge(text, prompt, step, index)
+            self.signals.compare([(text, prompt) for text, prompt, _ in pairs])
+            self._last_step = step
+
+    def _load_state(self) -> tuple[int, int]:
+        """Return the bytes of metrics and samples that the saved state knows of."""
+        path = self.folder / "gate.json"
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            ends = int(saved["metrics_end"]), int(saved["samples_end"])
+            self._last_step = saved["last_step"]
+            self.signals.load_state_dict(saved["state"])
+        except FileNotFoundError:
+            return 0, 0
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is no state of a run ({error}); remove it, and the run is read again from its lines"
+            ) from error
+        return ends
+
+    def _judge(self, text: str, prompt: str | None, step: int) -> Verdict:
+        scores, verdict = self.signals.judge(text, prompt, step, self._index)
+        row = {
+            "format": FORMAT,
+            "step": int(step),
+            "index": self._index,
+            "prompt": prompt,
+            "text": text,
+            "scores": dict(zip(SCALES, scores.values, strict=True)),
+            "low": verdict.low,
+            "streak": verdict.streak,
+            "time": time.time(),
+        }
+        self._index += 1
+        self._record(lambda: self._samples.append(row))
+        return verdict
+
+    def _note_step(self, step: int) -> None:
+        """Mark a restart where steps go back."""
+        if self._last_step is not None and step < self._last_step:
+            self._note("restart", step)
+            self._status_step = None
+        self._last_step = int(step)
+
+    def _note(self, event: str, step: int) -> None:
+        row = {
+            "format": FORMAT,
+            "event": event,
+            "step": int(step),
+            "after": self._last_step,
+            "time": time.time(),
+        }
+        self._record(lambda: self._metrics.append(row))
+
+    def _record(self, write: Callable[[], None]) -> None:
+        """Write, or say once that it cannot be done and go on."""
+        try:
+            write()
+        except OSError as error:
+            if self.recording:
+                log.warning("%s: cannot record (%s); the gate goes on in memory", self.folder, error)
+            self.recording = False
+        else:
+            if not self.recording:
+                log.warning("%s: recording again", self.folder)
+            self.recording = True
+
+    def _keep_status(self, step: int, now: bool = False) -> None:
+        if now or self._status_step is None or step >= self._status_step + self.status_every:
+            self._status_step = int(step)
+            self._record(self._save_status)
+
+    def _save_status(self) -> None:
+        replace_file(self.folder / "loss.json", self._status().model_dump_json(indent=1))
+
+    def _save_state(self) -> None:
+        state = {
+            "format": FORMAT,
+            "state": self.signals.state_dict(),
+            "last_step": self._last_step,
+            "metrics_end": self._metrics.end,
+            "samples_end": self._samples.end,
+        }
+        # The lines are the record and can be read again: this one need not wait for the disk.
+        replace_file(self.folder / "gate.json", json.dumps(state, allow_nan=False), durable=False)
+
+    def _status(self) -> Status:
+        loss, gate, found = self.signals.loss, self.gate, self.signals.diagnosis
+        return Status(
+            step=self._last_step,
+            loss=loss.loss,
+            smma=loss.smma,
+            perplexity=loss.perplexity,
+            uniform_baseline=loss.uniform_baseline,
+            trend=loss.trend,
+            sources={name: SourceRecord(loss=s.loss, smma=s.smma) for name, s in loss.sources.items()},
+            gate=GateStatus(
+                streak=gate.streak,
+                threshold=gate.threshold,
+                patience=gate.patience,
+                halted=gate.halted,
+                reason=gate.halt_reason,
+            ),
+            diagnosis=DiagnosisRecord.of(found),
+            updated_at=time.time(),
+        )
+
+    def _release(self) -> None:
+        self._metrics.close()
+        self._samples.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _pairs(texts: str | Sequence[str], prompts: str | Sequence[str] | None) -> list[tuple[str, str | None]]:
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    each = [prompts] * len(texts) if prompts is None or isinstance(prompts, str) else list(prompts)
+    if not texts:
+        raise ValueError("no text; expected one sample or more")
+    if len(each) != len(texts):
+        raise ValueError(f"{len(each)} prompts for {len(texts)} texts; expected one for all, or one for each")
+    return list(zip(texts, each, strict=True))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,144 @@
+"""The files of a run folder: lines that are appended, files that are replaced whole, and one writer.
+
+Source: docs/training.md, "The run folder".
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there two writers are not told apart
+    fcntl = None  # type: ignore[assignment]
+
+
+class RunFolderBusy(RuntimeError):
+    """Another process, or another monitor of this one, writes to the folder."""
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Become the one writer of a folder, until the file returned is closed or the process ends.
+
+    Raises:
+        RunFolderBusy: there is one already.
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "lock").open("a", encoding="utf-8")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise RunFolderBusy(
+                f"{folder} is written to by another process; stop it, or choose another folder"
+            ) from None
+    return file
+
+
+class Appender:
+    """A file of JSON lines that only grows; every line is flushed.
+
+    Attributes:
+        end: bytes of the file so far, those of lines that others wrote included.
+
+    A line that was torn, by a kill or a full disk, is ended before the next one: it costs itself alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.end = path.stat().st_size if path.is_file() else 0
+        self._file: IO[bytes] | None = None
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one line.
+
+        Raises:
+            OSError: it could not be written whole; the next call tries again.
+        """
+        line = _to_line(record)
+        try:
+            file = self._file or self._open()
+            self._write(file, line)
+        except OSError:
+            self.close()
+            raise
+
+    def _open(self) -> IO[bytes]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._file = self.path.open("ab", buffering=0)
+        self.end = file.tell()
+        if self.end and not _ends_with_newline(self.path):
+            self._write(file, b"\n")
+        return file
+
+    def _write(self, file: IO[bytes], line: bytes) -> None:
+        written = file.write(line)
+        self.end += written
+        if written < len(line):
+            raise OSError(f"{self.path}: {written} of {len(line)} bytes written")
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+
+
+def _to_line(record: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8, but an escape
+        return json.dumps(record, allow_nan=False).encode() + b"\n"
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def replace_file(path: Path, text: str, durable: bool = True) -> None:
+    """Put new content in the place of a file; a reader sees the old or the new, never half of one.
+
+    Args:
+        path: the file.
+        text: its new content.
+        durable: wait until it is on the disk. Without, a power cut may bring the old content back.
+
+    Raises:
+        OSError: it could not be written; the old content stands.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of whole lines from a byte on; a line that is no object with a step is passed over."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(start)
+        for line in file:
+            with suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                if line.endswith(b"\n") and isinstance(record, dict) and "step" in record:
+                    yield record
