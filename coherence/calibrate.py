@@ -61,7 +61,7 @@ def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon |
         raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
     share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
     size, today = sum(map(len, words)), date.today().isoformat()
-    return Profile(name, ", ".join(texts), size, today, round(share, 4), curves)
+    return Profile(name, ", ".join(texts), size, today, share, curves)
 
 
 def _ngrams_of(items: Sequence[str], order: int) -> Effective:

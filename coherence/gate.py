@@ -189,10 +189,12 @@ class Gate:
         """Go on from a saved state as if never stopped.
 
         Raises:
-            ValueError: the state is of another format.
+            ValueError: the state is of another format, or not whole.
         """
         if state.get("format") != FORMAT:
             raise ValueError(f"gate state of format {state.get('format')!r}; this version reads {FORMAT}")
+        if missing := sorted(self.state_dict().keys() - state.keys()):
+            raise ValueError(f"gate state without {', '.join(missing)}")
         self._judged = [((int(step), int(index)), bool(low)) for step, index, low in state["judged"]]
         self._step = state["step"]
         self._seen = set(state["seen"])

@@ -46,7 +46,9 @@ class Lexicon:
             ValueError: it is not UTF-8 or holds no word.
         """
         name = os.path.splitext(os.path.basename(path))[0]
-        lexicon = cls(filter(None, map(str.strip, _read(path).casefold().split("\n"))), name)
+        lexicon = cls(
+            filter(None, map(str.strip, _read(path).casefold().replace("’", "'").split("\n"))), name
+        )
         if not lexicon.words:
             raise ValueError(f"{os.fspath(path)!r} holds no words; expected one word a line")
         return lexicon
@@ -83,7 +85,7 @@ def _load(name: str) -> Lexicon:
 
 
 def _read(path: str | os.PathLike[str]) -> str:
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         try:
             return file.read()
         except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from math import exp, isfinite, log
+from math import exp, inf, log
 from typing import Any, NamedTuple
 
 FORMAT = 1
@@ -50,8 +50,9 @@ def _check_rising(points: Sequence[tuple[float, float]]) -> None:
     if len(points) < 2 or tuple(points[0]) != (1, 1):
         raise ValueError(f"a curve needs two points or more, the first (1, 1); got {list(points[:2])!r}")
     for (count, effective), (next_count, next_effective) in pairwise(points):
-        rising = count < next_count and effective < next_effective
-        if not (rising and isfinite(next_count) and isfinite(next_effective)):
+        rising = count < next_count < inf and effective < next_effective < inf
+        # Two neighbouring floats may have one logarithm, and the curve is drawn in logarithms.
+        if not (rising and log(count) < log(next_count) and log(effective) < log(next_effective)):
             raise ValueError(f"a curve must rise; got {next_count, next_effective} after {count, effective}")
 
 

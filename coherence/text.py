@@ -56,19 +56,25 @@ def answer(text: str, prompt: str | None = None) -> str:
 
 def _answers_of_chat(text: str) -> str:
     """Return the answers of a chat written as `> question`, `< answer`; any other text as it is."""
-    if not text.startswith(("> ", "< ")) or not (text.startswith("< ") or "\n< " in text):
+    lines = text.split("\n") if text.startswith(("> ", "< ")) else []
+    if not any(_speaker(line) == "<" for line in lines):
         return text
-    return "\n".join(_answer_lines(text)).strip()
+    return "\n".join(_answer_lines(lines)).strip()
 
 
-def _answer_lines(text: str) -> Iterator[str]:
+def _answer_lines(lines: list[str]) -> Iterator[str]:
     answering = False
-    for line in text.split("\n"):
-        if line.startswith(("> ", "< ")):
-            answering = line.startswith("< ")
+    for line in lines:
+        if speaker := _speaker(line):
+            answering = speaker == "<"
             line = line[2:]
         if answering:
             yield line
+
+
+def _speaker(line: str) -> str | None:
+    """Return the mark that opens a turn of a chat: it stands alone or before a space."""
+    return line[0] if line[:2] in ("> ", "< ", ">", "<") else None
 
 
 def tokenize(cleaned: str) -> list[str]:

@@ -398,3 +398,8 @@ def test_a_window_never_fires_later_than_a_row(run: tuple[Settings, list[Drawn]]
         row = Gate(patience=options.patience, warmup=options.warmup)
         for wide, narrow in zip(given_to(options.gate(), samples), given_to(row, samples), strict=True):
             assert wide.collapsed or not narrow.collapsed
+
+
+def test_a_state_that_is_not_whole_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="halt_reason, judged, seen, step"):
+        Gate().load_state_dict({"format": 1})

@@ -144,3 +144,12 @@ def test_known_are_the_tokens_that_are_in_the_lexicon(texts: list[str], words: s
 @settings(deadline=None)
 def test_every_listed_word_is_known(words: set[str]) -> None:
     assert Lexicon(words).known(words) == words
+
+
+def test_a_byte_order_mark_and_curly_apostrophes_of_a_list_do_not_hide_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeffcat\ndon’t\n".encode())
+    lexicon = Lexicon.from_file(path)
+    assert "cat" in lexicon
+    assert "don't" in lexicon
+    assert "don’t" in lexicon

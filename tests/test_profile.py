@@ -259,3 +259,8 @@ def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None
 def test_a_corpus_that_repeats_one_thing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="repeat one thing"):
         measure({"loop": text})
+
+
+def test_points_that_one_logarithm_cannot_tell_apart_are_no_rise() -> None:
+    with pytest.raises(ValueError, match="must rise"):
+        Curve([(1, 1), (2, 1000.0), (3, math.nextafter(1000, 2000))])

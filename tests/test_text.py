@@ -252,3 +252,16 @@ def test_places_rise_except_within_a_word_that_grew_when_folded(text: str) -> No
 def test_a_loop_without_spaces_has_few_different_tokens(unit: str, times: int) -> None:
     tokens = tokenize(unit * (LONGEST_WORD * times))
     assert len(set(tokens)) <= len(unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["> How are you?\n< <|endoftext|>", "> How are you?\n<", "> How are you?\n< \n> And now?\n<"],
+)
+def test_a_chat_without_an_answer_leaves_nothing_to_score(text: str) -> None:
+    assert clean(text) == ""
+
+
+@pytest.mark.parametrize("text", ["<div>\n<p>", ">>> 1 + 1\n2", "> a quotation\nand a reply", "<"])
+def test_what_only_looks_like_a_chat_stays_as_it_is(text: str) -> None:
+    assert clean(text) == text
