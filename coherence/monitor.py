@@ -85,6 +85,7 @@ class Monitor:
         self.status_every = status_every
         self.verdict: Verdict | None = None
         self.recording = True
+        self._acknowledged = acknowledge_halt
         self._guard = threading.RLock()
         self._metrics = Appender(self.folder / "metrics.jsonl")
         self._samples = Appender(self.folder / "samples.jsonl")
@@ -95,7 +96,7 @@ class Monitor:
         self._lock: IO[str] | None = None
         self._record(self._take_lock)
         self._restore()
-        self._refuse_halted(acknowledge_halt)
+        self._refuse_halted()
 
     @property
     def gate(self) -> Gate:
@@ -107,6 +108,12 @@ class Monitor:
         """What the two signals mean together, now."""
         with self._guard:
             return self.signals.diagnosis
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the last loss or sample, those that the folder held included; None before any."""
+        with self._guard:
+            return self._last_step
 
     def loss(self, step: int, loss: float, source: str | None = None, grad_norm: float | None = None) -> None:
         """Take the loss of one step.
@@ -154,6 +161,25 @@ class Monitor:
             self.verdict = verdict._replace(recording=self.recording)
             return self.verdict
 
+    def note(self, event: str, step: int, **details: str | int | float | bool | None) -> None:
+        """Write down what was done to the run, among the losses; the audit's report shows it.
+
+        Args:
+            event: what it was, in a word or two: "pivot".
+            step: the training step.
+            details: what else to say: `brought_in="code"`.
+        """
+        with self._guard:
+            row = {
+                "format": FORMAT,
+                "event": event,
+                "step": int(step),
+                "after": self._last_step,
+                "details": details,
+                "time": time.time(),
+            }
+            self._record(lambda: self._metrics.append(row))
+
     def state_dict(self) -> dict[str, Any]:
         """Return what the run remembers, as plain JSON values, for a checkpoint."""
         with self._guard:
@@ -162,11 +188,15 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from the state in a checkpoint; what the folder holds of later steps stays there.
 
+        A checkpoint of the halted run brings its halt with it, unless the halt is acknowledged.
+
         Raises:
             ValueError: the state is of another format.
         """
         with self._guard:
             self.signals.load_state_dict(state)
+            if self._acknowledged and self.gate.halted:
+                self.signals.acknowledge_halt()
             self._record(self._save_state)
 
     def close(self) -> None:
@@ -187,18 +217,18 @@ class Monitor:
     def _take_lock(self) -> None:
         self._lock = lock_folder(self.folder)
 
-    def _refuse_halted(self, acknowledged: bool) -> None:
+    def _refuse_halted(self) -> None:
         reason = self.gate.halt_reason
         if reason is None or self.gate.observe_only:
             return
-        if not acknowledged:
+        if not self._acknowledged:
             self._release()
             raise HaltedRun(
                 f"{self.folder}: this run was halted: {reason}; start anew from a coherent checkpoint in "
                 "another folder, or acknowledge the halt"
             )
         self.signals.acknowledge_halt()
-        self._note("halt acknowledged", self._last_step or 0)
+        self.note("halt acknowledged", self._last_step or 0)
         self._record(self._save_state)
 
     def _restore(self) -> None:
@@ -253,19 +283,9 @@ class Monitor:
     def _note_step(self, step: int) -> None:
         """Mark a restart where steps go back."""
         if self._last_step is not None and step < self._last_step:
-            self._note("restart", step)
+            self.note("restart", step)
             self._status_step = None
         self._last_step = int(step)
-
-    def _note(self, event: str, step: int) -> None:
-        row = {
-            "format": FORMAT,
-            "event": event,
-            "step": int(step),
-            "after": self._last_step,
-            "time": time.time(),
-        }
-        self._record(lambda: self._metrics.append(row))
 
     def _record(self, write: Callable[[], None]) -> None:
         """Write, or say once that it cannot be done and go on."""
