@@ -3,21 +3,38 @@
 Source: docs/training.md, "The run folder".
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakSet
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock: there two writers are not told apart
     fcntl = None  # type: ignore[assignment]
 
+FORMAT = 1
+
 
 class RunFolderBusy(RuntimeError):
     """Another process, or another monitor of this one, writes to the folder."""
+
+
+_locks: WeakSet[IO[str]] = WeakSet()
+
+
+def _let_go() -> None:
+    """Close what a forked child inherited: a data loader that outlives its killed trainer holds no folder."""
+    for file in list(_locks):
+        file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -37,6 +54,11 @@ def lock_folder(folder: Path) -> IO[str]:
             raise RunFolderBusy(
                 f"{folder} is written to by another process; stop it, or choose another folder"
             ) from None
+        except OSError as error:  # some network file systems have no locks: there neither
+            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+                file.close()
+                raise
+    _locks.add(file)
     return file
 
 
