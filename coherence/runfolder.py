@@ -128,6 +128,9 @@ def _ends_with_newline(path: Path) -> bool:
 def replace_file(path: Path, text: str, durable: bool = True) -> None:
     """Put new content in the place of a file; a reader sees the old or the new, never half of one.
 
+    For the one writer of a folder: the temporary file has a name of its own, so that one which a kill left
+    behind is used up by the next.
+
     Args:
         path: the file.
         text: its new content.
@@ -137,7 +140,7 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
         OSError: it could not be written; the old content stands.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
