@@ -22,14 +22,12 @@ from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import Appender, RunFolderBusy, lock_folder, read_tail, replace_file
+from coherence.runfolder import FORMAT, Appender, RunFolderBusy, lock_folder, read_tail, replace_file
 from coherence.signals import Signals
 
 __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
-
-FORMAT = 1
 
 
 class HaltedRun(RuntimeError):

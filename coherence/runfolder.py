@@ -155,15 +155,20 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
 
 
 def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of whole lines from a byte on; a line that is no object with a step is passed over."""
+    """Yield our rows from a byte on; a line that is torn, or none of ours, is passed over."""
     try:
         file = path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     with file:
         file.seek(start)
         for line in file:
             with suppress(ValueError, RecursionError):
                 record = json.loads(line)
-                if line.endswith(b"\n") and isinstance(record, dict) and "step" in record:
+                # A line that lacks its newline alone is whole: the next append will end it.
+                if _is_ours(record):
                     yield record
+
+
+def _is_ours(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("format") == FORMAT and type(record.get("step")) is int
