@@ -17,6 +17,7 @@ from coherence.loss import LossTracker, phases
 from coherence.profile import Profile
 from coherence.records import (
     DiagnosisRecord,
+    Event,
     FourScores,
     LossRecord,
     LossRow,
@@ -163,6 +164,7 @@ def audit(
     notes: Sequence[str] = (),
     problem_count: int = 0,
     problems: Sequence[Problem] = (),
+    events: Sequence[Event] = (),
 ) -> Report:
     """Replay a run from its samples and losses and return the two-signal report.
 
@@ -176,6 +178,7 @@ def audit(
         notes: what readers found out about the data, for the report.
         problem_count: how many lines could not be used.
         problems: the first of them.
+        events: what was done to the run, for the report.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
@@ -184,10 +187,16 @@ def audit(
     replay.run(samples)
     if not replay.judged:
         raise ValueError("no samples to audit")
-    return _report(replay, [*notes, *_notes(replay)], problem_count, problems)
+    return _report(replay, [*notes, *_notes(replay)], problem_count, problems, events)
 
 
-def _report(replay: _Replay, notes: Sequence[str], problem_count: int, problems: Sequence[Problem]) -> Report:
+def _report(
+    replay: _Replay,
+    notes: Sequence[str],
+    problem_count: int,
+    problems: Sequence[Problem],
+    events: Sequence[Event],
+) -> Report:
     judged, halted = replay.judged, replay.halted
     steps = [each.sample.step for each in judged]
     ranked = sorted((each for each in judged if each.counts), key=_mean_score)
@@ -213,6 +222,7 @@ def _report(replay: _Replay, notes: Sequence[str], problem_count: int, problems:
         worst=tuple(_shown(each) for each in worst),
         best=tuple(_shown(each) for each in distinct[-BEST:] if each not in worst),
         between=tuple(replay.between),
+        events=tuple(events),
         notes=tuple(notes),
         problem_count=problem_count,
         problems=tuple(problems),

@@ -19,7 +19,7 @@ from coherence.loops import find_loop
 from coherence.profile import Profile
 from coherence.readers.files import loss_file, sample_files, text_files
 from coherence.readers.lines import Problems, file_name
-from coherence.readers.losses import read_losses
+from coherence.readers.losses import read_events, read_losses
 from coherence.readers.samples import read_samples
 from coherence.records import FourScores, LossRow, Sample
 from coherence.scores import score as score_text
@@ -39,7 +39,9 @@ def audit(options: Namespace) -> int:
     if not samples:
         raise ValueError(f"{options.paths[0]}: no samples in it{_first_problem(problems)}")
     losses, notes = _losses(options, samples, problems)
-    report = audit_run(samples, losses, settings, notes, problems.count, problems.listed)
+    path = options.loss or loss_file(options.paths)
+    events = list(read_events(path)) if path is not None else []
+    report = audit_run(samples, losses, settings, notes, problems.count, problems.listed, events)
     show_report(report, _console())
     if options.json is not None:
         _write(options.json, report.model_dump_json(indent=2))

@@ -56,6 +56,18 @@ class LossRow(_Written):
     source: str | None = None
 
 
+class Event(_Written):
+    """What was done to a run, or befell it, while it went on: a pivot, a restart.
+
+    >>> Event(step=420, event="pivot", details={"brought_in": "code"}).event
+    'pivot'
+    """
+
+    step: int
+    event: str
+    details: dict[str, Any] = {}
+
+
 class Problem(_Written):
     """A line that could not be used, or that a reader of the report should know of."""
 
@@ -234,6 +246,7 @@ class Report(_Written):
         wasted_steps, wasted_seconds: what came after the halt.
         worst, best: samples to read.
         between: diversity between the samples of each step that has several.
+        events: what was done to the run and written down, in the order of the file.
         notes: what the reader should know of the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
     """
@@ -258,6 +271,7 @@ class Report(_Written):
     worst: tuple[ShownSample, ...]
     best: tuple[ShownSample, ...]
     between: tuple[StepDiversity, ...]
+    events: tuple[Event, ...]
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[Problem, ...]

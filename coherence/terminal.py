@@ -11,7 +11,16 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from coherence.records import FourScores, Loop, LossRecord, Problem, Report, ScoredSample, ShownSample
+from coherence.records import (
+    Event,
+    FourScores,
+    Loop,
+    LossRecord,
+    Problem,
+    Report,
+    ScoredSample,
+    ShownSample,
+)
 from coherence.text import answer
 
 STRETCHES = 12
@@ -24,6 +33,7 @@ THRESHOLD = 30.0
 """Of a text that is scored alone, outside any run."""
 
 LISTED_PROBLEMS = 10
+LISTED_EVENTS = 5
 
 COLOURS = {"continue": "green", "watch": "yellow", "pivot": "magenta", "halt": "red"}
 
@@ -95,6 +105,7 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
     rows.append(("go back to" if leaving else "best checkpoint", _resume_sentence(report)))
     rows.append(("first low step", _step(report.first_low_step)))
     rows.append(("samples", _samples_sentence(report)))
+    rows += _event_rows(report.events)
     if report.loss is None:
         return [*rows, ("loss", "none given")]
     rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
@@ -109,6 +120,17 @@ def _halt_rows(report: Report) -> list[tuple[str, str]]:
         ("halt step", f"{_step(report.halt_step)}{observed}: {report.halt_reason}"),
         ("after the halt", _waste_sentence(report)),
     ]
+
+
+def _event_rows(events: Sequence[Event]) -> list[tuple[str, str]]:
+    rows = [("event", printable(_event_sentence(event))) for event in events[:LISTED_EVENTS]]
+    left = len(events) - len(rows)
+    return [*rows, ("events", f"and {left:,} more")] if left else rows
+
+
+def _event_sentence(event: Event) -> str:
+    details = [f"{name.replace('_', ' ')} {value}" for name, value in event.details.items()]
+    return f"{event.event} at step {event.step:,}" + (f": {', '.join(details)}" if details else "")
 
 
 def _loss_sentence(loss: LossRecord, judged: str | None) -> str:

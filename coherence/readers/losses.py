@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from coherence.readers.lines import (
     to_text,
 )
 from coherence.readers.samples import LOSS, STEP
-from coherence.records import LossRow, Origin
+from coherence.records import Event, LossRow, Origin
 
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
@@ -44,6 +45,22 @@ def read_losses(path: Path, problems: Problems) -> Iterator[LossRow]:
         if not math.isfinite(loss_row.loss):
             problems.add(path, line, f"the loss at step {loss_row.step} is not finite")
         yield loss_row
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yield what a run folder's own rows tell of besides losses: a pivot, a restart.
+
+    What is not usable in a file `read_losses` says.
+    """
+    for _, row in _rows(path, Problems()):
+        if row.get("format") == 1 and isinstance(row.get("event"), str):
+            with suppress(ValueError):
+                details = row.get("details")
+                yield Event(
+                    step=to_step(row.get("step")),
+                    event=row["event"],
+                    details=details if isinstance(details, dict) else {},
+                )
 
 
 def _is_ours_and_nan(row: Mapping[str, Any]) -> bool:
