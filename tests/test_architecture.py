@@ -26,7 +26,8 @@ FLOORS = (
     {"records", "logits", "loops", "audit", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},
     # ways in and out
-    {"cli", "commands", "terminal"},
+    {"cli", "commands", "terminal"}
+    | {"trainers", "trainers.common", "trainers.conftest", "trainers.huggingface", "trainers.torch_loop"},
 )
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 

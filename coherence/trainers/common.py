@@ -1,0 +1,75 @@
+"""What the adapters share, without any framework.
+
+Source: docs/trainers/.
+"""
+
+import logging
+
+from coherence.gate import Verdict
+from coherence.monitor import HaltedRun, Monitor
+
+WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
+
+log = logging.getLogger("coherence")
+
+
+def missing(adapter: str, library: str) -> ImportError:
+    """Return the error that names the extra which brings a library.
+
+    >>> missing("lightning", "lightning")
+    ImportError("coherence.trainers.lightning needs lightning: pip install 'coherence[lightning]'")
+    """
+    extra = adapter.removesuffix("_loop")
+    return ImportError(f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'")
+
+
+def check_every(every: int) -> int:
+    """Return the number of steps between two samplings.
+
+    Raises:
+        ValueError: it is below 1.
+
+    >>> check_every(500)
+    500
+    """
+    if every < 1:
+        raise ValueError(f"every {every!r}; expected a number of steps, 1 or more")
+    return every
+
+
+def begin(monitor: Monitor, warmup: int | None, steps: float | None) -> None:
+    """Refuse a halted run; else see to it that the gate passes over a young model's samples.
+
+    Args:
+        monitor: of the run.
+        warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
+        steps: how long the run will be; None, infinite or not positive where that is not known.
+
+    Raises:
+        HaltedRun: its gate has fired.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
+    ...     begin(monitor, warmup=None, steps=10_000)
+    ...     monitor.gate.warmup
+    500
+    """
+    gate = monitor.gate
+    if gate.halted and not gate.observe_only:
+        raise HaltedRun(
+            f"{monitor.folder}: this run was halted: {gate.halt_reason}; resume from a checkpoint before the "
+            "halt, or acknowledge it: Monitor(..., acknowledge_halt=True)"
+        )
+    if warmup is not None:
+        gate.warmup = warmup
+    elif gate.warmup == 0 and steps is not None and 0 < steps < float("inf"):
+        gate.warmup = int(WARMUP_SHARE * steps)
+        log.info("samples are judged from step %d on, after 5 %% of the run", gate.warmup)
+
+
+def say_halt(verdict: Verdict) -> None:
+    """Log why training stops.
+
+    >>> say_halt(Verdict(True, True, True, 5, 5, 2500, (), "5 samples in a row scored below 30"))
+    """
+    log.warning("training stops at step %d: %s", verdict.step, verdict.reason)

@@ -1,0 +1,60 @@
+"""Texts that are input to the gate, and a tiny model with a tokenizer of bytes; nothing is downloaded."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+FINE = "The cat sat by the door and waited for the rain to stop."
+LOW = "Budy Budy Budy Budy"
+
+
+class ByteTokenizer:
+    """What a sampler needs of a tokenizer; the vocabulary is the 256 bytes and an end."""
+
+    eos_token_id = pad_token_id = 256
+    bos_token_id = None
+
+    def __init__(self) -> None:
+        self.padding_side = "right"
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": list(text.encode())}
+
+    def batch_decode(self, rows: Sequence[Any], skip_special_tokens: bool) -> list[str]:
+        assert skip_special_tokens
+        return [bytes(token for token in row.tolist() if token < 256).decode("latin-1") for row in rows]
+
+
+@pytest.fixture
+def tokenizer() -> ByteTokenizer:
+    return ByteTokenizer()
+
+
+@pytest.fixture
+def tiny() -> Callable[[], Any]:
+    """Makes a GPT-2 of two layers, the same one every time."""
+    torch = pytest.importorskip("torch", reason="the tiny model needs torch")
+    transformers = pytest.importorskip("transformers", reason="the tiny model needs transformers")
+
+    def make() -> Any:
+        torch.manual_seed(0)
+        config = transformers.GPT2Config(
+            vocab_size=257, n_positions=64, n_embd=16, n_layer=2, n_head=2, bos_token_id=256, eos_token_id=256
+        )
+        return transformers.GPT2LMHeadModel(config)
+
+    return make
+
+
+@pytest.fixture
+def script() -> Callable[..., Callable[[Any, int], list[str]]]:
+    """Makes a sampling function that is fine until a step and low from there on."""
+
+    def make(low_from: int = 10**9) -> Callable[[Any, int], list[str]]:
+        def draw(_model: Any, step: int) -> list[str]:
+            return [LOW if step >= low_from else FINE]
+
+        return draw
+
+    return make
