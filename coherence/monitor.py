@@ -29,6 +29,8 @@ __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
 
+SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
+
 
 class HaltedRun(RuntimeError):
     """The run was halted by its gate; to train on all the same, acknowledge the halt."""
@@ -82,19 +84,36 @@ class Monitor:
         self.signals = Signals(gate or Gate(), LossTracker(vocab_size, window), lexicon, profile)
         self.status_every = status_every
         self.verdict: Verdict | None = None
-        self.recording = True
+        self._unwritten: set[str] = set()  # files whose last writing failed
+        self._closed = False
         self._acknowledged = acknowledge_halt
         self._guard = threading.RLock()
-        self._metrics = Appender(self.folder / "metrics.jsonl")
-        self._samples = Appender(self.folder / "samples.jsonl")
         self._last_step: int | None = None
         self._status_step: int | None = None
         self._sample_step: int | None = None
         self._index = 0  # of the next sample of that step
         self._lock: IO[str] | None = None
-        self._record(self._take_lock)
-        self._restore()
-        self._refuse_halted()
+        self._open()
+
+    def _open(self) -> None:
+        """Become the writer of the folder, then see how long its files are and what they hold."""
+        try:
+            self._take_lock()
+        except OSError as error:
+            self._cannot_record(STATUS, error)
+        self._metrics = Appender(self.folder / METRICS)
+        self._samples = Appender(self.folder / SAMPLES)
+        try:
+            self._restore()
+            self._refuse_halted()
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def recording(self) -> bool:
+        """Whether everything could be written, as far as it was tried."""
+        return not self._unwritten
 
     @property
     def gate(self) -> Gate:
@@ -127,7 +146,9 @@ class Monitor:
             value = true_loss(float(loss), grad_norm)
             self.signals.loss.update(step, value, source)
             row = {"format": FORMAT, "step": int(step), "loss": _finite(value), "time": time.time()}
-            self._record(lambda: self._metrics.append(row if source is None else {**row, "source": source}))
+            self._record(
+                METRICS, lambda: self._metrics.append(row if source is None else {**row, "source": source})
+            )
             self._keep_status(step)
 
     def sample(
@@ -154,7 +175,7 @@ class Monitor:
             self.signals.compare(pairs)
             if self.gate.halted and not halted:
                 log.warning("%s: %s %s", self.folder, verdict.reason, self.signals.diagnosis.sentence)
-            self._record(self._save_state)
+            self._record(STATE, self._save_state)
             self._keep_status(step, now=self.gate.halted)
             self.verdict = verdict._replace(recording=self.recording)
             return self.verdict
@@ -176,7 +197,7 @@ class Monitor:
                 "details": details,
                 "time": time.time(),
             }
-            self._record(lambda: self._metrics.append(row))
+            self._record(METRICS, lambda: self._metrics.append(row))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the run remembers, as plain JSON values, for a checkpoint."""
@@ -195,14 +216,17 @@ class Monitor:
             self.signals.load_state_dict(state)
             if self._acknowledged and self.gate.halted:
                 self.signals.acknowledge_halt()
-            self._record(self._save_state)
+            self._record(STATE, self._save_state)
 
     def close(self) -> None:
         """Write the status and let go of the folder."""
         with self._guard:
-            self._record(self._save_state)
-            self._record(self._save_status)
+            if self._closed:
+                return
+            self._record(STATE, self._save_state)
+            self._record(STATUS, self._save_status)
             self._release()
+            self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -213,21 +237,24 @@ class Monitor:
         self.close()
 
     def _take_lock(self) -> None:
-        self._lock = lock_folder(self.folder)
+        """Hold the lock, without which nothing is written."""
+        if self._closed:
+            raise OSError("the monitor is closed")
+        if self._lock is None or self._lock.closed:
+            self._lock = lock_folder(self.folder)
 
     def _refuse_halted(self) -> None:
         reason = self.gate.halt_reason
         if reason is None or self.gate.observe_only:
             return
         if not self._acknowledged:
-            self._release()
             raise HaltedRun(
                 f"{self.folder}: this run was halted: {reason}; start anew from a coherent checkpoint in "
                 "another folder, or acknowledge the halt"
             )
         self.signals.acknowledge_halt()
         self.note("halt acknowledged", self._last_step or 0)
-        self._record(self._save_state)
+        self._record(STATE, self._save_state)
 
     def _restore(self) -> None:
         """Take up the saved state, then the lines that were written after it."""
@@ -247,15 +274,15 @@ class Monitor:
 
     def _load_state(self) -> tuple[int, int]:
         """Return the bytes of metrics and samples that the saved state knows of."""
-        path = self.folder / "gate.json"
+        path = self.folder / STATE
         try:
             saved = json.loads(path.read_text(encoding="utf-8"))
             ends = int(saved["metrics_end"]), int(saved["samples_end"])
             self._last_step = saved["last_step"]
             self.signals.load_state_dict(saved["state"])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0, 0
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{path} is no state of a run ({error}); remove it, and the run is read again from its lines"
             ) from error
@@ -275,7 +302,7 @@ class Monitor:
             "time": time.time(),
         }
         self._index += 1
-        self._record(lambda: self._samples.append(row))
+        self._record(SAMPLES, lambda: self._samples.append(row))
         return verdict
 
     def _note_step(self, step: int) -> None:
@@ -285,26 +312,30 @@ class Monitor:
             self._status_step = None
         self._last_step = int(step)
 
-    def _record(self, write: Callable[[], None]) -> None:
+    def _record(self, file: str, write: Callable[[], None]) -> None:
         """Write, or say once that it cannot be done and go on."""
         try:
+            self._take_lock()
             write()
-        except OSError as error:
-            if self.recording:
-                log.warning("%s: cannot record (%s); the gate goes on in memory", self.folder, error)
-            self.recording = False
+        except (OSError, RunFolderBusy) as error:
+            self._cannot_record(file, error)
         else:
-            if not self.recording:
-                log.warning("%s: recording again", self.folder)
-            self.recording = True
+            if self._unwritten == {file}:
+                log.info("%s: recording again", self.folder)
+            self._unwritten.discard(file)
+
+    def _cannot_record(self, file: str, error: Exception) -> None:
+        if not self._unwritten:
+            log.warning("%s: cannot record (%s); the gate goes on in memory", self.folder, error)
+        self._unwritten.add(file)
 
     def _keep_status(self, step: int, now: bool = False) -> None:
         if now or self._status_step is None or step >= self._status_step + self.status_every:
             self._status_step = int(step)
-            self._record(self._save_status)
+            self._record(STATUS, self._save_status)
 
     def _save_status(self) -> None:
-        replace_file(self.folder / "loss.json", self._status().model_dump_json(indent=1))
+        replace_file(self.folder / STATUS, self._status().model_dump_json(indent=1))
 
     def _save_state(self) -> None:
         state = {
@@ -315,7 +346,7 @@ class Monitor:
             "samples_end": self._samples.end,
         }
         # The lines are the record and can be read again: this one need not wait for the disk.
-        replace_file(self.folder / "gate.json", json.dumps(state, allow_nan=False), durable=False)
+        replace_file(self.folder / STATE, json.dumps(state, allow_nan=False), durable=False)
 
     def _status(self) -> Status:
         loss, gate, found = self.signals.loss, self.gate, self.signals.diagnosis
