@@ -10,8 +10,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from heapq import merge
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,6 +30,7 @@ __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 log = logging.getLogger("coherence")
 
 SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
+ACKNOWLEDGED = "halt acknowledged"
 
 
 class HaltedRun(RuntimeError):
@@ -49,7 +50,7 @@ class Monitor:
         vocab_size: for the uniform baseline.
         gate: the gate; default `Gate()`.
         window: of the SMMA.
-        status_every: steps between two writings of the status.
+        status_every: steps between two writings of status and state.
         lexicon: the words that count as English.
         profile: the reference to score against.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
@@ -85,11 +86,12 @@ class Monitor:
         self.status_every = status_every
         self.verdict: Verdict | None = None
         self._unwritten: set[str] = set()  # files whose last writing failed
+        self._gap = False  # a line was lost, and the metrics do not say so yet
         self._closed = False
         self._acknowledged = acknowledge_halt
         self._guard = threading.RLock()
         self._last_step: int | None = None
-        self._status_step: int | None = None
+        self._kept_step: int | None = None
         self._sample_step: int | None = None
         self._index = 0  # of the next sample of that step
         self._lock: IO[str] | None = None
@@ -142,14 +144,19 @@ class Monitor:
             grad_norm: uncovers a not-a-number that was logged as 0.0.
         """
         with self._guard:
-            self._note_step(step)
+            step = self._take_step(step)
             value = true_loss(float(loss), grad_norm)
             self.signals.loss.update(step, value, source)
-            row = {"format": FORMAT, "step": int(step), "loss": _finite(value), "time": time.time()}
-            self._record(
-                METRICS, lambda: self._metrics.append(row if source is None else {**row, "source": source})
-            )
-            self._keep_status(step)
+            row: dict[str, Any] = {
+                "format": FORMAT,
+                "step": step,
+                "loss": _finite(value),
+                "time": time.time(),
+            }
+            if source is not None:
+                row["source"] = source
+            self._record(METRICS, lambda: self._metrics.append(row))
+            self._keep(step)
 
     def sample(
         self, step: int, texts: str | Sequence[str], prompts: str | Sequence[str] | None = None
@@ -166,17 +173,17 @@ class Monitor:
         """
         pairs = _pairs(texts, prompts)
         with self._guard:
-            self._note_step(step)
+            step = self._take_step(step)
             if step != self._sample_step:
                 self._sample_step, self._index = step, 0
-            halted = self.gate.halted
+            halted, now = self.gate.halted, time.time()
             for text, prompt in pairs:
-                verdict = self._judge(text, prompt, step)
+                verdict = self._judge(text, prompt, step, now)
             self.signals.compare(pairs)
-            if self.gate.halted and not halted:
+            fired = self.gate.halted and not halted
+            if fired:
                 log.warning("%s: %s %s", self.folder, verdict.reason, self.signals.diagnosis.sentence)
-            self._record(STATE, self._save_state)
-            self._keep_status(step, now=self.gate.halted)
+            self._keep(step, now=fired)
             self.verdict = verdict._replace(recording=self.recording)
             return self.verdict
 
@@ -253,24 +260,35 @@ class Monitor:
                 "another folder, or acknowledge the halt"
             )
         self.signals.acknowledge_halt()
-        self.note("halt acknowledged", self._last_step or 0)
+        self.note(ACKNOWLEDGED, self._last_step or 0)
         self._record(STATE, self._save_state)
 
     def _restore(self) -> None:
         """Take up the saved state, then the lines that were written after it."""
         metrics_end, samples_end = self._load_state()
-        for row in read_tail(self._metrics.path, metrics_end):
-            if "loss" in row:
+        losses, samples = (
+            read_tail(self._metrics.path, metrics_end),
+            read_tail(self._samples.path, samples_end),
+        )
+        rows = merge(losses, samples, key=_time)
+        for _, call in groupby(rows, key=lambda row: (row["step"], _time(row))):  # one call writes one time
+            self._take_back(list(call))
+
+    def _take_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        pairs = []
+        for row in rows:
+            step = row["step"]
+            if row.get("event") == ACKNOWLEDGED:
+                self.signals.acknowledge_halt()
+            elif "text" in row:
+                pairs.append((row["text"], row.get("prompt")))
+                self.signals.judge(*pairs[-1], step, row["index"])
+                self._last_step = step
+            elif "loss" in row:
                 loss = math.nan if row["loss"] is None else row["loss"]
-                self.signals.loss.update(row["step"], loss, row.get("source"))
-                self._last_step = row["step"]
-        tail = read_tail(self._samples.path, samples_end)
-        for step, rows in groupby(tail, key=itemgetter("step")):
-            pairs = [(row["text"], row["prompt"], row["index"]) for row in rows]
-            for text, prompt, index in pairs:
-                self.signals.judge(text, prompt, step, index)
-            self.signals.compare([(text, prompt) for text, prompt, _ in pairs])
-            self._last_step = step
+                self.signals.loss.update(step, loss, row.get("source"))
+                self._last_step = step
+        self.signals.compare(pairs)
 
     def _load_state(self) -> tuple[int, int]:
         """Return the bytes of metrics and samples that the saved state knows of."""
@@ -288,29 +306,31 @@ class Monitor:
             ) from error
         return ends
 
-    def _judge(self, text: str, prompt: str | None, step: int) -> Verdict:
+    def _judge(self, text: str, prompt: str | None, step: int, now: float) -> Verdict:
         scores, verdict = self.signals.judge(text, prompt, step, self._index)
         row = {
             "format": FORMAT,
-            "step": int(step),
+            "step": step,
             "index": self._index,
             "prompt": prompt,
             "text": text,
             "scores": dict(zip(SCALES, scores.values, strict=True)),
             "low": verdict.low,
             "streak": verdict.streak,
-            "time": time.time(),
+            "time": now,
         }
         self._index += 1
         self._record(SAMPLES, lambda: self._samples.append(row))
         return verdict
 
-    def _note_step(self, step: int) -> None:
-        """Mark a restart where steps go back."""
+    def _take_step(self, step: int) -> int:
+        """Return the step as a plain number; where steps go back, mark a restart."""
+        step = int(step)
         if self._last_step is not None and step < self._last_step:
             self.note("restart", step)
-            self._status_step = None
-        self._last_step = int(step)
+            self._kept_step = self._sample_step = None
+        self._last_step = step
+        return step
 
     def _record(self, file: str, write: Callable[[], None]) -> None:
         """Write, or say once that it cannot be done and go on."""
@@ -328,10 +348,23 @@ class Monitor:
         if not self._unwritten:
             log.warning("%s: cannot record (%s); the gate goes on in memory", self.folder, error)
         self._unwritten.add(file)
+        self._gap = self._gap or file in (SAMPLES, METRICS)
 
-    def _keep_status(self, step: int, now: bool = False) -> None:
-        if now or self._status_step is None or step >= self._status_step + self.status_every:
-            self._status_step = int(step)
+    def _keep(self, step: int, now: bool = False) -> None:
+        """Write state and status where they are due.
+
+        Between two writings the lines are the record; the state is due as well when one could not be written.
+        """
+        due = now or self._kept_step is None or step >= self._kept_step + self.status_every
+        if due:
+            self._kept_step = step
+        failed = bool(self._unwritten)
+        if self._gap and SAMPLES not in self._unwritten:
+            self.note("lines lost", step)
+            self._gap = METRICS in self._unwritten
+        if due or failed:
+            self._record(STATE, self._save_state)
+        if due or STATUS in self._unwritten:
             self._record(STATUS, self._save_status)
 
     def _save_status(self) -> None:
@@ -385,6 +418,12 @@ def _pairs(texts: str | Sequence[str], prompts: str | Sequence[str] | None) -> l
     if len(each) != len(texts):
         raise ValueError(f"{len(each)} prompts for {len(texts)} texts; expected one for all, or one for each")
     return list(zip(texts, each, strict=True))
+
+
+def _time(row: Mapping[str, Any]) -> float:
+    """Return when a row was written; 0 where another writer did not say."""
+    time = row.get("time")
+    return time if isinstance(time, float) else 0.0
 
 
 def _finite(value: float) -> float | None:

@@ -156,11 +156,9 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
 
 def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
     """Yield our rows from a byte on; a line that is torn, or none of ours, is passed over."""
-    try:
-        file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.is_file():
         return
-    with file:
+    with path.open("rb") as file:
         file.seek(start)
         for line in file:
             with suppress(ValueError, RecursionError):
