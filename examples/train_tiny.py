@@ -1,17 +1,31 @@
-"""Train a very small GPT on the documentation that comes with Python, and write its samples to a run folder.
+"""Train a very small GPT on what comes with Python, watched by a monitor, and go wrong on demand.
 
     python examples/train_tiny.py --out runs/healthy
     python examples/train_tiny.py --out runs/leak --bug leak
 
-About a million parameters, five to ten minutes on two CPU cores, nothing to download: the text is
-``pydoc_data.topics`` and the docstrings of the standard library. It needs PyTorch, which the extra
-``coherence[example]`` brings.
+About a million parameters, five to ten minutes on a CPU core or two, nothing to download. It needs PyTorch,
+which the extra ``coherence[example]`` brings.
 
-``--bug leak`` leaves the causal mask out of the attention, in training and in generation, and changes
-nothing else. Every position can then see the very token it has to predict, so the loss falls to almost
-nothing: the model learns to copy its right-hand neighbour instead of learning the language. In generation
-the newest token has no right-hand neighbour, so it copies what is nearest, which is itself, and the samples
-loop. The loss curve looks like a triumph; only the samples tell.
+**Sources.** The help topics, the docstrings of the standard library, the licences, and code. A small bandit
+draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. The last two are held
+back.
+
+**The run folder** is kept by ``coherence.monitor.Monitor``: the loss of every step with its source, samples
+every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the script's own.
+The gate passes over the samples of the first 5 % of the steps.
+
+**What it does about a diagnosis.** *Halt*: stop, say why, and name the checkpoint to go back to, which
+``--resume`` takes. *Pivot* on a plateau with coherent samples: bring in a source held back, start the
+learning rate anew, and note it in the run folder. ``--observe`` goes on past a halt, to see what comes after.
+
+**Mistakes**, each a real one:
+
+- ``--bug leak`` leaves the causal mask out of the attention, in training and in generation. Every position
+  can see the very token it has to predict, so the loss falls to almost nothing: the model learns to copy
+  its right-hand neighbour. In generation the newest token has no right-hand neighbour, so it copies itself.
+- ``--bug lr`` multiplies the learning rate by 100 from the middle of the run on.
+- ``--bug one-line`` makes the data loader stick, from the middle of the run on, to one document: the shortest
+  docstring. Its loss falls to almost nothing, and it is all that the model can say.
 
 What to try next: ``coherence audit runs/leak`` and ``coherence audit runs/healthy``.
 """
@@ -37,6 +51,9 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
+from coherence.gate import Gate
+from coherence.monitor import HaltedRun, Monitor
+
 try:
     import torch
     from torch import nn
@@ -46,18 +63,31 @@ except ImportError:
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from coherence.diagnosis import Diagnosis
+    from coherence.gate import Verdict
+    from coherence.loss import SourceLoss
 
 VOCABULARY = 1024
 WIDTH, LAYERS, HEADS, CONTEXT = 128, 4, 4, 256
-BATCH, LEARNING_RATE, WARMUP, WEIGHT_DECAY = 12, 3e-3, 50, 0.1
+BATCH, LEARNING_RATE, WARMUP, WEIGHT_DECAY = 6, 3e-3, 75, 0.1
 PROMPTS = ("The", "If the")
 SAMPLE_TOKENS, TEMPERATURE, TOP_P = 200, 1.0, 0.95
-METRICS_EVERY = 10
 HELD_OUT = 20  # every twentieth document is kept for validation
+HELD_BACK = ("licences", "code")  # the sources that pivots bring in, in this order
+PATIENCE = 0.2  # of the steps: so long a pivot has to show what it does before the next
+STAY = (7, 42)  # steps that the bandit keeps a source for
+FLOOR = 0.3  # of the weight of the source that falls fastest: so much has one that no longer falls
+GATE_WARMUP = 0.05  # of the steps: samples before are passed over, the model is merely young
+CHECKPOINTS = 3  # the latest ones that are kept, beside the best
 
 
 # --- The text ---------------------------------------------------------------------------------------------
+
+
+NOTICE = re.compile(r"(?:^#.*\n){5,}", re.MULTILINE)
+LEGAL = re.compile("copyright|licen[cs]e|warrant", re.IGNORECASE)
 
 
 def help_topics() -> list[str]:
@@ -65,12 +95,16 @@ def help_topics() -> list[str]:
     return [topics[name].strip() for name in sorted(topics)]
 
 
-def stdlib_docstrings() -> list[str]:
-    """Every docstring of the standard library, once, in the order of the files' names."""
+def stdlib_files() -> list[Path]:
+    """The source files of the standard library in the order of their names, tests left out."""
     root = Path(sysconfig.get_path("stdlib"))
     skipped = {"site-packages", "dist-packages", "test", "tests"}
-    files = (path for path in sorted(root.rglob("*.py")) if skipped.isdisjoint(path.parts[len(root.parts) :]))
-    return list(dict.fromkeys(text for path in files for text in docstrings(path)))
+    return [path for path in sorted(root.rglob("*.py")) if skipped.isdisjoint(path.parts[len(root.parts) :])]
+
+
+def stdlib_docstrings() -> list[str]:
+    """Every docstring of the standard library, once."""
+    return list(dict.fromkeys(text for path in stdlib_files() for text in docstrings(path)))
 
 
 def docstrings(path: Path) -> Iterator[str]:
@@ -83,6 +117,26 @@ def docstrings(path: Path) -> Iterator[str]:
             text = inspect.cleandoc(ast.get_docstring(node) or "").strip()
             if len(text) >= 80:
                 yield text
+
+
+def licences() -> list[str]:
+    """The paragraphs of Python's own licence and of the notices at the head of library files."""
+    root = Path(sysconfig.get_path("stdlib"))
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (root / "LICENSE.txt", Path(sys.prefix, "LICENSE.txt"))
+        if path.is_file()
+    ]
+    for path in stdlib_files():
+        comments = NOTICE.findall(path.read_text(encoding="utf-8", errors="replace"))
+        texts += [re.sub("(?m)^# ?", "", text) for text in comments if LEGAL.search(text)]
+    return list(dict.fromkeys(part.strip() for text in texts for part in text.split("\n\n") if part.strip()))
+
+
+def code() -> list[str]:
+    """The top-level definitions of every tenth file of the standard library."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in stdlib_files()[::10]]
+    return [part.strip() for text in texts for part in text.split("\n\n\n") if part.strip()]
 
 
 # --- The vocabulary: byte pair encoding -------------------------------------------------------------------
@@ -240,53 +294,23 @@ def complete(model: GPT, prompt: list[int], generator: torch.Generator) -> list[
     tokens = torch.tensor([prompt])
     with torch.no_grad():
         for _ in range(SAMPLE_TOKENS):
-            logits = model(tokens[:, -CONTEXT:])[0, -1]
+            logits = model(tokens[:, -CONTEXT:])[0, -1].nan_to_num()  # a ruined model still says something
             likely = keep_top((logits / TEMPERATURE).softmax(-1), TOP_P)
             drawn = torch.multinomial(likely, 1, generator=generator)
             tokens = torch.cat([tokens, drawn[None]], dim=1)
     return [int(token) for token in tokens[0, len(prompt) :]]
 
 
-# --- The run folder ---------------------------------------------------------------------------------------
-
-
-def append(path: Path, record: dict[str, object]) -> None:
-    """Add one line to a JSONL file; closing it flushes it."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps({"format": 1, **record}, ensure_ascii=False) + "\n")
-
-
-def describe_run(out: Path, bug: str | None, model: GPT) -> None:
-    """Write what this run is."""
-    out.mkdir(parents=True, exist_ok=True)
-    run = {
-        "format": 1,
-        "vocab_size": VOCABULARY,
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-        "command": shlex.join(["python", "examples/train_tiny.py", *sys.argv[1:]]),
-        "bug": bug,
-        "python": platform.python_version(),
-        "torch": torch.__version__.split("+")[0],
-    }
-    (out / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8", newline="\n")
-
-
-# --- Training ---------------------------------------------------------------------------------------------
+# --- The data ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Data:
-    """One long row of tokens for each source, and one of held-out documents."""
+    """One row of tokens for each source, one of held-out documents, one that says the same for ever."""
 
     training: dict[str, torch.Tensor]
     held_out: torch.Tensor
-
-    def draw(self, generator: torch.Generator) -> tuple[str, torch.Tensor]:
-        """A source, each as often as it is long, and a batch from that source alone."""
-        names = list(self.training)
-        sizes = torch.tensor([float(len(row)) for row in self.training.values()])
-        source = names[int(torch.multinomial(sizes, 1, generator=generator))]
-        return source, windows(self.training[source], generator)
+    stuck: torch.Tensor
 
 
 def windows(row: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -297,7 +321,8 @@ def windows(row: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def prepare() -> tuple[Tokenizer, Data]:
     """Collect the text, learn the vocabulary and encode."""
-    sources = {"topics": help_topics(), "docstrings": stdlib_docstrings()}
+    prose = stdlib_docstrings()
+    sources = {"topics": help_topics(), "docstrings": prose, "licences": licences(), "code": code()}
     tokenizer = Tokenizer(learn_merges((text for texts in sources.values() for text in texts), VOCABULARY))
 
     def row(texts: Iterable[str]) -> torch.Tensor:
@@ -308,13 +333,53 @@ def prepare() -> tuple[Tokenizer, Data]:
         for name, texts in sources.items()
     }
     held_out = row(text for texts in sources.values() for text in texts[::HELD_OUT])
-    return tokenizer, Data(training, held_out)
+    return tokenizer, Data(training, held_out, row([min(prose, key=len)] * CONTEXT))
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """A short warm-up, then a cosine down to a tenth."""
-    decay = 0.55 + 0.45 * math.cos(math.pi * step / steps)
-    return LEARNING_RATE * min(1.0, step / WARMUP) * decay
+@dataclass
+class Bandit:
+    """Draws a source, keeps it for a while, and prefers those whose smoothed loss still falls."""
+
+    names: list[str]
+    generator: torch.Generator
+    falls: dict[str, float] = field(default_factory=dict)
+    current: str = ""
+    left: int = 0  # steps to stay
+    before: float | None = None  # the smoothed loss of the current source when it was drawn
+    stay: int = 0
+
+    def draw(self, losses: Mapping[str, SourceLoss]) -> str:
+        """The source of the next step."""
+        if self.left == 0:
+            self.settle(losses)
+            self.current = self.choose()
+            self.stay = self.left = int(torch.randint(STAY[0], STAY[1] + 1, (1,), generator=self.generator))
+            self.before = smoothed(losses, self.current)
+        self.left -= 1
+        return self.current
+
+    def settle(self, losses: Mapping[str, SourceLoss]) -> None:
+        """Note how far the loss of the current source fell per step while it was kept."""
+        after = smoothed(losses, self.current)
+        if after is not None:
+            before = after if self.before is None else self.before
+            self.falls[self.current] = max(0.0, before - after) / self.stay
+
+    def choose(self) -> str:
+        """A source not seen yet, or one drawn by its fall; the floor lets none starve."""
+        if unseen := [name for name in self.names if name not in self.falls]:
+            return unseen[0]
+        falls = torch.tensor([self.falls[name] for name in self.names])
+        weights = falls / falls.max().clamp(min=1e-9) + FLOOR
+        return self.names[int(torch.multinomial(weights, 1, generator=self.generator))]
+
+
+def smoothed(losses: Mapping[str, SourceLoss], name: str) -> float | None:
+    """The smoothed loss of one source, once it has one."""
+    return losses[name].smma if name in losses else None
+
+
+# --- Training ---------------------------------------------------------------------------------------------
 
 
 def update(model: GPT, optimizer: torch.optim.Optimizer, batch: torch.Tensor, rate: float) -> float:
@@ -329,57 +394,199 @@ def update(model: GPT, optimizer: torch.optim.Optimizer, batch: torch.Tensor, ra
     return float(loss.item())
 
 
-def validate(model: GPT, data: Data) -> float:
-    """The loss on the same few held-out windows each time."""
-    with torch.no_grad():
-        return float(model.loss(windows(data.held_out, torch.Generator().manual_seed(0))))
+class Training:
+    """One run: the model, its data, and the monitor that watches both signals."""
+
+    def __init__(self, options: argparse.Namespace, monitor: Monitor) -> None:
+        self.options, self.monitor = options, monitor
+        torch.manual_seed(options.seed)
+        self.batches, self.choices, sources = (
+            torch.Generator().manual_seed(options.seed + extra) for extra in (1, 2, 3)
+        )
+        self.tokenizer, self.data = prepare()
+        self.bandit = Bandit([name for name in self.data.training if name not in HELD_BACK], sources)
+        self.model = GPT(causal=options.bug != "leak")
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY
+        )
+        self.first = 1
+        self.restarted = 0  # the step after which the learning rate started anew
+        self.saved: list[Path] = []
+        self.best: Path | None = None
+        self.lowest = math.inf
+
+    def run(self) -> bool:
+        """Train to the end or to a halt; tell whether it was halted."""
+        for step in range(self.first, self.options.steps + 1):
+            self.learn(step)
+            if step % self.options.sample_every == 0 and self.look(step):
+                return True
+        return False
+
+    def learn(self, step: int) -> None:
+        """Take one step on one source."""
+        source = self.bandit.draw(self.monitor.signals.loss.sources)
+        row = self.data.stuck if self.is_broken("one-line", step) else self.data.training[source]
+        loss = update(self.model, self.optimizer, windows(row, self.batches), self.rate(step))
+        self.monitor.loss(step, round(loss, 6), source)
+
+    def rate(self, step: int) -> float:
+        """A short warm-up, a cosine down to a tenth over half the run; after a pivot over what is left."""
+        done = step - self.restarted
+        span = self.options.steps - self.restarted if self.restarted else self.options.steps // 2
+        decay = 0.55 + 0.45 * math.cos(math.pi * min(1.0, done / span))
+        rate = LEARNING_RATE * min(1.0, done / WARMUP) * decay
+        return 100 * rate if self.is_broken("lr", step) else rate
+
+    def is_broken(self, bug: str, step: int) -> bool:
+        """Whether a mistake of the second half is being made."""
+        return bool(self.options.bug == bug and step > self.options.steps // 2)
+
+    def look(self, step: int) -> bool:
+        """Draw samples and act on what the two signals say together; tell whether to stop."""
+        prompts = [self.tokenizer.encode(prompt) for prompt in PROMPTS]
+        texts = [self.tokenizer.decode(complete(self.model, ids, self.choices)) for ids in prompts]
+        verdict = self.monitor.sample(step, texts, PROMPTS)
+        found = self.monitor.diagnosis
+        self.tell(step, found, texts)
+        self.keep(step, found)
+        if (found.loss, found.samples, found.action) == ("plateau", "coherent", "pivot"):
+            self.pivot(step)
+        stop = (verdict.halt or found.action == "halt") and not self.options.observe
+        if stop:
+            self.explain(verdict, found)
+        return stop
+
+    def tell(self, step: int, found: Diagnosis, texts: Sequence[str]) -> None:
+        """Print one line about where the run stands."""
+        smma, held_out = self.monitor.signals.loss.smma, self.validate()
+        print(
+            f"step {step}: {self.bandit.current}, SMMA {smma:.4f}, held-out {held_out:.4f}, "
+            f"{found.action}: {found.name}: {texts[0][:40]!r}",
+            flush=True,
+        )
+
+    def validate(self) -> float:
+        """The loss on the same few held-out windows each time."""
+        with torch.no_grad():
+            return float(self.model.loss(windows(self.data.held_out, torch.Generator().manual_seed(0))))
+
+    def pivot(self, step: int) -> None:
+        """Bring in a source held back so far and start the learning rate anew, unless that was just done."""
+        left = [name for name in HELD_BACK if name not in self.bandit.names]
+        if not left or step - self.restarted < PATIENCE * self.options.steps:
+            return
+        self.bandit.names.append(left[0])
+        self.restarted = step
+        self.monitor.note("pivot", step, brought_in=left[0], learning_rate="started anew")
+        print(f"pivot at step {step}: brought in {left[0]}, learning rate started anew", flush=True)
+
+    def keep(self, step: int, found: Diagnosis) -> None:
+        """Save a checkpoint; of all, the latest few stay and the one of the lowest SMMA that reads well."""
+        path = self.options.out / "checkpoints" / f"step-{step}.pt"
+        path.parent.mkdir(exist_ok=True)
+        state = {"step": step, "restarted": self.restarted, "names": self.bandit.names}
+        state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save({**state, "monitor": self.monitor.state_dict()}, path)
+        self.saved.append(path)
+        smma = self.monitor.signals.loss.smma
+        if (
+            found.samples == "coherent"
+            and found.loss != "not finite"
+            and smma is not None
+            and smma < self.lowest
+        ):
+            self.best, self.lowest = path, smma
+        for old in [path for path in self.saved[:-CHECKPOINTS] if path != self.best]:
+            old.unlink()
+            self.saved.remove(old)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint. The batches that follow are others than those that followed it before."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.monitor.load_state_dict(state["monitor"])
+        self.first, self.restarted, self.bandit.names = state["step"] + 1, state["restarted"], state["names"]
+
+    def explain(self, verdict: Verdict, found: Diagnosis) -> None:
+        """Say why the run stops and where to go back to."""
+        print(f"halted: {verdict.reason}", f"{found.name}: {found.sentence}", sep="\n")
+        if self.best is None:
+            print("no checkpoint with coherent samples to go back to")
+        else:
+            print(f"mend it and go back: --resume {self.best} --out another-folder")
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train, and write metrics and samples on the way."""
+# --- The command ------------------------------------------------------------------------------------------
+
+
+def describe_run(options: argparse.Namespace, model: GPT) -> None:
+    """Write what this run is."""
+    run = {
+        "format": 1,
+        "vocab_size": VOCABULARY,
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "command": shlex.join(["python", "examples/train_tiny.py", *sys.argv[1:]]),
+        "bug": options.bug,
+        "steps": options.steps,
+        "gate_warmup": warmup(options),
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+    }
+    (options.out / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8", newline="\n")
+
+
+def warmup(options: argparse.Namespace) -> int:
+    """The first step whose samples the gate judges."""
+    return int(GATE_WARMUP * options.steps)
+
+
+def train(options: argparse.Namespace) -> bool:
+    """Train in the run folder; tell whether the run was halted."""
     started = time.time()
-    torch.manual_seed(options.seed)
-    draws, choices = (torch.Generator().manual_seed(options.seed + extra) for extra in (1, 2))
-    print("reading the documentation and learning the vocabulary", flush=True)
-    tokenizer, data = prepare()
-    model = GPT(causal=options.bug != "leak")
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY)
-    describe_run(options.out, options.bug, model)
-    print(f"{sum(map(len, data.training.values()))} tokens after {time.time() - started:.0f} s", flush=True)
-    for step in range(1, options.steps + 1):
-        source, batch = data.draw(draws)
-        rate = learning_rate(step, options.steps)
-        loss = round(update(model, optimizer, batch, rate), 6)
-        now = {"step": step, "loss": loss, "time": round(time.time(), 3)}
-        if step % METRICS_EVERY == 0 or step == 1:
-            append(options.out / "metrics.jsonl", {**now, "source": source, "lr": round(rate, 8)})
-        if step % options.sample_every == 0:
-            for index, prompt in enumerate(PROMPTS):
-                text = tokenizer.decode(complete(model, tokenizer.encode(prompt), choices))
-                append(options.out / "samples.jsonl", {**now, "index": index, "prompt": prompt, "text": text})
-            print(
-                f"step {step}: loss {loss:.4f}, held-out {validate(model, data):.4f}: {text[:60]!r}",
-                flush=True,
-            )
+    gate = Gate(warmup=warmup(options), observe_only=options.observe)
+    # The window that `coherence audit` takes for a log of so many rows.
+    window = min(100, max(1, options.steps // 10))
+    with Monitor(options.out, VOCABULARY, gate, window=window) as monitor:
+        print("reading the text and learning the vocabulary", flush=True)
+        training = Training(options, monitor)
+        describe_run(options, training.model)
+        sizes = ", ".join(f"{len(row)} of {name}" for name, row in training.data.training.items())
+        print(f"tokens: {sizes}; {time.time() - started:.0f} s", flush=True)
+        if options.resume is not None:
+            training.resume(options.resume)
+        halted = training.run()
     print(f"{time.time() - started:.0f} s; next: coherence audit {options.out}")
+    return halted
+
+
+def read_options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description="Train a very small GPT, watched by a monitor.")
+    parser.add_argument("--out", type=Path, required=True, help="the run folder to write")
+    parser.add_argument("--steps", type=int, default=1200, help="updates of the weights")
+    parser.add_argument("--sample-every", type=int, default=50, help="steps between two rounds of samples")
+    parser.add_argument("--bug", choices=["leak", "lr", "one-line"], help="train with this mistake")
+    parser.add_argument("--observe", action="store_true", help="go on past a halt, to see what comes after")
+    parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this checkpoint")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the samples")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    return parser.parse_args()
 
 
 def main() -> int:
-    """Read the options and train, unless the folder already holds a run."""
-    parser = argparse.ArgumentParser(description="Train a very small GPT and write its samples.")
-    parser.add_argument("--out", type=Path, required=True, help="the run folder to write")
-    parser.add_argument("--steps", type=int, default=800, help="updates of the weights")
-    parser.add_argument("--sample-every", type=int, default=25, help="steps between two rounds of samples")
-    parser.add_argument("--bug", choices=["leak"], help="train with this mistake")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the samples")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    options = parser.parse_args()
-    if any((options.out / name).exists() for name in ("samples.jsonl", "metrics.jsonl")):
+    """Train, unless the folder already holds a run; 1 when it was halted."""
+    options = read_options()
+    if options.resume is None and any(options.out.glob("*.jsonl")):
         print(f"{options.out} already holds a run; choose another --out", file=sys.stderr)
         return 2
     torch.set_num_threads(options.threads)
-    train(options)
-    return 0
+    try:
+        return int(train(options))
+    except HaltedRun as halted:
+        print(halted, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
