@@ -1,0 +1,38 @@
+"""A training process killed at random moments: nothing that was said to be written is lost.
+
+The code is that of `benchmarks/faults/kill.py`, which does the same 200 times.
+"""
+
+import os
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+KILL = Path(__file__).parents[1] / "benchmarks" / "faults" / "kill.py"
+TIMES = 20
+
+
+def load(path: Path) -> ModuleType:
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_a_run_that_is_killed_again_and_again_loses_nothing_and_shows_no_half_status(tmp_path: Path) -> None:
+    figures = load(KILL).run(tmp_path, TIMES)
+    print(figures)  # noqa: T201 - what a failure is read from
+    assert figures.kills == TIMES
+    assert figures.lost_calls == 0, "a call that had returned is not in the folder"
+    assert figures.failed_openings == 0
+    assert figures.wrong_resumptions == 0, "streak or SMMA are not those of the lines"
+    assert figures.torn_lines <= TIMES
+    assert figures.half_status_files == 0
+    assert figures.polls > 100, "the reader has hardly read"
+    assert figures.calls > TIMES, "the runs were killed before they did anything"
+    assert figures.kept
