@@ -4,16 +4,12 @@ Source: docs/report.md.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import groupby, pairwise
-from operator import attrgetter
+from itertools import pairwise
 
-from coherence.diagnosis import Diagnosis
-from coherence.gate import Gate, Verdict
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
-from coherence.loss import LossTracker, phases
+from coherence.loss import phases
 from coherence.profile import Profile
 from coherence.records import (
     DiagnosisRecord,
@@ -29,132 +25,13 @@ from coherence.records import (
     Settings,
     ShownSample,
     SourceRecord,
-    StepDiversity,
 )
+from coherence.replay import SMMA_WINDOW, Judged, Options, Replay
 from coherence.samples import ALIKE_BELOW
-from coherence.scores import Scores
-from coherence.signals import Signals
+
+__all__ = ["Options", "audit"]
 
 WORST, BEST = 3, 1
-
-SMMA_WINDOW = 100
-"""Rows of loss; a log of few rows is smoothed over a tenth of them, or its SMMA would never arrive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to audit.
-
-    Attributes:
-        threshold, patience, window, warmup: of the gate.
-        observe: decide and report only.
-        vocab_size: for the uniform baseline of the loss.
-        seconds_per_step: to turn steps into time where samples carry none.
-        profile: the reference to score against.
-        lexicon: the words that count as English.
-    """
-
-    threshold: float = 30.0
-    patience: int = 5
-    window: int | None = None
-    warmup: int = 0
-    observe: bool = False
-    vocab_size: int | None = None
-    seconds_per_step: float | None = None
-    profile: Profile | None = None
-    lexicon: Lexicon | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A sample with its scores, the gate's verdict, and loss and SMMA at that step."""
-
-    sample: Sample
-    scores: Scores
-    verdict: Verdict
-    loss: float | None
-    smma: float | None
-
-    @property
-    def fine(self) -> bool:
-        return self.scores.scorable and not self.verdict.low
-
-    @property
-    def counts(self) -> bool:
-        return self.verdict.low or self.scores.scorable
-
-
-class _Replay:
-    """The run once more: loss rows and samples in the order of their steps."""
-
-    def __init__(self, losses: Sequence[LossRow], options: Options) -> None:
-        self.options = options
-        self.losses = sorted(losses, key=attrgetter("step"))
-        window = min(SMMA_WINDOW, max(1, len(losses) // 10))
-        self.loss = LossTracker(options.vocab_size, window)
-        gate = Gate(options.threshold, options.patience, options.window, options.warmup, options.observe)
-        self.signals = Signals(gate, self.loss, options.lexicon, options.profile)
-        self.judged: list[_Judged] = []
-        self.between: list[StepDiversity] = []
-        self.coherent: list[tuple[float | None, int]] = []  # (SMMA, step)
-        self.halted: _Judged | None = None
-        self.diagnosis: Diagnosis | None = None
-        self._fed = 0
-
-    def run(self, samples: Iterable[Sample]) -> None:
-        """Go through the samples, then through what losses are left."""
-        for step, group in groupby(sorted(samples, key=attrgetter("step")), key=attrgetter("step")):
-            self._feed(step)
-            self._take_step(step, list(group))
-        self._feed(None)
-        if self.diagnosis is None:
-            self.diagnosis = self.signals.diagnosis
-
-    def _feed(self, step: int | None) -> None:
-        """Bring the loss up to a step, or to its end."""
-        while self._fed < len(self.losses) and (step is None or self.losses[self._fed].step <= step):
-            row = self.losses[self._fed]
-            self.loss.update(step=row.step, loss=row.loss, source=row.source)
-            self._fed += 1
-
-    def _take_step(self, step: int, samples: list[Sample]) -> None:
-        judged = [self._judge(sample) for sample in samples]
-        self.judged += judged
-        alike = self._compare([each.sample for each in judged if each.scores.scorable])
-        counted = [each for each in judged if each.counts]
-        fine = bool(counted) and all(each.fine for each in counted)
-        if fine and not alike and self.loss.trend != "not finite":
-            self.coherent.append((self.loss.smma, step))
-
-    def _judge(self, sample: Sample) -> _Judged:
-        scores, verdict = self.signals.judge(sample.text, sample.prompt, sample.step, sample.index)
-        judged = _Judged(sample, scores, verdict, self.loss.loss, self.loss.smma)
-        if verdict.collapsed and self.halted is None:
-            self.halted = judged
-            self.diagnosis = self.signals.diagnosis
-        return judged
-
-    def _compare(self, samples: list[Sample]) -> bool:
-        """Compare the samples of one step; tell whether they are alike."""
-        diversity = self.signals.compare([(sample.text, sample.prompt) for sample in samples])
-        if diversity is None:
-            return False
-        self.between.append(
-            StepDiversity(step=samples[0].step, samples=len(samples), diversity=round(diversity, 2))
-        )
-        return diversity < ALIKE_BELOW
-
-    def resume_from(self) -> int | None:
-        """Return the step of the lowest SMMA whose samples were coherent, before the collapse began."""
-        collapse = self.halted.verdict.samples[0][0] if self.halted else None
-        before = [(smma, step) for smma, step in self.coherent if collapse is None or step < collapse]
-        if smoothed := [(smma, step) for smma, step in before if smma is not None]:
-            return min(smoothed)[1]
-        return before[-1][1] if before else None
-
-    def last_step(self) -> int:
-        """Return the last step that samples or losses tell of."""
-        return max([self.judged[-1].sample.step, *(row.step for row in self.losses[-1:])])
 
 
 def audit(
@@ -183,7 +60,7 @@ def audit(
     Raises:
         ValueError: there is no sample, or an option is out of range.
     """
-    replay = _Replay(losses, options or Options())
+    replay = Replay(losses, options or Options())
     replay.run(samples)
     if not replay.judged:
         raise ValueError("no samples to audit")
@@ -191,7 +68,7 @@ def audit(
 
 
 def _report(
-    replay: _Replay,
+    replay: Replay,
     notes: Sequence[str],
     problem_count: int,
     problems: Sequence[Problem],
@@ -230,20 +107,20 @@ def _report(
     )
 
 
-def _distinct(ranked: Sequence[_Judged]) -> list[_Judged]:
+def _distinct(ranked: Sequence[Judged]) -> list[Judged]:
     """Return the samples without those that say the same as one before: three empty ones teach nothing."""
-    firsts: dict[str, _Judged] = {}
+    firsts: dict[str, Judged] = {}
     for each in ranked:
         firsts.setdefault(each.sample.text.strip(), each)
     return list(firsts.values())
 
 
-def _mean_score(judged: _Judged) -> float:
+def _mean_score(judged: Judged) -> float:
     values = [value for value in judged.scores.values if value is not None]
     return sum(values) / len(values) if values else 0.0
 
 
-def _scored(judged: _Judged) -> ScoredSample:
+def _scored(judged: Judged) -> ScoredSample:
     return ScoredSample(
         step=judged.sample.step,
         index=judged.sample.index,
@@ -256,7 +133,7 @@ def _scored(judged: _Judged) -> ScoredSample:
     )
 
 
-def _shown(judged: _Judged) -> ShownSample:
+def _shown(judged: Judged) -> ShownSample:
     sample = judged.sample
     return ShownSample(
         step=sample.step,
@@ -269,7 +146,7 @@ def _shown(judged: _Judged) -> ShownSample:
     )
 
 
-def _wasted_seconds(replay: _Replay) -> float | None:
+def _wasted_seconds(replay: Replay) -> float | None:
     if replay.halted is None:
         return None
     last, halted = replay.judged[-1].sample, replay.halted.sample
@@ -279,11 +156,11 @@ def _wasted_seconds(replay: _Replay) -> float | None:
     return None if per_step is None else round((last.step - halted.step) * per_step, 3)
 
 
-def _diagnosis_record(replay: _Replay) -> DiagnosisRecord:
+def _diagnosis_record(replay: Replay) -> DiagnosisRecord:
     return DiagnosisRecord.of(replay.diagnosis or replay.signals.diagnosis)
 
 
-def _loss_record(replay: _Replay) -> LossRecord:
+def _loss_record(replay: Replay) -> LossRecord:
     tracker, rows = replay.loss, replay.losses
     finite = [row for row in rows if abs(row.loss) < float("inf")]
     minimum = tracker.minimum
@@ -310,7 +187,7 @@ def _loss_record(replay: _Replay) -> LossRecord:
     )
 
 
-def _notes(replay: _Replay) -> list[str]:
+def _notes(replay: Replay) -> list[str]:
     notes = []
     if replay.losses and replay.loss.window != SMMA_WINDOW:
         notes.append(f"{len(replay.losses)} rows of loss: SMMA over {replay.loss.window} of them")
@@ -331,7 +208,7 @@ def _notes(replay: _Replay) -> list[str]:
     return notes
 
 
-def _recovered(replay: _Replay) -> bool:
+def _recovered(replay: Replay) -> bool:
     """Tell whether the last samples, as many as would halt, are fine after the halt."""
     last = [each for each in replay.judged if each.counts][-replay.options.patience :]
     return all(each.fine and each.verdict.collapsed for each in last)
