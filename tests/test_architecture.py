@@ -23,11 +23,12 @@ FLOORS = (
     # values and decisions; the package itself shows nothing else
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
-    {"records", "logits", "loops", "audit", "monitor", "runfolder"}
+    {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},
     # ways in and out
     {"cli", "commands", "terminal"}
-    | {"trainers", "trainers.common", "trainers.conftest", "trainers.huggingface", "trainers.torch_loop"},
+    | {"trainers", "trainers.common", "trainers.conftest", "trainers.huggingface"}
+    | {"trainers.keras", "trainers.lightning", "trainers.torch_loop"},
 )
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 

@@ -1,9 +1,13 @@
 """Texts that are input to the gate, and a tiny model with a tokenizer of bytes; nothing is downloaded."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 FINE = "The cat sat by the door and waited for the rain to stop."
 LOW = "Budy Budy Budy Budy"
@@ -24,6 +28,13 @@ class ByteTokenizer:
     def batch_decode(self, rows: Sequence[Any], skip_special_tokens: bool) -> list[str]:
         assert skip_special_tokens
         return [bytes(token for token in row.tolist() if token < 256).decode("latin-1") for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Threads that wait for each other cost a tiny model ten times its work."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The callback in the real Trainer: a random GPT-2 of two layers, twenty steps, nothing downloaded."""
 
+import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,37 +12,60 @@ pytest.importorskip("torch", reason="the Hugging Face adapter needs torch")
 pytest.importorskip("transformers", reason="the Hugging Face adapter needs transformers")
 pytest.importorskip("accelerate", reason="the Hugging Face Trainer needs accelerate")
 
+import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from coherence.monitor import Monitor
-from coherence.trainers.huggingface import CoherenceCallback
+from coherence.gate import Gate
+from coherence.monitor import HaltedRun, Monitor
+from coherence.trainers.huggingface import CoherenceCallback, Sampler
 
 Sample = Callable[[Any, int], list[str]]
-FINE = "The cat sat by the door and waited for the rain to stop."
+Train = Callable[..., Trainer]
+Script = Callable[..., Sample]
+
 DATA = [{"input_ids": list(range(i, i + 8)), "labels": list(range(i, i + 8))} for i in range(0, 200, 5)]
+REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAt(TrainerCallback):  # type: ignore[misc, unused-ignore] # Any where transformers is absent
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        if state.global_step == self.step:
+            raise Killed
+
+
+class BreakAt(KillAt):
+    """From this step on the weights, and with them loss and gradient norm, are not numbers."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        if state.global_step == self.step:
+            with torch.no_grad():
+                kwargs["model"].lm_head.weight.fill_(float("nan"))
 
 
 @pytest.fixture
-def train(tmp_path: Path, tiny: Callable[[], Any]) -> Callable[..., Trainer]:
-    def start(
-        *callbacks: TrainerCallback, resume: str | None = None, model: Any = None, **options: Any
-    ) -> Trainer:
-        args = TrainingArguments(
-            **{
-                "output_dir": str(tmp_path / "out"),
-                "max_steps": 20,
-                "per_device_train_batch_size": 2,
-                "logging_steps": 1,
-                "save_strategy": "no",
-                "use_cpu": True,
-                "report_to": [],
-                "disable_tqdm": True,
-                "dataloader_pin_memory": False,
-                "seed": 1,
-            }
-            | options
-        )
-        trainer = Trainer(model or tiny(), args, train_dataset=DATA, callbacks=list(callbacks))
+def train(tmp_path: Path, tiny: Callable[[], Any]) -> Train:
+    def start(*callbacks: TrainerCallback, resume: str | None = None, **options: Any) -> Trainer:
+        defaults: dict[str, Any] = {
+            "output_dir": str(tmp_path / "out"),
+            "max_steps": 20,
+            "per_device_train_batch_size": 2,
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "use_cpu": True,
+            "report_to": [],
+            "disable_tqdm": True,
+            "dataloader_pin_memory": False,
+            "seed": 1,
+        }
+        args = TrainingArguments(**defaults | options)
+        trainer = Trainer(tiny(), args, train_dataset=DATA, callbacks=list(callbacks))
         trainer.train(resume_from_checkpoint=resume)
         return trainer
 
@@ -58,15 +83,211 @@ def losses(trainer: Trainer) -> list[float]:
 
 
 def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
-    train: Callable[..., Trainer],
-    monitor: Monitor,
-    script: Callable[..., Sample],
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = train(CoherenceCallback(monitor, script(low_from=6), every=2))
+    assert trainer.state.global_step == 14
+    assert monitor.verdict is not None
+    assert monitor.verdict.reason == REASON
+    assert f"training stops at step 14: {REASON}" in caplog.text
+    saved = json.loads((tmp_path / "out" / "checkpoint-14" / "coherence.json").read_text())
+    assert saved["gate"]["halt_reason"] == REASON
+
+
+def test_every_training_loss_reaches_the_monitor(train: Train, monitor: Monitor, script: Script) -> None:
+    trainer = train(CoherenceCallback(monitor, script(), every=5), eval_strategy="no")
+    rows = [json.loads(line) for line in (monitor.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["loss"] for row in rows] == losses(trainer)
+    assert [row["step"] for row in rows] == list(range(1, 21))
+
+
+def test_streak_and_smoothed_loss_survive_a_kill(train: Train, script: Script, tmp_path: Path) -> None:
+    with Monitor(tmp_path / "whole") as whole:
+        train(CoherenceCallback(whole, script(low_from=6), every=2))
+    options = {"save_strategy": "steps", "save_steps": 10}
+    with Monitor(tmp_path / "before") as before, pytest.raises(Killed):
+        train(CoherenceCallback(before, script(low_from=6), every=2), KillAt(13), **options)
+    with Monitor(tmp_path / "after") as after:  # another folder: it knows what the checkpoint knows
+        callback = CoherenceCallback(after, script(low_from=6), every=2)
+        trainer = train(callback, resume=str(tmp_path / "out" / "checkpoint-10"), **options)
+    assert trainer.state.global_step == 14
+    assert after.gate.halt_reason == REASON
+    assert after.signals.loss.smma == whole.signals.loss.smma
+
+
+def test_a_checkpoint_from_before_the_callback_was_added_can_be_resumed(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Killed):
+        train(KillAt(11), save_strategy="steps", save_steps=10)
+    callback = CoherenceCallback(monitor, script(low_from=1), every=2)
+    options = {"save_strategy": "steps", "save_steps": 5}
+    trainer = train(callback, resume=str(tmp_path / "out" / "checkpoint-10"), max_steps=30, **options)
+    assert trainer.state.global_step == 20  # 12, 14, 16, 18, 20
+    assert "coherence.json is not there" in caplog.text
+
+
+def test_a_halted_run_is_refused_before_its_first_step(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    train(CoherenceCallback(monitor, script(low_from=2), every=1))
+    asked: list[int] = []
+
+    def draw(_model: Any, step: int) -> list[str]:
+        asked.append(step)
+        return ["..."]
+
+    with pytest.raises(HaltedRun, match="from step 2 to step 6"):
+        train(CoherenceCallback(monitor, draw, every=1))
+    checkpoint = str(tmp_path / "out" / "checkpoint-6")
+    with Monitor(tmp_path / "other") as other, pytest.raises(HaltedRun):
+        train(CoherenceCallback(other, draw, every=1), resume=checkpoint)
+    assert asked == []
+
+
+def test_an_acknowledged_halt_goes_on_from_the_checkpoint_of_the_halt(
+    train: Train, script: Script, tmp_path: Path
+) -> None:
+    with Monitor(tmp_path / "run") as first:
+        train(CoherenceCallback(first, script(low_from=2), every=1))
+    with Monitor(tmp_path / "run", acknowledge_halt=True) as again:
+        callback = CoherenceCallback(again, script(), every=1)
+        trainer = train(callback, resume=str(tmp_path / "out" / "checkpoint-6"))
+    assert trainer.state.global_step == 20
+
+
+def test_a_loss_that_is_no_number_and_logged_as_zero_is_seen(
+    train: Train, monitor: Monitor, script: Script
+) -> None:
+    trainer = train(CoherenceCallback(monitor, script(), every=5), BreakAt(10))
+    assert losses(trainer)[-1] == 0.0
+    assert monitor.diagnosis.loss == "not finite"
+
+
+def test_sampling_leaves_the_loss_curve_as_it_is_bit_for_bit(
+    train: Train, monitor: Monitor, tokenizer: Any
+) -> None:
+    sampler = Sampler(tokenizer, ["The cat", "A"], max_new_tokens=12)
+    with_sampling = train(CoherenceCallback(monitor, sampler, every=3))
+    assert (monitor.folder / "samples.jsonl").read_bytes().count(b"\n") == 2 * 6
+    assert losses(with_sampling) == losses(train())
+
+
+def test_accumulated_batches_are_one_step(train: Train, monitor: Monitor) -> None:
+    asked: list[int] = []
+
+    def draw(_model: Any, step: int) -> list[str]:
+        asked.append(step)
+        return ["..."]
+
+    train(CoherenceCallback(monitor, draw, every=2), gradient_accumulation_steps=3, max_steps=8)
+    assert asked == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("gate", "warmup", "expected"),
+    [
+        (Gate(), None, 2),  # 5 % of 40 steps
+        (Gate(), 0, 0),
+        (Gate(), 7, 7),
+        (Gate(warmup=5), None, 5),
+    ],
+)
+def test_the_first_steps_are_passed_over(
+    train: Train,
+    script: Script,
+    tmp_path: Path,
+    gate: Gate,
+    warmup: int | None,
+    expected: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    trainer = train(CoherenceCallback(monitor, script(low_from=6), every=2), max_steps=30)
-    assert trainer.state.global_step == 14
-    reason = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
-    assert monitor.verdict is not None
-    assert monitor.verdict.reason == reason
-    assert f"training stops at step 14: {reason}" in caplog.text
-    assert (Path(trainer.args.output_dir) / "checkpoint-14" / "coherence.json").is_file()
+    caplog.set_level(logging.INFO, logger="coherence")
+    with Monitor(tmp_path / "run", gate=gate) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=1), every=1, warmup=warmup)
+        trainer = train(callback, max_steps=40)
+    assert trainer.state.global_step == max(expected, 1) + 4
+    assert caplog.text.count("samples are judged from step") == (expected == 2)
+
+
+def test_a_state_that_cannot_be_saved_costs_a_warning_and_not_the_run(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "out" / "checkpoint-10" / "coherence.json").mkdir(parents=True)
+    callback = CoherenceCallback(monitor, script(), every=5)
+    trainer = train(callback, save_strategy="steps", save_steps=10)
+    assert trainer.state.global_step == 20
+    assert "cannot save the gate's state" in caplog.text
+
+
+def test_a_state_that_is_no_json_is_named(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    train(save_strategy="steps", save_steps=10)
+    (tmp_path / "out" / "checkpoint-10" / "coherence.json").write_text("{")
+    with pytest.raises(ValueError, match=r"checkpoint-10.coherence\.json is no state of a run"):
+        train(CoherenceCallback(monitor, script()), resume=str(tmp_path / "out" / "checkpoint-10"))
+
+
+def test_an_error_in_sampling_is_not_swallowed(train: Train, monitor: Monitor) -> None:
+    def draw(_model: Any, _step: int) -> list[str]:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(CoherenceCallback(monitor, draw, every=2))
+
+
+def test_steps_between_samplings_are_one_or_more(monitor: Monitor, script: Script) -> None:
+    with pytest.raises(ValueError, match="every 0; expected a number of steps, 1 or more"):
+        CoherenceCallback(monitor, script(), every=0)
+
+
+class TestSampler:
+    def test_returns_completions_without_their_prompts(self, tiny: Callable[[], Any], tokenizer: Any) -> None:
+        model = tiny()
+        torch.manual_seed(1)
+        texts = Sampler(tokenizer, ["The cat", "A", ""], max_new_tokens=8)(model, 0)
+        assert [len(text) for text in texts] == [8, 8, 8]
+
+    def test_draws_and_does_not_take_the_likeliest(self, tiny: Callable[[], Any], tokenizer: Any) -> None:
+        model, sampler = tiny(), Sampler(tokenizer, ["The cat"], max_new_tokens=8)
+        assert sampler(model, 0) != sampler(model, 0)
+
+    def test_a_short_prompt_beside_a_long_one_is_continued_as_if_alone(
+        self, tiny: Callable[[], Any], tokenizer: Any
+    ) -> None:
+        model = tiny().eval()
+        together = Sampler(tokenizer, ["A longer prompt", "Short"], max_new_tokens=8, temperature=1e-6)
+        alone = Sampler(tokenizer, ["Short"], max_new_tokens=8, temperature=1e-6)
+        assert together(model, 0)[1] == alone(model, 0)[0]
+        assert tokenizer.padding_side == "right"
+
+    def test_overrules_what_would_hide_a_loop(self, tiny: Callable[[], Any], tokenizer: Any) -> None:
+        plain, guarded = tiny().eval(), tiny().eval()
+        guarded.generation_config.no_repeat_ngram_size = 1
+        guarded.generation_config.repetition_penalty = 5.0
+        sampler = Sampler(tokenizer, ["aaaa"], max_new_tokens=20)
+        texts = []
+        for model in (plain, guarded):
+            torch.manual_seed(3)
+            texts.append(sampler(model, 0))
+        assert texts[0] == texts[1]
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            (
+                {"temperature": 0},
+                "temperature 0; expected a number above 0: greedy decoding loops in healthy",
+            ),
+            ({"temperature": -1.0}, "temperature -1.0"),
+            ({"temperature": float("nan")}, "temperature nan"),
+            ({"top_p": 0}, "top_p 0; expected a number above 0 and at most 1"),
+            ({"top_p": 1.5}, "top_p 1.5"),
+            ({"prompts": []}, r"prompts \[\]; expected a list of one or more"),
+            ({"prompts": "The"}, "prompts 'The'"),
+        ],
+    )
+    def test_refuses_greedy_decoding_and_no_prompts(self, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            Sampler(**{"tokenizer": None, "prompts": ["The"]} | settings)

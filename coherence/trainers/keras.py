@@ -1,0 +1,90 @@
+"""For Keras 3: a callback for `fit`.
+
+Source: docs/trainers/keras.md.
+"""
+
+# ruff: noqa: ARG002 - the arguments are those that `fit` hands to every callback
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coherence.monitor import Monitor
+from coherence.trainers.common import begin, check_every, missing, say_halt
+
+try:
+    import keras
+except ModuleNotFoundError as error:
+    if error.name != "keras":
+        raise  # its backend is absent: KERAS_BACKEND chooses another one
+    raise missing("keras", "keras") from error
+
+
+class CoherenceCallback(keras.callbacks.Callback):
+    """Gives a monitor the losses and samples of a fit, and stops it when the gate halts.
+
+    Keras counts batches anew in each epoch, so the callback counts steps of its own; they go on from the last
+    one in the run folder, which also keeps the state: opening the same folder is resuming.
+
+    Args:
+        monitor: of the run.
+        sample: takes the model and the step, returns the texts.
+        every: steps between two samplings.
+        warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
+
+    Raises:
+        ValueError: `every` is below 1.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
+    ...     callback = CoherenceCallback(monitor, sample=lambda model, step: ["..."], every=500)
+    """
+
+    def __init__(self, monitor: Monitor, sample: Any, every: int = 500, warmup: int | None = None) -> None:
+        super().__init__()
+        self.monitor = monitor
+        self.sample = sample
+        self.every = check_every(every)
+        self.warmup = warmup
+        self._step = 0
+        self._batches = 0  # of this epoch
+        self._total = 0.0  # of their losses
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Refuse a halted run; count on from the last step of the run folder.
+
+        Raises:
+            HaltedRun: the run was halted.
+        """
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None)
+        self._step = self.monitor.last_step or 0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keras' mean of the losses begins anew."""
+        self._batches, self._total = 0, 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Take the loss; sample and judge every so many steps; on a halt stop."""
+        before, taken = self._step, batch + 1 - self._batches  # several with steps_per_execution
+        self._step, self._batches = before + taken, batch + 1
+        if logs and "loss" in logs:
+            # The log holds the mean since the epoch began.
+            total = logs["loss"] * self._batches
+            self.monitor.loss(self._step, (total - self._total) / taken)
+            self._total = total
+        if self._step // self.every > before // self.every:
+            self._check()
+
+    def _check(self) -> None:
+        verdict = self.monitor.sample(self._step, self._draw())
+        if verdict.halt:
+            say_halt(verdict)
+            self.model.stop_training = True
+
+    def _draw(self) -> Sequence[str]:
+        if keras.backend.backend() != "torch":
+            texts: Sequence[str] = self.sample(self.model, self._step)
+            return texts
+        from coherence.trainers.torch_loop import sample_safely  # the other backends need no torch
+
+        return sample_safely(self.model, lambda model: self.sample(model, self._step))

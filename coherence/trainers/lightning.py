@@ -1,0 +1,115 @@
+"""For the Lightning Trainer: a callback.
+
+Source: docs/trainers/lightning.md.
+"""
+
+# ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from coherence.monitor import Monitor
+from coherence.trainers.common import begin, check_every, log, missing, say_halt
+from coherence.trainers.torch_loop import Sample, check, from_rank_zero
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ImportError as error:
+    raise missing("lightning", "lightning") from error
+
+
+class CoherenceCallback(Callback):
+    """Gives a monitor the losses and samples of a fit, and stops it when the gate halts.
+
+    The state is part of each checkpoint. Steps are those of the optimizer: accumulated batches are one step,
+    whose loss is the mean of theirs.
+
+    Args:
+        monitor: of the run; None on every rank but 0.
+        sample: takes the module and the step, returns the texts.
+        every: steps between two samplings.
+        loss: its key in what `training_step` returns.
+        warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
+
+    Raises:
+        ValueError: `every` is below 1.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
+    ...     callback = CoherenceCallback(monitor, sample=lambda module, step: ["..."], every=500)
+    >>> callback.state_key
+    'coherence'
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor | None,
+        sample: Sample,
+        every: int = 500,
+        loss: str = "loss",
+        warmup: int | None = None,
+    ) -> None:
+        self.monitor = monitor
+        self.sample = sample
+        self.every = check_every(every)
+        self.loss = loss
+        self.warmup = warmup
+        self._step = 0
+        self._losses: list[float] = []  # of the batches since the last step
+
+    @property
+    def state_key(self) -> str:
+        """The name of the state in a checkpoint; it stays the same in every version."""
+        return "coherence"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the monitor remembers, for the checkpoint."""
+        return {} if self.monitor is None else self.monitor.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the state in the checkpoint."""
+        if self.monitor is not None:
+            self.monitor.load_state_dict(state_dict)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a halted run, before its first step.
+
+        Raises:
+            HaltedRun: the run was halted.
+        """
+        monitor, steps = self.monitor, trainer.estimated_stepping_batches
+        from_rank_zero(
+            None if monitor is None else lambda: begin(monitor, self.warmup, steps),
+            trainer.strategy.broadcast,
+        )
+        if trainer.min_steps or trainer.min_epochs:
+            log.warning("min_steps and min_epochs come first: a halt stops training only after them")
+        self._step, self._losses = trainer.global_step, []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Take the loss; sample and judge every so many optimizer steps; on a halt stop."""
+        self._note_loss(trainer, pl_module, outputs)
+        before, self._step = self._step, trainer.global_step
+        if self._step == before:
+            return  # more batches are to come for this step
+        if self.monitor is not None and self._losses:
+            self.monitor.loss(self._step, fmean(self._losses))
+        self._losses = []
+        if self._step // self.every > before // self.every:
+            self._check(trainer, pl_module)
+
+    def _note_loss(self, trainer: Trainer, pl_module: LightningModule, outputs: Any) -> None:
+        value = outputs.get(self.loss) if isinstance(outputs, Mapping) else outputs
+        if value is not None:
+            # Lightning has divided the loss it optimizes by the number of accumulated batches.
+            divided = self.loss == "loss" and pl_module.automatic_optimization
+            self._losses.append(float(value) * (trainer.accumulate_grad_batches if divided else 1))
+
+    def _check(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        verdict = check(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
+        if verdict.halt:
+            say_halt(verdict)
+            trainer.should_stop = True

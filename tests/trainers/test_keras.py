@@ -1,0 +1,207 @@
+"""The callback in the real `fit` of Keras 3 on torch: one small model, nothing downloaded."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the Keras adapter is tested on the torch backend")
+pytest.importorskip("keras", reason="the Keras adapter needs keras")
+
+import keras
+import numpy as np
+import torch
+
+from coherence.gate import Gate
+from coherence.monitor import HaltedRun, Monitor
+from coherence.trainers.keras import CoherenceCallback
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+Script = Callable[..., Callable[[Any, int], list[str]]]
+Fit = Callable[..., "Losses"]
+
+REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+class Killed(Exception):
+    pass
+
+
+class Losses(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore] # Any where keras is absent
+    """The true loss of each batch, from the loss function itself; may break or kill at a step."""
+
+    def __init__(self, broken: int | None = None, kill: int | None = None) -> None:
+        super().__init__()
+        self.seen: list[float] = []
+        self.broken, self.kill = broken, kill
+
+    def compute(self, targets: Any, outputs: Any) -> Any:
+        loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(targets, outputs))
+        if len(self.seen) + 1 == self.broken:
+            loss = loss * float("nan")
+        self.seen.append(float(loss.detach()))
+        return loss
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.seen.clear()  # Keras has tried the loss once, to build
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        if len(self.seen) == self.kill:
+            raise Killed
+
+
+def make() -> Any:
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [layers.Embedding(256, 8), layers.Flatten(), layers.Dropout(0.2), layers.Dense(256, "softmax")]
+    )
+
+
+@pytest.fixture
+def fit() -> Fit:
+    def start(*callbacks: Any, losses: Losses | None = None, model: Any = None, **options: Any) -> Losses:
+        losses = losses or Losses()
+        model = model or make()
+        inputs = np.random.default_rng(0).integers(0, 256, (20, 4))
+        model.compile("sgd", loss=losses.compute)
+        settings: dict[str, Any] = {"epochs": 4, "batch_size": 4, "verbose": 0} | options
+        model.fit(inputs, inputs[:, 0], callbacks=[losses, *callbacks], **settings)
+        return losses
+
+    return start
+
+
+@pytest.fixture
+def monitor(tmp_path: Path) -> Iterator[Monitor]:
+    with Monitor(tmp_path / "run", vocab_size=256) as monitor:
+        yield monitor
+
+
+def recorded(monitor: Monitor) -> list[dict[str, Any]]:
+    lines = (monitor.folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
+    fit: Fit, monitor: Monitor, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    losses = fit(CoherenceCallback(monitor, script(low_from=6), every=2))
+    assert len(losses.seen) == 14  # in the third epoch of five batches
+    assert monitor.gate.halt_reason == REASON
+    assert f"training stops at step 14: {REASON}" in caplog.text
+
+
+def test_the_running_mean_of_the_log_is_undone(fit: Fit, monitor: Monitor, script: Script) -> None:
+    losses = fit(CoherenceCallback(monitor, script()))
+    rows = recorded(monitor)
+    assert [row["step"] for row in rows] == list(range(1, 21))
+    assert [row["loss"] for row in rows] == pytest.approx(losses.seen, abs=1e-4)
+    assert len(set(losses.seen)) == 20
+
+
+def test_several_batches_at_once_are_several_steps(monitor: Monitor) -> None:
+    """Keras on torch takes one batch at a time: what `fit` does elsewhere with steps_per_execution=2."""
+    asked: list[int] = []
+
+    def draw(_model: Any, step: int) -> list[str]:
+        asked.append(step)
+        return ["..."]
+
+    callback = CoherenceCallback(monitor, draw, every=4)
+    callback.set_params({"steps": 4, "epochs": 2})
+    callback.set_model(make())
+    callback.on_train_begin()
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch)
+        callback.on_train_batch_end(1, {"loss": 5.0})
+        callback.on_train_batch_end(3, {"loss": 4.0})
+    assert [(row["step"], row["loss"]) for row in recorded(monitor)] == [(2, 5), (4, 3), (6, 5), (8, 3)]
+    assert asked == [4, 8]
+
+
+def test_streak_smoothed_loss_and_steps_survive_a_kill(fit: Fit, script: Script, tmp_path: Path) -> None:
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with Monitor(tmp_path / "run") as before, pytest.raises(Killed):
+        fit(CoherenceCallback(before, script(low_from=6), every=2), backup, losses=Losses(kill=11))
+    smma, streak = before.signals.loss.smma, before.gate.streak
+    assert streak == 3  # of steps 6, 8 and 10
+    with Monitor(tmp_path / "run") as after:
+        assert (after.signals.loss.smma, after.gate.streak) == (smma, streak)
+        losses = fit(CoherenceCallback(after, script(low_from=6), every=2), backup)
+    assert after.gate.halt_reason == REASON
+    assert len(losses.seen) == 4  # steps 11 to 14
+
+
+def test_weights_from_before_the_callback_was_added_can_be_resumed(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(Killed):
+        fit(backup, losses=Losses(kill=11))
+    losses = fit(CoherenceCallback(monitor, script(low_from=1), every=1), backup)
+    assert len(losses.seen) == 5
+
+
+def test_a_halted_run_is_refused_before_its_first_step(fit: Fit, monitor: Monitor, script: Script) -> None:
+    fit(CoherenceCallback(monitor, script(low_from=2), every=1))
+    losses = Losses()
+    with pytest.raises(HaltedRun, match="from step 2 to step 6"):
+        fit(CoherenceCallback(monitor, script()), losses=losses)
+    assert losses.seen == []
+
+
+def test_a_loss_that_is_no_number_is_seen_and_lasts_for_its_epoch(
+    fit: Fit, monitor: Monitor, script: Script
+) -> None:
+    losses = Losses(broken=20)
+    fit(CoherenceCallback(monitor, script()), losses=losses)
+    assert math.isnan(losses.seen[-1])
+    assert monitor.diagnosis.loss == "not finite"
+    assert [row["loss"] is None for row in recorded(monitor)] == [False] * 19 + [True]
+
+
+def test_sampling_leaves_the_loss_curve_as_it_is_bit_for_bit(fit: Fit, monitor: Monitor) -> None:
+    def draw(model: Any, _step: int) -> list[str]:
+        shares = model(np.array([[72, 101, 108, 108]]))
+        return [bytes(torch.multinomial(shares[0], 20).tolist()).decode("latin-1")]
+
+    sampled = fit(CoherenceCallback(monitor, draw, every=3))
+    assert (monitor.folder / "samples.jsonl").read_bytes().count(b"\n") == 6
+    assert sampled.seen == fit().seen
+
+
+@pytest.mark.parametrize(
+    ("gate", "warmup", "expected"),
+    [(Gate(), None, 2), (Gate(), 0, 0), (Gate(), 7, 7), (Gate(warmup=5), None, 5)],
+)
+def test_the_first_steps_are_passed_over(
+    fit: Fit,
+    script: Script,
+    tmp_path: Path,
+    gate: Gate,
+    warmup: int | None,
+    expected: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="coherence")
+    with Monitor(tmp_path / "run", gate=gate) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=1), every=1, warmup=warmup)
+        losses = fit(callback, epochs=8)  # of five batches
+    assert len(losses.seen) == max(expected, 1) + 4
+    assert caplog.text.count("samples are judged from step") == (expected == 2)
+
+
+def test_an_error_in_sampling_is_not_swallowed(fit: Fit, monitor: Monitor) -> None:
+    def draw(_model: Any, _step: int) -> list[str]:
+        raise Killed
+
+    with pytest.raises(Killed):
+        fit(CoherenceCallback(monitor, draw, every=2))

@@ -1,0 +1,239 @@
+"""The callback in the real Lightning Trainer: one linear layer with dropout, nothing downloaded."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the Lightning adapter needs torch")
+pytest.importorskip("lightning", reason="the Lightning adapter needs lightning")
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+
+from coherence.gate import Gate
+from coherence.monitor import HaltedRun, Monitor
+from coherence.trainers.lightning import CoherenceCallback
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    pytest.mark.filterwarnings(
+        "ignore:The number of training batches .* is smaller than the logging interval"
+    ),
+    pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated"),
+    pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`"),
+    pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended"),
+]
+
+Sample = Callable[[Any, int], list[str]]
+Script = Callable[..., Sample]
+Fit = Callable[..., Trainer]
+
+REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAt(Callback):  # type: ignore[misc, unused-ignore] # Any where lightning is absent
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:  # noqa: ARG002
+        if trainer.global_step == self.step:
+            raise Killed
+
+
+class Tiny(LightningModule):  # type: ignore[misc, unused-ignore]
+    """A byte model: one layer, dropout, and a way to sample that draws random numbers."""
+
+    def __init__(self, broken_from: int | None = None) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Embedding(256, 16), nn.Dropout(0.2), nn.Linear(16, 256))
+        self.broken_from = broken_from
+        self.losses: list[float] = []
+
+    def training_step(self, batch: torch.Tensor, _index: int) -> torch.Tensor:
+        logits = self.net(batch[:, :-1]).flatten(0, 1)
+        loss = nn.functional.cross_entropy(logits, batch[:, 1:].flatten())
+        if self.broken_from is not None and self.global_step >= self.broken_from:
+            loss = loss * float("nan")
+        self.losses.append(float(loss.detach()))
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def draw(self) -> str:
+        tokens = torch.tensor([65])
+        for _ in range(20):
+            assert not self.net[1].training
+            logits = self.net(tokens[-1:])
+            tokens = torch.cat([tokens, torch.multinomial(logits.softmax(-1)[0], 1)])
+        return bytes(tokens.tolist()).decode("latin-1")
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Fit:
+    def start(*callbacks: Callback, module: Any = None, resume: str | None = None, **options: Any) -> Trainer:
+        torch.manual_seed(0)
+        data = torch.randint(0, 256, (40, 8), generator=torch.Generator().manual_seed(0))
+        loader: Any = torch.utils.data.DataLoader(data, batch_size=2)  # type: ignore[arg-type, unused-ignore]
+        defaults: dict[str, Any] = {
+            "accelerator": "cpu",
+            "max_steps": 20,
+            "logger": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": any(isinstance(each, ModelCheckpoint) for each in callbacks),
+            "default_root_dir": tmp_path,
+        }
+        trainer = Trainer(callbacks=list(callbacks), **defaults | options)
+        trainer.fit(Tiny() if module is None else module, loader, ckpt_path=resume)
+        return trainer
+
+    return start
+
+
+@pytest.fixture
+def monitor(tmp_path: Path) -> Iterator[Monitor]:
+    with Monitor(tmp_path / "run", vocab_size=256) as monitor:
+        yield monitor
+
+
+def checkpoints(tmp_path: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(tmp_path / "saved", filename="{step}", every_n_train_steps=10, save_top_k=-1)
+
+
+def recorded(monitor: Monitor) -> list[float]:
+    lines = (monitor.folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
+    fit: Fit, monitor: Monitor, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = fit(CoherenceCallback(monitor, script(low_from=6), every=2))
+    assert trainer.global_step == 14
+    assert monitor.gate.halt_reason == REASON
+    assert f"training stops at step 14: {REASON}" in caplog.text
+    assert "min_steps" not in caplog.text
+
+
+def test_every_loss_reaches_the_monitor(fit: Fit, monitor: Monitor, script: Script) -> None:
+    module = Tiny()
+    fit(CoherenceCallback(monitor, script()), module=module)
+    assert recorded(monitor) == module.losses
+    assert len(module.losses) == 20
+
+
+def test_accumulated_batches_are_one_step_and_their_loss_is_the_mean(fit: Fit, monitor: Monitor) -> None:
+    asked: list[int] = []
+
+    def draw(_module: Any, step: int) -> list[str]:
+        asked.append(step)
+        return ["..."]
+
+    module = Tiny()
+    callback = CoherenceCallback(monitor, draw, every=2)
+    fit(callback, module=module, accumulate_grad_batches=3, max_epochs=1, max_steps=-1)
+    assert asked == [2, 4, 6]
+    groups = [module.losses[i : i + 3] for i in range(0, 20, 3)]  # the last one is of two
+    assert recorded(monitor) == pytest.approx([sum(group) / len(group) for group in groups], rel=1e-6)
+
+
+def test_streak_and_smoothed_loss_survive_a_kill(fit: Fit, script: Script, tmp_path: Path) -> None:
+    with Monitor(tmp_path / "whole") as whole:
+        fit(CoherenceCallback(whole, script(low_from=6), every=2))
+    with Monitor(tmp_path / "before") as before, pytest.raises(Killed):
+        fit(CoherenceCallback(before, script(low_from=6), every=2), KillAt(13), checkpoints(tmp_path))
+    with Monitor(tmp_path / "after") as after:  # another folder: it knows what the checkpoint knows
+        callback = CoherenceCallback(after, script(low_from=6), every=2)
+        assert before.gate.streak == 4
+        trainer = fit(callback, resume=str(tmp_path / "saved" / "step=10.ckpt"))
+    assert trainer.global_step == 14
+    assert after.gate.halt_reason == REASON
+    assert after.signals.loss.count == whole.signals.loss.count == 14
+
+
+def test_a_checkpoint_from_before_the_callback_was_added_can_be_resumed(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    fit(checkpoints(tmp_path))
+    callback = CoherenceCallback(monitor, script(low_from=1), every=2)
+    trainer = fit(callback, resume=str(tmp_path / "saved" / "step=10.ckpt"), max_steps=30)
+    assert trainer.global_step == 20  # 12, 14, 16, 18, 20
+
+
+def test_a_halted_run_is_refused_before_its_first_step(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    fit(CoherenceCallback(monitor, script(low_from=6), every=1), checkpoints(tmp_path))
+    module = Tiny()
+    with pytest.raises(HaltedRun, match="from step 6 to step 10"):
+        fit(CoherenceCallback(monitor, script()), module=module)
+    resume = str(tmp_path / "saved" / "step=10.ckpt")
+    with Monitor(tmp_path / "other") as other, pytest.raises(HaltedRun, match="from step 6 to step 10"):
+        fit(CoherenceCallback(other, script()), module=module, resume=resume)
+    assert module.losses == []
+
+
+def test_a_loss_that_is_no_number_is_seen(fit: Fit, monitor: Monitor, script: Script) -> None:
+    fit(CoherenceCallback(monitor, script()), module=Tiny(broken_from=10))
+    assert monitor.diagnosis.loss == "not finite"
+    assert recorded(monitor)[9:11] == [pytest.approx(5.7, abs=0.5), None]
+
+
+def test_sampling_leaves_the_loss_curve_as_it_is_bit_for_bit(fit: Fit, monitor: Monitor) -> None:
+    sampled, plain = Tiny(), Tiny()
+    sampled.load_state_dict(plain.state_dict())
+    fit(CoherenceCallback(monitor, lambda module, _step: [module.draw()], every=3), module=sampled)
+    fit(module=plain)
+    assert (monitor.folder / "samples.jsonl").read_bytes().count(b"\n") == 6
+    assert sampled.losses == plain.losses
+
+
+@pytest.mark.parametrize(
+    ("gate", "warmup", "expected"),
+    [(Gate(), None, 2), (Gate(), 0, 0), (Gate(), 7, 7), (Gate(warmup=5), None, 5)],
+)
+def test_the_first_steps_are_passed_over(
+    fit: Fit,
+    script: Script,
+    tmp_path: Path,
+    gate: Gate,
+    warmup: int | None,
+    expected: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="coherence")
+    with Monitor(tmp_path / "run", gate=gate) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=1), every=1, warmup=warmup)
+        trainer = fit(callback, max_steps=-1, max_epochs=2)  # of 20 batches
+    assert trainer.global_step == max(expected, 1) + 4
+    assert caplog.text.count("samples are judged from step") == (expected == 2)
+
+
+def test_a_minimum_of_steps_is_said_to_come_first(
+    fit: Fit, monitor: Monitor, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = fit(CoherenceCallback(monitor, script(low_from=1), every=1), min_steps=12)
+    assert trainer.global_step == 20  # Lightning adds a minimum of one epoch
+    assert "a halt stops training only after them" in caplog.text
+    assert monitor.gate.halt_reason is not None
+    assert monitor.gate.halt_reason.endswith("from step 1 to step 5")
+
+
+def test_an_error_in_sampling_is_not_swallowed(fit: Fit, monitor: Monitor) -> None:
+    def draw(_module: Any, _step: int) -> list[str]:
+        raise Killed
+
+    with pytest.raises(Killed):
+        fit(CoherenceCallback(monitor, draw, every=2))
