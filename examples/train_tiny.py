@@ -7,8 +7,8 @@ About a million parameters, five to ten minutes on a CPU core or two, nothing to
 which the extra ``coherence[example]`` brings.
 
 **Sources.** The help topics, the docstrings of the standard library, the licences, and code. A small bandit
-draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. The last two are held
-back.
+draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is from
+it, and that half's loss is written down. The last two sources are held back.
 
 **The run folder** is kept by ``coherence.monitor.Monitor``: the loss of every step with its source, samples
 every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the script's own.
@@ -78,7 +78,7 @@ HELD_OUT = 20  # every twentieth document is kept for validation
 HELD_BACK = ("licences", "code")  # the sources that pivots bring in, in this order
 PATIENCE = 0.2  # of the steps: so long a pivot has to show what it does before the next
 STAY = (7, 42)  # steps that the bandit keeps a source for
-FLOOR = 0.3  # of the weight of the source that falls fastest: so much has one that no longer falls
+FLOOR = 0.5  # of the weight of the source that falls fastest: so much has one that no longer falls
 GATE_WARMUP = 0.05  # of the steps: samples before are passed over, the model is merely young
 CHECKPOINTS = 3  # the latest ones that are kept, beside the best
 
@@ -274,9 +274,9 @@ class GPT(nn.Module):
         return functional.linear(self.norm(x), self.tokens.weight)
 
     def loss(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The mean cross-entropy of each position's guess at the token that follows it."""
+        """For each row, the mean cross-entropy of each position's guess at the token that follows it."""
         logits = self(tokens)[:, :-1]
-        return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        return functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none").mean(1)
 
 
 # --- Sampling ---------------------------------------------------------------------------------------------
@@ -313,9 +313,9 @@ class Data:
     stuck: torch.Tensor
 
 
-def windows(row: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A batch of stretches of the row."""
-    starts = torch.randint(len(row) - CONTEXT, (BATCH, 1), generator=generator)
+def windows(row: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """So many stretches of the row."""
+    starts = torch.randint(len(row) - CONTEXT, (count, 1), generator=generator)
     return row[starts + torch.arange(CONTEXT)]
 
 
@@ -383,15 +383,15 @@ def smoothed(losses: Mapping[str, SourceLoss], name: str) -> float | None:
 
 
 def update(model: GPT, optimizer: torch.optim.Optimizer, batch: torch.Tensor, rate: float) -> float:
-    """One step of training; returns the loss before it."""
+    """One step of training; returns the loss before it, that of the first half of the batch."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = model.loss(batch)
+    losses = model.loss(batch)
     optimizer.zero_grad()
-    loss.backward()
+    losses.mean().backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return float(loss.item())
+    return float(losses[: BATCH // 2].mean())
 
 
 class Training:
@@ -426,9 +426,18 @@ class Training:
     def learn(self, step: int) -> None:
         """Take one step on one source."""
         source = self.bandit.draw(self.monitor.signals.loss.sources)
-        row = self.data.stuck if self.is_broken("one-line", step) else self.data.training[source]
-        loss = update(self.model, self.optimizer, windows(row, self.batches), self.rate(step))
+        loss = update(self.model, self.optimizer, self.batch(source, step), self.rate(step))
         self.monitor.loss(step, round(loss, 6), source)
+
+    def batch(self, source: str, step: int) -> torch.Tensor:
+        """One half from the source; one from any in use, by its length, lest it be forgotten."""
+        rows = [self.data.training[name] for name in self.bandit.names]
+        sizes = torch.tensor([float(len(row)) for row in rows])
+        other = rows[int(torch.multinomial(sizes, 1, generator=self.batches))]
+        pair = [self.data.training[source], other]
+        if self.is_broken("one-line", step):
+            pair = [self.data.stuck, self.data.stuck]
+        return torch.cat([windows(row, BATCH // 2, self.batches) for row in pair])
 
     def rate(self, step: int) -> float:
         """A short warm-up, a cosine down to a tenth over half the run; after a pivot over what is left."""
@@ -449,9 +458,9 @@ class Training:
         verdict = self.monitor.sample(step, texts, PROMPTS)
         found = self.monitor.diagnosis
         self.tell(step, found, texts)
-        self.keep(step, found)
         if (found.loss, found.samples, found.action) == ("plateau", "coherent", "pivot"):
             self.pivot(step)
+        self.keep(step, found)
         stop = (verdict.halt or found.action == "halt") and not self.options.observe
         if stop:
             self.explain(verdict, found)
@@ -469,12 +478,13 @@ class Training:
     def validate(self) -> float:
         """The loss on the same few held-out windows each time."""
         with torch.no_grad():
-            return float(self.model.loss(windows(self.data.held_out, torch.Generator().manual_seed(0))))
+            batch = windows(self.data.held_out, 2 * BATCH, torch.Generator().manual_seed(0))
+            return float(self.model.loss(batch).mean())
 
     def pivot(self, step: int) -> None:
         """Bring in a source held back so far and start the learning rate anew, unless that was just done."""
         left = [name for name in HELD_BACK if name not in self.bandit.names]
-        if not left or step - self.restarted < PATIENCE * self.options.steps:
+        if not left or step - self.restarted < PATIENCE * self.options.steps or step == self.options.steps:
             return
         self.bandit.names.append(left[0])
         self.restarted = step
@@ -490,12 +500,7 @@ class Training:
         torch.save({**state, "monitor": self.monitor.state_dict()}, path)
         self.saved.append(path)
         smma = self.monitor.signals.loss.smma
-        if (
-            found.samples == "coherent"
-            and found.loss != "not finite"
-            and smma is not None
-            and smma < self.lowest
-        ):
+        if found.samples == "coherent" and smma is not None and smma < self.lowest:
             self.best, self.lowest = path, smma
         for old in [path for path in self.saved[:-CHECKPOINTS] if path != self.best]:
             old.unlink()
@@ -508,10 +513,12 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.monitor.load_state_dict(state["monitor"])
         self.first, self.restarted, self.bandit.names = state["step"] + 1, state["restarted"], state["names"]
+        for extra, generator in enumerate((self.batches, self.choices, self.bandit.generator)):
+            generator.manual_seed(self.options.seed + self.first + extra)
 
     def explain(self, verdict: Verdict, found: Diagnosis) -> None:
         """Say why the run stops and where to go back to."""
-        print(f"halted: {verdict.reason}", f"{found.name}: {found.sentence}", sep="\n")
+        print(f"halted: {found.name}. {found.sentence}", f"the gate: {verdict.reason}", sep="\n")
         if self.best is None:
             print("no checkpoint with coherent samples to go back to")
         else:
