@@ -7,8 +7,8 @@ About a million parameters, five to ten minutes on a CPU core or two, nothing to
 which the extra ``coherence[example]`` brings.
 
 **Sources.** The help topics, the docstrings of the standard library, the licences, and code. A small bandit
-draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is from
-it, and that half's loss is written down. The last two sources are held back.
+draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is
+from it, and that half's loss is written down. The last two sources are held back.
 
 **The run folder** is kept by ``coherence.monitor.Monitor``: the loss of every step with its source, samples
 every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the script's own.
@@ -391,7 +391,7 @@ def update(model: GPT, optimizer: torch.optim.Optimizer, batch: torch.Tensor, ra
     losses.mean().backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return float(losses[: BATCH // 2].mean())
+    return float(losses[: BATCH // 2].mean().item())
 
 
 class Training:
