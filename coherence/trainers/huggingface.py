@@ -7,6 +7,7 @@ Source: docs/trainers/huggingface.md.
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ class Sampler:
     Args:
         tokenizer: of the model.
         prompts: one sample is drawn for each.
-        max_new_tokens: length of a completion, at most.
+        max_new_tokens: length of a completion, at most; the model's context ends it earlier.
         temperature: above 0; 1 is the model's own distribution.
         top_p: draw among the likeliest tokens that have this share of the probability.
 
@@ -173,8 +174,8 @@ class Sampler:
             "top_k": 0,
             "repetition_penalty": 1.0,
             "no_repeat_ngram_size": 0,
-            "max_new_tokens": max_new_tokens,
         }
+        self.max_new_tokens = max_new_tokens
 
     def __call__(self, model: Any, step: int) -> list[str]:
         """Return one completion for each prompt, without the prompt."""
@@ -184,7 +185,10 @@ class Sampler:
         device = next(model.parameters()).device
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-        out = model.generate(input_ids=ids, attention_mask=mask, pad_token_id=pad, **self.settings)
+        length = min(self.max_new_tokens, max(1, _context(model) - width))
+        out = model.generate(
+            input_ids=ids, attention_mask=mask, pad_token_id=pad, max_new_tokens=length, **self.settings
+        )
         start = 0 if getattr(model.config, "is_encoder_decoder", False) else width
         texts: list[str] = self.tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
         return texts
@@ -197,3 +201,8 @@ class Sampler:
     def _first(self, *names: str) -> int:
         found = (getattr(self.tokenizer, name, None) for name in names)
         return next((token for token in found if token is not None), 0)
+
+
+def _context(model: Any) -> int:
+    """How many tokens the model can hold."""
+    return getattr(model.config, "max_position_embeddings", None) or sys.maxsize

@@ -249,6 +249,12 @@ class TestSampler:
         texts = Sampler(tokenizer, ["The cat", "A", ""], max_new_tokens=8)(model, 0)
         assert [len(text) for text in texts] == [8, 8, 8]
 
+    def test_ends_where_the_context_ends(self, tiny: Callable[[], Any], tokenizer: Any) -> None:
+        model = tiny()  # of 64 tokens
+        torch.manual_seed(1)
+        texts = [Sampler(tokenizer, ["The cat"])(model, 0)[0] for _ in range(5)]
+        assert max(map(len, texts)) == 64 - len("The cat")
+
     def test_draws_and_does_not_take_the_likeliest(self, tiny: Callable[[], Any], tokenizer: Any) -> None:
         model, sampler = tiny(), Sampler(tokenizer, ["The cat"], max_new_tokens=8)
         assert sampler(model, 0) != sampler(model, 0)

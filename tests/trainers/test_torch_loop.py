@@ -1,0 +1,178 @@
+"""What a plain loop uses: sampling that leaves no trace, and one verdict on all ranks."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the plain loop needs torch")
+
+import torch
+from torch import nn
+
+from coherence.gate import Verdict
+from coherence.monitor import Monitor
+from coherence.trainers.torch_loop import broadcast_verdict, check, from_rank_zero, sample_safely
+
+REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+SECONDS = 120.0  # far more than it takes; a hang is what would use them up
+
+
+class Tokenizer:
+    padding_side = "right"
+
+
+def losses(sample: Callable[[nn.Module], Any] | None, safely: bool = True) -> list[float]:
+    """Train a small model with dropout for ten steps, sampling at every third."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    curve = []
+    for step in range(10):
+        loss = model(torch.randn(16, 4)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        curve.append(float(loss.detach()))
+        if sample is not None and step % 3 == 2:
+            _ = sample_safely(model, sample) if safely else sample(model)
+    return curve
+
+
+def draw(model: nn.Module) -> torch.Tensor:
+    return torch.multinomial(model(torch.randn(5, 4)).softmax(0).flatten(), 2)
+
+
+class TestSampleSafely:
+    def test_leaves_the_loss_curve_as_it_is_bit_for_bit(self) -> None:
+        assert losses(draw) == losses(None)
+        assert losses(draw, safely=False) != losses(None)  # what it is there for
+
+    def test_returns_what_was_drawn_without_dropout_and_gradients(self) -> None:
+        model = nn.Sequential(nn.Linear(50, 50), nn.Dropout(0.9))
+        drawn = sample_safely(model, lambda model: model(torch.ones(50)))
+        assert drawn.count_nonzero() == 50
+        assert not drawn.requires_grad
+
+    def test_puts_back_the_mode_of_every_module_and_the_padding_side(self) -> None:
+        frozen = nn.Dropout().eval()
+        model = nn.Sequential(nn.Dropout(), frozen).train()
+        frozen.eval()
+        tokenizer = Tokenizer()
+
+        def disturb(model: nn.Module) -> None:
+            model.train()
+            tokenizer.padding_side = "left"
+
+        sample_safely(model, disturb, tokenizer)
+        assert [module.training for module in model.modules()] == [True, True, False]
+        assert tokenizer.padding_side == "right"
+
+    def test_puts_everything_back_when_drawing_fails(self) -> None:
+        model, before = nn.Dropout(), torch.random.get_rng_state()
+
+        def fail(_model: nn.Module) -> None:
+            torch.rand(3)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            sample_safely(model, fail)
+        assert model.training
+        assert torch.equal(torch.random.get_rng_state(), before)
+
+    def test_leaves_the_random_numbers_of_python_alone(self) -> None:
+        random.seed(0)
+        first = sample_safely(nn.Dropout(), lambda _model: random.random())  # noqa: S311 - no secret
+        assert first != random.random()  # noqa: S311
+
+
+class TestOneProcess:
+    def test_the_verdict_is_itself(self) -> None:
+        verdict = Verdict(True, True, True, 5, 5, 14, (), REASON)
+        assert broadcast_verdict(verdict) is verdict
+
+    def test_no_verdict_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="no verdict on rank 0"):
+            broadcast_verdict(None)
+
+    def test_no_monitor_is_an_error(self) -> None:
+        with pytest.raises(RuntimeError, match="rank 0 has no monitor"):
+            check(None, 1, nn.Linear(1, 1), lambda _model, _step: ["..."])
+
+    def test_an_error_is_raised_as_it_is(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            from_rank_zero(lambda: 1 // 0)
+
+    def test_samples_are_judged_at_their_step(self, tmp_path: Path) -> None:
+        with Monitor(tmp_path) as monitor:
+            verdict = check(monitor, 7, nn.Linear(1, 1), lambda _model, step: [f"Budy {step} " * 9])
+        assert (verdict.step, verdict.low, verdict.streak) == (7, True, 1)
+        assert "Budy 7" in (tmp_path / "samples.jsonl").read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run_two(what: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
+    """Run `ranks.py` as two ranks; a hang fails the test."""
+    port = str(free_port())
+    started = []
+    for rank in ("0", "1"):
+        world = {"RANK": rank, "LOCAL_RANK": "0", "NODE_RANK": rank, "WORLD_SIZE": "2"}
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(Path(__file__).parent / "ranks.py"), what, str(folder)]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, env=os.environ | world | meeting, **pipes))  # noqa: S603 - ours
+    try:
+        ended = [(each, *each.communicate(timeout=SECONDS)) for each in started]
+    finally:
+        for each in started:
+            each.kill()
+    return [subprocess.CompletedProcess(each.args, each.returncode, out, err) for each, out, err in ended]
+
+
+def answers(ended: list[subprocess.CompletedProcess[str]]) -> list[dict[str, Any]]:
+    assert [each.returncode for each in ended] == [0, 0], "\n".join(each.stderr[-2000:] for each in ended)
+    return [json.loads(each.stdout.splitlines()[-1]) for each in ended]
+
+
+class TestTwoRanks:
+    def test_stop_at_one_step_for_one_reason(self, tmp_path: Path) -> None:
+        assert answers(run_two("check", tmp_path)) == [
+            {"rank": 0, "step": 14, "reason": REASON},
+            {"rank": 1, "step": 14, "reason": REASON},
+        ]
+
+    def test_an_error_in_sampling_ends_both(self, tmp_path: Path) -> None:
+        first, second = run_two("error", tmp_path)
+        assert (first.returncode, second.returncode) == (1, 1)
+        assert "ZeroDivisionError: the sampler broke" in first.stderr
+        assert "RuntimeError: rank 0 failed: ZeroDivisionError: the sampler broke" in second.stderr
+
+    def test_no_monitor_on_rank_zero_ends_both(self, tmp_path: Path) -> None:
+        ended = run_two("none", tmp_path)
+        assert all("rank 0 has no monitor" in each.stderr for each in ended)
+
+    def test_of_the_hugging_face_trainer_stop_at_one_step(self, tmp_path: Path) -> None:
+        pytest.importorskip("transformers", reason="the Hugging Face adapter needs transformers")
+        pytest.importorskip("accelerate", reason="the Hugging Face Trainer needs accelerate")
+        ended = run_two("trainer", tmp_path)
+        assert [each["step"] for each in answers(ended)] == [14, 14]
+        assert all(f"training stops at step 14: {REASON}" in each.stderr for each in ended)
+
+    def test_of_lightning_stop_at_one_step(self, tmp_path: Path) -> None:
+        pytest.importorskip("lightning", reason="the Lightning adapter needs lightning")
+        ended = run_two("lightning", tmp_path)
+        assert [each["step"] for each in answers(ended)] == [14, 14]
+        assert all(f"training stops at step 14: {REASON}" in each.stderr for each in ended)
