@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -587,15 +587,18 @@ def test_another_process_is_refused_while_the_folder_is_open(tmp_path: Path) -> 
 
 
 @posix
-def test_a_closed_monitor_writes_nothing_over_the_next_one(tmp_path: Path) -> None:
+def test_a_closed_monitor_writes_nothing_over_the_next_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = Monitor(tmp_path)
     first.sample(100, LOW)
     first.close()
     with Monitor(tmp_path) as second:
         replay(second, samples("LL", 200))
     first.close()
-    verdict = first.sample(300, FINE)
-    assert not verdict.recording
+    assert warnings_in(caplog) == []
+    assert not first.sample(300, FINE).recording
+    assert [each for each in warnings_in(caplog) if "is closed" in each] == warnings_in(caplog)
     with Monitor(tmp_path) as third:
         assert third.gate.streak == 3
 
@@ -603,31 +606,41 @@ def test_a_closed_monitor_writes_nothing_over_the_next_one(tmp_path: Path) -> No
 # Threads
 
 
+def in_threads(work: Callable[[int], None]) -> None:
+    """Do the work in eight threads at once; raise what one of them raised."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
 def test_calls_from_many_threads_are_all_counted_and_every_line_is_whole(tmp_path: Path) -> None:
-    errors: list[BaseException] = []
     step = count()
 
-    def work(monitor: Monitor, thread: int) -> None:
-        try:
-            for number in range(200):
-                if number % 10:
-                    monitor.loss(next(step), 3.0, source=str(thread))
-                else:
-                    monitor.sample(next(step), FINE)
-        except BaseException as error:
-            errors.append(error)
+    def work(thread: int) -> None:
+        for number in range(200):
+            if number % 10:
+                monitor.loss(next(step), 3.0, source=str(thread))
+            else:
+                monitor.sample(next(step), FINE)
 
     with Monitor(tmp_path, status_every=50) as monitor:
-        threads = [threading.Thread(target=work, args=(monitor, thread)) for thread in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        in_threads(work)
         assert monitor.signals.loss.count == 8 * 180
-    assert errors == []
     sources = Counter(row["source"] for row in lines(tmp_path / "metrics.jsonl") if "loss" in row)
     assert sources == {str(thread): 180 for thread in range(8)}
     assert len(lines(tmp_path / "samples.jsonl")) == 8 * 20
+
+
+def test_samples_of_one_step_from_many_threads_are_numbered_one_by_one(tmp_path: Path) -> None:
+    def work(_: int) -> None:
+        for _ in range(40):
+            monitor.sample(100, [LOW, LOW])
+
+    with Monitor(tmp_path, gate=Gate(patience=10_000)) as monitor:
+        in_threads(work)
+        assert monitor.gate.streak == 8 * 40 * 2
+    rows = lines(tmp_path / "samples.jsonl")
+    assert [row["index"] for row in rows] == list(range(8 * 40 * 2))
+    assert [row["streak"] for row in rows] == list(range(1, 8 * 40 * 2 + 1))
 
 
 # What cannot be written
