@@ -146,6 +146,7 @@ class Monitor:
         with self._guard:
             step = self._take_step(step)
             value = true_loss(float(loss), grad_norm)
+            source = None if source is None else str(source)  # sources are often numbered
             self.signals.loss.update(step, value, source)
             row: dict[str, Any] = {
                 "format": FORMAT,
@@ -201,7 +202,9 @@ class Monitor:
                 "event": event,
                 "step": int(step),
                 "after": self._last_step,
-                "details": details,
+                "details": {
+                    name: _finite(each) if isinstance(each, float) else each for name, each in details.items()
+                },
                 "time": time.time(),
             }
             self._record(METRICS, lambda: self._metrics.append(row))
@@ -230,10 +233,12 @@ class Monitor:
         with self._guard:
             if self._closed:
                 return
-            self._record(STATE, self._save_state)
-            self._record(STATUS, self._save_status)
-            self._release()
-            self._closed = True
+            try:
+                self._record(STATE, self._save_state)
+                self._record(STATUS, self._save_status)
+            finally:
+                self._release()
+                self._closed = True
 
     def __enter__(self) -> Self:
         return self

@@ -184,18 +184,20 @@ def test_a_zero_beside_a_gradient_that_is_not_finite_is_no_loss(tmp_path: Path) 
 def test_numbers_of_other_libraries_are_written_as_plain_ones(tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy")
     with Monitor(tmp_path) as monitor:
-        monitor.loss(numpy.int64(1), numpy.float32(2.5))
+        monitor.loss(numpy.int64(1), numpy.float32(2.5), source=numpy.int64(7))
         monitor.sample(numpy.int64(2), LOW)
     assert lines(tmp_path / "metrics.jsonl")[0]["loss"] == 2.5
+    assert list(read_json(tmp_path / "loss.json")["sources"]) == ["7"]
     assert read_json(tmp_path / "gate.json")["state"]["gate"]["judged"] == [[2, 0, True]]
 
 
 def test_notes_stand_among_the_losses(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         monitor.loss(5, 3.0)
-        monitor.note("pivot", 5, brought_in="code")
+        monitor.note("pivot", 5, brought_in="code", loss=math.nan)
     row = lines(tmp_path / "metrics.jsonl")[1]
-    assert (row["event"], row["step"], row["details"]) == ("pivot", 5, {"brought_in": "code"})
+    assert (row["event"], row["step"]) == ("pivot", 5)
+    assert row["details"] == {"brought_in": "code", "loss": None}
 
 
 @pytest.mark.parametrize("steps", [0, -1])
