@@ -15,13 +15,14 @@ from typing import Any
 from coherence.monitor import Monitor
 from coherence.runfolder import replace_file
 from coherence.trainers.common import begin, check_every, log, missing, say_halt
-from coherence.trainers.torch_loop import Sample, check, from_rank_zero
 
 try:
     import torch
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except ImportError as error:
     raise missing("huggingface", "transformers") from error
+
+from coherence.trainers.torch_loop import Sample, check, from_rank_zero
 
 STATE_FILE = "coherence.json"
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from coherence.monitor import Monitor
 from coherence.trainers.common import begin, check_every, log, missing, say_halt
-from coherence.trainers.torch_loop import Sample, check, from_rank_zero
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError as error:
     raise missing("lightning", "lightning") from error
+
+from coherence.trainers.torch_loop import Sample, check, from_rank_zero
 
 
 class CoherenceCallback(Callback):

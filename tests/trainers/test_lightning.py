@@ -21,11 +21,8 @@ from coherence.monitor import HaltedRun, Monitor
 from coherence.trainers.lightning import CoherenceCallback
 
 pytestmark = [
+    # said on machines of many cores only
     pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
-    pytest.mark.filterwarnings(
-        "ignore:The number of training batches .* is smaller than the logging interval"
-    ),
     pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated"),
     pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`"),
     pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended"),

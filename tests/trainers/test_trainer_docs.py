@@ -1,6 +1,8 @@
-"""The Python blocks of docs/trainers/ run as they stand, with the real libraries."""
+"""The Python blocks of docs/trainers/ run as they stand; an adapter names the library that it lacks."""
 
+import importlib
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,25 @@ def test_keras(tmp_path: Path) -> None:
     inputs = numpy.ones((40, 4))
     run("keras", {"model": model, "inputs": inputs, "targets": inputs[:, :1], "generate": generate})
     assert (tmp_path / "runs" / "keras" / "metrics.jsonl").read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("adapter", "library"),
+    [
+        ("torch_loop", "torch"),
+        ("huggingface", "transformers"),
+        ("lightning", "lightning"),
+        ("keras", "keras"),
+    ],
+)
+def test_an_absent_library_is_named_with_the_extra_that_brings_it(
+    adapter: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = [name for name in sys.modules if name.split(".")[0] == library]
+    for name in {*absent, library, f"{library}.pytorch"}:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"coherence.trainers.{adapter}", raising=False)
+    extra = adapter.removesuffix("_loop")
+    expected = f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'"
+    with pytest.raises(ImportError, match=re.escape(expected)):
+        importlib.import_module(f"coherence.trainers.{adapter}")
