@@ -27,7 +27,7 @@ FLOORS = (
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},
     # ways in and out
     {"cli", "commands", "terminal"}
-    | {"trainers", "trainers.common", "trainers.conftest", "trainers.huggingface"}
+    | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.torch_loop"},
 )
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
