@@ -26,8 +26,11 @@ SPECIAL = regex.compile(
 
 _LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = regex.compile(rf"(?V1){_LETTER}++(?:['’\-]{_LETTER}++)*+|\S")
-# The same for ASCII text, where `re` finds the tokens in a third of the time.
-_ASCII = re.compile(r"[a-z0-9]++(?:['\-][a-z0-9]++)*+|[^ \t-\r]")
+# The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
+_LATIN_LETTER = "[a-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
+_LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
+_LATIN = re.compile(rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]")
+_IS_LATIN = re.compile(r"[\x00-\u024f\u2000-\u206f]*+")
 _JOINT = regex.compile(r"['’\-]")
 
 
@@ -89,7 +92,7 @@ def tokenize(cleaned: str) -> list[str]:
     >>> tokenize("main" * 7)
     ['main', 'main', 'main', 'main', 'main', 'main', 'main']
     """
-    tokens: list[str] = (_ASCII if cleaned.isascii() else _ANY_SCRIPT).findall(cleaned)
+    tokens: list[str] = (_LATIN if _IS_LATIN.fullmatch(cleaned) else _ANY_SCRIPT).findall(cleaned)
     if tokens and len(max(tokens, key=len)) > LONGEST_WORD:
         return [piece for token in tokens for piece in _pieces(token)]
     return tokens

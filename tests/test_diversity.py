@@ -175,3 +175,8 @@ def test_diversity_between_samples_does_not_depend_on_their_order(
 @settings(deadline=None)
 def test_samples_that_are_all_the_same_have_no_diversity(sample: list[str], times: int) -> None:
     assert between_samples([sample] * times) == pytest.approx(0, abs=1e-9)
+
+
+@given(st.text(alphabet="ab é’я\U0001f600\ud800", max_size=30))
+def test_runs_of_four_are_counted_alike_however_wide_the_characters_are(text: str) -> None:
+    assert sorted(runs_of_four(text).values()) == sorted(ngrams(text, 4).values())
