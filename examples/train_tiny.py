@@ -14,9 +14,10 @@ from it, and that half's loss is written down. The last two sources are held bac
 every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the script's own.
 The gate passes over the samples of the first 5 % of the steps.
 
-**What it does about a diagnosis.** *Halt*: stop, say why, and name the checkpoint to go back to, which
-``--resume`` takes. *Pivot* on a plateau with coherent samples: bring in a source held back, start the
-learning rate anew, and note it in the run folder. ``--observe`` goes on past a halt, to see what comes after.
+**What it does about a diagnosis.** *Halt*, or *pivot* because the loss has collapsed: stop, say why, and name
+the checkpoint to go back to, which ``--resume`` takes. *Pivot* on a plateau with coherent samples: bring in a
+source held back, start the learning rate anew, and note it in the run folder. ``--observe`` goes on past the
+stop, to see what comes after.
 
 **Mistakes**, each a real one:
 
@@ -461,7 +462,8 @@ class Training:
         if (found.loss, found.samples, found.action) == ("plateau", "coherent", "pivot"):
             self.pivot(step)
         self.keep(step, found)
-        stop = (verdict.halt or found.action == "halt") and not self.options.observe
+        lost = found.action == "halt" or found.loss == "collapsed"
+        stop = (verdict.halt or lost) and not self.options.observe
         if stop:
             self.explain(verdict, found)
         return stop
