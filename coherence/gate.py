@@ -99,6 +99,17 @@ class Gate:
         self._seen: set[int] = set()  # indexes handed in at the current step
         self._halt_reason: str | None = None
 
+    def restart(self) -> None:
+        """Start the streak anew: the run was set back. A halt stays."""
+        if not self.halted:
+            self._judged = []
+        self._step, self._seen = None, set()
+
+    @property
+    def step(self) -> int | None:
+        """The step of the last sample; None before any, and after a restart."""
+        return self._step
+
     @property
     def halted(self) -> bool:
         """Whether the gate has fired."""
@@ -136,9 +147,9 @@ class Gate:
 
     def _repeated(self, step: int, index: int) -> bool:
         """Note the sample's place in the run; tell whether it was handed in before."""
-        if self._step is None or step != self._step:
-            if self._step is not None and step < self._step:
-                self._judged = []  # a restart
+        if self._step is not None and step < self._step:
+            self.restart()
+        if step != self._step:
             self._step, self._seen = step, set()
         repeated = index in self._seen
         self._seen.add(index)

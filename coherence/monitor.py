@@ -30,7 +30,7 @@ __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 log = logging.getLogger("coherence")
 
 SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
-ACKNOWLEDGED = "halt acknowledged"
+ACKNOWLEDGED, RESTART = "halt acknowledged", "restart"
 
 
 class HaltedRun(RuntimeError):
@@ -224,6 +224,11 @@ class Monitor:
         """
         with self._guard:
             self.signals.load_state_dict(state)
+            steps = [step for step in (self.gate.step, self.signals.loss.step) if step is not None]
+            if self._last_step is not None and max(steps, default=0) < self._last_step:
+                self.note(RESTART, max(steps, default=0))
+            self._last_step = max(steps, default=None)
+            self._kept_step = self._sample_step = None
             if self._acknowledged and self.gate.halted:
                 self.signals.acknowledge_halt()
             self._record(STATE, self._save_state)
@@ -285,6 +290,8 @@ class Monitor:
             step = row["step"]
             if row.get("event") == ACKNOWLEDGED:
                 self.signals.acknowledge_halt()
+            elif row.get("event") == RESTART:
+                self.gate.restart()
             elif "text" in row:
                 pairs.append((row["text"], row.get("prompt")))
                 self.signals.judge(*pairs[-1], step, row["index"])
@@ -332,7 +339,8 @@ class Monitor:
         """Return the step as a plain number; where steps go back, mark a restart."""
         step = int(step)
         if self._last_step is not None and step < self._last_step:
-            self.note("restart", step)
+            self.note(RESTART, step)
+            self.gate.restart()
             self._kept_step = self._sample_step = None
         self._last_step = step
         return step

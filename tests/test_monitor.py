@@ -426,26 +426,48 @@ def test_the_status_of_a_restart_is_written_at_once(tmp_path: Path) -> None:
         assert read_json(tmp_path / "loss.json")["step"] == 1000
 
 
-@pytest.mark.parametrize(
-    ("reopen", "back"),
-    [
-        pytest.param(True, [], id="opened again"),
-        pytest.param(False, [Call(150, 3.0)], id="a restart"),
-        pytest.param(True, [Call(150, 3.0)], id="opened again and a restart"),
-    ],
-)
-def test_a_sample_that_is_drawn_once_more_counts_once(tmp_path: Path, reopen: bool, back: list[Call]) -> None:
+def test_a_sample_that_is_handed_in_once_more_after_opening_counts_once(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        replay(monitor, samples("LL"))
+    with Monitor(tmp_path) as monitor:
+        verdict = monitor.sample(200, LOW)
+        assert (verdict.streak, verdict.samples) == (2, ((100, 0), (200, 0)))
+        assert "counted already" in verdict.reason
+        assert monitor.sample(300, LOW).streak == 3
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+def test_a_restart_of_the_losses_alone_starts_the_streak_anew(tmp_path: Path, reopen: bool) -> None:
     monitor = Monitor(tmp_path)
-    replay(monitor, samples("LL"))
-    if reopen:
+    replay(monitor, [*samples("LL"), Call(150, 3.0)])
+    if reopen:  # without the state, so that the restart is read from the lines
         monitor.close()
+        (tmp_path / "gate.json").unlink()
         monitor = Monitor(tmp_path)
-    replay(monitor, back)
     verdict = monitor.sample(200, LOW)
-    assert (verdict.streak, verdict.samples) == (2, ((100, 0), (200, 0)))
-    assert "counted already" in verdict.reason
-    assert monitor.sample(300, LOW).streak == 3
+    assert (verdict.streak, verdict.samples) == (1, ((200, 0),))
     monitor.close()
+
+
+def test_a_restart_leaves_a_halt_as_it_is(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        replay(monitor, [*samples("LLLLL"), Call(150, 3.0)])
+        verdict = monitor.sample(200, FINE)
+    assert (verdict.halt, verdict.streak) == (True, 5)
+
+
+def test_a_checkpoint_brings_back_its_streak_though_the_folder_is_further(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        replay(monitor, samples("LL"))
+        saved = json.loads(json.dumps(monitor.state_dict()))
+        replay(monitor, samples("FF", first=300))
+    with Monitor(tmp_path) as monitor:
+        monitor.load_state_dict(saved)
+        assert monitor.last_step == 200
+        monitor.loss(201, 3.0)
+        assert monitor.sample(300, LOW).streak == 3
+    (event,) = [row for row in lines(tmp_path / "metrics.jsonl") if "event" in row]
+    assert (event["event"], event["step"], event["after"]) == ("restart", 200, 400)
 
 
 def test_a_state_survives_a_checkpoint_as_json(tmp_path: Path) -> None:
