@@ -577,7 +577,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1200, help="updates of the weights")
     parser.add_argument("--sample-every", type=int, default=50, help="steps between two rounds of samples")
     parser.add_argument("--bug", choices=["leak", "lr", "one-line"], help="train with this mistake")
-    parser.add_argument("--observe", action="store_true", help="go on past a halt, to see what comes after")
+    parser.add_argument("--observe", action="store_true", help="go on past a stop, to see what comes after")
     parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the samples")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
