@@ -1,4 +1,4 @@
-"""What the whole suite agrees on about trainers that are not installed.
+"""What the whole suite agrees on: trainers that are not installed, and no deadline for a property.
 
 Where a trainer's library is absent, its adapter's examples are not collected; where every trainer is
 installed, a trainer test that is skipped is a failure.
@@ -8,6 +8,7 @@ import os
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
 
 EVERY_TRAINER = "COHERENCE_EVERY_TRAINER"
 NEEDS = {"torch_loop": "torch", "huggingface": "transformers", "lightning": "lightning", "keras": "keras"}
@@ -17,6 +18,10 @@ collect_ignore = [
 ]
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# A busy machine is no bug.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
