@@ -38,8 +38,8 @@ def audit(options: Namespace) -> int:
     samples = [sample for path in files for sample in read_samples(path, problems, indexes)]
     if not samples:
         raise ValueError(f"{options.paths[0]}: no samples in it{_first_problem(problems)}")
-    losses, notes = _losses(options, samples, problems)
     path = options.loss or loss_file(options.paths)
+    losses, notes = _losses(path, samples, problems)
     events = list(read_events(path)) if path is not None else []
     report = audit_run(samples, losses, settings, notes, problems.count, problems.listed, events)
     show_report(report, _console())
@@ -83,9 +83,8 @@ def _first_problem(problems: Problems) -> str:
     return f" that could be used; {first.file}:{first.line}: {first.message}"
 
 
-def _losses(options: Namespace, samples: list[Sample], problems: Problems) -> tuple[list[LossRow], list[str]]:
+def _losses(path: Path | None, samples: list[Sample], problems: Problems) -> tuple[list[LossRow], list[str]]:
     """Return the losses of the run, and a note on where they come from."""
-    path = options.loss or loss_file(options.paths)
     if path is not None:
         losses = list(read_losses(path, problems))
         if not losses:

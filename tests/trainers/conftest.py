@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from coherence import Gate
+
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 FINE = "The cat sat by the door and waited for the rain to stop."
@@ -69,3 +71,10 @@ def script() -> Callable[..., Callable[[Any, int], list[str]]]:
         return draw
 
     return make
+
+
+@pytest.fixture(params=[(0, None, 2), (0, 0, 0), (0, 7, 7), (5, None, 5)], ids=str)
+def warm_up(request: pytest.FixtureRequest) -> tuple[Gate, int | None, int]:
+    """A gate, the callback's warm-up, and the first step judged in a run of 40: 5 % of it unless told."""
+    of_gate, of_callback, expected = request.param
+    return Gate(warmup=of_gate), of_callback, expected

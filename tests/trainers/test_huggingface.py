@@ -22,6 +22,7 @@ from coherence.trainers.huggingface import CoherenceCallback, Sampler
 Sample = Callable[[Any, int], list[str]]
 Train = Callable[..., Trainer]
 Script = Callable[..., Sample]
+WarmUp = tuple[Gate, int | None, int]
 
 DATA = [{"input_ids": list(range(i, i + 8)), "labels": list(range(i, i + 8))} for i in range(0, 200, 5)]
 REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
@@ -184,24 +185,10 @@ def test_accumulated_batches_are_one_step(train: Train, monitor: Monitor) -> Non
     assert asked == [2, 4, 6, 8]
 
 
-@pytest.mark.parametrize(
-    ("gate", "warmup", "expected"),
-    [
-        (Gate(), None, 2),  # 5 % of 40 steps
-        (Gate(), 0, 0),
-        (Gate(), 7, 7),
-        (Gate(warmup=5), None, 5),
-    ],
-)
 def test_the_first_steps_are_passed_over(
-    train: Train,
-    script: Script,
-    tmp_path: Path,
-    gate: Gate,
-    warmup: int | None,
-    expected: int,
-    caplog: pytest.LogCaptureFixture,
+    train: Train, script: Script, tmp_path: Path, warm_up: WarmUp, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gate, warmup, expected = warm_up
     caplog.set_level(logging.INFO, logger="coherence")
     with Monitor(tmp_path / "run", gate=gate) as monitor:
         callback = CoherenceCallback(monitor, script(low_from=1), every=1, warmup=warmup)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 Script = Callable[..., Callable[[Any, int], list[str]]]
+WarmUp = tuple[Gate, int | None, int]
 Fit = Callable[..., "Losses"]
 
 REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
@@ -178,19 +179,10 @@ def test_sampling_leaves_the_loss_curve_as_it_is_bit_for_bit(fit: Fit, monitor: 
     assert sampled.seen == fit().seen
 
 
-@pytest.mark.parametrize(
-    ("gate", "warmup", "expected"),
-    [(Gate(), None, 2), (Gate(), 0, 0), (Gate(), 7, 7), (Gate(warmup=5), None, 5)],
-)
 def test_the_first_steps_are_passed_over(
-    fit: Fit,
-    script: Script,
-    tmp_path: Path,
-    gate: Gate,
-    warmup: int | None,
-    expected: int,
-    caplog: pytest.LogCaptureFixture,
+    fit: Fit, script: Script, tmp_path: Path, warm_up: WarmUp, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gate, warmup, expected = warm_up
     caplog.set_level(logging.INFO, logger="coherence")
     with Monitor(tmp_path / "run", gate=gate) as monitor:
         callback = CoherenceCallback(monitor, script(low_from=1), every=1, warmup=warmup)
