@@ -107,7 +107,7 @@ class Monitor:
         self._samples = Appender(self.folder / SAMPLES)
         try:
             self._restore()
-            self._refuse_halted()
+            self._go_on_if_acknowledged()
         except BaseException:
             self._release()
             raise
@@ -209,6 +209,18 @@ class Monitor:
             }
             self._record(METRICS, lambda: self._metrics.append(row))
 
+    def refuse_halted(self) -> None:
+        """Raise where training is about to begin on a run that was halted.
+
+        Raises:
+            HaltedRun: the gate has fired, and does not only observe.
+        """
+        if self._is_refused():
+            raise HaltedRun(
+                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start anew from a coherent "
+                "checkpoint in another folder, or acknowledge the halt: Monitor(..., acknowledge_halt=True)"
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """Return what the run remembers, as plain JSON values, for a checkpoint."""
         with self._guard:
@@ -260,18 +272,16 @@ class Monitor:
         if self._lock is None or self._lock.closed:
             self._lock = lock_folder(self.folder)
 
-    def _refuse_halted(self) -> None:
-        reason = self.gate.halt_reason
-        if reason is None or self.gate.observe_only:
-            return
+    def _go_on_if_acknowledged(self) -> None:
         if not self._acknowledged:
-            raise HaltedRun(
-                f"{self.folder}: this run was halted: {reason}; start anew from a coherent checkpoint in "
-                "another folder, or acknowledge the halt"
-            )
-        self.signals.acknowledge_halt()
-        self.note(ACKNOWLEDGED, self._last_step or 0)
-        self._record(STATE, self._save_state)
+            self.refuse_halted()
+        elif self._is_refused():
+            self.signals.acknowledge_halt()
+            self.note(ACKNOWLEDGED, self._last_step or 0)
+            self._record(STATE, self._save_state)
+
+    def _is_refused(self) -> bool:
+        return self.gate.halted and not self.gate.observe_only
 
     def _restore(self) -> None:
         """Take up the saved state, then the lines that were written after it."""

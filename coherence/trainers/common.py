@@ -6,7 +6,7 @@ Source: docs/trainers/.
 import logging
 
 from coherence.gate import Verdict
-from coherence.monitor import HaltedRun, Monitor
+from coherence.monitor import Monitor
 
 WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
 
@@ -54,12 +54,8 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None) -> None:
     ...     monitor.gate.warmup
     500
     """
+    monitor.refuse_halted()
     gate = monitor.gate
-    if gate.halted and not gate.observe_only:
-        raise HaltedRun(
-            f"{monitor.folder}: this run was halted: {gate.halt_reason}; resume from a checkpoint before the "
-            "halt, or acknowledge it: Monitor(..., acknowledge_halt=True)"
-        )
     if warmup is not None:
         gate.warmup = warmup
     elif gate.warmup == 0 and steps is not None and 0 < steps < float("inf"):
