@@ -97,13 +97,18 @@ def lightning(folder: Path, rank: int) -> tuple[int, str | None]:
 
 def main(what: str, folder: Path) -> None:
     import torch
+    from torch import distributed
 
     torch.set_num_threads(1)
     rank = int(os.environ["RANK"])
-    if what in ("trainer", "lightning"):
-        step, reason = {"trainer": trainer, "lightning": lightning}[what](folder, rank)
-    else:
-        step, reason = check(folder, {"check": draw, "error": fail, "none": None}[what], rank)
+    try:
+        if what in ("trainer", "lightning"):
+            step, reason = {"trainer": trainer, "lightning": lightning}[what](folder, rank)
+        else:
+            step, reason = check(folder, {"check": draw, "error": fail, "none": None}[what], rank)
+    finally:  # left to the end of the process, gloo's threads abort it now and then (pytorch issue 190489)
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
     print(json.dumps({"rank": rank, "step": step, "reason": reason}))  # noqa: T201 - read by the test
 
 
