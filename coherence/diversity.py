@@ -3,11 +3,12 @@
 Source: docs/scores.md, "Effective number" and "Between samples"; Hill (1973), "Diversity and evenness".
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import exp, log
-from typing import Any, Literal
+from typing import Any
 
 
 def ngrams(items: Sequence[Any], order: int) -> Counter[Any]:
@@ -25,19 +26,17 @@ def runs_of_four(text: str) -> Counter[Any]:
     >>> sorted(runs_of_four("abababa").values())
     [2, 2]
     """
-    word: Literal["I", "Q"]
     if text.isascii():
-        data, width, word = text.encode(), 1, "I"
+        data, width, runs = text.encode(), 1, array("I")
     else:
-        data, width, word = text.encode("utf-16-le", "surrogatepass"), 2, "Q"
+        data, width, runs = text.encode("utf-16-le", "surrogatepass"), 2, array("Q")
     if len(data) > width * len(text):
         return ngrams(text, 4)  # a character beyond the first plane takes two units
     # Four characters are one machine word: cheaper by a third than a tuple, in the dearest part of a score.
-    units, counts = memoryview(data), Counter[Any]()
     for start in range(0, 4 * width, width):
-        end = start + max(len(data) - start, 0) // (4 * width) * (4 * width)
-        counts.update(units[start:end].cast(word))
-    return counts
+        whole = max(len(data) - start, 0) // runs.itemsize * runs.itemsize
+        runs.frombytes(data[start : start + whole])
+    return Counter(runs)
 
 
 def effective_number(counts: Iterable[int]) -> float:
@@ -51,12 +50,15 @@ def effective_number(counts: Iterable[int]) -> float:
     >>> round(effective_number([97, 1, 1, 1]), 2)
     1.18
     """
-    # Few counts differ, so each is weighed once: H = ln N - sum of c ln c / N.
-    frequencies = Counter(counts)
-    total = sum(count * times for count, times in frequencies.items())
+    # Few counts differ, so each is weighed once: H = ln N - sum of c ln c / N. In rising order, so that the
+    # sum is to the last bit the same however the things were counted.
+    frequencies = sorted(Counter(counts).items())
+    total = sum(count * times for count, times in frequencies)
     if not total:
         return 0.0
-    weighted = sum(times * count * log(count) for count, times in frequencies.items())
+    weighted = 0.0
+    for count, times in frequencies:
+        weighted += count * times * log(count)
     return exp(log(total) - weighted / total)
 
 
