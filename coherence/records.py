@@ -33,18 +33,28 @@ class Origin(_Written):
 class Sample(_Written):
     """One sample as a trainer wrote it.
 
-    >>> Sample(step=100, index=0, text="Once", origin=Origin(file="samples.jsonl", line=1)).step
+    Attributes:
+        step: of the training; None where the dump does not say, its samples are then numbered.
+        text: what the model wrote, perhaps after the prompt.
+        origin: where it stands.
+        prompt: what it was given.
+        loss: at that step.
+        source: the part of the data mix, or the task.
+        time: when it was drawn, in seconds.
+        run: which run, where a dump holds several.
+
+    >>> Sample(step=100, text="Once", origin=Origin(file="samples.jsonl", line=1)).step
     100
     """
 
-    step: int
-    index: int
+    step: int | None
     text: str
     origin: Origin
     prompt: str | None = None
     loss: float | None = None
     source: str | None = None
     time: float | None = None
+    run: str | None = None
 
 
 class LossRow(_Written):
@@ -54,6 +64,7 @@ class LossRow(_Written):
     loss: float
     origin: Origin
     source: str | None = None
+    run: str | None = None
 
 
 class Event(_Written):

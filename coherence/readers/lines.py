@@ -5,9 +5,9 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
+from coherence.readers import storage
 from coherence.records import Problem
 
 LONGEST_LINE = 16 * 2**20
@@ -20,6 +20,21 @@ LISTED = 100
 """How many problems are kept for the report; the others are counted."""
 
 
+class Part(NamedTuple):
+    """A stretch of a dump that can be read by itself: a whole file, or a part of one.
+
+    Attributes:
+        path: of the file, local or a URL.
+        start, end: of JSON lines that are not compressed, the bytes between which a line begins that belongs
+            to the part; of Parquet, the row groups. A part that begins in the middle counts its lines and
+            rows from 1, as if the file began there.
+    """
+
+    path: str
+    start: int = 0
+    end: int | None = None
+
+
 @dataclass
 class Problems:
     """Lines that could not be used: all counted, the first of them kept."""
@@ -27,35 +42,60 @@ class Problems:
     count: int = 0
     listed: list[Problem] = field(default_factory=list)
 
-    def add(self, path: Path, line: int, message: str) -> None:
+    def add(self, path: str, line: int, message: str) -> None:
         """Count one more."""
         self.count += 1
         if len(self.listed) < LISTED:
             self.listed.append(Problem(file=file_name(path), line=line, message=message))
 
 
-def file_name(path: Path) -> str:
+def file_name(path: str | os.PathLike[str]) -> str:
     """Return a path as text that can be written as JSON: bytes that are no UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", errors="replace")
 
 
-def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 file with their numbers, from 1, blank ones left out."""
-    with path.open("rb") as file:
-        number = 0
-        while raw := file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(raw) > LONGEST_LINE:
-                size = len(raw) + (0 if raw.endswith(b"\n") else _skip_line(file.readline))
-                problems.add(path, number, f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one")
-                continue
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                problems.add(path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
-                continue
-            if line:
-                yield number, line
+def read_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a UTF-8 file with their numbers, from 1, blank ones left out.
+
+    Compressed data that is cut off or damaged is noted; the lines before it count.
+    """
+    number = 0
+    with storage.open_bytes(part.path) as file:
+        try:
+            for raw in _raw_lines(file, part):
+                number += 1
+                line = _decoded(raw, part.path, number, file, problems)
+                if line:
+                    yield number, line
+        except storage.BROKEN as error:
+            problems.add(part.path, number + 1, f"the compressed data ends here, cut off or damaged: {error}")
+
+
+def _raw_lines(file: BinaryIO, part: Part) -> Iterator[bytes]:
+    """Yield the lines that begin in the part, each at most a byte longer than a line may be."""
+    at = part.start
+    if at:  # a line that begins before belongs to the part before, which reads it to its end
+        file.seek(at - 1)
+        at += _skip_line(file.readline) - 1
+    while part.end is None or at < part.end:
+        raw = file.readline(LONGEST_LINE + 1)
+        if not raw:
+            return
+        yield raw
+        at = file.tell() if part.end is not None else at
+
+
+def _decoded(raw: bytes, path: str, number: int, file: BinaryIO, problems: Problems) -> str:
+    """Return a line as text, stripped; nothing of one that cannot be used, which is noted."""
+    if len(raw) > LONGEST_LINE:
+        size = len(raw) + (0 if raw.endswith(b"\n") else _skip_line(file.readline))
+        problems.add(path, number, f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one")
+        return ""
+    try:
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        problems.add(path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
+        return ""
 
 
 def _skip_line(readline: Any) -> int:
@@ -68,18 +108,18 @@ def _skip_line(readline: Any) -> int:
     return size
 
 
-def read_objects(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the JSON objects of a file of JSON lines with their line numbers."""
-    for number, line in read_lines(path, problems):
+    for number, line in read_lines(part, problems):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.add(path, number, f"not JSON: {_why_not_json(error)}")
+            problems.add(part.path, number, f"not JSON: {_why_not_json(error)}")
             continue
         if isinstance(value, dict):
             yield number, value
         else:
-            problems.add(path, number, f"not a JSON object but {type(value).__name__}")
+            problems.add(part.path, number, f"not a JSON object but {type(value).__name__}")
 
 
 def _why_not_json(error: ValueError | RecursionError) -> str:
