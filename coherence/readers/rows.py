@@ -1,0 +1,181 @@
+"""A row of any format, a mapping from names to values, as the sample or the loss that it holds.
+
+What the formats share: the names under which trainers write, and what counts as a text, a step, a loss.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from coherence.loss import true_loss
+from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
+from coherence.records import Event, LossRow, Origin, Sample
+
+STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "epoch")
+TEXT = ("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response")
+PROMPT = ("prompt", "input", "question")
+LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
+TIME = ("time", "timestamp")
+RUN = ("run", "run_id", "run_name")
+
+SUMMARY = "train_runtime"
+"""A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
+
+Row = Mapping[str, Any]
+
+
+def samples_of(
+    rows: Iterable[tuple[int, Row]], path: str, problems: Problems, prompt_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of rows and their lines, in the order of the file.
+
+    Once a row has told its step, one that does not is a problem; before, and where none tells it, the step
+    is None.
+
+    Args:
+        rows: of the file, each with the line where it begins.
+        path: of the file.
+        problems: takes the rows that could not be used.
+        prompt_field: the name under which the prompt stands, where it is none of the usual.
+    """
+    with_steps = False
+    for line, row in rows:
+        try:
+            sample = to_sample(row, Origin(file=file_name(path), line=line), prompt_field)
+            if with_steps:
+                required(row, STEP)
+        except ValueError as error:
+            problems.add(path, line, str(error))
+            continue
+        if prompt_field is not None and row.get(prompt_field) is None:
+            problems.add(path, line, f"no {shown(prompt_field)}, which was named as the prompt")
+        with_steps = with_steps or sample.step is not None
+        yield sample
+
+
+def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Sample:
+    """Return the sample that a row holds.
+
+    Raises:
+        ValueError: it holds no text, or what it holds is no text, no step; the message says what.
+    """
+    value, time, step = required(row, TEXT), to_float(first_of(row, TIME)), first_of(row, STEP)
+    text, before = _spoken(value) if is_chat(value) else (to_text(value), None)
+    if text is None:
+        raise ValueError(f"the text is no string but {type(value).__name__}")
+    prompt = first_of(row, PROMPT if prompt_field is None else (prompt_field, *PROMPT))
+    return Sample(
+        step=None if step is None else to_step(step),
+        text=text,
+        origin=origin,
+        prompt=_said(prompt) if is_chat(prompt) else to_text(prompt) or before,
+        loss=to_float(first_of(row, LOSS)),
+        source=to_text(row.get("source")),
+        time=time if time is not None and math.isfinite(time) else None,
+        run=_name(first_of(row, RUN)),
+    )
+
+
+def required(row: Row, keys: tuple[str, ...]) -> Any:
+    """Return the value of the first key that the row has.
+
+    Raises:
+        ValueError: it has none of them.
+    """
+    value = first_of(row, keys)
+    if value is None:
+        raise ValueError(f"no {keys[0]}: none of the keys {', '.join(keys)}")
+    return value
+
+
+def is_chat(value: Any) -> bool:
+    """Tell a list of messages, each with its role, from any other value.
+
+    >>> is_chat([{"role": "user", "content": "Why?"}]), is_chat(["Why?"]), is_chat([])
+    (True, False, False)
+    """
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(message, dict) and "role" in message for message in value)
+    )
+
+
+def _spoken(chat: list[Row]) -> tuple[str, str | None]:
+    """Return what the assistant says in a chat, and what else is said there."""
+    own = [message for message in chat if message["role"] == "assistant"]
+    if not own:
+        raise ValueError("a chat without a message of the assistant")
+    return _said(own), _said([message for message in chat if message["role"] != "assistant"]) or None
+
+
+def _said(chat: list[Row]) -> str:
+    """Return the contents of messages, a line break between them; parts that are no text are left out."""
+    found = []
+    for message in chat:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else [content]
+        texts = [to_text(part.get("text") if isinstance(part, dict) else part) for part in parts]
+        found.append("".join(text for text in texts if text))
+    return "\n".join(found)
+
+
+def _name(value: Any) -> str | None:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else to_text(value) or None
+
+
+def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of rows and their lines.
+
+    Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
+    them in. A loss that is not finite is yielded, and noted.
+    """
+    for line, row in rows:
+        try:
+            loss_row = to_loss_row(row, Origin(file=file_name(path), line=line))
+        except ValueError as error:
+            problems.add(path, line, str(error))
+            continue
+        if loss_row is None:
+            continue
+        if not math.isfinite(loss_row.loss):
+            problems.add(path, line, f"the loss at step {loss_row.step} is not finite")
+        yield loss_row
+
+
+def to_loss_row(row: Row, origin: Origin) -> LossRow | None:
+    """Return the training loss that a row holds; None if it holds none.
+
+    Raises:
+        ValueError: what it holds is no loss or no step; the message says what.
+    """
+    value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
+    if value is None or SUMMARY in row:
+        return None
+    loss = to_float(value)
+    if loss is None:
+        raise ValueError(f"loss {shown(value)} is no number")
+    return LossRow(
+        step=to_step(required(row, STEP)),
+        loss=true_loss(loss, to_float(row.get("grad_norm"))),
+        origin=origin,
+        source=to_text(row.get("source")) or None,
+        run=_name(first_of(row, RUN)),
+    )
+
+
+def _is_ours_and_nan(row: Row) -> bool:
+    """Tell whether a run folder's own row holds a not-a-number, for which JSON has only null."""
+    return row.get("format") == 1 and "loss" in row and row["loss"] is None
+
+
+def to_event(row: Row) -> Event | None:
+    """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
+    if row.get("format") != 1 or not isinstance(row.get("event"), str):
+        return None
+    details = row.get("details")
+    try:
+        step = to_step(row.get("step"))
+    except ValueError:
+        return None
+    return Event(step=step, event=row["event"], details=details if isinstance(details, dict) else {})
