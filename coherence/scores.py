@@ -81,12 +81,22 @@ def score(
     >>> score("the the the the the the the the the the the").english
     0.0
     """
+    cleaned = clean(text, prompt)
+    return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
+
+
+def score_tokens(
+    cleaned: str, tokens: list[str], lexicon: Lexicon | None = None, profile: Profile | None = None
+) -> Scores:
+    """Score a sample of which the tokens are needed elsewhere as well; else see `score`.
+
+    >>> score_tokens("on and on", ["on", "and", "on"]) == score("On and on")
+    True
+    """
     lexicon = lexicon or Lexicon.load()
     profile = profile or Profile.load()
-    cleaned = clean(text, prompt)
     if not cleaned:
         return Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
-    tokens = tokenize(cleaned)
     return Scores(
         _diversity(ngrams(tokens, 2), profile.curves["bigram"]),
         _diversity(ngrams(tokens, 3), profile.curves["trigram"]),
@@ -108,10 +118,10 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
     if curve is None or len(tokens) < 2:
         return None
     counts = Counter(tokens)
-    english = lexicon.known(counts)
-    varied = _against(curve, effective_number(counts[token] for token in english), len(tokens))
-    words = sum(counts[token] for token in filter(is_word, counts))
-    share = sum(counts[token] for token in english) / words if words else 0.0
+    english = [counts[token] for token in lexicon.known(counts)]
+    varied = _against(curve, effective_number(english), len(tokens))
+    words = sum([count for token, count in counts.items() if is_word(token)])
+    share = sum(english) / words if words else 0.0
     return min(varied, 100 * share / profile.english_share)
 
 
