@@ -23,7 +23,10 @@ from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
 from coherence.runfolder import FORMAT, Appender, RunFolderBusy, lock_folder, read_tail, replace_file
+from coherence.samples import compare
+from coherence.scores import Scores, score_tokens
 from coherence.signals import Signals
+from coherence.text import clean, tokenize
 
 __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 
@@ -82,7 +85,8 @@ class Monitor:
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
-        self.signals = Signals(gate or Gate(), LossTracker(vocab_size, window), lexicon, profile)
+        self.signals = Signals(gate or Gate(), LossTracker(vocab_size, window))
+        self._lexicon, self._profile = lexicon, profile
         self.status_every = status_every
         self.verdict: Verdict | None = None
         self._unwritten: set[str] = set()  # files whose last writing failed
@@ -178,9 +182,9 @@ class Monitor:
             if step != self._sample_step:
                 self._sample_step, self._index = step, 0
             halted, now = self.gate.halted, time.time()
-            for text, prompt in pairs:
-                verdict = self._judge(text, prompt, step, now)
-            self.signals.compare(pairs)
+            judged = [self._judge(text, prompt, step, now) for text, prompt in pairs]
+            self.signals.samples.update_between(compare((scores, tokens) for scores, tokens, _ in judged))
+            verdict = judged[-1][-1]
             fired = self.gate.halted and not halted
             if fired:
                 log.warning("%s: %s %s", self.folder, verdict.reason, self.signals.diagnosis.sentence)
@@ -295,7 +299,7 @@ class Monitor:
             self._take_back(list(call))
 
     def _take_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        pairs = []
+        samples = []
         for row in rows:
             step = row["step"]
             if row.get("event") == ACKNOWLEDGED:
@@ -303,14 +307,15 @@ class Monitor:
             elif row.get("event") == RESTART:
                 self.gate.restart()
             elif "text" in row:
-                pairs.append((row["text"], row.get("prompt")))
-                self.signals.judge(*pairs[-1], step, row["index"])
+                scores, tokens = self._score(row["text"], row.get("prompt"))
+                samples.append((scores, tokens))
+                self.signals.judge(scores, step, row["index"])
                 self._last_step = step
             elif "loss" in row:
                 loss = math.nan if row["loss"] is None else row["loss"]
                 self.signals.loss.update(step, loss, row.get("source"))
                 self._last_step = step
-        self.signals.compare(pairs)
+        self.signals.samples.update_between(compare(samples))
 
     def _load_state(self) -> tuple[int, int]:
         """Return the bytes of metrics and samples that the saved state knows of."""
@@ -328,8 +333,11 @@ class Monitor:
             ) from error
         return ends
 
-    def _judge(self, text: str, prompt: str | None, step: int, now: float) -> Verdict:
-        scores, verdict = self.signals.judge(text, prompt, step, self._index)
+    def _judge(
+        self, text: str, prompt: str | None, step: int, now: float
+    ) -> tuple[Scores, list[str], Verdict]:
+        scores, tokens = self._score(text, prompt)
+        verdict = self.signals.judge(scores, step, self._index)
         row = {
             "format": FORMAT,
             "step": step,
@@ -343,7 +351,12 @@ class Monitor:
         }
         self._index += 1
         self._record(SAMPLES, lambda: self._samples.append(row))
-        return verdict
+        return scores, tokens, verdict
+
+    def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
+        cleaned = clean(text, prompt)
+        tokens = tokenize(cleaned)
+        return score_tokens(cleaned, tokens, self._lexicon, self._profile), tokens
 
     def _take_step(self, step: int) -> int:
         """Return the step as a plain number; where steps go back, mark a restart."""

@@ -4,11 +4,13 @@ Source: docs/signals.md, "The sample signal".
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from statistics import fmean
 from typing import Any
 
 from coherence.diagnosis import SamplesState
+from coherence.diversity import between_samples
 from coherence.gate import Verdict
 from coherence.scores import Scores
 
@@ -17,6 +19,9 @@ RECENT = 8
 
 ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
 """Alike: sharing more than half of what they could, on average over three steps or more."""
+
+COMPARED = 64
+"""Of a step with more samples than that the first ones are compared with each other."""
 
 HIGH = 60.0
 """English was high when it stood, on average over the last samples, at twice the threshold."""
@@ -105,3 +110,17 @@ class SampleTracker:
         if len(self._between) >= ALIKE_STEPS and fmean(self._between) < ALIKE_BELOW:
             return "alike"
         return "some low" if any(self._low) else "coherent"
+
+
+def compare(samples: Iterable[tuple[Scores, list[str]]]) -> float | None:
+    """Return the diversity between those samples of one step that are long enough to judge.
+
+    Args:
+        samples: of the step, each with its scores and its tokens; those beyond `COMPARED` are left out.
+
+    >>> from coherence import score
+    >>> samples = [(score(text), text.split()) for text in ("a b c d e f g h i j", "k l m n o p q r s t")]
+    >>> compare(samples)
+    100.0
+    """
+    return between_samples([tokens for scores, tokens in islice(samples, COMPARED) if scores.scorable])

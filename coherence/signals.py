@@ -3,18 +3,14 @@
 Source: docs/signals.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from coherence.diagnosis import Diagnosis, diagnose
-from coherence.diversity import between_samples
 from coherence.gate import Gate, Verdict
-from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker
-from coherence.profile import Profile
 from coherence.samples import SampleTracker
-from coherence.scores import Scores, score
-from coherence.text import clean, tokenize
+from coherence.scores import Scores
 
 
 class Signals:
@@ -25,37 +21,24 @@ class Signals:
         samples: names the state of the last samples.
         loss: follows the loss; update it directly.
 
+    >>> from coherence import score
     >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
     >>> signals.loss.update(step=100, loss=3.43)
-    >>> text = "The cat sat by the door and waited for the rain to stop."
-    >>> scores, verdict = signals.judge(text, None, step=100, index=0)
-    >>> verdict.low, signals.diagnosis.action
+    >>> scores = score("The cat sat by the door and waited for the rain to stop.")
+    >>> signals.judge(scores, step=100, index=0).low, signals.diagnosis.action
     (False, 'continue')
     """
 
-    def __init__(
-        self, gate: Gate, loss: LossTracker, lexicon: Lexicon | None = None, profile: Profile | None = None
-    ) -> None:
+    def __init__(self, gate: Gate, loss: LossTracker) -> None:
         self.gate = gate
         self.loss = loss
         self.samples = SampleTracker(gate.threshold)
-        self._lexicon = lexicon
-        self._profile = profile
 
-    def judge(self, text: str, prompt: str | None, step: int, index: int) -> tuple[Scores, Verdict]:
-        """Score a sample and put it to the gate."""
-        scores = score(text, prompt, self._lexicon, self._profile)
+    def judge(self, scores: Scores, step: int, index: int) -> Verdict:
+        """Put the scores of a sample to the gate, and to the sample signal."""
         verdict = self.gate.update(scores, step, index)
         self.samples.update(scores, verdict)
-        return scores, verdict
-
-    def compare(self, samples: Sequence[tuple[str, str | None]]) -> float | None:
-        """Take the texts and prompts of one step, when it is over; return the diversity between them."""
-        if len(samples) < 2:
-            return None
-        diversity = between_samples([tokenize(clean(text, prompt)) for text, prompt in samples])
-        self.samples.update_between(diversity)
-        return diversity
+        return verdict
 
     @property
     def diagnosis(self) -> Diagnosis:
