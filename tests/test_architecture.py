@@ -24,11 +24,12 @@ FLOORS = (
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
     {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
-    | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.samples"},
+    | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
+    | {"readers.formats", "readers.jsonl", "readers.storage"},
     # ways in and out
     {"cli", "commands", "terminal"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
-    | {"trainers.keras", "trainers.lightning", "trainers.torch_loop"},
+    | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
 )
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 

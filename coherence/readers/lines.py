@@ -1,17 +1,23 @@
 """Lines of a file that may hold anything: bounded in length, decoded strictly, bad ones noted."""
 
+import codecs
+import io
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from coherence.readers import storage
 from coherence.records import Problem
 
 LONGEST_LINE = 16 * 2**20
 """Bytes; a longer line is no sample but a broken file, and is passed over without being held."""
+
+HEAD = 2**16
+"""Bytes that are looked at to tell what a file is."""
 
 LARGEST_STEP = 2**53
 """No run gets there; beyond it a number read as a float is no longer the one that was written."""
@@ -35,6 +41,44 @@ class Part(NamedTuple):
     end: int | None = None
 
 
+class Head(NamedTuple):
+    """What tells the format of a file: its path, and how it begins.
+
+    Attributes:
+        path: of the file, local or a URL.
+        raw: its first bytes, decompressed.
+        text: the same as text; what is no UTF-8 is replaced.
+        whole: whether that is all of the file.
+    """
+
+    path: str
+    raw: bytes
+    text: str
+    whole: bool
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines that are not blank, stripped; a last one that is cut off is left out if others stand."""
+        found = self.text.splitlines()
+        kept = found[:-1] if len(found) > 1 and not self.whole else found
+        return [line for line in map(str.strip, kept) if line]
+
+
+def read_head(path: str) -> Head:
+    """Read the beginning of a file; of compressed data that is cut off or damaged, what there is.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no regular file, or the extra is missing that opens it.
+    """
+    raw = b""
+    with storage.open_bytes(path) as file, suppress(*storage.BROKEN):
+        while len(raw) <= HEAD and (more := cast(io.BufferedReader, file).read1(HEAD + 1 - len(raw))):
+            raw += more
+    text = raw[:HEAD].decode("utf-8", errors="replace").removeprefix("\ufeff")
+    return Head(path, raw[:HEAD], text, whole=len(raw) <= HEAD)
+
+
 @dataclass
 class Problems:
     """Lines that could not be used: all counted, the first of them kept."""
@@ -50,62 +94,94 @@ class Problems:
 
 
 def file_name(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that can be written as JSON: bytes that are no UTF-8 are replaced."""
+    """Return a path as text that can be written as JSON: bytes that are no UTF-8 are replaced.
+
+    The copy of standard input goes by `-`.
+    """
+    if os.fspath(path).endswith(storage.SPOOLED):
+        return "-"
     return os.fsencode(path).decode("utf-8", errors="replace")
 
 
 def read_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 file with their numbers, from 1, blank ones left out.
+    """Yield the lines of a UTF-8 file with their numbers, from 1, stripped, blank ones left out.
 
-    Compressed data that is cut off or damaged is noted; the lines before it count.
+    A line that is no UTF-8 is noted and passed over. Compressed data that is cut off or damaged is noted;
+    the lines before it count.
+    """
+    for number, raw in raw_lines(part, problems):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            problems.add(part.path, number, _not_utf8(error))
+            continue
+        if line:
+            yield number, line
+
+
+def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a UTF-8 file as they are, with their ends and the blank ones.
+
+    For formats whose records go over several lines, where to pass over one would spoil the others: what is
+    no UTF-8 is noted and replaced.
+    """
+    for number, raw in raw_lines(part, problems):
+        try:
+            yield number, raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            problems.add(part.path, number, f"{_not_utf8(error)}, read as \ufffd")
+            yield number, raw.decode("utf-8", errors="replace")
+
+
+def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that begin in the part as bytes, with their numbers, from 1.
+
+    A line that is too long is noted and passed over, without being held. So is the end of compressed data
+    that is cut off or damaged.
     """
     number = 0
     with storage.open_bytes(part.path) as file:
         try:
-            for raw in _raw_lines(file, part):
+            for raw, size in _sized_lines(file, part):
                 number += 1
-                line = _decoded(raw, part.path, number, file, problems)
-                if line:
-                    yield number, line
+                if size > LONGEST_LINE:
+                    message = f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one"
+                    problems.add(part.path, number, message)
+                else:
+                    yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         except storage.BROKEN as error:
             problems.add(part.path, number + 1, f"the compressed data ends here, cut off or damaged: {error}")
 
 
-def _raw_lines(file: BinaryIO, part: Part) -> Iterator[bytes]:
-    """Yield the lines that begin in the part, each at most a byte longer than a line may be."""
+def _sized_lines(file: BinaryIO, part: Part) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines that begin in the part, cut at what a line may have, and their sizes."""
     at = part.start
     if at:  # a line that begins before belongs to the part before, which reads it to its end
         file.seek(at - 1)
-        at += _skip_line(file.readline) - 1
+        at += _skip_line(file) - 1
     while part.end is None or at < part.end:
-        raw = file.readline(LONGEST_LINE + 1)
+        raw = file.readline(LONGEST_LINE)
         if not raw:
             return
-        yield raw
-        at = file.tell() if part.end is not None else at
+        size = len(raw)
+        if size == LONGEST_LINE and not raw.endswith(b"\n"):
+            size += _skip_line(file)
+        yield raw, size
+        at += size
 
 
-def _decoded(raw: bytes, path: str, number: int, file: BinaryIO, problems: Problems) -> str:
-    """Return a line as text, stripped; nothing of one that cannot be used, which is noted."""
-    if len(raw) > LONGEST_LINE:
-        size = len(raw) + (0 if raw.endswith(b"\n") else _skip_line(file.readline))
-        problems.add(path, number, f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one")
-        return ""
-    try:
-        return raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-    except UnicodeDecodeError as error:
-        problems.add(path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
-        return ""
-
-
-def _skip_line(readline: Any) -> int:
+def _skip_line(file: BinaryIO) -> int:
     """Read on to the end of the line; return how many bytes that were."""
     size = 0
-    while rest := readline(2**16):
+    while rest := file.readline(2**16):
         size += len(rest)
         if rest.endswith(b"\n"):
             break
     return size
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
 
 
 def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -114,7 +190,7 @@ def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.add(part.path, number, f"not JSON: {_why_not_json(error)}")
+            problems.add(part.path, number, f"not JSON: {why_not_json(error)}")
             continue
         if isinstance(value, dict):
             yield number, value
@@ -122,10 +198,23 @@ def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[
             problems.add(part.path, number, f"not a JSON object but {type(value).__name__}")
 
 
-def _why_not_json(error: ValueError | RecursionError) -> str:
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """Return what is the matter with what is no JSON, in few words."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at character {error.pos + 1}"
     return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+
+
+def is_json_object(line: str) -> bool:
+    """Tell whether a line is a JSON object.
+
+    >>> is_json_object('{"step": 1}'), is_json_object("{'step': 1}"), is_json_object("[1]")
+    (True, False, False)
+    """
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -18,6 +18,8 @@ LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
 TIME = ("time", "timestamp")
 RUN = ("run", "run_id", "run_name")
 
+_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, "source", "grad_norm")
+
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
 
@@ -30,7 +32,8 @@ def samples_of(
     """Yield the samples of rows and their lines, in the order of the file.
 
     Once a row has told its step, one that does not is a problem; before, and where none tells it, the step
-    is None.
+    is None. A row of losses, without any of the keys of a text, is passed over in silence, unless there is
+    nothing else.
 
     Args:
         rows: of the file, each with the line where it begins.
@@ -38,8 +41,12 @@ def samples_of(
         problems: takes the rows that could not be used.
         prompt_field: the name under which the prompt stands, where it is none of the usual.
     """
-    with_steps = False
-    for line, row in rows:
+    with_steps, passed_over, found = False, 0, False
+    for line, row in _expanded(rows, TEXT, path, problems):
+        if _is_loss_alone(row):
+            passed_over = passed_over or line
+            continue
+        found = True
         try:
             sample = to_sample(row, Origin(file=file_name(path), line=line), prompt_field)
             if with_steps:
@@ -51,6 +58,30 @@ def samples_of(
             problems.add(path, line, f"no {shown(prompt_field)}, which was named as the prompt")
         with_steps = with_steps or sample.step is not None
         yield sample
+    if passed_over and not found:
+        problems.add(path, passed_over, f"losses and no text: none of the keys {', '.join(TEXT)}")
+
+
+def _is_loss_alone(row: Row) -> bool:
+    return not any(key in row for key in TEXT) and any("loss" in key for key in row)
+
+
+def _expanded(
+    rows: Iterable[tuple[int, Row]], keys: tuple[str, ...], path: str, problems: Problems
+) -> Iterator[tuple[int, Row]]:
+    """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
+    for line, row in rows:
+        value = first_of(row, keys)
+        if not isinstance(value, list) or is_chat(value):
+            yield line, row
+            continue
+        columns = {key: row[key] for key in _READ if isinstance(row.get(key), list) and not is_chat(row[key])}
+        if len(set(map(len, columns.values()))) > 1:
+            lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
+            problems.add(path, line, f"columns of unequal length: {lengths}")
+            continue
+        for values in zip(*columns.values(), strict=True):
+            yield line, {**row, **dict(zip(columns, values, strict=True))}
 
 
 def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Sample:
@@ -130,7 +161,7 @@ def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) ->
     Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
     them in. A loss that is not finite is yielded, and noted.
     """
-    for line, row in rows:
+    for line, row in _expanded(rows, STEP, path, problems):
         try:
             loss_row = to_loss_row(row, Origin(file=file_name(path), line=line))
         except ValueError as error:

@@ -4,20 +4,27 @@ A path is a string: a local path, or a URL such as `s3://bucket/run` that the fs
 `remote`). What a file is compressed with its first bytes say: gzip, bzip2, xz, or zstd (extra `zstd`).
 """
 
+import atexit
 import bz2
+import glob
 import gzip
 import importlib
 import io
 import lzma
 import os
+import shutil
 import stat
+import tempfile
 import zlib
 from typing import Any, BinaryIO, cast
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
+SPOOLED = "coherence-standard-input"
+"""The name of a copy of standard input."""
+
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What reading compressed data raises that was cut off or damaged; for zstd it is the first."""
+"""What reading compressed data raises that was cut off or damaged; for bzip2 and zstd it is the first."""
 
 
 def is_url(path: str) -> bool:
@@ -43,7 +50,7 @@ def open_bytes(path: str) -> BinaryIO:
     if kind == "gzip":
         return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
     if kind == "bzip2":
-        return cast(BinaryIO, bz2.BZ2File(raw))
+        return _Decoded(bz2.BZ2File(raw), raw, OSError).buffered()
     if kind == "xz":
         return cast(BinaryIO, lzma.LZMAFile(raw))
     return _unzstd(path, raw) if kind == "zstd" else raw
@@ -52,7 +59,7 @@ def open_bytes(path: str) -> BinaryIO:
 def open_raw(path: str) -> BinaryIO:
     """Open a file for reading, as its bytes are stored."""
     if is_url(path):
-        return cast(BinaryIO, file_system(path).open(path, "rb"))
+        return cast(BinaryIO, io.BufferedReader(file_system(path).open(path, "rb")))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError(f"{path}: not a regular file")
     return open(path, "rb")
@@ -86,9 +93,55 @@ def names_in(folder: str) -> list[str]:
     return sorted({str(entry).rstrip("/").rpartition("/")[2] for entry in entries} - {""})
 
 
+def bare_name(path: str) -> str:
+    """Return the name of a file in small letters, without what says that it is compressed.
+
+    >>> bare_name("s3://bucket/run/Samples-100.txt.gz"), bare_name("samples.jsonl")
+    ('samples-100.txt', 'samples.jsonl')
+    """
+    name = path.replace(os.sep, "/").rpartition("/")[2].lower()
+    return next(
+        (name.removesuffix(end) for end in (".gz", ".bz2", ".xz", ".zst") if name.endswith(end)), name
+    )
+
+
 def join(folder: str, name: str) -> str:
     """Return the path of a name in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)
+
+
+def parent(path: str) -> str:
+    """Return the folder that a file or a folder lies in.
+
+    >>> parent("runs/exp7/"), parent("samples.jsonl"), parent("s3://bucket/run")
+    ('runs', '.', 's3://bucket')
+    """
+    if is_url(path):
+        return path.rstrip("/").rpartition("/")[0]
+    return join(path, "..") if path in (".", "..") else os.path.dirname(path.rstrip(os.sep)) or "."
+
+
+def matching(pattern: str) -> list[str]:
+    """Return the paths that match a pattern such as `runs/*/samples.jsonl`, sorted."""
+    if not is_url(pattern):
+        return sorted(glob.glob(pattern, recursive=True))
+    system = file_system(pattern)
+    return sorted(system.unstrip_protocol(path) for path in system.glob(pattern))
+
+
+def spooled(stream: BinaryIO) -> str:
+    """Return the path of a copy of a stream, which is removed when the process ends.
+
+    Standard input can be read once, and an audit reads a file several times. `lines.file_name` shows the
+    copy as `-`.
+    """
+    folder = tempfile.mkdtemp(prefix="coherence-")
+    path = os.path.join(folder, SPOOLED)
+    with open(path, "wb") as copy:
+        shutil.copyfileobj(stream, copy)
+    owner = os.getpid()  # a child that was forked leaves the copy alone
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    return path
 
 
 def file_system(path: str) -> Any:
@@ -109,25 +162,29 @@ def _unzstd(path: str, raw: BinaryIO) -> BinaryIO:
         zstandard = importlib.import_module("zstandard")
     except ImportError as error:
         raise ValueError(f"{path}: zstd needs zstandard: pip install 'coherence[zstd]'") from error
-    return cast(BinaryIO, io.BufferedReader(_Unzstd(zstandard, raw)))
+    decoded = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    return _Decoded(decoded, raw, zstandard.ZstdError).buffered()
 
 
-class _Unzstd(io.RawIOBase):
-    """Reads zstd frames one after another; data that is cut off or damaged is an EOFError, as for gzip."""
+class _Decoded(io.RawIOBase):
+    """Reads what a decoder gives; for data that is cut off or damaged it raises EOFError, as gzip does."""
 
-    def __init__(self, zstandard: Any, raw: BinaryIO) -> None:
-        self._error = zstandard.ZstdError
-        self._raw = raw
-        self._reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    def __init__(self, decoded: Any, raw: BinaryIO, damaged: type[Exception]) -> None:
+        self._decoded, self._raw, self._damaged = decoded, raw, damaged
+
+    def buffered(self) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(self))
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         try:
-            return int(self._reader.readinto(buffer))
-        except self._error as error:
-            raise EOFError(f"zstd: {error}") from error
+            return int(self._decoded.readinto(buffer))
+        except self._damaged as error:
+            if getattr(error, "errno", None) is not None:  # the disk's fault, not the data's
+                raise
+            raise EOFError(str(error)) from error
 
     def close(self) -> None:
         self._raw.close()

@@ -1,0 +1,49 @@
+"""JSON lines: an object a line, under the keys that trainers use.
+
+An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "completion": ["a", "b"]}`.
+"""
+
+from collections.abc import Iterator
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import Head, Part, Problems, is_json_object, read_objects
+from coherence.records import Event, LossRow, Sample
+
+NAME = "JSON lines"
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether the first line, or half of them, are JSON objects; under the name of the format, any."""
+    lines = head.lines
+    found = [is_json_object(line) for line in lines]
+    if len(lines) == 1 and not head.whole:  # a line longer than what was read of it
+        return lines[0].startswith('{"')
+    named = storage.bare_name(head.path).endswith((".jsonl", ".ndjson"))
+    return any(found) and (named or found[0] or 2 * sum(found) >= len(found))
+
+
+def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+    """Yield the samples of a part of a file."""
+    return rows.samples_of(read_objects(part, problems), part.path, problems, prompt_field)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of a part of a file."""
+    return rows.losses_of(read_objects(part, problems), part.path, problems)
+
+
+def events(part: Part) -> Iterator[Event]:
+    """Yield what a run folder's own rows tell of besides losses; what is not usable `losses` says."""
+    for _, row in read_objects(part, Problems()):
+        if (event := rows.to_event(row)) is not None:
+            yield event
+
+
+def parts(path: str, size: int) -> list[Part]:
+    """Return the parts of a file, each of about `size` bytes; what is compressed cannot be divided."""
+    with storage.open_raw(path) as file:
+        compressed = storage.compression(file.read(6)) is not None
+    end = storage.size(path)
+    if compressed or end <= size:
+        return [Part(path)]
+    return [Part(path, start, min(start + size, end)) for start in range(0, end, size)]
