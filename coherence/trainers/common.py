@@ -4,9 +4,17 @@ Source: docs/trainers/.
 """
 
 import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from coherence.gate import Verdict
 from coherence.monitor import Monitor
+
+T = TypeVar("T")
+Sample = Callable[[Any, int], Sequence[str]]
+"""Draws samples: takes the model and the step, returns what the model wrote, without the prompts."""
+Send = Callable[[Any], Any]
+"""Gives every rank the value of rank 0: all call it, each with its own."""
 
 WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
 
@@ -69,3 +77,31 @@ def say_halt(verdict: Verdict) -> None:
     >>> say_halt(Verdict(True, True, True, 5, 5, 2500, (), "5 samples in a row scored below 30"))
     """
     log.warning("training stops at step %d: %s", verdict.step, verdict.reason)
+
+
+def from_rank_zero(monitor: Monitor | None, work: Callable[[Monitor], T], send: Send) -> T:
+    """Return what `work(monitor)` returns on rank 0, on every rank; the others have None for a monitor.
+
+    Raises:
+        RuntimeError: rank 0 has no monitor, or, on the other ranks, its work has failed. Rank 0 raises what
+            the work raised: none is left waiting.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
+    ...     from_rank_zero(monitor, lambda monitor: monitor.gate.patience, send=lambda value: value)
+    5
+    """
+    failed: Exception | None = None
+    answer: tuple[T | None, str | None] = None, "rank 0 has no monitor; expected it to have one"
+    if monitor is not None:
+        try:
+            answer = work(monitor), None
+        except Exception as error:  # whatever it is, the other ranks wait for an answer
+            failed, answer = error, (None, f"rank 0 failed: {type(error).__name__}: {error}")
+    result, failure = send(answer)
+    if failed is not None:
+        raise failed
+    if failure is not None:
+        raise RuntimeError(failure)
+    found: T = result
+    return found

@@ -6,10 +6,9 @@ Source: docs/trainers/keras.md.
 # ruff: noqa: ARG002 - the arguments are those that `fit` hands to every callback
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from coherence.monitor import Monitor
-from coherence.trainers.common import begin, check_every, missing, say_halt
+from coherence.trainers.common import Sample, begin, check_every, missing, say_halt
 
 try:
     import keras
@@ -39,12 +38,10 @@ class CoherenceCallback(keras.callbacks.Callback):
     ...     callback = CoherenceCallback(monitor, sample=lambda model, step: ["..."], every=500)
     """
 
-    def __init__(self, monitor: Monitor, sample: Any, every: int = 500, warmup: int | None = None) -> None:
+    def __init__(self, monitor: Monitor, sample: Sample, every: int = 500, warmup: int | None = None) -> None:
         super().__init__()
-        self.monitor = monitor
-        self.sample = sample
-        self.every = check_every(every)
-        self.warmup = warmup
+        self.monitor, self.sample = monitor, sample
+        self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._batches = 0  # of this epoch
         self._total = 0.0  # of their losses
@@ -73,18 +70,14 @@ class CoherenceCallback(keras.callbacks.Callback):
             self.monitor.loss(self._step, (total - self._total) / taken)
             self._total = total
         if self._step // self.every > before // self.every:
-            self._check()
-
-    def _check(self) -> None:
-        verdict = self.monitor.sample(self._step, self._draw())
-        if verdict.halt:
-            say_halt(verdict)
-            self.model.stop_training = True
+            verdict = self.monitor.sample(self._step, self._draw())
+            if verdict.halt:
+                say_halt(verdict)
+                self.model.stop_training = True
 
     def _draw(self) -> Sequence[str]:
         if keras.backend.backend() != "torch":
-            texts: Sequence[str] = self.sample(self.model, self._step)
-            return texts
+            return self.sample(self.model, self._step)
         from coherence.trainers.torch_loop import sample_safely  # the other backends need no torch
 
         return sample_safely(self.model, lambda model: self.sample(model, self._step))

@@ -10,14 +10,14 @@ from statistics import fmean
 from typing import Any
 
 from coherence.monitor import Monitor
-from coherence.trainers.common import begin, check_every, log, missing, say_halt
+from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError as error:
     raise missing("lightning", "lightning") from error
 
-from coherence.trainers.torch_loop import Sample, check, from_rank_zero
+from coherence.trainers.torch_loop import check
 
 
 class CoherenceCallback(Callback):
@@ -51,11 +51,8 @@ class CoherenceCallback(Callback):
         loss: str = "loss",
         warmup: int | None = None,
     ) -> None:
-        self.monitor = monitor
-        self.sample = sample
-        self.every = check_every(every)
-        self.loss = loss
-        self.warmup = warmup
+        self.monitor, self.sample, self.loss = monitor, sample, loss
+        self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._losses: list[float] = []  # of the batches since the last step
 
@@ -79,11 +76,8 @@ class CoherenceCallback(Callback):
         Raises:
             HaltedRun: the run was halted.
         """
-        monitor, steps = self.monitor, trainer.estimated_stepping_batches
-        from_rank_zero(
-            None if monitor is None else lambda: begin(monitor, self.warmup, steps),
-            trainer.strategy.broadcast,
-        )
+        steps, send = trainer.estimated_stepping_batches, trainer.strategy.broadcast
+        from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps), send)
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
         self._step, self._losses = trainer.global_step, []
@@ -100,7 +94,10 @@ class CoherenceCallback(Callback):
             self.monitor.loss(self._step, fmean(self._losses))
         self._losses = []
         if self._step // self.every > before // self.every:
-            self._check(trainer, pl_module)
+            verdict = check(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
+            if verdict.halt:
+                say_halt(verdict)
+                trainer.should_stop = True
 
     def _note_loss(self, trainer: Trainer, pl_module: LightningModule, outputs: Any) -> None:
         value = outputs.get(self.loss) if isinstance(outputs, Mapping) else outputs
@@ -108,9 +105,3 @@ class CoherenceCallback(Callback):
             # Lightning has divided the loss it optimizes by the number of accumulated batches.
             divided = self.loss == "loss" and pl_module.automatic_optimization
             self._losses.append(float(value) * (trainer.accumulate_grad_batches if divided else 1))
-
-    def _check(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        verdict = check(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
-        if verdict.halt:
-            say_halt(verdict)
-            trainer.should_stop = True

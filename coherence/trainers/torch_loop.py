@@ -3,12 +3,12 @@
 Source: docs/trainers/torch_loop.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from coherence.gate import Verdict
 from coherence.monitor import Monitor
-from coherence.trainers.common import missing
+from coherence.trainers.common import Sample, Send, from_rank_zero, missing
 
 try:
     import torch
@@ -17,8 +17,6 @@ except ImportError as error:
     raise missing("torch_loop", "torch") from error
 
 T = TypeVar("T")
-Sample = Callable[[Any, int], Sequence[str]]
-"""Draws samples: takes the model and the step, returns what the model wrote, without the prompts."""
 
 
 def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: Any = None) -> T:
@@ -28,12 +26,8 @@ def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: A
     are afterwards as they were, also when `draw` fails: the loss curve is the one without sampling.
     Python's and numpy's random numbers are not touched; a `draw` that uses them keeps its own generator.
 
-    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Dropout().eval()).train(False)
-    >>> before = torch.random.get_rng_state()
-    >>> sample_safely(model, lambda model: torch.rand(3).shape)
-    torch.Size([3])
-    >>> bool((torch.random.get_rng_state() == before).all())
-    True
+    >>> sample_safely(nn.Dropout(), lambda model: model.training)
+    False
     """
     modes = [(module, module.training) for module in model.modules()]
     side = getattr(tokenizer, "padding_side", None)
@@ -76,43 +70,13 @@ def broadcast_verdict(verdict: Verdict | None) -> Verdict:
     return verdict
 
 
-def from_rank_zero(work: Callable[[], T] | None, send: Callable[[Any], Any] = broadcast) -> T:
-    """Do the work on rank 0 and return its result on every rank; the others pass None for the work.
-
-    Args:
-        work: called without arguments.
-        send: gives every rank the value of rank 0.
-
-    Raises:
-        RuntimeError: on the other ranks, when the work has failed on rank 0, or there was none. Rank 0
-            raises what the work raised: none is left waiting.
-
-    >>> from_rank_zero(lambda: 6 * 7)
-    42
-    """
-    failed: Exception | None = None
-    answer: tuple[T | None, str | None] = None, "rank 0 has no monitor; expected it to have one"
-    if work is not None:
-        try:
-            answer = work(), None
-        except Exception as error:  # whatever it is, the other ranks wait for an answer
-            failed, answer = error, (None, f"rank 0 failed: {type(error).__name__}: {error}")
-    result, failure = send(answer)
-    if failed is not None:
-        raise failed
-    if failure is not None:
-        raise RuntimeError(failure)
-    found: T = result
-    return found
-
-
 def check(
     monitor: Monitor | None,
     step: int,
     model: nn.Module,
     sample: Sample,
     tokenizer: Any = None,
-    send: Callable[[Any], Any] = broadcast,
+    send: Send = broadcast,
 ) -> Verdict:
     """Sample and judge on rank 0; return the same verdict on every rank.
 
@@ -131,9 +95,8 @@ def check(
     ...     check(monitor, 100, nn.Linear(2, 2), lambda model, step: ["Budy Budy Budy Budy"]).streak
     1
     """
-    if monitor is None:
-        return from_rank_zero(None, send)
-    judge = monitor.sample
-    return from_rank_zero(
-        lambda: judge(step, sample_safely(model, lambda model: sample(model, step), tokenizer)), send
-    )
+
+    def judge(monitor: Monitor) -> Verdict:
+        return monitor.sample(step, sample_safely(model, lambda model: sample(model, step), tokenizer))
+
+    return from_rank_zero(monitor, judge, send)

@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coherence import Gate
+from coherence.monitor import Monitor
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -71,6 +73,18 @@ def script() -> Callable[..., Callable[[Any, int], list[str]]]:
         return draw
 
     return make
+
+
+@pytest.fixture
+def reason() -> str:
+    """Why the gate halts a run whose every second step is sampled, and low from step 6 on."""
+    return "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+@pytest.fixture
+def monitor(tmp_path: Path) -> Iterator[Monitor]:
+    with Monitor(tmp_path / "run", vocab_size=256) as monitor:
+        yield monitor
 
 
 @pytest.fixture(params=[(0, None, 2), (0, 0, 0), (0, 7, 7), (5, None, 5)], ids=str)

@@ -19,9 +19,9 @@ from torch import nn
 
 from coherence.gate import Verdict
 from coherence.monitor import Monitor
-from coherence.trainers.torch_loop import broadcast_verdict, check, from_rank_zero, sample_safely
+from coherence.trainers.common import from_rank_zero
+from coherence.trainers.torch_loop import broadcast, broadcast_verdict, check, sample_safely
 
-REASON = "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
 SECONDS = 120.0  # far more than it takes; a hang is what would use them up
 
 
@@ -94,8 +94,8 @@ class TestSampleSafely:
 
 
 class TestOneProcess:
-    def test_the_verdict_is_itself(self) -> None:
-        verdict = Verdict(True, True, True, 5, 5, 14, (), REASON)
+    def test_the_verdict_is_itself(self, reason: str) -> None:
+        verdict = Verdict(True, True, True, 5, 5, 14, (), reason)
         assert broadcast_verdict(verdict) is verdict
 
     def test_no_verdict_is_an_error(self) -> None:
@@ -106,15 +106,14 @@ class TestOneProcess:
         with pytest.raises(RuntimeError, match="rank 0 has no monitor"):
             check(None, 1, nn.Linear(1, 1), lambda _model, _step: ["..."])
 
-    def test_an_error_is_raised_as_it_is(self) -> None:
+    def test_an_error_is_raised_as_it_is(self, monitor: Monitor) -> None:
         with pytest.raises(ZeroDivisionError):
-            from_rank_zero(lambda: 1 // 0)
+            from_rank_zero(monitor, lambda _monitor: 1 // 0, broadcast)
 
-    def test_samples_are_judged_at_their_step(self, tmp_path: Path) -> None:
-        with Monitor(tmp_path) as monitor:
-            verdict = check(monitor, 7, nn.Linear(1, 1), lambda _model, step: [f"Budy {step} " * 9])
+    def test_samples_are_judged_at_their_step(self, monitor: Monitor) -> None:
+        verdict = check(monitor, 7, nn.Linear(1, 1), lambda _model, step: [f"Budy {step} " * 9])
         assert (verdict.step, verdict.low, verdict.streak) == (7, True, 1)
-        assert "Budy 7" in (tmp_path / "samples.jsonl").read_text()
+        assert "Budy 7" in (monitor.folder / "samples.jsonl").read_text()
 
 
 def free_port() -> int:
@@ -148,10 +147,10 @@ def answers(ended: list[subprocess.CompletedProcess[str]]) -> list[dict[str, Any
 
 
 class TestTwoRanks:
-    def test_stop_at_one_step_for_one_reason(self, tmp_path: Path) -> None:
+    def test_stop_at_one_step_for_one_reason(self, tmp_path: Path, reason: str) -> None:
         assert answers(run_two("check", tmp_path)) == [
-            {"rank": 0, "step": 14, "reason": REASON},
-            {"rank": 1, "step": 14, "reason": REASON},
+            {"rank": 0, "step": 14, "reason": reason},
+            {"rank": 1, "step": 14, "reason": reason},
         ]
 
     def test_an_error_in_sampling_ends_both(self, tmp_path: Path) -> None:
@@ -164,15 +163,15 @@ class TestTwoRanks:
         ended = run_two("none", tmp_path)
         assert all("rank 0 has no monitor" in each.stderr for each in ended)
 
-    def test_of_the_hugging_face_trainer_stop_at_one_step(self, tmp_path: Path) -> None:
+    def test_of_the_hugging_face_trainer_stop_at_one_step(self, tmp_path: Path, reason: str) -> None:
         pytest.importorskip("transformers", reason="the Hugging Face adapter needs transformers")
         pytest.importorskip("accelerate", reason="the Hugging Face Trainer needs accelerate")
         ended = run_two("trainer", tmp_path)
         assert [each["step"] for each in answers(ended)] == [14, 14]
-        assert all(f"training stops at step 14: {REASON}" in each.stderr for each in ended)
+        assert all(f"training stops at step 14: {reason}" in each.stderr for each in ended)
 
-    def test_of_lightning_stop_at_one_step(self, tmp_path: Path) -> None:
+    def test_of_lightning_stop_at_one_step(self, tmp_path: Path, reason: str) -> None:
         pytest.importorskip("lightning", reason="the Lightning adapter needs lightning")
         ended = run_two("lightning", tmp_path)
         assert [each["step"] for each in answers(ended)] == [14, 14]
-        assert all(f"training stops at step 14: {REASON}" in each.stderr for each in ended)
+        assert all(f"training stops at step 14: {reason}" in each.stderr for each in ended)

@@ -58,6 +58,11 @@ def test_the_hugging_face_trainer(tmp_path: Path, tiny: Callable[[], Any], token
     assert (tmp_path / "out" / "checkpoint-20" / "coherence.json").is_file()
 
 
+def test_the_ready_sampler(tmp_path: Path, tiny: Callable[[], Any], tokenizer: Any) -> None:
+    assert not run("sampler", {"model": tiny(), "tokenizer": tokenizer})["verdict"].halt
+    assert (tmp_path / "runs" / "sampled" / "samples.jsonl").read_bytes().count(b"\n") == 2
+
+
 def test_the_lightning_trainer(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the Lightning adapter needs torch")
     lightning = pytest.importorskip("lightning.pytorch", reason="the Lightning adapter needs lightning")

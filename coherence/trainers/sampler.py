@@ -1,0 +1,94 @@
+"""A ready sampler: completions of prompts from a transformers model, for any of the loops.
+
+Source: docs/trainers/sampler.md.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+class Sampler:
+    """Draws completions of prompts from a transformers model, at a temperature.
+
+    Never greedily, nor by beams: those loop in healthy models too. What the model's own generation settings
+    do against repetition is switched off, for it would hide what is looked for.
+
+    Args:
+        tokenizer: of the model.
+        prompts: one sample is drawn for each.
+        max_new_tokens: length of a completion, at most; the model's context ends it earlier.
+        temperature: above 0; 1 is the model's own distribution.
+        top_p: draw among the likeliest tokens that have this share of the probability.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    >>> sampler = Sampler(tokenizer=None, prompts=["The", "Once upon a time"])
+    >>> Sampler(tokenizer=None, prompts=["The"], temperature=0)
+    Traceback (most recent call last):
+    ValueError: temperature 0; expected a number above 0: greedy decoding loops in healthy models too
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompts: Sequence[str],
+        max_new_tokens: int = 200,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+    ) -> None:
+        if not 0 < temperature < math.inf:
+            raise ValueError(
+                f"temperature {temperature!r}; expected a number above 0: greedy decoding loops in healthy "
+                "models too"
+            )
+        if not 0 < top_p <= 1:
+            raise ValueError(f"top_p {top_p!r}; expected a number above 0 and at most 1")
+        if not prompts or isinstance(prompts, str):
+            raise ValueError(f"prompts {prompts!r}; expected a list of one or more")
+        self.tokenizer = tokenizer
+        self.prompts = list(prompts)
+        self.settings = {
+            "do_sample": True,
+            "num_beams": 1,
+            "temperature": temperature,
+            "top_p": top_p,
+            "top_k": 0,
+            "repetition_penalty": 1.0,
+            "no_repeat_ngram_size": 0,
+        }
+        self.max_new_tokens = max_new_tokens
+
+    def __call__(self, model: Any, step: int) -> list[str]:  # noqa: ARG002 - what every sampler is given
+        """Return one completion for each prompt, without the prompt."""
+        import torch  # whoever has such a model has it; the arguments are checked without
+
+        rows = [self._encode(prompt) for prompt in self.prompts]
+        width = max(map(len, rows))
+        pad = self._first("pad_token_id", "eos_token_id", "bos_token_id")
+        device = next(model.parameters()).device
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+        length = min(self.max_new_tokens, max(1, _context(model) - width))
+        out = model.generate(
+            input_ids=ids, attention_mask=mask, pad_token_id=pad, max_new_tokens=length, **self.settings
+        )
+        start = 0 if getattr(model.config, "is_encoder_decoder", False) else width
+        texts: list[str] = self.tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
+        return texts
+
+    def _encode(self, prompt: str) -> list[int]:
+        """The prompt's tokens, at least one: an empty prompt is the beginning of a text."""
+        ids: list[int] = list(self.tokenizer(prompt)["input_ids"])
+        return ids or [self._first("bos_token_id", "eos_token_id", "pad_token_id")]
+
+    def _first(self, *names: str) -> int:
+        found = (getattr(self.tokenizer, name, None) for name in names)
+        return next((token for token in found if token is not None), 0)
+
+
+def _context(model: Any) -> int:
+    """How many tokens the model can hold."""
+    return getattr(model.config, "max_position_embeddings", None) or sys.maxsize
