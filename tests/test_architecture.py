@@ -26,7 +26,7 @@ FLOORS = (
     {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
     | {"readers.formats", "readers.jsonl", "readers.storage"}
-    | {"readers.parquet", "readers.trainer_state"},
+    | {"readers.parquet", "readers.tensorboard", "readers.trainer_state"},
     # ways in and out
     {"cli", "commands", "terminal"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
