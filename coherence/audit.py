@@ -1,15 +1,20 @@
-"""The audit: samples scored, the gate replayed over them, the loss beside it, all in one report.
+"""The audit: the gate replayed over a run's scores, the loss beside it, all in one report.
 
 Source: docs/report.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
-from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
+
+from coherence.digest import Digest, Survey
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
-from coherence.loss import phases
+from coherence.loss import Phase, phases
+from coherence.losses import Collector, Losses, from_samples
+from coherence.outputs import Output
 from coherence.profile import Profile
 from coherence.records import (
     DiagnosisRecord,
@@ -17,31 +22,61 @@ from coherence.records import (
     FourScores,
     LossRecord,
     LossRow,
+    Origin,
     PhaseRecord,
     Problem,
     Report,
     Sample,
-    ScoredSample,
     Settings,
     ShownSample,
     SourceRecord,
 )
 from coherence.replay import SMMA_WINDOW, Judged, Options, Replay
-from coherence.samples import ALIKE_BELOW
+from coherence.shards import Settings as ScoreSettings
+from coherence.shards import Shard, score_reads, to_read
+from coherence.timeline import Timeline
 
-__all__ = ["Options", "audit"]
+__all__ = ["Options", "audit", "audit_run"]
 
-WORST, BEST = 3, 1
+POINTS = 12 * 500
+"""A longer loss curve is drawn together to so many points before its phases are told."""
+
+
+class Text(NamedTuple):
+    """What a sample says: its text, its prompt, and where it stands."""
+
+    text: str
+    prompt: str | None
+    origin: Origin
+
+
+Texts = Callable[[Sequence[tuple[int, int]]], Mapping[tuple[int, int], Text]]
+"""Finds the texts of samples, each given by its output and its row."""
+
+
+class Told(NamedTuple):
+    """What readers found out about the data, for the report.
+
+    Attributes:
+        notes: in sentences.
+        problem_count: how many lines could not be used.
+        problems: the first of them.
+        events: what was done to the run.
+        partial: whether the audit was broken off.
+    """
+
+    notes: Sequence[str] = ()
+    problem_count: int = 0
+    problems: Sequence[Problem] = ()
+    events: Sequence[Event] = ()
+    partial: bool = False
 
 
 def audit(
     samples: Iterable[Sample],
-    losses: Sequence[LossRow] = (),
+    losses: Iterable[LossRow] = (),
     options: Options | None = None,
-    notes: Sequence[str] = (),
-    problem_count: int = 0,
-    problems: Sequence[Problem] = (),
-    events: Sequence[Event] = (),
+    told: Told | None = None,
 ) -> Report:
     """Replay a run from its samples and losses and return the two-signal report.
 
@@ -49,127 +84,156 @@ def audit(
     the one at the halt, or at the end of a run that was not halted.
 
     Args:
-        samples: of the run; at least one.
-        losses: of the run; without any the report speaks of the samples alone.
+        samples: of one run; at least one.
+        losses: of the run; without any the losses beside the samples count, if there are any.
         options: how to audit.
-        notes: what readers found out about the data, for the report.
-        problem_count: how many lines could not be used.
-        problems: the first of them.
-        events: what was done to the run, for the report.
+        told: what readers found out about the data.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
     """
-    replay = Replay(losses, options or Options())
-    replay.run(samples)
-    if not replay.judged:
+    options = options or Options()
+    settings = ScoreSettings(lexicon=options.lexicon, profile=options.profile)
+    reads = [to_read(sample, 0, None, settings)._replace(run="") for sample in samples]
+    # Without segments: what is handed in is one run, whatever the order.
+    output = Output.of(Shard(0, ()), score_reads(reads, settings)._replace(segments=[]))
+    collector = Collector()
+    for row in losses:
+        collector.add(row.step, row.loss, row.source)
+        collector.next_file()  # in any order, as the samples
+
+    def texts(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
+        found = [(place, reads[place[1]]) for place in wanted]
+        return {place: Text(read.sample.text, read.prompt, read.sample.origin) for place, read in found}
+
+    timeline = Timeline([output], "")
+    return audit_run(timeline, collector.losses() if len(collector) else None, options, texts, told or Told())
+
+
+def audit_run(
+    timeline: Timeline,
+    losses: Losses | None,
+    options: Options,
+    texts: Texts,
+    told: Told,
+    see: Sequence[Callable[[Judged], None]] = (),
+) -> Report:
+    """Replay a run whose samples are scored and return the two-signal report.
+
+    Args:
+        timeline: the scored samples.
+        losses: of the run; None for those that stand beside the samples.
+        options: how to audit.
+        texts: finds the texts of the samples to show.
+        told: what readers found out about the data.
+        see: each is shown every sample that was judged, in the order of the steps.
+
+    Raises:
+        ValueError: there is no sample, or an option is out of range.
+    """
+    replay, digest = replay_run(timeline, losses, options, see)
+    shown = texts([(each.output, each.row.row) for each in (*digest.worst, *digest.best)])
+    return _report(replay, digest, timeline, told, shown)
+
+
+def replay_run(
+    timeline: Timeline, losses: Losses | None, options: Options, see: Sequence[Callable[[Judged], None]] = ()
+) -> tuple[Replay, Digest]:
+    """Replay a run whose samples are scored; return the replay and what was kept of the samples.
+
+    Raises:
+        ValueError: there is no sample, or an option is out of range.
+    """
+    replay = Replay(from_samples(timeline) if losses is None else losses, options)
+    digest = Digest(_survey(timeline), options.patience)
+    replay.run(timeline, [digest.see, *see])
+    if digest.first is None:
         raise ValueError("no samples to audit")
-    return _report(replay, [*notes, *_notes(replay)], problem_count, problems, events)
+    return replay, digest
+
+
+def _survey(timeline: Timeline) -> Survey:
+    survey = Survey()
+    for chunk in timeline:
+        survey.samples += len(chunk.rows)
+        survey.compared += int((chunk.rows["compared"] > 0).sum())
+    return survey
 
 
 def _report(
-    replay: Replay,
-    notes: Sequence[str],
-    problem_count: int,
-    problems: Sequence[Problem],
-    events: Sequence[Event],
+    replay: Replay, digest: Digest, timeline: Timeline, told: Told, texts: Mapping[tuple[int, int], Text]
 ) -> Report:
-    judged, halted = replay.judged, replay.halted
-    steps = [each.sample.step for each in judged]
-    ranked = sorted((each for each in judged if each.counts), key=_mean_score)
-    distinct = _distinct(ranked)
-    worst = ([each for each in distinct if each.verdict.low] or distinct)[:WORST]
+    halted = replay.halted
     return Report(
         halt=halted is not None,
         halt_step=halted.verdict.step if halted else None,
         halt_reason=halted.verdict.reason if halted else None,
-        first_low_step=next((each.sample.step for each in judged if each.verdict.low), None),
-        first_step=steps[0],
-        last_step=steps[-1],
-        judged=len(ranked),
-        low=sum(each.verdict.low for each in judged),
-        too_short=len(judged) - len(ranked),
-        fine_after_halt=sum(each.fine and each.verdict.collapsed for each in judged),
-        diagnosis=_diagnosis_record(replay),
-        loss=_loss_record(replay) if replay.losses else None,
-        resume_from=replay.resume_from(),
-        wasted_steps=replay.last_step() - halted.verdict.step if halted else 0,
+        first_low_step=digest.first_low_step,
+        first_step=digest.stretches[0].first,
+        last_step=digest.stretches[-1].last,
+        judged=digest.judged,
+        low=digest.low,
+        too_short=digest.too_short,
+        fine_after_halt=digest.fine_after_halt,
+        diagnosis=DiagnosisRecord.of(replay.diagnosis),
+        loss=_loss_record(replay) if len(replay.losses.steps) else None,
+        resume_from=replay.resume_from,
+        wasted_steps=wasted_steps(replay),
         wasted_seconds=_wasted_seconds(replay),
-        samples=tuple(_scored(each) for each in judged),
-        worst=tuple(_shown(each) for each in worst),
-        best=tuple(_shown(each) for each in distinct[-BEST:] if each not in worst),
-        between=tuple(replay.between),
-        events=tuple(events),
-        notes=tuple(notes),
-        problem_count=problem_count,
-        problems=tuple(problems),
-        settings=_settings(replay.options),
+        restarts=tuple(timeline.restarts or replay.losses.restarts),
+        superseded=timeline.superseded,
+        partial=told.partial,
+        stretches=digest.stretches,
+        samples=tuple(digest.samples),
+        worst=tuple(_shown(each, texts) for each in digest.worst),
+        best=tuple(_shown(each, texts) for each in digest.best),
+        between=tuple(digest.between),
+        events=tuple(told.events),
+        notes=(*told.notes, *_notes(replay, digest), *_restart_notes(replay, timeline)),
+        problem_count=told.problem_count,
+        problems=tuple(told.problems),
+        settings=settings_record(replay.options),
     )
 
 
-def _distinct(ranked: Sequence[Judged]) -> list[Judged]:
-    """Return the samples without those that say the same as one before: three empty ones teach nothing."""
-    firsts: dict[str, Judged] = {}
-    for each in ranked:
-        firsts.setdefault(each.sample.text.strip(), each)
-    return list(firsts.values())
-
-
-def _mean_score(judged: Judged) -> float:
-    values = [value for value in judged.scores.values if value is not None]
-    return sum(values) / len(values) if values else 0.0
-
-
-def _scored(judged: Judged) -> ScoredSample:
-    return ScoredSample(
-        step=judged.sample.step,
-        index=judged.sample.index,
-        scores=FourScores.of(judged.scores),
-        tokens=judged.scores.tokens,
-        low=judged.verdict.low,
-        streak=judged.verdict.streak,
-        loss=judged.loss,
-        smma=judged.smma,
-    )
-
-
-def _shown(judged: Judged) -> ShownSample:
-    sample = judged.sample
+def _shown(judged: Judged, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
+    text, prompt, origin = texts[judged.output, judged.row.row]
     return ShownSample(
-        step=sample.step,
-        index=sample.index,
+        step=judged.row.step,
+        index=judged.place,
         scores=FourScores.of(judged.scores),
-        text=sample.text,
-        prompt=sample.prompt,
-        loop=find_loop(sample.text, sample.prompt),
-        origin=sample.origin,
+        text=text,
+        prompt=prompt,
+        loop=find_loop(text, prompt),
+        origin=origin,
     )
+
+
+def wasted_steps(replay: Replay) -> int:
+    """Return how many steps came after the halt."""
+    return replay.last_step() - replay.halted.verdict.step if replay.halted else 0
 
 
 def _wasted_seconds(replay: Replay) -> float | None:
-    if replay.halted is None:
+    if replay.halted is None or replay.last is None:
         return None
-    last, halted = replay.judged[-1].sample, replay.halted.sample
-    if last.time is not None and halted.time is not None:
+    last, halted = replay.last.row, replay.halted.row
+    if last.time == last.time and halted.time == halted.time:  # neither is not-a-number
         return round(last.time - halted.time, 3)
     per_step = replay.options.seconds_per_step
     return None if per_step is None else round((last.step - halted.step) * per_step, 3)
 
 
-def _diagnosis_record(replay: Replay) -> DiagnosisRecord:
-    return DiagnosisRecord.of(replay.diagnosis or replay.signals.diagnosis)
-
-
 def _loss_record(replay: Replay) -> LossRecord:
-    tracker, rows = replay.loss, replay.losses
-    finite = [row for row in rows if abs(row.loss) < float("inf")]
+    tracker, losses = replay.loss, replay.losses
+    finite = losses.values[np.isfinite(losses.values)]
     minimum = tracker.minimum
     return LossRecord(
-        rows=len(rows),
-        not_finite=len(rows) - len(finite),
+        rows=len(losses.values),
+        not_finite=len(losses.values) - len(finite),
         window=tracker.window,
-        first=finite[0].loss if finite else None,
-        last=finite[-1].loss if finite else None,
+        first=float(finite[0]) if len(finite) else None,
+        last=float(finite[-1]) if len(finite) else None,
         smma=tracker.smma,
         perplexity=tracker.perplexity,
         uniform_baseline=tracker.uniform_baseline,
@@ -179,7 +243,7 @@ def _loss_record(replay: Replay) -> LossRecord:
         minimum_step=minimum.step if minimum else None,
         phases=tuple(
             PhaseRecord(label=p.label, start=int(p.start), end=int(p.end), first=p.first, last=p.last)
-            for p in phases([row.step for row in rows], [row.loss for row in rows])
+            for p in _phases(losses)
         ),
         sources={
             name: SourceRecord(loss=seen.loss, smma=seen.smma) for name, seen in tracker.sources.items()
@@ -187,44 +251,57 @@ def _loss_record(replay: Replay) -> LossRecord:
     )
 
 
-def _notes(replay: Replay) -> list[str]:
+def _phases(losses: Losses) -> tuple[Phase, ...]:
+    steps, values = losses.steps, losses.values
+    if len(steps) > POINTS:
+        edges = np.linspace(int(steps[0]), int(steps[-1]), POINTS + 1)[1:-1]
+        starts = np.unique(np.concatenate([[0], np.searchsorted(steps, edges)]))
+        starts = starts[starts < len(steps)]
+        finite = np.isfinite(values)
+        counts = np.add.reduceat(finite, starts)
+        sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
+        sizes = np.diff(np.append(starts, len(steps)))
+        enough = 2 * counts > sizes
+        steps, values = steps[starts], np.where(enough, sums / np.maximum(counts, 1), np.nan)
+    return phases(steps.tolist(), values.tolist())
+
+
+def _notes(replay: Replay, digest: Digest) -> list[str]:
     notes = []
-    if replay.losses and replay.loss.window != SMMA_WINDOW:
-        notes.append(f"{len(replay.losses)} rows of loss: SMMA over {replay.loss.window} of them")
-    if alike := [each.step for each in replay.between if each.diversity < ALIKE_BELOW]:
+    rows = len(replay.losses.steps)
+    if rows and replay.loss.window != SMMA_WINDOW:
+        notes.append(f"{rows} rows of loss: SMMA over {replay.loss.window} of them")
+    if digest.alike_steps:
         notes.append(
-            f"alike: at {len(alike)} of {len(replay.between)} steps, the first {alike[0]}, the samples of "
-            "the step share more than half of what they could"
+            f"alike: at {digest.alike_steps} of {digest.compared} steps, the first {digest.first_alike}, the "
+            "samples of the step share more than half of what they could"
         )
-    if _look_greedy([each.sample for each in replay.judged]):
+    if digest.greedy:
         notes.append(
             "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
             "in healthy models too; draw them at a temperature"
         )
-    if replay.halted and _recovered(replay):
+    if replay.halted and digest.recovered:
         notes.append(
             "the last samples are fine again: if the model was merely young at the halt, set a warmup"
         )
     return notes
 
 
-def _recovered(replay: Replay) -> bool:
-    """Tell whether the last samples, as many as would halt, are fine after the halt."""
-    last = [each for each in replay.judged if each.counts][-replay.options.patience :]
-    return all(each.fine and each.verdict.collapsed for each in last)
+def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
+    notes = []
+    for restarts, count, what in (
+        (timeline.restarts, timeline.superseded, "samples"),
+        (replay.losses.restarts, replay.losses.superseded, "rows of loss"),
+    ):
+        if restarts:
+            steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
+            notes.append(f"restarted from step {steps}: of {count:,} {what} later ones stand in the place")
+    return notes
 
 
-def _look_greedy(samples: Sequence[Sample]) -> bool:
-    """Tell whether half of the samples with text repeat the one of the step before."""
-    texts: dict[tuple[int, str | None], list[str]] = {}
-    for sample in samples:
-        if sample.text.strip():
-            texts.setdefault((sample.index, sample.prompt), []).append(sample.text)
-    pairs = [before == after for column in texts.values() for before, after in pairwise(column)]
-    return len(pairs) >= 3 and sum(pairs) > len(pairs) / 2
-
-
-def _settings(options: Options) -> Settings:
+def settings_record(options: Options) -> Settings:
+    """Return what a report was made with."""
     return Settings(
         version=version("coherence"),
         threshold=options.threshold,

@@ -144,6 +144,17 @@ class ShownSample(_Written):
     origin: Origin
 
 
+class StretchRecord(_Written):
+    """Some steps of a run, about a twelfth of its samples: mean scores, and the SMMA at their end."""
+
+    first: int
+    last: int
+    scores: FourScores
+    samples: int
+    low: int
+    smma: Number
+
+
 class StepDiversity(_Written):
     """How different the samples of one step are from each other, 0 to 100."""
 
@@ -255,8 +266,13 @@ class Report(_Written):
         diagnosis: at the halt, or at the end of a run that was not halted.
         resume_from: the checkpoint to go back to.
         wasted_steps, wasted_seconds: what came after the halt.
+        restarts: the steps to which the run was set back, as the dump shows it.
+        superseded: samples that this made void; they are in none of the other figures.
+        partial: whether the audit was broken off: what follows the last step was not read.
+        stretches: the run cut into at most 12 stretches of about as many samples.
+        samples: in the order of the steps; of more than 10,000 every second, third, ...
         worst, best: samples to read.
-        between: diversity between the samples of each step that has several.
+        between: diversity between the samples of each step that has several; thinned out likewise.
         events: what was done to the run and written down, in the order of the file.
         notes: what the reader should know of the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
@@ -278,11 +294,51 @@ class Report(_Written):
     resume_from: int | None
     wasted_steps: int
     wasted_seconds: Number
+    restarts: tuple[int, ...]
+    superseded: int
+    partial: bool
+    stretches: tuple[StretchRecord, ...]
     samples: tuple[ScoredSample, ...]
     worst: tuple[ShownSample, ...]
     best: tuple[ShownSample, ...]
     between: tuple[StepDiversity, ...]
     events: tuple[Event, ...]
+    notes: tuple[str, ...]
+    problem_count: int
+    problems: tuple[Problem, ...]
+    settings: Settings
+
+
+class RunLine(_Written):
+    """One of several runs, in a line."""
+
+    run: str
+    halt: bool
+    halt_step: int | None
+    first_low_step: int | None
+    last_step: int
+    judged: int
+    low: int
+    scores: FourScores
+    smma: Number
+    diagnosis: DiagnosisRecord
+    resume_from: int | None
+    wasted_steps: int
+
+
+class Ranking(_Written):
+    """Several runs of one dump, the best first.
+
+    Attributes:
+        halt: whether the gate fired in any of them.
+        runs: those that were not halted first, then by the share of low samples, the mean score, the loss.
+        problem_count, problems: lines that were not used; the first of them are listed.
+    """
+
+    format: Literal[1] = 1
+    halt: bool
+    runs: tuple[RunLine, ...]
+    partial: bool
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[Problem, ...]

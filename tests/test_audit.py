@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from coherence import Profile
-from coherence.audit import Options, audit
+from coherence.audit import Options, Told, audit
 from coherence.records import LossRow, Origin, Problem, Report, Sample
 
 VOCABULARY = (
@@ -40,8 +40,8 @@ def short(step: int, index: int = 0) -> Sample:
     return sample(step, "D", index)
 
 
-def sample(step: int, text: str, index: int = 0, **more: Any) -> Sample:
-    return Sample(step=step, index=index, text=text, origin=Origin(file="samples.jsonl", line=1), **more)
+def sample(step: int, text: str, _index: int = 0, **more: Any) -> Sample:
+    return Sample(step=step, text=text, origin=Origin(file="samples.jsonl", line=1), **more)
 
 
 def losses(*pairs: tuple[int, float], source: str | None = None) -> list[LossRow]:
@@ -400,9 +400,11 @@ WHOLE = audit(
     [*RUN, sample(1200, "wörd 東京 \x1b[31m \x00 \u202e", prompt="p")],
     [*ROWS, *losses((1250, math.inf), source="chat")],
     Options(vocab_size=50, window=7, seconds_per_step=0.5),
-    ["a note"],
-    2,
-    [Problem(file="a", line=1, message="not JSON"), Problem(file="b", line=2, message="no text")],
+    Told(
+        ["a note"],
+        2,
+        [Problem(file="a", line=1, message="not JSON"), Problem(file="b", line=2, message="no text")],
+    ),
 )
 REPORTS = [WHOLE, lesson(), audit([fine(1)]), audit([short(1)]), audit([fine(0)], losses((0, math.nan)))]
 

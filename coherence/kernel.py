@@ -1,0 +1,203 @@
+"""The four scores of many samples at once, compiled: the numbers of `coherence.score`, to the last bit.
+
+    pip install 'coherence[fast]'
+
+Python cuts off prompts and special tokens; everything after is one pass over the code points of the batch
+(`coherence.kernel_loops`), which other threads run beside. What a character is comes from the patterns of
+`coherence.text`, read once for all code points. Source: docs/performance.md.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import repeat
+from math import log
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from coherence.lexicon import Lexicon
+from coherence.profile import Curve, Profile
+from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
+from coherence.text import _JOINT, _LETTER, LONGEST_WORD, PIECE, answer, is_word
+
+try:
+    from coherence import kernel_loops as loops
+except ModuleNotFoundError as error:
+    raise ImportError("coherence.kernel needs numba: pip install 'coherence[fast]'") from error
+
+BATCH = 1 << 20
+"""Characters that are scored at a time, if one sample or group is not longer: it bounds memory."""
+
+LIMITS = loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
+
+_words_of: WeakKeyDictionary[Lexicon, loops.Words] = WeakKeyDictionary()
+
+
+class Columns(NamedTuple):
+    """The scores of many samples, NaN where `coherence.score` has None.
+
+    Attributes:
+        bigram: diversity of pairs of neighbouring tokens, 0 to 100.
+        trigram: diversity of triples of neighbouring tokens, 0 to 100.
+        english: English words, present and varied, 0 to 100.
+        character: diversity of runs of four characters, 0 to 100.
+        tokens: length of each sample in tokens.
+        characters: length of each sample in characters.
+        between: diversity between the samples of each group, 0 to 100, NaN where fewer than two count.
+    """
+
+    bigram: npt.NDArray[np.float64]
+    trigram: npt.NDArray[np.float64]
+    english: npt.NDArray[np.float64]
+    character: npt.NDArray[np.float64]
+    tokens: npt.NDArray[np.int64]
+    characters: npt.NDArray[np.int64]
+    between: npt.NDArray[np.float64]
+
+
+def score_many(
+    texts: Sequence[str],
+    prompts: Sequence[str | None] | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+    groups: Sequence[int] = (),
+) -> Columns:
+    """Score many samples: column by column what `coherence.score` says of each.
+
+    Args:
+        texts: what the model wrote, any strings.
+        prompts: one for each text, or none for all; cut off where the text begins with it.
+        lexicon: the words that count as English; default the list that comes with the package.
+        profile: the reference; default broad English.
+        groups: how many samples each step drew, one after the other. For each, `between` is
+            `coherence.diversity.between_samples` of those long enough to judge. Bigrams of different samples
+            are compared by hashes of 64 bits: among a million of them two would be taken for one once in
+            40 million groups.
+
+    Raises:
+        ValueError: there are more or fewer prompts than texts, or the groups do not add up to the texts.
+
+    >>> columns = score_many(["The cat sat by the door.", "the the the the"], groups=[2])
+    >>> columns.tokens.tolist(), columns.english.tolist()[1]
+    ([7, 4], 0.0)
+    """
+    if groups and (sum(groups) != len(texts) or min(groups) < 0):
+        raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")
+    answers = [
+        answer(text, prompt)
+        for text, prompt in zip(texts, repeat(None, len(texts)) if prompts is None else prompts, strict=True)
+    ]
+    words = _words(lexicon or Lexicon.load())
+    reference = _reference(profile or Profile.load())
+    ends = np.zeros(len(answers) + 1, np.int64)
+    np.cumsum(list(map(len, answers)), out=ends[1:])
+    group_ends = np.zeros(len(groups) + 1, np.int64)
+    np.cumsum(groups, out=group_ends[1:])
+    scores = np.empty((len(answers), 4))
+    lengths = np.empty((len(answers), 2), np.int64)
+    between = np.empty(len(groups))
+    units = group_ends if groups else np.arange(len(answers) + 1)
+    for first, last in _batches(ends[units]):
+        start, stop = units[first], units[last]
+        loops.measure(
+            _code_points("".join(answers[start:stop])),
+            ends[start : stop + 1] - ends[start],
+            units[first : last + 1] - start if groups else np.array([0, stop - start]),
+            _folding(),
+            words,
+            reference,
+            LIMITS,
+            scores[start:stop],
+            lengths[start:stop],
+            between[first:last] if groups else between,
+        )
+    return Columns(*scores.T, *lengths.T, between)
+
+
+def _batches(ends: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield the first unit of each batch and the one after its last: as many as fit, but one at least."""
+    first, units = 0, len(ends) - 1
+    while first < units:
+        fitting = int(np.searchsorted(ends, ends[first] + BATCH, "right")) - 1
+        last = max(fitting, first + 1)
+        yield first, last
+        first = last
+
+
+def _code_points(text: str) -> npt.NDArray[np.uint32]:
+    """Return the code points of a string, lone surrogates too, which no encoding lets through."""
+    return np.array([text], dtype=f"U{max(len(text), 1)}").view(np.uint32)[: len(text)]
+
+
+@cache
+def _folding() -> loops.Folding:
+    """Return what each code point folds to, and what the patterns of `coherence.text` take that for."""
+    classes = _classes()
+    entries = np.arange(len(classes), dtype=np.uint32)
+    expansions: list[int] = []
+    for code, folded in _folded():
+        if len(folded) == 1:
+            entries[code] = ord(folded)
+        else:
+            entries[code] = loops.EXPANDS | len(folded) << loops.CLASS_SHIFT | len(expansions)
+            expansions += map(ord, folded)
+    single = entries < loops.EXPANDS
+    entries[single] |= classes[entries[single]] << loops.CLASS_SHIFT
+    folded_codes = np.array(expansions, np.uint32)
+    return loops.Folding(entries, folded_codes | classes[folded_codes] << loops.CLASS_SHIFT)
+
+
+def _folded() -> Iterator[tuple[int, str]]:
+    """Yield the code points that case folding changes, and what they become."""
+    for start in range(0, sys.maxunicode + 1, 256):
+        block = "".join(map(chr, range(start, start + 256)))
+        if block.casefold() != block:
+            for code, character in enumerate(block, start):
+                if (folded := character.casefold()) != character:
+                    yield code, folded
+
+
+def _classes() -> npt.NDArray[np.uint32]:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    classes = np.fromiter(map(is_word, every), np.uint32, len(every)) * loops.ALPHABETIC
+    classes |= _matched(r"\s", every) * loops.SPACE
+    letters = _matched(_LETTER, every)
+    classes |= letters * loops.LETTER
+    classes |= _matched(_JOINT.pattern, every) * (1 - letters) * loops.JOINT
+    return classes
+
+
+def _matched(characters: str, every: str) -> npt.NDArray[np.uint32]:
+    """Return 1 for each character that the pattern of one character matches, else 0."""
+    matched = np.zeros(len(every), np.uint32)
+    for run in regex.finditer(rf"(?V1){characters}++", every):
+        matched[run.start() : run.end()] = 1
+    return matched
+
+
+def _words(lexicon: Lexicon) -> loops.Words:
+    """Return the word list as a hash table; it is built once."""
+    if (words := _words_of.get(lexicon)) is None:
+        # A longer word is no token, so nobody will look for it.
+        listed = [word for word in lexicon.words if 0 < len(word) <= LONGEST_WORD]
+        ends = np.zeros(len(listed) + 1, np.int32)
+        np.cumsum(list(map(len, listed)), out=ends[1:])
+        slots = np.zeros(1 << (2 * len(listed)).bit_length(), np.int32)
+        words = loops.Words(slots, ends, _code_points("".join(listed)).view(np.int32))
+        loops.fill(words)
+        _words_of[lexicon] = words
+    return words
+
+
+def _reference(profile: Profile) -> loops.Reference:
+    curves = map(profile.curves.get, ("bigram", "trigram", "english", "character"))
+    return loops.Reference(*map(_logarithms, curves), profile.english_share)
+
+
+def _logarithms(curve: Curve | None) -> npt.NDArray[np.float64]:
+    points = () if curve is None else curve.points
+    return np.array([[log(value) for value in values] for values in zip(*points, strict=True)]).reshape(2, -1)

@@ -1,0 +1,286 @@
+"""A shard of a dump: read, scored, and put down as rows of numbers that the replay can go through in order.
+
+One pure function, `score_shard`, turns one shard into one output. Outputs are written to a temporary name
+and renamed: one that exists is done. Source: docs/report.md, "Large dumps".
+"""
+
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.columns import Columns, score_plain
+from coherence.lexicon import Lexicon
+from coherence.profile import Profile
+from coherence.readers import formats
+from coherence.readers.lines import Part, Problems
+from coherence.records import Sample
+from coherence.samples import COMPARED
+from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
+from coherence.text import clean
+
+NO_STEP = np.iinfo(np.int64).min
+"""The step of a sample whose file tells none."""
+
+ROW = np.dtype(
+    [
+        ("run", np.int32),  # index into the names of the output, of the dump once it is read
+        ("step", np.int64),
+        ("row", np.int64),  # which sample of the shard
+        ("piece", np.int32),  # which piece of the shard it stands in
+        ("line", np.int64),
+        ("bigram", np.float64),
+        ("trigram", np.float64),
+        ("english", np.float64),
+        ("character", np.float64),
+        ("tokens", np.int64),
+        ("characters", np.int64),
+        ("has_loss", np.bool_),
+        ("loss", np.float64),
+        ("time", np.float64),
+        ("text", np.uint64),  # hashes: equal texts have equal ones
+        ("prompt", np.uint64),
+        ("segment", np.int32),  # of the shard: within one the steps of a file and run do not go back
+        ("compared", np.int32),  # samples of the step compared with each other, at the first of them
+        ("between", np.float64),
+    ]
+)
+
+Rows = NDArray[np.void]
+
+BATCH = 2**20
+"""Characters that are scored at once."""
+
+
+SEGMENTS = 1000
+"""A shard whose steps go back more often is in no order at all."""
+
+
+class Piece(NamedTuple):
+    """A part of a file, what it is written in, and the run it belongs to if its rows name none."""
+
+    part: Part
+    format: str
+    run: str | None
+
+
+class Shard(NamedTuple):
+    """Pieces of a dump that are scored together: several small files, or a part of a large one."""
+
+    number: int
+    pieces: tuple[Piece, ...]
+
+
+class Settings(NamedTuple):
+    """What a score depends on.
+
+    Attributes:
+        fast: use the compiled scorer.
+        prefixes: prompts that texts begin with where no field tells the prompt.
+        prompt_field: the key of the prompt.
+        lexicon, profile: as for `score`.
+    """
+
+    fast: bool = False
+    prefixes: tuple[str, ...] = ()
+    prompt_field: str | None = None
+    lexicon: Lexicon | None = None
+    profile: Profile | None = None
+
+
+class Edge(NamedTuple):
+    """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them."""
+
+    run: str
+    step: int
+    row: int
+    texts: list[str]
+
+
+class Segment(NamedTuple):
+    """A stretch of a file in which the steps of a run do not go back."""
+
+    run: int
+    piece: int
+    first: int
+    last: int
+
+
+class Scored(NamedTuple):
+    """The output of a shard.
+
+    Attributes:
+        rows: the samples in the order of the dump, see `ROW`.
+        runs: the names that `rows` counts.
+        segments: what `rows` counts under that name.
+        edges: the first and the last group of samples of one step, none where there is no sample.
+        size: characters of text.
+        lines: of each piece, where that is needed: how many lines it has.
+        problems: of each piece, the lines that were not used, counted from its beginning.
+    """
+
+    rows: Rows
+    runs: list[str]
+    segments: list[Segment]
+    edges: list[Edge]
+    size: int
+    lines: list[int]
+    problems: list[Problems]
+
+
+class Read(NamedTuple):
+    """A sample as it was read: which piece it stands in, its run, what of its text is the prompt."""
+
+    piece: int
+    run: str
+    sample: Sample
+    prompt: str | None
+
+
+def score_shard(shard: Shard, settings: Settings) -> Scored:
+    """Read a shard and score its samples.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not what it was taken for, or an extra is missing.
+    """
+    problems = [Problems() for _ in shard.pieces]
+    scored = score_reads(read_shard(shard, settings, problems), settings)
+    return scored._replace(lines=[_lines(piece) for piece in shard.pieces], problems=problems)
+
+
+def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> Iterator[Read]:
+    """Yield the samples of a shard in the order of the dump."""
+    for number, piece in enumerate(shard.pieces):
+        reader = formats.named(piece.format)
+        for sample in reader.samples(piece.part, problems[number], settings.prompt_field):
+            yield to_read(sample, number, piece.run, settings)
+
+
+def to_read(sample: Sample, piece: int, run: str | None, settings: Settings) -> Read:
+    """Return a sample with its run, and with the prompt that its text begins with."""
+    prompt = sample.prompt if sample.prompt is not None else _prefix(sample.text, settings.prefixes)
+    return Read(piece, "/".join(filter(None, (run, sample.run))), sample, prompt)
+
+
+def score_reads(reads: Iterable[Read], settings: Settings) -> Scored:
+    """Score samples as they come."""
+    names: dict[str, int] = {}
+    batches: list[Rows] = [np.zeros(0, ROW)]
+    edges: list[Edge] = []
+    row = size = 0
+    for clusters in _batches(_clusters(reads)):
+        batch = _rows(clusters, row, names, settings)
+        batches.append(batch)
+        edges = _edges(edges, clusters, row)
+        row += len(batch)
+        size += sum(len(read.sample.text) for cluster in clusters for read in cluster)
+    rows = np.concatenate(batches)
+    return Scored(rows, list(names), _cut_into_segments(rows), edges, size, [], [])
+
+
+def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
+    return next((prefix for prefix in prefixes if text.startswith(prefix)), None)
+
+
+def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
+    """Put together what is compared: the first samples of those of one step that stand together."""
+    for (_, step), group in groupby(reads, key=lambda read: (read.run, read.sample.step)):
+        if step is not None:
+            yield list(islice(group, COMPARED))
+        for read in group:  # noqa: B031 - goes on where islice stopped
+            yield [read]
+
+
+def _batches(clusters: Iterable[list[Read]]) -> Iterator[list[list[Read]]]:
+    batch: list[list[Read]] = []
+    size = 0
+    for cluster in clusters:
+        batch.append(cluster)
+        size += sum(len(read.sample.text) for read in cluster)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], settings: Settings) -> Rows:
+    groups = [len(cluster) for cluster in clusters]
+    reads = [read for cluster in clusters for read in cluster]
+    samples = [read.sample for read in reads]
+    columns = _score([sample.text for sample in samples], [read.prompt for read in reads], groups, settings)
+    rows = np.zeros(len(reads), ROW)
+    rows["run"] = [names.setdefault(read.run, len(names)) for read in reads]
+    rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]
+    rows["row"] = np.arange(start, start + len(reads))
+    rows["piece"] = [read.piece for read in reads]
+    rows["line"] = [sample.origin.line for sample in samples]
+    for name in ("bigram", "trigram", "english", "character", "tokens", "characters"):
+        rows[name] = getattr(columns, name)
+    rows["has_loss"] = [sample.loss is not None for sample in samples]
+    rows["loss"] = [math.nan if sample.loss is None else sample.loss for sample in samples]
+    rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
+    rows["text"] = [_hash(sample.text.strip()) for sample in samples]
+    rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]
+    first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
+    judged = (columns.tokens >= ENOUGH_TOKENS) | (columns.characters >= ENOUGH_CHARACTERS)
+    rows["between"], rows["compared"] = math.nan, 0
+    rows["between"][first] = columns.between
+    rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
+    return rows
+
+
+def _score(
+    texts: Sequence[str], prompts: Sequence[str | None], groups: Sequence[int], settings: Settings
+) -> Columns:
+    scorer = import_module("coherence.kernel").score_many if settings.fast else score_plain
+    columns: Columns = scorer(texts, prompts, settings.lexicon, settings.profile, groups)
+    return columns
+
+
+def _hash(text: str) -> int:
+    """Return a number that equal texts share, in every process."""
+    return (len(text) & 0xFFFFFFFF) << 32 | zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _edges(edges: list[Edge], clusters: Sequence[list[Read]], row: int) -> list[Edge]:
+    """Return the first and the last group so far."""
+    for cluster in clusters:
+        first = cluster[0]
+        if first.sample.step is not None and not _goes_on(edges, first):
+            texts = [clean(read.sample.text, read.prompt) for read in cluster]
+            edges = [*edges[:1], Edge(first.run, first.sample.step, row, texts)]
+        row += len(cluster)
+    return edges
+
+
+def _goes_on(edges: Sequence[Edge], read: Read) -> bool:
+    return bool(edges) and (edges[-1].run, edges[-1].step) == (read.run, read.sample.step)
+
+
+def _lines(piece: Piece) -> int:
+    """Return how many lines the part of a file has; 0 for a whole file, where nobody asks."""
+    return 0 if piece.part.end is None else formats.named(piece.format).length(piece.part)
+
+
+def _cut_into_segments(rows: Rows) -> list[Segment]:
+    """Number the stretches of a file in which the steps of a run do not go back."""
+    order = np.lexsort((rows["run"], rows["piece"]))
+    ordered = rows[order]
+    other = (np.diff(ordered["piece"]) != 0) | (np.diff(ordered["run"]) != 0)
+    back = np.diff(ordered["step"]) < 0
+    if back.sum() > SEGMENTS:  # in no order at all
+        back[:] = False
+    begins = np.concatenate([np.ones(min(1, len(rows)), bool), other | back])
+    rows["segment"][order] = np.cumsum(begins) - 1
+    starts = np.flatnonzero(begins)
+    last = np.append(starts[1:], len(rows)) - 1
+    first, last = ordered[starts], ordered[last[: len(starts)]]
+    told = (first["run"], first["piece"], first["step"], last["step"])
+    return [Segment(*each) for each in zip(*(column.tolist() for column in told), strict=True)]

@@ -1,0 +1,171 @@
+"""The rows of a run as they count: joined at the edges of the shards, and without what a restart made void.
+
+Source: docs/report.md, "Restarts".
+"""
+
+from collections.abc import Iterator, Sequence
+from math import inf, nan
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.diversity import between_samples
+from coherence.order import Chunk, merge, sources
+from coherence.outputs import Output
+from coherence.samples import COMPARED
+from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
+from coherence.shards import Edge
+from coherence.text import tokenize
+
+MOST = 100
+"""A file whose steps go back more often than that is in no order, and nothing in it is called a restart."""
+
+
+class Timeline:
+    """The rows of a run in the order of their steps, to be gone through as often as one likes.
+
+    A log that was appended to after a restart holds steps twice: where the steps of a file go back, and a
+    step and prompt come that were there before, what was written of that step and later ones is void.
+
+    Attributes:
+        restarts: the steps to which the run was set back, in the order of the dump.
+        superseded: how many samples that made void.
+    """
+
+    def __init__(self, outputs: Sequence[Output], run: str) -> None:
+        self._outputs = outputs
+        self._sources = sources(outputs, run)
+        self._patches = _join_edges(outputs)
+        self._chains = _chains(outputs, run)
+        self._limits: NDArray[np.float64] | None = None
+        self.restarts: list[int] = []
+        self.superseded = 0
+        if self._chains.backs.any():
+            self._find_restarts()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for chunk in merge(self._outputs, self._sources):
+            self._patch(chunk)
+            if self._limits is not None:
+                chunk = chunk.only(chunk.rows["step"] < self._limits[self._chains.links_of(chunk)])
+            if len(chunk.rows):
+                yield chunk
+
+    def _patch(self, chunk: Chunk) -> None:
+        for place in np.flatnonzero(np.isin(chunk.outputs, list(self._patches))).tolist():
+            rows, found = chunk.rows, self._patches[int(chunk.outputs[place])]
+            if (patch := found.get(int(rows["row"][place]))) is not None:
+                rows["compared"][place], rows["between"][place] = patch
+
+    def _find_restarts(self) -> None:
+        """Find the links that hold what was there before, and what each makes void."""
+        chains = self._chains
+        repeats = np.zeros(len(chains.backs), bool)
+        for chunk in merge(self._outputs, self._sources):
+            links = chains.links_of(chunk)
+            order = np.lexsort((links, chunk.rows["prompt"], chunk.rows["step"], chains.files[links]))
+            rows, links = chunk.rows[order], links[order]
+            same = (np.diff(rows["step"]) == 0) & (np.diff(rows["prompt"]) == 0)
+            same &= (np.diff(chains.files[links]) == 0) & (np.diff(links) > 0)
+            repeats[links[1:][same]] = True
+        restarted = repeats & chains.backs
+        if not restarted.any():
+            return
+        self.restarts = chains.firsts[restarted].tolist()
+        self._limits = _limits(chains, restarted)
+        for chunk in merge(self._outputs, self._sources):
+            void = chunk.rows["step"] >= self._limits[chains.links_of(chunk)]
+            self.superseded += int(void.sum())
+
+
+class _Chains(NamedTuple):
+    """The segments of each file, one after the other over all its parts: its links.
+
+    Attributes:
+        files: of each link, the number of its file.
+        firsts: of each link, its first step.
+        backs: of each link, whether its first step is before the last one of the link before.
+        link: of each segment of each output, its link.
+    """
+
+    files: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    backs: NDArray[np.bool_]
+    link: list[NDArray[np.int64]]
+
+    def links_of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Return the link of each row."""
+        found = np.zeros(len(chunk.rows), np.int64)
+        for number in np.unique(chunk.outputs).tolist():
+            mask = chunk.outputs == number
+            found[mask] = self.link[number][chunk.rows["segment"][mask]]
+        return found
+
+
+def _chains(outputs: Sequence[Output], run: str) -> _Chains:
+    files: dict[str, int] = {}
+    last: dict[str, tuple[int, int]] = {}  # of each file, the last link so far and its last step
+    links: list[tuple[int, int, bool]] = []
+    link = []
+    for output in outputs:
+        of_output = np.zeros(len(output.segments), np.int64)
+        for number, segment in enumerate(output.segments):
+            if output.runs[segment.run] != run:
+                continue
+            path = output.shard.pieces[segment.piece].part.path
+            before = last.get(path)
+            if before is None or segment.first < before[1]:
+                links.append((files.setdefault(path, len(files)), segment.first, before is not None))
+                before = len(links) - 1, segment.last
+            of_output[number] = before[0]
+            last[path] = before[0], segment.last
+        link.append(of_output)
+    columns = np.array(links, np.int64).reshape(-1, 3)
+    backs = columns[:, 2].astype(bool)
+    often = (
+        np.bincount(columns[:, 0], backs, minlength=len(files)) > MOST if len(columns) else np.zeros(0, bool)
+    )
+    return _Chains(columns[:, 0], columns[:, 1], backs & ~often[columns[:, 0]], link)
+
+
+def _limits(chains: _Chains, restarted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the step of each link from which on a later link of its file has made it void."""
+    limits = np.full(len(chains.files), inf)
+    for link in np.flatnonzero(restarted).tolist():
+        earlier = (chains.files[:link] == chains.files[link]).nonzero()[0]
+        limits[earlier] = np.minimum(limits[earlier], chains.firsts[link])
+    return limits
+
+
+Patch = tuple[int, float]
+
+
+def _join_edges(outputs: Sequence[Output]) -> dict[int, dict[int, Patch]]:
+    """Compare the samples of one step that stand on both sides of the edge of a shard.
+
+    Returns:
+        of an output and a row, how many samples were compared there and the diversity between them.
+    """
+    patches: dict[int, dict[int, Patch]] = {}
+    joined: list[tuple[int, Edge]] = []  # groups of one step that follow each other
+    for number, output in enumerate(outputs):
+        for place, edge in enumerate(output.edges):
+            if place or not joined or edge[:2] != joined[0][1][:2]:
+                _join(joined, patches)
+                joined = []
+            joined.append((number, edge))
+    _join(joined, patches)
+    return patches
+
+
+def _join(joined: Sequence[tuple[int, Edge]], patches: dict[int, dict[int, Patch]]) -> None:
+    if len(joined) < 2:
+        return
+    texts = [text for _, edge in joined for text in edge.texts][:COMPARED]
+    tokens = [(tokenize(text), len(text)) for text in texts]
+    judged = [each for each, size in tokens if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS]
+    diversity = between_samples(judged)
+    for place, (number, edge) in enumerate(joined):
+        here = place == 0 and diversity is not None
+        patches.setdefault(number, {})[edge.row] = (len(judged), diversity or 0.0) if here else (0, nan)
