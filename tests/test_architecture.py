@@ -25,7 +25,8 @@ FLOORS = (
     # what crosses the process boundary
     {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
-    | {"readers.formats", "readers.jsonl", "readers.storage"}
+    | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
+    | {"readers.storage"}
     | {"readers.parquet", "readers.tensorboard", "readers.trainer_state"},
     # ways in and out
     {"cli", "commands", "terminal"}

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Protocol, cast
 
-from coherence.readers import jsonl, storage
+from coherence.readers import (
+    csv_rows,
+    json_array,
+    jsonl,
+    numbered,
+    parquet,
+    storage,
+    tensorboard,
+    trainer_state,
+)
 from coherence.readers.lines import Head, Part, Problems, read_head
 from coherence.records import LossRow, Sample
 
@@ -31,7 +40,7 @@ class Format(Protocol):
         """Yield the training losses of a part of a file."""
 
 
-FORMATS: tuple[ModuleType, ...] = (jsonl,)
+FORMATS: tuple[ModuleType, ...] = (parquet, tensorboard, trainer_state, json_array, jsonl, csv_rows, numbered)
 """In the order in which they are tried: what is known by its first bytes, then text, from strict to loose."""
 
 

@@ -4,21 +4,29 @@ What the formats share: the names under which trainers write, and what counts as
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from coherence.loss import true_loss
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
+from coherence.readers.storage import bare_name, parent
 from coherence.records import Event, LossRow, Origin, Sample
 
-STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "epoch")
-TEXT = ("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response")
-PROMPT = ("prompt", "input", "question")
+STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
+TEXT = (
+    *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
+    *("predict", "prediction", "messages"),
+)
+PROMPT = ("prompt", "input", "question", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
 TIME = ("time", "timestamp")
 RUN = ("run", "run_id", "run_name")
 
 _READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, "source", "grad_norm")
+
+_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= ]*(\d+)")
+_NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(\d+)$")
 
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
@@ -31,9 +39,9 @@ def samples_of(
 ) -> Iterator[Sample]:
     """Yield the samples of rows and their lines, in the order of the file.
 
-    Once a row has told its step, one that does not is a problem; before, and where none tells it, the step
-    is None. A row of losses, without any of the keys of a text, is passed over in silence, unless there is
-    nothing else.
+    A row that does not tell its step is of the step that the file is named after; where that names none,
+    its step is None, or a problem once another row has told one. A row of losses, without any of the keys
+    of a text, is passed over in silence, unless there is nothing else.
 
     Args:
         rows: of the file, each with the line where it begins.
@@ -41,7 +49,7 @@ def samples_of(
         problems: takes the rows that could not be used.
         prompt_field: the name under which the prompt stands, where it is none of the usual.
     """
-    with_steps, passed_over, found = False, 0, False
+    named, with_steps, passed_over, found = step_named(path), False, 0, False
     for line, row in _expanded(rows, TEXT, path, problems):
         if _is_loss_alone(row):
             passed_over = passed_over or line
@@ -49,7 +57,9 @@ def samples_of(
         found = True
         try:
             sample = to_sample(row, Origin(file=file_name(path), line=line), prompt_field)
-            if with_steps:
+            if sample.step is None and named is not None:
+                sample = sample.model_copy(update={"step": named})
+            elif with_steps:
                 required(row, STEP)
         except ValueError as error:
             problems.add(path, line, str(error))
@@ -72,7 +82,7 @@ def _expanded(
     """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
     for line, row in rows:
         value = first_of(row, keys)
-        if not isinstance(value, list) or is_chat(value):
+        if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
             yield line, row
             continue
         columns = {key: row[key] for key in _READ if isinstance(row.get(key), list) and not is_chat(row[key])}
@@ -82,6 +92,41 @@ def _expanded(
             continue
         for values in zip(*columns.values(), strict=True):
             yield line, {**row, **dict(zip(columns, values, strict=True))}
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Tell whether a column is one of numbers: under the key of a text those are the ids of tokens."""
+    return bool(values) and all(isinstance(value, int | float) for value in values)
+
+
+def step_named(path: str) -> int | None:
+    """Return the step that a file is named after, itself or its folder: a number beside a word for it.
+
+    >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
+    (500, 1200, None)
+    """
+    found = [number for name in (parent(path), path) for number in _NAMED_STEP.findall(_stem(name))]
+    return _usable(found)
+
+
+def step_of(path: str) -> int | None:
+    """Return the step that a file of one step is named after, or else the last number in its name.
+
+    >>> step_of("samples/run1/samples-100"), step_of("200/out.txt"), step_of("step_500/sample_3.txt")
+    (100, 200, 500)
+    """
+    step = step_named(path)
+    if step is None:
+        step = _usable(re.findall(r"\d+", _stem(path)))
+    return _usable(_NUMBERED.findall(_stem(parent(path)))) if step is None else step
+
+
+def _usable(numbers: list[str]) -> int | None:
+    return int(numbers[-1]) if numbers and len(numbers[-1]) <= 15 else None
+
+
+def _stem(path: str) -> str:
+    return re.sub(r"\.[a-z]\w*$", "", bare_name(path))
 
 
 def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Sample:
@@ -95,6 +140,7 @@ def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Samp
     if text is None:
         raise ValueError(f"the text is no string but {type(value).__name__}")
     prompt = first_of(row, PROMPT if prompt_field is None else (prompt_field, *PROMPT))
+    prompt = None if prompt is value else prompt
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
@@ -119,7 +165,7 @@ def required(row: Row, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def is_chat(value: Any) -> bool:
+def is_chat(value: Any) -> TypeGuard[list[Row]]:
     """Tell a list of messages, each with its role, from any other value.
 
     >>> is_chat([{"role": "user", "content": "Why?"}]), is_chat(["Why?"]), is_chat([])
