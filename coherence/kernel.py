@@ -25,16 +25,16 @@ from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.text import _JOINT, _LETTER, LONGEST_WORD, PIECE, answer, is_word
 
 try:
-    from coherence import kernel_loops as loops
+    from coherence import kernel_loops
 except ModuleNotFoundError as error:
     raise ImportError("coherence.kernel needs numba: pip install 'coherence[fast]'") from error
 
 BATCH = 1 << 20
 """Characters that are scored at a time, if one sample or group is not longer: it bounds memory."""
 
-LIMITS = loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
+LIMITS = kernel_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
 
-_words_of: WeakKeyDictionary[Lexicon, loops.Words] = WeakKeyDictionary()
+_words_of: WeakKeyDictionary[Lexicon, kernel_loops.Words] = WeakKeyDictionary()
 
 
 class Columns(NamedTuple):
@@ -103,7 +103,7 @@ def score_many(
     units = group_ends if groups else np.arange(len(answers) + 1)
     for first, last in _batches(ends[units]):
         start, stop = units[first], units[last]
-        loops.measure(
+        kernel_loops.measure(
             _code_points("".join(answers[start:stop])),
             ends[start : stop + 1] - ends[start],
             units[first : last + 1] - start if groups else np.array([0, stop - start]),
@@ -115,7 +115,8 @@ def score_many(
             lengths[start:stop],
             between[first:last] if groups else between,
         )
-    return Columns(*scores.T, *lengths.T, between)
+    bigram, trigram, english, character = scores.T
+    return Columns(bigram, trigram, english, character, lengths[:, 0], lengths[:, 1], between)
 
 
 def _batches(ends: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -134,7 +135,7 @@ def _code_points(text: str) -> npt.NDArray[np.uint32]:
 
 
 @cache
-def _folding() -> loops.Folding:
+def _folding() -> kernel_loops.Folding:
     """Return what each code point folds to, and what the patterns of `coherence.text` take that for."""
     classes = _classes()
     entries = np.arange(len(classes), dtype=np.uint32)
@@ -143,12 +144,13 @@ def _folding() -> loops.Folding:
         if len(folded) == 1:
             entries[code] = ord(folded)
         else:
-            entries[code] = loops.EXPANDS | len(folded) << loops.CLASS_SHIFT | len(expansions)
+            entries[code] = kernel_loops.EXPANDS | len(folded) << kernel_loops.CLASS_SHIFT | len(expansions)
             expansions += map(ord, folded)
-    single = entries < loops.EXPANDS
-    entries[single] |= classes[entries[single]] << loops.CLASS_SHIFT
-    folded_codes = np.array(expansions, np.uint32)
-    return loops.Folding(entries, folded_codes | classes[folded_codes] << loops.CLASS_SHIFT)
+    single = entries < kernel_loops.EXPANDS
+    entries[single] |= classes[entries[single]] << kernel_loops.CLASS_SHIFT
+    several = np.array(expansions, np.uint32)
+    several |= classes[several] << kernel_loops.CLASS_SHIFT
+    return kernel_loops.Folding(entries, several)
 
 
 def _folded() -> Iterator[tuple[int, str]]:
@@ -163,11 +165,11 @@ def _folded() -> Iterator[tuple[int, str]]:
 
 def _classes() -> npt.NDArray[np.uint32]:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
-    classes = np.fromiter(map(is_word, every), np.uint32, len(every)) * loops.ALPHABETIC
-    classes |= _matched(r"\s", every) * loops.SPACE
+    classes = np.fromiter(map(is_word, every), np.uint32, len(every)) * kernel_loops.ALPHABETIC
+    classes |= _matched(r"\s", every) * kernel_loops.SPACE
     letters = _matched(_LETTER, every)
-    classes |= letters * loops.LETTER
-    classes |= _matched(_JOINT.pattern, every) * (1 - letters) * loops.JOINT
+    classes |= letters * kernel_loops.LETTER
+    classes |= _matched(_JOINT.pattern, every) * (1 - letters) * kernel_loops.JOINT
     return classes
 
 
@@ -179,7 +181,7 @@ def _matched(characters: str, every: str) -> npt.NDArray[np.uint32]:
     return matched
 
 
-def _words(lexicon: Lexicon) -> loops.Words:
+def _words(lexicon: Lexicon) -> kernel_loops.Words:
     """Return the word list as a hash table; it is built once."""
     if (words := _words_of.get(lexicon)) is None:
         # A longer word is no token, so nobody will look for it.
@@ -187,15 +189,16 @@ def _words(lexicon: Lexicon) -> loops.Words:
         ends = np.zeros(len(listed) + 1, np.int32)
         np.cumsum(list(map(len, listed)), out=ends[1:])
         slots = np.zeros(1 << (2 * len(listed)).bit_length(), np.int32)
-        words = loops.Words(slots, ends, _code_points("".join(listed)).view(np.int32))
-        loops.fill(words)
+        words = kernel_loops.Words(slots, ends, _code_points("".join(listed)).view(np.int32))
+        kernel_loops.fill(words)
         _words_of[lexicon] = words
     return words
 
 
-def _reference(profile: Profile) -> loops.Reference:
-    curves = map(profile.curves.get, ("bigram", "trigram", "english", "character"))
-    return loops.Reference(*map(_logarithms, curves), profile.english_share)
+def _reference(profile: Profile) -> kernel_loops.Reference:
+    scales = ("bigram", "trigram", "english", "character")
+    bigram, trigram, english, character = (_logarithms(profile.curves.get(scale)) for scale in scales)
+    return kernel_loops.Reference(bigram, trigram, english, character, profile.english_share)
 
 
 def _logarithms(curve: Curve | None) -> npt.NDArray[np.float64]:

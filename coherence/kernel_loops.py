@@ -30,8 +30,8 @@ LETTER, JOINT, SPACE, ALPHABETIC = 1, 2, 4, 8
 CLASS_SHIFT = 24
 CODE = (1 << CLASS_SHIFT) - 1
 EXPANDS = 1 << 31
-"""An entry of `Folding` is `class << CLASS_SHIFT | folded code point`, or, where a character folds to several,
-`EXPANDS | how many << CLASS_SHIFT | place of the first` in `expansions`."""
+"""An entry of `Folding` is `class << CLASS_SHIFT | folded code point`, or, if it folds to several,
+`EXPANDS | their number << CLASS_SHIFT | place of the first` in `expansions`."""
 
 APOSTROPHE, CURLY_APOSTROPHE, HYPHEN, LETTER_S = map(ord, "'’-s")
 KNOWN = 16
@@ -90,7 +90,7 @@ class Table(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """What `_count_pairs` found out: the slot that stands for each pair, where each distinct one came first."""
+    """What `_count_pairs` found: the slot that stands for each pair, where each distinct one came first."""
 
     slots: Int32s
     fresh: Int32s
@@ -269,7 +269,7 @@ def _hash(codes: Int32s, start: int, size: int) -> int:
 
 @inner
 def _same(codes: Int32s, start: int, others: Int32s, other: int, size: int) -> bool:
-    for at in range(size):
+    for at in range(size):  # noqa: SIM110 - a generator is not compiled
         if codes[start + at] != others[other + at]:
             return False
     return True
@@ -291,9 +291,7 @@ def _listed(
 
 
 @inner
-def _listed_joined(
-    slots: Int32s, ends: Int32s, listed: Int32s, codes: Int32s, start: int, size: int
-) -> bool:
+def _listed_joined(slots: Int32s, ends: Int32s, listed: Int32s, codes: Int32s, start: int, size: int) -> bool:
     """Tell whether a token with joints is English, a possessive or a compound: `Lexicon.known`."""
     token = np.empty(size, np.int32)
     compound = False
@@ -352,7 +350,7 @@ def fill(words: Words) -> None:
 
 
 @inner
-def _claim(keys: Int64s, values: UInt32s, base: int, bits: int, key: int) -> int:
+def _claim(keys: Int64s, values: UInt32s, base: int, bits: int, key: np.int64) -> np.int64:
     """Find the slot of `key`, which may be a new one, and return it."""
     mask = (1 << bits) - 1
     slot = ((key ^ (key >> 32)) * PRIME >> (64 - bits)) & mask
@@ -468,7 +466,8 @@ def _try_tokens(number: int, table: Table, bits: int, scratch: Scratch) -> int:
         slot = (hashed >> (64 - bits)) & mask
         while values[slot] > base:
             first = firsts[np.int64(values[slot]) - base - 1]
-            if keys[slot] == hashed and sizes[first] == size and _same(codes, starts[first], codes, start, size):
+            alike = keys[slot] == hashed and sizes[first] == size
+            if alike and _same(codes, starts[first], codes, start, size):
                 break
             slot = (slot + 1) & mask
         else:
@@ -657,7 +656,10 @@ def measure(
         lengths: gets its tokens and characters.
         between: gets the diversity between the samples of each group, NaN for none.
     """
-    scratch = _scratch(np.diff(ends).max() + 1)
+    longest = 0
+    for sample in range(ends.size - 1):
+        longest = max(longest, ends[sample + 1] - ends[sample])
+    scratch = _scratch(longest + 1)
     table = _table(FIRST_BITS)
     union = np.empty(0, np.int64)
     grouped = between.size > 0
@@ -668,9 +670,7 @@ def measure(
             while length < 0:
                 scratch = _scratch(2 * scratch.codes.size)
                 length = _fold(raw, ends[sample], ends[sample + 1], folding, scratch)
-            table, tokens, distinct = _score(
-                length, table, words, reference, limits, scratch, scores[sample]
-            )
+            table, tokens, distinct = _score(length, table, words, reference, limits, scratch, scores[sample])
             lengths[sample, 0], lengths[sample, 1] = tokens, length
             scorable = tokens >= limits.enough_tokens or length >= limits.enough_characters
             if grouped and scorable and tokens > 1:
