@@ -26,7 +26,7 @@ FLOORS = (
     {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
-    | {"readers.storage"}
+    | {"readers.prompts", "readers.storage"}
     | {"readers.parquet", "readers.tensorboard", "readers.trainer_state"}
     | {"kernel", "kernel_loops"},
     # ways in and out

@@ -1,0 +1,100 @@
+"""The prompt that a dump does not tell, found as the beginning that samples share from step to step."""
+
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+from os.path import commonprefix
+
+from coherence.records import Sample
+from coherence.text import is_word, tokenize
+
+LOOKED_AT = 1_000
+"""Samples; what they do not share is no prompt."""
+
+LONGEST = 8_192
+"""Characters of a sample that are compared."""
+
+FEWEST_STEPS = 5
+"""Fewer steps begin alike by chance."""
+
+FEWEST_WORDS = 2
+"""Of a prefix: one word, "The" or "Once", is how texts begin."""
+
+FEWEST_NEXT = 3
+"""Words that follow a prompt; a greedy text that changes now and then has one or two."""
+
+STEADY = 0.8
+"""The share of steps at which equally many samples begin so, or an equal share of them."""
+
+
+def shared_prefixes(samples: Iterable[Sample]) -> tuple[str, ...]:
+    """Return the beginnings that samples without a prompt of their own share, the longest first.
+
+    A prompt stands at the beginning of as many samples at every step, and what follows it differs. A text
+    that is the same at every step, a loop, and a word with which texts like to begin are none.
+
+    Args:
+        samples: of a run; the first 1,000 without a prompt are looked at.
+
+    >>> from coherence.records import Origin
+    >>> said = ["a cat", "the dog", "my house", "no end", "two trees", "an old song"]
+    >>> where = Origin(file="samples.jsonl", line=1)
+    >>> shared_prefixes(Sample(step=i, text=f"Once there was {t}", origin=where) for i, t in enumerate(said))
+    ('Once there was',)
+    """
+    steps = _by_step(samples)
+    if len(steps) < FEWEST_STEPS:
+        return ()
+    widest: list[str] = max(steps, key=len)
+    found = {_shared(text, steps) for text in widest}
+    return tuple(sorted((prefix for prefix in found if _is_prompt(prefix, steps)), key=_longest_first))
+
+
+def _longest_first(prefix: str) -> tuple[int, str]:
+    return -len(prefix), prefix
+
+
+def _by_step(samples: Iterable[Sample]) -> list[list[str]]:
+    """Return the texts of each step, sorted; a sample that tells no step is one of its own."""
+    steps: defaultdict[object, list[str]] = defaultdict(list)
+    looked_at = list(islice((sample for sample in samples if not sample.prompt), LOOKED_AT))
+    for number, sample in enumerate(looked_at):
+        steps[("row", number) if sample.step is None else sample.step].append(sample.text[:LONGEST])
+    if len(looked_at) == LOOKED_AT and len(steps) > FEWEST_STEPS:
+        steps.popitem()  # the step at which it ended may have more
+    return [sorted(texts) for texts in steps.values()]
+
+
+def _shared(text: str, steps: Sequence[Sequence[str]]) -> str:
+    """Return the beginning of a text that a sample of every step has, whole words alone."""
+    for texts in steps:
+        at = bisect_left(texts, text)
+        text = max((_common(text, near) for near in texts[max(at - 1, 0) : at + 1]), key=len, default="")
+    return text.rstrip()
+
+
+def _common(one: str, other: str) -> str:
+    """Return the beginning that two texts share, without half of a word."""
+    shared = commonprefix([one, other])  # noqa: RUF071 - of characters, which is what is wanted
+    goes_on = [text[len(shared) : len(shared) + 1].isalnum() for text in (one, other)]
+    return re.sub(r"\w+$", "", shared) if any(goes_on) else shared
+
+
+def _is_prompt(prefix: str, steps: Sequence[Sequence[str]]) -> bool:
+    tokens = tokenize(prefix.casefold())
+    if sum(map(is_word, tokens)) < FEWEST_WORDS or _loops(tokens):
+        return False
+    counts = [sum(text.startswith(prefix) for text in texts) for texts in steps]
+    shares = [count / len(texts) for count, texts in zip(counts, steps, strict=True)]
+    steady = max(Counter(values).most_common(1)[0][1] for values in (counts, shares))
+    rests = {text[len(prefix) :].strip() for texts in steps for text in texts if text.startswith(prefix)}
+    nexts = {rest.split(maxsplit=1)[0] for rest in rests if rest}
+    return steady >= STEADY * len(steps) and len(rests) >= FEWEST_STEPS and len(nexts) >= FEWEST_NEXT
+
+
+def _loops(tokens: Sequence[str]) -> bool:
+    """Tell whether tokens repeat themselves: a third of their pairs, or every token."""
+    pairs = list(pairwise(tokens))
+    return len(set(tokens)) == 1 or len(set(pairs)) < 2 / 3 * len(pairs)
