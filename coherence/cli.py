@@ -28,17 +28,20 @@ AUDIT_HELP = """\
 Replay a run: score its samples, run the gate over them in step order, put the
 loss beside them, and say continue, watch, pivot or halt, and why.
 
-PATH is a run folder, a folder of JSON lines, or a file of JSON lines: an object
-a line with `step` (or global_step, iter, ...) and `text` (or completion,
-generated_text, output, ...), and perhaps `prompt`, `loss`, `source` and `time`.
-Lines that cannot be used are listed in the report; the others count.
+PATH is what your trainer wrote: a folder, a file, a pattern, a URL, or - for
+standard input. JSON lines, JSON, CSV, Parquet, TensorBoard, trackio, one file a
+step and text logs are told by their content (docs/formats.md), also compressed.
+The losses are looked for beside the samples and among them. A folder of several
+runs gives a ranking. Lines that cannot be used are listed in the report; the
+others count.
 
   coherence audit runs/exp7
   coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
   coherence audit samples.jsonl --json - | jq .diagnosis
+  coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
-unreadable input."""
+unreadable input, 130 broken off with Ctrl-C: the report is of what was read."""
 
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.
@@ -112,8 +115,10 @@ def _add_command(
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("paths", nargs="+", type=Path, metavar="PATH", help="run folder, or samples as JSON lines")
-    add("--loss", type=Path, metavar="PATH", help="losses: JSON lines, CSV or trainer_state.json")
+    add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
+    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
     add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
@@ -123,6 +128,9 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
     add("--warmup", type=int, default=0, metavar="STEP", help="pass over samples of earlier steps (0)")
     add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
+    add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
+    add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
+    add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
     parser.set_defaults(command="audit")
 
 

@@ -4,51 +4,63 @@ import json
 import math
 import os
 import sys
+import time
 from argparse import Namespace
-from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from coherence.audit import Options
-from coherence.audit import audit as audit_run
 from coherence.calibrate import measure
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
+from coherence.offline import Request, audit_dump, prepare
 from coherence.profile import Profile
-from coherence.readers.files import loss_file, sample_files, text_files
-from coherence.readers.lines import Problems, file_name
-from coherence.readers.losses import read_events, read_losses
-from coherence.readers.samples import read_samples
-from coherence.records import FourScores, LossRow, Sample
+from coherence.progress import show_progress
+from coherence.readers import jsonl
+from coherence.readers.files import text_files
+from coherence.readers.lines import Part, Problems
+from coherence.records import FourScores, Report
 from coherence.scores import score as score_text
-from coherence.terminal import printable, show_problems, show_report, show_scores
+from coherence.terminal import (
+    printable,
+    show_problems,
+    show_ranking,
+    show_report,
+    show_scores,
+    show_work,
+)
+from coherence.workers import Runner, here, in_processes
 
 __all__ = ["audit", "calibrate", "printable", "score"]
 
-FINE, HALTED = 0, 1
+FINE, HALTED, BROKEN_OFF = 0, 1, 130
 
 
 def audit(options: Namespace) -> int:
-    """Audit a run, print the report and write it where asked."""
-    settings = _audit_options(options)
-    problems, indexes = Problems(), Counter[int]()
-    files = sample_files(options.paths)
-    samples = [sample for path in files for sample in read_samples(path, problems, indexes)]
-    if not samples:
-        raise ValueError(f"{options.paths[0]}: no samples in it{_first_problem(problems)}")
-    path = options.loss or loss_file(options.paths)
-    losses, notes = _losses(path, samples, problems)
-    events = list(read_events(path)) if path is not None else []
-    report = audit_run(samples, losses, settings, notes, problems.count, problems.listed, events)
-    show_report(report, _console())
+    """Audit a run, or several, print the report and write it where asked."""
+    request = Request(
+        options.paths, options.loss, options.format, options.prompt_field, _options(options), options.scored
+    )
+    console = _console()
+    job, started = prepare(request), time.perf_counter()
+    with show_progress(job.shards, console) as done:
+        found, dump = audit_dump(request, job, _runner(options), done)
+    seconds = time.perf_counter() - started
+    show_report(found, console) if isinstance(found, Report) else show_ranking(found, console)
+    how = f"{'compiled' if job.settings.fast else 'plain'} scorer{_where(options)}"
+    outputs = dump.outputs
+    show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, console)
     if options.json is not None:
-        _write(options.json, report.model_dump_json(indent=2))
-    return HALTED if report.halt and not options.observe else FINE
+        _write(options.json, found.model_dump_json(indent=2))
+    if found.partial:
+        return BROKEN_OFF
+    return HALTED if found.halt and not options.observe else FINE
 
 
-def _audit_options(options: Namespace) -> Options:
+def _options(options: Namespace) -> Options:
     per_step = options.seconds_per_step
     if per_step is not None and not (math.isfinite(per_step) and per_step >= 0):
         raise ValueError(f"seconds per step {per_step!r}; expected a number, 0 or more")
@@ -58,45 +70,24 @@ def _audit_options(options: Namespace) -> Options:
         window=options.window,
         warmup=options.warmup,
         observe=options.observe,
-        vocab_size=_vocab_size(options.paths) if options.vocab_size is None else options.vocab_size,
+        vocab_size=options.vocab_size,
         seconds_per_step=per_step,
         profile=Profile.load(options.profile),
     )
 
 
-def _vocab_size(paths: list[Path]) -> int | None:
-    """Return the vocabulary size that a run folder states in its run.json."""
-    for path in paths:
-        if (run := path / "run.json").is_file():
-            try:
-                size = json.loads(run.read_text(encoding="utf-8")).get("vocab_size")
-            except (ValueError, AttributeError, RecursionError) as error:
-                raise ValueError(f"{run}: not a JSON object: {error}") from error
-            return size if isinstance(size, int) and not isinstance(size, bool) else None
-    return None
+def _where(options: Namespace) -> str:
+    if options.ray is not None:
+        return f", Ray {options.ray}"
+    return f", {options.workers} workers" if options.workers > 1 else ""
 
 
-def _first_problem(problems: Problems) -> str:
-    if not problems.listed:
-        return ""
-    first = problems.listed[0]
-    return f" that could be used; {first.file}:{first.line}: {first.message}"
-
-
-def _losses(path: Path | None, samples: list[Sample], problems: Problems) -> tuple[list[LossRow], list[str]]:
-    """Return the losses of the run, and a note on where they come from."""
-    if path is not None:
-        losses = list(read_losses(path, problems))
-        if not losses:
-            raise ValueError(f"{path}: no losses in it{_first_problem(problems)}")
-        return losses, [f"loss from {file_name(path)}"]
-    with_loss = {sample.step: sample for sample in reversed(samples) if sample.loss is not None}
-    losses = [
-        LossRow(step=step, loss=sample.loss, origin=sample.origin)
-        for step, sample in sorted(with_loss.items())
-        if sample.loss is not None
-    ]
-    return losses, ["loss from the samples' own rows"] if losses else []
+def _runner(options: Namespace) -> Runner:
+    if options.workers < 1:
+        raise ValueError(f"workers {options.workers!r}; expected 1 or more")
+    if options.ray is not None:
+        return import_module("coherence.cluster").on_ray(options.ray)  # type: ignore[no-any-return]
+    return here if options.workers == 1 else in_processes(options.workers)
 
 
 def score(options: Namespace) -> int:
@@ -146,7 +137,7 @@ def _corpus_text(corpus: Path, problems: Problems) -> str:
     texts: list[str] = []
     for path in text_files(corpus):
         if path.suffix == ".jsonl":
-            texts += [sample.text for sample in read_samples(path, problems)]
+            texts += [sample.text for sample in jsonl.samples(Part(str(path)), problems)]
         else:
             texts.append(path.read_text(encoding="utf-8", errors="replace"))
     return "\n\n".join(texts)

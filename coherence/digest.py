@@ -58,6 +58,7 @@ class Digest:
         self._survey = survey
         self._seen = self._compared = 0
         self._stretches: list[_Stretch] = []
+        self._whole = _Stretch(0)
         self._worst_low, self._worst = _Lowest(), _Lowest()
         self._best: tuple[float, Judged] | None = None
         self._last: deque[Judged] = deque(maxlen=patience)
@@ -89,6 +90,7 @@ class Digest:
             last = _Stretch(judged.row.step)
             self._stretches.append(last)
         last.see(judged)
+        self._whole.see(judged)
         if self._seen % math.ceil(self._survey.samples / KEPT) == 0:
             self.samples.append(_scored(judged))
         self._seen += 1
@@ -133,6 +135,11 @@ class Digest:
     def stretches(self) -> tuple[StretchRecord, ...]:
         """The run cut into stretches of about as many samples, never within a step."""
         return tuple(stretch.record() for stretch in self._stretches)
+
+    @property
+    def means(self) -> FourScores:
+        """The mean scores of the whole run."""
+        return self._whole.record().scores
 
     @property
     def recovered(self) -> bool:

@@ -143,12 +143,7 @@ class Read(NamedTuple):
 
 
 def score_shard(shard: Shard, settings: Settings) -> Scored:
-    """Read a shard and score its samples.
-
-    Raises:
-        OSError: a file cannot be read.
-        ValueError: a file is not what it was taken for, or an extra is missing.
-    """
+    """Read a shard and score its samples; what cannot be read of it is noted."""
     problems = [Problems() for _ in shard.pieces]
     scored = score_reads(read_shard(shard, settings, problems), settings)
     return scored._replace(lines=[_lines(piece) for piece in shard.pieces], problems=problems)
@@ -157,9 +152,12 @@ def score_shard(shard: Shard, settings: Settings) -> Scored:
 def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> Iterator[Read]:
     """Yield the samples of a shard in the order of the dump."""
     for number, piece in enumerate(shard.pieces):
-        reader = formats.named(piece.format)
-        for sample in reader.samples(piece.part, problems[number], settings.prompt_field):
-            yield to_read(sample, number, piece.run, settings)
+        reader, noted = formats.named(piece.format), problems[number]
+        try:
+            for sample in reader.samples(piece.part, noted, settings.prompt_field):
+                yield to_read(sample, number, piece.run, settings)
+        except (OSError, ValueError) as error:
+            noted.add(piece.part.path, 0, f"not read on from here: {error}")
 
 
 def to_read(sample: Sample, piece: int, run: str | None, settings: Settings) -> Read:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import floor
-from statistics import fmean
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -17,14 +16,13 @@ from coherence.records import (
     Loop,
     LossRecord,
     Problem,
+    Ranking,
     Report,
-    ScoredSample,
+    RunLine,
     ShownSample,
+    StretchRecord,
 )
 from coherence.text import answer
-
-STRETCHES = 12
-"""Rows of the table over the run."""
 
 EXCERPT, LEAD = 220, 20
 """Characters of a sample that are shown; how many of them before it loops."""
@@ -49,6 +47,43 @@ def show_report(report: Report, console: Console) -> None:
     for note in report.notes:
         console.print(_line(f"note: {note}"))
     show_problems(report.problem_count, report.problems, console)
+
+
+def show_ranking(ranking: Ranking, console: Console) -> None:
+    """Print several runs, the best first."""
+    halted = sum(line.halt for line in ranking.runs)
+    partial = " · broken off: of what was read so far" if ranking.partial else ""
+    console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}", style="bold"))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
+    table.add_column("run", overflow="fold")
+    table.add_column("action", no_wrap=True)
+    for name in ("bigr", "trig", "engl", "char", "low", "SMMA", "halt at", "go back to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in ranking.runs:
+        table.add_row(*_ranking_row(line, ranking.settings.threshold))
+    console.print(table)
+    for note in ranking.notes:
+        console.print(_line(f"note: {note}"))
+    show_problems(ranking.problem_count, ranking.problems, console)
+
+
+def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
+    action = line.diagnosis.action
+    return [
+        Text(printable(line.run)),
+        Text(action, style=COLOURS[action]),
+        *(_score(mean, threshold) for _, mean in line.scores),
+        Text(f"{line.low}/{line.judged}"),
+        Text("" if line.smma is None else _number(line.smma)),
+        Text("" if line.halt_step is None else _step(line.halt_step)),
+        Text("" if line.resume_from is None else _step(line.resume_from)),
+    ]
+
+
+def show_work(samples: int, size: int, how: str, seconds: float, console: Console) -> None:
+    """Print how much was scored, and by what."""
+    speed = f", {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
+    console.print(_line(f"{samples:,} samples, {size / 1e6:,.1f} MB in {seconds:.1f} s{speed} ({how})"))
 
 
 def show_problems(count: int, problems: Sequence[Problem], console: Console) -> None:
@@ -85,7 +120,8 @@ def printable(text: str) -> str:
 
 def _verdict(report: Report) -> RenderableType:
     diagnosis = report.diagnosis
-    title = Text(f"{diagnosis.action.upper()} · {diagnosis.name}", style="bold")
+    partial = " · broken off: of what was read so far" if report.partial else ""
+    title = Text(f"{diagnosis.action.upper()} · {diagnosis.name}{partial}", style="bold")
     return Panel(
         Text(diagnosis.sentence), title=title, title_align="left", border_style=COLOURS[diagnosis.action]
     )
@@ -178,45 +214,20 @@ def _run_table(report: Report) -> RenderableType:
     for name in ("bigram", "trigram", "english", "character", "low", "SMMA" if report.loss else ""):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
-    for stretch in _stretches(report.samples):
+    for stretch in report.stretches:
         table.add_row(*_stretch_row(stretch, report.halt_step, report.settings.threshold))
     return table
 
 
-def _stretches(samples: Sequence[ScoredSample]) -> list[Sequence[ScoredSample]]:
-    """Cut the samples into at most 12 stretches of about as many samples, never within a step."""
-    size = -(-len(samples) // STRETCHES)
-    stretches: list[list[ScoredSample]] = []
-    for sample in samples:
-        last = stretches[-1] if stretches else None
-        if last is None or (len(last) >= size and last[-1].step != sample.step):
-            stretches.append([sample])
-        else:
-            last.append(sample)
-    return list(stretches)
-
-
-def _stretch_row(
-    stretch: Sequence[ScoredSample], halt_step: int | None, threshold: float
-) -> list[RenderableType]:
-    first, last = stretch[0].step, stretch[-1].step
-    columns = zip(
-        *((s.bigram, s.trigram, s.english, s.character) for s in (x.scores for x in stretch)), strict=True
-    )
-    means = [_mean(column) for column in columns]
-    halts = halt_step is not None and first <= halt_step <= last
+def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float) -> list[RenderableType]:
+    halts = halt_step is not None and stretch.first <= halt_step <= stretch.last
     return [
-        Text(_span(first, last)),
-        *(_score(mean, threshold) for mean in means),
-        Text(f"{sum(sample.low for sample in stretch)}/{len(stretch)}"),
-        Text(_number(stretch[-1].smma) if stretch[-1].smma is not None else ""),
+        Text(_span(stretch.first, stretch.last)),
+        *(_score(mean, threshold) for _, mean in stretch.scores),
+        Text(f"{stretch.low}/{stretch.samples}"),
+        Text(_number(stretch.smma) if stretch.smma is not None else ""),
         Text("◀ halt", style="red") if halts else Text(""),
     ]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return fmean(present) if present else None
 
 
 def _readings(report: Report) -> RenderableType:
