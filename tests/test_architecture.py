@@ -27,7 +27,7 @@ FLOORS = (
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
-    | {"readers.parquet", "readers.tensorboard", "readers.trainer_state"}
+    | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
     | {"kernel", "kernel_loops"},
     # ways in and out
     {"cli", "commands", "terminal"}
