@@ -47,3 +47,16 @@ def parts(path: str, size: int) -> list[Part]:
     if compressed or end <= size:
         return [Part(path)]
     return [Part(path, start, min(start + size, end)) for start in range(0, end, size)]
+
+
+def length(part: Part) -> int:
+    """Return how many lines begin in a part of a file that is not compressed."""
+    start, left = max(part.start - 1, 0), (part.end or storage.size(part.path)) - 1
+    left -= start
+    found = 0 if part.start else 1
+    with storage.open_raw(part.path) as file:
+        file.seek(start)
+        while left > 0 and (block := file.read(min(left, 2**20))):
+            found += block.count(b"\n")
+            left -= len(block)
+    return found

@@ -43,6 +43,14 @@ def parts(path: str, size: int) -> list[Part]:
     return [*found, Part(path, start, len(groups))]
 
 
+def length(part: Part) -> int:
+    """Return how many rows the row groups of a part have."""
+    with storage.open_raw(part.path) as file:
+        metadata = _opened(part.path, file).metadata
+        end = metadata.num_row_groups if part.end is None else part.end
+        return sum(metadata.row_group(number).num_rows for number in range(part.start, end))
+
+
 def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
     """Yield the samples of a table; the number of a row stands for its line.
 
