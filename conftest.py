@@ -1,6 +1,6 @@
-"""What the whole suite agrees on: trainers that are not installed, and no deadline for a property.
+"""What the whole suite agrees on: libraries that are not installed, and no deadline for a property.
 
-Where a trainer's library is absent, its adapter's examples are not collected; where every trainer is
+Where an optional library is absent, the examples of what needs it are not collected; where every trainer is
 installed, a trainer test that is skipped is a failure.
 """
 
@@ -11,11 +11,16 @@ import pytest
 from hypothesis import settings
 
 EVERY_TRAINER = "COHERENCE_EVERY_TRAINER"
-NEEDS = {"torch_loop": "torch", "huggingface": "transformers", "lightning": "lightning", "keras": "keras"}
+NEEDS = {
+    "kernel": "numba",
+    "kernel_loops": "numba",
+    "trainers/torch_loop": "torch",
+    "trainers/huggingface": "transformers",
+    "trainers/lightning": "lightning",
+    "trainers/keras": "keras",
+}
 
-collect_ignore = [
-    f"coherence/trainers/{adapter}.py" for adapter, library in NEEDS.items() if find_spec(library) is None
-]
+collect_ignore = [f"coherence/{module}.py" for module, library in NEEDS.items() if find_spec(library) is None]
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

@@ -164,7 +164,6 @@ def _alike(rows: Sequence[Row]) -> str:
     samples = [
         Sample(
             step=row["step"],
-            index=number,
             text=row["text"],
             prompt=row.get("prompt"),
             origin=Origin(file="-", line=number),

@@ -13,7 +13,7 @@ from coherence.digest import Digest, Survey
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
 from coherence.loss import Phase, phases
-from coherence.losses import Collector, Losses, from_samples
+from coherence.lossrows import Collector, Losses, from_samples
 from coherence.outputs import Output
 from coherence.profile import Profile
 from coherence.records import (

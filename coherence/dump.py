@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from coherence.audit import Text
-from coherence.losses import Collector, Losses
+from coherence.lossrows import Collector, Losses
 from coherence.outputs import Output
 from coherence.readers import formats, storage
 from coherence.readers.files import File, RunFiles

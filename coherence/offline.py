@@ -16,7 +16,7 @@ from typing import NamedTuple
 from coherence.audit import Options, Told, audit_run, replay_run, settings_record, wasted_steps
 from coherence.digest import Digest
 from coherence.dump import Dump, cut, prompts_of, read_events, read_losses
-from coherence.losses import Losses
+from coherence.lossrows import Losses
 from coherence.outputs import Output
 from coherence.readers import formats, storage
 from coherence.readers.files import RunFiles, find_runs
@@ -26,7 +26,7 @@ from coherence.replay import Replay
 from coherence.scored import Writer, check_target
 from coherence.shards import Settings, Shard
 from coherence.timeline import Timeline
-from coherence.workers import ATTEMPTS, Runner, score_into
+from coherence.workers import ATTEMPTS, Runner, here, score_into
 
 WORTH_COMPILING = 4 * 2**20
 """Bytes of a dump from which on loading the compiled scorer pays."""
@@ -67,6 +67,16 @@ class Job(NamedTuple):
     runs: list[RunFiles]
     shards: list[Shard]
     settings: Settings
+
+
+def audit_paths(request: Request) -> Report | Ranking:
+    """Audit a dump in this process: one run gives a report, several a ranking.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        ValueError: there are no samples, or an option is out of range.
+    """
+    return audit_dump(request, prepare(request), here, lambda _output: None)[0]
 
 
 def prepare(request: Request) -> Job:

@@ -13,7 +13,7 @@ from coherence.diagnosis import Diagnosis
 from coherence.gate import Gate, Verdict
 from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker
-from coherence.losses import Losses
+from coherence.lossrows import Losses
 from coherence.order import Chunk
 from coherence.profile import Profile
 from coherence.samples import ALIKE_BELOW

@@ -82,8 +82,9 @@ def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
 
 def show_work(samples: int, size: int, how: str, seconds: float, console: Console) -> None:
     """Print how much was scored, and by what."""
-    speed = f", {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
-    console.print(_line(f"{samples:,} samples, {size / 1e6:,.1f} MB in {seconds:.1f} s{speed} ({how})"))
+    took = f" in {_duration(seconds)}, {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
+    read = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+    console.print(_line(f"{samples:,} samples, {read}{took} ({how})"))
 
 
 def show_problems(count: int, problems: Sequence[Problem], console: Console) -> None:

@@ -23,14 +23,16 @@ FLOORS = (
     # values and decisions; the package itself shows nothing else
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
-    {"records", "logits", "loops", "audit", "replay", "monitor", "runfolder"}
+    {"records", "logits", "loops", "monitor", "runfolder"}
+    | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline", "workers"}
+    | {"lossrows", "replay", "digest", "audit", "dump", "scored", "offline"}
     | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
     | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
     | {"kernel", "kernel_loops"},
     # ways in and out
-    {"cli", "commands", "terminal"}
+    {"cli", "commands", "progress", "terminal"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
 )

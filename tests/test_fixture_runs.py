@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from coherence.audit import Options, audit
-from coherence.readers.files import loss_file, sample_files
-from coherence.readers.lines import Problems
-from coherence.readers.losses import read_events, read_losses
-from coherence.readers.samples import read_samples
+from coherence.audit import Options
+from coherence.offline import Request, audit_paths
 from coherence.records import Report
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
@@ -28,14 +25,9 @@ def told(name: str, file: str = "run.json") -> dict[str, Any]:
 @cache
 def audited(name: str) -> Report:
     """Audit one run with the warm-up that its script sets."""
-    folder, run, problems = RUNS / name, told(name), Problems()
-    samples = [sample for path in sample_files([folder]) for sample in read_samples(path, problems)]
-    metrics = loss_file([folder])
-    assert metrics is not None
-    losses = list(read_losses(metrics, problems))
-    options = Options(warmup=run["gate_warmup"], vocab_size=run["vocab_size"])
-    events = list(read_events(metrics))
-    return audit(samples, losses, options, (), problems.count, problems.listed, events)
+    report = audit_paths(Request([str(RUNS / name)], options=Options(warmup=told(name)["gate_warmup"])))
+    assert isinstance(report, Report)
+    return report
 
 
 @pytest.mark.parametrize("name", NAMES)
