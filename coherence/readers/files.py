@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from coherence.readers import formats, storage
 from coherence.readers.lines import HEAD, Part, Problems, file_name
+from coherence.readers.rows import is_of_a_step
 
 SAMPLES = "samples.jsonl"
 LOSSES = ("metrics.jsonl", "trainer_state.json", "metrics.csv")
@@ -24,7 +25,6 @@ LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb")
 BOTH = ("trackio", "tensorboard", "logs")
 """Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
 
-_OF_A_STEP = re.compile(r"(?:.*[^a-z])?(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_=]?\d+|\d+")
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
 _VERSION = re.compile(r"version_\d+")
 _NUMBER = re.compile(r"\d+")
@@ -258,7 +258,7 @@ class _Folder:
         for path in self.folders:
             if _name(path).lower() in SAMPLE_FOLDERS:
                 yield from _Folder(path, self._asked, for_samples=True).below()
-            elif not _OF_A_STEP.fullmatch(_name(path)):
+            elif not is_of_a_step(path):
                 yield _Folder(path, self._asked)
 
     def _scan(self) -> list[File]:
@@ -277,7 +277,7 @@ class _Folder:
             return _recognised(ours, self._asked, self.notes)
         found = [file for file in self.scanned if self._may_be_samples(file) and self._are_samples(file)]
         for path in self.folders:
-            if _name(path).lower() in SAMPLE_FOLDERS or _OF_A_STEP.fullmatch(_name(path)):
+            if _name(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path):
                 inner = _Folder(path, self._asked, for_samples=True)
                 found += inner.samples
                 self.notes += inner.notes
@@ -305,7 +305,7 @@ class _Folder:
 
 def _losses_in(folder: _Folder) -> list[File]:
     """Return the files of losses of a run folder: the first kind that is there."""
-    steps = _Folder(storage.parent(folder.path)) if _OF_A_STEP.fullmatch(_name(folder.path)) else None
+    steps = _Folder(storage.parent(folder.path)) if is_of_a_step(folder.path) else None
     for place in (folder, steps):
         if place is None:
             continue

@@ -25,7 +25,8 @@ RUN = ("run", "run_id", "run_name")
 
 _READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, "source", "grad_norm")
 
-_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= ]*(\d+)")
+_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_= ]*(\d+)")
+_STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
 _NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(\d+)$")
 
 SUMMARY = "train_runtime"
@@ -100,13 +101,22 @@ def _are_numbers(values: list[Any]) -> bool:
 
 
 def step_named(path: str) -> int | None:
-    """Return the step that a file is named after, itself or its folder: a number beside a word for it.
+    """Return the step that a file is named after, or its folder: a number beside a word for it.
 
     >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
     (500, 1200, None)
     """
-    found = [number for name in (parent(path), path) for number in _NAMED_STEP.findall(_stem(name))]
-    return _usable(found)
+    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(_stem(path)))
+
+
+def is_of_a_step(folder: str) -> bool:
+    """Tell whether a folder is named after a step.
+
+    >>> is_of_a_step("run/checkpoint-500"), is_of_a_step("500"), is_of_a_step("exp7")
+    (True, True, False)
+    """
+    name = bare_name(folder)
+    return name.isdecimal() or bool(_STEP_FOLDER.fullmatch(name))
 
 
 def step_of(path: str) -> int | None:
@@ -118,11 +128,15 @@ def step_of(path: str) -> int | None:
     step = step_named(path)
     if step is None:
         step = _usable(re.findall(r"\d+", _stem(path)))
-    return _usable(_NUMBERED.findall(_stem(parent(path)))) if step is None else step
+    return _usable(_NUMBERED.findall(_folder(path))) if step is None else step
 
 
 def _usable(numbers: list[str]) -> int | None:
     return int(numbers[-1]) if numbers and len(numbers[-1]) <= 15 else None
+
+
+def _folder(path: str) -> str:
+    return bare_name(parent(path))
 
 
 def _stem(path: str) -> str:

@@ -48,11 +48,11 @@ def open_bytes(path: str) -> BinaryIO:
     kind = compression(raw.read(6))
     raw.seek(0)
     if kind == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        return _Decoded(gzip.GzipFile(fileobj=raw), raw).buffered()
     if kind == "bzip2":
         return _Decoded(bz2.BZ2File(raw), raw, OSError).buffered()
     if kind == "xz":
-        return cast(BinaryIO, lzma.LZMAFile(raw))
+        return _Decoded(lzma.LZMAFile(raw), raw).buffered()
     return _unzstd(path, raw) if kind == "zstd" else raw
 
 
@@ -167,9 +167,12 @@ def _unzstd(path: str, raw: BinaryIO) -> BinaryIO:
 
 
 class _Decoded(io.RawIOBase):
-    """Reads what a decoder gives; for data that is cut off or damaged it raises EOFError, as gzip does."""
+    """Reads what a decoder gives, and closes the file below it with itself.
 
-    def __init__(self, decoded: Any, raw: BinaryIO, damaged: type[Exception]) -> None:
+    What the decoder raises for data that is cut off or damaged becomes an EOFError, as gzip raises.
+    """
+
+    def __init__(self, decoded: Any, raw: BinaryIO, *damaged: type[Exception]) -> None:
         self._decoded, self._raw, self._damaged = decoded, raw, damaged
 
     def buffered(self) -> BinaryIO:
