@@ -54,10 +54,10 @@ def show_ranking(ranking: Ranking, console: Console) -> None:
     halted = sum(line.halt for line in ranking.runs)
     partial = " · broken off: of what was read so far" if ranking.partial else ""
     console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}", style="bold"))
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
-    table.add_column("run", overflow="fold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold", min_width=17)
     table.add_column("action", no_wrap=True)
-    for name in ("bigr", "trig", "engl", "char", "low", "SMMA", "halt at", "go back to"):
+    for name in ("bi", "tri", "eng", "chr", "low", "SMMA", "halt", "back to"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in ranking.runs:
         table.add_row(*_ranking_row(line, ranking.settings.threshold))
