@@ -21,23 +21,22 @@ _NO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACKET = re.compile(_NO_BRACKET.pattern + rb"([\[\]{}])", re.DOTALL)
 
 
+_SEPARATORS = b" \t\r\n,"
+
+
 def recognise(head: Head) -> bool:
     """Tell whether a file is an array of objects, or one object that holds such an array and is no sample."""
     text = head.text.lstrip()
     if _ARRAY.match(text):
         return True
-    if not text.startswith("{") or not _INNER_ARRAY.search(text):
+    inner = _INNER_ARRAY.search(text) if text.startswith("{") else None
+    if inner is None:
         return False
     lines = head.lines
-    if len(lines) == 1:
-        return not _names_a_row(lines[0])
+    if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
+        before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()]))
+        return before.isdisjoint((*rows.STEP, *rows.TEXT, *rows.PROMPT))
     return 2 * sum(map(is_json_object, lines)) < len(lines)
-
-
-def _names_a_row(line: str) -> bool:
-    """Tell whether an object is a row of samples or losses itself: its first keys are those of one."""
-    keys = re.findall(r'"(\w+)"\s*:', line[:200])
-    return bool({*rows.STEP, *rows.TEXT, *rows.PROMPT} & set(keys[:2]))
 
 
 def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
@@ -68,10 +67,10 @@ def _elements(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
     scan = _Scan(part, problems)
     with storage.open_bytes(part.path) as file:
         try:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(min(CHUNK + scan.held, 4 * CHUNK)):
                 scan.take(chunk)
                 yield from scan.found()
-                if part.end is not None and scan.base >= part.end:
+                if part.end is not None and scan.at >= part.end:
                     return
         except storage.BROKEN as error:
             scan.add(f"the compressed data ends here, cut off or damaged: {error}")
@@ -85,12 +84,12 @@ class _Scan:
 
     Attributes:
         depth: how many brackets are open.
-        base: how many bytes were dropped; those after them are held.
+        at: how many bytes of it were looked at.
     """
 
     def __init__(self, part: Part, problems: Problems) -> None:
         self._path, self._problems = part.path, problems
-        self.depth = self.base = 0
+        self.depth = self.at = 0
         self._held = b""
         self._line, self._counted = 1, 0  # a line, and up to where line ends were counted
         self._seen = 0  # up to where brackets were seen in it
@@ -99,6 +98,11 @@ class _Scan:
         self._ended = 0  # where the one before ended
         self._too_long = False
         self._objects = 0  # how many the array had
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held, which are looked at again with those that come: let more come then."""
+        return len(self._held)
 
     def take(self, chunk: bytes) -> None:
         """Hold more of the document, and let go of what is done with."""
@@ -116,7 +120,6 @@ class _Scan:
         self._line_at(max(size, self._counted))
         self._held = self._held[size:]
         self._counted -= size
-        self.base += size
         self._seen -= size
         self._ended = max(self._ended - size, 0)
         if self._begun is not None:
@@ -140,6 +143,7 @@ class _Scan:
     def found(self) -> Iterator[tuple[int, bytes]]:
         """Yield the objects that end in what is held, with their lines."""
         while bracket := _BRACKET.match(self._held, self._seen):
+            self.at += bracket.end() - self._seen
             self._seen = bracket.end()
             if bracket[1] in b"[{":
                 self._open(bracket[1])
@@ -169,8 +173,10 @@ class _Scan:
 
     def _between(self, end: int) -> None:
         """Note what stands between two objects besides the comma."""
-        if between := self._held[self._ended : end].strip(b" \t\r\n,"):
-            self._add(self._ended, f"not a JSON object: {shown(between.decode(errors='replace'))}")
+        between = self._held[self._ended : end].rstrip(_SEPARATORS)
+        if value := between.lstrip(_SEPARATORS):
+            at = self._ended + len(between) - len(value)
+            self._add(at, f"not a JSON object: {shown(value.decode(errors='replace'))}")
 
 
 def _unfinished(held: bytes, at: int) -> bytes:

@@ -1,0 +1,157 @@
+"""One JSON document with an array of objects: read object by object, whatever stands around it."""
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.readers import json_array
+from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
+from coherence.records import Sample
+
+ROWS = [{"step": step, "text": text} for step, text in enumerate(["a ] }", 'b \\" { [', "", "é\n"])]
+
+
+def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    problems = Problems()
+    return list(json_array.samples(Part(str(path)), problems)), problems
+
+
+def said(problems: Problems) -> list[tuple[int, str]]:
+    return [(problem.line, problem.message) for problem in problems.listed]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "samples.json"
+
+
+# What the file is
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize(
+    "document",
+    [ROWS, {"samples": ROWS}, {"model": {"layers": [1, 2]}, "tags": ["x"], "samples": ROWS, "seed": 1}],
+)
+def test_an_array_of_objects_is_known_and_read_wherever_it_stands(
+    file: Path, document: Any, indent: int | None
+) -> None:
+    samples, problems = samples_of(file, json.dumps(document, indent=indent))
+    assert json_array.recognise(read_head(str(file)))
+    assert [(sample.step, sample.text) for sample in samples] == [(r["step"], r["text"]) for r in ROWS]
+    assert problems.count == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # JSON lines, also with objects in arrays
+        b'{"step": 1, "text": "a"}\n{"step": 2, "text": "b"}\n',
+        b'{"step": 1, "messages": [{"role": "assistant"}]}',
+        b'{"prompt": [{"role": "user"}], "completion": "a"}\n' * 2,
+        b'{"id": 7, "messages": [{"role": "assistant"}], "samples": [{}]}',
+        b'{"messages": [{"role": "user", "content": "' + b"x" * 70_000 + b'"}]}\n',
+        # other documents
+        b'{"a": 1}',
+        b"[1, 2, 3]",
+        b'[["a", "b"]]',
+        # no JSON
+        b"[info] {step 1}",
+        b"step,text\n",
+    ],
+)
+def test_what_is_no_array_of_objects_is_not_taken_for_one(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert not json_array.recognise(read_head(str(file)))
+
+
+# What is read
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"text": st.text(max_size=9), "n": st.recursive(st.none(), st.lists)})),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_objects_are_read_whole_wherever_a_chunk_ends(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], chunk: int, ascii_only: bool
+) -> None:
+    file = tmp_path_factory.mktemp("chunks") / "samples.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "CHUNK", chunk)
+        content = json.dumps({"rows": rows}, ensure_ascii=ascii_only)
+        samples, problems = samples_of(file, content.encode(errors="surrogatepass"))
+    assert [sample.text for sample in samples] == [row["text"] for row in rows]
+    assert problems.count == 0
+
+
+def test_an_object_is_of_the_line_where_it_begins(file: Path) -> None:
+    content = '[\n\n  {"step": 1,\n "text": "a"},\n{"step": 2, "text": "b"}, {"step": 3, "text": "c"}]'
+    samples, _ = samples_of(file, content)
+    assert [sample.origin.line for sample in samples] == [3, 5, 5]
+
+
+def test_several_arrays_of_one_document_are_read_one_after_another(file: Path) -> None:
+    content = '{"losses": [{"step": 1, "loss": 2.0}], "samples": [{"step": 1, "text": "a"}]}'
+    samples, problems = samples_of(file, content)
+    assert ([sample.text for sample in samples], problems.count) == (["a"], 0)
+    assert [row.loss for row in json_array.losses(Part(str(file)), Problems())] == [2.0]
+
+
+def test_rows_that_are_no_samples_are_problems_and_the_others_are_read(file: Path) -> None:
+    content = (
+        b'[{"step": 1, "text": "a"},\n3, "x",\n{"step": 2 "text": "b"},\n{"step": 3},\n[4],\n'
+        b'{"step": 5, "text": "\xff"},\n{"step": 6, "text": "f"}, null]'
+    )
+    samples, problems = samples_of(file, content)
+    assert [sample.step for sample in samples] == [1, 6]
+    assert [(line, message[:23]) for line, message in said(problems)] == [
+        (2, "not a JSON object: '3, "),
+        (3, "not JSON: Expecting ','"),
+        (4, "no text: none of the ke"),
+        (5, "not a JSON object: '[4]"),
+        (6, "not UTF-8: byte 0xff at"),
+        (7, "not a JSON object: 'nul"),
+    ]
+
+
+@pytest.mark.parametrize(("cut", "read"), [(1, 9), (20, 8), (60, 7)])
+def test_a_document_that_is_cut_off_is_read_up_to_there_and_that_is_noted(
+    file: Path, cut: int, read: int
+) -> None:
+    content = json.dumps([{"step": step, "text": "some words"} for step in range(9)])
+    samples, problems = samples_of(file, content[:-cut])
+    assert [sample.step for sample in samples] == list(range(read))
+    assert [message[:36] for _, message in said(problems)] == ["the document ends in the middle: it "]
+
+
+def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Path) -> None:
+    with file.open("wb") as out:
+        out.write(b'[{"step": 1, "text": "a"},\n{"step": 2, "text": "')
+        for _ in range(3 * LONGEST_LINE // 2**20):
+            out.write(b'{[\\"\\\\' * (2**20 // 6))
+        out.write(b'"},\n{"step": 3, "text": "c"}]')
+    problems = Problems()
+    tracemalloc.start()
+    try:
+        steps = [sample.step for sample in json_array.samples(Part(str(file)), problems)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert steps == [1, 3]
+    assert said(problems) == [
+        (2, "an object or a value of more than 16 MB, which is the most that is read as one")
+    ]
+    assert peak < 3 * LONGEST_LINE
+
+
+def test_where_the_beginning_alone_is_asked_for_the_rest_is_not_read(file: Path) -> None:
+    file.write_text(json.dumps([{"step": step, "text": "a" * 99} for step in range(50_000)]))
+    part = Part(str(file), 0, 2**16)
+    assert 0 < sum(1 for _ in json_array.samples(part, Problems())) < 20_000
