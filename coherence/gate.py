@@ -158,14 +158,14 @@ class Gate:
     def _judge(self, position: Position, low: bool) -> None:
         if self.window is None and not low:
             self._judged = []
-        else:
-            self._judged = [*self._judged, (position, low)][-(self.window or self.patience) :]
+            return
+        self._judged = [*self._judged, (position, low)][-(self.window or self.patience) :]
         counting = self._counting()
         if len(counting) >= self.patience:
             self._halt_reason = self._describe_halt(counting)
 
     def _counting(self) -> tuple[Position, ...]:
-        return tuple(position for position, low in self._judged if low)
+        return tuple([position for position, low in self._judged if low])
 
     def _describe_halt(self, counting: tuple[Position, ...]) -> str:
         if self.window is None:
@@ -213,8 +213,11 @@ class Gate:
 
 
 def _written(scores: Scores) -> str:
-    names = ("bigram", "trigram", "english", "character")
-    return ", ".join(
-        f"{name} {'none' if value is None else f'{value:.0f}'}"
-        for name, value in zip(names, scores.values, strict=True)
+    return (
+        f"bigram {_rounded(scores.bigram)}, trigram {_rounded(scores.trigram)}, "
+        f"english {_rounded(scores.english)}, character {_rounded(scores.character)}"
     )
+
+
+def _rounded(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0f}"

@@ -14,15 +14,14 @@ LONGEST_WORD = 24
 PIECE = 4
 """Length of the pieces such a run is cut into: short, so that a loop of any small period shows."""
 
+_ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
+_SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
 SPECIAL = regex.compile(
-    r"(?: <\|[^<>|\s]{1,40}\|>"
-    r"  | </?s>"
-    r"  | <(?:pad|unk|bos|eos|mask|cls|sep|start_of_turn|end_of_turn)>"
-    r"  | \[(?:pad|unk|bos|eos|mask|cls|sep)\]"
-    r")++",
-    regex.IGNORECASE | regex.VERBOSE,
+    rf"(?:<\|[^<>|\s]{{1,40}}\|>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\])++", regex.IGNORECASE
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
+
+_MARKS = ("<|", *(f"<{name}>" for name in _ANGLED), *(f"[{name}]" for name in _SQUARE))
 
 _LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = regex.compile(rf"(?V1){_LETTER}++(?:['’\-]{_LETTER}++)*+|\S")
@@ -58,8 +57,15 @@ def answer(text: str, prompt: str | None = None) -> str:
 
 
 def _without_special(text: str) -> str:
-    # Looking for the two brackets first spares most texts the pattern.
-    return (SPECIAL.sub(" ", text) if "<" in text or "[" in text else text).strip()
+    return (SPECIAL.sub(" ", text) if _may_hold_special(text) else text).strip()
+
+
+def _may_hold_special(text: str) -> bool:
+    """Tell whether the pattern is worth its time: most texts hold no bracket, most others no mark."""
+    if "<" not in text and "[" not in text:
+        return False
+    folded = text.casefold()
+    return any(mark in folded for mark in _MARKS)
 
 
 def _answers_of_chat(text: str) -> str:

@@ -5,7 +5,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coherence.text import LONGEST_WORD, PIECE, answer, clean, is_word, locate, tokenize
+from coherence.text import LONGEST_WORD, PIECE, SPECIAL, answer, clean, is_word, locate, tokenize
 
 # Every kind of character there is, lone surrogates and unassigned ones included.
 ANYTHING = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]))
@@ -98,6 +98,12 @@ def test_special_tokens_are_dropped_whatever_their_case(special: str) -> None:
     for written in (special, special.upper(), special.lower()):
         assert clean(written) == ""
         assert clean(f"{written}{written}Hi{written}there{written}\n") == "hi there"
+
+
+@pytest.mark.parametrize("special", ["<ſ>", "</ſ>", "[MAS\u212a]", "<un\u212a>", "<|ſ\u212a|>", "<EOſ>"])
+def test_letters_that_fold_to_those_of_a_special_token_make_one(special: str) -> None:
+    assert SPECIAL.fullmatch(special)
+    assert clean(f"a{special}b") == "a b"
 
 
 @pytest.mark.parametrize(
