@@ -219,7 +219,11 @@ def is_json_object(line: str) -> bool:
 
 def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     """Return the value of the first key that the row has, and that is not null."""
-    return next((row[key] for key in keys if row.get(key) is not None), None)
+    for key in keys:
+        value = row.get(key)
+        if value is not None:
+            return value
+    return None
 
 
 def to_step(value: Any) -> int:
