@@ -26,7 +26,7 @@ FLOORS = (
     {"records", "logits", "loops", "monitor", "runfolder"}
     | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline", "workers"}
     | {"lossrows", "replay", "digest", "audit", "dump", "scored", "offline"}
-    | {"readers", "readers.files", "readers.lines", "readers.losses", "readers.rows", "readers.samples"}
+    | {"readers", "readers.files", "readers.lines", "readers.rows"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
     | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}

@@ -82,6 +82,8 @@ def find_runs(
         FileNotFoundError: there is nothing at a path.
         ValueError: a file is of no format that is read, or a folder holds no samples.
     """
+    if format is not None:
+        formats.named(format)  # a name that is none is no file's fault
     named = [found for path in paths for found in _matching(path)]
     folders = [path for path in named if storage.is_folder(path)]
     files = [path for path in named if path not in set(folders)]

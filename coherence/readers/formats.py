@@ -16,6 +16,7 @@ from coherence.readers import (
     parquet,
     storage,
     tensorboard,
+    trackio,
     trainer_state,
 )
 from coherence.readers.lines import Head, Part, Problems, read_head
@@ -40,7 +41,16 @@ class Format(Protocol):
         """Yield the training losses of a part of a file."""
 
 
-FORMATS: tuple[ModuleType, ...] = (parquet, tensorboard, trainer_state, json_array, jsonl, csv_rows, numbered)
+FORMATS: tuple[ModuleType, ...] = (
+    parquet,
+    trackio,
+    tensorboard,
+    trainer_state,
+    json_array,
+    jsonl,
+    csv_rows,
+    numbered,
+)
 """In the order in which they are tried: what is known by its first bytes, then text, from strict to loose."""
 
 
@@ -77,7 +87,7 @@ def recognise(path: str, asked: str | None = None) -> Format:
     if storage.is_folder(path):
         raise ValueError(f"{path}: a folder, not a file")
     head = read_head(path)
-    if not head.raw.strip():
+    if not head.text.strip():
         raise ValueError(f"{path}: empty")
     for module in FORMATS:
         if module.recognise(head):

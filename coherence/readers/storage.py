@@ -45,6 +45,14 @@ def open_bytes(path: str) -> BinaryIO:
         ValueError: it is no regular file, or the extra is missing that opens it.
     """
     raw = open_raw(path)
+    try:
+        return _decompressed(path, raw)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _decompressed(path: str, raw: BinaryIO) -> BinaryIO:
     kind = compression(raw.read(6))
     raw.seek(0)
     if kind == "gzip":
@@ -53,7 +61,10 @@ def open_bytes(path: str) -> BinaryIO:
         return _Decoded(bz2.BZ2File(raw), raw, OSError).buffered()
     if kind == "xz":
         return _Decoded(lzma.LZMAFile(raw), raw).buffered()
-    return _unzstd(path, raw) if kind == "zstd" else raw
+    if kind == "zstd":
+        zstandard = _zstandard(path)
+        return _Decoded(_Unzstd(zstandard, raw), raw, zstandard.ZstdError).buffered()
+    return raw
 
 
 def open_raw(path: str) -> BinaryIO:
@@ -157,13 +168,39 @@ def file_system(path: str) -> Any:
         raise ValueError(f"{path}: to open it needs {needs}") from error
 
 
-def _unzstd(path: str, raw: BinaryIO) -> BinaryIO:
+def _zstandard(path: str) -> Any:
     try:
-        zstandard = importlib.import_module("zstandard")
+        return importlib.import_module("zstandard")
     except ImportError as error:
         raise ValueError(f"{path}: zstd needs zstandard: pip install 'coherence[zstd]'") from error
-    decoded = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-    return _Decoded(decoded, raw, zstandard.ZstdError).buffered()
+
+
+class _Unzstd:
+    """Reads the frames of a zstd file one after another; the package's own reader is silent on a cut."""
+
+    CHUNK = 2**12
+    """Bytes; what repeats itself may become thirty thousand times as many."""
+
+    def __init__(self, zstandard: Any, raw: BinaryIO) -> None:
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._raw, self._out = raw, memoryview(b"")
+        self._frame: Any = None
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as there is something; return how many bytes that were."""
+        while not self._out:
+            chunk = self._frame.unused_data if self._frame and self._frame.eof else b""
+            chunk = chunk or self._raw.read(self.CHUNK)
+            if not chunk:
+                if self._frame and not self._frame.eof:
+                    raise EOFError("zstd: the last frame is cut off")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._new()
+            self._out = memoryview(self._frame.decompress(chunk))
+        size = min(len(buffer), len(self._out))
+        buffer[:size], self._out = self._out[:size], self._out[size:]
+        return size
 
 
 class _Decoded(io.RawIOBase):

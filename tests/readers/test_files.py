@@ -1,0 +1,414 @@
+"""Which runs a person means by a path, and of each which files hold samples and losses."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coherence.readers import formats
+from coherence.readers.files import RunFiles, find_runs, natural, text_files
+from coherence.readers.lines import Part, Problems
+
+SAMPLE = '{"step": 1, "text": "once"}\n'
+LOSS = '{"step": 1, "loss": 2.5}\n'
+STATE = '{"log_history": [{"step": 1, "loss": 2.5}], "global_step": 1}'
+CSV = "epoch,step,train_loss\n0,1,2.5\n"
+HEADER = "======== SAMPLE 1 ========\n"
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, encoding="utf-8")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*paths: str, **options: Any) -> list[tuple[str, list[str], list[str]]]:
+    """Each run's name, its files of samples and its files of losses."""
+    return [
+        (run.name, [file.path for file in run.samples], [file.path for file in run.losses])
+        for run in find_runs(paths, **options)
+    ]
+
+
+def the_run(*paths: str, **options: Any) -> RunFiles:
+    (run,) = find_runs(paths, **options)
+    return run
+
+
+# A run folder of ours
+
+
+def test_a_run_folder_stands_for_its_samples_with_its_losses_and_its_vocabulary(here: Path) -> None:
+    run = {
+        "samples.jsonl": SAMPLE,
+        "metrics.jsonl": LOSS,
+        "run.json": '{"vocab_size": 512}',
+        "other.jsonl": SAMPLE,
+    }
+    write(here / "exp", {**run, "loss.json": "{}", "gate.json": "{}"})
+    assert found("exp") == [("exp", ["exp/samples.jsonl"], ["exp/metrics.jsonl"])]
+    assert the_run("exp").vocab_size == 512
+    assert the_run("exp").notes == ()
+
+
+def test_its_samples_given_by_themselves_have_the_same_losses_and_vocabulary(here: Path) -> None:
+    write(here, {"samples.jsonl": SAMPLE, "metrics.jsonl": LOSS, "run.json": '{"vocab_size": 512}'})
+    assert found("samples.jsonl") == [("samples.jsonl", ["samples.jsonl"], ["./metrics.jsonl"])]
+    assert the_run("samples.jsonl").vocab_size == 512
+
+
+def test_another_file_beside_the_losses_has_none(here: Path) -> None:
+    write(here, {"other.jsonl": SAMPLE, "metrics.jsonl": LOSS})
+    assert found("other.jsonl") == [("other.jsonl", ["other.jsonl"], [])]
+
+
+@pytest.mark.parametrize("content", ['{"vocab_size": true}', '{"vocab_size": "9"}', "{}"])
+def test_a_vocabulary_that_is_no_number_is_none(here: Path, content: str) -> None:
+    write(here, {"samples.jsonl": SAMPLE, "run.json": content})
+    assert the_run(".").vocab_size is None
+
+
+@pytest.mark.parametrize("content", ["[1]", "torn", "[" * 100_000])
+def test_a_run_json_that_is_none_is_an_error_that_names_it(here: Path, content: str) -> None:
+    write(here, {"samples.jsonl": SAMPLE, "run.json": content})
+    with pytest.raises(ValueError, match=r"^\./run\.json: not a JSON object: "):
+        find_runs(["."])
+
+
+# Folders
+
+
+def test_a_folder_stands_for_all_its_files_of_samples_in_the_order_of_their_numbers(here: Path) -> None:
+    write(here, {f"{step}.jsonl": SAMPLE for step in (200, 1000, 30)})
+    write(here, {"metrics.jsonl": LOSS, "config.json": '{"a": 1}', "readme.md": "Once", "train.py": "x = 1"})
+    assert found(".") == [(here.name, ["./30.jsonl", "./200.jsonl", "./1000.jsonl"], ["./metrics.jsonl"])]
+    assert the_run(".").notes == ()
+
+
+@pytest.mark.parametrize("folder", ["samples", "completions", "Generations"])
+def test_the_usual_folders_belong_to_the_run(here: Path, folder: str) -> None:
+    write(
+        here / "exp",
+        {f"{folder}/step_9.jsonl": SAMPLE, f"{folder}/step_10.jsonl": SAMPLE, "metrics.csv": CSV},
+    )
+    paths = [f"exp/{folder}/step_9.jsonl", f"exp/{folder}/step_10.jsonl"]
+    assert found("exp") == [("exp", paths, ["exp/metrics.csv"])]
+
+
+def test_a_folder_a_step_belongs_to_the_run(here: Path) -> None:
+    write(
+        here / "exp",
+        {f"step_{step}/rank{rank}.jsonl": '{"text": "a"}' for step in (9, 10) for rank in (0, 1)},
+    )
+    names = [f"exp/step_{step}/rank{rank}.jsonl" for step in (9, 10) for rank in (0, 1)]
+    assert found("exp") == [("exp", names, [])]
+
+
+def test_gpt_2_simple_writes_the_samples_of_a_run_two_folders_down(here: Path) -> None:
+    write(here, {f"samples/run1/samples-{step}": HEADER + "Once\n" for step in (100, 1000, 200)})
+    write(here, {"checkpoint/run1/counter": "1000", "checkpoint/run1/model-1000.index": "x"})
+    names = [f"./samples/run1/samples-{step}" for step in (100, 200, 1000)]
+    assert found(".") == [(here.name, names, [])]
+    assert {file.format for file in the_run(".").samples} == {"numbered"}
+
+
+def test_text_files_with_numbers_count_where_there_are_several_of_a_name(here: Path) -> None:
+    write(here / "exp", {"out_1.txt": "Once", "out_2.txt": "Once", "requirements3.txt": "numpy"})
+    assert found("exp") == [("exp", ["exp/out_1.txt", "exp/out_2.txt"], [])]
+    write(here / "none", {"requirements3.txt": "numpy", "notes.md": "Once"})
+    with pytest.raises(ValueError, match=r"^none: a folder without samples"):
+        find_runs(["none"])
+
+
+def test_one_other_folder_below_belongs_to_the_run_and_the_losses_above_it_are_its(here: Path) -> None:
+    write(here / "exp", {"rollouts/5.jsonl": SAMPLE, "trainer_state.json": STATE})
+    assert found("exp") == [("exp", ["exp/rollouts/5.jsonl"], ["exp/trainer_state.json"])]
+
+
+def test_hidden_files_and_those_of_models_are_not_opened(here: Path) -> None:
+    write(
+        here,
+        {"a.jsonl": SAMPLE, ".b.jsonl": SAMPLE, "_c.jsonl": SAMPLE, ".git/d.jsonl": SAMPLE, "e.pt": SAMPLE},
+    )
+    assert found(".") == [(here.name, ["./a.jsonl"], [])]
+
+
+# Several runs
+
+
+def test_a_folder_of_run_folders_is_several_runs(here: Path) -> None:
+    for name in ("exp10", "exp9"):
+        write(here / "runs" / name, {"samples.jsonl": SAMPLE, "metrics.jsonl": LOSS})
+    assert found("runs") == [
+        (name, [f"runs/{name}/samples.jsonl"], [f"runs/{name}/metrics.jsonl"]) for name in ("exp9", "exp10")
+    ]
+
+
+def test_folders_of_samples_without_losses_are_runs_too_where_there_are_several(here: Path) -> None:
+    write(here, {"runs/a/1.jsonl": SAMPLE, "runs/b/samples/1.jsonl": SAMPLE, "runs/empty/readme.md": "x"})
+    assert [(name, samples) for name, samples, _ in found("runs")] == [
+        ("a", ["runs/a/1.jsonl"]),
+        ("b", ["runs/b/samples/1.jsonl"]),
+    ]
+
+
+def test_folders_below_one_with_losses_are_parts_of_its_run(here: Path) -> None:
+    write(here / "exp", {"rank0/1.jsonl": SAMPLE, "rank1/1.jsonl": SAMPLE, "metrics.jsonl": LOSS})
+    assert found("exp") == [("exp", ["exp/rank0/1.jsonl", "exp/rank1/1.jsonl"], ["exp/metrics.jsonl"])]
+
+
+def test_several_files_are_one_run(here: Path) -> None:
+    write(here, {"rank0.jsonl": SAMPLE, "rank1.jsonl": SAMPLE, "rank2.jsonl": SAMPLE})
+    assert found("rank1.jsonl", "rank0.jsonl", "rank2.jsonl") == [
+        ("rank1.jsonl and 2 more", ["rank1.jsonl", "rank0.jsonl", "rank2.jsonl"], [])
+    ]
+
+
+def test_the_samples_of_several_run_folders_are_several_runs(here: Path) -> None:
+    for name in ("a", "b"):
+        write(here / name, {"samples.jsonl": SAMPLE, "metrics.jsonl": LOSS, "run.json": "{}"})
+    assert [losses for _, _, losses in found("*/samples.jsonl")] == [["a/metrics.jsonl"], ["b/metrics.jsonl"]]
+
+
+def test_runs_whose_folders_have_the_same_name_go_by_their_paths(here: Path) -> None:
+    for name in ("a/run", "b/run"):
+        write(here / name, {"samples.jsonl": SAMPLE})
+    assert [name for name, _, _ in found("a/run", "b/run")] == ["a/run", "b/run"]
+
+
+def test_a_file_and_a_folder_are_two_runs(here: Path) -> None:
+    write(here, {"a.jsonl": SAMPLE, "exp/samples.jsonl": SAMPLE})
+    assert [name for name, _, _ in found("exp", "a.jsonl")] == ["a.jsonl", "exp"]
+
+
+# Patterns, and names
+
+
+def test_a_pattern_stands_for_what_matches_it_in_the_order_of_the_numbers(here: Path) -> None:
+    write(here, {f"samples-{step}": HEADER for step in (100, 1000, 200)})
+    assert found("samples-*")[0][1] == ["samples-100", "samples-200", "samples-1000"]
+    assert found("samples-[12]00")[0][1] == ["samples-100", "samples-200"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(here: Path) -> None:
+    write(here, {"a[1].jsonl": SAMPLE, "a1.jsonl": SAMPLE})
+    assert found("a[1].jsonl") == [("a[1].jsonl", ["a[1].jsonl"], [])]
+
+
+def test_names_are_sorted_by_their_numbers() -> None:
+    names = ["s-1000", "s-20", "t", "s-100", "10", "s", "9", "s-20b", "1" * 30]
+    ordered = ["9", "10", "1" * 30, "s", "s-20", "s-20b", "s-100", "s-1000", "t"]
+    assert sorted(names, key=natural) == ordered
+
+
+@pytest.mark.parametrize("name", ["none", "none/at/all", "*.jsonl", "[x]"])
+def test_a_path_that_is_not_there_is_refused_by_name(here: Path, name: str) -> None:
+    assert not list(here.iterdir())
+    with pytest.raises(FileNotFoundError) as caught:
+        find_runs([name])
+    assert str(caught.value).startswith(f"{name}: no")
+
+
+def test_standard_input_is_read_more_than_once_and_goes_by_a_dash(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SAMPLE.encode() + b"torn\n")))
+    (run,) = find_runs(["-"])
+    assert run.name == "-"
+    problems = Problems()
+    for _ in range(2):
+        (sample,) = formats.named(run.samples[0].format).samples(Part(run.samples[0].path), problems)
+        assert (sample.text, sample.origin.file) == ("once", "-")
+    assert [problem.file for problem in problems.listed] == ["-", "-"]
+    assert list(here.iterdir()) == []
+
+
+# Losses
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", LOSS),
+        ("metrics.jsonl.gz", LOSS),
+        ("trainer_state.json", STATE),
+        ("metrics.csv", CSV),
+        ("checkpoint-500/trainer_state.json", STATE),
+        ("version_3/metrics.csv", CSV),
+        ("lightning_logs/version_3/metrics.csv", CSV),
+        ("train_log.jsonl", LOSS),
+        ("training.log", "epoch,loss\n0,2.5\n"),
+    ],
+)
+def test_the_losses_are_found_where_trainers_put_them(here: Path, name: str, content: str) -> None:
+    write(here / "exp", {"completions/step_1.jsonl": SAMPLE, name: content})
+    assert found("exp") == [("exp", ["exp/completions/step_1.jsonl"], [f"exp/{name}"])]
+
+
+def test_of_several_the_best_known_are_taken_and_of_checkpoints_and_versions_the_newest(here: Path) -> None:
+    write(
+        here,
+        {
+            "samples.jsonl": SAMPLE,
+            "log.jsonl": LOSS,
+            "version_1/metrics.csv": CSV,
+            "version_10/metrics.csv": CSV,
+        },
+    )
+    assert found(".")[0][2] == ["./version_10/metrics.csv"]
+    write(here, {f"checkpoint-{step}/trainer_state.json": STATE for step in (500, 1000)})
+    assert found(".")[0][2] == ["./checkpoint-1000/trainer_state.json"]
+    write(here, {"trainer_state.json": STATE})
+    assert found(".")[0][2] == ["./trainer_state.json"]
+    write(here, {"metrics.jsonl": LOSS})
+    assert found(".")[0][2] == ["./metrics.jsonl"]
+
+
+def test_the_trainer_state_above_a_checkpoint_is_found_from_within(here: Path) -> None:
+    write(here, {"checkpoint-500/samples.jsonl": SAMPLE, "trainer_state.json": STATE})
+    assert found("checkpoint-500") == [
+        ("checkpoint-500", ["checkpoint-500/samples.jsonl"], ["./trainer_state.json"])
+    ]
+
+
+def test_metrics_that_hold_no_losses_give_way_to_those_that_do(here: Path) -> None:
+    write(
+        here, {"samples.jsonl": SAMPLE, "metrics.jsonl": '{"step": 1, "val_loss": 2.0}\n', "metrics.csv": CSV}
+    )
+    assert found(".")[0][2] == ["./metrics.csv"]
+
+
+def test_rows_of_losses_among_the_samples_count_where_there_are_no_others(here: Path) -> None:
+    write(here, {"mixed.jsonl": LOSS + SAMPLE})
+    assert found("mixed.jsonl") == [("mixed.jsonl", ["mixed.jsonl"], ["mixed.jsonl"])]
+    write(here, {"own.jsonl": '{"step": 1, "text": "a", "loss": 2.5}\n'})
+    assert found("own.jsonl") == [("own.jsonl", ["own.jsonl"], [])]
+
+
+def test_losses_that_were_named_are_taken(here: Path) -> None:
+    write(here, {"samples.jsonl": SAMPLE, "metrics.jsonl": LOSS, "elsewhere/metrics.csv": CSV, "a.txt": LOSS})
+    assert found(".", loss="a.txt")[0][2] == ["a.txt"]
+    assert found(".", loss="elsewhere")[0][2] == ["elsewhere/metrics.csv"]
+
+
+def test_losses_that_were_named_and_are_none_are_refused_by_name(here: Path) -> None:
+    write(
+        here,
+        {
+            "samples.jsonl": SAMPLE,
+            "notes.txt": "Once upon",
+            "folder/readme.md": "x",
+            "runs/a/samples.jsonl": SAMPLE,
+        },
+    )
+    with pytest.raises(ValueError, match=r"^notes\.txt: none of the formats"):
+        find_runs(["."], loss="notes.txt")
+    with pytest.raises(ValueError, match=r"^folder: a folder without losses"):
+        find_runs(["."], loss="folder")
+    with pytest.raises(FileNotFoundError, match=r"^none: no such"):
+        find_runs(["."], loss="none")
+
+
+def test_losses_that_were_named_are_those_of_one_run(here: Path) -> None:
+    write(here, {"a/samples.jsonl": SAMPLE, "b/samples.jsonl": SAMPLE, "metrics.csv": CSV})
+    with pytest.raises(ValueError, match=r"^metrics\.csv: the losses of one run, but there are 2 runs"):
+        find_runs(["a", "b"], loss="metrics.csv")
+
+
+# What cannot be read
+
+
+def test_a_folder_without_samples_is_refused_by_name(here: Path) -> None:
+    write(here, {"exp/metrics.jsonl": LOSS})
+    with pytest.raises(ValueError, match=r"^exp: a folder without samples; expected samples\.jsonl"):
+        find_runs(["exp"])
+
+
+def test_a_folder_of_what_cannot_be_read_is_refused_and_says_why(here: Path) -> None:
+    write(here, {"exp/a.jsonl": "", "exp/b.jsonl": "\0\1\2"})
+    with pytest.raises(ValueError, match=r"^exp: a folder without samples; .*; exp/a\.jsonl: empty$"):
+        find_runs(["exp"])
+
+
+def test_what_cannot_be_read_among_what_can_is_passed_over_and_noted(here: Path) -> None:
+    write(
+        here,
+        {"exp/a.jsonl": SAMPLE, "exp/b.jsonl": "", "exp/c.csv": "a,b\n1,2\n", "exp/d.jsonl": '{"a": 1}\n'},
+    )
+    run = the_run("exp")
+    assert [file.path for file in run.samples] == ["exp/a.jsonl"]
+    assert [note.split(" (")[0] for note in run.notes] == [
+        "exp/b.jsonl: empty",
+        "exp/c.csv: none of the formats that are read",
+        "exp/d.jsonl: neither samples nor losses where it begins",
+    ]
+
+
+def test_a_file_that_may_not_be_read_is_noted_by_its_name(here: Path) -> None:
+    write(here, {"exp/a.jsonl": SAMPLE, "exp/b.jsonl": SAMPLE})
+    (here / "exp/b.jsonl").chmod(0)
+    if os.access("exp/b.jsonl", os.R_OK):
+        pytest.skip("this user may read everything")
+    assert the_run("exp").notes == ("exp/b.jsonl: Permission denied",)
+
+
+def test_of_files_that_were_named_those_that_cannot_be_read_are_noted_if_others_can(here: Path) -> None:
+    write(
+        here,
+        {"a.jsonl": SAMPLE, "b.jsonl": "", "readme.md": "x", "exp/samples.jsonl": SAMPLE, "none/x.md": "x"},
+    )
+    assert the_run("a.jsonl", "b.jsonl").notes == ("b.jsonl: empty",)
+    notes = [note.split("; ")[0].split(" (")[0] for note in the_run("exp", "none", "readme.md").notes]
+    assert notes == ["readme.md: none of the formats that are read", "none: a folder without samples"]
+    with pytest.raises(ValueError, match=r"^b\.jsonl: empty"):
+        find_runs(["b.jsonl", "none"])
+
+
+def test_a_format_that_was_named_is_taken_for_granted(here: Path) -> None:
+    write(here, {"poem": "Once upon\n", "exp/poem": "Once upon\n", "exp/a.jsonl": SAMPLE})
+    with pytest.raises(ValueError, match=r"^poem: none of the formats"):
+        find_runs(["poem"])
+    assert the_run("poem", format="numbered").samples[0].format == "numbered"
+    assert [file.path for file in the_run("exp", format="numbered").samples] == ["exp/poem"]
+    with pytest.raises(ValueError, match=r"^format 'paper'; expected one of .*jsonl"):
+        find_runs(["poem"], format="paper")
+
+
+# The text of a corpus
+
+
+def test_a_corpus_folder_stands_for_the_text_below_it(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl", "deep/er/d.png"):
+        (tmp_path / name).touch()
+    assert text_files(tmp_path) == [tmp_path / name for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl")]
+    assert text_files(tmp_path / "deep/er/d.png") == [tmp_path / "deep/er/d.png"]
+
+
+def test_a_corpus_without_text_or_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{tmp_path}: a folder without text"):
+        text_files(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"^{tmp_path}/none: no such file or folder"):
+        text_files(tmp_path / "none")
+
+
+def test_runs_are_found_and_read_end_to_end(here: Path) -> None:
+    rows = [{"step": step, "text": f"text {step}"} for step in range(5)]
+    write(
+        here, {"exp/samples.jsonl": "".join(json.dumps(row) + "\n" for row in rows), "exp/metrics.csv": CSV}
+    )
+    run = the_run("exp")
+    problems = Problems()
+    texts = [s.text for f in run.samples for s in formats.named(f.format).samples(Part(f.path), problems)]
+    losses = [r.loss for f in run.losses for r in formats.named(f.format).losses(Part(f.path), problems)]
+    assert (texts, losses, problems.count) == ([f"text {step}" for step in range(5)], [2.5], 0)

@@ -1,0 +1,116 @@
+"""Which format a file is of: its content says so, not its name; and what is none is refused in a sentence."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.readers import formats
+from coherence.readers.lines import Part, Problems
+
+CONTENTS = {
+    "jsonl": '{"step": 1, "text": "once"}\n',
+    "json_array": '[{"step": 1, "text": "once"}]',
+    "csv_rows": "step,text\n1,once\n",
+    "numbered": "======== SAMPLE 1 ========\nonce\n",
+    "trainer_state": '{"log_history": [{"step": 1, "loss": 2.0}]}',
+}
+
+
+@pytest.mark.parametrize("module", formats.FORMATS, ids=formats.key)
+def test_each_module_offers_what_a_format_needs(module: formats.Format) -> None:
+    assert module.NAME
+    assert all(callable(getattr(module, name)) for name in ("recognise", "samples", "losses"))
+    assert formats.named(formats.key(module)) is module
+
+
+def test_no_two_formats_go_by_the_same_name() -> None:
+    names = [module.NAME for module in formats.FORMATS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("key", CONTENTS)
+@pytest.mark.parametrize("name", ["dump", "dump.jsonl", "dump.csv", "dump.txt"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_content_says_what_a_file_is_whatever_its_name(
+    tmp_path: Path, key: str, name: str, compressed: bool
+) -> None:
+    content = CONTENTS[key].encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if compressed else content)
+    assert formats.key(formats.recognise(str(tmp_path / name))) == key
+
+
+def test_a_format_that_is_asked_for_needs_no_file(tmp_path: Path) -> None:
+    assert formats.key(formats.recognise(str(tmp_path / "none"), "csv_rows")) == "csv_rows"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "samples.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/samples\.jsonl: empty$"):
+        formats.recognise(str(tmp_path / "samples.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("samples.jsonl", b"\x89PNG\r\n\x1a\n\0\0\0"),
+        ("samples.jsonl", bytes(range(256)) * 300),
+        ("samples-100.txt", b"\0" * 5000),
+        ("model-100", b"\x80\x02\x8a\nl\xfc\x9cF" + bytes(2000)),
+    ],
+)
+def test_a_binary_file_is_called_binary_and_how_to_name_the_format_is_said(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"{name}: binary, and none of the formats .*JSON lines.*--format"
+    ) as caught:
+        formats.recognise(str(tmp_path / name))
+    assert "\n" not in str(caught.value)
+
+
+def test_text_of_no_format_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "readme.md").write_text("Once upon a time.\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"readme\.md: none of the formats that are read \("):
+        formats.recognise(str(tmp_path / "readme.md"))
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{tmp_path}: a folder, not a file"):
+        formats.recognise(str(tmp_path))
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        formats.recognise(str(tmp_path / "none"))
+
+
+def test_a_name_that_is_no_format_is_refused_with_those_that_are() -> None:
+    with pytest.raises(ValueError, match=r"^format 'xml'; expected one of .*json_array, jsonl, csv_rows"):
+        formats.named("xml")
+
+
+NAMES = ["a.jsonl", "a.json", "a.csv", "a-7.txt", "a", "trainer_state.json"]
+
+
+@given(st.binary(max_size=400), st.sampled_from(NAMES))
+def test_whatever_a_file_holds_it_is_read_or_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(content)
+    problems = Problems()
+    refused = ""
+    try:
+        module = formats.recognise(str(path))
+        for sample in module.samples(Part(str(path)), problems):
+            json.dumps(sample.model_dump())
+        assert sum(1 for _ in module.losses(Part(str(path)), problems)) < 400
+    except ValueError as error:
+        refused = str(error)
+    assert not refused or str(path) in refused
