@@ -29,6 +29,7 @@ FLOORS = (
     | {"readers", "readers.files", "readers.lines", "readers.rows"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
+    | {"readers.log_lines", "readers.log_samples", "readers.logs"}
     | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
     | {"kernel", "kernel_loops"},
     # ways in and out
