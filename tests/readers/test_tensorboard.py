@@ -1,5 +1,6 @@
 """TensorBoard event files: every text, the training loss, and an end that is still being written."""
 
+import gzip
 import math
 import subprocess
 import sys
@@ -264,6 +265,15 @@ def test_what_is_no_event_file_is_refused_by_name(events: Events, content: bytes
 def test_a_file_without_any_record_yet_yields_nothing(events: Events) -> None:
     events.path.write_bytes(b"")
     assert samples_of(events.path) == ([], Problems())
+
+
+def test_it_may_be_compressed(events: Events, tmp_path: Path) -> None:
+    events.add(1, text("story", "once"))
+    packed = tmp_path / "events.out.tfevents.2.host.gz"
+    packed.write_bytes(gzip.compress(events.path.read_bytes()))
+    samples, problems = samples_of(packed)
+    assert [sample.text for sample in samples] == ["once"]
+    assert problems.count == 0
 
 
 def test_without_the_package_the_error_names_the_extra(
