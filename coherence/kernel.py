@@ -138,18 +138,18 @@ def _code_points(text: str) -> npt.NDArray[np.uint32]:
 def _folding() -> kernel_loops.Folding:
     """Return what each code point folds to, and what the patterns of `coherence.text` take that for."""
     classes = _classes()
-    entries = np.arange(len(classes), dtype=np.uint32)
+    entries = np.arange(len(classes), dtype=np.int32)
     expansions: list[int] = []
     for code, folded in _folded():
         if len(folded) == 1:
             entries[code] = ord(folded)
         else:
-            entries[code] = kernel_loops.EXPANDS | len(folded) << kernel_loops.CLASS_SHIFT | len(expansions)
+            entries[code] = kernel_loops.EXPANDS | len(folded) << 16 | len(expansions)
             expansions += map(ord, folded)
     single = entries < kernel_loops.EXPANDS
-    entries[single] |= classes[entries[single]] << kernel_loops.CLASS_SHIFT
-    several = np.array(expansions, np.uint32)
-    several |= classes[several] << kernel_loops.CLASS_SHIFT
+    entries[single] |= classes[entries[single]]
+    several = np.array(expansions, np.int32)
+    several |= classes[several]
     return kernel_loops.Folding(entries, several)
 
 
@@ -163,9 +163,9 @@ def _folded() -> Iterator[tuple[int, str]]:
                     yield code, folded
 
 
-def _classes() -> npt.NDArray[np.uint32]:
+def _classes() -> npt.NDArray[np.int32]:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
-    classes = np.fromiter(map(is_word, every), np.uint32, len(every)) * kernel_loops.ALPHABETIC
+    classes = np.fromiter(map(is_word, every), np.int32, len(every)) * kernel_loops.ALPHABETIC
     classes |= _matched(r"\s", every) * kernel_loops.SPACE
     letters = _matched(_LETTER, every)
     classes |= letters * kernel_loops.LETTER
@@ -173,9 +173,9 @@ def _classes() -> npt.NDArray[np.uint32]:
     return classes
 
 
-def _matched(characters: str, every: str) -> npt.NDArray[np.uint32]:
+def _matched(characters: str, every: str) -> npt.NDArray[np.int32]:
     """Return 1 for each character that the pattern of one character matches, else 0."""
-    matched = np.zeros(len(every), np.uint32)
+    matched = np.zeros(len(every), np.int32)
     for run in regex.finditer(rf"(?V1){characters}++", every):
         matched[run.start() : run.end()] = 1
     return matched
@@ -186,10 +186,9 @@ def _words(lexicon: Lexicon) -> kernel_loops.Words:
     if (words := _words_of.get(lexicon)) is None:
         # A longer word is no token, so nobody will look for it.
         listed = [word for word in lexicon.words if 0 < len(word) <= LONGEST_WORD]
-        ends = np.zeros(len(listed) + 1, np.int32)
-        np.cumsum(list(map(len, listed)), out=ends[1:])
-        slots = np.zeros(1 << (2 * len(listed)).bit_length(), np.int32)
-        words = kernel_loops.Words(slots, ends, _code_points("".join(listed)).view(np.int32))
+        slots = 1 << (2 * len(listed)).bit_length()
+        codes = _code_points("".join([f"{chr(len(word))}{word}" for word in listed])).view(np.int32)
+        words = kernel_loops.Words(np.zeros(slots, np.int64), np.zeros(slots, np.int32), codes)
         kernel_loops.fill(words)
         _words_of[lexicon] = words
     return words

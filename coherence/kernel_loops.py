@@ -1,12 +1,13 @@
 """The compiled loops behind `coherence.kernel`: from the code points of a batch to its scores.
 
-One pass a sample: fold the case, cut tokens, number them, count pairs, triples and runs of four characters.
-Everything is counted in one open-addressing table that is never cleared: a slot is in use while its value
-lies above the table's base, and raising the base empties it.
+One pass a sample: fold the case, cut tokens and number them, look the distinct ones up, count pairs and
+triples of tokens and runs of four characters. The numbers are those of `coherence.scores`, to the last bit:
+the same operations in the same order.
 
-All compiled code is in this file, with the constants it is compiled with, since numba notices a change of the
-file and of nothing else. The numbers are those of `coherence.scores`, to the last bit: the same operations in
-the same order. Source: docs/scores.md, docs/performance.md.
+All compiled code is in this file, with the constants it is compiled with, for numba notices a change of the
+file and of nothing else. The hottest loop holds no branch that the text decides, since a wrong guess costs
+more than the rest of it; loops take arrays out of their tuples first, since numba counts references to them.
+Source: docs/scores.md, docs/performance.md.
 """
 
 import math
@@ -24,21 +25,19 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Code = TypeVar("Code", bound=Callable[..., Any])
 
-LETTER, JOINT, SPACE, ALPHABETIC = 1, 2, 4, 8
-"""What a character is to the tokens: bits of its class; a sign has none of the first three."""
-
-CLASS_SHIFT = 24
-CODE = (1 << CLASS_SHIFT) - 1
-EXPANDS = 1 << 31
-"""An entry of `Folding` is `class << CLASS_SHIFT | folded code point`, or, if it folds to several,
-`EXPANDS | their number << CLASS_SHIFT | place of the first` in `expansions`."""
+CODE = (1 << 21) - 1
+LETTER, JOINT, SPACE, ALPHABETIC, KNOWN, EXPANDS = (1 << bit for bit in range(24, 30))
+"""A character is a code point and what it is to the tokens: a sign is none of the first three. One that folds
+to several is `EXPANDS | their number << 16 | place of the first` among the expansions."""
 
 APOSTROPHE, CURLY_APOSTROPHE, HYPHEN, LETTER_S = map(ord, "'’-s")
-KNOWN = 16
-FIRST_BITS = 12  # a table of 4,096 slots: what 2 KB of text fill to a third, in 48 KB
+CODE_POINTS = 0x110000
+HASHED = 255
+"""The lowest byte of a token's key if the key is a hash; else the key is the token and its length."""
+
 PRIME = 0x9E3779B97F4A7C15 - (1 << 64)
 OTHER_PRIME = 0xC2B2AE3D27D4EB4F - (1 << 64)
-LOW_HALF = (1 << 32) - 1
+FIRST_BITS = 15  # a table of 32,768 slots, the largest to begin with: it stays near the processor
 
 
 class Limits(NamedTuple):
@@ -51,23 +50,23 @@ class Limits(NamedTuple):
 
 
 class Folding(NamedTuple):
-    """What each code point folds to and what that is to the tokens; see `EXPANDS`."""
+    """What each code point folds to; see `EXPANDS`."""
 
-    entries: UInt32s
-    expansions: UInt32s
+    entries: Int32s
+    expansions: Int32s
 
 
 class Words(NamedTuple):
-    """A word list as a hash table.
+    """A word list as an open-addressing table, a power of two of slots.
 
     Attributes:
-        slots: number of the word + 1, or 0; a power of two of them, at most half of them used.
-        ends: where each word ends in `codes`, after a leading 0.
-        codes: the code points of all words.
+        keys: the key of the word in each slot, 0 for none.
+        places: where it stands in `codes`.
+        codes: the words, one after the other: a length and so many code points each.
     """
 
-    slots: Int32s
-    ends: Int32s
+    keys: Int64s
+    places: Int32s
     codes: Int32s
 
 
@@ -82,50 +81,48 @@ class Reference(NamedTuple):
 
 
 class Table(NamedTuple):
-    """An open-addressing table: a slot is in use while its value lies above `base[0]`."""
+    """A hash table of a power of two of slots: a key and how often it came, 0 for none."""
 
     keys: Int64s
-    values: UInt32s
-    base: Int64s
+    counts: UInt32s
 
 
-class Pairs(NamedTuple):
-    """What `_count_pairs` found: the slot that stands for each pair, where each distinct one came first."""
+class Tokens(NamedTuple):
+    """The tokens of a sample, in order: where each begins, how long it is, its key, its number."""
 
-    slots: Int32s
-    fresh: Int32s
+    starts: Int32s
+    sizes: Int32s
+    keys: Int64s
+    ids: Int32s
+
+
+class Kinds(NamedTuple):
+    """The distinct tokens: where each came first, its key, how often it came, what it is."""
+
+    firsts: Int32s
+    keys: Int64s
+    counts: Int32s
+    marks: Int32s
 
 
 class Scratch(NamedTuple):
     """Room for one sample, used for all of a batch.
 
     Attributes:
-        codes: folded code points.
-        classes: their classes, and two more that end the text.
-        starts: where each token begins.
-        sizes: how long it is.
-        ids: its number among the distinct tokens.
-        firsts: of each distinct token, where it came first.
-        counts: how often it came.
-        marks: whether it is `ALPHABETIC`, has a `JOINT` and is `KNOWN` to the word list.
-        hashes: its hash.
-        pairs: the bigrams.
-        spare: pairs that nobody asks for again.
+        folded: its characters, and two spaces that end them.
+        tokens: its tokens.
+        kinds: its distinct tokens.
+        keys: of the things to count.
         reached: how many things came once or more, twice or more, and so on from [1]; zero between uses.
+        alphabet: a number for each character, where they have to be numbered; zero between uses.
     """
 
-    codes: Int32s
-    classes: Bytes
-    starts: Int32s
-    sizes: Int32s
-    ids: Int32s
-    firsts: Int32s
-    counts: Int32s
-    marks: Bytes
-    hashes: Int64s
-    pairs: Pairs
-    spare: Pairs
+    folded: Int32s
+    tokens: Tokens
+    kinds: Kinds
+    keys: Int64s
     reached: Int64s
+    alphabet: Int32s
 
 
 def compiled(function: Code) -> Code:
@@ -144,42 +141,44 @@ def inner(function: Code) -> Code:
 @inner
 def _scratch(room: int) -> Scratch:
     return Scratch(
-        np.empty(room, np.int32),
-        np.empty(room + 2, np.uint8),
-        np.empty(room, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.uint8),
+        np.empty(room + 2, np.int32),
+        Tokens(
+            np.empty(room, np.int32),
+            np.empty(room, np.int32),
+            np.empty(room, np.int64),
+            np.empty(room, np.int32),
+        ),
+        Kinds(
+            np.empty(room, np.int32),
+            np.empty(room, np.int64),
+            np.empty(room, np.int32),
+            np.empty(room, np.int32),
+        ),
         np.empty(room, np.int64),
-        Pairs(np.empty(room, np.int32), np.empty(room, np.int32)),
-        Pairs(np.empty(room, np.int32), np.empty(room, np.int32)),
         np.zeros(room + 2, np.int64),
+        np.zeros(CODE_POINTS, np.int32),
     )
 
 
 @inner
 def _table(bits: int) -> Table:
-    return Table(np.empty(1 << bits, np.int64), np.zeros(1 << bits, np.uint32), np.zeros(1, np.int64))
+    return Table(np.empty(1 << bits, np.int64), np.zeros(1 << bits, np.uint32))
 
 
 @inner
-def _ready(table: Table, bits: int, number: int) -> Table:
-    """Return a table of `1 << bits` slots or more that can count `number` things without an overflow."""
-    if table.values.size < 1 << bits:
+def _cleared(table: Table, bits: int) -> Table:
+    """Return a table of which the first `1 << bits` slots are empty."""
+    if table.counts.size < 1 << bits:
         return _table(bits)
-    if table.base[0] + number >= LOW_HALF:
-        table.values[:] = 0
-        table.base[0] = 0
+    table.counts[: 1 << bits] = 0
     return table
 
 
 @inner
-def _bits_for(number: int) -> int:
-    """Return the binary logarithm of the slots to begin with: more are taken when these are half full."""
+def _bits_for(number: int, most: int) -> int:
+    """Return the binary logarithm of the slots for so many things."""
     bits = 4
-    while bits < FIRST_BITS and 1 << bits < 2 * number:
+    while bits < most and 1 << bits < number:
         bits += 1
     return bits
 
@@ -188,315 +187,339 @@ def _bits_for(number: int) -> int:
 
 
 @inner
-def _fold(raw: UInt32s, begin: int, end: int, folding: Folding, scratch: Scratch) -> int:
-    """Fold the case of one text into `scratch` and return its length, or -1 if there is no room for it."""
-    codes, classes = scratch.codes, scratch.classes
+def _fold(raw: UInt32s, begin: int, end: int, folding: Folding, folded: Int32s) -> tuple[int, int]:
+    """Fold the case of one text; return its length, or -1 for want of room, and all its bits."""
     entries, expansions = folding.entries, folding.expansions
-    used = 0
+    used = union = 0
     for at in range(begin, end):
         entry = entries[raw[at]]
         if entry & EXPANDS:
-            first, number = entry & 0xFFFF, entry >> CLASS_SHIFT & 3
-            if used + number + end - at > codes.size:
-                return -1
+            first, number = entry & 0xFFFF, entry >> 16 & 3
+            if used + number + end - at > folded.size - 2:
+                return -1, 0
             for place in range(first, first + number):
-                codes[used] = expansions[place] & CODE
-                classes[used] = expansions[place] >> CLASS_SHIFT
+                folded[used] = expansions[place]
+                union |= expansions[place]
                 used += 1
         else:
-            codes[used] = entry & CODE
-            classes[used] = entry >> CLASS_SHIFT
+            folded[used] = entry
+            union |= entry
             used += 1
-    classes[used] = classes[used + 1] = SPACE
-    return used
-
-
-@inner
-def _tokenize(length: int, limits: Limits, scratch: Scratch) -> int:
-    """Find the tokens of the folded text, as `coherence.text.tokenize` does, and return their number."""
-    classes, starts, sizes = scratch.classes, scratch.starts, scratch.sizes
-    number = at = 0
-    while at < length:
-        kind = classes[at]
-        start = at
-        at += 1
-        if kind & SPACE:
-            continue
-        if kind & LETTER:
-            at = _word_end(classes, at)
-        if at - start > limits.longest_word:
-            number = _cut(start, at, number, limits, scratch)
-        else:
-            starts[number] = start
-            sizes[number] = at - start
-            number += 1
-    return number
-
-
-@inner
-def _word_end(classes: Bytes, at: int) -> int:
-    while classes[at] & LETTER or (classes[at] & JOINT and classes[at + 1] & LETTER):
-        at += 1
-    return at
-
-
-@inner
-def _cut(start: int, end: int, number: int, limits: Limits, scratch: Scratch) -> int:
-    """Cut a run that is too long for a word at its joints, and what is still too long into pieces."""
-    while start < end:
-        stop = start
-        while stop < end and not scratch.classes[stop] & JOINT:
-            stop += 1
-        piece = limits.piece if stop - start > limits.longest_word else stop - start
-        for at in range(start, stop, piece):
-            scratch.starts[number] = at
-            scratch.sizes[number] = min(piece, stop - at)
-            number += 1
-        start = stop + 1
-    return number
-
-
-# Word list
+    folded[used] = folded[used + 1] = SPACE
+    return used, union & CODE
 
 
 @inner
 def _hash(codes: Int32s, start: int, size: int) -> int:
     mixed = size
     for at in range(start, start + size):
-        mixed = (mixed ^ codes[at]) * PRIME
-    return mixed
+        mixed = (mixed ^ (codes[at] & CODE)) * PRIME
+    return mixed ^ (mixed >> 32)
+
+
+@inner
+def _key(codes: Int32s, start: int, size: int) -> int:
+    """Return what stands for a token: itself, where it is short and of narrow characters, else a hash."""
+    packed, widest = 0, 0
+    for at in range(start, start + size):
+        packed = packed << 8 | (codes[at] & 255)
+        widest |= codes[at] & CODE
+    return packed << 8 | size if size < 8 and widest < 256 else _hash(codes, start, size) | HASHED
 
 
 @inner
 def _same(codes: Int32s, start: int, others: Int32s, other: int, size: int) -> bool:
     for at in range(size):  # noqa: SIM110 - a generator is not compiled
-        if codes[start + at] != others[other + at]:
+        if (codes[start + at] ^ others[other + at]) & CODE:
             return False
     return True
 
 
 @inner
-def _listed(
-    slots: Int32s, ends: Int32s, listed: Int32s, codes: Int32s, start: int, size: int, hashed: int
-) -> bool:
-    """Tell whether the word list holds these characters, of this hash."""
-    mask = slots.size - 1
-    slot = (hashed >> 32) & mask
-    while slots[slot]:
-        first = ends[slots[slot] - 1]
-        if ends[slots[slot]] - first == size and _same(codes, start, listed, first, size):
-            return True
-        slot = (slot + 1) & mask
-    return False
-
-
-@inner
-def _listed_joined(slots: Int32s, ends: Int32s, listed: Int32s, codes: Int32s, start: int, size: int) -> bool:
-    """Tell whether a token with joints is English, a possessive or a compound: `Lexicon.known`."""
-    token = np.empty(size, np.int32)
-    compound = False
-    for at in range(size):
-        code = codes[start + at]
-        token[at] = APOSTROPHE if code == CURLY_APOSTROPHE else code
-        compound |= code == HYPHEN
-    if token[size - 2] == APOSTROPHE and token[size - 1] == LETTER_S:
-        size -= 2
-    if _listed(slots, ends, listed, token, 0, size, _hash(token, 0, size)):
-        return True
-    first = 0
-    for at in range(size + 1):
-        if at == size or token[at] == HYPHEN:
-            if not _listed(slots, ends, listed, token, first, at - first, _hash(token, first, at - first)):
-                return False
-            first = at + 1
-    return compound
-
-
-@inner
-def _mark(distinct: int, words: Words, scratch: Scratch) -> None:
-    """Mark which of the distinct tokens are words at all, joined, and `KNOWN` to the word list."""
-    slots, ends, listed = words.slots, words.ends, words.codes
-    codes, classes, starts, sizes = scratch.codes, scratch.classes, scratch.starts, scratch.sizes
-    firsts, hashes, marks = scratch.firsts, scratch.hashes, scratch.marks
-    for token in range(distinct):
-        start, size = starts[firsts[token]], sizes[firsts[token]]
-        mark = classes[start] & ALPHABETIC
-        if _listed(slots, ends, listed, codes, start, size, hashes[token]):
-            mark |= KNOWN
+def _tokenize(folded: Int32s, length: int, limits: Limits, tokens: Tokens) -> int:
+    """Find the tokens of the folded text, as `coherence.text.tokenize` does, and return their number."""
+    starts, sizes, keys = tokens.starts, tokens.sizes, tokens.keys
+    number = at = 0
+    while at < length:
+        start, character = at, folded[at]
+        at += 1
+        if character & SPACE:
+            continue
+        packed = np.int64(character & 255)
+        widest = character & CODE
+        if character & LETTER:
+            # The loop of `_key`, in the one place where it counts.
+            while folded[at] & LETTER or (folded[at] & JOINT and folded[at + 1] & LETTER):
+                packed = packed << 8 | (folded[at] & 255)
+                widest |= folded[at] & CODE
+                at += 1
+        size = at - start
+        if size > limits.longest_word:
+            number = _cut(folded, start, at, number, limits, tokens)
         else:
-            for at in range(start, start + size):
-                mark |= classes[at] & JOINT
-        marks[token] = mark
-    for token in range(distinct):
-        if marks[token] & JOINT:
-            start, size = starts[firsts[token]], sizes[firsts[token]]
-            if size > 2 and _listed_joined(slots, ends, listed, codes, start, size):
-                marks[token] |= KNOWN
-
-
-@compiled
-def fill(words: Words) -> None:
-    """Put each word into its slot."""
-    mask = words.slots.size - 1
-    for word in range(words.ends.size - 1):
-        start, size = words.ends[word], words.ends[word + 1] - words.ends[word]
-        slot = (_hash(words.codes, start, size) >> 32) & mask
-        while words.slots[slot]:
-            slot = (slot + 1) & mask
-        words.slots[slot] = word + 1
-
-
-# Counting
+            short = size < 8 and widest < 256
+            keys[number] = packed << 8 | size if short else _hash(folded, start, size) | HASHED
+            starts[number], sizes[number] = start, size
+            number += 1
+    return number
 
 
 @inner
-def _claim(keys: Int64s, values: UInt32s, base: int, bits: int, key: np.int64) -> np.int64:
-    """Find the slot of `key`, which may be a new one, and return it."""
-    mask = (1 << bits) - 1
-    slot = ((key ^ (key >> 32)) * PRIME >> (64 - bits)) & mask
-    while values[slot] > base and keys[slot] != key:
-        slot = (slot + 1) & mask
-    keys[slot] = key
-    return slot
+def _cut(folded: Int32s, start: int, end: int, number: int, limits: Limits, tokens: Tokens) -> int:
+    """Cut a run that is too long for a word at its joints, and what is still too long into pieces."""
+    while start < end:
+        stop = start
+        while stop < end and not folded[stop] & JOINT:
+            stop += 1
+        piece = limits.piece if stop - start > limits.longest_word else stop - start
+        for at in range(start, stop, piece):
+            size = min(piece, stop - at)
+            tokens.starts[number], tokens.sizes[number] = at, size
+            tokens.keys[number] = _key(folded, at, size)
+            number += 1
+        start = stop + 1
+    return number
 
 
 @inner
-def _try_pairs(
-    lefts: Int32s, rights: Int32s, number: int, table: Table, bits: int, out: Pairs, reached: Int64s
-) -> int:
-    """Count the pairs; return how many are distinct, or -1 if they overfill the table."""
-    keys, values, slots, fresh = table.keys, table.values, out.slots, out.fresh
-    base, distinct, most = table.base[0], 0, 1 << bits >> 1
-    table.base[0] += number
-    for at in range(number):
-        slot = _claim(keys, values, base, bits, np.int64(lefts[at]) << 32 | np.int64(rights[at]))
-        count = max(np.int64(values[slot]), base) + 1 - base
-        values[slot] = base + count
-        reached[count] += 1
-        slots[at] = slot
-        fresh[distinct] = at
-        distinct += count == 1
-        if distinct > most:
-            return -1
-    return distinct
-
-
-@inner
-def _count_pairs(
-    lefts: Int32s, rights: Int32s, number: int, table: Table, out: Pairs, reached: Int64s
-) -> tuple[Table, int]:
-    """Count the pairs into `reached` and name each in `out`; return how many are distinct."""
-    bits, distinct = _bits_for(number), 0 if number < 1 else -1
-    while distinct < 0:
-        _forget(reached)
-        table = _ready(table, bits, number)
-        distinct = _try_pairs(lefts, rights, number, table, bits, out, reached)
-        bits += 2
-    return table, distinct
-
-
-@inner
-def _try_fours(codes: Int32s, length: int, table: Table, bits: int, reached: Int64s) -> int:
-    """Count the runs of four characters of 16 bits; return -1 if they overfill the table."""
-    keys, values = table.keys, table.values
-    base, distinct, most = table.base[0], 0, 1 << bits >> 1
-    table.base[0] += length
-    run = np.int64(codes[0]) << 32 | np.int64(codes[1]) << 16 | np.int64(codes[2])
-    for at in range(3, length):
-        run = run << 16 | np.int64(codes[at])
-        slot = _claim(keys, values, base, bits, run)
-        count = max(np.int64(values[slot]), base) + 1 - base
-        values[slot] = base + count
-        reached[count] += 1
-        distinct += count == 1
-        if distinct > most:
-            return -1
-    return distinct
-
-
-@inner
-def _count_fours(length: int, table: Table, scratch: Scratch) -> Table:
-    """Count the runs of four characters into `reached`."""
-    if length < 4:
-        return table
-    codes = scratch.codes
-    if _widest(codes, length) >> 16:
-        # Beyond the first plane four characters are too long for a key: they are two pairs of pairs.
-        pairs, reached = scratch.pairs, scratch.reached
-        table, _ = _count_pairs(codes, codes[1:], length - 1, table, pairs, reached)
-        table, _ = _count_pairs(pairs.slots, pairs.slots[2:], length - 3, table, scratch.spare, reached)
-        return table
-    bits, distinct = _bits_for(length), -1
-    while distinct < 0:
-        _forget(scratch.reached)
-        table = _ready(table, bits, length)
-        distinct = _try_fours(codes, length, table, bits, scratch.reached)
-        bits += 2
-    return table
-
-
-@inner
-def _widest(codes: Int32s, length: int) -> int:
-    union = 0
-    for at in range(length):
-        union |= codes[at]
-    return union
-
-
-@inner
-def _forget(reached: Int64s) -> None:
-    count = 1
-    while reached[count]:
-        reached[count] = 0
-        count += 1
-
-
-@inner
-def _try_tokens(number: int, table: Table, bits: int, scratch: Scratch) -> int:
+def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, table: Table, bits: int) -> int:
     """Number the distinct tokens; return how many there are, or -1 if they overfill the table."""
-    starts, sizes, firsts, codes = scratch.starts, scratch.sizes, scratch.firsts, scratch.codes
-    ids, counts, hashes = scratch.ids, scratch.counts, scratch.hashes
-    keys, values = table.keys, table.values
-    base, distinct, most = table.base[0], 0, 1 << bits >> 1
-    table.base[0] += number
-    mask = (1 << bits) - 1
+    starts, sizes, keys, ids = tokens.starts, tokens.sizes, tokens.keys, tokens.ids
+    firsts, kind_keys, counts = kinds.firsts, kinds.keys, kinds.counts
+    held, taken = table.keys, table.counts
+    shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    distinct, most = 0, 1 << bits >> 1
     for at in range(number):
-        start, size = starts[at], sizes[at]
-        hashed = _hash(codes, start, size)
-        slot = (hashed >> (64 - bits)) & mask
-        while values[slot] > base:
-            first = firsts[np.int64(values[slot]) - base - 1]
-            alike = keys[slot] == hashed and sizes[first] == size
-            if alike and _same(codes, starts[first], codes, start, size):
+        key = keys[at]
+        slot = np.uint64(key * PRIME) >> shift
+        while taken[slot]:
+            first = firsts[taken[slot] - 1]
+            if held[slot] == key and (
+                key & HASHED != HASHED
+                or (sizes[first] == sizes[at] and _same(folded, starts[first], folded, starts[at], sizes[at]))
+            ):
                 break
-            slot = (slot + 1) & mask
-        else:
-            if distinct == most:
-                return -1
-            firsts[distinct], counts[distinct], hashes[distinct] = at, 0, hashed
-            distinct += 1
-            keys[slot] = hashed
-            values[slot] = base + distinct
-        token = np.int64(values[slot]) - base - 1
+            slot = (slot + np.uint64(1)) & mask
+        # The next number is prepared for whatever came, and used up if it is new.
+        firsts[distinct], kind_keys[distinct], counts[distinct] = at, key, 0
+        new = taken[slot] == 0
+        distinct += new
+        if distinct > most:
+            return -1
+        token = distinct - 1 if new else np.int64(taken[slot]) - 1
+        held[slot], taken[slot] = key, token + 1
         ids[at] = token
         counts[token] += 1
     return distinct
 
 
 @inner
-def _number_tokens(number: int, table: Table, scratch: Scratch) -> tuple[Table, int]:
-    bits, distinct = _bits_for(number), -1
+def _number(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, table: Table) -> tuple[Table, int]:
+    bits, distinct = _bits_for(2 * number, FIRST_BITS), -1
     while distinct < 0:
-        table = _ready(table, bits, number)
-        distinct = _try_tokens(number, table, bits, scratch)
+        table = _cleared(table, bits)
+        distinct = _try_numbers(folded, number, tokens, kinds, table, bits)
         bits += 2
     return table, distinct
 
 
+# Word list
+
+
 @inner
-def _count_known(distinct: int, scratch: Scratch) -> tuple[int, int]:
+def _listed(
+    keys: Int64s, places: Int32s, listed: Int32s, codes: Int32s, start: int, size: int, key: int
+) -> bool:
+    """Tell whether the word list holds this word; the arrays are those of `Words`."""
+    mask = keys.size - 1
+    slot = (key * PRIME >> 32) & mask
+    while keys[slot]:
+        if keys[slot] == key:
+            place = places[slot]
+            if key & HASHED != HASHED:
+                return True
+            if listed[place] == size and _same(codes, start, listed, place + 1, size):
+                return True
+        slot = (slot + 1) & mask
+    return False
+
+
+@inner
+def _listed_joined(
+    keys: Int64s, places: Int32s, listed: Int32s, folded: Int32s, start: int, size: int
+) -> bool:
+    """Tell whether a token with joints is English, a possessive or a compound: `Lexicon.known`."""
+    token = np.empty(size, np.int32)
+    compound = False
+    for at in range(size):
+        code = folded[start + at] & CODE
+        token[at] = APOSTROPHE if code == CURLY_APOSTROPHE else code
+        compound |= code == HYPHEN
+    if token[size - 2] == APOSTROPHE and token[size - 1] == LETTER_S:
+        size -= 2
+    if _listed(keys, places, listed, token, 0, size, _key(token, 0, size)):
+        return True
+    first = 0
+    for at in range(size + 1):
+        if at == size or token[at] == HYPHEN:
+            part = at - first
+            if not _listed(keys, places, listed, token, first, part, _key(token, first, part)):
+                return False
+            first = at + 1
+    return compound
+
+
+@inner
+def _mark(distinct: int, words: Words, folded: Int32s, tokens: Tokens, kinds: Kinds) -> None:
+    """Mark what each distinct token is: `ALPHABETIC` at its start, `KNOWN` to the word list."""
+    starts, sizes = tokens.starts, tokens.sizes
+    firsts, kind_keys, marks = kinds.firsts, kinds.keys, kinds.marks
+    keys, places, listed = words.keys, words.places, words.codes
+    for token in range(distinct):
+        start, size, key = starts[firsts[token]], sizes[firsts[token]], kind_keys[token]
+        known = _listed(keys, places, listed, folded, start, size, key)
+        if not known and size > 2:
+            joint = 0
+            for at in range(start, start + size):
+                joint |= folded[at] & JOINT
+            known = joint != 0 and _listed_joined(keys, places, listed, folded, start, size)
+        marks[token] = (folded[start] & ALPHABETIC) | (KNOWN if known else 0)
+
+
+@compiled
+def fill(words: Words) -> None:
+    """Put each word of `codes` into a slot."""
+    keys, places, listed = words.keys, words.places, words.codes
+    mask = keys.size - 1
+    place = 0
+    while place < listed.size:
+        size = listed[place]
+        key = _key(listed, place + 1, size)
+        slot = (key * PRIME >> 32) & mask
+        while keys[slot]:
+            slot = (slot + 1) & mask
+        keys[slot], places[slot] = key, place
+        place += size + 1
+
+
+# Counting
+
+
+@inner
+def _settle(key: np.int64, slot: np.uint64, held: Int64s, counts: UInt32s, reached: Int64s) -> np.int64:
+    """Count a key, and how many keys came that often, and return 0; or -1 if another key owns its slot."""
+    count, owner = np.int64(counts[slot]), held[slot]
+    other = -np.int64((count != 0) & (owner != key))
+    # Another owner gets back what it holds, and reached[0] the count: cheaper than a wrong guess at a branch.
+    held[slot] = key ^ ((key ^ owner) & other)
+    counts[slot] = count + 1 + other
+    reached[np.uint64((count + 1) & ~other)] += 1
+    return other
+
+
+@inner
+def _round(keys: Int64s, number: int, table: Table, bits: int, prime: int, reached: Int64s) -> int:
+    """Count the keys that meet no other in their slot, move the rest to the front, return their number."""
+    held, counts = table.keys, table.counts
+    shift, waiting = np.uint64(64 - bits), np.uint64(0)
+    for at in range(number):
+        key = keys[at]
+        keys[waiting] = key
+        waiting -= np.uint64(_settle(key, np.uint64(key * prime) >> shift, held, counts, reached))
+    return int(waiting)
+
+
+@inner
+def _round_of_fours(
+    folded: Int32s, length: int, table: Table, bits: int, keys: Int64s, reached: Int64s
+) -> int:
+    """Begin to count the runs of four characters of 16 bits: a round that makes its keys as it goes."""
+    held, counts = table.keys, table.counts
+    shift, waiting = np.uint64(64 - bits), np.uint64(0)
+    key = np.int64(0)
+    for at in range(3):
+        key = key << 16 | (folded[at] & 0xFFFF)
+    for at in range(3, length):
+        key = key << 16 | (folded[at] & 0xFFFF)
+        keys[waiting] = key
+        waiting -= np.uint64(_settle(key, np.uint64(key * PRIME) >> shift, held, counts, reached))
+    return int(waiting)
+
+
+@inner
+def _count(keys: Int64s, number: int, table: Table, bits: int, reached: Int64s) -> Table:
+    """Count the first `number` of `keys` into `reached`.
+
+    Nobody looks for a free slot: what meets another key waits for the next round, which has another hash.
+    """
+    prime = PRIME
+    while number > 0:
+        table = _cleared(table, bits)
+        number = _round(keys, number, table, bits, prime, reached)
+        bits, prime = _bits_for(number, bits + 3), prime * OTHER_PRIME
+    reached[0] = 0
+    return table
+
+
+@inner
+def _count_keys(keys: Int64s, number: int, table: Table, reached: Int64s) -> Table:
+    return _count(keys, number, table, _bits_for(number, FIRST_BITS), reached)
+
+
+@inner
+def _pair_keys(ids: Int32s, number: int, keys: Int64s) -> None:
+    for at in range(number):
+        keys[at] = np.int64(ids[at]) << 32 | np.int64(ids[at + 1])
+
+
+@inner
+def _triple_keys(ids: Int32s, number: int, distinct: int, keys: Int64s) -> None:
+    """Make a key of three tokens: themselves, or for more than two million distinct tokens a hash."""
+    factor = 1 << 21 if distinct <= 1 << 21 else PRIME
+    for at in range(number):
+        keys[at] = (np.int64(ids[at]) * factor + ids[at + 1]) * factor + ids[at + 2]
+
+
+@inner
+def _count_fours(length: int, union: int, table: Table, scratch: Scratch) -> Table:
+    """Count the runs of four characters into `reached`."""
+    folded, keys, reached = scratch.folded, scratch.keys, scratch.reached
+    if length < 4:
+        return table
+    if union >> 16:
+        _wide_keys(folded, length, scratch.alphabet, keys)
+        return _count_keys(keys, length - 3, table, reached)
+    bits = _bits_for(length, FIRST_BITS)
+    table = _cleared(table, bits)
+    waiting = _round_of_fours(folded, length, table, bits, keys, reached)
+    return _count(keys, waiting, table, _bits_for(waiting, bits + 3), reached)
+
+
+@inner
+def _wide_keys(folded: Int32s, length: int, alphabet: Int32s, keys: Int64s) -> None:
+    """Make keys of four characters beyond the first plane: of their numbers among those of the sample.
+
+    For more than 65,535 distinct characters the keys are hashes.
+    """
+    characters = 0
+    for at in range(length):
+        if not alphabet[folded[at] & CODE]:
+            characters += 1
+            alphabet[folded[at] & CODE] = characters
+    factor = np.int64(1 << 16 if characters < 1 << 16 else PRIME)
+    for at in range(length - 3):
+        key = np.int64(0)
+        for place in range(at, at + 4):
+            key = key * factor + alphabet[folded[place] & CODE]
+        keys[at] = key
+    for at in range(length):
+        alphabet[folded[at] & CODE] = 0
+
+
+@inner
+def _count_known(distinct: int, kinds: Kinds, reached: Int64s) -> tuple[int, int]:
     """Count the English tokens into `reached`; return how many tokens are English, and words at all."""
-    counts, marks, reached = scratch.counts, scratch.marks, scratch.reached
+    counts, marks = kinds.counts, kinds.marks
     english = words = 0
     for token in range(distinct):
         if marks[token] & ALPHABETIC:
@@ -560,6 +583,7 @@ def _english(reference: Reference, effective: float, tokens: int, english: int, 
 @inner
 def _score(
     length: int,
+    union: int,
     table: Table,
     words: Words,
     reference: Reference,
@@ -571,62 +595,48 @@ def _score(
     if length == 0:
         scores[:] = 0.0
         return table, 0, 0
-    tokens = _tokenize(length, limits, scratch)
-    table, distinct = _number_tokens(tokens, table, scratch)
-    _mark(distinct, words, scratch)
-    english, alphabetic = _count_known(distinct, scratch)
-    scores[2] = _english(reference, _effective(scratch.reached), tokens, english, alphabetic)
-    table = _count_fours(length, table, scratch)
-    scores[3] = _against(reference.character, _effective(scratch.reached), length - 3)
-    ids, pairs, reached = scratch.ids, scratch.pairs, scratch.reached
-    table, distinct = _count_pairs(ids, ids[1:], tokens - 1, table, pairs, reached)
-    scores[0] = _against(reference.bigram, _effective(reached), tokens - 1)
-    table, _ = _count_pairs(pairs.slots, ids[2:], tokens - 2, table, scratch.spare, reached)
-    scores[1] = _against(reference.trigram, _effective(reached), tokens - 2)
-    return table, tokens, distinct
+    folded, tokens, kinds = scratch.folded, scratch.tokens, scratch.kinds
+    ids, keys, reached = tokens.ids, scratch.keys, scratch.reached
+    number = _tokenize(folded, length, limits, tokens)
+    table, distinct = _number(folded, number, tokens, kinds, table)
+    _mark(distinct, words, folded, tokens, kinds)
+    english, alphabetic = _count_known(distinct, kinds, reached)
+    scores[2] = _english(reference, _effective(reached), number, english, alphabetic)
+    table = _count_fours(length, union, table, scratch)
+    scores[3] = _against(reference.character, _effective(reached), length - 3)
+    _triple_keys(ids, number - 2, distinct, keys)
+    table = _count_keys(keys, number - 2, table, reached)
+    scores[1] = _against(reference.trigram, _effective(reached), number - 2)
+    _pair_keys(ids, number - 1, keys)
+    table = _count_keys(keys, number - 1, table, reached)
+    pairs = reached[1]
+    scores[0] = _against(reference.bigram, _effective(reached), number - 1)
+    return table, number, pairs
 
 
 @inner
-def _collect(union: Int64s, used: int, distinct: int, scratch: Scratch) -> Int64s:
-    """Append the hashes of a sample's distinct bigrams to those of its group."""
-    if used + distinct > union.size:
-        grown = np.empty(2 * (used + distinct), np.int64)
+def _collect(union: Int64s, used: int, ids: Int32s, number: int, keys: Int64s) -> Int64s:
+    """Append the hashes of a sample's bigrams to those of its group."""
+    if used + number > union.size:
+        grown = np.empty(2 * (used + number), np.int64)
         grown[:used] = union[:used]
         union = grown
-    for place in range(distinct):
-        at = scratch.pairs.fresh[place]
-        left, right = scratch.hashes[scratch.ids[at]], scratch.hashes[scratch.ids[at + 1]]
+    for at in range(number):
+        left, right = keys[ids[at]], keys[ids[at + 1]]
         mixed = ((left ^ (left >> 29)) * PRIME + right) * OTHER_PRIME
-        union[used + place] = mixed ^ (mixed >> 32)
+        union[used + at] = mixed ^ (mixed >> 32)
     return union
 
 
 @inner
-def _try_distinct(hashes: Int64s, number: int, table: Table, bits: int) -> int:
-    keys, values = table.keys, table.values
-    base, distinct, most = table.base[0], 0, 1 << bits >> 1
-    table.base[0] += number
-    for at in range(number):
-        slot = _claim(keys, values, base, bits, hashes[at])
-        distinct += values[slot] <= base
-        values[slot] = base + 1
-        if distinct > most:
-            return -1
-    return distinct
-
-
-@inner
-def _between(union: Int64s, used: int, held: int, table: Table) -> tuple[Table, float]:
+def _between(union: Int64s, used: int, pairs: int, held: int, table: Table) -> tuple[Table, float]:
     """Return the diversity between the samples of a group: `coherence.diversity.between_samples`."""
     if held < 2:
         return table, math.nan
-    bits, distinct = _bits_for(used), -1
-    while distinct < 0:
-        table = _ready(table, bits, used)
-        distinct = _try_distinct(union, used, table, bits)
-        bits += 2
+    reached = np.zeros(used + 2, np.int64)
+    table = _count_keys(union, used, table, reached)
     shared = 1 / held
-    return table, 100 * max(0.0, distinct / used - shared) / (1 - shared)
+    return table, 100 * max(0.0, reached[1] / pairs - shared) / (1 - shared)
 
 
 @compiled
@@ -642,40 +652,38 @@ def measure(
     lengths: Int64s,
     between: Floats,
 ) -> None:
-    """Score the texts that end at `ends` in `raw`, after a leading 0, and compare those of each group.
+    """Score the texts of a batch, and compare those of each group.
 
     Args:
         raw: the code points of all texts.
-        ends: where each ends, after a leading 0.
+        ends: where each text ends, after a leading 0.
         group_ends: the number of the sample with which each group ends, after a leading 0.
-        folding: what each code point is.
+        folding: what each code point folds to.
         words: the word list.
         reference: the profile.
         limits: the lengths to decide by.
         scores: gets the four scores of each sample, NaN for none.
         lengths: gets its tokens and characters.
-        between: gets the diversity between the samples of each group, NaN for none.
+        between: gets the diversity between the samples of each group, NaN for none; empty if nobody asks.
     """
     longest = 0
     for sample in range(ends.size - 1):
         longest = max(longest, ends[sample + 1] - ends[sample])
-    scratch = _scratch(longest + 1)
-    table = _table(FIRST_BITS)
-    union = np.empty(0, np.int64)
-    grouped = between.size > 0
+    scratch, table, union = _scratch(longest + 1), _table(4), np.empty(0, np.int64)
     for group in range(group_ends.size - 1):
-        used = held = 0
+        used = distinct = held = 0
         for sample in range(group_ends[group], group_ends[group + 1]):
-            length = _fold(raw, ends[sample], ends[sample + 1], folding, scratch)
+            length, characters = _fold(raw, ends[sample], ends[sample + 1], folding, scratch.folded)
             while length < 0:
-                scratch = _scratch(2 * scratch.codes.size)
-                length = _fold(raw, ends[sample], ends[sample + 1], folding, scratch)
-            table, tokens, distinct = _score(length, table, words, reference, limits, scratch, scores[sample])
-            lengths[sample, 0], lengths[sample, 1] = tokens, length
-            scorable = tokens >= limits.enough_tokens or length >= limits.enough_characters
-            if grouped and scorable and tokens > 1:
-                union = _collect(union, used, distinct, scratch)
-                used += distinct
-                held += 1
-        if grouped:
-            table, between[group] = _between(union, used, held, table)
+                scratch = _scratch(2 * scratch.folded.size)
+                length, characters = _fold(raw, ends[sample], ends[sample + 1], folding, scratch.folded)
+            table, number, pairs = _score(
+                length, characters, table, words, reference, limits, scratch, scores[sample]
+            )
+            lengths[sample, 0], lengths[sample, 1] = number, length
+            scorable = number >= limits.enough_tokens or length >= limits.enough_characters
+            if between.size and scorable and number > 1:
+                union = _collect(union, used, scratch.tokens.ids, number - 1, scratch.kinds.keys)
+                used, distinct, held = used + number - 1, distinct + pairs, held + 1
+        if between.size:
+            table, between[group] = _between(union, used, distinct, held, table)
