@@ -248,6 +248,8 @@ def _loss_record(replay: Replay) -> LossRecord:
         sources={
             name: SourceRecord(loss=seen.loss, smma=seen.smma) for name, seen in tracker.sources.items()
         },
+        curve=replay.feed.curve.record(),
+        source_curves={name: curve.record() for name, curve in replay.feed.source_curves.items()},
     )
 
 

@@ -64,4 +64,5 @@ def score_plain(
     values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)
     lengths = np.array([(each.tokens, each.characters) for each in scores], np.int64).reshape(-1, 2)
     bigram, trigram, english, character = values.T
-    return Columns(bigram, trigram, english, character, *lengths.T, np.array(between, np.float64))
+    counted, characters = lengths.T
+    return Columns(bigram, trigram, english, character, counted, characters, np.array(between, np.float64))

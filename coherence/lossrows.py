@@ -33,6 +33,12 @@ class Losses(NamedTuple):
     restarts: tuple[int, ...] = ()
     superseded: int = 0
 
+    def count_by_source(self) -> list[int]:
+        """Return how many rows each source has."""
+        named = self.sources[self.sources >= 0]
+        found: list[int] = np.bincount(named, minlength=len(self.names)).tolist()
+        return found
+
     def rows(self) -> Iterator[tuple[int, float, str | None]]:
         """Yield step, loss and source of each row."""
         for start in range(0, len(self.steps), CHUNK):

@@ -195,6 +195,18 @@ class PhaseRecord(_Written):
     last: Number
 
 
+class CurveRecord(_Written):
+    """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
+
+    Attributes:
+        steps, losses, smma: an entry a point; a loss is null where it was not finite.
+    """
+
+    steps: tuple[int, ...]
+    losses: tuple[Number, ...]
+    smma: tuple[Number, ...]
+
+
 class LossRecord(_Written):
     """The loss signal of a run."""
 
@@ -212,6 +224,8 @@ class LossRecord(_Written):
     minimum_step: int | None
     phases: tuple[PhaseRecord, ...]
     sources: dict[str, SourceRecord]
+    curve: CurveRecord
+    source_curves: dict[str, CurveRecord]
 
 
 class GateStatus(_Written):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from coherence.curve import Curve
 from coherence.diagnosis import Diagnosis
 from coherence.gate import Gate, Verdict
 from coherence.lexicon import Lexicon
@@ -23,6 +24,10 @@ from coherence.signals import Signals
 
 SMMA_WINDOW = 100
 """Rows of loss; a log of few rows is smoothed over a tenth of them, or its SMMA would never arrive."""
+
+
+STRETCHES, SOURCE_STRETCHES = 2000, 200
+"""Of the curves that a report draws: two points each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Replay:
         self.resume_from: int | None = None
         self.last: Judged | None = None
         self._best = _Best(options.window or options.patience)
-        self._feed = _Feed(losses, self.loss)
+        self.feed = _Feed(losses, self.loss)
 
     def run(self, chunks: Iterable[Chunk], see: Iterable[Callable[[Judged], None]]) -> None:
         """Go through the samples, then through what losses are left.
@@ -160,14 +165,14 @@ class Replay:
                 self._end_step(step)
                 step = []
             if not step:
-                self._feed.up_to(row.step)
+                self.feed.up_to(row.step)
             judged = self._judge(number, row, len(step))
             step.append(judged)
             for look in see:
                 look(judged)
         if step:
             self._end_step(step)
-        self._feed.up_to(math.inf)
+        self.feed.up_to(math.inf)
         if self.halted is None:
             self.diagnosis = self.signals.diagnosis
             self.resume_from = self._best.before(math.inf)
@@ -206,16 +211,25 @@ def _rows(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Row]]:
 
 
 class _Feed:
-    """Brings the loss up to a step."""
+    """Brings the loss up to a step, and draws its curves."""
 
     def __init__(self, losses: Losses, loss: LossTracker) -> None:
+        self.curve = Curve(len(losses.steps) / STRETCHES)
+        self.source_curves = {
+            name: Curve(count / SOURCE_STRETCHES)
+            for name, count in zip(losses.names, losses.count_by_source(), strict=True)
+        }
         self._rows = losses.rows()
         self._next = next(self._rows, None)
         self._loss = loss
 
     def up_to(self, step: float) -> None:
         while self._next is not None and self._next[0] <= step:
-            self._loss.update(*self._next)
+            at, value, source = self._next
+            self._loss.update(at, value, source)
+            self.curve.add(at, value, self._loss.smma)
+            if source is not None:
+                self.source_curves[source].add(at, value, self._loss.sources[source].smma)
             self._next = next(self._rows, None)
 
 

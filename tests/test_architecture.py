@@ -25,7 +25,7 @@ FLOORS = (
     # what crosses the process boundary
     {"records", "logits", "loops", "monitor", "runfolder"}
     | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline", "workers"}
-    | {"lossrows", "replay", "digest", "audit", "dump", "scored", "offline"}
+    | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}
     | {"readers", "readers.files", "readers.lines", "readers.rows"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
