@@ -24,7 +24,8 @@ def recognise(head: Head) -> bool:
 
 def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
     """Yield the samples of a part of a file."""
-    return rows.samples_of(read_objects(part, problems), part.path, problems, prompt_field)
+    found, whole = read_objects(part, problems), part == Part(part.path)
+    return rows.samples_of(found, part.path, problems, prompt_field, whole)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

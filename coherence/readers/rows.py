@@ -36,28 +36,33 @@ Row = Mapping[str, Any]
 
 
 def samples_of(
-    rows: Iterable[tuple[int, Row]], path: str, problems: Problems, prompt_field: str | None = None
+    rows: Iterable[tuple[int, Row]],
+    path: str,
+    problems: Problems,
+    prompt_field: str | None = None,
+    whole: bool = True,
 ) -> Iterator[Sample]:
     """Yield the samples of rows and their lines, in the order of the file.
 
     A row that does not tell its step is of the step that the file is named after; where that names none,
     its step is None, or a problem once another row has told one. A row of losses, without any of the keys
-    of a text, is passed over in silence, unless there is nothing else.
+    of a text, is passed over in silence, unless the whole file has nothing else.
 
     Args:
         rows: of the file, each with the line where it begins.
         path: of the file.
         problems: takes the rows that could not be used.
         prompt_field: the name under which the prompt stands, where it is none of the usual.
+        whole: whether the rows are those of the whole file.
     """
-    named, with_steps, passed_over, found = step_named(path), False, 0, False
+    name, named, with_steps, passed_over, found = file_name(path), step_named(path), False, 0, False
     for line, row in _expanded(rows, TEXT, path, problems):
         if _is_loss_alone(row):
             passed_over = passed_over or line
             continue
         found = True
         try:
-            sample = to_sample(row, Origin(file=file_name(path), line=line), prompt_field)
+            sample = to_sample(row, Origin(file=name, line=line), prompt_field)
             if sample.step is None and named is not None:
                 sample = sample.model_copy(update={"step": named})
             elif with_steps:
@@ -69,7 +74,7 @@ def samples_of(
             problems.add(path, line, f"no {shown(prompt_field)}, which was named as the prompt")
         with_steps = with_steps or sample.step is not None
         yield sample
-    if passed_over and not found:
+    if whole and passed_over and not found:
         problems.add(path, passed_over, f"losses and no text: none of the keys {', '.join(TEXT)}")
 
 
@@ -221,9 +226,10 @@ def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) ->
     Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
     them in. A loss that is not finite is yielded, and noted.
     """
+    name = file_name(path)
     for line, row in _expanded(rows, STEP, path, problems):
         try:
-            loss_row = to_loss_row(row, Origin(file=file_name(path), line=line))
+            loss_row = to_loss_row(row, Origin(file=name, line=line))
         except ValueError as error:
             problems.add(path, line, str(error))
             continue

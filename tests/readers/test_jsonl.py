@@ -359,6 +359,14 @@ def test_a_file_of_losses_alone_says_so_where_samples_are_wanted(file: Path) -> 
     ]
 
 
+def test_a_part_of_losses_alone_is_nothing_to_speak_of(file: Path) -> None:
+    content = lines_of(*({"step": step, "loss": 3.0} for step in range(50)), {"step": 50, "text": "a"})
+    file.write_text(content, encoding="utf-8")
+    problems = Problems()
+    samples = [s for part in jsonl.parts(str(file), 300) for s in jsonl.samples(part, problems)]
+    assert ([sample.text for sample in samples], problems.count) == (["a"], 0)
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_whatever_the_lines_hold_the_good_ones_are_read(
