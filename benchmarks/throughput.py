@@ -1,0 +1,161 @@
+"""How much text a second the scorers read, beside `zlib` and the peers that are installed.
+
+    python benchmarks/throughput.py
+
+CPU time on one core, wall-clock time on all of them, the best of several tries with all contenders in turn:
+compare the figures of one run with each other. Where zlib gains nothing from more cores, they were busy.
+The text is that of the fixture runs and of Python's own manual.
+"""
+
+import argparse
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from itertools import cycle, islice
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+from coherence import score
+from coherence.kernel import score_many
+
+SIZES = (60, 500, 2048, 16_384, 131_072)
+CHARACTERS = 400_000
+TRIES = 9
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+RUNS = Path(__file__).parent.parent / "fixtures/runs"
+
+ALL_CORES = ", all cores"
+
+Contender = Callable[[list[str]], object]
+
+
+def main() -> None:
+    """Print megabytes a second and the ratio to zlib, contender by contender, for samples of each size."""
+    parser = argparse.ArgumentParser(description="Measure how much text a second is scored.")
+    parser.add_argument("--tries", type=int, default=TRIES)
+    tries = parser.parse_args().tries
+    contenders = dict(everybody())
+    found = {size: measured(contenders, samples_of(size), tries) for size in SIZES}
+    print(f"MB/s (times zlib), best of {tries}, {CORES} cores   samples of so many characters")
+    print(f"{'':<32}" + "".join(f"{size:>16,}" for size in SIZES))
+    for name in contenders:
+        rates = [(found[size][name], found[size][name] / found[size]["zlib level 6"]) for size in SIZES]
+        print(f"{name:<32}" + "".join(f"{f'{rate:.1f} ({ratio:.2f})':>16}" for rate, ratio in rates))
+    for name, reason in ABSENT.items():
+        print(f"{name:<32}{reason}")
+
+
+def samples_of(size: int) -> list[str]:
+    """Cut the samples of the fixture runs and the manual into samples of one size."""
+    paths = sorted(RUNS.glob("*/samples.jsonl"))
+    said = [json.loads(line)["text"] for path in paths for line in path.read_text("utf-8").splitlines()]
+    manual = [topics[name] for name in sorted(topics)]
+    whole = "\n".join(text for pair in zip(cycle(said), manual, strict=False) for text in pair)
+    return [whole[at : at + size] for at in range(0, min(len(whole), CHARACTERS) - size + 1, size)]
+
+
+def measured(contenders: dict[str, Contender], samples: list[str], tries: int) -> dict[str, float]:
+    """Return the megabytes a second of each contender, in the best of its tries."""
+    size = sum(len(sample.encode()) for sample in samples)
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    lines = [json.dumps({"step": 1, "text": sample}) for sample in samples]
+    for name, contender in islice(cycle(contenders.items()), (tries + 1) * len(contenders)):
+        given = lines if contender is from_json_lines else samples
+        clock = time.perf_counter if name.endswith(ALL_CORES) else time.process_time
+        started = clock()
+        contender(given)
+        taken[name].append(clock() - started)
+    # The first try compiles, loads and builds tables.
+    return {name: size / min(seconds[1:]) / 1e6 for name, seconds in taken.items()}
+
+
+# Contenders: all read all samples
+
+ABSENT: dict[str, str] = {}
+
+
+def everybody() -> Iterator[tuple[str, Contender]]:
+    """Yield the name of each contender and what it does; those that are not installed go to `ABSENT`."""
+    yield "zlib level 6", each(lambda text: zlib.compress(text.encode(), 6))
+    yield f"zlib level 6{ALL_CORES}", shared(each(lambda text: zlib.compress(text.encode(), 6)))
+    yield "score", each(score)
+    yield f"score{ALL_CORES}", shared(each(score))
+    yield "score_many", score_many
+    yield f"score_many{ALL_CORES}", shared(score_many)
+    yield "JSON lines and score_many", from_json_lines
+    yield "distinct-2 and distinct-3", each(distinct)
+    for name, make in (
+        ("zstd level 3", zstd),
+        ("Gopher repetition filter", gopher),
+        ("llm-degen-guard", guard),
+    ):
+        try:
+            contender = make()
+        except (ImportError, OSError) as error:
+            ABSENT[name] = f"not installed: {error}"
+        else:
+            yield name, contender
+
+
+def each(function: Callable[[str], object]) -> Contender:
+    """Take the samples one by one."""
+
+    def take(samples: list[str]) -> None:
+        for sample in samples:
+            function(sample)
+
+    return take
+
+
+POOL = ThreadPoolExecutor(CORES)
+
+
+def shared(contender: Contender) -> Contender:
+    """Give each core its share of the samples, in threads."""
+
+    def share(samples: list[str]) -> None:
+        list(POOL.map(contender, (list(islice(samples, core, None, CORES)) for core in range(CORES))))
+
+    return share
+
+
+def from_json_lines(lines: list[str]) -> None:
+    """Read samples from JSON lines and score them: what an audit does at least."""
+    # The path that an audit takes belongs here: from lines to rows to scores.
+    score_many([json.loads(line)["text"] for line in lines])
+
+
+def distinct(text: str) -> list[float]:
+    """Return the share of distinct bigrams and trigrams of words, as papers count it."""
+    words = text.split()
+    grams = [list(zip(*(words[at:] for at in range(order)), strict=False)) for order in (2, 3)]
+    return [len(set(found)) / max(len(found), 1) for found in grams]
+
+
+def zstd() -> Contender:
+    """Compress with zstd."""
+    compress = import_module("zstandard").ZstdCompressor(3).compress
+    return each(lambda text: compress(text.encode()))
+
+
+def gopher() -> Contender:
+    """Filter as datatrove does, with its tokenizer for English."""
+    module: Any = import_module("datatrove.pipeline.filters.gopher_repetition_filter")
+    document: Any = import_module("datatrove.data").Document
+    repetition = module.GopherRepetitionFilter()
+    module.split_into_words("a word", repetition.language)  # fails if its tokenizer is not installed
+    return each(lambda text: repetition.filter(document(text=text, id="0")))
+
+
+def guard() -> Contender:
+    """Check as llm-degen-guard does."""
+    return each(import_module("degen_guard").DegenGuard.check)
+
+
+if __name__ == "__main__":
+    main()
