@@ -200,7 +200,21 @@ def _runs_in(path: str, asked: str | None) -> list[RunFiles]:
         ValueError: there are no samples.
     """
     folder = _Folder(path, asked)
-    below = [child for child in folder.below() if child.samples]
+    below = list(folder.below())
+    runs = _runs_of(folder, below)
+    if not runs:
+        for each in (folder, *below):
+            each.take_logs()
+        runs = _runs_of(folder, below)
+    if not runs:
+        why = f"; {folder.notes[0]}" if folder.notes else ""
+        raise ValueError(f"{path}: a folder without samples; expected {SAMPLES} or other files of them{why}")
+    return runs
+
+
+def _runs_of(folder: "_Folder", below: Iterable["_Folder"]) -> list[RunFiles]:
+    """Return the run of a folder, of which those below it are parts unless they are runs themselves."""
+    below = [child for child in below if child.samples]
     one_run = folder.is_run or bool(folder.samples) or len(below) < 2
     runs = []
     for child in below:
@@ -209,14 +223,7 @@ def _runs_in(path: str, asked: str | None) -> list[RunFiles]:
             folder.notes += child.notes
         else:
             runs.append(_run_in(child))
-    if not folder.samples and not runs:
-        folder.samples = [file for file in folder.scanned if file.format in BOTH and _holds(file, "samples")]
-    if folder.samples:
-        runs.insert(0, _run_in(folder))
-    if not runs:
-        why = f"; {folder.notes[0]}" if folder.notes else ""
-        raise ValueError(f"{path}: a folder without samples; expected {SAMPLES} or other files of them{why}")
-    return runs
+    return [_run_in(folder), *runs] if folder.samples else runs
 
 
 def _run_in(folder: "_Folder") -> RunFiles:
@@ -256,12 +263,19 @@ class _Folder:
         return any(self.named(name) for name in (*LOSSES, RUN))
 
     def below(self) -> Iterator["_Folder"]:
-        """Yield the folders in it, and in its folders of samples, that may be runs of their own."""
+        """Yield the folders in it, and in its folders of samples and of losses, that may be runs."""
         for path in self.folders:
             if _name(path).lower() in SAMPLE_FOLDERS:
                 yield from _Folder(path, self._asked, for_samples=True).below()
+            elif _name(path) in LOSS_FOLDERS:
+                inner = _Folder(path, self._asked)
+                yield from (inner, *inner.below())
             elif not is_of_a_step(path):
                 yield _Folder(path, self._asked)
+
+    def take_logs(self) -> None:
+        """Take for samples what holds losses and perhaps samples, and does hold some."""
+        self.samples = [file for file in self.scanned if file.format in BOTH and _holds(file, "samples")]
 
     def _scan(self) -> list[File]:
         candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]

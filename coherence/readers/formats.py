@@ -12,6 +12,7 @@ from coherence.readers import (
     csv_rows,
     json_array,
     jsonl,
+    logs,
     numbered,
     parquet,
     storage,
@@ -49,6 +50,7 @@ FORMATS: tuple[ModuleType, ...] = (
     json_array,
     jsonl,
     csv_rows,
+    logs,
     numbered,
 )
 """In the order in which they are tried: what is known by its first bytes, then text, from strict to loose."""

@@ -17,6 +17,7 @@ SAMPLE = '{"step": 1, "text": "once"}\n'
 LOSS = '{"step": 1, "loss": 2.5}\n'
 STATE = '{"log_history": [{"step": 1, "loss": 2.5}], "global_step": 1}'
 CSV = "epoch,step,train_loss\n0,1,2.5\n"
+LOG = "0 train 10.9500\n1 train 9.8000\nrank 0 sample 0: Once upon a time there was\n2 train 9.1000\n"
 HEADER = "======== SAMPLE 1 ========\n"
 
 
@@ -293,6 +294,29 @@ def test_rows_of_losses_among_the_samples_count_where_there_are_no_others(here: 
     assert found("mixed.jsonl") == [("mixed.jsonl", ["mixed.jsonl"], ["mixed.jsonl"])]
     write(here, {"own.jsonl": '{"step": 1, "text": "a", "loss": 2.5}\n'})
     assert found("own.jsonl") == [("own.jsonl", ["own.jsonl"], [])]
+
+
+def test_a_log_holds_the_losses_and_where_there_are_no_others_the_samples(here: Path) -> None:
+    write(here / "exp", {"train.log": LOG, "config.json": "{}"})
+    assert found("exp") == [("exp", ["exp/train.log"], ["exp/train.log"])]
+    assert found("exp/train.log") == [("exp/train.log", ["exp/train.log"], ["exp/train.log"])]
+    write(here / "exp", {"step_1.jsonl": SAMPLE})
+    assert found("exp") == [("exp", ["exp/step_1.jsonl"], ["exp/train.log"])]
+    write(here / "exp", {"trainer_state.json": STATE})
+    assert found("exp") == [("exp", ["exp/step_1.jsonl"], ["exp/trainer_state.json"])]
+
+
+def test_folders_of_logs_are_a_run_each(here: Path) -> None:
+    write(here, {"runs/a/train.log": LOG, "runs/b/train.log": LOG})
+    expected = [(name, [f"./runs/{name}/train.log"], [f"./runs/{name}/train.log"]) for name in ("a", "b")]
+    assert found(".") == expected
+    assert [name for name, _, _ in found("runs")] == ["a", "b"]
+
+
+def test_a_log_without_samples_makes_no_run(here: Path) -> None:
+    write(here / "exp", {"train.log": LOG.split("rank 0")[0]})
+    with pytest.raises(ValueError, match=r"^exp: a folder without samples"):
+        find_runs(["exp"])
 
 
 def test_losses_that_were_named_are_taken(here: Path) -> None:
