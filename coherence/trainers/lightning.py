@@ -70,8 +70,17 @@ class CoherenceCallback(Callback):
         if self.monitor is not None:
             self.monitor.load_state_dict(state_dict)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a halted run before a checkpoint from earlier in it is loaded over its state.
+
+        Raises:
+            HaltedRun: the run was halted.
+        """
+        if stage == "fit":
+            from_rank_zero(self.monitor, Monitor.refuse_halted, trainer.strategy.broadcast)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse a halted run, before its first step.
+        """Refuse a run that its checkpoint calls halted, before its first step.
 
         Raises:
             HaltedRun: the run was halted.

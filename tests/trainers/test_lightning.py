@@ -173,6 +173,20 @@ def test_a_halted_run_is_refused_before_its_first_step(
     assert module.losses == []
 
 
+def test_a_halted_run_is_refused_also_where_a_checkpoint_knows_of_no_halt(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    fit(CoherenceCallback(monitor, script(low_from=12), every=1), checkpoints(tmp_path))
+    module = Tiny()
+    with pytest.raises(HaltedRun, match="from step 12 to step 16"):
+        fit(
+            CoherenceCallback(monitor, script()),
+            module=module,
+            resume=str(tmp_path / "saved" / "step=10.ckpt"),
+        )
+    assert module.losses == []
+
+
 def test_a_loss_that_is_no_number_is_seen(fit: Fit, monitor: Monitor, script: Script) -> None:
     fit(CoherenceCallback(monitor, script()), module=Tiny(broken_from=10))
     assert monitor.diagnosis.loss == "not finite"
