@@ -184,12 +184,13 @@ def _has_loss_rows(file: File) -> bool:
     return sum(1 for _ in module.losses(part, Problems())) > with_loss
 
 
-def _holds(file: File, what: str) -> bool:
+def _holds(file: File, what: str, notes: list[str]) -> bool:
     """Tell whether a file holds `samples`, or `losses`; where a file can be cut, its beginning decides."""
     try:
         read = getattr(formats.named(file.format), what)
         return next(read(Part(file.path, 0, HEAD), Problems()), None) is not None
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:  # what it needs is not installed, for instance
+        notes.append(_why(file.path, error))
         return False
 
 
@@ -275,7 +276,8 @@ class _Folder:
 
     def take_logs(self) -> None:
         """Take for samples what holds losses and perhaps samples, and does hold some."""
-        self.samples = [file for file in self.scanned if file.format in BOTH and _holds(file, "samples")]
+        logs = [file for file in self.scanned if file.format in BOTH]
+        self.samples = [file for file in logs if _holds(file, "samples", self.notes)]
 
     def _scan(self) -> list[File]:
         candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
@@ -312,9 +314,11 @@ class _Folder:
         return alike[_NUMBER.sub("#", _name(file.path))] > 1
 
     def _are_samples(self, file: File) -> bool:
-        if _holds(file, "samples"):
+        noted = len(self.notes)
+        if _holds(file, "samples", self.notes):
             return True
-        if _suffix(file.path) in _DATA and not _holds(file, "losses"):
+        in_vain = len(self.notes) == noted and not _holds(file, "losses", self.notes)
+        if in_vain and _suffix(file.path) in _DATA:
             self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
         return False
 
@@ -327,7 +331,8 @@ def _losses_in(folder: _Folder) -> list[File]:
             continue
         for candidates in _loss_candidates(place):
             own = {file.path for file in folder.samples}
-            if found := [file for file in candidates if file.path not in own and _holds(file, "losses")]:
+            others = [file for file in candidates if file.path not in own]
+            if found := [file for file in others if _holds(file, "losses", folder.notes)]:
                 return found
     return []
 

@@ -1,15 +1,15 @@
 """Which runs a person means by a path, and of each which files hold samples and losses."""
 
+import errno
 import io
 import json
-import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
-from coherence.readers import formats
+from coherence.readers import formats, storage
 from coherence.readers.files import RunFiles, find_runs, natural, text_files
 from coherence.readers.lines import Part, Problems
 
@@ -378,11 +378,18 @@ def test_what_cannot_be_read_among_what_can_is_passed_over_and_noted(here: Path)
     ]
 
 
-def test_a_file_that_may_not_be_read_is_noted_by_its_name(here: Path) -> None:
+def test_a_file_that_may_not_be_read_is_noted_by_its_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(here, {"exp/a.jsonl": SAMPLE, "exp/b.jsonl": SAMPLE})
-    (here / "exp/b.jsonl").chmod(0)
-    if os.access("exp/b.jsonl", os.R_OK):
-        pytest.skip("this user may read everything")
+    opened = storage.open_raw
+
+    def refuse(path: str) -> BinaryIO:
+        if path.endswith("b.jsonl"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path)
+
+    monkeypatch.setattr(storage, "open_raw", refuse)
     assert the_run("exp").notes == ("exp/b.jsonl: Permission denied",)
 
 
@@ -396,6 +403,20 @@ def test_of_files_that_were_named_those_that_cannot_be_read_are_noted_if_others_
     assert notes == ["readme.md: none of the formats that are read", "none: a folder without samples"]
     with pytest.raises(ValueError, match=r"^b\.jsonl: empty"):
         find_runs(["b.jsonl", "none"])
+
+
+def test_a_file_whose_package_is_missing_is_noted_with_the_extra_it_needs(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    write(here, {"exp/a.jsonl": SAMPLE, "exp/b.parquet": "PAR1....PAR1", "exp/zstd.jsonl": ""})
+    (here / "exp/zstd.jsonl").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(9))
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    assert [note.partition("pip")[2] for note in the_run("exp").notes] == [
+        " install 'coherence[zstd]'",
+        " install 'coherence[parquet]'",
+    ]
 
 
 def test_a_format_that_was_named_is_taken_for_granted(here: Path) -> None:
