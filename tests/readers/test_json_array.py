@@ -104,6 +104,12 @@ def test_several_arrays_of_one_document_are_read_one_after_another(file: Path) -
     assert [row.loss for row in json_array.losses(Part(str(file)), Problems())] == [2.0]
 
 
+def test_an_array_deeper_down_is_no_array_of_samples(file: Path) -> None:
+    content = '{"meta": {"examples": [{"step": 9, "text": "x"}]}, "samples": [{"step": 1, "text": "a"}]}'
+    samples, problems = samples_of(file, content)
+    assert ([sample.step for sample in samples], problems.count) == ([1], 0)
+
+
 def test_rows_that_are_no_samples_are_problems_and_the_others_are_read(file: Path) -> None:
     content = (
         b'[{"step": 1, "text": "a"},\n3, "x",\n{"step": 2 "text": "b"},\n{"step": 3},\n[4],\n'
