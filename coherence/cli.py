@@ -1,7 +1,7 @@
-"""The command line: `coherence audit`, `coherence score`, `coherence calibrate`.
+"""The command line: `coherence audit`, `coherence check`, `coherence score`, `coherence calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
-1 the gate halts, 2 wrong usage or unreadable input.
+1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input.
 """
 
 import argparse
@@ -19,10 +19,12 @@ HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
   coherence audit runs/exp7
+  coherence check samples.jsonl --snapshot good.json
   coherence score "Budy Budy Budy Budy"
 
 Machine output goes to standard output, everything for people to standard error.
-Exit status: 0 fine, 1 the gate halts, 2 wrong usage or unreadable input."""
+Exit status: 0 fine, 1 the gate halts or the samples are worse than the
+snapshot, 2 wrong usage or unreadable input."""
 
 AUDIT_HELP = """\
 Replay a run: score its samples, run the gate over them in step order, put the
@@ -42,6 +44,23 @@ others count.
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
 unreadable input, 130 broken off with Ctrl-C: the report is of what was read."""
+
+CHECK_HELP = """\
+Ask of a new checkpoint: does it still write as well as the last one? Its
+samples are compared with a snapshot, a small JSON file that you commit.
+
+PATH is what holds the samples, as for audit: 200 or more, drawn as those of the
+snapshot were, best several for each of the same prompts. The check fails when
+the gate halts on them, or when a score has fallen, or the share of low samples
+risen, by more than the tolerance and beyond chance. One of the two alone is a
+warning. Where there are too few samples to tell, it says how many would do.
+docs/ci.md has jobs to paste.
+
+  coherence check samples.jsonl --snapshot good.json --update
+  coherence check samples.jsonl --snapshot good.json --junit check.xml
+
+Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
+other settings than the snapshot's, or fewer than 20 samples."""
 
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.
@@ -69,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
     # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
-    commands = import_module("coherence.commands")
+    # A check is short and needs no nltk: its module stands alone.
+    commands = import_module(
+        "coherence.commands_check" if options.command == "check" else "coherence.commands"
+    )
     try:
         return int(getattr(commands, options.command)(options))
     except BrokenPipeError:
@@ -100,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"coherence {version('coherence')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
+    _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
     _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
     _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
     return parser
@@ -132,6 +155,23 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
     add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
     parser.set_defaults(command="audit")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
+    add("--snapshot", required=True, metavar="FILE", help="what to compare with")
+    add("--update", action="store_true", help="write the snapshot anew and say what changed")
+    add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
+    add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
+    add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
+    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
+    add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
+    add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
+    parser.set_defaults(command="check")
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:

@@ -2,15 +2,12 @@
 
 import json
 import math
-import os
 import sys
 import time
 from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from coherence.audit import Options
 from coherence.calibrate import measure
@@ -24,6 +21,7 @@ from coherence.readers.files import text_files
 from coherence.readers.lines import Part, Problems
 from coherence.records import FourScores, Report
 from coherence.scores import score as score_text
+from coherence.streams import console, write
 from coherence.terminal import (
     printable,
     show_problems,
@@ -44,17 +42,17 @@ def audit(options: Namespace) -> int:
     request = Request(
         options.paths, options.loss, options.format, options.prompt_field, _options(options), options.scored
     )
-    console = _console()
+    screen = console()
     job, started = prepare(request), time.perf_counter()
-    with show_progress(job.shards, console) as done:
+    with show_progress(job.shards, screen) as done:
         found, dump = audit_dump(request, job, _runner(options), done)
     seconds = time.perf_counter() - started
-    show_report(found, console) if isinstance(found, Report) else show_ranking(found, console)
+    show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{'compiled' if job.settings.fast else 'plain'} scorer{_where(options)}"
     outputs = dump.outputs
-    show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, console)
+    show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
-        _write(options.json, found.model_dump_json(indent=2))
+        write(options.json, found.model_dump_json(indent=2))
     if found.partial:
         return BROKEN_OFF
     return HALTED if found.halt and not options.observe else FINE
@@ -98,7 +96,7 @@ def score(options: Namespace) -> int:
     scores = score_text(text, options.prompt, profile=Profile.load(options.profile))
     loop = find_loop(text, options.prompt)
     shown = FourScores.of(scores)
-    show_scores(shown, loop, scores.low(), scores.tokens, _console())
+    show_scores(shown, loop, scores.low(), scores.tokens, console())
     if options.json is not None:
         found = {
             "format": 1,
@@ -107,7 +105,7 @@ def score(options: Namespace) -> int:
             "low": scores.low(),
             "loop": loop.model_dump() if loop else None,
         }
-        _write(options.json, json.dumps(found, indent=2))
+        write(options.json, json.dumps(found, indent=2))
     return FINE
 
 
@@ -117,10 +115,10 @@ def calibrate(options: Namespace) -> int:
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
     profile = measure(sources, options.name, lexicon)
-    _write(options.output, _one_line_a_key(profile.to_json()))
-    console = _console()
-    console.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
-    show_problems(problems.count, problems.listed, console)
+    write(options.output, _one_line_a_key(profile.to_json()))
+    screen = console()
+    screen.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
+    show_problems(problems.count, problems.listed, screen)
     return FINE
 
 
@@ -141,23 +139,3 @@ def _corpus_text(corpus: Path, problems: Problems) -> str:
         else:
             texts.append(path.read_text(encoding="utf-8", errors="replace"))
     return "\n\n".join(texts)
-
-
-class _Console(Console):
-    """Standard error. A reader who has seen enough and leaves changes neither exit status nor output."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def _console() -> Console:
-    return _Console(stderr=True, highlight=False)
-
-
-def _write(target: str, text: str) -> None:
-    if target == "-":
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    else:
-        Path(target).write_text(text + "\n", encoding="utf-8")

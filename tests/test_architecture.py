@@ -26,6 +26,7 @@ FLOORS = (
     {"records", "logits", "loops", "monitor", "runfolder"}
     | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline", "workers"}
     | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}
+    | {"compare", "snapshot", "measured", "check"}
     | {"readers", "readers.files", "readers.lines", "readers.rows"}
     | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
     | {"readers.prompts", "readers.storage"}
@@ -33,7 +34,8 @@ FLOORS = (
     | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
     | {"kernel", "kernel_loops"},
     # ways in and out
-    {"cli", "commands", "progress", "terminal"}
+    {"cli", "commands", "progress", "streams", "terminal"}
+    | {"commands_check", "ci_outputs", "terminal_check"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
 )

@@ -1,0 +1,121 @@
+"""What `coherence check` does, once its options are read."""
+
+import os
+import re
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from coherence.check import Check, Limits
+from coherence.check import check as compare
+from coherence.ci_outputs import github, junit, markdown
+from coherence.compare import FEWEST
+from coherence.measured import Fields, Measured, load, measure
+from coherence.profile import Profile
+from coherence.snapshot import Snapshot
+from coherence.streams import console, write
+from coherence.terminal import printable, show_problems
+from coherence.terminal_check import show_check
+
+__all__ = ["check", "printable"]
+
+STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
+
+
+def check(options: Namespace) -> int:
+    """Compare the samples of a checkpoint with a snapshot, or make one."""
+    limits = Limits(options.tolerance, options.level).checked()
+    fields, profile = Fields(options.prompt_field, options.group_by), Profile.load(options.profile)
+    if options.update:
+        return _update(options, limits, fields, profile)
+    snapshot = _load(options.snapshot)
+    loaded = load(options.paths, options.format, fields)
+    measured = measure(loaded.samples, fields, profile, snapshot.prefixes)
+    found = compare(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
+    on_github = options.github or os.environ.get("GITHUB_ACTIONS") == "true"
+    _show(found, on_github)
+    if options.junit is not None:
+        write(options.junit, junit(found).rstrip())
+    if on_github:
+        _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
+    if options.json is not None:
+        # The runner of GitHub reads commands in the middle of a line of standard output as well.
+        write(options.json, found.model_dump_json(indent=2).replace("##[", "#\\u0023["))
+    return STATUS[found.verdict]
+
+
+def _load(path: str) -> Snapshot:
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such snapshot; --update makes one")
+    return Snapshot.load(path)
+
+
+def _show(found: Check, on_github: bool) -> None:
+    """Print the check; on GitHub without anything that its runner would take for a command."""
+    screen = console()
+    if not on_github:
+        show_check(found, screen)
+        return
+    with screen.capture() as captured:
+        show_check(found, screen)
+    sys.stderr.write(tamed(captured.get()))
+    sys.stderr.flush()
+
+
+def tamed(text: str) -> str:
+    r"""Return lines of which none is a workflow command: those begin with two colons or hold `##[`.
+
+    >>> tamed("  ::add-mask::e\nand ##[add-mask]e")
+    '  : :add-mask::e\nand # #[add-mask]e'
+    """
+    return re.sub(r"(?m)^((?:\s|\x1b\[[\d;]*m)*):(?=:)", r"\1: ", text).replace("##[", "# #[")
+
+
+def _annotate(found: Check, stream: TextIO) -> None:
+    for line in github(found):
+        print(line, file=stream)
+    stream.flush()
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown(found))
+
+
+def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile) -> int:
+    """Write the snapshot anew and say what changed."""
+    if options.json is not None or options.junit is not None:
+        raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
+    loaded = load(options.paths, options.format, fields)
+    measured = measure(loaded.samples, fields, profile)
+    screen, target = console(), Path(options.snapshot)
+    if target.exists():
+        _show_changes(options.snapshot, measured, limits, screen)
+    measured.snapshot.save(target)
+    screen.print(_line(f"wrote {target}: {measured.snapshot.drawn:,} samples"))
+    if measured.halt_reason is not None:
+        screen.print(_line(f"the gate halts on them, and on all that are like them: {measured.halt_reason}"))
+    if measured.snapshot.drawn < FEWEST:
+        screen.print(_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
+    show_problems(loaded.problems.count, loaded.problems.listed, screen)
+    return STATUS["pass"]
+
+
+def _show_changes(path: str, measured: Measured, limits: Limits, screen: Console) -> None:
+    try:
+        old = Snapshot.load(path)
+    except ValueError as error:
+        screen.print(_line(f"in the place of what could not be read: {error}"))
+        return
+    if old == measured.snapshot:
+        screen.print("nothing changed")
+    elif differences := measured.snapshot.made.differences(old.made):
+        screen.print(_line(f"other settings than before: {'; '.join(differences)}"))
+    else:
+        show_check(compare(old, measured, limits, path), screen)
+
+
+def _line(text: str) -> Text:
+    return Text(printable(text), overflow="fold")

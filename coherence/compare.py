@@ -1,0 +1,249 @@
+"""Whether one set of samples is worse than another by more than chance: permutation test, Holm, interval.
+
+Pure functions on arrays. Rows are samples, columns are what is compared, in points from 0 to 100;
+not-a-number where a sample has no value. Source: docs/ci.md, "What is computed"; Phipson and Smyth (2010),
+"Permutation p-values should never be zero"; Holm (1979); Agresti and Caffo (2000).
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEED = 1
+PERMUTATIONS = 9_999
+"""The smallest p-value there is: one in 10,000."""
+
+FIRST = 999
+"""Permutations after which no more are drawn if everything is well within chance."""
+
+WITHIN_CHANCE = 99
+"""So many of the first permutations with as large a fall: a p-value of a tenth, which is never lowered."""
+
+FEWEST = 20
+"""Values of a side; of fewer nothing is said."""
+
+CELLS = 500_000
+"""Entries of a block of permutations: it bounds memory."""
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Strata = NDArray[np.int64]
+
+
+class Change(NamedTuple):
+    """How a mean differs between two sets of samples.
+
+    Attributes:
+        before, now: the means; of several strata those of each, weighted alike on both sides.
+        error: the standard error of `now - before`.
+        size_before, size_now: how many values went into them.
+        least: the smallest p-value that dealing the values out anew can give.
+    """
+
+    before: float
+    now: float
+    error: float
+    size_before: int
+    size_now: int
+    least: float
+
+    @property
+    def size(self) -> float:
+        """How many values a side would make the same error if both had as many."""
+        return 2 / (1 / self.size_before + 1 / self.size_now)
+
+
+def shared_strata(before: Sequence[str], now: Sequence[str]) -> tuple[Strata, Strata] | None:
+    """Number the strata that both sides have; -1 where a sample is of another one.
+
+    None if less than half of a side is of a stratum that the other side has too: there is nothing to hold
+    fixed then.
+
+    >>> before, now = shared_strata(["a", "a", "b"], ["b", "c", "a"])
+    >>> before.tolist(), now.tolist()
+    ([0, 0, 1], [1, -1, 0])
+    >>> shared_strata(["a", "b"], ["c", "d"]) is None
+    True
+    """
+    numbers = {name: number for number, name in enumerate(sorted(set(before).intersection(now)))}
+    found = [np.array([numbers.get(name, -1) for name in side], np.int64) for side in (before, now)]
+    if not numbers or any(2 * np.count_nonzero(side >= 0) < len(side) for side in found):
+        return None
+    return found[0], found[1]
+
+
+def measure_change(values: Floats, now: Flags, strata: Strata) -> Change | None:
+    """Return how the mean of one column differs; None if no stratum has a value on both sides.
+
+    A stratum with `n0` values before and `n1` now weighs `n0 * n1 / (n0 + n1)`, which makes the standard
+    error least; it is taken from the values around the means of their strata, less the change itself.
+
+    Args:
+        values: of both sides.
+        now: which of them are of the side that is judged.
+        strata: the stratum of each, from 0.
+
+    >>> sides = np.array([False, False, True, True])
+    >>> found = measure_change(np.array([1.0, 3, 2, 4]), sides, np.zeros(4, np.int64))
+    >>> found.before, found.now, found.size, round(found.error, 2)
+    (2.0, 3.0, 2.0, 1.41)
+    """
+    there = ~np.isnan(values)
+    values, now, strata = values[there], now[there], strata[there]
+    counts = _by_stratum(now, strata)
+    kept = (counts.min(axis=0) > 0)[strata]
+    if not kept.any():
+        return None
+    values, now = values[kept], now[kept]
+    strata = np.unique(strata[kept], return_inverse=True)[1]
+    counts = _by_stratum(now, strata)
+    weights = counts.prod(axis=0) / counts.sum(axis=0)
+    before_mean, now_mean = (_by_stratum(now, strata, values) / counts @ weights / weights.sum()).tolist()
+    error = _error(values - (now_mean - before_mean) * now, strata, weights)
+    size_before, size_now = counts.sum(axis=1).tolist()
+    return Change(before_mean, now_mean, error, int(size_before), int(size_now), _least(counts))
+
+
+def _by_stratum(now: Flags, strata: Strata, values: Floats | None = None) -> Floats:
+    """Return of each side how many values each stratum has, or what they sum up to."""
+    size = int(strata.max(initial=0)) + 1
+    one = np.ones(len(now)) if values is None else values
+    return np.array([np.bincount(strata, one * (now == side), size) for side in (False, True)])
+
+
+def _error(values: Floats, strata: Strata, weights: Floats) -> float:
+    sizes = np.bincount(strata)
+    means = np.bincount(strata, values) / sizes
+    variances = np.bincount(strata, (values - means[strata]) ** 2) / (sizes - 1)
+    spare = len(values) - len(sizes) - 1  # a mean for each stratum and the change were fitted
+    if spare < 1:
+        return math.inf
+    return math.sqrt(weights @ variances * (spare + 1) / spare) / float(weights.sum())
+
+
+def _least(counts: Floats) -> float:
+    """Return one over the number of ways to deal out the values, or what 9,999 permutations allow."""
+    ways = sum(_log_ways(int(before), int(now)) for before, now in counts.T)
+    return max(math.exp(-ways), 1 / (PERMUTATIONS + 1))
+
+
+def _log_ways(before: int, now: int) -> float:
+    return math.lgamma(before + now + 1) - math.lgamma(before + 1) - math.lgamma(now + 1)
+
+
+def fall_p_values(values: Floats, now: Flags, strata: Strata) -> Floats:
+    """Return for each column how probable so large a fall would be if the two sides did not differ.
+
+    The samples of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or 999 times if
+    everything is well within chance by then. `p = (1 + as large falls) / (1 + permutations)`. The same for
+    any order of the samples, and every time.
+
+    Args:
+        values: of both sides, a row each.
+        now: which rows are of the side that is judged.
+        strata: the stratum of each row, from 0.
+
+    >>> column = np.array([[50.0], [51], [52], [53], [10], [11], [12], [13]])
+    >>> p = fall_p_values(column, np.arange(8) > 3, np.zeros(8, np.int64))
+    >>> bool(abs(p[0] - 1 / 70) < 0.005)
+    True
+    """
+    order = np.lexsort((*values.T, strata))
+    values, now, strata = values[order], now[order], strata[order]
+    centred = _centred(values, strata)
+    # What counts as equal: another order of adding up is no smaller fall.
+    bound = now @ centred + 1e-9 * np.abs(centred).sum(axis=0)
+    random = np.random.default_rng(SEED)
+    dealt = _dealt(now, strata)
+    as_large = np.zeros(values.shape[1])
+    done = 0
+    while done < PERMUTATIONS:
+        block = min(max(1, CELLS // max(1, len(now))), (FIRST if done < FIRST else PERMUTATIONS) - done)
+        sides = np.empty((block, len(now)))
+        keys = strata + random.random((block, len(now)))
+        np.put_along_axis(sides, np.argsort(keys, axis=1), dealt[None, :], axis=1)
+        as_large += np.count_nonzero(sides @ centred <= bound, axis=0)
+        done += block
+        if done == FIRST and np.all(as_large >= WITHIN_CHANCE):
+            break
+    return (1 + as_large) / (1 + done)
+
+
+def _centred(values: Floats, strata: Strata) -> Floats:
+    """Return the values less the mean of their stratum; 0 where there is none, which moves no sum."""
+    there = ~np.isnan(values)
+    filled = np.where(there, values, 0.0)
+    size = int(strata.max(initial=0)) + 1
+    columns = []
+    for column, has in zip(filled.T, there.T, strict=True):
+        means = np.bincount(strata, column, size) / np.maximum(np.bincount(strata, has, size), 1)
+        columns.append(np.where(has, column - means[strata], 0.0))
+    return np.array(columns).reshape(len(columns), len(values)).T
+
+
+def _dealt(now: Flags, strata: Strata) -> Floats:
+    """Return 1 for the first places of each stratum, as many as it has samples now; strata are in order."""
+    starts = np.searchsorted(strata, strata)
+    return (np.arange(len(strata)) - starts < np.bincount(strata, now)[strata]).astype(np.float64)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for being several: none below a level is a false alarm but with that chance.
+
+    The smallest is multiplied by their number, the next by one less, and so on, none below the one before.
+    It holds however they depend on each other.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def share_error(change: Change, rise: float = 0.0) -> float:
+    """Return the standard error of the change of a share, in points, which is never nothing.
+
+    Agresti and Caffo: as if each side had one sample more of either kind. With `rise`, the one that the
+    share would have if it rose by so much.
+
+    >>> round(share_error(Change(0.0, 0.0, 0.0, 100, 100, 0.0)), 2)
+    1.38
+    """
+    sizes = change.size_before, change.size_now
+    if rise:
+        share = min(change.before + rise / 2, 50.0) / 100
+        return 100 * math.sqrt(share * (1 - share) * (1 / sizes[0] + 1 / sizes[1]))
+    shares = [(mean / 100 * size + 1) / (size + 2) for mean, size in zip(change[:2], sizes, strict=True)]
+    parts = (share * (1 - share) / (size + 2) for share, size in zip(shares, sizes, strict=True))
+    return 100 * math.sqrt(sum(parts))
+
+
+def interval(change: Change, error: float, level: float) -> tuple[float, float]:
+    """Return the interval of a change that each side of misses with the chance `level`.
+
+    >>> [round(end, 2) for end in interval(Change(50.0, 40.0, 2.0, 100, 100, 0.0), 2.0, 0.01)]
+    [-14.65, -5.35]
+    """
+    reach = NormalDist().inv_cdf(1 - level) * error if error else 0.0
+    difference = change.now - change.before
+    return max(difference - reach, -100.0), min(difference + reach, 100.0)
+
+
+def values_needed(change: Change, error: float, tolerance: float, level: float) -> int:
+    """Return how many values of each side put a change of the tolerance beyond chance, 20 at least.
+
+    >>> values_needed(Change(90.0, 90.0, 2.0, 100, 100, 0.0), 2.0, 5.0, 0.01)
+    87
+    """
+    if not math.isfinite(error):
+        return FEWEST
+    beyond = NormalDist().inv_cdf(1 - level) * error
+    return max(FEWEST, math.ceil(change.size * (beyond / tolerance) ** 2))

@@ -1,0 +1,224 @@
+"""The samples of a checkpoint: read, scored, put to the gate, and ready to be compared with others.
+
+Source: docs/ci.md.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.columns import score_plain
+from coherence.gate import Gate
+from coherence.lexicon import Lexicon
+from coherence.profile import Profile
+from coherence.readers import formats
+from coherence.readers.files import find_runs
+from coherence.readers.lines import Part, Problems
+from coherence.readers.prompts import shared_prefixes
+from coherence.records import Sample
+from coherence.scores import Scores
+from coherence.shards import Piece, Read, Settings, Shard, read_shard, to_read
+from coherence.snapshot import FINE, LOW, SHORT, Drawn, Made, Pairs, Snapshot
+
+WORTH_COMPILING = 4 * 2**20
+"""Characters from which on loading the compiled scorer pays."""
+
+
+class Fields(NamedTuple):
+    """Where a row holds what.
+
+    Attributes:
+        prompt: the key of the prompt, if it is none of the usual.
+        group: the key of the group, if samples are to be compared group by group.
+    """
+
+    prompt: str | None = None
+    group: str | None = None
+
+
+class Loaded(NamedTuple):
+    """Samples as they were read.
+
+    Attributes:
+        samples: in the order of their steps.
+        problems: what could not be used.
+        notes: what the reader should know of the data, in sentences.
+    """
+
+    samples: list[Sample]
+    problems: Problems
+    notes: list[str]
+
+
+class Measured(NamedTuple):
+    """Samples that were scored.
+
+    Attributes:
+        reads: in the order of their steps, with their prompts.
+        scores: of each.
+        drawn: all of them as they are compared.
+        pairs: of them; members says which two are in each.
+        snapshot: of them.
+        halt_reason: why the gate halts on them; None if it does not.
+    """
+
+    reads: list[Read]
+    scores: list[Scores]
+    drawn: Drawn
+    pairs: Pairs
+    members: list[tuple[int, int]]
+    snapshot: Snapshot
+    halt_reason: str | None
+
+
+def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = None) -> Loaded:
+    """Read the samples of a checkpoint.
+
+    Args:
+        paths: files, folders, patterns or URLs; `-` is standard input.
+        kind: the format of the samples, if their content does not tell.
+        fields: where a row holds what.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: there are no samples, or those of several runs.
+    """
+    fields = fields or Fields()
+    files = [file for run in find_runs(paths, None, kind) for file in run.samples]
+    shard = Shard(0, tuple(Piece(Part(file.path), file.format, None) for file in files))
+    problems = [Problems() for _ in files]
+    reads = list(read_shard(shard, Settings(prompt_field=fields.prompt), problems))
+    noted = Problems()
+    for each in problems:
+        noted.count += each.count
+        noted.listed += each.listed
+    if not reads:
+        first = (
+            f"; {noted.listed[0].file}:{noted.listed[0].line}: {noted.listed[0].message}"
+            if noted.count
+            else ""
+        )
+        raise ValueError(f"{paths[0]}: no samples in it{' that could be used' if first else ''}{first}")
+    runs = list(dict.fromkeys(read.run for read in reads))
+    if len(runs) > 1:
+        raise ValueError(
+            f"{paths[0]}: samples of {len(runs)} runs ({runs[0]!r}, {runs[1]!r}, ...); expected one"
+        )
+    kinds = dict.fromkeys(formats.named(file.format).NAME for file in files)
+    samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
+    return Loaded(samples, noted, [f"samples read as {', '.join(kinds)}"])
+
+
+def measure(
+    samples: Sequence[Sample],
+    fields: Fields | None = None,
+    profile: Profile | None = None,
+    prefixes: Sequence[str] | None = None,
+) -> Measured:
+    """Score the samples of a checkpoint and put them to the gate.
+
+    Args:
+        samples: in the order of their steps; at least one.
+        fields: where their rows held what.
+        profile: the reference; default broad English.
+        prefixes: the prompts that texts begin with where no field tells them; None to look for them.
+    """
+    fields, profile = fields or Fields(), profile or Profile.load()
+    told = any(sample.prompt for sample in samples)
+    if prefixes is None:
+        prefixes = shared_prefixes(samples)
+    settings = Settings(prefixes=tuple(prefixes))
+    reads = [to_read(sample, 0, None, settings) for sample in samples]
+    by, members = _pair(reads)
+    scores, between = _score(reads, members, profile)
+    drawn = Drawn(
+        np.array([each.values for each in scores], np.float64),
+        [_state(each) for each in scores],
+        [_hash(read.prompt) for read in reads],
+        [_group(read.sample, fields) for read in reads],
+    )
+    # A pair of which one is too short to judge tells nothing.
+    told_apart = np.flatnonzero(~np.isnan(between)).tolist()
+    members = [members[place] for place in told_apart]
+    pairs = Pairs(
+        between[told_apart],
+        by,
+        [drawn.prompts[one] if by == "prompt" else "" for one, _ in members],
+        [drawn.groups[one] for one, _ in members],
+    )
+    prompts: Literal["told", "found", "none"] = "told" if told else "found" if prefixes else "none"
+    made = _made(profile, fields, prompts)
+    snapshot = Snapshot.of(drawn, pairs, made, () if told else prefixes)
+    return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores))
+
+
+def _pair(reads: Sequence[Read]) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
+    """Put the samples of one step and prompt together by twos; those of a step where no prompt has two."""
+    groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
+    groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
+    for place, read in enumerate(reads):
+        if read.prompt:
+            groups["prompt"][read.sample.step, read.prompt].append(place)
+        groups["step"][read.sample.step].append(place)
+    for by, found in groups.items():
+        pairs = [pair for places in found.values() for pair in zip(places[::2], places[1::2], strict=False)]
+        if pairs:
+            return by, pairs
+    return "step", []
+
+
+def _score(
+    reads: Sequence[Read], members: Sequence[tuple[int, int]], profile: Profile
+) -> tuple[list[Scores], NDArray[np.float64]]:
+    """Score samples; those of a pair one after the other, so that they are compared with each other."""
+    paired = [place for pair in members for place in pair]
+    order = paired + sorted(set(range(len(reads))).difference(paired))
+    groups = [2] * len(members) + [1] * (len(reads) - len(paired))
+    texts = [reads[place].sample.text for place in order]
+    fast = sum(map(len, texts)) >= WORTH_COMPILING and find_spec("numba") is not None
+    scorer = import_module("coherence.kernel").score_many if fast else score_plain
+    columns = scorer(texts, [reads[place].prompt for place in order], None, profile, groups)
+    rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
+    scores = [Scores._make(None if value != value else value for value in row) for row in rows]
+    return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
+
+
+def _state(scores: Scores) -> str:
+    return LOW if scores.low() else FINE if scores.scorable else SHORT
+
+
+def _group(sample: Sample, fields: Fields) -> str:  # noqa: ARG001
+    return sample.source or ""
+
+
+def _hash(text: str | None) -> str:
+    """Return what stands for a prompt in a snapshot, where nobody can read it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
+
+
+def _made(profile: Profile, fields: Fields, prompts: Literal["told", "found", "none"]) -> Made:
+    lexicon = Lexicon.load()
+    return Made(
+        version=version("coherence"),
+        profile=f"{profile.name} {_hash(json.dumps(profile.to_json()))}",
+        lexicon=f"{lexicon.name}, {len(lexicon.words)} words",
+        prompt_field=fields.prompt,
+        group_by=fields.group,
+        prompts=prompts,
+    )
+
+
+def _halt_reason(reads: Sequence[Read], scores: Sequence[Scores]) -> str | None:
+    gate = Gate()
+    for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
+        step = read.sample.step
+        gate.update(each, place if step is None else step, place)
+    return gate.halt_reason
