@@ -115,6 +115,7 @@ class Scratch(NamedTuple):
         keys: of the things to count.
         reached: how many things came once or more, twice or more, and so on from [1]; zero between uses.
         alphabet: a number for each character, where they have to be numbered; zero between uses.
+        table: to count them in.
     """
 
     folded: Int32s
@@ -123,6 +124,7 @@ class Scratch(NamedTuple):
     keys: Int64s
     reached: Int64s
     alphabet: Int32s
+    table: Table
 
 
 def compiled(function: Code) -> Code:
@@ -157,21 +159,15 @@ def _scratch(room: int) -> Scratch:
         np.empty(room, np.int64),
         np.zeros(room + 2, np.int64),
         np.zeros(CODE_POINTS, np.int32),
+        _table(room),
     )
 
 
 @inner
-def _table(bits: int) -> Table:
-    return Table(np.empty(1 << bits, np.int64), np.zeros(1 << bits, np.uint32))
-
-
-@inner
-def _cleared(table: Table, bits: int) -> Table:
-    """Return a table of which the first `1 << bits` slots are empty."""
-    if table.counts.size < 1 << bits:
-        return _table(bits)
-    table.counts[: 1 << bits] = 0
-    return table
+def _table(number: int) -> Table:
+    """Return a table for so many things; what is never used of it is never touched, and takes no memory."""
+    slots = 1 << _bits_for(2 * number, 62)
+    return Table(np.empty(slots, np.int64), np.empty(slots, np.uint32))
 
 
 @inner
@@ -287,6 +283,7 @@ def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, tabl
     starts, sizes, keys, ids = tokens.starts, tokens.sizes, tokens.keys, tokens.ids
     firsts, kind_keys, counts = kinds.firsts, kinds.keys, kinds.counts
     held, taken = table.keys, table.counts
+    taken[: 1 << bits] = 0
     shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
     distinct, most = 0, 1 << bits >> 1
     for at in range(number):
@@ -314,13 +311,13 @@ def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, tabl
 
 
 @inner
-def _number(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, table: Table) -> tuple[Table, int]:
+def _number(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, table: Table) -> int:
+    """Number the distinct tokens, and return how many there are."""
     bits, distinct = _bits_for(2 * number, FIRST_BITS), -1
     while distinct < 0:
-        table = _cleared(table, bits)
         distinct = _try_numbers(folded, number, tokens, kinds, table, bits)
-        bits += 2
-    return table, distinct
+        bits = _bits_for(2 * number, bits + 2)
+    return distinct
 
 
 # Word list
@@ -421,6 +418,7 @@ def _settle(key: np.int64, slot: np.uint64, held: Int64s, counts: UInt32s, reach
 def _round(keys: Int64s, number: int, table: Table, bits: int, prime: int, reached: Int64s) -> int:
     """Count the keys that meet no other in their slot, move the rest to the front, return their number."""
     held, counts = table.keys, table.counts
+    counts[: 1 << bits] = 0
     shift, waiting = np.uint64(64 - bits), np.uint64(0)
     for at in range(number):
         key = keys[at]
@@ -435,6 +433,7 @@ def _round_of_fours(
 ) -> int:
     """Begin to count the runs of four characters of 16 bits: a round that makes its keys as it goes."""
     held, counts = table.keys, table.counts
+    counts[: 1 << bits] = 0
     shift, waiting = np.uint64(64 - bits), np.uint64(0)
     key = np.int64(0)
     for at in range(3):
@@ -447,23 +446,21 @@ def _round_of_fours(
 
 
 @inner
-def _count(keys: Int64s, number: int, table: Table, bits: int, reached: Int64s) -> Table:
+def _count(keys: Int64s, number: int, table: Table, bits: int, reached: Int64s) -> None:
     """Count the first `number` of `keys` into `reached`.
 
     Nobody looks for a free slot: what meets another key waits for the next round, which has another hash.
     """
     prime = PRIME
     while number > 0:
-        table = _cleared(table, bits)
         number = _round(keys, number, table, bits, prime, reached)
         bits, prime = _bits_for(number, bits + 3), prime * OTHER_PRIME
     reached[0] = 0
-    return table
 
 
 @inner
-def _count_keys(keys: Int64s, number: int, table: Table, reached: Int64s) -> Table:
-    return _count(keys, number, table, _bits_for(number, FIRST_BITS), reached)
+def _count_keys(keys: Int64s, number: int, table: Table, reached: Int64s) -> None:
+    _count(keys, number, table, _bits_for(number, FIRST_BITS), reached)
 
 
 @inner
@@ -481,18 +478,18 @@ def _triple_keys(ids: Int32s, number: int, distinct: int, keys: Int64s) -> None:
 
 
 @inner
-def _count_fours(length: int, union: int, table: Table, scratch: Scratch) -> Table:
+def _count_fours(length: int, union: int, scratch: Scratch) -> None:
     """Count the runs of four characters into `reached`."""
-    folded, keys, reached = scratch.folded, scratch.keys, scratch.reached
+    folded, keys, reached, table = scratch.folded, scratch.keys, scratch.reached, scratch.table
     if length < 4:
-        return table
+        return
     if union >> 16:
         _wide_keys(folded, length, scratch.alphabet, keys)
-        return _count_keys(keys, length - 3, table, reached)
+        _count_keys(keys, length - 3, table, reached)
+        return
     bits = _bits_for(length, FIRST_BITS)
-    table = _cleared(table, bits)
     waiting = _round_of_fours(folded, length, table, bits, keys, reached)
-    return _count(keys, waiting, table, _bits_for(waiting, bits + 3), reached)
+    _count(keys, waiting, table, _bits_for(waiting, bits + 3), reached)
 
 
 @inner
@@ -584,34 +581,33 @@ def _english(reference: Reference, effective: float, tokens: int, english: int, 
 def _score(
     length: int,
     union: int,
-    table: Table,
     words: Words,
     reference: Reference,
     limits: Limits,
     scratch: Scratch,
     scores: Floats,
-) -> tuple[Table, int, int]:
+) -> tuple[int, int]:
     """Score the folded text; return the numbers of its tokens and of its distinct bigrams."""
     if length == 0:
         scores[:] = 0.0
-        return table, 0, 0
+        return 0, 0
     folded, tokens, kinds = scratch.folded, scratch.tokens, scratch.kinds
-    ids, keys, reached = tokens.ids, scratch.keys, scratch.reached
+    ids, keys, reached, table = tokens.ids, scratch.keys, scratch.reached, scratch.table
     number = _tokenize(folded, length, limits, tokens)
-    table, distinct = _number(folded, number, tokens, kinds, table)
+    distinct = _number(folded, number, tokens, kinds, table)
     _mark(distinct, words, folded, tokens, kinds)
     english, alphabetic = _count_known(distinct, kinds, reached)
     scores[2] = _english(reference, _effective(reached), number, english, alphabetic)
-    table = _count_fours(length, union, table, scratch)
+    _count_fours(length, union, scratch)
     scores[3] = _against(reference.character, _effective(reached), length - 3)
     _triple_keys(ids, number - 2, distinct, keys)
-    table = _count_keys(keys, number - 2, table, reached)
+    _count_keys(keys, number - 2, table, reached)
     scores[1] = _against(reference.trigram, _effective(reached), number - 2)
     _pair_keys(ids, number - 1, keys)
-    table = _count_keys(keys, number - 1, table, reached)
+    _count_keys(keys, number - 1, table, reached)
     pairs = reached[1]
     scores[0] = _against(reference.bigram, _effective(reached), number - 1)
-    return table, number, pairs
+    return number, pairs
 
 
 @inner
@@ -629,14 +625,14 @@ def _collect(union: Int64s, used: int, ids: Int32s, number: int, keys: Int64s) -
 
 
 @inner
-def _between(union: Int64s, used: int, pairs: int, held: int, table: Table) -> tuple[Table, float]:
+def _between(union: Int64s, used: int, pairs: int, held: int) -> float:
     """Return the diversity between the samples of a group: `coherence.diversity.between_samples`."""
     if held < 2:
-        return table, math.nan
+        return math.nan
     reached = np.zeros(used + 2, np.int64)
-    table = _count_keys(union, used, table, reached)
-    shared = 1 / held
-    return table, 100 * max(0.0, reached[1] / pairs - shared) / (1 - shared)
+    _count_keys(union, used, _table(used), reached)
+    shared, distinct = 1 / held, int(reached[1])
+    return 100 * max(0.0, distinct / pairs - shared) / (1 - shared)
 
 
 @compiled
@@ -669,7 +665,7 @@ def measure(
     longest = 0
     for sample in range(ends.size - 1):
         longest = max(longest, ends[sample + 1] - ends[sample])
-    scratch, table, union = _scratch(longest + 1), _table(4), np.empty(0, np.int64)
+    scratch, union = _scratch(longest + 1), np.empty(0, np.int64)
     for group in range(group_ends.size - 1):
         used = distinct = held = 0
         for sample in range(group_ends[group], group_ends[group + 1]):
@@ -677,13 +673,11 @@ def measure(
             while length < 0:
                 scratch = _scratch(2 * scratch.folded.size)
                 length, characters = _fold(raw, ends[sample], ends[sample + 1], folding, scratch.folded)
-            table, number, pairs = _score(
-                length, characters, table, words, reference, limits, scratch, scores[sample]
-            )
+            number, pairs = _score(length, characters, words, reference, limits, scratch, scores[sample])
             lengths[sample, 0], lengths[sample, 1] = number, length
             scorable = number >= limits.enough_tokens or length >= limits.enough_characters
             if between.size and scorable and number > 1:
                 union = _collect(union, used, scratch.tokens.ids, number - 1, scratch.kinds.keys)
                 used, distinct, held = used + number - 1, distinct + pairs, held + 1
         if between.size:
-            table, between[group] = _between(union, used, distinct, held, table)
+            between[group] = _between(union, used, distinct, held)
