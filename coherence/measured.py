@@ -6,7 +6,7 @@ Source: docs/ci.md.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.columns import score_plain
+from coherence.columns import Columns, score_plain
 from coherence.gate import Gate
 from coherence.lexicon import Lexicon
 from coherence.profile import Profile
@@ -122,6 +122,7 @@ def measure(
     fields: Fields | None = None,
     profile: Profile | None = None,
     prefixes: Sequence[str] | None = None,
+    scorer: Callable[..., Columns] | None = None,
 ) -> Measured:
     """Score the samples of a checkpoint and put them to the gate.
 
@@ -130,6 +131,7 @@ def measure(
         fields: where their rows held what.
         profile: the reference; default broad English.
         prefixes: the prompts that texts begin with where no field tells them; None to look for them.
+        scorer: what scores them, as `score_plain` does; default that, or the compiled one for much text.
     """
     fields, profile = fields or Fields(), profile or Profile.load()
     told = any(sample.prompt for sample in samples)
@@ -138,7 +140,7 @@ def measure(
     settings = Settings(prefixes=tuple(prefixes))
     reads = [to_read(sample, 0, None, settings) for sample in samples]
     by, members = _pair(reads)
-    scores, between = _score(reads, members, profile)
+    scores, between = _score(reads, members, profile, scorer)
     drawn = Drawn(
         np.array([each.values for each in scores], np.float64),
         [_state(each) for each in scores],
@@ -176,19 +178,28 @@ def _pair(reads: Sequence[Read]) -> tuple[Literal["prompt", "step"], list[tuple[
 
 
 def _score(
-    reads: Sequence[Read], members: Sequence[tuple[int, int]], profile: Profile
+    reads: Sequence[Read],
+    members: Sequence[tuple[int, int]],
+    profile: Profile,
+    scorer: Callable[..., Columns] | None,
 ) -> tuple[list[Scores], NDArray[np.float64]]:
     """Score samples; those of a pair one after the other, so that they are compared with each other."""
     paired = [place for pair in members for place in pair]
     order = paired + sorted(set(range(len(reads))).difference(paired))
     groups = [2] * len(members) + [1] * (len(reads) - len(paired))
     texts = [reads[place].sample.text for place in order]
-    fast = sum(map(len, texts)) >= WORTH_COMPILING and find_spec("numba") is not None
-    scorer = import_module("coherence.kernel").score_many if fast else score_plain
-    columns = scorer(texts, [reads[place].prompt for place in order], None, profile, groups)
+    columns = (scorer or _scorer(sum(map(len, texts))))(
+        texts, [reads[place].prompt for place in order], None, profile, groups
+    )
     rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
     scores = [Scores._make(None if value != value else value for value in row) for row in rows]
     return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
+
+
+def _scorer(size: int) -> Callable[..., Columns]:
+    if size < WORTH_COMPILING or find_spec("numba") is None:
+        return score_plain
+    return import_module("coherence.kernel").score_many  # type: ignore[no-any-return]
 
 
 def _state(scores: Scores) -> str:
