@@ -270,8 +270,7 @@ def _found(block: _Block) -> Found | None:
         prompt, lines = prompt[:1], prompt[1:]
         if block.style == "labelled" or not any(map(str.strip, lines)):
             return None
-    if block.style != "inline":
-        lines = _without_fences(lines, block.fence, ruled=block.style in ("headed", "labelled"))
+    lines = _without_fences(lines, block.fence, ruled=block.style in ("headed", "labelled"))
     text = "\n".join(lines).strip("\n")
     if block.style == "between" and not text.strip():
         return None

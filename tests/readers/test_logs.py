@@ -314,12 +314,19 @@ def test_each_trainers_training_losses_are_read(
             [(0, 10.8258), (125, 4.5), (1390, 3.2773)],
         ),
         ("s:0 tel:10.9\ns:250 tel:6.9\n", [(0, 10.9), (250, 6.9)]),
+        ("step 0 | val loss 4.3\nstep 0: train loss 4.2, val loss 4.3\n", [(0, 4.2)]),
         (
             "step 0: train loss 4.2, val loss 4.3\nstep 250: train loss 2.0, val loss 2.1\n",
             [(0, 4.2), (250, 2.0)],
         ),
     ],
-    ids=["modded-nanogpt", "modded-nanogpt, its later records", "validation alone", "estimates alone"],
+    ids=[
+        "modded-nanogpt",
+        "modded-nanogpt, its later records",
+        "validation alone",
+        "both",
+        "estimates alone",
+    ],
 )
 def test_where_there_is_no_training_loss_the_next_best_is_read(
     file: Path, content: str, expected: list[tuple[int, float]]
@@ -554,11 +561,12 @@ def test_samples_of_a_log_without_any_step_have_that_of_its_name_or_none(tmp_pat
     assert told(tmp_path / "step_40.log", content) == [(40, "once"), (40, "twice")]
 
 
-def test_a_log_without_steps_is_not_held(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_without_steps_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_samples, "WAITING", 3)
-    write(file, "".join(f"Sample {n}: tale {n}\n" for n in range(10)))
-    reading = logs.samples(Part(str(file)), Problems())
-    assert [sample.text for sample in reading] == [f"tale {n}" for n in range(10)]
+    reader = log_samples.LogSamples("log", Problems())
+    found = [list(reader.feed(number, f"Sample {number}: a tale")) for number in range(1, 9)]
+    assert [[each.line for each in some] for some in found] == [[], [], [], [], [1, 2, 3, 4], [], [], []]
+    assert [each.line for each in reader.finish()] == [5, 6, 7, 8]
 
 
 def test_a_sample_drawn_at_the_very_end_belongs_to_the_last_step(file: Path) -> None:
@@ -577,6 +585,41 @@ def test_the_losses_of_dictionaries_are_of_the_step_that_is_named_beside_them(fi
     content = "--- step 50 ---\n{'loss': 2.5}\nstep 60 | loss 2.25\n{'loss': 2.0}\nSample 1: once\n"
     assert curve(file, content)[1:] == [(60, 2.25)]
     assert told(file, content) == [(60, "once")]
+
+
+def test_a_trainer_that_prints_the_step_after_its_samples_is_believed(file: Path) -> None:
+    content = "step 00499/01000 (49.90%) | loss: 3.4\n<|bos|>once\nstep 00500/01000 (50.00%) | loss: 3.3\n"
+    assert told(file, content) == [(500, "<|bos|>once")]
+
+
+def test_within_fences_no_marker_is_one_and_behind_them_each_is(file: Path) -> None:
+    content = (
+        "step 1/9 | loss 3\ngenerating:\n---\nSample 2\nPrompt: a\n---\nSample 1: once\nstep 2/9 | loss 2\n"
+    )
+    assert told(file, content) == [(1, "Sample 2\nPrompt: a"), (1, "once")]
+
+
+def test_what_stands_behind_the_last_fence_is_no_part_of_a_sample(file: Path) -> None:
+    content = "step 1/9 | loss 3\ngenerating:\n---\nonce\n---\nthe network is slow\nstep 2/9 | loss 2\n"
+    assert told(file, content) == [(1, "once")]
+
+
+def test_another_label_within_a_text_is_part_of_it(file: Path) -> None:
+    content = "step 1 | loss 3\nGenerated text: once\nPrompt: upon\nCompletion: a time\nstep 2 | loss 2\n"
+    assert told(file, content) == [(1, "once\nPrompt: upon\nCompletion: a time")]
+
+
+def test_a_last_sample_between_dashes_that_is_cut_off_is_read(file: Path) -> None:
+    assert told(file, NANOGPT_SAMPLES + "The third one\n")[2:] == [(None, "The third one")]
+
+
+def test_what_stands_between_dashes_and_a_header_is_no_sample(file: Path) -> None:
+    assert told(file, "-" * 15 + "\nwarming up\nSample 1: once\n") == [(None, "once")]
+
+
+def test_a_recipe_does_not_move_the_step_either_where_plain_headings_tell_it(file: Path) -> None:
+    content = "Step 100\nSample 1\nmix\nStep 1\nbake\nStep 200\nSample 1\ncake\n"
+    assert told(file, content) == [(100, "mix\nStep 1\nbake"), (200, "cake")]
 
 
 def test_a_recipe_in_a_sample_does_not_move_the_step(file: Path) -> None:
@@ -677,7 +720,8 @@ def test_in_any_order_of_lines_nothing_breaks_and_samples_stand_in_their_order(l
         "======== SAMPLE 1 ========\nonce\n======== SAMPLE 2 ========\ntwice\n",
         '{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.4}\n',
         "step,loss\n1,2.5\n",
-        "import sys\nprint(sys.argv[0])\n",
+        MODDED_CODE,
+        "Saved the model of a ship\nHellaSwag: 3\n",
         b"step 1 | loss 2.5\n\0\0\0\0",
         "",
     ],

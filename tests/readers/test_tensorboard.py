@@ -123,6 +123,12 @@ def test_the_kind_of_a_tag_may_stand_in_its_first_event_alone(events: Events) ->
     assert [(sample.step, sample.text) for sample in samples] == [(1, "once"), (2, "twice")]
 
 
+def test_a_text_whose_kind_is_told_nowhere_is_known_by_its_tag(events: Events) -> None:
+    events.add(1, tensor("story/text_summary", [b"once"]), tensor("other", [b"twice"]))
+    samples, _ = samples_of(events.path)
+    assert [sample.text for sample in samples] == ["once"]
+
+
 def test_a_text_that_is_no_utf8_is_a_problem_and_the_others_are_read(events: Events) -> None:
     events.add(1, text("story", "once"), text("story", b"caf\xc3"), text("story", "thrice"))
     samples, problems = samples_of(events.path)
@@ -274,6 +280,19 @@ def test_it_may_be_compressed(events: Events, tmp_path: Path) -> None:
     samples, problems = samples_of(packed)
     assert [sample.text for sample in samples] == ["once"]
     assert problems.count == 0
+
+
+def test_compressed_events_that_are_cut_off_are_read_up_to_there(events: Events, tmp_path: Path) -> None:
+    noise = iter(f"{number:x}" * 9 for number in range(10**6, 10**9, 987_653))
+    for step in range(200):
+        events.add(step, text("story", next(noise)))
+    packed = gzip.compress(events.path.read_bytes())
+    cut = tmp_path / "events.out.tfevents.3.host.gz"
+    cut.write_bytes(packed[: len(packed) // 2])
+    samples, problems = samples_of(cut)
+    assert [sample.step for sample in samples] == list(range(len(samples)))
+    assert 0 < len(samples) < 200
+    assert [p.message[:29] for p in problems.listed] == ["the compressed data ends here"]
 
 
 def test_without_the_package_the_error_names_the_extra(

@@ -142,6 +142,20 @@ def test_of_a_table_that_grows_each_row_counts_once(database: Database) -> None:
     assert [sample.step for sample in samples] == [10, 10, 20, 30, 40]
 
 
+def test_a_table_with_other_rows_than_the_last_one_is_new_from_its_first_row_on(database: Database) -> None:
+    for text in ("once", "twice"):
+        database.table(0, {"step": 10, "completion": text}, {"step": 10, "completion": "the same"})
+    samples, _ = samples_of(database.path)
+    assert [sample.text for sample in samples] == ["once", "the same", "twice", "the same"]
+
+
+def test_a_table_of_which_one_row_tells_no_step_is_read_whole(database: Database) -> None:
+    for _ in range(2):
+        database.table(7, {"step": 10, "completion": "Budy"}, {"step": None, "completion": "Budy"})
+    samples, _ = samples_of(database.path)
+    assert [sample.step for sample in samples] == [10, 7, 10, 7]
+
+
 def test_equal_tables_without_steps_of_their_own_are_a_model_that_repeats_itself(database: Database) -> None:
     for step in (10, 20, 30):
         database.table(step, {"completion": "Budy Budy"})
@@ -192,6 +206,14 @@ def test_more_rows_than_a_page_are_read_in_their_order(
             assert [sample.text for sample in samples_of(database.path)[0]] == [
                 f"tale {n}" for n in range(25)
             ]
+
+
+def test_a_page_ends_where_its_rows_are_long(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in range(10):
+        database.log(step, {"loss": 2.5, "note": "x" * 100})
+    monkeypatch.setattr(trackio, "PAGE_BYTES", 350)
+    with closing(sqlite3.connect(database.path)) as connection:
+        assert len(trackio._rows_within(connection.execute("SELECT id, metrics FROM metrics"))) == 3
 
 
 def test_an_older_database_without_ids_and_traces_is_read(tmp_path: Path) -> None:
