@@ -158,7 +158,7 @@ def check(
     if differences := measured.snapshot.made.differences(snapshot.made):
         raise ValueError(
             f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
-            "give the same, or make it anew with --update"
+            "give the same, or make it anew"
         )
     by, tables, said = _tables(snapshot, measured.snapshot)
     comparisons = _compared(tables, limits)

@@ -35,7 +35,7 @@ FLOORS = (
     | {"kernel", "kernel_loops"},
     # ways in and out
     {"cli", "commands", "progress", "streams", "terminal"}
-    | {"commands_check", "ci_outputs", "terminal_check"}
+    | {"commands_check", "ci_outputs", "pytest_plugin", "terminal_check"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
 )

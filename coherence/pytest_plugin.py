@@ -1,0 +1,130 @@
+"""What the fixture `coherence_check` does; `pytest_coherence` imports it once a test asks for it.
+
+Source: docs/ci.md, "In pytest".
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import pytest
+
+from coherence.check import Check, Limits, check
+from coherence.ci_outputs import excerpt, too_few, where
+from coherence.measured import Measured, measure
+from coherence.profile import Profile
+from coherence.readers.rows import to_sample
+from coherence.records import Origin, Sample
+from coherence.snapshot import Snapshot
+
+FOLDER = "coherence_snapshots"
+
+
+class Checker(NamedTuple):
+    """Compares samples with the snapshot beside a test file.
+
+    Attributes:
+        path: of the test file.
+        test: the name of the test, which a snapshot has if no other is given.
+        tolerance, level: the settings, as they were written.
+        update: rewrite the snapshot, and fail.
+        tell: takes what somebody should know of a test that passes.
+    """
+
+    path: Path
+    test: str
+    tolerance: str
+    level: str
+    update: bool
+    tell: Callable[[str], None]
+
+    def __call__(
+        self,
+        samples: Iterable[str | Mapping[str, Any]],
+        name: str | None = None,
+        profile: str | Path | None = None,
+    ) -> Check:
+        """Fail the test if the samples are worse than the snapshot; else return the check.
+
+        Without a snapshot one is written, and the test fails, so that somebody looks at it.
+
+        Args:
+            samples: texts, or rows with `text`, and perhaps `prompt` and `source`, as in a file of samples.
+            name: of the snapshot: letters, digits, `.`, `-` and `_`.
+            profile: the reference (`coherence calibrate`).
+
+        Raises:
+            ValueError: the name or a setting is none, or there are no samples.
+        """
+        __tracebackhide__ = True
+        name = re.sub(r"[^\w.-]+", "-", self.test) if name is None else name
+        if not re.fullmatch(r"[\w-][\w.-]*", name):
+            raise ValueError(f"name {name!r}; expected letters, digits, '.', '-' and '_'")
+        target = self.path.parent / FOLDER / self.path.stem / f"{name}.json"
+        limits = Limits(_number("tolerance", self.tolerance), _number("level", self.level)).checked()
+        taken, reference = _samples(samples, name), Profile.load(profile)
+        if self.update or not target.exists():
+            _rewrite(target, measure(taken, profile=reference), limits)
+        try:
+            snapshot = Snapshot.load(target)
+            measured = measure(taken, profile=reference, prefixes=snapshot.prefixes)
+            found = check(snapshot, measured, limits, target.name)
+        except ValueError as error:
+            pytest.fail(f"{error} (--coherence-update rewrites it)")
+        if found.verdict in ("fail", "too few"):
+            pytest.fail(_message(found, target))
+        for each in (*(warning.sentence for warning in found.of("warning")), too_few(found)):
+            if each:
+                self.tell(each)
+        return found
+
+
+def _number(name: str, given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise ValueError(f"coherence_{name} {given!r}; expected a number") from None
+
+
+def _samples(given: Iterable[str | Mapping[str, Any]], name: str) -> list[Sample]:
+    samples = []
+    for number, each in enumerate(given, 1):
+        row, origin = {"text": each} if isinstance(each, str) else each, Origin(file=name, line=number)
+        try:
+            samples.append(to_sample(row, origin))
+        except ValueError as error:
+            raise ValueError(f"sample {number} of {name}: {error}") from None
+    if not samples:
+        raise ValueError(f"{name}: no samples")
+    return samples
+
+
+def _rewrite(target: Path, measured: Measured, limits: Limits) -> NoReturn:
+    """Write the snapshot and fail with what changed."""
+    __tracebackhide__ = True
+    lines = [f"wrote {target}: {measured.snapshot.drawn:,} samples"]
+    if target.exists():
+        try:
+            found = check(Snapshot.load(target), measured, limits, target.name)
+            lines += [each.sentence for each in found.comparisons]
+        except ValueError as error:
+            lines.append(f"the one before: {error}")
+    if measured.halt_reason is not None:
+        lines.append(f"the gate halts on them: {measured.halt_reason}")
+    measured.snapshot.save(target)
+    lines.append("look at it, commit it, and run again without --coherence-update")
+    pytest.fail("\n  ".join(lines))
+
+
+def _message(found: Check, target: Path) -> str:
+    lines = [f"worse than {target}" if found.verdict == "fail" else f"not compared with {target}"]
+    if found.halt_reason is not None:
+        lines.append(f"the gate halts: {found.halt_reason}")
+    lines += [each.sentence for each in found.of("fail", "warning")]
+    if told := too_few(found):
+        lines.append(told)
+    if found.heaviest:
+        lines.append(f"worst: {where(found.heaviest[0])}: {excerpt(found.heaviest[0])}")
+    lines.append("--coherence-update takes these samples for the new standard")
+    return "\n  ".join(lines)
