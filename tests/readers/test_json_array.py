@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence.readers import json_array
@@ -74,6 +74,7 @@ def test_what_is_no_array_of_objects_is_not_taken_for_one(file: Path, content: b
 # What is read
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.fixed_dictionaries({"text": st.text(max_size=9), "n": st.recursive(st.none(), st.lists)})),
     st.integers(1, 40),
@@ -91,7 +92,11 @@ def test_objects_are_read_whole_wherever_a_chunk_ends(
     assert problems.count == 0
 
 
-def test_an_object_is_of_the_line_where_it_begins(file: Path) -> None:
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_an_object_is_of_the_line_where_it_begins(
+    file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_array, "CHUNK", chunk)
     content = '[\n\n  {"step": 1,\n "text": "a"},\n{"step": 2, "text": "b"}, {"step": 3, "text": "c"}]'
     samples, _ = samples_of(file, content)
     assert [sample.origin.line for sample in samples] == [3, 5, 5]
@@ -141,7 +146,7 @@ def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Pa
     with file.open("wb") as out:
         out.write(b'[{"step": 1, "text": "a"},\n{"step": 2, "text": "')
         for _ in range(3 * LONGEST_LINE // 2**20):
-            out.write(b'{[\\"\\\\' * (2**20 // 6))
+            out.write(b"[{" + b"x" * 2**20)
         out.write(b'"},\n{"step": 3, "text": "c"}]')
     problems = Problems()
     tracemalloc.start()
@@ -155,6 +160,22 @@ def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Pa
         (2, "an object or a value of more than 16 MB, which is the most that is read as one")
     ]
     assert peak < 3 * LONGEST_LINE
+
+
+@pytest.mark.parametrize("chunk", range(1, 40))
+def test_wherever_a_chunk_ends_in_an_object_that_is_too_long_the_next_one_is_found(
+    file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_array, "CHUNK", chunk)
+    monkeypatch.setattr(json_array, "LONGEST_LINE", 64)
+    rows = [
+        {"step": 1, "text": "a"},
+        {"step": 2, "text": '\\\\"}]' * 60, "b": [{}]},
+        {"step": 3, "text": "c"},
+    ]
+    samples, problems = samples_of(file, "[" + ",\n".join(map(json.dumps, rows)) + "]")
+    assert [(sample.step, sample.origin.line) for sample in samples] == [(1, 1), (3, 3)]
+    assert [line for line, _ in said(problems)] == [2]
 
 
 def test_where_the_beginning_alone_is_asked_for_the_rest_is_not_read(file: Path) -> None:
