@@ -32,6 +32,9 @@ WORTH_COMPILING = 4 * 2**20
 """Characters from which on loading the compiled scorer pays."""
 
 
+Prompts = Literal["told", "some", "found", "none"]
+
+
 class Fields(NamedTuple):
     """Where a row holds what.
 
@@ -134,7 +137,7 @@ def measure(
         scorer: what scores them, as `score_plain` does; default that, or the compiled one for much text.
     """
     fields, profile = fields or Fields(), profile or Profile.load()
-    told = any(sample.prompt for sample in samples)
+    told = [bool(sample.prompt) for sample in samples]
     if prefixes is None:
         prefixes = shared_prefixes(samples)
     settings = Settings(prefixes=tuple(prefixes))
@@ -156,9 +159,10 @@ def measure(
         [drawn.prompts[one] if by == "prompt" else "" for one, _ in members],
         [drawn.groups[one] for one, _ in members],
     )
-    prompts: Literal["told", "found", "none"] = "told" if told else "found" if prefixes else "none"
+    found: Prompts = "found" if prefixes else "none"
+    prompts: Prompts = "told" if all(told) else "some" if any(told) else found
     made = _made(profile, fields, prompts)
-    snapshot = Snapshot.of(drawn, pairs, made, () if told else prefixes)
+    snapshot = Snapshot.of(drawn, pairs, made, prefixes)
     return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores))
 
 
@@ -215,7 +219,7 @@ def _hash(text: str | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
 
 
-def _made(profile: Profile, fields: Fields, prompts: Literal["told", "found", "none"]) -> Made:
+def _made(profile: Profile, fields: Fields, prompts: Prompts) -> Made:
     lexicon = Lexicon.load()
     return Made(
         version=version("coherence"),

@@ -45,7 +45,7 @@ class Made(Written):
         lexicon: the name of the word list and how many words it has.
         prompt_field: the key of the prompt that was asked for.
         group_by: the key of the group that was asked for.
-        prompts: whether the samples tell their prompts, or were found to begin with one, or neither.
+        prompts: whether all samples tell their prompts, or some; or were found to begin with one, or neither.
     """
 
     version: str
@@ -53,11 +53,13 @@ class Made(Written):
     lexicon: str
     prompt_field: str | None
     group_by: str | None
-    prompts: Literal["told", "found", "none"]
+    prompts: Literal["told", "some", "found", "none"]
 
     def differences(self, other: "Made") -> list[str]:
         """Return what differs, in words, this one's values first."""
-        names = ("version", "profile", "lexicon", "prompt_field", "group_by", "prompts")
+        names = ["version", "profile", "lexicon", "prompt_field", "group_by"]
+        # Where some samples have prompts, it is chance whether all do or none.
+        names += ["prompts"] * ("some" not in (self.prompts, other.prompts))
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [f"{name.replace('_', ' ')} {one!r}, not {two!r}" for name, one, two in pairs if one != two]
 
