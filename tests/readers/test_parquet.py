@@ -125,6 +125,8 @@ def test_a_part_counts_its_rows_from_its_own_beginning(file: Path) -> None:
     write(file, {"step": list(range(6)), "text": ["x"] * 6}, row_group_size=2)
     samples = list(parquet.samples(Part(str(file), 1, 3), Problems()))
     assert [(sample.step, sample.origin.line) for sample in samples] == [(2, 1), (3, 2), (4, 3), (5, 4)]
+    whole, _ = samples_of(file)
+    assert [sample.origin.line for sample in whole] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_table_without_rows_is_one_part_without_samples(file: Path) -> None:
