@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.columns import Columns, score_plain
+from coherence.compare import SEED
 from coherence.gate import Gate
 from coherence.lexicon import Lexicon
 from coherence.profile import Profile
@@ -174,8 +175,11 @@ def _pair(reads: Sequence[Read]) -> tuple[Literal["prompt", "step"], list[tuple[
         if read.prompt:
             groups["prompt"][read.sample.step, read.prompt].append(place)
         groups["step"][read.sample.step].append(place)
+    random = np.random.default_rng(SEED)
     for by, found in groups.items():
-        pairs = [pair for places in found.values() for pair in zip(places[::2], places[1::2], strict=False)]
+        # In no order: samples that take turns would always meet the same.
+        mixed = [[places[n] for n in random.permutation(len(places))] for places in found.values()]
+        pairs = [pair for places in mixed for pair in zip(places[::2], places[1::2], strict=False)]
         if pairs:
             return by, pairs
     return "step", []

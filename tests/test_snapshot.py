@@ -1,0 +1,137 @@
+"""The snapshot: small, the same for the same samples, without a word of theirs, and refused when broken."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.measured import Fields, measure
+from coherence.records import Origin, Sample
+from coherence.snapshot import CAP, Drawn, Made, Pairs, Snapshot
+
+ORIGIN = Origin(file="samples.jsonl", line=1)
+MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
+NO_PAIRS = Pairs(np.zeros(0), "step", [], [])
+
+
+def drawn(count: int, prompts: int = 1) -> Drawn:
+    scores = np.random.default_rng(1).uniform(0, 100, (count, 4))
+    return Drawn(scores, ["f"] * count, [f"{n % prompts:08x}" for n in range(count)], [""] * count)
+
+
+def snapshot(count: int = 30, prompts: int = 1) -> Snapshot:
+    return Snapshot.of(drawn(count, prompts), NO_PAIRS, MADE, [])
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    texts = ["The old man walked along the river until evening came, and thought.", "", "Yes", "no " * 30]
+    samples = [
+        Sample(step=1, text=t, prompt=f"p{n % 2}", source="é\ud800", origin=ORIGIN)
+        for n, t in enumerate(texts)
+    ]
+    made = measure(samples).snapshot
+    made.save(tmp_path / "new" / "s.json")
+    assert Snapshot.load(tmp_path / "new" / "s.json") == made
+    assert made.samples.states == "flsl"
+    assert made.samples.bigram[2] is None
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["s.json"]
+
+
+def test_the_same_samples_give_the_same_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        snapshot().save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("prompts", [1, 50, 500])
+def test_five_hundred_samples_take_less_than_40_kb(tmp_path: Path, prompts: int) -> None:
+    every = drawn(500, prompts)
+    pairs = Pairs(np.linspace(0, 99.99, 250), "prompt", every.prompts[:250], every.groups[:250])
+    Snapshot.of(every, pairs, MADE, []).save(tmp_path / "s.json")
+    assert (tmp_path / "s.json").stat().st_size < 40_000
+
+
+def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
+    sample = Sample(step=1, text="wombats digging burrows", prompt="sing of kangaroos", origin=ORIGIN)
+    measure([sample] * 4).snapshot.save(tmp_path / "s.json")
+    written = (tmp_path / "s.json").read_text(encoding="utf-8")
+    assert not [
+        word for word in f"{sample.text} {sample.prompt}".split() if len(word) > 3 and word in written
+    ]
+
+
+def test_of_many_samples_every_prompt_keeps_its_share_also_where_prompts_take_turns() -> None:
+    kept = snapshot(2 * CAP + 10, prompts=2).to_drawn()
+    assert Counter(kept.prompts) == {"00000000": CAP // 2, "00000001": CAP // 2}
+    assert snapshot(2 * CAP + 10).drawn == 2 * CAP + 10
+
+
+@given(st.lists(st.sampled_from([math.nan, 0.0, 33.333, 100.0]), min_size=4, max_size=4), st.integers(1, 9))
+def test_scores_come_back_to_two_decimals(row: list[float], count: int) -> None:
+    given_scores = Drawn(np.array([row] * count), "f" * count, [""] * count, [""] * count)
+    found = Snapshot.of(given_scores, NO_PAIRS, MADE, []).to_drawn()
+    np.testing.assert_allclose(found.scores, given_scores.scores, atol=0.005)
+
+
+def broken(**changes: Any) -> str:
+    values = json.loads(snapshot(3).model_dump_json())
+    for path, value in changes.items():
+        *where, last = path.split("__")
+        inner = values
+        for name in where:
+            inner = inner[name]
+        inner[last] = value
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "JSON"),
+        ("[" * 100_000, "JSON"),
+        ("[]", "object"),
+        ("{}", "made"),
+        (broken(format=2), "format"),
+        (broken(surprise=1), "surprise"),
+        (broken(samples__states="fxf"), "samples.states"),
+        (broken(samples__states="ff"), "columns of unequal length"),
+        (broken(samples__prompts=[0, 0, 7]), "number 7 of 1 names"),
+        (broken(samples__bigram=[1, 2, 101]), "samples.bigram.2"),
+        (broken(samples__bigram=[1, 2, "NaN"]), "samples.bigram.2"),
+    ],
+)
+def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match="no snapshot") as caught:
+        Snapshot.load(path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_differences_of_the_settings_are_told_with_both_values() -> None:
+    other = MADE.model_copy(update={"version": "2", "group_by": "task", "prompts": "told"})
+    assert MADE.differences(other) == [
+        "version '1', not '2'",
+        "group by None, not 'task'",
+        "prompts 'none', not 'told'",
+    ]
+    assert MADE.differences(MADE) == []
+
+
+def test_where_only_some_samples_have_prompts_it_is_chance_whether_all_do() -> None:
+    some = MADE.model_copy(update={"prompts": "some"})
+    assert MADE.differences(some) == some.differences(MADE) == []
+
+
+def test_settings_that_a_score_depends_on_are_kept() -> None:
+    made = measure([Sample(step=1, text="Yes", origin=ORIGIN)], Fields(prompt="ask")).snapshot.made
+    assert made.profile.startswith("english ")
+    assert made.lexicon.startswith("english, ")
+    assert made.prompt_field == "ask"
