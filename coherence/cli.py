@@ -40,6 +40,7 @@ others count.
   coherence audit runs/exp7
   coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
   coherence audit samples.jsonl --json - | jq .diagnosis
+  coherence audit runs/exp7 --html report.html
   coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
@@ -145,6 +146,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
     add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
+    add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
     add("--observe", action="store_true", help="report only: exit 0 even if the gate halts")
     add("--threshold", type=float, default=30.0, metavar="T", help="low is below this on every scale (30)")
     add("--patience", type=int, default=5, metavar="N", help="low samples that halt (5)")

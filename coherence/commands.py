@@ -11,6 +11,8 @@ from typing import Any
 
 from coherence.audit import Options
 from coherence.calibrate import measure
+from coherence.gallery import Gallery
+from coherence.html import report_page
 from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
 from coherence.offline import Request, audit_dump, prepare
@@ -44,8 +46,10 @@ def audit(options: Namespace) -> int:
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()
+    gallery = None if options.html is None else Gallery(request.options.lexicon)
+    see = [gallery.see] if gallery else []
     with show_progress(job.shards, screen) as done:
-        found, dump = audit_dump(request, job, _runner(options), done)
+        found, dump = audit_dump(request, job, _runner(options), done, see)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{'compiled' if job.settings.fast else 'plain'} scorer{_where(options)}"
@@ -53,6 +57,8 @@ def audit(options: Namespace) -> int:
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
         write(options.json, found.model_dump_json(indent=2))
+    if gallery:
+        write(options.html, report_page(found, gallery.pictures(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
     return HALTED if found.halt and not options.observe else FINE

@@ -22,7 +22,7 @@ from coherence.readers import formats, storage
 from coherence.readers.files import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
 from coherence.records import DiagnosisRecord, Ranking, Report, RunLine
-from coherence.replay import Replay
+from coherence.replay import Judged, Replay
 from coherence.scored import Writer, check_target
 from coherence.shards import Settings, Shard
 from coherence.timeline import Timeline
@@ -98,7 +98,11 @@ def prepare(request: Request) -> Job:
 
 
 def audit_dump(
-    request: Request, job: Job, runner: Runner, done: Callable[[Output], None]
+    request: Request,
+    job: Job,
+    runner: Runner,
+    done: Callable[[Output], None],
+    see: Sequence[Callable[[Judged], None]] = (),
 ) -> tuple[Report | Ranking, Dump]:
     """Score a dump and audit it: one run gives a report, several a ranking.
 
@@ -107,6 +111,7 @@ def audit_dump(
         job: the dump, made ready.
         runner: what scores its shards.
         done: is shown the output of each shard.
+        see: each is shown every judged sample of a dump of one run, in the order of the steps.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -123,8 +128,9 @@ def audit_dump(
         told = Told((), problems.count, problems.listed, (), partial)
         told = told._replace(notes=[*_notes(job), *(_set_aside(shard) for shard in aside)])
         with Writer(request.scored, dump) as writer:
+            found: Report | Ranking
             if len(dump.runs) == 1:
-                found: Report | Ranking = _report(dump, job.runs[0], losses, request.options, told, writer)
+                found = _report(dump, job.runs[0], losses, request.options, told, writer, see)
             else:
                 found = _ranking(dump, job.runs, losses, request.options, told, writer)
         if request.scored is not None and not partial:
@@ -194,13 +200,14 @@ def _report(
     options: Options,
     told: Told,
     writer: Writer,
+    see: Sequence[Callable[[Judged], None]],
 ) -> Report:
     (name,) = dump.runs
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
     notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
     told = told._replace(notes=notes, events=read_events(run.losses))
     options = _with_vocab_size(options, run)
-    return audit_run(Timeline(dump.outputs, name), own, options, dump.texts, told, [writer.of(name)])
+    return audit_run(Timeline(dump.outputs, name), own, options, dump.texts, told, [writer.of(name), *see])
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:

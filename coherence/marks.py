@@ -1,0 +1,91 @@
+"""A sample made ready to be looked at: the answer apart from the prompt, its loop and odd words marked.
+
+Source: docs/page.md, "The samples".
+"""
+
+from collections import Counter
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from coherence.lexicon import Lexicon
+from coherence.loops import FEWEST_TIMES, find_loop
+from coherence.records import Loop
+from coherence.text import answer, is_word, locate
+
+PLAIN, ODD, LOOPED = 0, 1, 2
+"""What a part of a text is: nothing much, no English word, of the repeated phrase; the last two add up."""
+
+PROMPT = 1000
+"""Characters of a prompt that are shown."""
+
+
+class Marked(NamedTuple):
+    """A sample as it is shown.
+
+    Attributes:
+        prompt: what the model was given, its first characters.
+        parts: the answer in parts: what each is, and its characters.
+        left_out: characters of the answer that are not shown.
+        loop: of what is shown.
+    """
+
+    prompt: str | None
+    parts: tuple[tuple[int, str], ...]
+    left_out: int
+    loop: Loop | None
+
+
+def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marked:
+    """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
+
+    >>> mark("So, qwx so so so so", None, Lexicon(["so"]), longest=100).parts
+    ((0, 'So, '), (1, 'qwx'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'))
+    """
+    whole = answer(text, prompt)
+    shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
+    located = locate(shown)
+    loop = find_loop(shown) if _comes_back([token for _, token in located]) else None
+    kinds = bytearray(len(shown))
+    for start, end in _odd_words(located, len(shown), lexicon):
+        kinds[start:end] = bytes([ODD]) * (end - start)
+    for start, end in _occurrences(located, loop):
+        kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
+    parts = groupby(zip(kinds, shown, strict=True), key=lambda each: each[0])
+    return Marked(
+        None if prompt is None else prompt[:PROMPT],
+        tuple((kind, "".join(char for _, char in run)) for kind, run in parts),
+        len(whole) - len(shown),
+        loop,
+    )
+
+
+def _comes_back(tokens: list[str]) -> bool:
+    """Tell whether looking for a repeated phrase is worth its time: two tokens come back together."""
+    counts = Counter(pairwise(tokens))
+    return bool(counts) and max(counts.values()) >= FEWEST_TIMES
+
+
+def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
+    known = lexicon.known(token for _, token in located)
+    ends = [*(start for start, _ in located[1:]), length]
+    return [
+        (start, min(start + len(token), end))
+        for (start, token), end in zip(located, ends, strict=True)
+        if is_word(token) and token not in known
+    ]
+
+
+def _occurrences(located: list[tuple[int, str]], loop: Loop | None) -> list[tuple[int, int]]:
+    """Return where the repeated phrase stands, from where the repetition begins."""
+    if loop is None:
+        return []
+    phrase, found = loop.phrase.split(" "), []
+    at = next((place for place, (start, _) in enumerate(located) if start >= loop.start), len(located))
+    while at <= len(located) - len(phrase):
+        if [token for _, token in located[at : at + len(phrase)]] == phrase:
+            last, token = located[at + len(phrase) - 1]
+            found.append((located[at][0], last + len(token)))
+            at += len(phrase)
+        else:
+            at += 1
+    return found

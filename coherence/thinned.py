@@ -1,0 +1,91 @@
+"""A series that grows without end, held in bounded memory: few points of it, and no spike lost.
+
+Source: docs/page.md, "What is thinned out".
+"""
+
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Point(NamedTuple, Generic[T]):
+    """Something of a series, how high it stands, and its number: what came later has a higher one."""
+
+    number: int
+    height: float
+    item: T
+
+
+class Thinned(Generic[T]):
+    """Takes a series point by point and keeps of each stretch the lowest and the highest.
+
+    At first every point is kept; when there are too many, stretches become twice as long.
+
+    Args:
+        limit: points that are kept at most.
+
+    >>> thinned = Thinned[int](limit=8)
+    >>> for number, height in enumerate([3, 2, 9, 2, 2, 2, 2, 2, 2, 0, 2]):
+    ...     thinned.add(height, height, number)
+    >>> thinned.items
+    [2, 9, 2, 2, 0, 2]
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 1
+        self._kept: list[Point[T]] = []
+        self._open: list[Point[T]] = []
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._open)
+
+    def add(self, item: T, height: float, number: int = 0) -> None:
+        """Take one point; `height` is a number, be it infinite."""
+        self._open.append(Point(number, height, item))
+        if len(self._open) < self._size:
+            return
+        self._kept += extremes(self._open)
+        self._open = []
+        if len(self._kept) >= self._limit:
+            self._size *= 2
+            kept = self._kept
+            self._kept = [point for at in range(0, len(kept), 4) for point in extremes(kept[at : at + 4])]
+
+    @property
+    def items(self) -> list[T]:
+        """What is kept, in the order in which it came; of the stretch that goes on, the last as well."""
+        return [point.item for point in (*self._kept, *self.unsettled())]
+
+    def settled_since(self, number: int) -> list[T]:
+        """Return what is kept of the points beyond a number, without the stretch that goes on."""
+        start = len(self._kept)
+        while start and self._kept[start - 1].number > number:
+            start -= 1
+        return [point.item for point in self._kept[start:]]
+
+    @property
+    def last_settled(self) -> int:
+        """The number of the last point outside the stretch that goes on; -1 before any."""
+        return self._kept[-1].number if self._kept else -1
+
+    def unsettled(self) -> list[Point[T]]:
+        """Return the extremes and the last of the stretch that goes on."""
+        found = list(extremes(self._open))
+        return found if not self._open or found[-1] is self._open[-1] else [*found, self._open[-1]]
+
+    def cut_from(self, first: int) -> None:
+        """Forget the points from a number on."""
+        self._kept = [point for point in self._kept if point.number < first]
+        self._open = [point for point in self._open if point.number < first]
+
+
+def extremes(points: Sequence[Point[T]]) -> Sequence[Point[T]]:
+    """Return the lowest and the highest point in the order in which they came."""
+    if len(points) <= 2:
+        return points
+    places = range(len(points))
+    lowest = min(places, key=lambda place: points[place].height)
+    highest = max(places, key=lambda place: points[place].height)
+    return [points[place] for place in sorted({lowest, highest})]
