@@ -4,12 +4,15 @@ An output that exists is done, so a dump that was broken off goes on where it st
 docs/report.md, "Large dumps".
 """
 
+import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from coherence.outputs import Output, fingerprint
 from coherence.shards import Settings, Shard, score_shard
@@ -55,7 +58,7 @@ def score_into(
 
     try:
         for shard in shards:
-            if paths[shard.number].exists():
+            with suppress(OSError, ValueError):  # not there, or cut off when the power went
                 load(shard)
         for shard, output in runner([shard for shard in shards if shard.number not in outputs], settings):
             if output is None:
@@ -96,9 +99,31 @@ def in_processes(workers: int) -> Runner:
     return run
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned: a fork of a process with threads may hang. Ctrl-C is for the parent to answer.
-    return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Start workers, and end them at once when they are left: Ctrl-C does not wait for their shards."""
+    others = set(active_children())
+    # Spawned: a fork of a process with threads may hang.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        pool.shutdown()
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, and end when it does: one that is killed cannot say so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _until_broken(
@@ -117,8 +142,6 @@ def _until_broken(
                     yield flying.pop(future), output
         except BrokenProcessPool:
             return list(flying.values())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
     return []
 
 
