@@ -13,8 +13,9 @@ from coherence.readers import formats, storage
 from coherence.readers.files import File, RunFiles
 from coherence.readers.lines import LISTED, Part, Problems, file_name
 from coherence.readers.prompts import shared_prefixes
+from coherence.readers.rows import STEP
 from coherence.records import Event, Origin
-from coherence.shards import Piece, Read, Settings, Shard, read_shard
+from coherence.shards import NO_STEP, Piece, Read, Settings, Shard, read_shard
 
 SHARD = 8 * 2**20
 """Bytes of a shard, as they are stored; of a very large dump more, so that there are not too many shards."""
@@ -76,9 +77,27 @@ class Dump:
 
     def __init__(self, outputs: Sequence[Output], settings: Settings) -> None:
         self.outputs = outputs
-        self.runs = list(dict.fromkeys(name for output in outputs for name in output.runs))
+        self._strays = self._leave_out_strays()
+        self.runs = list(dict.fromkeys(each.run for output in outputs for each in output.stretches))
         self._settings = settings
         self._before = self._lines_before()
+
+    def _leave_out_strays(self) -> dict[int, list[tuple[int, int]]]:
+        """Leave out samples without a step where another part of their file has told one before.
+
+        In a whole file, or within a part, the reader does it.
+
+        Returns:
+            of an output, the piece and the line of each.
+        """
+        with_steps: set[str] = set()
+        strays = {}
+        for number, output in enumerate(self.outputs):
+            parts = [piece.part for piece in output.shard.pieces]
+            if any(part.start and part.path in with_steps for part in parts):
+                strays[number] = output.leave_out_without_step()
+            with_steps |= {parts[each.piece].path for each in output.segments if each.last != NO_STEP}
+        return strays
 
     def _lines_before(self) -> dict[tuple[int, int], int]:
         """Return how many lines of its file come before each piece that begins in the middle of one."""
@@ -97,10 +116,19 @@ class Dump:
         for number, output in enumerate(self.outputs):
             for place, problems in enumerate(output.problems):
                 before = self._before.get((number, place), 0)
+                self._note_strays(problems, number, place)
                 moved = [each.model_copy(update={"line": each.line + before}) for each in problems.listed]
                 found.count += problems.count
                 found.listed += moved[: LISTED - len(found.listed)]
         return found
+
+    def _note_strays(self, problems: Problems, number: int, place: int) -> None:
+        path = self.outputs[number].shard.pieces[place].part.path
+        lines = [line for piece, line in self._strays.get(number, ()) if piece == place]
+        for line in lines:
+            problems.add(path, line, f"no step: none of the keys {', '.join(STEP)}")
+        if lines:
+            problems.listed.sort(key=lambda problem: problem.line)
 
     def texts(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
         """Read the texts of samples again, each given by its output and its row."""

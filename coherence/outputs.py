@@ -72,6 +72,33 @@ def _stretches(rows: Rows, runs: list[str]) -> list[Stretch]:
     return found
 
 
+def _read(path: Path) -> tuple[Scored, list[Stretch]]:
+    """Return what an output on the disk tells besides its rows, and where those of each run lie."""
+    with path.open("rb") as file:
+        size = file.seek(-TRAILER, os.SEEK_END)
+        length = int.from_bytes(file.read(TRAILER), "little")
+        file.seek(size - length)
+        told = json.loads(file.read(length))
+    stretches = [Stretch(*each) for each in told["stretches"]]
+    if size - length != sum(stretch.rows for stretch in stretches) * ROW.itemsize:
+        raise ValueError(f"{path}: cut off")
+    scored = Scored(
+        rows=np.zeros(0, ROW),
+        runs=told["runs"],
+        segments=[Segment(*each) for each in told["segments"]],
+        edges=[Edge(*each) for each in told["edges"]],
+        size=told["size"],
+        lines=told["lines"],
+        problems=[Problems(count, [Problem(**each) for each in kept]) for count, kept in told["problems"]],
+    )
+    return scored, stretches
+
+
+def _to_json(scored: Scored, stretches: list[Stretch]) -> str:
+    problems = [[each.count, [one.model_dump() for one in each.listed]] for each in scored.problems]
+    return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
+
+
 class Output:
     """The output of a shard: what it tells at once, its rows when they are asked for.
 
@@ -79,7 +106,8 @@ class Output:
         shard: what was scored.
         count: how many rows there are.
         stretches: the rows of each run.
-        size, runs, segments, edges, lines, problems: see `Scored`.
+        edges: as in `Scored`, but without their texts, which `texts_at` reads.
+        size, runs, segments, lines: see `Scored`.
     """
 
     def __init__(self, shard: Shard, scored: Scored, stretches: list[Stretch], path: Path | None) -> None:
@@ -89,11 +117,9 @@ class Output:
         self.size = scored.size
         self.runs = scored.runs
         self.segments = scored.segments
-        self.edges = scored.edges
+        self.edges = [edge._replace(texts=[]) for edge in scored.edges]
         self.lines = scored.lines
-        self.problems = scored.problems
-        self._rows = scored.rows
-        self._path = path
+        self._kept = scored if path is None else path
 
     @classmethod
     def of(cls, shard: Shard, scored: Scored) -> Self:
@@ -103,46 +129,52 @@ class Output:
 
     @classmethod
     def load(cls, shard: Shard, path: Path) -> Self:
-        """Return an output that was saved; its rows stay on the disk."""
-        with path.open("rb") as file:
-            file.seek(-TRAILER, os.SEEK_END)
-            length = int.from_bytes(file.read(TRAILER), "little")
-            file.seek(-TRAILER - length, os.SEEK_END)
-            told = json.loads(file.read(length))
-        scored = Scored(
-            rows=np.zeros(0, ROW),
-            runs=told["runs"],
-            segments=[Segment(*each) for each in told["segments"]],
-            edges=[Edge(*each) for each in told["edges"]],
-            size=told["size"],
-            lines=told["lines"],
-            problems=[
-                Problems(count, [Problem(**each) for each in kept]) for count, kept in told["problems"]
-            ],
-        )
-        return cls(shard, scored, [Stretch(*each) for each in told["stretches"]], path)
+        """Return an output that was saved; its rows stay on the disk.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is cut off.
+        """
+        scored, stretches = _read(path)
+        return cls(shard, scored, stretches, path)
 
     def save(self, path: Path) -> None:
         """Write the output, whole or not at all: the rows, then the rest."""
-        told = {
-            "stretches": self.stretches,
-            "runs": self.runs,
-            "segments": self.segments,
-            "edges": self.edges,
-            "size": self.size,
-            "lines": self.lines,
-            "problems": [[each.count, [one.model_dump() for one in each.listed]] for each in self.problems],
-        }
-        trailer = json.dumps(told).encode()
+        scored = self._all()
+        trailer = _to_json(scored, self.stretches).encode()
         temporary = path.with_name(f".{path.name}.new")
         with temporary.open("wb") as file:
-            file.write(self._rows.tobytes())
+            file.write(scored.rows.tobytes())
             file.write(trailer)
             file.write(len(trailer).to_bytes(TRAILER, "little"))
         temporary.replace(path)
 
     def rows(self, start: int, count: int) -> Rows:
         """Return some of the rows, which are sorted by run and step; they are the caller's own."""
-        if self._path is None:
-            return self._rows[start : start + count].copy()
-        return np.fromfile(self._path, ROW, count, offset=start * ROW.itemsize)
+        if isinstance(self._kept, Path):
+            return np.fromfile(self._kept, ROW, count, offset=start * ROW.itemsize)
+        return self._kept.rows[start : start + count].copy()
+
+    def leave_out_without_step(self) -> list[tuple[int, int]]:
+        """Leave out the samples that tell no step; return the piece and the line of each."""
+        left_out = [self.rows(each.start, each.without) for each in self.stretches]
+        self.stretches = [
+            Stretch(each.run, each.start + each.without, 0, each.rows - each.without, each.first)
+            for each in self.stretches
+            if each.rows > each.without
+        ]
+        self.count = sum(each.rows for each in self.stretches)
+        return [place for rows in left_out for place in rows[["piece", "line"]].tolist()]
+
+    def texts_at(self, edge: int) -> list[str]:
+        """Return the texts of an edge; of one of many outputs they would not all fit into memory."""
+        return self._all().edges[edge].texts
+
+    @property
+    def problems(self) -> list[Problems]:
+        """Of each piece, the lines that were not used, counted from its beginning."""
+        return self._all().problems
+
+    def _all(self) -> Scored:
+        """Return everything, of an output that was saved without the rows."""
+        return _read(self._kept)[0] if isinstance(self._kept, Path) else self._kept

@@ -275,6 +275,7 @@ def _cut_into_segments(rows: Rows) -> list[Segment]:
     order = np.lexsort((rows["run"], rows["piece"]))
     ordered = rows[order]
     other = (np.diff(ordered["piece"]) != 0) | (np.diff(ordered["run"]) != 0)
+    other |= np.diff(ordered["step"] == NO_STEP)
     back = np.diff(ordered["step"]) < 0
     if back.sum() > SEGMENTS:  # in no order at all
         back[:] = False

@@ -15,7 +15,7 @@ from coherence.order import Chunk, merge, sources
 from coherence.outputs import Output
 from coherence.samples import COMPARED
 from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.shards import Edge
+from coherence.shards import NO_STEP, Edge
 from coherence.text import tokenize
 
 MOST = 100
@@ -36,7 +36,7 @@ class Timeline:
     def __init__(self, outputs: Sequence[Output], run: str) -> None:
         self._outputs = outputs
         self._sources = sources(outputs, run)
-        self._patches = _join_edges(outputs)
+        self._patches = _join_edges(outputs, run)
         self._chains = _chains(outputs, run)
         self._limits: NDArray[np.float64] | None = None
         self.restarts: list[int] = []
@@ -53,10 +53,11 @@ class Timeline:
                 yield chunk
 
     def _patch(self, chunk: Chunk) -> None:
-        for place in np.flatnonzero(np.isin(chunk.outputs, list(self._patches))).tolist():
-            rows, found = chunk.rows, self._patches[int(chunk.outputs[place])]
-            if (patch := found.get(int(rows["row"][place]))) is not None:
-                rows["compared"][place], rows["between"][place] = patch
+        rows = chunk.rows
+        for number in np.unique(chunk.outputs).tolist():
+            for row, patch in self._patches.get(number, {}).items():
+                for place in np.flatnonzero((chunk.outputs == number) & (rows["row"] == row)).tolist():
+                    rows["compared"][place], rows["between"][place] = patch
 
     def _find_restarts(self) -> None:
         """Find the links that hold what was there before, and what each makes void."""
@@ -111,7 +112,7 @@ def _chains(outputs: Sequence[Output], run: str) -> _Chains:
     for output in outputs:
         of_output = np.zeros(len(output.segments), np.int64)
         for number, segment in enumerate(output.segments):
-            if output.runs[segment.run] != run:
+            if output.runs[segment.run] != run or segment.first == NO_STEP:
                 continue
             path = output.shard.pieces[segment.piece].part.path
             before = last.get(path)
@@ -141,31 +142,44 @@ def _limits(chains: _Chains, restarted: NDArray[np.bool_]) -> NDArray[np.float64
 Patch = tuple[int, float]
 
 
-def _join_edges(outputs: Sequence[Output]) -> dict[int, dict[int, Patch]]:
-    """Compare the samples of one step that stand on both sides of the edge of a shard.
+class _Place(NamedTuple):
+    """An edge, the number of its output, and which of the edges there it is."""
+
+    output: int
+    number: int
+    edge: Edge
+
+
+def _join_edges(outputs: Sequence[Output], run: str) -> dict[int, dict[int, Patch]]:
+    """Compare the samples of one step of a run that stand on both sides of the edge of a shard.
 
     Returns:
         of an output and a row, how many samples were compared there and the diversity between them.
     """
     patches: dict[int, dict[int, Patch]] = {}
-    joined: list[tuple[int, Edge]] = []  # groups of one step that follow each other
+    joined: list[_Place] = []  # groups of one step that follow each other
     for number, output in enumerate(outputs):
         for place, edge in enumerate(output.edges):
-            if place or not joined or edge[:2] != joined[0][1][:2]:
-                _join(joined, patches)
+            if place or not joined or edge[:2] != joined[0].edge[:2]:
+                _join(outputs, joined, patches)
                 joined = []
-            joined.append((number, edge))
-    _join(joined, patches)
+            if edge.run == run:
+                joined.append(_Place(number, place, edge))
+    _join(outputs, joined, patches)
     return patches
 
 
-def _join(joined: Sequence[tuple[int, Edge]], patches: dict[int, dict[int, Patch]]) -> None:
+def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int, dict[int, Patch]]) -> None:
     if len(joined) < 2:
         return
-    texts = [text for _, edge in joined for text in edge.texts][:COMPARED]
-    tokens = [(tokenize(text), len(text)) for text in texts]
+    texts: list[str] = []
+    for place in joined:
+        if len(texts) < COMPARED:
+            texts += outputs[place.output].texts_at(place.number)
+    tokens = [(tokenize(text), len(text)) for text in texts[:COMPARED]]
     judged = [each for each, size in tokens if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS]
     diversity = between_samples(judged)
-    for place, (number, edge) in enumerate(joined):
-        here = place == 0 and diversity is not None
-        patches.setdefault(number, {})[edge.row] = (len(judged), diversity or 0.0) if here else (0, nan)
+    for place in joined:
+        patches.setdefault(place.output, {})[place.edge.row] = 0, nan
+    if diversity is not None:
+        patches[joined[0].output][joined[0].edge.row] = len(judged), diversity
