@@ -261,7 +261,7 @@ class _Found(NamedTuple):
 def _compared(tables: Sequence[_Table], limits: Limits) -> list[Comparison]:
     found = []
     for table in tables:
-        p_values = compare.fall_p_values(table.values, table.now, table.strata)
+        p_values = compare.fall_p_values(table.values, table.now, table.strata, limits.level)
         for name, column, p in zip(table.names, table.values.T, p_values.tolist(), strict=True):
             change = compare.measure_change(column, table.now, table.strata)
             if change is not None:

@@ -17,17 +17,14 @@ SEED = 1
 PERMUTATIONS = 9_999
 """The smallest p-value there is: one in 10,000."""
 
-FIRST = 999
-"""Permutations after which no more are drawn if everything is well within chance."""
+BLOCK = 500
+"""Permutations after which it is looked whether more are needed."""
 
-WITHIN_CHANCE = 99
-"""So many of the first permutations with as large a fall: a p-value of a tenth, which is never lowered."""
+SURE = 6.0
+"""Standard deviations by which a p-value lies above the level before no more permutations are drawn."""
 
 FEWEST = 20
 """Values of a side; of fewer nothing is said."""
-
-CELLS = 500_000
-"""Entries of a block of permutations: it bounds memory."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -135,17 +132,18 @@ def _log_ways(before: int, now: int) -> float:
     return math.lgamma(before + now + 1) - math.lgamma(before + 1) - math.lgamma(now + 1)
 
 
-def fall_p_values(values: Floats, now: Flags, strata: Strata) -> Floats:
+def fall_p_values(values: Floats, now: Flags, strata: Strata, level: float = 0.01) -> Floats:
     """Return for each column how probable so large a fall would be if the two sides did not differ.
 
-    The samples of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or 999 times if
-    everything is well within chance by then. `p = (1 + as large falls) / (1 + permutations)`. The same for
+    The samples of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or fewer if all
+    p-values lie far above the level by then. `p = (1 + as large falls) / (1 + permutations)`. The same for
     any order of the samples, and every time.
 
     Args:
         values: of both sides, a row each.
         now: which rows are of the side that is judged.
         strata: the stratum of each row, from 0.
+        level: above which no p-value matters.
 
     >>> column = np.array([[50.0], [51], [52], [53], [10], [11], [12], [13]])
     >>> p = fall_p_values(column, np.arange(8) > 3, np.zeros(8, np.int64))
@@ -157,18 +155,17 @@ def fall_p_values(values: Floats, now: Flags, strata: Strata) -> Floats:
     centred = _centred(values, strata)
     # What counts as equal: another order of adding up is no smaller fall.
     bound = now @ centred + 1e-9 * np.abs(centred).sum(axis=0)
-    random = np.random.default_rng(SEED)
-    dealt = _dealt(now, strata)
-    as_large = np.zeros(values.shape[1])
-    done = 0
+    random, dealt = np.random.default_rng(SEED), _dealt(now, strata)
+    ends = np.flatnonzero(np.diff(strata)) + 1
+    as_large, done = np.zeros(values.shape[1]), 0
     while done < PERMUTATIONS:
-        block = min(max(1, CELLS // max(1, len(now))), (FIRST if done < FIRST else PERMUTATIONS) - done)
-        sides = np.empty((block, len(now)))
-        keys = strata + random.random((block, len(now)))
-        np.put_along_axis(sides, np.argsort(keys, axis=1), dealt[None, :], axis=1)
+        sides = np.tile(dealt, (min(BLOCK, PERMUTATIONS - done), 1))
+        for stratum in np.split(sides, ends, axis=1):
+            random.permuted(stratum, axis=1, out=stratum)
         as_large += np.count_nonzero(sides @ centred <= bound, axis=0)
-        done += block
-        if done == FIRST and np.all(as_large >= WITHIN_CHANCE):
+        done += len(sides)
+        expected = level * done
+        if np.all(as_large > expected + SURE * math.sqrt(expected)):
             break
     return (1 + as_large) / (1 + done)
 
