@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from coherence.readers.lines import LARGEST_STEP, Part, Problems, read_whole_lines
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)(?![\w.])"
 _VALUE = re.compile(_NUMBER, re.IGNORECASE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_BAR = re.compile(r"(?:[^|]{0,100}: )? *\d+%\|[^|]{0,400}\| *[\d.]+\w?/[\d.]+\w? *\[[^\]]{0,100}\]?")
+_BAR = re.compile(r"(?:[^|]{0,100}: )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/[\d.]+\w? *\[[^\]]{0,100}\]?")
 
 # What loggers, launchers and schedulers write before a line.
 _PREFIX = re.compile(
@@ -80,36 +80,72 @@ _ASIDE = re.compile(
 )
 
 
-def read_log(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+class Line(NamedTuple):
+    """A line of a log: its number, its text, and what a trainer wrote there, if it did."""
+
+    number: int
+    text: str
+    entry: Entry | None
+
+
+def read_log(part: Part, problems: Problems) -> Iterator[Line]:
     """Yield the lines of a log as a terminal shows them: without colours and bars of progress."""
+    return lines_of(_pieces(part, problems))
+
+
+def _pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     for number, raw in read_whole_lines(part, problems):
         line = raw.rstrip("\r\n")
         line = _ESCAPE.sub("", line) if "\x1b" in line else line
-        if "\r" not in line and "%|" not in line:
+        if "\r" not in line:
             yield number, line
+        else:
+            yield from ((number, piece) for piece in line.split("\r") if piece.strip())
+
+
+def lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[Line]:
+    """Yield numbered lines with what a trainer wrote on them.
+
+    A loss without a step, as the Hugging Face Trainer prints it, has that of the bar of progress drawn right
+    behind it. Where there is none it has its number among the losses, unless other lines tell the steps.
+    """
+    steps, held = _Steps(), None
+    for number, piece in pieces:
+        bar = _BAR.match(piece)
+        if held is not None:
+            yield steps.named(held, bar[1] if bar else "")
+            held = None
+        shown = piece[bar.end() :] if bar else piece
+        if bar and not shown.strip():
             continue
-        for piece in line.split("\r"):
-            bar = _BAR.match(piece)
-            if shown := piece[bar.end() :] if bar else piece:
-                yield number, shown
+        line = Line(number, shown, entry_of(shown))
+        if line.entry is not None and line.entry.step is None and line.entry.loss is not None:
+            held = line
+        else:
+            steps.see(line.entry)
+            yield line
+    if held is not None:
+        yield steps.named(held, "")
 
 
-class Steps:
-    """Knows the step at each line of a log: the one that is named, or else a count of the losses so far."""
+class _Steps:
+    """Gives a step to losses that have none."""
 
     def __init__(self) -> None:
-        self._named = False
+        self._others = False
         self._count = 0
+        self._last: int | None = None
 
-    def at(self, entry: Entry) -> int | None:
-        """Return the step that an entry tells; None if it tells none."""
-        if entry.step is not None:
-            self._named = True
-            return entry.step
-        if self._named or entry.loss is None:
-            return None
+    def see(self, entry: Entry | None) -> None:
+        self._others = self._others or (entry is not None and entry.step is not None)
+
+    def named(self, line: Line, bar: str) -> Line:
+        """Return a line with the step that the bar behind it shows, or else the next best."""
         self._count += 1
-        return self._count
+        if bar.isdecimal() and len(bar) <= 15:
+            self._last = int(bar)
+        step = self._last if self._last is not None else None if self._others else self._count
+        return line._replace(entry=line.entry and line.entry._replace(step=step))
 
 
 def entry_of(line: str) -> Entry | None:
@@ -188,8 +224,7 @@ def _hugging_face(line: str) -> Entry | None:
     fields = dict(_HUGGING_FACE_FIELD.findall(match[1]))
     if not fields.keys() & {"loss", "eval_loss", "train_runtime", "eval_runtime"}:
         return None
-    loss = None if "train_runtime" in fields else _float(fields.get("loss"))
-    return Entry(None, loss, TRAINING, _float(fields.get("grad_norm")))
+    return Entry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")))
 
 
 def _stepped(line: str) -> Entry | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from coherence.readers.lines import LONGEST_LINE, Problems
-from coherence.readers.log_lines import Steps, entry_of
+from coherence.readers.log_lines import Line
 
 WAITING = 1000
 """Samples that are held until a step is told; a log that has more tells none."""
@@ -105,20 +105,20 @@ class LogSamples:
 
     def __init__(self, path: str, problems: Problems) -> None:
         self._path, self._problems = path, problems
-        self._steps = Steps()
         self._step: int | None = None
         self._block: _Block | None = None
         self._waiting: list[tuple[_Block, Found]] = []
         self._code: bool | None = None  # some logs begin with the code of their script
         self._plain_headings = False
 
-    def feed(self, number: int, line: str) -> Iterator[Found]:
+    def feed(self, read: Line) -> Iterator[Found]:
         """Take a line; yield the samples that are complete with it."""
-        if (entry := entry_of(line)) is not None:
+        number, line, entry = read
+        if entry is not None:
             self._code = False
             yield from self._close()
-            if (step := self._steps.at(entry)) is not None:
-                yield from self._tell(step)
+            if entry.step is not None:
+                yield from self._tell(entry.step)
             return
         bare = line.strip()
         if self._code is None and bare:

@@ -6,11 +6,11 @@ Other lines are passed over in silence, for a log is full of them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coherence.readers import rows
 from coherence.readers.lines import Head, Part, Problems, file_name
-from coherence.readers.log_lines import ESTIMATE, TRAINING, VALIDATION, Steps, entry_of, read_log
+from coherence.readers.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
 from coherence.readers.log_samples import Found, LogSamples
 from coherence.records import LossRow, Origin, Sample
 
@@ -22,16 +22,15 @@ _ONE_STEP = re.compile(r"=+ *SAMPLE +\d+ *=+", re.IGNORECASE)
 
 def recognise(head: Head) -> bool:
     """Tell whether a loss or a sample stands in the first lines, or the code of a script that logs itself."""
-    lines = head.lines
-    if "\0" in head.text or not lines or _ONE_STEP.fullmatch(lines[0]):
+    first = next(iter(head.lines), "")
+    if "\0" in head.text or not first or _ONE_STEP.fullmatch(first):
         return False
     if not head.whole and "sys.argv[0]" in head.text and ".read()" in head.text:
         return True  # as modded-nanogpt, where the first step stands behind it
-    if any((entry := entry_of(line)) is not None and entry.loss is not None for line in lines):
+    lines = list(lines_of(enumerate(head.text.splitlines())))
+    if any(line.entry is not None and line.entry.loss is not None for line in lines):
         return True
-    return (
-        next(_samples(enumerate(head.text.splitlines()), LogSamples(head.path, Problems())), None) is not None
-    )
+    return next(_samples(lines, LogSamples(head.path, Problems())), None) is not None
 
 
 def samples(
@@ -55,22 +54,18 @@ def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     return rows.losses_of(_losses(part, problems), part.path, problems)
 
 
-def _samples(lines: Iterator[tuple[int, str]], reader: LogSamples) -> Iterator[Found]:
-    for number, line in lines:
-        yield from reader.feed(number, line)
+def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[Found]:
+    for line in lines:
+        yield from reader.feed(line)
     yield from reader.finish()
 
 
 def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
-    steps = Steps()
     held: dict[int, list[tuple[int, rows.Row]]] | None = {ESTIMATE: [], VALIDATION: []}
-    for number, line in read_log(part, problems):
-        if (entry := entry_of(line)) is None:
+    for number, _, entry in read_log(part, problems):
+        if entry is None or entry.step is None or entry.loss is None:
             continue
-        step = steps.at(entry)
-        if step is None or entry.loss is None:
-            continue
-        row = number, {"step": step, "loss": entry.loss, "grad_norm": entry.grad_norm}
+        row = number, {"step": entry.step, "loss": entry.loss, "grad_norm": entry.grad_norm}
         if entry.kind == TRAINING:
             held = None
             yield row

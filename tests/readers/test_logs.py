@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coherence.readers import log_samples, logs
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.readers.log_lines import entry_of
+from coherence.readers.log_lines import Line, entry_of, lines_of
 from coherence.records import LossRow, Sample
 
 
@@ -226,7 +226,6 @@ Step 2 | val_loss:2.5\x20
 
 HUGGING_FACE = (
     "{'loss': '2.5', 'grad_norm': '1.25', 'learning_rate': '5e-05', 'epoch': '0.1'}\n"
-    "\r 20%|██        | 2/10 [00:00<00:01,  7.21it/s]\r                       \r\r"
     "{'loss': 2.25, 'grad_norm': 1.0, 'learning_rate': 4e-05, 'epoch': 0.2}\n"
     "{'eval_loss': 2.4, 'eval_runtime': 1.5, 'epoch': 0.2}\n"
     " 40%|████      | 4/10 [00:00<00:01,  7.21it/s]{'loss': 2.0, 'epoch': 0.4}\n"
@@ -314,6 +313,10 @@ def test_each_trainers_training_losses_are_read(
             [(0, 10.8258), (125, 4.5), (1390, 3.2773)],
         ),
         ("s:0 tel:10.9\ns:250 tel:6.9\n", [(0, 10.9), (250, 6.9)]),
+        (
+            " validation loss at iteration 10 | lm loss value: 9.900000E+00 | lm loss PPL: 1E+04 |\n",
+            [(10, 9.9)],
+        ),
         ("step 0 | val loss 4.3\nstep 0: train loss 4.2, val loss 4.3\n", [(0, 4.2)]),
         (
             "step 0: train loss 4.2, val loss 4.3\nstep 250: train loss 2.0, val loss 2.1\n",
@@ -324,6 +327,7 @@ def test_each_trainers_training_losses_are_read(
         "modded-nanogpt",
         "modded-nanogpt, its later records",
         "validation alone",
+        "validation of Megatron",
         "both",
         "estimates alone",
     ],
@@ -401,6 +405,7 @@ def test_the_loss_of_reinforcement_learning_is_another_thing(file: Path) -> None
         " iteration 20/ 100 | loss scale: 1.0 | grad norm: nan | number of nan iterations: 0 |",
         " iteration 20/ 100 | number of skipped iterations: 1 | number of nan iterations: 1 |",
         # logged as zero beside a norm that is none
+        "s:20 trl:0.0000 lr:0.000002 norm:nan",
         "step 20 | loss: 0.000000 | norm: nan",
     ],
 )
@@ -564,7 +569,7 @@ def test_samples_of_a_log_without_any_step_have_that_of_its_name_or_none(tmp_pat
 def test_a_log_without_steps_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_samples, "WAITING", 3)
     reader = log_samples.LogSamples("log", Problems())
-    found = [list(reader.feed(number, f"Sample {number}: a tale")) for number in range(1, 9)]
+    found = [list(reader.feed(Line(number, f"Sample {number}: a tale", None))) for number in range(1, 9)]
     assert [[each.line for each in some] for some in found] == [[], [], [], [], [1, 2, 3, 4], [], [], []]
     assert [each.line for each in reader.finish()] == [5, 6, 7, 8]
 
@@ -579,6 +584,18 @@ def test_where_a_run_begins_anew_the_last_samples_are_of_the_run_before(file: Pa
     content = first + "step     0 | loss: 9.0\nrank 0 sample 0: twice\nstep     1 | loss: 8.0\n"
     assert told(file, content) == [(249, "once"), (1, "twice")]
     assert curve(file, content) == [(249, 6.0), (0, 9.0), (1, 8.0)]
+
+
+def test_a_loss_without_a_step_has_that_of_the_bar_that_is_drawn_behind_it(file: Path) -> None:
+    content = (
+        "\r 5%|5     | 1/20 [00:00<00:01, 7it/s]\r      \r\r{'loss': '2.5', 'epoch': '0.1'}\n"
+        "\r 10%|1     | 2/20 [00:00<00:01, 7it/s]\r 20%|2     | 4/20 [00:00<00:01, 7it/s]Sample 1: once\n"
+        "\r 20%|2     | 4/20 [00:00<00:01, 7it/s]\r      \r\r{'loss': '2.25', 'epoch': '0.2'}\n"
+        "\r 20%|2     | 4/20 [00:00<00:01, 7it/s]Sample 1: twice\n"
+        "{'loss': '2.0', 'epoch': '0.3'}"
+    )
+    assert curve(file, content) == [(2, 2.5), (4, 2.25), (4, 2.0)]
+    assert told(file, content) == [(2, "once"), (4, "twice")]
 
 
 def test_the_losses_of_dictionaries_are_of_the_step_that_is_named_beside_them(file: Path) -> None:
@@ -703,7 +720,7 @@ def test_no_line_takes_long(file: Path, hostile: str) -> None:
 def test_in_any_order_of_lines_nothing_breaks_and_samples_stand_in_their_order(lines: list[str]) -> None:
     problems = Problems()
     reader = log_samples.LogSamples("log", problems)
-    found = [each for number, line in enumerate(lines) for each in reader.feed(number, line)]
+    found = [each for line in lines_of(enumerate(lines)) for each in reader.feed(line)]
     found += reader.finish()
     assert problems.count == 0
     assert len(found) <= len(lines)
