@@ -1,4 +1,4 @@
-"""The command line: `coherence audit`, `coherence check`, `coherence score`, `coherence calibrate`.
+"""The command line: `coherence audit`, `check`, `serve`, `score` and `calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input.
@@ -15,10 +15,14 @@ from typing import NoReturn
 
 UNUSABLE = 2
 
+OWN_MODULES = {"check": "coherence.commands_check", "serve": "coherence.commands_serve"}
+"""Commands that need little of what the others do: a check is short and needs no nltk."""
+
 HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
   coherence audit runs/exp7
+  coherence serve runs/exp7
   coherence check samples.jsonl --snapshot good.json
   coherence score "Budy Budy Budy Budy"
 
@@ -63,6 +67,20 @@ docs/ci.md has jobs to paste.
 Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
 other settings than the snapshot's, or fewer than 20 samples."""
 
+SERVE_HELP = """\
+Show a run while it goes on: the page that audit --html writes, which asks every
+10 seconds for what was appended to the run folder. Of a folder that holds
+several run folders it shows all side by side.
+
+  coherence serve runs/exp7
+  coherence serve runs --port 9000
+
+It only reads, and answers this machine alone. To look at it from elsewhere, go
+through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
+can reach the machine can read the samples: there is no password.
+
+Exit status: 0 stopped with Ctrl-C, 2 wrong usage or a port that is taken."""
+
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.
 
@@ -89,10 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
     # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
-    # A check is short and needs no nltk: its module stands alone.
-    commands = import_module(
-        "coherence.commands_check" if options.command == "check" else "coherence.commands"
-    )
+    commands = import_module(OWN_MODULES.get(options.command, "coherence.commands"))
     try:
         return int(getattr(commands, options.command)(options))
     except BrokenPipeError:
@@ -124,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
+    _add_serve(_add_command(commands, "serve", "the report of a run that goes on, in a browser", SERVE_HELP))
     _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
     _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
     return parser
@@ -174,6 +190,14 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
     add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
     parser.set_defaults(command="check")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", type=Path, metavar="RUN_DIR", help="run folder, or a folder of run folders")
+    add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
+    parser.set_defaults(command="serve")
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:

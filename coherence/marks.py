@@ -4,6 +4,7 @@ Source: docs/page.md, "The samples".
 """
 
 from collections import Counter
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ PLAIN, ODD, LOOPED = 0, 1, 2
 
 PROMPT = 1000
 """Characters of a prompt that are shown."""
+
+REMEMBERED = 1024
+"""Texts whose loop is remembered: looking for it takes ten times as long as all the rest here."""
 
 
 class Marked(NamedTuple):
@@ -38,13 +42,13 @@ class Marked(NamedTuple):
 def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marked:
     """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
 
-    >>> mark("So, qwx so so so so", None, Lexicon(["so"]), longest=100).parts
-    ((0, 'So, '), (1, 'qwx'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'))
+    >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).parts
+    ((1, 'Qwx'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'))
     """
     whole = answer(text, prompt)
     shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
     located = locate(shown)
-    loop = find_loop(shown) if _comes_back([token for _, token in located]) else None
+    loop = _loop_in(shown) if _comes_back([token for _, token in located]) else None
     kinds = bytearray(len(shown))
     for start, end in _odd_words(located, len(shown), lexicon):
         kinds[start:end] = bytes([ODD]) * (end - start)
@@ -57,6 +61,11 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
         len(whole) - len(shown),
         loop,
     )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _loop_in(text: str) -> Loop | None:
+    return find_loop(text)
 
 
 def _comes_back(tokens: list[str]) -> bool:

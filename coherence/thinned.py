@@ -3,14 +3,14 @@
 Source: docs/page.md, "What is thinned out".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
 class Point(NamedTuple, Generic[T]):
-    """Something of a series, how high it stands, and its number: what came later has a higher one."""
+    """Something of a series, how high it stands, and a number: what was settled later has no lower one."""
 
     number: int
     height: float
@@ -46,7 +46,9 @@ class Thinned(Generic[T]):
         self._open.append(Point(number, height, item))
         if len(self._open) < self._size:
             return
-        self._kept += extremes(self._open)
+        # What has waited for the end of its stretch comes no earlier than that end.
+        number = self._open[-1].number
+        self._kept += [point._replace(number=number) for point in extremes(self._open)]
         self._open = []
         if len(self._kept) >= self._limit:
             self._size *= 2
@@ -55,30 +57,27 @@ class Thinned(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What is kept, in the order in which it came; of the stretch that goes on, the last as well."""
-        return [point.item for point in (*self._kept, *self.unsettled())]
+        """What is kept, in the order in which it came."""
+        return [*(point.item for point in self._kept), *self.unsettled]
 
-    def settled_since(self, number: int) -> list[T]:
+    def settled_since(self, number: float) -> list[Point[T]]:
         """Return what is kept of the points beyond a number, without the stretch that goes on."""
         start = len(self._kept)
         while start and self._kept[start - 1].number > number:
             start -= 1
-        return [point.item for point in self._kept[start:]]
+        return self._kept[start:]
 
     @property
-    def last_settled(self) -> int:
-        """The number of the last point outside the stretch that goes on; -1 before any."""
-        return self._kept[-1].number if self._kept else -1
-
-    def unsettled(self) -> list[Point[T]]:
-        """Return the extremes and the last of the stretch that goes on."""
+    def unsettled(self) -> list[T]:
+        """The lowest, the highest and the last point of the stretch that goes on."""
         found = list(extremes(self._open))
-        return found if not self._open or found[-1] is self._open[-1] else [*found, self._open[-1]]
+        more = self._open[-1:] if self._open and found[-1] is not self._open[-1] else []
+        return [point.item for point in (*found, *more)]
 
-    def cut_from(self, first: int) -> None:
-        """Forget the points from a number on."""
-        self._kept = [point for point in self._kept if point.number < first]
-        self._open = [point for point in self._open if point.number < first]
+    def keep(self, wanted: Callable[[T], bool]) -> None:
+        """Forget the points that are not wanted any more."""
+        self._kept = [point for point in self._kept if wanted(point.item)]
+        self._open = [point for point in self._open if wanted(point.item)]
 
 
 def extremes(points: Sequence[Point[T]]) -> Sequence[Point[T]]:

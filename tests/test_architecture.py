@@ -32,11 +32,11 @@ FLOORS = (
     | {"readers.prompts", "readers.storage"}
     | {"readers.log_lines", "readers.log_samples", "readers.logs"}
     | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
-    | {"thinned", "marks", "gallery"}
+    | {"thinned", "marks", "gallery", "fold", "live"}
     | {"kernel", "kernel_loops"},
     # ways in and out
     {"cli", "commands", "progress", "streams", "terminal"}
-    | {"html"}
+    | {"html", "dashboard", "commands_serve"}
     | {"commands_check", "ci_outputs", "pytest_plugin", "terminal_check"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},

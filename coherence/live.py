@@ -1,0 +1,189 @@
+"""A run that is going on, folded as its folder grows: what a page shows of it, without reading it again.
+
+Memory and the cost of a reply do not grow with the run. Source: docs/page.md, "The server".
+"""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from coherence.fold import Fold, time_of
+from coherence.lexicon import Lexicon
+from coherence.monitor import METRICS, SAMPLES, STATE, STATUS
+from coherence.records import Status
+from coherence.replay import SMMA_WINDOW
+from coherence.runfolder import FORMAT
+
+FILES = (METRICS, SAMPLES, STATUS)
+
+AT_ONCE = 2**20
+"""Bytes of each file that are read for one reply; the next goes on from there."""
+
+LONGEST_LINE = 2**24
+"""A longer line is passed over."""
+
+WAITING = 1000
+"""Samples that wait for the losses that were written before them."""
+
+QUIET = 120.0
+"""Seconds without a line after which a run is called quiet, or three times the longest of its last pauses."""
+
+
+class Tail:
+    """The lines that are appended to a file, read as they come.
+
+    Attributes:
+        behind: whether the file holds more than was read at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.behind = False
+        self._end = 0
+        self._file: int | None = None
+        self._skipping = False
+
+    def replaced(self) -> bool:
+        """Tell whether another file has come into the place, or the file has shrunk."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return self._file is not None
+        return self._file is not None and (found.st_ino != self._file or found.st_size < self._end)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Read the next rows; a line that is torn is left for the next time, one of no row passed over."""
+        self.behind = False
+        try:
+            with self.path.open("rb") as file:
+                self._file = os.fstat(file.fileno()).st_ino
+                file.seek(self._end)
+                return list(self._read(file.readline))
+        except OSError:
+            return []
+
+    def _read(self, readline: Any) -> Iterator[dict[str, Any]]:
+        start = self._end
+        while line := readline(LONGEST_LINE):
+            whole = line.endswith(b"\n")
+            if not whole and len(line) < LONGEST_LINE:
+                return
+            self._end += len(line)
+            if whole and not self._skipping:
+                with suppress(ValueError, RecursionError):
+                    row = json.loads(line)
+                    if isinstance(row, dict) and row.get("format") == FORMAT and type(row.get("step")) is int:
+                        yield row
+            self._skipping = not whole
+            if self._end - start >= AT_ONCE:
+                self.behind = True
+                return
+
+
+class Run:
+    """The folder of a run, as far as it was read.
+
+    A page asks with the last number it has seen and is told what came after it. Where a file was replaced,
+    or the run was set back, everything starts anew under another name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lexicon = Lexicon.load()
+        self._start()
+
+    def _start(self) -> None:
+        self._epoch = time.time_ns()
+        self._metrics, self._samples = Tail(self.folder / METRICS), Tail(self.folder / SAMPLES)
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._times: deque[float] = deque(maxlen=20)
+        told = status(self.folder)
+        self._fold = Fold(_window(self.folder), told.gate.patience if told else 5)
+
+    def read(self) -> None:
+        """Read on: what was appended, at most a megabyte at a time."""
+        if self._metrics.replaced() or self._samples.replaced():
+            self._start()
+        if len(self._waiting) < WAITING:
+            self._waiting.extend(self._samples.rows())
+        restarts = self._fold.restarts
+        for row in self._metrics.rows():
+            while self._waiting and time_of(self._waiting[0]) <= time_of(row):
+                self._take(self._fold.take_sample, self._waiting.popleft())
+            self._take(self._fold.take_metric, row)
+        while self._waiting and not self._metrics.behind:
+            self._take(self._fold.take_sample, self._waiting.popleft())
+        if self._fold.restarts != restarts:
+            self._epoch = time.time_ns()  # points are gone: a page begins anew
+
+    def _take(self, fold: Callable[[dict[str, Any]], None], row: dict[str, Any]) -> None:
+        with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):  # a row of no monitor
+            fold(row)
+            self._times.append(time_of(row))
+
+    def news(self, epoch: int, since: int) -> dict[str, Any]:
+        """Return what a page does not know yet.
+
+        Args:
+            epoch: what the page was told last; where it is not ours the page is told everything.
+            since: the number it was told last.
+        """
+        since = since if epoch == self._epoch else -1
+        told = self._fold.news(since, self._lexicon)
+        behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or told["behind"]
+        report = self._fold.report(status(self.folder)).model_dump(mode="json")
+        return (
+            told
+            | self.freshness()
+            | {
+                "name": self.folder.name,
+                "epoch": str(self._epoch),
+                "whole": since < 0,
+                "behind": behind,
+                "report": report,
+            }
+        )
+
+    def freshness(self) -> dict[str, Any]:
+        """Return the seconds since the folder was written to, and whether the run went quiet."""
+        pauses = [after - before for before, after in pairwise(self._times)]
+        age = age_of(self.folder)
+        return {"age": age, "quiet": age is None or age > max(QUIET, 3 * max(pauses, default=0.0))}
+
+
+def status(folder: Path) -> Status | None:
+    """Return the status of a run; None where there is none, or none of ours."""
+    try:
+        return Status.model_validate_json((folder / STATUS).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is that of a run."""
+    return any((folder / name).is_file() for name in FILES)
+
+
+def age_of(folder: Path) -> float | None:
+    """Return the seconds since a run was last written to; None where nothing is there."""
+    times = []
+    for name in FILES:
+        with suppress(OSError):
+            times.append((folder / name).stat().st_mtime)
+    return max(0.0, round(time.time() - max(times), 1)) if times else None
+
+
+def _window(folder: Path) -> int:
+    """Return the window of the SMMA, which the state of a run tells."""
+    try:
+        return int(json.loads((folder / STATE).read_bytes())["state"]["loss"]["window"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return SMMA_WINDOW
