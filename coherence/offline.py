@@ -28,8 +28,8 @@ from coherence.shards import Settings, Shard
 from coherence.timeline import Timeline
 from coherence.workers import ATTEMPTS, Runner, here, score_into
 
-WORTH_COMPILING = 4 * 2**20
-"""Bytes of a dump from which on loading the compiled scorer pays."""
+WORTH_COMPILING = 16 * 2**20
+"""Bytes of a dump from which on the compiled scorer pays: the first time on a machine it is compiled."""
 
 SHOWN = 3
 """Names that a note lists."""
