@@ -92,6 +92,8 @@ def test_a_prompt_ends_with_a_whole_word() -> None:
         # the same text at every step, or one that changes now and then
         [[words("same", 30)] for _ in range(20)],
         [[words("same", 30) + f" {words(step // 10, 9)}"] for step in range(20)],
+        [[words("same", 30) + f" {words(step // 7, 9)}"] for step in range(28)],
+        [[words("same", 30) + (" cold " if step < 9 else " warm ") + words(step)] for step in range(20)],
         # nothing at all
         [[""] for _ in range(20)],
         [],
@@ -119,6 +121,15 @@ def test_the_first_thousand_are_looked_at_and_a_step_that_is_cut_in_two_is_left_
     drawn = iter(sampled(steps))
     shared_prefixes(drawn)
     assert sum(1 for _ in drawn) == 40 * 30 - LOOKED_AT
+
+
+def test_a_prompt_that_stands_behind_the_thousandth_sample_of_a_step_is_no_less_a_prompt() -> None:
+    prompts = [
+        f"{PROMPT} {number}" for number in ("one:", "two:", "three:", "four:", "five:", "six:", "seven:")
+    ]
+    steps = [[f"{prompt} {words((step, prompt))}" for prompt in prompts] for step in range(200)]
+    assert LOOKED_AT % len(prompts) == len(prompts) - 1
+    assert set(shared_prefixes(sampled(steps))) == set(prompts)
 
 
 def test_very_long_texts_are_compared_at_their_beginnings() -> None:
