@@ -15,7 +15,7 @@ from coherence.readers.lines import LISTED, Part, Problems, file_name
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.rows import STEP
 from coherence.records import Event, Origin
-from coherence.shards import NO_STEP, Piece, Read, Settings, Shard, read_shard
+from coherence.shards import NO_STEP, Piece, Read, Settings, Shard, count_lines, read_shard
 
 SHARD = 8 * 2**20
 """Bytes of a shard, as they are stored; of a very large dump more, so that there are not too many shards."""
@@ -101,13 +101,18 @@ class Dump:
 
     def _lines_before(self) -> dict[tuple[int, int], int]:
         """Return how many lines of its file come before each piece that begins in the middle of one."""
-        lines: dict[str, int] = {}
+        counted: dict[str, tuple[int, int]] = {}  # of each file: up to where, and how many lines that is
         before = {}
         for number, output in enumerate(self.outputs):
             for place, (piece, count) in enumerate(zip(output.shard.pieces, output.lines, strict=True)):
-                if piece.part.start:
-                    before[number, place] = lines.get(piece.part.path, 0)
-                lines[piece.part.path] = lines.get(piece.part.path, 0) + count
+                part = piece.part
+                end, lines = counted.get(part.path, (0, 0)) if part.start else (0, 0)
+                if part.start > end:  # what is between was not scored
+                    lines += count_lines(piece._replace(part=Part(part.path, end, part.start)))
+                if part.start:
+                    before[number, place] = lines
+                if part.end is not None:
+                    counted[part.path] = part.end, lines + count
         return before
 
     def problems(self) -> Problems:

@@ -146,7 +146,7 @@ def score_shard(shard: Shard, settings: Settings) -> Scored:
     """Read a shard and score its samples; what cannot be read of it is noted."""
     problems = [Problems() for _ in shard.pieces]
     scored = score_reads(read_shard(shard, settings, problems), settings)
-    return scored._replace(lines=[_lines(piece) for piece in shard.pieces], problems=problems)
+    return scored._replace(lines=[count_lines(piece) for piece in shard.pieces], problems=problems)
 
 
 def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> Iterator[Read]:
@@ -262,7 +262,7 @@ def _goes_on(edges: Sequence[Edge], read: Read) -> bool:
     return bool(edges) and (edges[-1].run, edges[-1].step) == (read.run, read.sample.step)
 
 
-def _lines(piece: Piece) -> int:
+def count_lines(piece: Piece) -> int:
     """Return how many lines the part of a file has; 0 for a whole file, where nobody asks."""
     if piece.part.end is None:
         return 0

@@ -6,7 +6,8 @@ docs/report.md, "Large dumps".
 
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -19,9 +20,6 @@ from coherence.shards import Settings, Shard, score_shard
 
 ATTEMPTS = 3
 """How often a shard may kill its worker before it is set aside."""
-
-AHEAD = 2
-"""Shards in flight for each worker: the next one is there when it has done the last."""
 
 Scoring = Iterator[tuple[Shard, Output | None]]
 """Each shard with its output as it is done; without one if it has killed its workers."""
@@ -85,33 +83,65 @@ def here(shards: Sequence[Shard], settings: Settings) -> Scoring:
 def in_processes(workers: int) -> Runner:
     """Return what scores shards in so many processes.
 
-    A worker that dies takes the others with it; what was in flight is then scored one at a time, each in a
-    process of its own, and set aside if it kills that too.
+    Each worker has one shard at a time, so that it is known which one has killed it. A new worker scores that
+    again; one that kills all its workers is set aside.
     """
 
     def run(shards: Sequence[Shard], settings: Settings) -> Scoring:
         waiting = list(reversed(shards))
-        while waiting:
-            suspects = yield from _until_broken(waiting, settings, workers)
-            for shard in suspects:
-                yield shard, _alone(shard, settings)
+        deaths: Counter[int] = Counter()
+        with _workers() as start:
+            free = [start() for _ in range(min(workers, len(shards)))]
+            flying: dict[Future[Output], tuple[ProcessPoolExecutor, Shard]] = {}
+            while waiting or flying:
+                while waiting and free:
+                    worker = free.pop()
+                    try:
+                        flying[worker.submit(score_one, waiting[-1], settings)] = worker, waiting[-1]
+                        waiting.pop()
+                    except BrokenProcessPool:  # it died with nothing to do
+                        free.append(start())
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    worker, shard = flying.pop(future)
+                    output = _output(future)
+                    free.append(worker if output else start())
+                    deaths[shard.number] += output is None
+                    if output or deaths[shard.number] == ATTEMPTS:
+                        yield shard, output
+                    else:
+                        waiting.append(shard)
 
     return run
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Start workers, and end them at once when they are left: Ctrl-C does not wait for their shards."""
-    others = set(active_children())
-    # Spawned: a fork of a process with threads may hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
+def _output(future: Future[Output]) -> Output | None:
+    """Return the output of a shard, none if its worker has died."""
     try:
-        yield pool
+        return future.result()
+    except BrokenProcessPool:
+        return None
+
+
+@contextmanager
+def _workers() -> Iterator[Callable[[], ProcessPoolExecutor]]:
+    """Yield what starts a worker, and end them all at once: Ctrl-C does not wait for their shards."""
+    others = set(active_children())
+    started: list[ProcessPoolExecutor] = []
+
+    def start() -> ProcessPoolExecutor:
+        # Spawned: a fork of a process with threads may hang.
+        started.append(ProcessPoolExecutor(1, get_context("spawn"), _begin))
+        return started[-1]
+
+    try:
+        yield start
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in set(active_children()) - others:
-            worker.terminate()
-        pool.shutdown()
+        for worker in started:
+            worker.shutdown(wait=False, cancel_futures=True)
+        for process in set(active_children()) - others:
+            process.terminate()
+        for worker in started:
+            worker.shutdown()
 
 
 def _begin() -> None:
@@ -124,32 +154,3 @@ def _end_with_parent() -> None:
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
-
-
-def _until_broken(
-    waiting: list[Shard], settings: Settings, workers: int
-) -> Generator[tuple[Shard, Output | None], None, list[Shard]]:
-    """Score what is waiting; return what was in flight when a worker died."""
-    flying: dict[Future[Output], Shard] = {}
-    with _pool(workers) as pool:
-        try:
-            while waiting or flying:
-                while waiting and len(flying) < AHEAD * workers:
-                    flying[pool.submit(score_one, waiting[-1], settings)] = waiting[-1]
-                    waiting.pop()
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    output = future.result()
-                    yield flying.pop(future), output
-        except BrokenProcessPool:
-            return list(flying.values())
-    return []
-
-
-def _alone(shard: Shard, settings: Settings) -> Output | None:
-    for _ in range(ATTEMPTS):
-        with _pool(1) as pool:
-            try:
-                return pool.submit(score_one, shard, settings).result()
-            except BrokenProcessPool:
-                continue
-    return None
