@@ -24,7 +24,8 @@ FLOORS = (
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
     {"records", "logits", "loops", "monitor", "runfolder"}
-    | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline", "workers"}
+    | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline"}
+    | {"workers", "cluster"}
     | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}
     | {"compare", "snapshot", "measured", "check"}
     | {"readers", "readers.files", "readers.lines", "readers.rows"}
