@@ -4,7 +4,9 @@ Source: docs/ci.md.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -74,11 +76,12 @@ class Comparison(Written):
 
 
 class Heavy(Written):
-    """A sample that weighs much in what changed for the worse."""
+    """A sample that weighs much in what changed for the worse; `times` samples have this text."""
 
     step: int | None
     scores: FourScores
     low: bool
+    times: int
     text: str
     prompt: str | None
     origin: Origin
@@ -276,7 +279,6 @@ def _comparison(found: _Found, several: int, limits: Limits) -> Comparison:
     name, change, p = found
     if name in SHARES:  # they were turned round, so that a rise is a fall
         change = change._replace(before=abs(change.before), now=abs(change.now))
-    error = max(change.error, compare.share_error(change)) if name in SHARES else change.error
     needed = _needed(name, change, limits.tolerance, limits.level / several)
     enough = min(change.size_before, change.size_now) >= FEWEST and needed <= change.size
     sees = enough and change.least <= limits.level / several
@@ -286,7 +288,7 @@ def _comparison(found: _Found, several: int, limits: Limits) -> Comparison:
         name=name,
         before=change.before,
         now=change.now,
-        interval=compare.interval(change, error, limits.level) if math.isfinite(error) else None,
+        interval=_interval(name, change, limits.level),
         p=p,
         size_before=change.size_before,
         size_now=change.size_now,
@@ -300,6 +302,12 @@ def _needed(name: str, change: Change, tolerance: float, level: float) -> int:
     """Return how many values of each side put a change of the tolerance beyond chance."""
     error = max(change.error, compare.share_error(change, tolerance)) if name in SHARES else change.error
     return compare.values_needed(change, error, tolerance, level)
+
+
+def _interval(name: str, change: Change, level: float) -> tuple[float, float] | None:
+    if name in SHARES:
+        return compare.share_interval(change, level)
+    return compare.interval(change, level) if math.isfinite(change.error) else None
 
 
 def _worse(name: str, change: Change) -> float:
@@ -372,24 +380,31 @@ def shown(value: float, limit: float = math.nan) -> str:
 
 
 def _heaviest(measured: Measured, comparisons: Sequence[Comparison]) -> list[Heavy]:
-    """Return the samples furthest below what was before, in what failed, else in what may have changed."""
+    """Return the samples furthest below what was before, in what failed, else in what may have changed.
+
+    No two of the same text, and none that weighs less than a tenth of the heaviest.
+    """
     weights = _weights(measured, comparisons)
-    found: dict[str, Heavy] = {}
+    texts = [read.sample.text.strip() for read in measured.reads]
+    first: dict[str, int] = {}
     for place in np.argsort(-weights, kind="stable").tolist():
-        sample, prompt = measured.reads[place].sample, measured.reads[place].prompt
-        if sample.text.strip() not in found:
-            scores = measured.scores[place]
-            found[sample.text.strip()] = Heavy(
-                step=sample.step,
-                scores=FourScores.of(scores),
-                low=scores.low(),
-                text=sample.text,
-                prompt=prompt,
-                origin=sample.origin,
-            )
-        if len(found) == HEAVIEST:
-            break
-    return list(found.values())
+        if weights[place] >= weights.max() / 10:
+            first.setdefault(texts[place], place)
+    times = Counter(texts)
+    return [_heavy(measured, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
+
+
+def _heavy(measured: Measured, place: int, times: int) -> Heavy:
+    (_, _, sample, prompt), scores = measured.reads[place], measured.scores[place]
+    return Heavy(
+        step=sample.step,
+        scores=FourScores.of(scores),
+        low=scores.low(),
+        times=times,
+        text=sample.text,
+        prompt=prompt,
+        origin=sample.origin,
+    )
 
 
 def _weights(measured: Measured, comparisons: Sequence[Comparison]) -> Floats:

@@ -69,7 +69,8 @@ def _worst(found: Check) -> str:
 def where(heavy: Heavy) -> str:
     """Return where a sample stands, as a person looks for it."""
     step = "" if heavy.step is None else f"step {heavy.step:,}, "
-    return printable(f"{step}{heavy.origin.file}:{heavy.origin.line}")
+    alike = "" if heavy.times == 1 else f" and {heavy.times - 1:,} more like it"
+    return printable(f"{step}{heavy.origin.file}:{heavy.origin.line}{alike}")
 
 
 def excerpt(heavy: Heavy, size: int = EXCERPT) -> str:
@@ -86,9 +87,12 @@ def github(found: Check) -> list[str]:
     '::error title=bigram%2C low::fell by 20 %25'
     """
     worst = f"\n{where(found.heaviest[0])}: {excerpt(found.heaviest[0])}" if found.heaviest else ""
-    errors = [command("error", "coherence: the gate halts", f"{found.halt_reason}{worst}")] * found.halt
-    errors += [
-        command("error", f"coherence: {each.name}", f"{each.sentence}{worst}") for each in found.of("fail")
+    failed = [("the gate halts", found.halt_reason or "")] * found.halt
+    failed += [(each.name, each.sentence) for each in found.of("fail")]
+    # The worst sample stands in the first: in every one it would be read ten times.
+    errors = [
+        command("error", f"coherence: {name}", sentence + (worst if number == 0 else ""))
+        for number, (name, sentence) in enumerate(failed)
     ]
     warnings = [command("warning", f"coherence: {each.name}", each.sentence) for each in found.of("warning")]
     if told := too_few(found):
@@ -103,7 +107,8 @@ def command(kind: str, title: str, message: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    lines = (printable(line).replace("%", "%25") for line in text.replace("\r\n", "\n").split("\n"))
+    return "%0A".join(lines)
 
 
 def too_few(found: Check) -> str:

@@ -2,7 +2,7 @@
 
 Pure functions on arrays. Rows are samples, columns are what is compared, in points from 0 to 100;
 not-a-number where a sample has no value. Source: docs/ci.md, "What is computed"; Phipson and Smyth (2010),
-"Permutation p-values should never be zero"; Holm (1979); Agresti and Caffo (2000).
+"Permutation p-values should never be zero"; Holm (1979); Newcombe (1998), method 10.
 """
 
 import math
@@ -205,33 +205,48 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def share_error(change: Change, rise: float = 0.0) -> float:
-    """Return the standard error of the change of a share, in points, which is never nothing.
+def share_error(change: Change, rise: float) -> float:
+    """Return the standard error, in points, that the change of a share would have if it rose by so much.
 
-    Agresti and Caffo: as if each side had one sample more of either kind. With `rise`, the one that the
-    share would have if it rose by so much.
-
-    >>> round(share_error(Change(0.0, 0.0, 0.0, 100, 100, 0.0)), 2)
-    1.38
+    >>> round(share_error(Change(0.0, 0.0, 0.0, 100, 100, 0.0), 5.0), 2)
+    2.21
     """
-    sizes = change.size_before, change.size_now
-    if rise:
-        share = min(change.before + rise / 2, 50.0) / 100
-        return 100 * math.sqrt(share * (1 - share) * (1 / sizes[0] + 1 / sizes[1]))
-    shares = [(mean / 100 * size + 1) / (size + 2) for mean, size in zip(change[:2], sizes, strict=True)]
-    parts = (share * (1 - share) / (size + 2) for share, size in zip(shares, sizes, strict=True))
-    return 100 * math.sqrt(sum(parts))
+    share = min(change.before + rise / 2, 50.0) / 100
+    return 100 * math.sqrt(2 * share * (1 - share) / change.size)
 
 
-def interval(change: Change, error: float, level: float) -> tuple[float, float]:
-    """Return the interval of a change that each side of misses with the chance `level`.
+def interval(change: Change, level: float) -> tuple[float, float]:
+    """Return the interval of the change of a mean that misses it on each side with the chance `level`.
 
-    >>> [round(end, 2) for end in interval(Change(50.0, 40.0, 2.0, 100, 100, 0.0), 2.0, 0.01)]
+    >>> [round(end, 2) for end in interval(Change(50.0, 40.0, 2.0, 100, 100, 0.0), 0.01)]
     [-14.65, -5.35]
     """
-    reach = NormalDist().inv_cdf(1 - level) * error if error else 0.0
+    reach = NormalDist().inv_cdf(1 - level) * change.error if change.error else 0.0
     difference = change.now - change.before
     return max(difference - reach, -100.0), min(difference + reach, 100.0)
+
+
+def share_interval(change: Change, level: float) -> tuple[float, float]:
+    """Return the interval of the change of a share, which is never nothing: Newcombe's, from Wilson's.
+
+    >>> [round(end, 2) for end in share_interval(Change(0.0, 0.0, 0.0, 200, 100, 0.0), 0.01)]
+    [-2.63, 5.13]
+    """
+    before, now = (
+        _wilson(change.before, change.size_before, level),
+        _wilson(change.now, change.size_now, level),
+    )
+    difference = change.now - change.before
+    low = difference - math.hypot(change.now - now[0], before[1] - change.before)
+    high = difference + math.hypot(now[1] - change.now, change.before - before[0])
+    return low, high
+
+
+def _wilson(share: float, size: int, level: float) -> tuple[float, float]:
+    p, squared = share / 100, NormalDist().inv_cdf(1 - level) ** 2
+    middle, scale = p + squared / (2 * size), 1 + squared / size
+    reach = math.sqrt(squared * (max(p * (1 - p), 0.0) / size + squared / (4 * size**2)))
+    return 100 * (middle - reach) / scale, 100 * (middle + reach) / scale
 
 
 def values_needed(change: Change, error: float, tolerance: float, level: float) -> int:

@@ -18,6 +18,7 @@ from coherence.compare import (
     interval,
     measure_change,
     share_error,
+    share_interval,
     shared_strata,
     values_needed,
 )
@@ -187,16 +188,28 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
         values = 50 + 5 * strata + random.normal(0, 10, 80) - 8 * now
         found = measure_change(values, now, strata)
         assert found is not None
-        low, high = interval(found, found.error, 0.05)
+        low, high = interval(found, 0.05)
         missed += not low <= -8 <= high
     assert 60 <= missed <= 145  # a tenth of a thousand, give or take four standard deviations
 
 
 def test_a_share_that_is_nothing_on_both_sides_is_not_known_for_certain() -> None:
     found = change([0.0] * 40, [0.0] * 40)
-    low, high = interval(found, share_error(found), 0.01)
+    low, high = share_interval(found, 0.01)
     assert low < -5
     assert high > 5
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.02, 100), (0.1, 60), (0.5, 40), (0.98, 100)])
+def test_the_interval_of_a_share_covers_at_least_about_as_often_as_it_says(share: float, size: int) -> None:
+    random = np.random.default_rng(8)
+    missed = 0
+    for _ in range(500):
+        counts = random.binomial(size, share, 2) * 100 / size
+        low, high = share_interval(Change(counts[0], counts[1], 0.0, size, size, 0.0), 0.05)
+        missed += not low <= 0 <= high
+        assert -100.001 <= low <= counts[1] - counts[0] <= high <= 100.001
+    assert missed <= 80
 
 
 def test_as_many_values_as_are_needed_are_enough_and_fewer_are_not() -> None:
