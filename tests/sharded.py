@@ -7,6 +7,7 @@ SIZE is the bytes of a shard. The shard of the number DEADLY kills every process
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,11 +113,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def descendants(pid: int, named: str) -> list[int]:
-    """Return the processes started by one, or by those, in whose command there is such a word."""
+def descendants(pid: int, pattern: str) -> list[int]:
+    """Return the processes started by one, or by those, whose command matches a pattern."""
     parents = dict(_parents())
     found = [each for each in parents if pid in _ancestors(each, parents)]
-    return [each for each in found if named in _command(each)]
+    return [each for each in found if re.search(pattern, _command(each))]
 
 
 def _parents() -> Iterator[tuple[int, int]]:
