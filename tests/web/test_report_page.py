@@ -1,0 +1,212 @@
+"""The page of `coherence audit --html`, as a person with a browser meets it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("plotly")
+
+
+def test_the_page_loads_without_a_word_on_the_console_and_without_any_request(
+    browser: Any, report: Path
+) -> None:
+    browser.show(report)
+    assert browser.errors() == []
+    assert browser.requests() == []
+    assert len(browser.all("#chart .scatterlayer .trace")) >= 8
+
+
+def test_the_top_says_what_to_do_where_it_halted_what_it_cost_and_where_to_go_back(
+    browser: Any, report: Path
+) -> None:
+    browser.show(report)
+    assert browser.texts(".verdict > *")[:2] == ["■ HALT", "the loss is misleading"]
+    facts = dict(zip(browser.texts(".facts dt"), browser.texts(".facts strong"), strict=True))
+    assert facts["halt step"] == "700"
+    assert facts["after the halt"] == "200 steps"
+    assert re.fullmatch(r"step \d+", facts["go back to"])
+
+
+def test_hovering_shows_the_values_of_all_curves_at_that_step(browser: Any, report: Path) -> None:
+    browser.show(report)
+    move(browser, 600)
+    shown = browser.wait("return document.querySelector('#chart .hoverlayer').textContent")
+    assert "600" in shown, shown
+    assert all(name in shown for name in ("SMMA", "perplexity", "bigram", "english")), shown
+
+
+def test_a_click_on_a_point_goes_to_its_sample(browser: Any, report: Path) -> None:
+    browser.show(report)
+    browser.click("#only-low")
+    move(browser, 100, click=True)  # a fine sample, that the filter has put away
+    browser.wait("return document.activeElement.id === 'sample-100-0'")
+    assert browser.run(
+        "const { top } = document.activeElement.getBoundingClientRect(); return top > 0 && top < innerHeight"
+    )
+    assert not browser.one("#only-low").is_selected()
+
+
+def move(browser: Any, step: int, click: bool = False) -> None:
+    """Move the mouse to a step of the figure, in the panel of the scores."""
+    from selenium.webdriver import ActionChains
+
+    browser.run("document.getElementById('chart').scrollIntoView({block: 'center'})")
+    x, y = browser.run(
+        "const chart = document.getElementById('chart'), box = chart.getBoundingClientRect();"
+        "const { xaxis, yaxis3 } = chart._fullLayout;"
+        "return [box.left + xaxis._offset + xaxis.d2p(arguments[0]),"
+        "box.top + yaxis3._offset + yaxis3.d2p(50)]",
+        step,
+    )
+    actions = ActionChains(browser.driver)
+    actions.w3c_actions.pointer_action.move_to_location(int(x) - 3, int(y))
+    actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
+    if click:
+        actions.pause(0.3).click()
+    actions.perform()
+
+
+def test_the_legend_switches_curves_off_and_on(browser: Any, report: Path) -> None:
+    browser.show(report)
+    before = len(browser.all("#chart .scatterlayer .trace"))
+    browser.click(".legend input")
+    assert len(browser.all("#chart .scatterlayer .trace")) == before - 1
+    browser.click(".legend input")
+    assert len(browser.all("#chart .scatterlayer .trace")) == before
+
+
+def test_the_figure_zooms_in_moves_and_shows_all_again(browser: Any, report: Path) -> None:
+    browser.show(report)
+    across = "return document.getElementById('chart')._fullLayout.xaxis.range"
+    first = browser.run(across)
+    browser.button("zoom in")
+    low, high = browser.wait(f"const r = (() => {{ {across} }})(); return r[0] > {first[0]} && r")
+    assert high - low == pytest.approx((first[1] - first[0]) / 2)
+    browser.button("later →")
+    assert browser.wait(f"const r = (() => {{ {across} }})(); return r[0] > {low} && r")[1] > high
+    browser.button("all steps")
+    assert browser.wait(f"const r = (() => {{ {across} }})(); return r[0] < {low} && r") == pytest.approx(
+        first
+    )
+
+
+def test_a_streak_the_halt_and_the_checkpoint_are_marked(browser: Any, report: Path) -> None:
+    browser.show(report)
+    labels = browser.run(
+        "return [...document.querySelectorAll('#chart .annotation')].map(e => e.textContent)"
+    )
+    assert sorted(labels) == ["checkpoint", "halt"]
+    assert {"streak", "low sample", "threshold"} <= set(browser.texts(".legend label"))
+
+
+def test_the_table_sorts_by_each_column_both_ways(browser: Any, report: Path) -> None:
+    browser.show(report)
+    for name, column in (("bigram", 1), ("english", 3)):
+        browser.click(f"#rows button[data-sort={name}]")
+        cells = [
+            int(cell) for cell in browser.texts(f"#rows tbody tr:first-child > :nth-child({column + 1})")
+        ]
+        assert cells == sorted(cells)
+        assert browser.one(f"#rows th:nth-child({column + 1})").get_attribute("aria-sort") == "ascending"
+        browser.click(f"#rows button[data-sort={name}]")
+        turned = [
+            int(cell) for cell in browser.texts(f"#rows tbody tr:first-child > :nth-child({column + 1})")
+        ]
+        assert turned == cells[::-1]
+
+
+def test_the_table_is_filtered_by_low_and_by_text(browser: Any, report: Path) -> None:
+    browser.show(report)
+    every = len(browser.all("#rows tbody"))
+    browser.click("#only-low")
+    low = len(browser.all("#rows tbody"))
+    assert 0 < low < every
+    assert len(browser.all("#rows tbody .badge")) == low
+    browser.one("#words").send_keys("nowhere in any sample")
+    assert browser.text("#pager [role=status]").startswith("none")
+    browser.one("#words").clear()
+    browser.click("#only-low")
+    browser.one("#words").send_keys("THE")
+    found = browser.run("return chosen().map((sample) => sample.prompt + plainText(sample))")
+    assert found
+    assert all("the" in text.lower() for text in found)
+
+
+def test_a_long_text_is_folded_and_opens_with_its_prompt_apart_and_its_marks(
+    browser: Any, report: Path
+) -> None:
+    browser.show(report)
+    browser.click("#only-low")
+    assert browser.run("return document.querySelector('#rows details').open") is False
+    browser.click("#rows details summary")
+    browser.wait("return document.querySelector('#rows details .answer')")
+    assert browser.text("#rows details .prompt").startswith("prompt ")
+    marks = browser.run(
+        "return [...document.querySelectorAll('#rows details .answer mark')].map(e => e.textContent)"
+    )
+    assert len(marks) >= 3
+    assert "repeats «" in browser.text("#rows details .hint")
+    browser.click("#rows details summary")
+    assert not browser.one("#rows details .answer").is_displayed()
+
+
+def test_words_that_are_not_english_are_marked(browser: Any, report: Path) -> None:
+    browser.show(report)
+    assert browser.all("#rows .odd")
+    odd = browser.run(
+        "return run.samples.flatMap(({ parts }) => parts.filter(([kind]) => kind & 1).map(([, t]) => t))"
+    )
+    assert not {"the", "and", "for"}.intersection(odd)
+
+
+def test_sources_diversity_settings_and_version_stand_below(browser: Any, report: Path) -> None:
+    browser.show(report)
+    assert len(browser.all("#sources .spark path")) == len(browser.all("#sources tbody tr")) > 0
+    assert "nothing shared" in browser.text("#between")
+    assert {"version", "threshold", "patience", "profile"} <= set(browser.texts("#settings dt"))
+
+
+def test_dark_and_narrow_it_reads_as_well(browser: Any, report: Path) -> None:
+    browser.resize(390, dark=True)
+    browser.show(report)
+    assert browser.run("return document.documentElement.scrollWidth") == 390
+    shades = [
+        sum(map(int, re.findall(r"\d+", colour)[:3]))
+        for colour in browser.run(
+            "const style = getComputedStyle(document.body); return [style.backgroundColor, style.color]"
+        )
+    ]
+    assert shades[0] < 100 < 600 < shades[1]
+    tick = browser.run("return getComputedStyle(document.querySelector('#chart .xtick text')).fill")
+    assert sum(map(int, re.findall(r"\d+", tick)[:3])) > 600
+
+
+def test_on_paper_it_is_light(browser: Any, report: Path) -> None:
+    browser.resize(1280, dark=True)
+    browser.show(report)
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert (
+        browser.run("return getComputedStyle(document.documentElement).getPropertyValue('--ink')")
+        == "#16191d"
+    )
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert (
+        browser.run("return getComputedStyle(document.documentElement).getPropertyValue('--ink')")
+        != "#16191d"
+    )
+
+
+def test_without_the_chart_library_the_same_curves_are_plain_lines(
+    browser: Any, report: Path, tmp_path: Path
+) -> None:
+    page = re.sub(
+        r'<script type="application/gzip" id="charts">[^<]*</script>', "", report.read_text(encoding="utf-8")
+    )
+    bare = tmp_path / "bare.html"
+    bare.write_text(page, encoding="utf-8")
+    browser.show(bare)
+    assert browser.errors() == []
+    assert [len(svg.find_elements("css selector", "path")) for svg in browser.all("#chart svg")] == [3, 6]
+    assert "coherence[report]" in browser.text("#figure .hint")
