@@ -22,7 +22,7 @@ from coherence.lexicon import Lexicon
 from coherence.profile import Profile
 from coherence.readers import formats
 from coherence.readers.files import find_runs
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import LISTED, Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.records import Sample
 from coherence.scores import Scores
@@ -96,29 +96,37 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
         ValueError: there are no samples, or those of several runs.
     """
     fields = fields or Fields()
-    files = [file for run in find_runs(paths, None, kind) for file in run.samples]
-    shard = Shard(0, tuple(Piece(Part(file.path), file.format, None) for file in files))
-    problems = [Problems() for _ in files]
-    reads = list(read_shard(shard, Settings(prompt_field=fields.prompt), problems))
-    noted = Problems()
-    for each in problems:
-        noted.count += each.count
-        noted.listed += each.listed
-    if not reads:
-        first = (
-            f"; {noted.listed[0].file}:{noted.listed[0].line}: {noted.listed[0].message}"
-            if noted.count
-            else ""
-        )
-        raise ValueError(f"{paths[0]}: no samples in it{' that could be used' if first else ''}{first}")
-    runs = list(dict.fromkeys(read.run for read in reads))
-    if len(runs) > 1:
-        raise ValueError(
-            f"{paths[0]}: samples of {len(runs)} runs ({runs[0]!r}, {runs[1]!r}, ...); expected one"
-        )
-    kinds = dict.fromkeys(formats.named(file.format).NAME for file in files)
+    runs = find_runs(paths, None, kind)
+    names = [run.name if len(runs) > 1 else None for run in runs]
+    pieces = [
+        Piece(Part(file.path), file.format, name)
+        for run, name in zip(runs, names, strict=True)
+        for file in run.samples
+    ]
+    problems = [Problems() for _ in pieces]
+    settings = Settings(prompt_field=fields.prompt, group_field=fields.group)
+    reads = list(read_shard(Shard(0, tuple(pieces)), settings, problems))
+    noted = Problems(
+        sum(each.count for each in problems), [one for each in problems for one in each.listed][:LISTED]
+    )
+    _refuse(reads, paths[0], noted, fields)
+    kinds = dict.fromkeys(formats.named(piece.format).NAME for piece in pieces)
     samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
     return Loaded(samples, noted, [f"samples read as {', '.join(kinds)}"])
+
+
+def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -> None:
+    """Raise an error if these are not the samples of one checkpoint."""
+    if not reads:
+        first = noted.listed[0] if noted.listed else None
+        why = f" that could be used; {first.file}:{first.line}: {first.message}" if first else ""
+        raise ValueError(f"{path}: no samples in it{why}")
+    runs = list(dict.fromkeys(read.run for read in reads))
+    if len(runs) > 1:
+        shown = ", ".join(repr(run) for run in runs[:2])
+        raise ValueError(f"{path}: samples of {len(runs)} runs ({shown}, ...); expected one")
+    if fields.group and not any(read.sample.group for read in reads):
+        raise ValueError(f"{path}: no sample has {fields.group!r}, by which they were to be grouped")
 
 
 def measure(
@@ -143,12 +151,12 @@ def measure(
         prefixes = shared_prefixes(samples)
     settings = Settings(prefixes=tuple(prefixes))
     reads = [to_read(sample, 0, None, settings) for sample in samples]
-    by, members = _pair(reads)
+    by, members = _pair(reads, fields)
     scores, between = _score(reads, members, profile, scorer)
     drawn = Drawn(
         np.array([each.values for each in scores], np.float64),
         [_state(each) for each in scores],
-        [_hash(read.prompt) for read in reads],
+        [_hash(_prompt(read, fields)) for read in reads],
         [_group(read.sample, fields) for read in reads],
     )
     # A pair of which one is too short to judge tells nothing.
@@ -167,13 +175,13 @@ def measure(
     return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores))
 
 
-def _pair(reads: Sequence[Read]) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
+def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
     """Put the samples of one step and prompt together by twos; those of a step where no prompt has two."""
     groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
     groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
     for place, read in enumerate(reads):
-        if read.prompt:
-            groups["prompt"][read.sample.step, read.prompt].append(place)
+        if prompt := _prompt(read, fields):
+            groups["prompt"][read.sample.step, prompt].append(place)
         groups["step"][read.sample.step].append(place)
     random = np.random.default_rng(SEED)
     for by, found in groups.items():
@@ -214,8 +222,13 @@ def _state(scores: Scores) -> str:
     return LOW if scores.low() else FINE if scores.scorable else SHORT
 
 
-def _group(sample: Sample, fields: Fields) -> str:  # noqa: ARG001
-    return sample.source or ""
+def _prompt(read: Read, fields: Fields) -> str | None:
+    """Return the prompt of a sample, or its number where a row tells that."""
+    return read.prompt if fields.group else read.sample.group or read.prompt
+
+
+def _group(sample: Sample, fields: Fields) -> str:
+    return (sample.group if fields.group else sample.source) or ""
 
 
 def _hash(text: str | None) -> str:

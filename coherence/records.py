@@ -42,6 +42,7 @@ class Sample(_Written):
         source: the part of the data mix, or the task.
         time: when it was drawn, in seconds.
         run: which run, where a dump holds several.
+        group: with which others it belongs together: the number of its prompt, or a key that was asked for.
 
     >>> Sample(step=100, text="Once", origin=Origin(file="samples.jsonl", line=1)).step
     100
@@ -55,6 +56,7 @@ class Sample(_Written):
     source: str | None = None
     time: float | None = None
     run: str | None = None
+    group: str | None = None
 
 
 class LossRow(_Written):

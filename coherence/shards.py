@@ -84,6 +84,7 @@ class Settings(NamedTuple):
         prefixes: prompts that texts begin with where no field tells the prompt.
         prompt_field: the key of the prompt.
         lexicon, profile: as for `score`.
+        group_field: the key of the group; no score depends on it.
     """
 
     fast: bool = False
@@ -91,6 +92,7 @@ class Settings(NamedTuple):
     prompt_field: str | None = None
     lexicon: Lexicon | None = None
     profile: Profile | None = None
+    group_field: str | None = None
 
 
 class Edge(NamedTuple):
@@ -154,7 +156,7 @@ def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> It
     for number, piece in enumerate(shard.pieces):
         reader, noted = formats.named(piece.format), problems[number]
         try:
-            for sample in reader.samples(piece.part, noted, settings.prompt_field):
+            for sample in reader.samples(piece.part, noted, settings.prompt_field, settings.group_field):
                 yield to_read(sample, number, piece.run, settings)
         except (OSError, ValueError) as error:
             noted.add(piece.part.path, 0, f"not read on from here: {error}")

@@ -178,6 +178,41 @@ def test_samples_of_several_runs_are_refused_by_name(shell: Shell) -> None:
     assert "samples of 2 runs ('a', 'b', ...); expected one" in shell.refused("runs", *options)
 
 
+def test_a_folder_of_run_folders_is_refused_by_name(shell: Shell) -> None:
+    refused = shell.refused(str(RUNS), "--snapshot", "s.json", "--update")
+    assert "runs ('" in refused
+    assert "expected one" in refused
+
+
+def test_samples_are_grouped_by_the_key_that_is_asked_for(shell: Shell) -> None:
+    texts = fine(40)
+    for name, sizes in (("before.jsonl", (30, 10)), ("now.jsonl", (10, 30))):
+        rows = [{"text": text, "task": 7} for text in texts[: sizes[0]]]
+        rows += [{"text": f"{text} {LOOP}", "task": 8} for text in texts[: sizes[1]]]
+        Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    grouped = ("--snapshot", "s.json", "--group-by", "task")
+    assert shell("before.jsonl", *grouped, "--update").status == 0
+    assert json.loads(Path("s.json").read_text(encoding="utf-8"))["groups"] == ["7", "8"]
+    status, out, _ = shell("now.jsonl", *grouped, "--json", "-")
+    assert (status, json.loads(out)["by"]) == (0, "task")
+    assert "group by None, not 'task'" in shell.refused("now.jsonl", "--snapshot", "s.json")
+    assert shell("before.jsonl", "--snapshot", "plain.json", "--update").status == 0
+    assert shell("now.jsonl", "--snapshot", "plain.json").status == 1
+    assert "no sample has 'colour'" in shell.refused(
+        "now.jsonl", "--snapshot", "s.json", "--group-by", "colour"
+    )
+
+
+def test_the_number_of_a_prompt_stands_for_it(shell: Shell) -> None:
+    for name in ("before.jsonl", "now.jsonl"):
+        rows = [{"text": text, "prompt_id": n % 5} for n, text in enumerate(fine(60))]
+        Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    assert shell("before.jsonl", "--snapshot", "s.json", "--update").status == 0
+    found = json.loads(shell("now.jsonl", "--snapshot", "s.json", "--json", "-").out)
+    assert found["by"] == "prompt"
+    assert [each["size_now"] for each in found["comparisons"] if each["name"] == "between"] == [30]
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
 def test_a_snapshot_that_is_none_is_refused_by_name(shell: Shell, content: str) -> None:
     options = made(shell)

@@ -25,9 +25,11 @@ def recognise(head: Head) -> bool:
     return bool(found & set(rows.TEXT) or (found & set(rows.STEP) and found & set(rows.LOSS)))
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the samples of a file."""
-    return rows.samples_of(_rows(part, problems), part.path, problems, prompt_field)
+    return rows.samples_of(_rows(part, problems), part.path, problems, prompt_field, group_field=group_field)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

@@ -1,6 +1,6 @@
 """The formats that are read, and which of them a file is: its content decides.
 
-A format is a module: `NAME`; `recognise(head)`; `samples(part, problems, prompt_field)` and
+A format is a module: `NAME`; `recognise(head)`; `samples(part, problems, prompt_field, group_field)` and
 `losses(part, problems)`, which yield what a file holds; where a file can be divided, `parts(path, size)`.
 """
 
@@ -35,7 +35,13 @@ class Format(Protocol):
     def recognise(self, head: Head) -> bool:
         """Tell whether a file that begins so is of the format."""
 
-    def samples(self, part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+    def samples(
+        self,
+        part: Part,
+        problems: Problems,
+        prompt_field: str | None = None,
+        group_field: str | None = None,
+    ) -> Iterator[Sample]:
         """Yield the samples of a part of a file."""
 
     def losses(self, part: Part, problems: Problems) -> Iterator[LossRow]:

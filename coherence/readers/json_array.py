@@ -39,9 +39,13 @@ def recognise(head: Head) -> bool:
     return 2 * sum(map(is_json_object, lines)) < len(lines)
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the samples of a file."""
-    return rows.samples_of(_objects(part, problems), part.path, problems, prompt_field)
+    return rows.samples_of(
+        _objects(part, problems), part.path, problems, prompt_field, group_field=group_field
+    )
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

@@ -22,10 +22,12 @@ def recognise(head: Head) -> bool:
     return any(found) and (named or found[0] or 2 * sum(found) >= len(found))
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the samples of a part of a file."""
     found, whole = read_objects(part, problems), part == Part(part.path)
-    return rows.samples_of(found, part.path, problems, prompt_field, whole)
+    return rows.samples_of(found, part.path, problems, prompt_field, whole, group_field)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

@@ -37,6 +37,7 @@ def samples(
     part: Part,
     problems: Problems,
     prompt_field: str | None = None,  # noqa: ARG001 - a log has no fields
+    group_field: str | None = None,  # noqa: ARG001
 ) -> Iterator[Sample]:
     """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
     named = rows.step_named(part.path)

@@ -30,6 +30,7 @@ def samples(
     part: Part,
     problems: Problems,
     prompt_field: str | None = None,  # noqa: ARG001 - text has no fields
+    group_field: str | None = None,  # noqa: ARG001
 ) -> Iterator[Sample]:
     """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
     step = rows.step_of(part.path)

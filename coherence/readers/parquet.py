@@ -51,15 +51,18 @@ def length(part: Part) -> int:
         return sum(metadata.row_group(number).num_rows for number in range(part.start, end))
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the samples of a table; the number of a row stands for its line.
 
     Raises:
         ValueError: the file is no Parquet, or pyarrow is missing.
     """
-    usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, "source"}
-    table = _rows(part, problems, usual | {prompt_field or "prompt"}, rows.TEXT)
-    return rows.samples_of(table, part.path, problems, prompt_field)
+    usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
+    asked = {prompt_field or "prompt", group_field or "source"}
+    table = _rows(part, problems, usual | asked, rows.TEXT)
+    return rows.samples_of(table, part.path, problems, prompt_field, group_field=group_field)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

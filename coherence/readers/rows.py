@@ -22,8 +22,10 @@ PROMPT = ("prompt", "input", "question", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
 TIME = ("time", "timestamp")
 RUN = ("run", "run_id", "run_name")
+GROUP = ("prompt_id", "prompt_idx", "prompt_index")
+"""Of samples that belong together, where no other key is named: those of one prompt."""
 
-_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, "source", "grad_norm")
+_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, "source", "grad_norm")
 
 _NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_= ]*(\d+)")
 _STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
@@ -41,6 +43,7 @@ def samples_of(
     problems: Problems,
     prompt_field: str | None = None,
     whole: bool = True,
+    group_field: str | None = None,
 ) -> Iterator[Sample]:
     """Yield the samples of rows and their lines, in the order of the file.
 
@@ -54,15 +57,16 @@ def samples_of(
         problems: takes the rows that could not be used.
         prompt_field: the name under which the prompt stands, where it is none of the usual.
         whole: whether the rows are those of the whole file.
+        group_field: the name under which the group stands, if samples are to be compared by groups.
     """
     name, named, with_steps, passed_over, found = file_name(path), step_named(path), False, 0, False
-    for line, row in _expanded(rows, TEXT, path, problems):
+    for line, row in _expanded(rows, TEXT, path, problems, (prompt_field, group_field)):
         if _is_loss_alone(row):
             passed_over = passed_over or line
             continue
         found = True
         try:
-            sample = to_sample(row, Origin(file=name, line=line), prompt_field)
+            sample = to_sample(row, Origin(file=name, line=line), prompt_field, group_field)
             if sample.step is None and named is not None:
                 sample = sample.model_copy(update={"step": named})
             elif with_steps:
@@ -83,7 +87,11 @@ def _is_loss_alone(row: Row) -> bool:
 
 
 def _expanded(
-    rows: Iterable[tuple[int, Row]], keys: tuple[str, ...], path: str, problems: Problems
+    rows: Iterable[tuple[int, Row]],
+    keys: tuple[str, ...],
+    path: str,
+    problems: Problems,
+    named: tuple[str | None, ...] = (),
 ) -> Iterator[tuple[int, Row]]:
     """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
     for line, row in rows:
@@ -91,7 +99,8 @@ def _expanded(
         if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
             yield line, row
             continue
-        columns = {key: row[key] for key in _READ if isinstance(row.get(key), list) and not is_chat(row[key])}
+        read = dict.fromkeys((*_READ, *filter(None, named)))
+        columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
         if len(set(map(len, columns.values()))) > 1:
             lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
             problems.add(path, line, f"columns of unequal length: {lengths}")
@@ -148,7 +157,9 @@ def _stem(path: str) -> str:
     return re.sub(r"\.[a-z]\w*$", "", bare_name(path))
 
 
-def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Sample:
+def to_sample(
+    row: Row, origin: Origin, prompt_field: str | None = None, group_field: str | None = None
+) -> Sample:
     """Return the sample that a row holds.
 
     Raises:
@@ -169,6 +180,7 @@ def to_sample(row: Row, origin: Origin, prompt_field: str | None = None) -> Samp
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, RUN)),
+        group=_name(first_of(row, GROUP if group_field is None else (group_field,))),
     )
 
 

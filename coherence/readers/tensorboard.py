@@ -58,13 +58,15 @@ def recognise(head: Head) -> bool:
     return ".tfevents." in storage.bare_name(head.path) or b"brain.Event:" in head.raw[:64]
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the texts, but for configurations and prompts; the number of a record stands for its line.
 
     Raises:
         ValueError: the file is none of events, or the package is missing.
     """
-    return rows.samples_of(_texts(part, problems), part.path, problems, prompt_field)
+    return rows.samples_of(_texts(part, problems), part.path, problems, prompt_field, group_field=group_field)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

@@ -38,13 +38,17 @@ def recognise(head: Head) -> bool:
     return head.raw.startswith(b"SQLite format 3\0")
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
     """Yield the texts of all runs, from tables, traces, Markdown and strings; their rows stand for lines.
 
     Raises:
         ValueError: the file is no database of trackio.
     """
-    return rows.samples_of(_texts(part.path, problems), part.path, problems, prompt_field)
+    return rows.samples_of(
+        _texts(part.path, problems), part.path, problems, prompt_field, group_field=group_field
+    )
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:

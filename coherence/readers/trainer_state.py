@@ -20,7 +20,12 @@ def recognise(head: Head) -> bool:
     return named or (head.text.lstrip().startswith("{") and '"log_history"' in head.text)
 
 
-def samples(part: Part, problems: Problems, prompt_field: str | None = None) -> Iterator[Sample]:  # noqa: ARG001
+def samples(
+    part: Part,  # noqa: ARG001 - there are none
+    problems: Problems,  # noqa: ARG001
+    prompt_field: str | None = None,  # noqa: ARG001
+    group_field: str | None = None,  # noqa: ARG001
+) -> Iterator[Sample]:
     """Yield nothing: a trainer state holds no samples."""
     return iter(())
 
