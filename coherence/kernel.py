@@ -29,7 +29,7 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("coherence.kernel needs numba: pip install 'coherence[fast]'") from error
 
-BATCH = 1 << 20
+BATCH = 1 << 17
 """Characters that are scored at a time, if one sample or group is not longer: it bounds memory."""
 
 LIMITS = kernel_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
@@ -85,38 +85,45 @@ def score_many(
     >>> columns.tokens.tolist(), columns.english.tolist()[1]
     ([7, 4], 0.0)
     """
-    if groups and (sum(groups) != len(texts) or min(groups) < 0):
+    if len(groups) and (sum(groups) != len(texts) or min(groups) < 0):
         raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")
-    answers = [
-        answer(text, prompt)
-        for text, prompt in zip(texts, repeat(None, len(texts)) if prompts is None else prompts, strict=True)
-    ]
-    words = _words(lexicon or Lexicon.load())
-    reference = _reference(profile or Profile.load())
-    ends = np.zeros(len(answers) + 1, np.int64)
-    np.cumsum(list(map(len, answers)), out=ends[1:])
-    group_ends = np.zeros(len(groups) + 1, np.int64)
-    np.cumsum(groups, out=group_ends[1:])
-    scores = np.empty((len(answers), 4))
-    lengths = np.empty((len(answers), 2), np.int64)
-    between = np.empty(len(groups))
-    units = group_ends if groups else np.arange(len(answers) + 1)
+    given = repeat(None, len(texts)) if prompts is None else prompts
+    answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
+    return _measured(answers, _words(lexicon or Lexicon.load()), profile or Profile.load(), _ends(groups))
+
+
+def _measured(
+    answers: list[str], words: kernel_loops.Words, profile: Profile, group_ends: npt.NDArray[np.int64]
+) -> Columns:
+    """Score the answers, a batch at a time; a batch holds whole groups."""
+    ends = _ends(list(map(len, answers)))
+    scores, lengths = np.empty((len(answers), 4)), np.empty((len(answers), 2), np.int64)
+    between = np.empty(len(group_ends) - 1)
+    units = group_ends if len(between) else np.arange(len(answers) + 1)
+    alphabet = np.zeros(sys.maxunicode + 1, np.int32)
+    reference = _reference(profile)
     for first, last in _batches(ends[units]):
         start, stop = units[first], units[last]
         kernel_loops.measure(
             _code_points("".join(answers[start:stop])),
             ends[start : stop + 1] - ends[start],
-            units[first : last + 1] - start if groups else np.array([0, stop - start]),
+            units[first : last + 1] - start,
             _folding(),
             words,
             reference,
             LIMITS,
+            alphabet,
             scores[start:stop],
             lengths[start:stop],
-            between[first:last] if groups else between,
+            between[first:last],
         )
     bigram, trigram, english, character = scores.T
     return Columns(bigram, trigram, english, character, lengths[:, 0], lengths[:, 1], between)
+
+
+def _ends(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return where things of these sizes end that follow each other, after a leading 0."""
+    return np.cumsum([0, *sizes], dtype=np.int64)
 
 
 def _batches(ends: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

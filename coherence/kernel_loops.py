@@ -5,8 +5,9 @@ triples of tokens and runs of four characters. The numbers are those of `coheren
 the same operations in the same order.
 
 All compiled code is in this file, with the constants it is compiled with, for numba notices a change of the
-file and of nothing else. The hottest loop holds no branch that the text decides, since a wrong guess costs
-more than the rest of it; loops take arrays out of their tuples first, since numba counts references to them.
+file and of nothing else. The hottest loops hold no branch that the text decides, since a wrong guess costs
+more than the rest of them. Loops take arrays out of their tuples first, since numba counts references to
+what they take, and the hot ones index by unsigned numbers, since signed ones may count from the end.
 Source: docs/scores.md, docs/performance.md.
 """
 
@@ -31,12 +32,12 @@ LETTER, JOINT, SPACE, ALPHABETIC, KNOWN, EXPANDS = (1 << bit for bit in range(24
 to several is `EXPANDS | their number << 16 | place of the first` among the expansions."""
 
 APOSTROPHE, CURLY_APOSTROPHE, HYPHEN, LETTER_S = map(ord, "'’-s")
-CODE_POINTS = 0x110000
 HASHED = 255
 """The lowest byte of a token's key if the key is a hash; else the key is the token and its length."""
 
 PRIME = 0x9E3779B97F4A7C15 - (1 << 64)
 OTHER_PRIME = 0xC2B2AE3D27D4EB4F - (1 << 64)
+LOW_HALF = (1 << 32) - 1
 FIRST_BITS = 15  # a table of 32,768 slots, the largest to begin with: it stays near the processor
 
 
@@ -141,7 +142,7 @@ def inner(function: Code) -> Code:
 
 
 @inner
-def _scratch(room: int) -> Scratch:
+def _scratch(room: int, alphabet: Int32s) -> Scratch:
     return Scratch(
         np.empty(room + 2, np.int32),
         Tokens(
@@ -158,7 +159,7 @@ def _scratch(room: int) -> Scratch:
         ),
         np.empty(room, np.int64),
         np.zeros(room + 2, np.int64),
-        np.zeros(CODE_POINTS, np.int32),
+        alphabet,
         _table(room),
     )
 
@@ -198,7 +199,7 @@ def _fold(raw: UInt32s, begin: int, end: int, folding: Folding, folded: Int32s) 
                 union |= expansions[place]
                 used += 1
         else:
-            folded[used] = entry
+            folded[np.uint64(used)] = entry
             union |= entry
             used += 1
     folded[used] = folded[used + 1] = SPACE
@@ -245,15 +246,17 @@ def _tokenize(folded: Int32s, length: int, limits: Limits, tokens: Tokens) -> in
         widest = character & CODE
         if character & LETTER:
             # The loop of `_key`, in the one place where it counts.
-            while folded[at] & LETTER or (folded[at] & JOINT and folded[at + 1] & LETTER):
-                packed = packed << 8 | (folded[at] & 255)
-                widest |= folded[at] & CODE
+            character = folded[np.uint64(at)]
+            while character & LETTER or (character & JOINT and folded[np.uint64(at + 1)] & LETTER):
+                packed = packed << 8 | (character & 255)
+                widest |= character
                 at += 1
+                character = folded[np.uint64(at)]
         size = at - start
         if size > limits.longest_word:
             number = _cut(folded, start, at, number, limits, tokens)
         else:
-            short = size < 8 and widest < 256
+            short = size < 8 and widest & CODE < 256
             keys[number] = packed << 8 | size if short else _hash(folded, start, size) | HASHED
             starts[number], sizes[number] = start, size
             number += 1
@@ -286,7 +289,8 @@ def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, tabl
     taken[: 1 << bits] = 0
     shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
     distinct, most = 0, 1 << bits >> 1
-    for at in range(number):
+    for place in range(number):
+        at = np.uint64(place)
         key = keys[at]
         slot = np.uint64(key * PRIME) >> shift
         while taken[slot]:
@@ -298,7 +302,8 @@ def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, tabl
                 break
             slot = (slot + np.uint64(1)) & mask
         # The next number is prepared for whatever came, and used up if it is new.
-        firsts[distinct], kind_keys[distinct], counts[distinct] = at, key, 0
+        unused = np.uint64(distinct)
+        firsts[unused], kind_keys[unused], counts[unused] = place, key, 0
         new = taken[slot] == 0
         distinct += new
         if distinct > most:
@@ -306,7 +311,7 @@ def _try_numbers(folded: Int32s, number: int, tokens: Tokens, kinds: Kinds, tabl
         token = distinct - 1 if new else np.int64(taken[slot]) - 1
         held[slot], taken[slot] = key, token + 1
         ids[at] = token
-        counts[token] += 1
+        counts[np.uint64(token)] += 1
     return distinct
 
 
@@ -372,9 +377,14 @@ def _mark(distinct: int, words: Words, folded: Int32s, tokens: Tokens, kinds: Ki
     starts, sizes = tokens.starts, tokens.sizes
     firsts, kind_keys, marks = kinds.firsts, kinds.keys, kinds.marks
     keys, places, listed = words.keys, words.places, words.codes
+    mask = keys.size - 1
+    # The list is too large for the caches: all first slots are asked for before one is waited for.
+    for token in range(distinct):
+        marks[token] = keys[(kind_keys[token] * PRIME >> 32) & mask] == kind_keys[token]
     for token in range(distinct):
         start, size, key = starts[firsts[token]], sizes[firsts[token]], kind_keys[token]
-        known = _listed(keys, places, listed, folded, start, size, key)
+        known = marks[token] != 0 and key & HASHED != HASHED
+        known = known or _listed(keys, places, listed, folded, start, size, key)
         if not known and size > 2:
             joint = 0
             for at in range(start, start + size):
@@ -446,6 +456,31 @@ def _round_of_fours(
 
 
 @inner
+def _round_of_narrow_fours(
+    folded: Int32s, length: int, table: Table, bits: int, keys: Int64s, reached: Int64s
+) -> int:
+    """Do the same for characters of 8 bits: a key and its count are one number, which takes two thirds."""
+    entries = table.keys
+    entries[: 1 << bits] = 0
+    shift, waiting = np.uint64(64 - bits), np.uint64(0)
+    key = np.int64(0)
+    for at in range(3):
+        key = key << 8 | (folded[at] & 0xFF)
+    for at in range(3, length):
+        key = (key << 8 | (folded[at] & 0xFF)) & LOW_HALF
+        slot = np.uint64(key * PRIME) >> shift
+        entry = entries[slot]
+        count = (entry & LOW_HALF) + 1
+        other = -np.int64((entry != 0) & ((entry >> 32) & LOW_HALF != key))
+        settled = key << 32 | count
+        entries[slot] = settled ^ ((settled ^ entry) & other)
+        reached[np.uint64(count & ~other)] += 1
+        keys[waiting] = key
+        waiting -= np.uint64(other)
+    return int(waiting)
+
+
+@inner
 def _count(keys: Int64s, number: int, table: Table, bits: int, reached: Int64s) -> None:
     """Count the first `number` of `keys` into `reached`.
 
@@ -488,7 +523,10 @@ def _count_fours(length: int, union: int, scratch: Scratch) -> None:
         _count_keys(keys, length - 3, table, reached)
         return
     bits = _bits_for(length, FIRST_BITS)
-    waiting = _round_of_fours(folded, length, table, bits, keys, reached)
+    if union >> 8:
+        waiting = _round_of_fours(folded, length, table, bits, keys, reached)
+    else:
+        waiting = _round_of_narrow_fours(folded, length, table, bits, keys, reached)
     _count(keys, waiting, table, _bits_for(waiting, bits + 3), reached)
 
 
@@ -644,6 +682,7 @@ def measure(
     words: Words,
     reference: Reference,
     limits: Limits,
+    alphabet: Int32s,
     scores: Floats,
     lengths: Int64s,
     between: Floats,
@@ -658,6 +697,7 @@ def measure(
         words: the word list.
         reference: the profile.
         limits: the lengths to decide by.
+        alphabet: a zero for each code point; where no text needs it, it is not touched.
         scores: gets the four scores of each sample, NaN for none.
         lengths: gets its tokens and characters.
         between: gets the diversity between the samples of each group, NaN for none; empty if nobody asks.
@@ -665,13 +705,13 @@ def measure(
     longest = 0
     for sample in range(ends.size - 1):
         longest = max(longest, ends[sample + 1] - ends[sample])
-    scratch, union = _scratch(longest + 1), np.empty(0, np.int64)
+    scratch, union = _scratch(longest + 1, alphabet), np.empty(0, np.int64)
     for group in range(group_ends.size - 1):
         used = distinct = held = 0
         for sample in range(group_ends[group], group_ends[group + 1]):
             length, characters = _fold(raw, ends[sample], ends[sample + 1], folding, scratch.folded)
             while length < 0:
-                scratch = _scratch(2 * scratch.folded.size)
+                scratch = _scratch(2 * scratch.folded.size, alphabet)
                 length, characters = _fold(raw, ends[sample], ends[sample + 1], folding, scratch.folded)
             number, pairs = _score(length, characters, words, reference, limits, scratch, scores[sample])
             lengths[sample, 0], lengths[sample, 1] = number, length
