@@ -21,9 +21,8 @@ def serve(options: Namespace) -> int:
     screen = console()
     with Server(folder, options.host, options.port) as server:
         host, port = str(server.server_address[0]), server.server_address[1]
-        screen.print(
-            Text(f"http://{f'[{host}]' if ':' in host else host}:{port}/ shows {printable(str(folder))}")
-        )
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        screen.print(Text(f"{address} shows {printable(str(folder))}"), soft_wrap=True)
         if not is_loopback(options.host):
             screen.print(
                 Text(

@@ -195,13 +195,18 @@ class Fold:
         if diversity is not None:
             found = StepDiversity(step=step, samples=len(self._at_step), diversity=round(diversity, 2))
             self._between.add(found, diversity, next(self._numbers))
-        counted = [each.low for each in self._at_step if each.counts]
-        smma, best = self._loss.smma, self._counts.best
-        fine = bool(counted) and not any(counted) and self._halt is None
-        if fine and (best is None or (smma is not None and smma < best[0])):
-            self._counts = self._counts._replace(best=(math.inf if smma is None else smma, step))
+        self._counts = self._counts._replace(best=self._best())
         self._history.append((step, self._counts))
         self._at_step = []
+
+    def _best(self) -> tuple[float, int] | None:
+        """Return the lowest SMMA among the steps whose samples are fine, before a halt, and its step."""
+        counted, best = [each for each in self._at_step if each.counts], self._counts.best
+        if not counted or any(each.low for each in counted) or self._halt is not None:
+            return best
+        step, smma = counted[0].step, counted[0].smma
+        found = math.inf if smma is None else smma, step
+        return found if best is None or smma is None or found < best else best
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
         """Return what came after a number that was told before, and what of it is not settled yet."""
@@ -228,8 +233,11 @@ class Fold:
             status: of the run; none where it has not been written yet.
         """
         seen, gate = self._counts, status.gate if status else None
-        found = status.diagnosis if status else DiagnosisRecord.of(diagnose(self._loss.trend, "too short"))
-        (last, at), halt = self._last, self._halt if gate and gate.halted else None
+        diagnosis = (
+            status.diagnosis if status else DiagnosisRecord.of(diagnose(self._loss.trend, "too short"))
+        )
+        best, (last, at) = self._best(), self._last
+        halt = self._halt if gate and gate.halted else None
         return Report(
             halt=gate.halted if gate else False,
             halt_step=halt[0] if halt else None,
@@ -241,9 +249,9 @@ class Fold:
             low=seen.low,
             too_short=seen.too_short,
             fine_after_halt=seen.fine_after_halt,
-            diagnosis=found,
+            diagnosis=diagnosis,
             loss=self._loss_record(status) if self._rows else None,
-            resume_from=seen.best[1] if seen.best else None,
+            resume_from=best[1] if best else None,
             wasted_steps=last - halt[0] if halt else 0,
             wasted_seconds=round(at - halt[1], 3) if halt else None,
             restarts=tuple(self.restarts),

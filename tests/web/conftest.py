@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,12 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Serve a folder until the end of the test."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         yield lambda folder, *options: stack.enter_context(serving(folder, "--port", "0", *options))
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """The address at which the fixture runs are served."""
+    with serving(FIXTURES, "--port", "0") as address:
+        yield address
