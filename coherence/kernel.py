@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import repeat
 from math import log
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import regex
 
+from coherence.columns import Columns
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
 from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
@@ -35,28 +35,6 @@ BATCH = 1 << 17
 LIMITS = kernel_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
 
 _words_of: WeakKeyDictionary[Lexicon, kernel_loops.Words] = WeakKeyDictionary()
-
-
-class Columns(NamedTuple):
-    """The scores of many samples, NaN where `coherence.score` has None.
-
-    Attributes:
-        bigram: diversity of pairs of neighbouring tokens, 0 to 100.
-        trigram: diversity of triples of neighbouring tokens, 0 to 100.
-        english: English words, present and varied, 0 to 100.
-        character: diversity of runs of four characters, 0 to 100.
-        tokens: length of each sample in tokens.
-        characters: length of each sample in characters.
-        between: diversity between the samples of each group, 0 to 100, NaN where fewer than two count.
-    """
-
-    bigram: npt.NDArray[np.float64]
-    trigram: npt.NDArray[np.float64]
-    english: npt.NDArray[np.float64]
-    character: npt.NDArray[np.float64]
-    tokens: npt.NDArray[np.int64]
-    characters: npt.NDArray[np.int64]
-    between: npt.NDArray[np.float64]
 
 
 def score_many(

@@ -21,7 +21,8 @@ from coherence.text import clean, tokenize
 
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
 from coherence import kernel
-from coherence.kernel import Columns, score_many
+from coherence.columns import Columns
+from coherence.kernel import score_many
 
 RUNS = Path(__file__).parent.parent / "fixtures/runs"
 FIXTURES = [
