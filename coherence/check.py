@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from coherence import compare
-from coherence.compare import FEWEST, Change, Flags, Floats, Strata
+from coherence.compare import FEWEST, Change, Design, Floats
 from coherence.measured import Measured
 from coherence.readers.lines import Problems
 from coherence.records import FourScores, Origin, Problem
@@ -132,8 +132,7 @@ class _Table(NamedTuple):
 
     names: Sequence[str]
     values: Floats
-    now: Flags
-    strata: Strata
+    design: Design
 
 
 def check(
@@ -199,13 +198,14 @@ def _verdict(
 def _tables(before: Snapshot, now: Snapshot) -> tuple[str | None, list[_Table], list[str]]:
     """Return what is held fixed, what is compared, and what is to be said of it."""
     drawn = before.to_drawn(), now.to_drawn()
-    by, strata, notes = _hold_fixed(*drawn, before.made.group_by)
-    tables = [_table((*SCALES, *SHARES), [_columns(side) for side in drawn], strata)]
+    by, notes = _hold_fixed(*drawn, before.made.group_by)
+    columns = np.concatenate([_columns(side) for side in drawn])
+    tables = [_Table((*SCALES, *SHARES), columns, _design(*drawn, by))]
     pairs = before.to_pairs(), now.to_pairs()
     if all(len(side.diversity) for side in pairs):
         if pairs[0].by == pairs[1].by:
-            columns = [side.diversity[:, None] for side in pairs]
-            tables.append(_table((BETWEEN,), columns, _strata_of(*pairs, by) if by else None))
+            column = np.concatenate([side.diversity for side in pairs])[:, None]
+            tables.append(_Table((BETWEEN,), column, _design(*pairs, by)))
         else:
             notes.append(
                 f"between samples: not compared; the pairs of the snapshot are of one {pairs[0].by}, "
@@ -214,24 +214,38 @@ def _tables(before: Snapshot, now: Snapshot) -> tuple[str | None, list[_Table], 
     return by, tables, notes
 
 
-def _hold_fixed(
-    before: Drawn, now: Drawn, group_by: str | None
-) -> tuple[str | None, tuple[Strata, Strata] | None, list[str]]:
+def _hold_fixed(before: Drawn, now: Drawn, group_by: str | None) -> tuple[str | None, list[str]]:
+    """Return what both sides share enough of to hold it fixed, and what to say of the rest."""
     names = [group_by] if group_by else ["prompt", "source"]
     for by in names:
-        strata = _strata_of(before, now, by)
-        if strata is not None:
-            left = [int(np.count_nonzero(side < 0)) for side in strata]
-            note = f"left out: {left[0]} samples before and {left[1]} now of a {by} that the other side lacks"
-            return by, strata, [note] if any(left) else []
+        keys = _keys(before, by), _keys(now, by)
+        if any(map(any, keys)) and compare.shared_strata(*keys) is not None:
+            shared = set(keys[0]).intersection(keys[1])
+            rest = [sum(name not in shared for name in side) for side in keys]
+            said = f"{rest[0]} samples before and {rest[1]} now are of a {by} that the other side lacks"
+            return by, [said] if any(rest) else []
     known = [by for by in names if any(_keys(before, by)) and any(_keys(now, by))]
-    note = "the {} of the two sides differ: differences between them count as the model's"
-    return None, None, [note.format(f"{by}s") for by in known[:1]]
+    return None, [f"the {by}s of the two sides differ, so none is held fixed" for by in known[:1]]
 
 
-def _strata_of(before: Drawn | Pairs, now: Drawn | Pairs, by: str) -> tuple[Strata, Strata] | None:
-    keys = _keys(before, by), _keys(now, by)
-    return compare.shared_strata(*keys) if all(any(side) for side in keys) else None
+def _design(before: Drawn | Pairs, now: Drawn | Pairs, by: str | None) -> Design:
+    """Return which samples may change sides: those of one stratum.
+
+    Samples of a prompt that is not held fixed are drawn together, and change sides together.
+    """
+    design = Design.plain(len(before.prompts), len(now.prompts))
+    keys = (_keys(before, by), _keys(now, by)) if by else ([], [])
+    strata = compare.shared_strata(*keys)
+    if strata is not None:
+        design = design._replace(strata=np.concatenate(strata))
+    shared = set(before.prompts).intersection(now.prompts) if by == "prompt" else set()
+    numbers: dict[tuple[object, ...], int] = {}
+    rows = zip([*before.prompts, *now.prompts], design.now.tolist(), design.strata.tolist(), strict=True)
+    units = [
+        numbers.setdefault((place,) if not row[0] or row[0] in shared else row, len(numbers))
+        for place, row in enumerate(rows)
+    ]
+    return design._replace(units=np.array(units, np.int64))
 
 
 def _keys(side: Drawn | Pairs, by: str) -> Sequence[str]:
@@ -245,14 +259,6 @@ def _columns(drawn: Drawn) -> Floats:
     return np.column_stack([scores, -100.0 * (states == LOW), -100.0 * (states == SHORT)])
 
 
-def _table(names: Sequence[str], sides: Sequence[Floats], strata: tuple[Strata, Strata] | None) -> _Table:
-    values = np.concatenate(sides)
-    now = np.arange(len(values)) >= len(sides[0])
-    numbers = np.zeros(len(values), np.int64) if strata is None else np.concatenate(strata)
-    kept = numbers >= 0
-    return _Table(names, values[kept], now[kept], numbers[kept])
-
-
 class _Found(NamedTuple):
     """What was found out about one column, before it is corrected for there being several."""
 
@@ -264,9 +270,9 @@ class _Found(NamedTuple):
 def _compared(tables: Sequence[_Table], limits: Limits) -> list[Comparison]:
     found = []
     for table in tables:
-        p_values = compare.fall_p_values(table.values, table.now, table.strata, limits.level)
+        p_values = compare.fall_p_values(table.values, table.design, limits.level)
         for name, column, p in zip(table.names, table.values.T, p_values.tolist(), strict=True):
-            change = compare.measure_change(column, table.now, table.strata)
+            change = compare.measure_change(column, table.design)
             if change is not None:
                 found.append(_Found(name, change, p))
     adjusted = compare.holm([each.p for each in found])

@@ -54,76 +54,104 @@ class Change(NamedTuple):
         return 2 / (1 / self.size_before + 1 / self.size_now)
 
 
+class Design(NamedTuple):
+    """Which samples may change sides: an entry each.
+
+    Attributes:
+        now: whether it is of the side that is judged.
+        strata: the number of its stratum, from 0; samples change places only within one.
+        units: the number of what it changes places with as a whole, from 0, within one stratum and side.
+    """
+
+    now: Flags
+    strata: Strata
+    units: Strata
+
+    @classmethod
+    def plain(cls, before: int, now: int) -> "Design":
+        """Return the design in which every sample may take the place of every other."""
+        size = before + now
+        return cls(np.arange(size) >= before, np.zeros(size, np.int64), np.arange(size))
+
+    def only(self, kept: Flags) -> "Design":
+        """Return the design of some of the samples, numbered anew."""
+        strata, units = (np.unique(column[kept], return_inverse=True)[1] for column in self[1:])
+        return Design(self.now[kept], strata, units)
+
+
 def shared_strata(before: Sequence[str], now: Sequence[str]) -> tuple[Strata, Strata] | None:
-    """Number the strata that both sides have; -1 where a sample is of another one.
+    """Number the strata that both sides have; all others are one more, the last.
 
     None if less than half of a side is of a stratum that the other side has too: there is nothing to hold
     fixed then.
 
     >>> before, now = shared_strata(["a", "a", "b"], ["b", "c", "a"])
     >>> before.tolist(), now.tolist()
-    ([0, 0, 1], [1, -1, 0])
+    ([0, 0, 1], [1, 2, 0])
     >>> shared_strata(["a", "b"], ["c", "d"]) is None
     True
     """
     numbers = {name: number for number, name in enumerate(sorted(set(before).intersection(now)))}
-    found = [np.array([numbers.get(name, -1) for name in side], np.int64) for side in (before, now)]
-    if not numbers or any(2 * np.count_nonzero(side >= 0) < len(side) for side in found):
+    rest = len(numbers)
+    found = [np.array([numbers.get(name, rest) for name in side], np.int64) for side in (before, now)]
+    if not numbers or any(2 * np.count_nonzero(side < rest) < len(side) for side in found):
         return None
     return found[0], found[1]
 
 
-def measure_change(values: Floats, now: Flags, strata: Strata) -> Change | None:
+def measure_change(values: Floats, design: Design) -> Change | None:
     """Return how the mean of one column differs; None if no stratum has a value on both sides.
 
     A stratum with `n0` values before and `n1` now weighs `n0 * n1 / (n0 + n1)`, which makes the standard
-    error least; it is taken from the values around the means of their strata, less the change itself.
+    error least; it is that of dealing the units out anew, once the change itself is taken out.
 
-    Args:
-        values: of both sides.
-        now: which of them are of the side that is judged.
-        strata: the stratum of each, from 0.
-
-    >>> sides = np.array([False, False, True, True])
-    >>> found = measure_change(np.array([1.0, 3, 2, 4]), sides, np.zeros(4, np.int64))
+    >>> found = measure_change(np.array([1.0, 3, 2, 4]), Design.plain(2, 2))
     >>> found.before, found.now, found.size, round(found.error, 2)
     (2.0, 3.0, 2.0, 1.41)
     """
     there = ~np.isnan(values)
-    values, now, strata = values[there], now[there], strata[there]
-    counts = _by_stratum(now, strata)
-    kept = (counts.min(axis=0) > 0)[strata]
+    values, design = values[there], design.only(there)
+    kept = (_by_stratum(design).min(axis=0) > 0)[design.strata]
     if not kept.any():
         return None
-    values, now = values[kept], now[kept]
-    strata = np.unique(strata[kept], return_inverse=True)[1]
-    counts = _by_stratum(now, strata)
+    values, design = values[kept], design.only(kept)
+    counts = _by_stratum(design)
     weights = counts.prod(axis=0) / counts.sum(axis=0)
-    before_mean, now_mean = (_by_stratum(now, strata, values) / counts @ weights / weights.sum()).tolist()
-    error = _error(values - (now_mean - before_mean) * now, strata, weights)
+    before, now = (_by_stratum(design, values) / counts @ weights / weights.sum()).tolist()
+    units = _units(design)
+    dealt = _by_stratum(units)
+    error = _error(values - (now - before) * design.now, design, dealt) / float(weights.sum())
     size_before, size_now = counts.sum(axis=1).tolist()
-    return Change(before_mean, now_mean, error, int(size_before), int(size_now), _least(counts))
+    return Change(before, now, error, int(size_before), int(size_now), _least(dealt))
 
 
-def _by_stratum(now: Flags, strata: Strata, values: Floats | None = None) -> Floats:
+def _by_stratum(design: Design, values: Floats | None = None) -> Floats:
     """Return of each side how many values each stratum has, or what they sum up to."""
-    size = int(strata.max(initial=0)) + 1
-    one = np.ones(len(now)) if values is None else values
-    return np.array([np.bincount(strata, one * (now == side), size) for side in (False, True)])
+    size = int(design.strata.max(initial=0)) + 1
+    one = np.ones(len(design.now)) if values is None else values
+    return np.array([np.bincount(design.strata, one * (design.now == side), size) for side in (False, True)])
 
 
-def _error(values: Floats, strata: Strata, weights: Floats) -> float:
-    sizes = np.bincount(strata)
-    means = np.bincount(strata, values) / sizes
-    variances = np.bincount(strata, (values - means[strata]) ** 2) / (sizes - 1)
-    spare = len(values) - len(sizes) - 1  # a mean for each stratum and the change were fitted
+def _units(design: Design) -> Design:
+    """Return the design of the units themselves."""
+    first = np.unique(design.units, return_index=True)[1]
+    return Design(design.now[first], design.strata[first], np.arange(len(first)))
+
+
+def _error(values: Floats, design: Design, dealt: Floats) -> float:
+    """Return the standard deviation of the sum over one side when the units are dealt out anew."""
+    sums = np.bincount(design.units, _centred(values[:, None], design.strata)[:, 0])
+    squares = np.bincount(_units(design).strata, sums**2)
+    sizes = dealt.sum(axis=0)
+    spare = len(sums) - len(sizes) - 1  # a mean for each stratum and the change were fitted
     if spare < 1:
         return math.inf
-    return math.sqrt(weights @ variances * (spare + 1) / spare) / float(weights.sum())
+    variance = float((dealt.prod(axis=0) / (sizes * np.maximum(sizes - 1, 1)) * squares).sum())
+    return math.sqrt(variance * (spare + 1) / spare)
 
 
 def _least(counts: Floats) -> float:
-    """Return one over the number of ways to deal out the values, or what 9,999 permutations allow."""
+    """Return one over the number of ways to deal out the units, or what 9,999 permutations allow."""
     ways = sum(_log_ways(int(before), int(now)) for before, now in counts.T)
     return max(math.exp(-ways), 1 / (PERMUTATIONS + 1))
 
@@ -132,29 +160,30 @@ def _log_ways(before: int, now: int) -> float:
     return math.lgamma(before + now + 1) - math.lgamma(before + 1) - math.lgamma(now + 1)
 
 
-def fall_p_values(values: Floats, now: Flags, strata: Strata, level: float = 0.01) -> Floats:
+def fall_p_values(values: Floats, design: Design, level: float = 0.01) -> Floats:
     """Return for each column how probable so large a fall would be if the two sides did not differ.
 
-    The samples of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or fewer if all
+    The units of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or fewer if all
     p-values lie far above the level by then. `p = (1 + as large falls) / (1 + permutations)`. The same for
     any order of the samples, and every time.
 
     Args:
         values: of both sides, a row each.
-        now: which rows are of the side that is judged.
-        strata: the stratum of each row, from 0.
+        design: which rows may change sides.
         level: above which no p-value matters.
 
     >>> column = np.array([[50.0], [51], [52], [53], [10], [11], [12], [13]])
-    >>> p = fall_p_values(column, np.arange(8) > 3, np.zeros(8, np.int64))
+    >>> p = fall_p_values(column, Design.plain(4, 4))
     >>> bool(abs(p[0] - 1 / 70) < 0.005)
     True
     """
-    order = np.lexsort((*values.T, strata))
-    values, now, strata = values[order], now[order], strata[order]
-    centred = _centred(values, strata)
+    centred = _centred(values, design.strata)
+    sums = np.array([np.bincount(design.units, column) for column in centred.T]).T.round(9)
+    now, strata, _ = _units(design)
+    order = np.lexsort((*sums.T, strata))
+    sums, now, strata = sums[order], now[order], strata[order]
     # What counts as equal: another order of adding up is no smaller fall.
-    bound = now @ centred + 1e-9 * np.abs(centred).sum(axis=0)
+    bound = now @ sums + 1e-9 * (1 + np.abs(sums).sum(axis=0))
     random, dealt = np.random.default_rng(SEED), _dealt(now, strata)
     ends = np.flatnonzero(np.diff(strata)) + 1
     as_large, done = np.zeros(values.shape[1]), 0
@@ -162,7 +191,7 @@ def fall_p_values(values: Floats, now: Flags, strata: Strata, level: float = 0.0
         sides = np.tile(dealt, (min(BLOCK, PERMUTATIONS - done), 1))
         for stratum in np.split(sides, ends, axis=1):
             random.permuted(stratum, axis=1, out=stratum)
-        as_large += np.count_nonzero(sides @ centred <= bound, axis=0)
+        as_large += np.count_nonzero(sides @ sums <= bound, axis=0)
         done += len(sides)
         expected = level * done
         if np.all(as_large > expected + SURE * math.sqrt(expected)):
@@ -183,7 +212,7 @@ def _centred(values: Floats, strata: Strata) -> Floats:
 
 
 def _dealt(now: Flags, strata: Strata) -> Floats:
-    """Return 1 for the first places of each stratum, as many as it has samples now; strata are in order."""
+    """Return 1 for the first places of each stratum, as many as it has units now; strata are in order."""
     starts = np.searchsorted(strata, strata)
     return (np.arange(len(strata)) - starts < np.bincount(strata, now)[strata]).astype(np.float64)
 

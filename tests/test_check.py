@@ -178,17 +178,31 @@ def test_sources_are_held_fixed_where_there_are_no_prompts() -> None:
     assert checked(*both).by == "source"
 
 
-def test_a_prompt_of_one_side_alone_is_left_out_and_told() -> None:
+def test_prompts_of_one_side_alone_are_told_and_not_left_out() -> None:
     before = samples(60, prompt="a") + samples(20, prompt="b")
-    found = checked(before, samples(60, seed="now", prompt="a") + samples(9, seed="now", prompt="c"))
-    assert "left out: 20 samples before and 9 now of a prompt that the other side lacks" in found.notes
-    assert {each.size_now for each in found.comparisons if each.name == "low"} == {60}
+    new = [sample(LOOP, n, prompt=f"c{n}") for n in range(4)]
+    found = checked(before, samples(60, seed="now", prompt="a") + new)
+    assert found.by == "prompt"
+    assert "20 samples before and 4 now are of a prompt that the other side lacks" in found.notes
+    assert {each.size_now for each in found.comparisons if each.name == "low"} == {64}
 
 
-def test_prompts_that_differ_altogether_are_told() -> None:
-    found = checked(samples(40, prompt="a"), samples(40, seed="now", prompt="b"))
+def test_loops_under_prompts_that_are_drawn_anew_each_time_are_seen() -> None:
+    before = [sample(fine(n), n, prompt=f"p{n}") for n in range(100)]
+    fine_now = [sample(fine(("now", n)), n, prompt=f"p{n}") for n in range(80)]
+    loops = [sample(LOOP, n, prompt=f"q{n}") for n in range(20)]
+    mixed = [each for n in range(20) for each in (*fine_now[4 * n : 4 * n + 4], loops[n])]
+    assert checked(before, mixed).verdict == "fail"
+
+
+def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None:
+    def asked(prompts: str, bad: int) -> list[Sample]:
+        return [each for name in prompts for each in samples(40, bad=bad, seed=name, prompt=name)]
+
+    found = checked(asked("abc", 0), asked("def", 8))
     assert found.by is None
-    assert any("prompts of the two sides differ" in note for note in found.notes)
+    assert "the prompts of the two sides differ, so none is held fixed" in found.notes
+    assert not found.of("fail", "pass")
 
 
 def test_pairs_are_of_one_prompt_or_where_no_prompt_has_two_of_one_step() -> None:

@@ -13,6 +13,7 @@ from coherence.compare import (
     FEWEST,
     PERMUTATIONS,
     Change,
+    Design,
     fall_p_values,
     holm,
     interval,
@@ -34,17 +35,20 @@ def one(size: int) -> NDArray[np.int64]:
     return np.zeros(size, np.int64)
 
 
+def design(now: NDArray[np.bool_], strata: NDArray[np.int64]) -> Design:
+    return Design(now, strata, np.arange(len(now)))
+
+
 def p_value(before: list[float], now: list[float], strata: NDArray[np.int64] | None = None) -> float:
     values = np.array([*before, *now], np.float64)[:, None]
-    found = fall_p_values(
-        values, sides(len(before), len(now)), one(len(values)) if strata is None else strata
-    )
+    strata = one(len(values)) if strata is None else strata
+    found = fall_p_values(values, design(sides(len(before), len(now)), strata))
     return float(found[0])
 
 
 def change(before: list[float], now: list[float]) -> Change:
     values = np.array([*before, *now], np.float64)
-    found = measure_change(values, sides(len(before), len(now)), one(len(values)))
+    found = measure_change(values, Design.plain(len(before), len(now)))
     assert found is not None
     return found
 
@@ -79,7 +83,7 @@ def test_the_level_is_kept_where_the_sides_do_not_differ() -> None:
         strata = random.integers(0, 6, 80)
         values = np.minimum(100, random.normal(95 - 6 * strata, 15, 80).clip(0))
         now = sides(40, 40)
-        false += bool(fall_p_values(values[:, None], now, strata)[0] <= level)
+        false += bool(fall_p_values(values[:, None], design(now, strata))[0] <= level)
     # Beyond four standard deviations of a binomial only a broken test lies.
     assert false <= trials * level + 4 * math.sqrt(trials * level * (1 - level))
     assert false >= trials * level - 4 * math.sqrt(trials * level * (1 - level))
@@ -91,17 +95,17 @@ def test_prompts_that_are_held_fixed_hide_nothing_that_the_model_did() -> None:
     noise = np.random.default_rng(3).normal(0, 2, 80)
     now = sides(40, 40)
     values = (difficulty + noise - 5 * now)[:, None]
-    assert fall_p_values(values, now, strata)[0] < 0.001
-    assert fall_p_values(values, now, one(80))[0] > 0.05
+    assert fall_p_values(values, design(now, strata))[0] < 0.001
+    assert fall_p_values(values, design(now, one(80)))[0] > 0.05
 
 
 def test_a_shift_of_the_prompts_is_no_fall_where_prompts_are_held_fixed() -> None:
     strata = np.array([0] * 30 + [1] * 10 + [0] * 10 + [1] * 30)  # easy ones before, hard ones now
     values = np.where(strata == 0, 90.0, 40.0) + np.random.default_rng(4).normal(0, 3, 80)
     now = sides(40, 40)
-    assert fall_p_values(values[:, None], now, one(80))[0] < 0.001
-    assert fall_p_values(values[:, None], now, strata)[0] > 0.05
-    found = measure_change(values, now, strata)
+    assert fall_p_values(values[:, None], design(now, one(80)))[0] < 0.001
+    assert fall_p_values(values[:, None], design(now, strata))[0] > 0.05
+    found = measure_change(values, design(now, strata))
     assert found is not None
     assert abs(found.now - found.before) < 3
 
@@ -109,8 +113,8 @@ def test_a_shift_of_the_prompts_is_no_fall_where_prompts_are_held_fixed() -> Non
 def test_one_sample_of_each_prompt_a_side_is_a_test_of_pairs() -> None:
     strata = np.tile(np.arange(20), 2)
     values = np.tile(np.linspace(0, 90, 20), 2) - sides(20, 20) * 1.0
-    assert fall_p_values(values[:, None], sides(20, 20), strata)[0] == 1 / (PERMUTATIONS + 1)
-    found = measure_change(values, sides(20, 20), strata)
+    assert fall_p_values(values[:, None], design(sides(20, 20), strata))[0] == 1 / (PERMUTATIONS + 1)
+    found = measure_change(values, design(sides(20, 20), strata))
     assert found is not None
     assert found.now - found.before == pytest.approx(-1)
     assert found.error == pytest.approx(0, abs=1e-9)
@@ -126,18 +130,18 @@ def test_neither_order_nor_repetition_changes_anything(before: Floats, now: Floa
     strata = np.arange(len(values)) % 3
     order = np.arange(len(values))
     random.shuffle(order)  # type: ignore[attr-defined]
-    first = fall_p_values(values, mask, strata)
-    assert first == fall_p_values(values, mask, strata)
-    assert first == fall_p_values(values[order], mask[order], strata[order])
+    first = fall_p_values(values, design(mask, strata))
+    assert first == fall_p_values(values, design(mask, strata))
+    assert first == fall_p_values(values[order], design(mask[order], strata[order]))
 
 
 @given(values_of, values_of, st.integers(1, 5))
 def test_whatever_is_compared_the_numbers_are_numbers(before: Floats, now: Floats, several: int) -> None:
     values = np.array([*before, *now], np.float64)
     mask, strata = sides(len(before), len(now)), np.arange(len(values)) % several
-    p = fall_p_values(values[:, None], mask, strata)[0]
+    p = fall_p_values(values[:, None], design(mask, strata))[0]
     assert 0 < p <= 1
-    found = measure_change(values, mask, strata)
+    found = measure_change(values, design(mask, strata))
     if found is not None:
         assert 0 <= found.before <= 100.0001
         assert 0 <= found.now <= 100.0001
@@ -148,8 +152,40 @@ def test_whatever_is_compared_the_numbers_are_numbers(before: Floats, now: Float
 
 def test_without_a_value_on_both_sides_there_is_nothing_to_compare() -> None:
     values = np.array([1.0, 2.0, math.nan, math.nan])
-    assert measure_change(values, sides(2, 2), one(4)) is None
-    assert measure_change(np.array([1.0, 2.0]), sides(1, 1), np.array([0, 1])) is None
+    assert measure_change(values, Design.plain(2, 2)) is None
+    assert measure_change(np.array([1.0, 2.0]), design(sides(1, 1), np.array([0, 1]))) is None
+
+
+def test_the_level_is_kept_where_prompts_are_drawn_anew_and_their_samples_are_alike() -> None:
+    random = np.random.default_rng(9)
+    units = np.repeat(np.arange(24), 5)
+    deal = Design(sides(60, 60), one(120), units)
+    trials, level = 300, 0.05
+    false = naive = 0
+    for _ in range(trials):
+        values = (random.normal(70, 15, 24)[units] + random.normal(0, 4, 120))[:, None]
+        false += bool(fall_p_values(values, deal)[0] <= level)
+        naive += bool(fall_p_values(values, Design.plain(60, 60))[0] <= level)
+    assert false <= trials * level + 4 * math.sqrt(trials * level)
+    assert naive > 2 * false  # which is why they change sides together
+
+
+def test_of_few_prompts_drawn_anew_nothing_can_be_said_however_many_samples_each_has() -> None:
+    units = np.repeat(np.arange(6), 40)
+    found = measure_change(np.linspace(0, 100, 240), Design(sides(120, 120), one(240), units))
+    assert found is not None
+    assert found.least == pytest.approx(1 / 20)
+
+
+def test_the_error_of_units_is_that_of_their_means() -> None:
+    random = np.random.default_rng(10)
+    means = random.normal(50, 10, 40)
+    values = np.repeat(means, 3)
+    found = measure_change(values, Design(sides(60, 60), one(120), np.repeat(np.arange(40), 3)))
+    alone = measure_change(means, Design.plain(20, 20))
+    assert found is not None
+    assert alone is not None
+    assert found.error == pytest.approx(alone.error)
 
 
 def test_samples_alike_give_the_same_whatever_their_number() -> None:
@@ -186,7 +222,7 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     missed = 0
     for _ in range(1000):
         values = 50 + 5 * strata + random.normal(0, 10, 80) - 8 * now
-        found = measure_change(values, now, strata)
+        found = measure_change(values, design(now, strata))
         assert found is not None
         low, high = interval(found, 0.05)
         missed += not low <= -8 <= high
