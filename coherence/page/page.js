@@ -451,7 +451,6 @@ function cards(runs, select) {
 // Everything
 
 function draw() {
-  document.title = `${run.diagnosis ? run.diagnosis.action + " · " : ""}${visible(run.name)} · coherence`;
   if (!run.samples) { // several runs
     put(main, el("header", {}, el("h1", {}, run.name)), cards(run.runs), ...rest({ ...run, events: [] }));
     return;
@@ -464,10 +463,20 @@ function draw() {
 }
 
 function redraw(withTable) {
+  document.title = `${run.diagnosis.action} · ${visible(run.name)} · coherence`;
   put(document.getElementById("top"), verdict(run), facts(run));
-  if (withTable) drawTable();
+  if (withTable) keepingFocus(drawTable);
   put(document.getElementById("below"), sources(run), between(run), rest(run));
   drawFigure();
+}
+
+// What has the keyboard's attention is drawn anew: its successor gets it.
+function keepingFocus(drawing) {
+  const held = document.activeElement, card = held.closest?.("#runs li"), at = card && [...card.parentNode.children].indexOf(card);
+  const successor = card ? `#runs li:nth-child(${at + 1}) button` : held.dataset?.sort ? `#rows [data-sort=${held.dataset.sort}]`
+    : held.closest?.("#rows tbody") ? `#${held.closest("tbody").id}${held.tagName === "SUMMARY" ? " summary" : ""}` : null;
+  drawing();
+  if (successor && document.activeElement !== held) document.querySelector(successor)?.focus({ preventScroll: true });
 }
 
 async function unpack(id) {
@@ -551,7 +560,7 @@ async function pollRun(name) {
   const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
   const legend = same && curves(run).map((each) => each.name).join();
   run = take(found);
-  if (!same) draw();
+  if (!same) keepingFocus(() => { draw(); tick(); });
   else {
     if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
     redraw(more);
@@ -587,7 +596,8 @@ function tick() {
   }
   put(document.getElementById("fresh"), freshness(run));
   const words = JSON.stringify([overview, run.name, answered]);
-  if (overview.length > 1 && words !== shownRuns) put(document.getElementById("runs"), cards(overview, select));
+  if (overview.length > 1 && (words !== shownRuns || !document.querySelector("#runs button")))
+    keepingFocus(() => put(document.getElementById("runs"), cards(overview, select)));
   shownRuns = words;
 }
 

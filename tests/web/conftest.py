@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, page_of: Callable[[Path, Pa
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[str]:
+def running_server(folder: Path, *options: str) -> Iterator[str]:
     """Run `coherence serve` in a process of its own; yield the address it tells."""
     command = [sys.executable, "-m", "coherence.cli", "serve", str(folder), *options]
     wide = os.environ | {"COLUMNS": "200"}
@@ -167,14 +167,20 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def serving() -> Callable[..., AbstractContextManager[str]]:
+    """Serve a folder for as long as the context lasts."""
+    return running_server
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Serve a folder until the end of the test."""
     with ExitStack() as stack:
-        yield lambda folder, *options: stack.enter_context(serving(folder, "--port", "0", *options))
+        yield lambda folder, *options: stack.enter_context(running_server(folder, "--port", "0", *options))
 
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """The address at which the fixture runs are served."""
-    with serving(FIXTURES, "--port", "0") as address:
+    with running_server(FIXTURES, "--port", "0") as address:
         yield address
