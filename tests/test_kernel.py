@@ -132,6 +132,10 @@ def test_edge_cases_score_the_same_alone_and_in_one_batch() -> None:
         assert_equal([text])
 
 
+def test_samples_of_a_batch_leave_nothing_behind() -> None:
+    assert_equal(["xyz😀", "abcdabc😀" * 3, "xyz\ufb03", "the the", "", "😀xyz", "abcdabc😀" * 3, "the cat"])
+
+
 def test_every_code_point_scores_the_same() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
     assert_equal(["".join(f"a{c}b'{c}-{c}" for c in every[at : at + 512]) for at in range(0, 0x20000, 512)])
