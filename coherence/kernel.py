@@ -29,8 +29,9 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("coherence.kernel needs numba: pip install 'coherence[fast]'") from error
 
-BATCH = 1 << 17
-"""Characters that are scored at a time, if one sample or group is not longer: it bounds memory."""
+BATCH = 1 << 20
+"""Characters that are scored at a time, if one sample or group is not longer: few enough to bound memory, and
+so many that a thread seldom asks for Python's lock, which another may hold for 5 ms."""
 
 LIMITS = kernel_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
 
