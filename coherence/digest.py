@@ -7,6 +7,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+
 from coherence.records import FourScores, ScoredSample, StepDiversity, StretchRecord
 from coherence.replay import Judged
 from coherence.samples import ALIKE_BELOW
@@ -15,9 +17,15 @@ STRETCHES = 12
 KEPT = 10_000
 """Samples that a report lists; of more it lists every second, third, ..."""
 
+FOLDED = 1024
+"""Samples whose scores are added up at once."""
+
 WORST = 3
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""
+
+Values = tuple[float | None, ...]
+"""The four scores of a sample."""
 
 
 @dataclass(slots=True)
@@ -55,51 +63,55 @@ class Digest:
         self.alike_steps = 0
         self.first_alike: int | None = None
         self.greedy = _Greedy()
-        self._survey = survey
+        self._stretch = math.ceil(survey.samples / STRETCHES)
+        self._every, self._every_compared = (math.ceil(n / KEPT) for n in (survey.samples, survey.compared))
         self._seen = self._compared = 0
         self._stretches: list[_Stretch] = []
-        self._whole = _Stretch(0)
+        self._last_stretch: _Stretch | None = None
+        self._whole = _Means()
         self._worst_low, self._worst = _Lowest(), _Lowest()
         self._best: tuple[float, Judged] | None = None
         self._last: deque[Judged] = deque(maxlen=patience)
 
     def see(self, judged: Judged) -> None:
         """Take one sample."""
-        self.first = self.first or judged
-        self._count(judged)
+        if self.first is None:
+            self.first = judged
         self._keep(judged)
-        self._compare(judged)
+        if judged.row.compared:
+            self._compare(judged)
         self.greedy.see(judged)
         if judged.counts:
+            self._count(judged)
             self._rank(judged)
             self._last.append(judged)
+        else:
+            self.too_short += 1
 
     def _count(self, judged: Judged) -> None:
-        self.judged += judged.counts
-        self.too_short += not judged.counts
-        self.fine_after_halt += judged.fine and judged.verdict.collapsed
+        self.judged += 1
         if judged.verdict.low:
             self.low += 1
             if self.first_low_step is None:
                 self.first_low_step = judged.row.step
+        elif judged.verdict.collapsed and judged.fine:
+            self.fine_after_halt += 1
 
     def _keep(self, judged: Judged) -> None:
-        last = self._stretches[-1] if self._stretches else None
-        full = last is not None and last.samples >= math.ceil(self._survey.samples / STRETCHES)
-        if last is None or (full and last.last != judged.row.step):
-            last = _Stretch(judged.row.step)
+        last = self._last_stretch
+        if last is None or (last.samples >= self._stretch and last.last != judged.row.step):
+            last = self._last_stretch = _Stretch(judged.row.step)
             self._stretches.append(last)
-        last.see(judged)
-        self._whole.see(judged)
-        if self._seen % math.ceil(self._survey.samples / KEPT) == 0:
+        values = judged.scores.values
+        last.see(judged, values)
+        self._whole.add(values)
+        if self._seen % self._every == 0:
             self.samples.append(_scored(judged))
         self._seen += 1
 
     def _compare(self, judged: Judged) -> None:
         row = judged.row
-        if not row.compared:
-            return
-        if self._compared % math.ceil(self._survey.compared / KEPT) == 0:
+        if self._compared % self._every_compared == 0:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
@@ -139,7 +151,7 @@ class Digest:
     @property
     def means(self) -> FourScores:
         """The mean scores of the whole run."""
-        return self._whole.record().scores
+        return self._whole.scores
 
     @property
     def recovered(self) -> bool:
@@ -147,31 +159,54 @@ class Digest:
         return all(each.fine and each.verdict.collapsed for each in self._last)
 
 
+class _Means:
+    """The means of scores."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(4)
+        self._counts = np.zeros(4, np.int64)
+        self._waiting: list[Values] = []
+
+    def add(self, values: Values) -> None:
+        self._waiting.append(values)
+        if len(self._waiting) == FOLDED:
+            self._fold()
+
+    @property
+    def scores(self) -> FourScores:
+        self._fold()
+        pairs = zip(self._sums.tolist(), self._counts.tolist(), strict=True)
+        bigram, trigram, english, character = (total / count if count else None for total, count in pairs)
+        return FourScores(bigram=bigram, trigram=trigram, english=english, character=character)
+
+    def _fold(self) -> None:
+        values = np.array(self._waiting, np.float64).reshape(-1, 4)
+        there = ~np.isnan(values)
+        # One after the other: in another order the sum would depend on how many are added at once.
+        self._sums = np.cumsum(np.vstack([self._sums, np.where(there, values, 0.0)]), axis=0)[-1]
+        self._counts += there.sum(axis=0)
+        self._waiting = []
+
+
 class _Stretch:
     def __init__(self, step: int) -> None:
         self.first = self.last = step
         self.samples = self.low = 0
         self._smma: float | None = None
-        self._sums = [0.0] * 4
-        self._counts = [0] * 4
+        self._means = _Means()
 
-    def see(self, judged: Judged) -> None:
+    def see(self, judged: Judged, values: Values) -> None:
         self.last, self._smma = judged.row.step, judged.smma
         self.samples += 1
-        self.low += judged.verdict.low
-        for place, value in enumerate(judged.scores.values):
-            if value is not None:
-                self._sums[place] += value
-                self._counts[place] += 1
+        if judged.verdict.low:
+            self.low += 1
+        self._means.add(values)
 
     def record(self) -> StretchRecord:
-        pairs = zip(self._sums, self._counts, strict=True)
-        bigram, trigram, english, character = (total / count if count else None for total, count in pairs)
-        scores = FourScores(bigram=bigram, trigram=trigram, english=english, character=character)
         return StretchRecord(
             first=self.first,
             last=self.last,
-            scores=scores,
+            scores=self._means.scores,
             samples=self.samples,
             low=self.low,
             smma=self._smma,
@@ -184,18 +219,20 @@ class _Lowest:
     def __init__(self) -> None:
         self._kept: dict[int, tuple[float, int, Judged]] = {}
         self._seen = 0
+        self._highest = math.inf  # once there are enough
 
     def see(self, mean: float, judged: Judged) -> None:
         self._seen += 1
+        if mean >= self._highest:
+            return
         if judged.row.text in self._kept:
             if mean >= self._kept[judged.row.text][0]:
                 return
         elif len(self._kept) == WORST:
-            text, highest = max(self._kept.items(), key=lambda each: each[1][:2])
-            if mean >= highest[0]:
-                return
-            del self._kept[text]
+            del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
         self._kept[judged.row.text] = mean, self._seen, judged
+        if len(self._kept) == WORST:
+            self._highest = max(each[0] for each in self._kept.values())
 
     @property
     def found(self) -> list[Judged]:
@@ -211,12 +248,14 @@ class _Greedy:
 
     def see(self, judged: Judged) -> None:
         text, column = judged.row.text, (judged.place, judged.row.prompt)
-        if not text or (column not in self._texts and len(self._texts) == COLUMNS):
+        if not text:
             return
         before = self._texts.get(column)
         if before is not None:
             self._pairs += 1
             self._equal += before == text
+        elif len(self._texts) == COLUMNS:
+            return
         self._texts[column] = text
 
     def __bool__(self) -> bool:
