@@ -90,7 +90,7 @@ def test_a_failure_shows_before_now_and_the_worst_sample_and_none_of_our_frames(
             "*worse than *chat-prompts.json",
             "*the gate halts: 5 samples in a row*",
             "*the bigram score fell by * points (* before, * now): more than the tolerance of 5, *",
-            "*worst: chat-prompts:41: The door was open.*",
+            "*worst: chat-prompts:41*: The door was open.*",
             "*--coherence-update takes these samples for the new standard*",
         ]
     )
