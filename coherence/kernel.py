@@ -22,7 +22,7 @@ from coherence.columns import Columns
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
 from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.text import _JOINT, _LETTER, LONGEST_WORD, PIECE, answer
+from coherence.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer
 
 try:
     from coherence import kernel_loops
@@ -140,9 +140,9 @@ def _folding() -> kernel_loops.Folding:
 def _classes(codes: npt.NDArray[np.int32], every: str) -> npt.NDArray[np.int32]:
     # What `coherence.text.is_word` asks of a character; it takes ten times as long one by one.
     classes = np.char.isalpha(codes.view("U1")) * np.int32(kernel_loops.ALPHABETIC)
-    letters = _matched(_LETTER, every)
+    letters = _matched(LETTER, every)
     classes |= letters * kernel_loops.LETTER
-    classes |= _matched(_JOINT.pattern, every) * (1 - letters) * kernel_loops.JOINT
+    classes |= _matched(JOINT.pattern, every) * (1 - letters) * kernel_loops.JOINT
     classes |= _matched(r"\s", every) * kernel_loops.SPACE
     return classes
 

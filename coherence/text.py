@@ -21,16 +21,18 @@ SPECIAL = regex.compile(
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
-_MARKS = ("<|", *(f"<{name}>" for name in _ANGLED), *(f"[{name}]" for name in _SQUARE))
+# How they begin: a pattern that begins with one character is searched for from one to the next.
+_MAY_BE_ANGLED = re.compile(rf"<(?:\||(?:{'|'.join(_ANGLED)})>)", re.IGNORECASE)
+_MAY_BE_SQUARE = re.compile(rf"\[(?:{'|'.join(_SQUARE)})\]", re.IGNORECASE)
 
-_LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
-_ANY_SCRIPT = regex.compile(rf"(?V1){_LETTER}++(?:['’\-]{_LETTER}++)*+|\S")
+LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
+_ANY_SCRIPT = regex.compile(rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S")
 # The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
 _LATIN_LETTER = "[a-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
 _LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
 _LATIN = re.compile(rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]")
 _IS_LATIN = re.compile(r"[\x00-\u024f\u2000-\u206f]*+")
-_JOINT = regex.compile(r"['’\-]")
+JOINT = regex.compile(r"['’\-]")
 
 
 def clean(text: str, prompt: str | None = None) -> str:
@@ -57,15 +59,8 @@ def answer(text: str, prompt: str | None = None) -> str:
 
 
 def _without_special(text: str) -> str:
-    return (SPECIAL.sub(" ", text) if _may_hold_special(text) else text).strip()
-
-
-def _may_hold_special(text: str) -> bool:
-    """Tell whether the pattern is worth its time: most texts hold no bracket, most others no mark."""
-    if "<" not in text and "[" not in text:
-        return False
-    folded = text.casefold()
-    return any(mark in folded for mark in _MARKS)
+    may_hold = _MAY_BE_ANGLED.search(text) or _MAY_BE_SQUARE.search(text)
+    return (SPECIAL.sub(" ", text) if may_hold else text).strip()
 
 
 def _answers_of_chat(text: str) -> str:
@@ -113,7 +108,7 @@ def _pieces(token: str) -> Iterator[str]:
     if len(token) <= LONGEST_WORD:
         yield token
         return
-    for part in _JOINT.split(token):
+    for part in JOINT.split(token):
         if len(part) <= LONGEST_WORD:
             yield part
         else:
