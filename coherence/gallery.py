@@ -30,7 +30,7 @@ class Picture(NamedTuple):
     Attributes:
         place: which sample of its step it is.
         scores: rounded down, so that what is low reads as low.
-        prompt, parts, left_out, loop: see `coherence.marks.Marked`.
+        prompt, text, runs, left_out, loop: see `coherence.marks.Marked`.
     """
 
     step: int
@@ -42,7 +42,8 @@ class Picture(NamedTuple):
     loss: float | None
     smma: float | None
     prompt: str | None
-    parts: tuple[tuple[int, str], ...]
+    text: str
+    runs: str
     left_out: int
     loop: dict[str, Any] | None
 
@@ -85,7 +86,8 @@ def picture(judged: Judged, marked: Marked) -> Picture:
         loss=judged.loss,
         smma=judged.smma,
         prompt=marked.prompt,
-        parts=marked.parts,
+        text=marked.text,
+        runs=marked.runs,
         left_out=marked.left_out,
         loop=marked.loop.model_dump() if marked.loop else None,
     )

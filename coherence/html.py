@@ -23,6 +23,9 @@ from coherence.records import Ranking, Report
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
+UNSHOWN = {"samples", "worst", "best", "stretches"}
+"""What a page leaves out of a report: it shows its samples from other records, with their texts."""
+
 
 def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str) -> str:
     """Return the report as one page that needs no network.
@@ -32,7 +35,8 @@ def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str)
         pictures: the samples of the run.
         name: of the run.
     """
-    told = {"name": name, "report": as_json(found, pictures)}
+    told = {"name": name, "report": found.model_dump(mode="json", exclude=UNSHOWN)}
+    samples = [each._asdict() for each in pictures]
     style, script, charts = asset("style.css"), asset("page.js"), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
     policy = (
@@ -45,7 +49,7 @@ def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str)
         style=f'<style id="{SHEET}">{style}</style>',
         guards=_guards(charts),
         mode="report",
-        packed=_packed("data", json.dumps(told, ensure_ascii=False)) + _packed("charts", charts),
+        packed=_packed("told", _json(told)) + _packed("samples", _json(samples)) + _packed("charts", charts),
         script=f"<script>{script}</script>",
     )
 
@@ -65,10 +69,8 @@ def live_page() -> str:
     )
 
 
-def as_json(found: Report | Ranking, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Return a report with the samples that a page shows, in the place of all that it lists."""
-    told: dict[str, Any] = found.model_dump(mode="json", exclude={"worst", "best", "stretches"})
-    return told | {"samples": [each._asdict() for each in pictures]}
+def _json(told: Any) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
@@ -107,4 +109,4 @@ def _packed(name: str, text: str) -> str:
     if not text:
         return ""
     packed = b64encode(compress(text.encode(errors="replace"), mtime=0)).decode()
-    return f'<script type="application/gzip" id="{name}">{packed}</script>\n'
+    return f'<script type="application/gzip" id="packed-{name}">{packed}</script>\n'

@@ -13,8 +13,11 @@ from coherence.loops import FEWEST_TIMES, find_loop
 from coherence.records import Loop
 from coherence.text import answer, is_word, locate
 
-PLAIN, ODD, LOOPED = 0, 1, 2
-"""What a part of a text is: nothing much, no English word, of the repeated phrase; the last two add up."""
+ODD, LOOPED = 1, 2
+"""What a part of a text may be: no English word, of the repeated phrase; they add up."""
+
+LETTERS = "abcd"
+"""A letter for each sum of them: a is plain text."""
 
 PROMPT = 1000
 """Characters of a prompt that are shown."""
@@ -28,13 +31,15 @@ class Marked(NamedTuple):
 
     Attributes:
         prompt: what the model was given, its first characters.
-        parts: the answer in parts: what each is, and its characters.
+        text: the answer, its first characters.
+        runs: how it divides: so many UTF-16 units, as a browser counts them, of each kind in `LETTERS`.
         left_out: characters of the answer that are not shown.
         loop: of what is shown.
     """
 
     prompt: str | None
-    parts: tuple[tuple[int, str], ...]
+    text: str
+    runs: str
     left_out: int
     loop: Loop | None
 
@@ -42,8 +47,8 @@ class Marked(NamedTuple):
 def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marked:
     """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
 
-    >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).parts
-    ((1, 'Qwx'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'), (0, ' '), (2, 'so'))
+    >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).runs
+    '3b1a2c1a2c1a2c1a2c'
     """
     whole = answer(text, prompt)
     shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
@@ -54,13 +59,15 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
         kinds[start:end] = bytes([ODD]) * (end - start)
     for start, end in _occurrences(located, loop):
         kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
-    parts = groupby(zip(kinds, shown, strict=True), key=lambda each: each[0])
     return Marked(
-        None if prompt is None else prompt[:PROMPT],
-        tuple((kind, "".join(char for _, char in run)) for kind, run in parts),
-        len(whole) - len(shown),
-        loop,
+        None if prompt is None else prompt[:PROMPT], shown, _runs(shown, kinds), len(whole) - len(shown), loop
     )
+
+
+def _runs(text: str, kinds: bytearray) -> str:
+    runs = groupby(zip(kinds, text, strict=True), key=lambda each: each[0])
+    lengths = [(kind, sum(1 + (char > "\uffff") for _, char in run)) for kind, run in runs]
+    return "".join(f"{length}{LETTERS[kind]}" for kind, length in lengths)
 
 
 @lru_cache(maxsize=REMEMBERED)

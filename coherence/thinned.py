@@ -50,7 +50,7 @@ class Thinned(Generic[T]):
         number = self._open[-1].number
         self._kept += [point._replace(number=number) for point in extremes(self._open)]
         self._open = []
-        if len(self._kept) >= self._limit:
+        if len(self._kept) > self._limit:
             self._size *= 2
             kept = self._kept
             self._kept = [point for at in range(0, len(kept), 4) for point in extremes(kept[at : at + 4])]

@@ -192,7 +192,7 @@ function layout(report) {
 function drawFigure() {
   const place = document.getElementById("chart");
   if (!place || !run?.samples) return;
-  if (typeof Plotly === "undefined") return drawPlainly(place);
+  if (typeof Plotly === "undefined") return awaited() || drawPlainly(place);
   const first = !place.classList.contains("js-plotly-plot");
   if (first) place.replaceChildren();
   Plotly.react(place, curves(run).map(trace), layout(run), { displayModeBar: false, responsive: true, scrollZoom: false });
@@ -240,6 +240,9 @@ function plain(lines, across, width, height, label) {
     }));
 }
 
+// Whether the chart library is on its way, or here.
+const awaited = () => typeof Plotly !== "undefined" || !!document.querySelector("#packed-charts, script[src='plotly.js']");
+
 function zoom(factor, shift) {
   const place = document.getElementById("chart"), [low, high] = place.layout.xaxis.range.map(Number);
   const middle = (low + high) / 2 + shift * (high - low), half = (high - low) / 2 * factor;
@@ -256,7 +259,7 @@ function figure(report) {
       ? el("path", { d: "M8 1L16 9M16 1L8 9", class: "line low" })
       : el("path", { d: curve.fill ? "M0 0H24V10H0Z" : "M0 5H24",
         class: `line ${curve.colour} ${curve.dash ?? "solid"}${curve.fill ? " filled" : ""}` })), curve.name)));
-  const plotted = typeof Plotly !== "undefined" || document.getElementById("charts") || document.querySelector("script[src='plotly.js']");
+  const plotted = awaited();
   const tools = plotted ? el("div", { class: "tools", role: "group", "aria-label": "zoom of the figure" },
     button("zoom in", () => zoom(0.5, 0)), button("zoom out", () => zoom(2, 0)),
     button("← earlier", () => zoom(1, -0.5)), button("later →", () => zoom(1, 0.5)),
@@ -274,21 +277,26 @@ const ORDER = {
   step: (sample) => sample.step * 1000 + sample.place, streak: (sample) => sample.streak, loss: (sample) => sample.loss ?? -1,
   ...Object.fromEntries(SCALES.map((name, place) => [name, (sample) => sample.scores[place] ?? -1])),
 };
-const plainText = (sample) => sample.plain ??= sample.parts.map(([, text]) => text).join("");
+// A text in its parts: what each is (1 no English word, 2 of the repeated phrase), and its characters.
+function parts({ text, runs }) {
+  let at = 0;
+  return [...runs.matchAll(/(\d+)([a-d])/g)].map(([, length, kind]) =>
+    ["abcd".indexOf(kind), text.slice(at, at += Number(length))]);
+}
 const key = (sample) => `${sample.step}-${sample.place}`;
 
 function chosen() {
   const wanted = view.text.toLowerCase(), order = ORDER[view.sort], sign = view.down ? -1 : 1;
   return run.samples
     .filter((sample) => !view.low || sample.low)
-    .filter((sample) => !wanted || `${sample.prompt ?? ""} ${plainText(sample)}`.toLowerCase().includes(wanted))
+    .filter((sample) => !wanted || `${sample.prompt ?? ""} ${sample.text}`.toLowerCase().includes(wanted))
     .sort((one, other) => sign * (order(one) - order(other)) || one.step - other.step || one.place - other.place);
 }
 
-function marked(parts, most) {
+function marked(sample, most) {
   const made = [];
   let left = most;
-  for (const [kind, text] of parts) {
+  for (const [kind, text] of parts(sample)) {
     if (left <= 0) break;
     const words = text.slice(0, left);
     left -= words.length;
@@ -299,10 +307,10 @@ function marked(parts, most) {
 }
 
 function text(sample) {
-  const { loop } = sample, length = plainText(sample).length;
+  const { loop } = sample, { length } = sample.text;
   const full = () => [
     sample.prompt ? el("p", { class: "prompt" }, el("b", {}, "prompt "), el("bdi", {}, sample.prompt)) : null,
-    el("p", { class: "answer", dir: "auto" }, length ? marked(sample.parts, Infinity) : el("i", {}, "no text"),
+    el("p", { class: "answer", dir: "auto" }, length ? marked(sample, Infinity) : el("i", {}, "no text"),
       sample.left_out ? el("i", {}, ` … and ${whole(sample.left_out)} characters more`) : null),
     loop ? el("p", { class: "hint" }, `repeats «${short(loop.phrase, 200)}» ${loop.times} times, every ` +
       `${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
@@ -314,7 +322,7 @@ function text(sample) {
   return el("details", { class: "text", open, ontoggle: (event) => {
     view.open[event.target.open ? "add" : "delete"](key(sample));
     if (event.target.open) fill();
-  } }, el("summary", {}, el("span", { class: "excerpt", dir: "auto" }, marked(sample.parts, FOLD), "…"),
+  } }, el("summary", {}, el("span", { class: "excerpt", dir: "auto" }, marked(sample, FOLD), "…"),
     el("span", { class: "fold" }, "fold")), body);
 }
 
@@ -341,7 +349,7 @@ function drawTable() {
       view = { ...view, sort: name, down: view.sort === name && !view.down, at: 0 };
       drawTable();
       document.querySelector(`#rows button[data-sort=${name}]`).focus();
-    }, { "data-sort": name, title: `sort by ${name}`, "aria-label": `sort by ${name}` }))))),
+    }, { "data-sort": name, title: `sort by ${name}` }))))),
     found.slice(view.at, last).map(row));
   const turn = (by) => () => { view.at += by; drawTable(); document.getElementById("samples").scrollIntoView(); };
   put(document.getElementById("pager"),
@@ -480,19 +488,27 @@ function keepingFocus(drawing) {
 }
 
 async function unpack(id) {
-  const packed = document.getElementById(id);
+  const packed = document.getElementById(`packed-${id}`);
   if (!packed) return "";
-  const bytes = Uint8Array.from(atob(packed.textContent), (char) => char.charCodeAt(0));
+  const chars = atob(packed.textContent), bytes = new Uint8Array(chars.length);
+  for (let at = 0; at < chars.length; at++) bytes[at] = chars.charCodeAt(at);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
+// What stands so far is shown first. A page that is out of sight is not painted.
+const painted = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 300); });
+
+// First the words, then the samples, then what draws the figure.
 async function open() {
-  const { name, report } = JSON.parse(await unpack("data"));
-  run = { ...report, name };
+  const { name, report } = JSON.parse(await unpack("told"));
+  run = { ...report, name, samples: report.runs ? null : [] };
   draw();
-  // The text first, then what draws the figure.
-  await new Promise((painted) => { requestAnimationFrame(() => setTimeout(painted)); setTimeout(painted, 300); });
-  const charts = report.samples && await unpack("charts");
+  if (report.runs) return;
+  await painted();
+  run.samples = JSON.parse(await unpack("samples"));
+  draw();
+  await painted();
+  const charts = await unpack("charts");
   if (!charts) return;
   const script = document.createElement("script");
   script.textContent = charts;

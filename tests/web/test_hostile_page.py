@@ -71,7 +71,7 @@ def assert_harmless(browser: Any) -> None:
 
 
 def assert_shown_as_text(browser: Any) -> None:
-    shown = browser.run("return run.samples.map(plainText)")
+    shown = browser.run("return run.samples.map((sample) => sample.text)")
     for attack in ATTACKS[:8]:
         assert attack.strip() in shown
     visible = browser.text("#rows") + browser.run("return document.getElementById('rows').textContent")

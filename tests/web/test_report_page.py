@@ -129,7 +129,7 @@ def test_the_table_is_filtered_by_low_and_by_text(browser: Any, report: Path) ->
     browser.one("#words").clear()
     browser.click("#only-low")
     browser.one("#words").send_keys("THE")
-    found = browser.run("return chosen().map((sample) => sample.prompt + plainText(sample))")
+    found = browser.run("return chosen().map((sample) => sample.prompt + sample.text)")
     assert found
     assert all("the" in text.lower() for text in found)
 
@@ -156,7 +156,7 @@ def test_words_that_are_not_english_are_marked(browser: Any, report: Path) -> No
     browser.show(report)
     assert browser.all("#rows .odd")
     odd = browser.run(
-        "return run.samples.flatMap(({ parts }) => parts.filter(([kind]) => kind & 1).map(([, t]) => t))"
+        "return run.samples.flatMap(parts).filter(([kind]) => kind & 1).map(([, text]) => text)"
     )
     assert not {"the", "and", "for"}.intersection(odd)
 
@@ -202,7 +202,9 @@ def test_without_the_chart_library_the_same_curves_are_plain_lines(
     browser: Any, report: Path, tmp_path: Path
 ) -> None:
     page = re.sub(
-        r'<script type="application/gzip" id="charts">[^<]*</script>', "", report.read_text(encoding="utf-8")
+        r'<script type="application/gzip" id="packed-charts">[^<]*</script>',
+        "",
+        report.read_text(encoding="utf-8"),
     )
     bare = tmp_path / "bare.html"
     bare.write_text(page, encoding="utf-8")
