@@ -6,6 +6,7 @@ Source: docs/page.md, "The server".
 import math
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
@@ -81,11 +82,13 @@ class _Shown(NamedTuple):
     def counts(self) -> bool:
         return self.low or self.scores.scorable
 
-    def picture(self, lexicon: Lexicon) -> Picture:
-        marked = mark(self.text, self.prompt, lexicon, TEXT)
-        told = self._asdict() | {"tokens": self.scores.tokens, "scores": rounded_down(self.scores)}
-        told |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
-        return Picture(**{name: told[name] for name in Picture._fields})
+
+@lru_cache(maxsize=64)  # what is not settled yet is told again and again
+def _picture(shown: _Shown, lexicon: Lexicon) -> dict[str, Any]:
+    marked = mark(shown.text, shown.prompt, lexicon, TEXT)
+    told = shown._asdict() | {"tokens": shown.scores.tokens, "scores": rounded_down(shown.scores)}
+    told |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
+    return {name: told[name] for name in Picture._fields}
 
 
 class Fold:
@@ -101,6 +104,7 @@ class Fold:
 
     def __init__(self, window: int, patience: int) -> None:
         self.restarts: list[int] = []
+        self._version = version("coherence")  # looked up in files: not for every reply
         self._patience = patience
         self._numbers = count()
         self._loss = LossTracker(None, window)
@@ -218,8 +222,7 @@ class Fold:
             "since": until - 1 if behind else next(self._numbers),
             "behind": behind,
             "samples": [
-                [shown.picture(lexicon)._asdict() for shown in part]
-                for part in _told(self._samples, since, until)
+                [_picture(shown, lexicon) for shown in part] for part in _told(self._samples, since, until)
             ],
             "curve": _told(self._curve, since, until),
             "source_curves": curves,
@@ -295,7 +298,7 @@ class Fold:
     def _settings(self, status: Status | None) -> Settings:
         threshold = status.gate.threshold if status else 30.0
         return Settings(
-            version=version("coherence"),
+            version=self._version,
             threshold=threshold,
             patience=self._patience,
             window=None,

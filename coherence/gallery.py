@@ -17,7 +17,7 @@ from coherence.thinned import Thinned
 SAMPLES = 5000
 """Samples that a page shows; of more, of each stretch the worst and the best."""
 
-BYTES = 5_000_000
+BYTES = 4_000_000
 """Of all their texts together; each is cut to its share."""
 
 FEWEST_BYTES, MOST_BYTES = 500, 20_000

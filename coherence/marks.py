@@ -19,8 +19,8 @@ ODD, LOOPED = 1, 2
 LETTERS = "abcd"
 """A letter for each sum of them: a is plain text."""
 
-PROMPT = 1000
-"""Characters of a prompt that are shown."""
+PROMPT = 4
+"""A prompt is shown up to this part of the length of an answer."""
 
 REMEMBERED = 1024
 """Texts whose loop is remembered: looking for it takes ten times as long as all the rest here."""
@@ -60,7 +60,11 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
     for start, end in _occurrences(located, loop):
         kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
     return Marked(
-        None if prompt is None else prompt[:PROMPT], shown, _runs(shown, kinds), len(whole) - len(shown), loop
+        None if prompt is None else prompt[: longest // PROMPT],
+        shown,
+        _runs(shown, kinds),
+        len(whole) - len(shown),
+        loop,
     )
 
 
