@@ -1,0 +1,89 @@
+"""How much memory `coherence audit` needs for a dump of 10 MB, and of 100 times as much.
+
+    python benchmarks/memory.py
+    python benchmarks/memory.py 20 200 2000 --options='--workers 2'
+
+The samples, of 2 KB, are pieces of the help texts that come with Python and of the runs under `fixtures/`,
+eight a step, in a temporary folder. Each audit is a process of its own; of several the largest counts.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from pydoc_data.topics import topics
+from random import Random
+
+BYTES, A_STEP = 2048, 8
+RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
+COMPILED = 20 * 10**6
+"""Bytes of a dump for which the scorer is compiled, once on a machine: that takes more memory."""
+
+MEGABYTES = [10, 20, 50, 100, 200]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("sizes", nargs="*", type=int, default=MEGABYTES, help="megabytes of each dump")
+    parser.add_argument("--options", default="", help="of coherence audit")
+    parser.add_argument("--samples-a-step", type=int, default=A_STEP)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.jsonl"
+        write_dump(path, COMPILED, arguments.samples_a_step)
+        audit(str(path))
+        print(f"{'dump':>10}{'samples':>12}{'peak memory':>14}{'time':>10}")
+        for size in arguments.sizes:
+            samples = write_dump(path, size * 10**6, arguments.samples_a_step)
+            memory, seconds = audit(str(path), *arguments.options.split())
+            print(f"{size:>7} MB{samples:>12,}{memory / 2**20:>11.0f} MB{seconds:>8.0f} s", flush=True)
+
+
+def write_dump(path: Path, size: int, samples_a_step: int) -> int:
+    """Write a dump of about so many bytes; return how many samples it has."""
+    rows = sample_rows(samples_a_step)
+    with path.open("w", encoding="utf-8") as file:
+        for number in count():
+            if file.tell() >= size:
+                return number
+            file.write(json.dumps(next(rows)) + "\n")
+    raise AssertionError
+
+
+def sample_rows(samples_a_step: int) -> Iterator[dict[str, object]]:
+    """Yield the samples of a run whose loss falls."""
+    text = "\n".join([*(topics[name] for name in sorted(topics)), *fixture_texts()])
+    random = Random(0)  # noqa: S311 - not for secrets
+    for number in count():
+        start = random.randrange(len(text) - BYTES)
+        step = number // samples_a_step
+        yield {"step": step, "loss": 3 + 6 / (1 + step / 1000), "text": text[start : start + BYTES]}
+
+
+def fixture_texts() -> Iterator[str]:
+    """Yield the samples of the runs that come with this repository."""
+    for path in sorted(RUNS.glob("*/samples.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)["text"]
+
+
+def audit(*arguments: str) -> tuple[int, float]:
+    """Audit in a process of its own; return its largest resident set in bytes, and its seconds."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "coherence.cli", "audit", "--observe", *arguments]
+    silence = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+    child = os.posix_spawn(sys.executable, command, os.environ, file_actions=silence)
+    _, status, usage = os.wait4(child, 0)
+    if status:
+        sys.exit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
