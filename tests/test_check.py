@@ -86,6 +86,12 @@ def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
     assert verdicts(found)["low"] == "pass"
 
 
+def test_samples_too_short_to_judge_are_no_part_of_the_scores() -> None:
+    found = checked(samples(200), samples(200, text="no no no", bad=60, seed="now"))
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"too short"}
+    assert {each.size_now for each in found.comparisons if each.name == "bigram"} == {140}
+
+
 def test_fluent_samples_that_are_all_the_same_fail() -> None:
     found = checked(samples(100), [sample(fine(n % 3), n) for n in range(100)])
     assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"between"}

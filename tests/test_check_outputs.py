@@ -228,6 +228,13 @@ def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: 
     assert "Exit status: 0 " in out
 
 
+def test_samples_are_taken_in_the_order_of_their_steps(shell: Shell) -> None:
+    rows = [{"step": n, "text": fine(1, n)[0] if n < 5 else LOOP} for n in range(10)]
+    mixed_up = [row for pair in zip(rows[:5], rows[5:], strict=True) for row in pair]
+    Path("a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in mixed_up), encoding="utf-8")
+    assert shell("a.jsonl", *made(shell)).status == 1
+
+
 # Update
 
 
