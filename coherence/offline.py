@@ -122,6 +122,8 @@ def audit_dump(
         dump = Dump(outputs, job.settings)
         problems = dump.problems()
         partial = len(outputs) + len(aside) < len(job.shards)
+        if not dump.runs and partial:
+            raise ValueError(f"{request.paths[0]}: broken off before any sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{_first_problem(problems)}")
         losses = _losses(job.runs, problems, required=request.loss is not None)

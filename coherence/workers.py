@@ -6,12 +6,13 @@ docs/report.md, "Large dumps".
 
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process, resource_tracker
 from pathlib import Path
 from threading import Thread
 
@@ -97,7 +98,8 @@ def in_processes(workers: int) -> Runner:
                 while waiting and free:
                     worker = free.pop()
                     try:
-                        flying[worker.submit(score_one, waiting[-1], settings)] = worker, waiting[-1]
+                        with _without_ctrl_c():
+                            flying[worker.submit(score_one, waiting[-1], settings)] = worker, waiting[-1]
                         waiting.pop()
                     except BrokenProcessPool:  # it died with nothing to do
                         free.append(start())
@@ -142,6 +144,20 @@ def _workers() -> Iterator[Callable[[], ProcessPoolExecutor]]:
             process.terminate()
         for worker in started:
             worker.shutdown()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from the worker that is started in here, already while it begins: it is for the parent."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # when that is started it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

@@ -137,7 +137,7 @@ def finished(folder: Path) -> dict[str, int]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a dump of many shards, and what one process makes of it that nobody kills."""
     folder = tmp_path_factory.mktemp("whole")
-    write(folder / "long.jsonl", *rows(range(0, 3000, 3), 7), b"no sample", *rows(range(2100, 3600, 3), 7))
+    write(folder / "long.jsonl", *rows(range(0, 2000, 3), 7), b"no sample", *rows(range(1401, 2400, 3), 7))
     assert program(folder).status() == 0
     return folder
 
@@ -256,3 +256,12 @@ def test_an_output_is_of_its_file_and_its_settings_alone(
     assert scored(settings._replace(prefixes=("old man",))) == len(shards)
     os.utime(tmp_path / "a.jsonl", ns=(1, 1))
     assert scored(settings) == len(shards)
+
+
+def test_ctrl_c_before_anything_was_scored_is_said(tmp_path: Path) -> None:
+    def broken_off(_shards: Sequence[Shard], _settings: Settings) -> Scoring:
+        raise KeyboardInterrupt
+
+    request = Request([str(write(tmp_path / "a.jsonl", *rows(range(40))))])
+    with pytest.raises(ValueError, match="broken off before any sample was scored"):
+        audit_dump(request, prepare(request), broken_off, lambda _output: None)
