@@ -17,13 +17,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import coherence.dump
-import coherence.offline
-from coherence.cli import main
-from coherence.readers.files import RunFiles
-from coherence.readers.lines import Part
-from coherence.shards import Shard
-
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "
     "garden stone bridge water light window morning paper horse summer road voice table silver village"
@@ -47,15 +40,20 @@ class Deadly(str):
 
 def run(size: int, deadly: int | None, arguments: list[str]) -> int:
     """Run the command line with shards of such a size, one of which may be deadly."""
+    # Here, for each worker imports this module: what it needs to score it imports itself.
+    import coherence.dump
+    import coherence.offline
+    from coherence.cli import main
+
     coherence.dump.SHARD = size
     cut = coherence.dump.cut
 
-    def cut_deadly(runs: list[RunFiles]) -> list[Shard]:
+    def cut_deadly(runs: Any) -> Any:
         shards = cut(runs)
         if deadly is not None:
             (piece,) = shards[deadly].pieces
-            path, start, end = piece.part
-            shards[deadly] = Shard(deadly, (piece._replace(part=Part(Deadly(path), start, end)),))
+            part = piece.part._replace(path=Deadly(piece.part.path))
+            shards[deadly] = shards[deadly]._replace(pieces=(piece._replace(part=part),))
         return shards
 
     setattr(coherence.offline, "cut", cut_deadly)  # noqa: B010 - where the command looks for it
