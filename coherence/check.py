@@ -164,6 +164,9 @@ def check(
         )
     by, tables, said = _tables(snapshot, measured.snapshot)
     comparisons = _compared(tables, limits)
+    compared = {each.name for each in comparisons}
+    if missing := [name for name in (*SCALES, *SHARES, BETWEEN) if name not in compared]:
+        said.append(f"not compared, for want of values on both sides: {', '.join(missing)}")
     enough = min(len(snapshot.samples.states), len(measured.drawn.states)) >= FEWEST
     return Check(
         verdict=_verdict(measured, comparisons, enough),
@@ -207,10 +210,7 @@ def _tables(before: Snapshot, now: Snapshot) -> tuple[str | None, list[_Table], 
             column = np.concatenate([side.diversity for side in pairs])[:, None]
             tables.append(_Table((BETWEEN,), column, _design(*pairs, by)))
         else:
-            notes.append(
-                f"between samples: not compared; the pairs of the snapshot are of one {pairs[0].by}, "
-                f"these of one {pairs[1].by}"
-            )
+            notes.append(f"pairs of the snapshot are of one {pairs[0].by}, these of one {pairs[1].by}")
     return by, tables, notes
 
 

@@ -33,6 +33,9 @@ WORTH_COMPILING = 4 * 2**20
 """Characters from which on loading the compiled scorer pays."""
 
 
+LONGEST_NAME = 40
+"""Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
+
 Prompts = Literal["told", "some", "found", "none"]
 
 
@@ -176,7 +179,7 @@ def measure(
 
 
 def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
-    """Put the samples of one step and prompt together by twos; those of a step where no prompt has two."""
+    """Put the samples of one step and prompt together by twos; those of a step where few prompts have two."""
     groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
     groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
     for place, read in enumerate(reads):
@@ -188,7 +191,7 @@ def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "ste
         # In no order: samples that take turns would always meet the same.
         mixed = [[places[n] for n in random.permutation(len(places))] for places in found.values()]
         pairs = [pair for places in mixed for pair in zip(places[::2], places[1::2], strict=False)]
-        if pairs:
+        if by == "step" or 4 * len(pairs) >= len(reads):
             return by, pairs
     return "step", []
 
@@ -228,7 +231,8 @@ def _prompt(read: Read, fields: Fields) -> str | None:
 
 
 def _group(sample: Sample, fields: Fields) -> str:
-    return (sample.group if fields.group else sample.source) or ""
+    name = (sample.group if fields.group else sample.source) or ""
+    return name if len(name) <= LONGEST_NAME else _hash(name)
 
 
 def _hash(text: str | None) -> str:

@@ -86,6 +86,14 @@ def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
     assert verdicts(found)["low"] == "pass"
 
 
+def test_what_one_side_has_nothing_of_is_told() -> None:
+    found = checked(samples(40), samples(40, text="Yes", bad=40))
+    assert verdicts(found) == {"low": "inconclusive", "too short": "fail"}
+    assert "not compared, for want of values on both sides: bigram, trigram, english, character, between" in (
+        found.notes
+    )
+
+
 def test_samples_too_short_to_judge_are_no_part_of_the_scores() -> None:
     found = checked(samples(200), samples(200, text="no no no", bad=60, seed="now"))
     assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"too short"}
@@ -211,12 +219,15 @@ def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None
     assert not found.of("fail", "pass")
 
 
-def test_pairs_are_of_one_prompt_or_where_no_prompt_has_two_of_one_step() -> None:
+def test_pairs_are_of_one_prompt_or_where_few_prompts_have_two_of_one_step() -> None:
     assert measure(samples(10, prompt="a")).pairs.by == "prompt"
     one_each = [sample(fine(n), n, prompt=f"p{n}") for n in range(10)]
     assert measure(one_each).pairs.by == "step"
-    found = checked(samples(40, prompt="a"), one_each * 4)
-    assert any("not compared" in note for note in found.notes) or "between" in verdicts(found)
+    some_twice = [*one_each, *one_each[:2]]  # by chance
+    assert measure(some_twice).pairs.by == "step"
+    found = checked(samples(40, prompt="a"), one_each)
+    assert "pairs of the snapshot are of one prompt, these of one step" in found.notes
+    assert "between" not in verdicts(found)
 
 
 def test_diversity_does_not_depend_on_how_many_samples_a_prompt_has() -> None:

@@ -59,7 +59,8 @@ def test_five_hundred_samples_take_less_than_40_kb(tmp_path: Path, prompts: int)
 
 def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
     sample = Sample(step=1, text="wombats digging burrows", prompt="sing of kangaroos", origin=ORIGIN)
-    measure([sample] * 4).snapshot.save(tmp_path / "s.json")
+    named = sample.model_copy(update={"group": sample.text * 9})
+    measure([sample, named] * 2, Fields(group="text")).snapshot.save(tmp_path / "s.json")
     written = (tmp_path / "s.json").read_text(encoding="utf-8")
     assert not [
         word for word in f"{sample.text} {sample.prompt}".split() if len(word) > 3 and word in written
