@@ -3,10 +3,9 @@
 Source: docs/report.md, "The repeated phrase".
 """
 
+from collections import defaultdict
 from itertools import pairwise
 from statistics import median
-
-from nltk import FreqDist, ngrams
 
 from coherence.records import Loop
 from coherence.text import answer, is_word, locate
@@ -35,34 +34,48 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     located = locate(answer(text, prompt))[:MOST_TOKENS]
     tokens = [token for _, token in located]
     best: Loop | None = None
-    for length in range(1, min(LONGEST_PHRASE, len(tokens) // FEWEST_TIMES) + 1):
-        phrase = _most_frequent(tokens, length)
-        places = _places(tokens, phrase)
+    repeated = [list(range(len(tokens)))]
+    for length in range(1, LONGEST_PHRASE + 1):
+        repeated = _one_longer(repeated, tokens, length)
+        if not repeated:
+            break
+        places = _apart(max(repeated, key=lambda starts: _rank(starts, tokens)), length)
         share = len(places) * length / len(tokens)
         if len(places) >= FEWEST_TIMES and (best is None or share > best.share + 0.01):
-            best = _loop(phrase, places, share, located)
+            best = _loop(tokens[places[0] : places[0] + length], places, share, located)
     return best
 
 
-def _most_frequent(tokens: list[str], length: int) -> tuple[str, ...]:
-    """Return the most frequent phrase of that length, of equals one that begins with a word."""
-    counts = FreqDist(ngrams(tokens, length))
-    return max(counts, key=lambda phrase: (counts[phrase], is_word(phrase[0])))
+def _one_longer(repeated: list[list[int]], tokens: list[str], length: int) -> list[list[int]]:
+    """Return where each repeated phrase of that length begins, from where those one token shorter do.
+
+    A phrase can only be as frequent as its beginning is: what is rarer is never looked at again.
+    """
+    longer = []
+    for starts in repeated:
+        by_last = defaultdict(list)
+        for start in starts:
+            if start + length <= len(tokens):
+                by_last[tokens[start + length - 1]].append(start)
+        longer += [starts for starts in by_last.values() if len(starts) >= FEWEST_TIMES]
+    return longer
 
 
-def _places(tokens: list[str], phrase: tuple[str, ...]) -> list[int]:
-    """Return where the phrase stands, from left to right, without overlaps."""
-    places, start, length = [], 0, len(phrase)
-    while start <= len(tokens) - length:
-        if tuple(tokens[start : start + length]) == phrase:
+def _rank(starts: list[int], tokens: list[str]) -> tuple[int, bool, int]:
+    """Return what a phrase is preferred for: frequent, beginning with a word, early."""
+    return len(starts), is_word(tokens[starts[0]]), -starts[0]
+
+
+def _apart(starts: list[int], length: int) -> list[int]:
+    """Return those of the rising starts, from left to right, whose phrases do not overlap."""
+    places: list[int] = []
+    for start in starts:
+        if not places or start >= places[-1] + length:
             places.append(start)
-            start += length
-        else:
-            start += 1
     return places
 
 
-def _loop(phrase: tuple[str, ...], places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
+def _loop(phrase: list[str], places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
     period = int(median(after - before for before, after in pairwise(places)))
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
