@@ -3,9 +3,11 @@
 Source: docs/report.md, "The repeated phrase".
 """
 
-from collections import defaultdict
+from collections import Counter
 from itertools import pairwise
 from statistics import median
+
+from nltk import ngrams
 
 from coherence.records import Loop
 from coherence.text import answer, is_word, locate
@@ -14,6 +16,8 @@ LONGEST_PHRASE = 24
 """Tokens; a longer repeated passage is shown by its first part."""
 
 FEWEST_TIMES = 3
+
+Phrase = tuple[str, ...]
 
 MOST_TOKENS = 20_000
 """Where a longer sample loops shows in its beginning."""
@@ -34,36 +38,28 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     located = locate(answer(text, prompt))[:MOST_TOKENS]
     tokens = [token for _, token in located]
     best: Loop | None = None
-    repeated = [list(range(len(tokens)))]
+    starts = list(range(len(tokens)))
     for length in range(1, LONGEST_PHRASE + 1):
-        repeated = _one_longer(repeated, tokens, length)
-        if not repeated:
+        phrases = list(ngrams(tokens, length))
+        starts, phrase = _repeated(phrases, starts)
+        if phrase is None:
             break
-        places = _apart(max(repeated, key=lambda starts: _rank(starts, tokens)), length)
+        places = _apart([start for start in starts if phrases[start] == phrase], length)
         share = len(places) * length / len(tokens)
         if len(places) >= FEWEST_TIMES and (best is None or share > best.share + 0.01):
-            best = _loop(tokens[places[0] : places[0] + length], places, share, located)
+            best = _loop(phrase, places, share, located)
     return best
 
 
-def _one_longer(repeated: list[list[int]], tokens: list[str], length: int) -> list[list[int]]:
-    """Return where each repeated phrase of that length begins, from where those one token shorter do.
+def _repeated(phrases: list[Phrase], starts: list[int]) -> tuple[list[int], Phrase | None]:
+    """Return which of the starts are those of a repeated phrase, and the most frequent one.
 
-    A phrase can only be as frequent as its beginning is: what is rarer is never looked at again.
+    Of equals it is one that begins with a word. A phrase is no more frequent than its beginning: only the
+    starts of repeated phrases that are one token shorter need be given.
     """
-    longer = []
-    for starts in repeated:
-        by_last = defaultdict(list)
-        for start in starts:
-            if start + length <= len(tokens):
-                by_last[tokens[start + length - 1]].append(start)
-        longer += [starts for starts in by_last.values() if len(starts) >= FEWEST_TIMES]
-    return longer
-
-
-def _rank(starts: list[int], tokens: list[str]) -> tuple[int, bool, int]:
-    """Return what a phrase is preferred for: frequent, beginning with a word, early."""
-    return len(starts), is_word(tokens[starts[0]]), -starts[0]
+    counts = Counter(phrases[start] for start in starts if start < len(phrases))
+    starts = [start for start in starts if start < len(phrases) and counts[phrases[start]] >= FEWEST_TIMES]
+    return starts, max(counts, key=lambda phrase: (counts[phrase], is_word(phrase[0]))) if starts else None
 
 
 def _apart(starts: list[int], length: int) -> list[int]:
@@ -75,7 +71,7 @@ def _apart(starts: list[int], length: int) -> list[int]:
     return places
 
 
-def _loop(phrase: list[str], places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
+def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
     period = int(median(after - before for before, after in pairwise(places)))
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
