@@ -22,20 +22,11 @@ NEEDS = {
 
 collect_ignore = [f"coherence/{module}.py" for module, library in NEEDS.items() if find_spec(library) is None]
 
-# Browsers, and processes that are killed: minutes, and more on a busy machine.
-SLOW, SLOW_TESTS = "COHERENCE_SLOW", ("tests/web", "tests/test_workers.py", "tests/test_cluster.py")
-if os.environ.get(SLOW) != "1":
-    collect_ignore += SLOW_TESTS
-
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 # A busy machine is no bug.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
-
-
-def pytest_report_header() -> str | None:
-    return None if os.environ.get(SLOW) == "1" else f"not run without {SLOW}=1: {', '.join(SLOW_TESTS)}"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -14,6 +14,7 @@ from coherence.lexicon import Lexicon
 from coherence.profile import Profile
 from coherence.samples import compare
 from coherence.scores import score_tokens
+from coherence.spectra import spectra
 from coherence.text import clean, tokenize
 
 
@@ -58,7 +59,7 @@ def score_plain(
     """
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
-    scores = [score_tokens(*pair, lexicon, profile) for pair in zip(cleaned, tokens, strict=True)]
+    scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
     scored = iter(zip(scores, tokens, strict=True))
     between = [compare(islice(scored, size)) for size in groups]
     values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)

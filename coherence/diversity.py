@@ -20,6 +20,30 @@ def ngrams(items: Sequence[Any], order: int) -> Counter[Any]:
     return Counter(zip(*(items[i:] for i in range(order)), strict=False))
 
 
+Spectrum = list[tuple[int, int]]
+"""How many things came so many times, as (times, things) in rising order."""
+
+
+def spectrum(counts: Iterable[int]) -> Spectrum:
+    """Return how many of the counted things came once, how many twice and so on: the frequency spectrum.
+
+    >>> spectrum(ngrams("ababab", 2).values()), spectrum([1, 1, 5])
+    ([(2, 1), (3, 1)], [(1, 2), (5, 1)])
+    """
+    return sorted(Counter(counts).items())
+
+
+def spectra(cleaned: str, tokens: Sequence[str]) -> tuple[Spectrum, Spectrum, Spectrum]:
+    """Return the spectra of a text's bigrams, of its trigrams and of its runs of four characters.
+
+    >>> spectra("ab ab", ["ab", "ab"])
+    ([(1, 1)], [], [(1, 2)])
+    """
+    counted = (ngrams(tokens, 2), ngrams(tokens, 3), runs_of_four(cleaned))
+    bigrams, trigrams, runs = (spectrum(counts.values()) for counts in counted)
+    return bigrams, trigrams, runs
+
+
 def runs_of_four(text: str) -> Counter[Any]:
     """Count the runs of four neighbouring characters; what stands for a run is of no interest.
 
@@ -50,14 +74,22 @@ def effective_number(counts: Iterable[int]) -> float:
     >>> round(effective_number([97, 1, 1, 1]), 2)
     1.18
     """
+    return effective_of(spectrum(counts))
+
+
+def effective_of(spectrum: Spectrum) -> float:
+    """Return the effective number of what was counted into a spectrum.
+
+    >>> effective_of([(5, 4)]) == effective_number([5, 5, 5, 5])
+    True
+    """
     # Few counts differ, so each is weighed once: H = ln N - sum of c ln c / N. In rising order, so that the
     # sum is to the last bit the same however the things were counted.
-    frequencies = sorted(Counter(counts).items())
-    total = sum(count * times for count, times in frequencies)
+    total = sum(count * times for count, times in spectrum)
     if not total:
         return 0.0
     weighted = 0.0
-    for count, times in frequencies:
+    for count, times in spectrum:
         weighted += count * times * log(count)
     return exp(log(total) - weighted / total)
 
@@ -76,9 +108,10 @@ def between_samples(samples: Sequence[Sequence[str]]) -> float | None:
     >>> between_samples([["a", "b", "c"]]) is None
     True
     """
-    bigrams = [set(pairwise(tokens)) for tokens in samples if len(tokens) > 1]
-    if len(bigrams) < 2:
+    samples = [tokens for tokens in samples if len(tokens) > 1]
+    if len(samples) < 2:
         return None
+    bigrams = [set(pairwise(tokens)) for tokens in samples]
     shared = 1 / len(bigrams)
     distinct = len(set().union(*bigrams)) / sum(map(len, bigrams))
     return 100 * max(0.0, distinct - shared) / (1 - shared)

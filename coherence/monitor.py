@@ -26,6 +26,7 @@ from coherence.runfolder import FORMAT, Appender, RunFolderBusy, lock_folder, re
 from coherence.samples import compare
 from coherence.scores import Scores, score_tokens
 from coherence.signals import Signals
+from coherence.spectra import spectra
 from coherence.text import clean, tokenize
 
 __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
@@ -356,7 +357,7 @@ class Monitor:
     def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
         cleaned = clean(text, prompt)
         tokens = tokenize(cleaned)
-        return score_tokens(cleaned, tokens, self._lexicon, self._profile), tokens
+        return score_tokens(cleaned, tokens, self._lexicon, self._profile, spectra), tokens
 
     def _take_step(self, step: int) -> int:
         """Return the step as a plain number; where steps go back, mark a restart."""

@@ -4,9 +4,11 @@ Source: docs/scores.md.
 """
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import compress
 from typing import NamedTuple
 
-from coherence.diversity import effective_number, ngrams, runs_of_four
+from coherence.diversity import Spectrum, effective_number, effective_of, spectra
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
 from coherence.text import clean, is_word, tokenize
@@ -86,9 +88,20 @@ def score(
 
 
 def score_tokens(
-    cleaned: str, tokens: list[str], lexicon: Lexicon | None = None, profile: Profile | None = None
+    cleaned: str,
+    tokens: list[str],
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+    count: Callable[[str, list[str]], tuple[Spectrum, Spectrum, Spectrum]] = spectra,
 ) -> Scores:
     """Score a sample of which the tokens are needed elsewhere as well; else see `score`.
+
+    Args:
+        cleaned: the text as `text.clean` leaves it.
+        tokens: of the cleaned text.
+        lexicon: as for `score`.
+        profile: as for `score`.
+        count: what counts its n-grams.
 
     >>> score_tokens("on and on", ["on", "and", "on"]) == score("On and on")
     True
@@ -97,19 +110,20 @@ def score_tokens(
     profile = profile or Profile.load()
     if not cleaned:
         return Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
+    bigrams, trigrams, runs = count(cleaned, tokens)
     return Scores(
-        _diversity(ngrams(tokens, 2), profile.curves["bigram"]),
-        _diversity(ngrams(tokens, 3), profile.curves["trigram"]),
+        _diversity(bigrams, profile.curves["bigram"]),
+        _diversity(trigrams, profile.curves["trigram"]),
         _english(tokens, lexicon, profile),
-        _diversity(runs_of_four(cleaned), profile.curves["character"]),
+        _diversity(runs, profile.curves["character"]),
         len(tokens),
         len(cleaned),
     )
 
 
-def _diversity(counts: Counter[tuple[str, ...]], curve: Curve) -> float | None:
-    counted = counts.total()
-    return None if counted < 2 else _against(curve, effective_number(counts.values()), counted)
+def _diversity(spectrum: Spectrum, curve: Curve) -> float | None:
+    counted = sum(count * times for count, times in spectrum)
+    return None if counted < 2 else _against(curve, effective_of(spectrum), counted)
 
 
 def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | None:
@@ -120,7 +134,7 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
     counts = Counter(tokens)
     english = [counts[token] for token in lexicon.known(counts)]
     varied = _against(curve, effective_number(english), len(tokens))
-    words = sum([count for token, count in counts.items() if is_word(token)])
+    words = sum(compress(counts.values(), map(is_word, counts)))
     share = sum(english) / words if words else 0.0
     return min(varied, 100 * share / profile.english_share)
 

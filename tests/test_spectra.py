@@ -1,0 +1,37 @@
+"""Counting by sorting numbers gives what counting things gives, whatever the text."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from coherence import diversity, spectra
+from coherence.text import clean, tokenize
+
+FEW = st.sampled_from(["a", "b", "ab ", " ", ".", "é", "東", "\uffff", "\U00010000", "\ud800", "\0"])
+
+
+@given(st.one_of(st.text(st.characters(codec=None, exclude_categories=[])), st.lists(FEW).map("".join)))
+@example("")
+@example("a")
+@example("\uffff\uffff\uffff\uffff\uffff")
+@example("\U00010000abc")
+def test_the_spectra_are_those_of_plain_counting(text: str) -> None:
+    cleaned = clean(text)
+    tokens = tokenize(cleaned)
+    assert spectra.spectra(cleaned, tokens) == diversity.spectra(cleaned, tokens)
+
+
+def test_two_different_things_are_never_taken_for_one() -> None:
+    """Every run of four out of the lowest and the highest characters, and every triple of tokens."""
+    ends = "\0\x01\ufffe\uffff"
+    text = "".join(a + b + c + d for a in ends for b in ends for c in ends for d in ends)
+    tokens = [f"t{place * place % 61}" for place in range(3000)]
+    assert spectra.spectra(text, tokens) == diversity.spectra(text, tokens)
+
+
+@pytest.mark.parametrize("limit", ["WIDEST", "MOST_TOKENS"])
+def test_beyond_its_limits_it_counts_plainly(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = tokenize("the cat sat by the door")
+    expected = spectra.spectra("the cat sat by the door", tokens)
+    monkeypatch.setattr(spectra, limit, 1)
+    assert spectra.spectra("the cat sat by the door", tokens) == expected
