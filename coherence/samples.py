@@ -59,8 +59,8 @@ class SampleTracker:
         self._low.append(verdict.low)
         self._wordless.append(self._is_wordless(scores))
         self._english.append(scores.english or 0.0)
-        if len(self._english) == RECENT and fmean(self._english) >= HIGH:
-            self._english_was_high = True
+        if not self._english_was_high and len(self._english) == RECENT:
+            self._english_was_high = fmean(self._english) >= HIGH
 
     def update_between(self, diversity: float | None) -> None:
         """Take the diversity between the samples of one step, when a step is over."""

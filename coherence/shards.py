@@ -172,16 +172,17 @@ def score_reads(reads: Iterable[Read], settings: Settings) -> Scored:
     """Score samples as they come."""
     names: dict[str, int] = {}
     batches: list[Rows] = [np.zeros(0, ROW)]
-    edges: list[Edge] = []
+    edges: list[_AtEdge] = []
     row = size = 0
     for clusters in _batches(_clusters(reads)):
         batch = _rows(clusters, row, names, settings)
         batches.append(batch)
-        edges = _edges(edges, clusters, row)
+        edges = _at_edges(edges, clusters, row)
         row += len(batch)
         size += sum(len(read.sample.text) for cluster in clusters for read in cluster)
     rows = np.concatenate(batches)
-    return Scored(rows, list(names), _cut_into_segments(rows), edges, size, [], [])
+    segments = _cut_into_segments(rows)
+    return Scored(rows, list(names), segments, [each.edge() for each in edges], size, [], [])
 
 
 def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
@@ -249,19 +250,28 @@ def _hash(text: str) -> int:
     return (len(text) & 0xFFFFFFFF) << 32 | zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def _edges(edges: list[Edge], clusters: Sequence[list[Read]], row: int) -> list[Edge]:
+class _AtEdge(NamedTuple):
+    row: int
+    step: int
+    reads: list[Read]
+
+    def edge(self) -> Edge:
+        texts = [clean(read.sample.text, read.prompt) for read in self.reads]
+        return Edge(self.reads[0].run, self.step, self.row, texts)
+
+
+def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[Read]], row: int) -> list[_AtEdge]:
     """Return the first and the last group so far."""
     for cluster in clusters:
-        first = cluster[0]
-        if first.sample.step is not None and not _goes_on(edges, first):
-            texts = [clean(read.sample.text, read.prompt) for read in cluster]
-            edges = [*edges[:1], Edge(first.run, first.sample.step, row, texts)]
+        step = cluster[0].sample.step
+        if step is not None and not _goes_on(edges, cluster[0]):
+            edges = [*edges[:1], _AtEdge(row, step, cluster)]
         row += len(cluster)
     return edges
 
 
-def _goes_on(edges: Sequence[Edge], read: Read) -> bool:
-    return bool(edges) and (edges[-1].run, edges[-1].step) == (read.run, read.sample.step)
+def _goes_on(edges: Sequence[_AtEdge], read: Read) -> bool:
+    return bool(edges) and (edges[-1].reads[0].run, edges[-1].step) == (read.run, read.sample.step)
 
 
 def count_lines(piece: Piece) -> int:

@@ -6,7 +6,8 @@ What the formats share: the names under which trainers write, and what counts as
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeGuard
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeGuard
 
 from coherence.loss import true_loss
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
@@ -83,7 +84,7 @@ def samples_of(
 
 
 def _is_loss_alone(row: Row) -> bool:
-    return not any(key in row for key in TEXT) and any("loss" in key for key in row)
+    return row.keys().isdisjoint(TEXT) and any("loss" in key for key in row)
 
 
 def _expanded(
@@ -157,6 +158,26 @@ def _stem(path: str) -> str:
     return re.sub(r"\.[a-z]\w*$", "", bare_name(path))
 
 
+class _Keys(NamedTuple):
+    """Under which of its names a row tells what, the names that come first in the tables above first."""
+
+    step: tuple[str, ...]
+    prompt: tuple[str, ...]
+    loss: tuple[str, ...]
+    time: tuple[str, ...]
+    run: tuple[str, ...]
+    group: tuple[str, ...]
+
+
+@lru_cache
+def _keys_of(names: tuple[str, ...], prompt_field: str | None, group_field: str | None) -> _Keys:
+    """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
+    prompt = PROMPT if prompt_field is None else (prompt_field, *PROMPT)
+    group = GROUP if group_field is None else (group_field,)
+    wanted = (STEP, prompt, LOSS, TIME, RUN, group)
+    return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
+
+
 def to_sample(
     row: Row, origin: Origin, prompt_field: str | None = None, group_field: str | None = None
 ) -> Sample:
@@ -165,22 +186,24 @@ def to_sample(
     Raises:
         ValueError: it holds no text, or what it holds is no text, no step; the message says what.
     """
-    value, time, step = required(row, TEXT), to_float(first_of(row, TIME)), first_of(row, STEP)
+    keys = _keys_of(tuple(row), prompt_field, group_field)
+    value = required(row, TEXT)
     text, before = _spoken(value) if is_chat(value) else (to_text(value), None)
     if text is None:
         raise ValueError(f"the text is no string but {type(value).__name__}")
-    prompt = first_of(row, PROMPT if prompt_field is None else (prompt_field, *PROMPT))
+    step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
+    prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
         origin=origin,
         prompt=_said(prompt) if is_chat(prompt) else to_text(prompt) or before,
-        loss=to_float(first_of(row, LOSS)),
+        loss=to_float(first_of(row, keys.loss)),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
-        run=_name(first_of(row, RUN)),
-        group=_name(first_of(row, GROUP if group_field is None else (group_field,))),
+        run=_name(first_of(row, keys.run)),
+        group=_name(first_of(row, keys.group)),
     )
 
 
