@@ -18,15 +18,19 @@ from importlib import import_module
 from itertools import cycle, islice
 from pathlib import Path
 from pydoc_data.topics import topics
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from coherence import score
 from coherence.kernel import score_many
+from coherence.readers.lines import Part
+from coherence.shards import Piece, Settings, Shard, score_shard
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000
 TRIES = 9
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+A_STEP = 4
 RUNS = Path(__file__).parent.parent / "fixtures/runs"
 
 ALL_CORES = ", all cores"
@@ -63,13 +67,16 @@ def measured(contenders: dict[str, Contender], samples: list[str], tries: int) -
     """Return the megabytes a second of each contender, in the best of its tries."""
     size = sum(len(sample.encode()) for sample in samples)
     taken: dict[str, list[float]] = {name: [] for name in contenders}
-    lines = [json.dumps({"step": 1, "text": sample}) for sample in samples]
-    for name, contender in islice(cycle(contenders.items()), (tries + 1) * len(contenders)):
-        given = lines if contender is from_json_lines else samples
-        clock = time.perf_counter if name.endswith(ALL_CORES) else time.process_time
-        started = clock()
-        contender(given)
-        taken[name].append(clock() - started)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "samples.jsonl")
+        rows = ({"step": number // A_STEP, "text": sample} for number, sample in enumerate(samples))
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        for name, contender in islice(cycle(contenders.items()), (tries + 1) * len(contenders)):
+            given = [str(file)] if contender is from_json_lines else samples
+            clock = time.perf_counter if name.endswith(ALL_CORES) else time.process_time
+            started = clock()
+            contender(given)
+            taken[name].append(clock() - started)
     # The first try compiles, loads and builds tables.
     return {name: size / min(seconds[1:]) / 1e6 for name, seconds in taken.items()}
 
@@ -87,7 +94,7 @@ def everybody() -> Iterator[tuple[str, Contender]]:
     yield f"score{ALL_CORES}", shared(each(score))
     yield "score_many", score_many
     yield f"score_many{ALL_CORES}", shared(score_many)
-    yield "JSON lines and score_many", from_json_lines
+    yield "a shard of JSON lines", from_json_lines
     yield "distinct-2 and distinct-3", each(distinct)
     for name, make in (
         ("zstd level 3", zstd),
@@ -124,10 +131,9 @@ def shared(contender: Contender) -> Contender:
     return share
 
 
-def from_json_lines(lines: list[str]) -> None:
-    """Read samples from JSON lines and score them: what an audit does at least."""
-    # The path that an audit takes belongs here: from lines to rows to scores.
-    score_many([json.loads(line)["text"] for line in lines])
+def from_json_lines(paths: list[str]) -> None:
+    """Read JSON lines, score their samples and compare those of a step: what an audit does with a shard."""
+    score_shard(Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), Settings(fast=True))
 
 
 def distinct(text: str) -> list[float]:
