@@ -29,7 +29,7 @@ import numpy as np
 from coherence.check import Check, Limits, check
 from coherence.columns import Columns
 from coherence.measured import measure
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.samples import compare
 from coherence.scores import Scores, score_tokens
 from coherence.text import clean, tokenize
@@ -68,7 +68,8 @@ def _sampler(strata: str) -> Callable[[dict[str, Any]], Sample]:
             text=row["text"],
             prompt=row.get("prompt") if strata == "prompt" else None,
             source=row["source_repo"] if strata == "source" else None,
-            origin=Origin(file="-", line=1),
+            file="-",
+            line=1,
         )
 
     return sample

@@ -22,7 +22,7 @@ from typing import Any
 from coherence import Gate, Lexicon, Scores, score
 from coherence.audit import audit
 from coherence.diversity import ngrams
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.text import clean, is_word, tokenize
 
 ZLIB_RATIO = 2.4
@@ -166,7 +166,8 @@ def _alike(rows: Sequence[Row]) -> str:
             step=row["step"],
             text=row["text"],
             prompt=row.get("prompt"),
-            origin=Origin(file="-", line=number),
+            file="-",
+            line=number,
         )
         for number, row in enumerate(rows)
     ]

@@ -148,7 +148,7 @@ class Dump:
         return found
 
     def _text(self, number: int, read: Read) -> Text:
-        return Text(read.sample.text, read.prompt, self.origin(number, read.piece, read.sample.origin.line))
+        return Text(read.sample.text, read.prompt, self.origin(number, read.piece, read.sample.line))
 
     def origin(self, number: int, piece: int, line: int) -> Origin:
         """Return where a sample stands, from the line in its piece."""

@@ -15,7 +15,7 @@ from coherence.ci_outputs import excerpt, too_few, where
 from coherence.measured import Measured, measure
 from coherence.profile import Profile
 from coherence.readers.rows import to_sample
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.snapshot import Snapshot
 
 FOLDER = "coherence_snapshots"
@@ -90,9 +90,9 @@ def _number(name: str, given: str) -> float:
 def _samples(given: Iterable[str | Mapping[str, Any]], name: str) -> list[Sample]:
     samples = []
     for number, each in enumerate(given, 1):
-        row, origin = {"text": each} if isinstance(each, str) else each, Origin(file=name, line=number)
+        row = {"text": each} if isinstance(each, str) else each
         try:
-            samples.append(to_sample(row, origin))
+            samples.append(to_sample(row, name, number))
         except ValueError as error:
             raise ValueError(f"sample {number} of {name}: {error}") from None
     if not samples:

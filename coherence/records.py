@@ -3,7 +3,7 @@
 All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/report.md.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -30,13 +30,13 @@ class Origin(_Written):
     line: int
 
 
-class Sample(_Written):
-    """One sample as a trainer wrote it.
+class Sample(NamedTuple):
+    """One sample as a trainer wrote it; a reader has looked at what it holds.
 
     Attributes:
         step: of the training; None where the dump does not say, its samples are then numbered.
         text: what the model wrote, perhaps after the prompt.
-        origin: where it stands.
+        file, line: where it stands.
         prompt: what it was given.
         loss: at that step.
         source: the part of the data mix, or the task.
@@ -44,13 +44,14 @@ class Sample(_Written):
         run: which run, where a dump holds several.
         group: with which others it belongs together: the number of its prompt, or a key that was asked for.
 
-    >>> Sample(step=100, text="Once", origin=Origin(file="samples.jsonl", line=1)).step
-    100
+    >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
+    Origin(file='samples.jsonl', line=1)
     """
 
     step: int | None
     text: str
-    origin: Origin
+    file: str
+    line: int
     prompt: str | None = None
     loss: float | None = None
     source: str | None = None
@@ -58,13 +59,19 @@ class Sample(_Written):
     run: str | None = None
     group: str | None = None
 
+    @property
+    def origin(self) -> Origin:
+        """Where it stands, as a report says it."""
+        return Origin(file=self.file, line=self.line)
 
-class LossRow(_Written):
+
+class LossRow(NamedTuple):
     """The loss of one step as a trainer wrote it; `loss` may be not-a-number."""
 
     step: int
     loss: float
-    origin: Origin
+    file: str
+    line: int
     source: str | None = None
     run: str | None = None
 

@@ -186,7 +186,7 @@ def score_reads(reads: Iterable[Read], settings: Settings) -> Scored:
 
 
 def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
-    return next((prefix for prefix in prefixes if text.startswith(prefix)), None)
+    return next((prefix for prefix in prefixes if text.startswith(prefix)), None) if prefixes else None
 
 
 def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
@@ -221,7 +221,7 @@ def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], set
     rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]
     rows["row"] = np.arange(start, start + len(reads))
     rows["piece"] = [read.piece for read in reads]
-    rows["line"] = [sample.origin.line for sample in samples]
+    rows["line"] = [sample.line for sample in samples]
     for name in ("bigram", "trigram", "english", "character", "tokens", "characters"):
         rows[name] = getattr(columns, name)
     rows["has_loss"] = [sample.loss is not None for sample in samples]

@@ -62,7 +62,7 @@ def answer(text: str, prompt: str | None = None) -> str:
 
 
 def _without_special(text: str) -> str:
-    may_hold = _MAY_BE_ANGLED.search(text) or _MAY_BE_SQUARE.search(text)
+    may_hold = ("<" in text and _MAY_BE_ANGLED.search(text)) or ("[" in text and _MAY_BE_SQUARE.search(text))
     return (SPECIAL.sub(" ", text) if may_hold else text).strip()
 
 

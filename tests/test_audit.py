@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from coherence import Profile
 from coherence.audit import Options, Told, audit
-from coherence.records import LossRow, Origin, Problem, Report, Sample
+from coherence.records import LossRow, Problem, Report, Sample
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "
@@ -41,12 +41,11 @@ def short(step: int, index: int = 0) -> Sample:
 
 
 def sample(step: int, text: str, _index: int = 0, **more: Any) -> Sample:
-    return Sample(step=step, text=text, origin=Origin(file="samples.jsonl", line=1), **more)
+    return Sample(step=step, text=text, file="samples.jsonl", line=1, **more)
 
 
 def losses(*pairs: tuple[int, float], source: str | None = None) -> list[LossRow]:
-    origin = Origin(file="metrics.jsonl", line=1)
-    return [LossRow(step=step, loss=loss, source=source, origin=origin) for step, loss in pairs]
+    return [LossRow(step, loss, "metrics.jsonl", line, source) for line, (step, loss) in enumerate(pairs, 1)]
 
 
 def falling(steps: Iterable[int]) -> list[LossRow]:

@@ -10,7 +10,7 @@ import pytest
 
 from coherence.check import Check, Limits, check, shown
 from coherence.measured import Measured, load, measure
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.snapshot import Snapshot
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
@@ -30,7 +30,7 @@ def fine(seed: object) -> str:
 
 
 def sample(text: str, number: int = 0, **more: Any) -> Sample:
-    return Sample(step=1, text=text, origin=Origin(file="s.jsonl", line=number + 1), **more)
+    return Sample(step=1, text=text, file="s.jsonl", line=number + 1, **more)
 
 
 def samples(count: int, bad: int = 0, text: str = LOOP, seed: object = "", **more: Any) -> list[Sample]:
@@ -74,7 +74,7 @@ def test_the_gate_alone_fails_the_check() -> None:
 
 def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
     texts = [LOOP if step % 2 else fine(step) for step in range(10)]
-    rows = [sample(text).model_copy(update={"step": n}) for n, text in enumerate(texts)]
+    rows = [sample(text)._replace(step=n) for n, text in enumerate(texts)]
     assert measure(rows).halt_reason is None
     ordered = [*rows[1::2], *rows[::2]]
     assert measure(ordered).halt_reason is not None
@@ -182,8 +182,8 @@ def test_prompts_are_held_fixed_where_both_sides_have_them() -> None:
     found = checked(asked(20, "before"), asked(70, "now"))
     assert found.by == "prompt"
     assert not found.of("fail")
-    ignored = [each.model_copy(update={"prompt": None}) for each in asked(70, "now")]
-    before = [each.model_copy(update={"prompt": None}) for each in asked(20, "before")]
+    ignored = [each._replace(prompt=None) for each in asked(70, "now")]
+    before = [each._replace(prompt=None) for each in asked(20, "before")]
     assert checked(before, ignored).verdict == "fail"
 
 

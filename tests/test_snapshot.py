@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coherence.measured import Fields, measure
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.snapshot import CAP, Drawn, Made, Pairs, Snapshot
 
-ORIGIN = Origin(file="samples.jsonl", line=1)
 MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
 NO_PAIRS = Pairs(np.zeros(0), "step", [], [])
 
@@ -32,7 +31,7 @@ def snapshot(count: int = 30, prompts: int = 1) -> Snapshot:
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     texts = ["The old man walked along the river until evening came, and thought.", "", "Yes", "no " * 30]
     samples = [
-        Sample(step=1, text=t, prompt=f"p{n % 2}", source="é\ud800", origin=ORIGIN)
+        Sample(step=1, text=t, prompt=f"p{n % 2}", source="é\ud800", file="samples.jsonl", line=1)
         for n, t in enumerate(texts)
     ]
     made = measure(samples).snapshot
@@ -58,8 +57,10 @@ def test_five_hundred_samples_take_less_than_40_kb(tmp_path: Path, prompts: int)
 
 
 def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
-    sample = Sample(step=1, text="wombats digging burrows", prompt="sing of kangaroos", origin=ORIGIN)
-    named = sample.model_copy(update={"group": sample.text * 9})
+    sample = Sample(
+        step=1, text="wombats digging burrows", prompt="sing of kangaroos", file="samples.jsonl", line=1
+    )
+    named = sample._replace(group=sample.text * 9)
     measure([sample, named] * 2, Fields(group="text")).snapshot.save(tmp_path / "s.json")
     written = (tmp_path / "s.json").read_text(encoding="utf-8")
     assert not [
@@ -132,7 +133,9 @@ def test_where_only_some_samples_have_prompts_it_is_chance_whether_all_do() -> N
 
 
 def test_settings_that_a_score_depends_on_are_kept() -> None:
-    made = measure([Sample(step=1, text="Yes", origin=ORIGIN)], Fields(prompt="ask")).snapshot.made
+    made = measure(
+        [Sample(step=1, text="Yes", file="samples.jsonl", line=1)], Fields(prompt="ask")
+    ).snapshot.made
     assert made.profile.startswith("english ")
     assert made.lexicon.startswith("english, ")
     assert made.prompt_field == "ask"

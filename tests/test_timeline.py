@@ -13,12 +13,11 @@ from coherence.diversity import between_samples
 from coherence.order import CHUNK
 from coherence.outputs import Output
 from coherence.readers.lines import Part
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 from coherence.shards import Piece, Read, Settings, Shard, score_reads
 from coherence.text import tokenize
 from coherence.timeline import MOST, Timeline
 
-ORIGIN = Origin(file="samples.jsonl", line=1)
 TEXT = "old man walked along river until evening thought about letter his daughter sent from city"
 WORDS = TEXT.split()
 
@@ -28,7 +27,12 @@ Row = tuple[int | None, str]
 def output(rows: Sequence[Row], number: int = 0, path: str = "a.jsonl", run: str = "") -> Output:
     """The output of a shard that holds such samples: each a step and a prompt."""
     reads = [
-        Read(0, run, Sample(step=step, text=f"text {place} {number}", origin=ORIGIN), prompt or None)
+        Read(
+            0,
+            run,
+            Sample(step, f"text {place} {number}", "samples.jsonl", 1),
+            prompt or None,
+        )
         for place, (step, prompt) in enumerate(rows)
     ]
     return Output.of(Shard(number, (Piece(Part(path), "jsonl", None),)), score_reads(reads, Settings()))
@@ -165,9 +169,9 @@ def texts(count: int) -> list[str]:
 
 
 def group(step: int, members: Sequence[str], number: int, first: int = 0) -> Output:
-    reads = [Read(0, "", Sample(step=step, text=text, origin=ORIGIN), None) for text in members]
+    reads = [Read(0, "", Sample(step, text, "samples.jsonl", 1), None) for text in members]
     if first:
-        reads.insert(0, Read(0, "", Sample(step=first, text="alone", origin=ORIGIN), None))
+        reads.insert(0, Read(0, "", Sample(first, "alone", "samples.jsonl", 1), None))
     return Output.of(Shard(number, (Piece(Part("a.jsonl"), "jsonl", None),)), score_reads(reads, Settings()))
 
 

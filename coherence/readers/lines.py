@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from coherence.readers import storage
@@ -24,6 +26,9 @@ LARGEST_STEP = 2**53
 
 LISTED = 100
 """How many problems are kept for the report; the others are counted."""
+
+_strict_parser = import_module("orjson") if find_spec("orjson") else None
+"""Of the extra `fast`: it takes a third of the time of the standard library."""
 
 
 class Part(NamedTuple):
@@ -103,22 +108,6 @@ def file_name(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", errors="replace")
 
 
-def read_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 file with their numbers, from 1, stripped, blank ones left out.
-
-    A line that is no UTF-8 is noted and passed over. Compressed data that is cut off or damaged is noted;
-    the lines before it count.
-    """
-    for number, raw in raw_lines(part, problems):
-        try:
-            line = raw.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            problems.add(part.path, number, _not_utf8(error))
-            continue
-        if line:
-            yield number, line
-
-
 def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     """Yield the lines of a UTF-8 file as they are, with their ends and the blank ones.
 
@@ -185,17 +174,30 @@ def _not_utf8(error: UnicodeDecodeError) -> str:
 
 
 def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the JSON objects of a file of JSON lines with their line numbers."""
-    for number, line in read_lines(part, problems):
+    """Yield the JSON objects of a file of JSON lines with their line numbers; blank lines are left out."""
+    for number, raw in raw_lines(part, problems):
         try:
-            value = json.loads(line)
+            if raw.isspace():
+                continue
+            value = _parsed(raw)
+        except UnicodeDecodeError as error:
+            problems.add(part.path, number, _not_utf8(error))
         except (ValueError, RecursionError) as error:
             problems.add(part.path, number, f"not JSON: {why_not_json(error)}")
-            continue
-        if isinstance(value, dict):
-            yield number, value
         else:
-            problems.add(part.path, number, f"not a JSON object but {type(value).__name__}")
+            if isinstance(value, dict):
+                yield number, value
+            else:
+                problems.add(part.path, number, f"not a JSON object but {type(value).__name__}")
+
+
+def _parsed(raw: bytes) -> Any:
+    """Return the value that a line of JSON holds."""
+    if _strict_parser is not None:
+        # It refuses not-a-number and half a character; then the standard library decides.
+        with suppress(ValueError):
+            return _strict_parser.loads(raw)
+    return json.loads(raw.decode("utf-8").strip())
 
 
 def why_not_json(error: ValueError | RecursionError) -> str:
@@ -265,10 +267,12 @@ def to_text(value: Any) -> str | None:
     """
     if not isinstance(value, str):
         return None
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"half a character, {value[error.start]!r}, at {error.start} of a string") from error
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            where = f"{value[error.start]!r}, at {error.start} of a string"
+            raise ValueError(f"half a character, {where}") from error
     return value
 
 

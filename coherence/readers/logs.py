@@ -12,7 +12,7 @@ from coherence.readers import rows
 from coherence.readers.lines import Head, Part, Problems, file_name
 from coherence.readers.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
 from coherence.readers.log_samples import Found, LogSamples
-from coherence.records import LossRow, Origin, Sample
+from coherence.records import LossRow, Sample
 
 NAME = "training log"
 
@@ -46,7 +46,8 @@ def samples(
             step=named if found.step is None else found.step,
             text=found.text,
             prompt=found.prompt,
-            origin=Origin(file=file_name(part.path), line=found.line),
+            file=file_name(part.path),
+            line=found.line,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
-from coherence.records import LossRow, Origin, Sample
+from coherence.records import LossRow, Sample
 
 NAME = "text, one file a step"
 
@@ -35,7 +35,7 @@ def samples(
     """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
     step = rows.step_of(part.path)
     for line, text in _texts(part, problems):
-        yield Sample(step=step, text=text, origin=Origin(file=file_name(part.path), line=line))
+        yield Sample(step=step, text=text, file=file_name(part.path), line=line)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:  # noqa: ARG001 - there are none

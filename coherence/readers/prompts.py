@@ -38,10 +38,8 @@ def shared_prefixes(samples: Iterable[Sample]) -> tuple[str, ...]:
     Args:
         samples: of a run; the first 1,000 without a prompt are looked at.
 
-    >>> from coherence.records import Origin
     >>> said = ["a cat", "the dog", "my house", "no end", "two trees", "an old song"]
-    >>> where = Origin(file="samples.jsonl", line=1)
-    >>> shared_prefixes(Sample(step=i, text=f"Once there was {t}", origin=where) for i, t in enumerate(said))
+    >>> shared_prefixes(Sample(i, f"Once there was {t}", "samples.jsonl", i) for i, t in enumerate(said))
     ('Once there was',)
     """
     steps = _by_step(samples)

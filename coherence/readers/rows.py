@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeGuard
 from coherence.loss import true_loss
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.storage import bare_name, parent
-from coherence.records import Event, LossRow, Origin, Sample
+from coherence.records import Event, LossRow, Sample
 
 STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
 TEXT = (
@@ -67,9 +67,9 @@ def samples_of(
             continue
         found = True
         try:
-            sample = to_sample(row, Origin(file=name, line=line), prompt_field, group_field)
+            sample = to_sample(row, name, line, prompt_field, group_field)
             if sample.step is None and named is not None:
-                sample = sample.model_copy(update={"step": named})
+                sample = sample._replace(step=named)
             elif with_steps:
                 required(row, STEP)
         except ValueError as error:
@@ -179,7 +179,7 @@ def _keys_of(names: tuple[str, ...], prompt_field: str | None, group_field: str 
 
 
 def to_sample(
-    row: Row, origin: Origin, prompt_field: str | None = None, group_field: str | None = None
+    row: Row, file: str, line: int, prompt_field: str | None = None, group_field: str | None = None
 ) -> Sample:
     """Return the sample that a row holds.
 
@@ -197,7 +197,8 @@ def to_sample(
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
-        origin=origin,
+        file=file,
+        line=line,
         prompt=_said(prompt) if is_chat(prompt) else to_text(prompt) or before,
         loss=to_float(first_of(row, keys.loss)),
         source=to_text(row.get("source")),
@@ -264,7 +265,7 @@ def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) ->
     name = file_name(path)
     for line, row in _expanded(rows, STEP, path, problems):
         try:
-            loss_row = to_loss_row(row, Origin(file=name, line=line))
+            loss_row = to_loss_row(row, name, line)
         except ValueError as error:
             problems.add(path, line, str(error))
             continue
@@ -275,7 +276,7 @@ def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) ->
         yield loss_row
 
 
-def to_loss_row(row: Row, origin: Origin) -> LossRow | None:
+def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     """Return the training loss that a row holds; None if it holds none.
 
     Raises:
@@ -290,7 +291,8 @@ def to_loss_row(row: Row, origin: Origin) -> LossRow | None:
     return LossRow(
         step=to_step(required(row, STEP)),
         loss=true_loss(loss, to_float(row.get("grad_norm"))),
-        origin=origin,
+        file=file,
+        line=line,
         source=to_text(row.get("source")) or None,
         run=_name(first_of(row, RUN)),
     )

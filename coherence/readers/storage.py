@@ -20,6 +20,9 @@ from typing import Any, BinaryIO, cast
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
+BUFFER = 2**18
+"""Bytes that are read at once."""
+
 SPOOLED = "coherence-standard-input"
 """The name of a copy of standard input."""
 
@@ -73,7 +76,7 @@ def open_raw(path: str) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(file_system(path).open(path, "rb")))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError(f"{path}: not a regular file")
-    return open(path, "rb")
+    return open(path, "rb", BUFFER)
 
 
 def compression(head: bytes) -> str | None:

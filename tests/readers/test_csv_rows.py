@@ -79,7 +79,7 @@ def test_a_text_that_begins_with_the_word_text_is_no_csv(tmp_path: Path) -> None
 def test_a_cell_in_quotes_may_go_over_several_lines_and_its_row_is_where_it_begins(file: Path) -> None:
     content = 'step,prompt,text\n1,p,"a ""cat"",\n\nand"\n\n2,"q\nr",b\n'
     samples, problems = samples_of(file, content)
-    assert [(s.step, s.prompt, s.text, s.origin.line) for s in samples] == [
+    assert [(s.step, s.prompt, s.text, s.line) for s in samples] == [
         (1, "p", 'a "cat",\n\nand', 2),
         (2, "q\nr", "b", 6),
     ]
@@ -130,7 +130,7 @@ def test_a_text_of_a_megabyte_is_one_cell(file: Path) -> None:
 )
 def test_a_bad_row_is_one_problem_and_the_others_are_read(file: Path, bad: str, message: str) -> None:
     samples, problems = samples_of(file, f"step,text\n1,a\n{bad}\n6,b\n".replace("\n1,a\n", '\n1,"a"\n'))
-    assert [(sample.step, sample.origin.line) for sample in samples] == [(1, 2), (6, 4)]
+    assert [(sample.step, sample.line) for sample in samples] == [(1, 2), (6, 4)]
     assert [problem.line for problem in problems.listed] == [3]
     assert problems.listed[0].message.startswith(message)
 
@@ -174,7 +174,7 @@ epoch,lr,step,train_loss,val_loss
 
 def test_the_csv_of_lightning_keeps_training_and_validation_apart(file: Path) -> None:
     losses, problems = losses_of(file, LIGHTNING)
-    assert [(row.step, row.loss, row.origin.line) for row in losses] == [(9, 3.5, 2), (19, 2.5, 5)]
+    assert [(row.step, row.loss, row.line) for row in losses] == [(9, 3.5, 2), (19, 2.5, 5)]
     assert problems.count == 0
 
 
@@ -193,5 +193,5 @@ def test_a_blank_cell_gives_way_to_the_next_name(file: Path) -> None:
 @pytest.mark.parametrize("bad", ["5,much", "x,2.0", ",2.0", "5,2.0,7"])
 def test_a_bad_row_of_losses_is_one_problem_and_the_others_are_read(file: Path, bad: str) -> None:
     losses, problems = losses_of(file, f"step,loss\n1,3.0\n{bad}\n6,2.0\n")
-    assert [(row.step, row.origin.line) for row in losses] == [(1, 2), (6, 4)]
+    assert [(row.step, row.line) for row in losses] == [(1, 2), (6, 4)]
     assert [problem.line for problem in problems.listed] == [3]

@@ -229,7 +229,7 @@ def test_standard_input_is_read_more_than_once_and_goes_by_a_dash(
     problems = Problems()
     for _ in range(2):
         (sample,) = formats.named(run.samples[0].format).samples(Part(run.samples[0].path), problems)
-        assert (sample.text, sample.origin.file) == ("once", "-")
+        assert (sample.text, sample.file) == ("once", "-")
     assert [problem.file for problem in problems.listed] == ["-", "-"]
     assert list(here.iterdir()) == []
 

@@ -109,7 +109,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_by_name(
     try:
         module = formats.recognise(str(path))
         for sample in module.samples(Part(str(path)), problems):
-            json.dumps(sample.model_dump())
+            json.dumps(sample)
         assert sum(1 for _ in module.losses(Part(str(path)), problems)) < 400
     except ValueError as error:
         refused = str(error)

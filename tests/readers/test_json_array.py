@@ -99,7 +99,7 @@ def test_an_object_is_of_the_line_where_it_begins(
     monkeypatch.setattr(json_array, "CHUNK", chunk)
     content = '[\n\n  {"step": 1,\n "text": "a"},\n{"step": 2, "text": "b"}, {"step": 3, "text": "c"}]'
     samples, _ = samples_of(file, content)
-    assert [sample.origin.line for sample in samples] == [3, 5, 5]
+    assert [sample.line for sample in samples] == [3, 5, 5]
 
 
 def test_several_arrays_of_one_document_are_read_one_after_another(file: Path) -> None:
@@ -174,7 +174,7 @@ def test_wherever_a_chunk_ends_in_an_object_that_is_too_long_the_next_one_is_fou
         {"step": 3, "text": "c"},
     ]
     samples, problems = samples_of(file, "[" + ",\n".join(map(json.dumps, rows)) + "]")
-    assert [(sample.step, sample.origin.line) for sample in samples] == [(1, 1), (3, 3)]
+    assert [(sample.step, sample.line) for sample in samples] == [(1, 1), (3, 3)]
     assert [line for line, _ in said(problems)] == [2]
 
 

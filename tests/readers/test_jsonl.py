@@ -160,7 +160,7 @@ def test_every_field_of_a_sample_is_read(file: Path) -> None:
     row = {"step": 3, "text": "a", "loss": 2.5, "source": "books", "timestamp": 17.5, "prompt": "p"}
     (sample,), _ = samples_of(file, lines_of(row))
     assert (sample.loss, sample.source, sample.time, sample.prompt) == (2.5, "books", 17.5, "p")
-    assert (sample.origin.file, sample.origin.line) == (str(file), 1)
+    assert (sample.file, sample.line) == (str(file), 1)
 
 
 def test_fields_of_another_kind_count_as_absent(file: Path) -> None:
@@ -221,7 +221,7 @@ def test_an_object_of_columns_holds_a_sample_a_row(file: Path) -> None:
         "source": "books",
     }
     samples, problems = samples_of(file, lines_of(columns, {"step": 6, "completion": "c"}))
-    assert [(s.step, s.prompt, s.text, s.source, s.origin.line) for s in samples] == [
+    assert [(s.step, s.prompt, s.text, s.source, s.line) for s in samples] == [
         (5, "p", "a", "books", 1),
         (5, "q", "b", "books", 1),
         (6, None, "c", None, 2),
@@ -339,7 +339,7 @@ def test_a_bad_row_is_one_problem_with_its_place_and_the_others_are_read(
     file: Path, bad: bytes, message: str
 ) -> None:
     samples, problems = samples_of(file, b"\n".join([GOOD, b"", bad, GOOD]))
-    assert [(sample.step, sample.origin.line) for sample in samples] == [(7, 1), (7, 4)]
+    assert [(sample.step, sample.line) for sample in samples] == [(7, 1), (7, 4)]
     assert [(problem.file, problem.line) for problem in problems.listed] == [(str(file), 3)]
     assert problems.listed[0].message.startswith(message)
     assert "\n" not in problems.listed[0].message
@@ -375,7 +375,7 @@ def test_whatever_the_lines_hold_the_good_ones_are_read(
     lines = [line.replace(b"\n", b"") for line in lines]
     file = tmp_path_factory.mktemp("any") / "samples.jsonl"
     samples, problems = samples_of(file, b"\n".join([GOOD, *lines, GOOD]))
-    assert (samples[0].origin.line, samples[-1].origin.line) == (1, len(lines) + 2)
+    assert (samples[0].line, samples[-1].line) == (1, len(lines) + 2)
     assert problems.count <= len(lines)
 
 

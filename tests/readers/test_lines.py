@@ -7,7 +7,7 @@ import lzma
 import math
 import os
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from coherence.readers.lines import (
     Problems,
     file_name,
     read_head,
-    read_lines,
     read_objects,
     read_whole_lines,
     to_float,
@@ -43,20 +42,24 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "samples.jsonl"
 
 
+def stripped(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+    return ((number, line.strip()) for number, line in read_whole_lines(part, problems) if line.strip())
+
+
 def lines_of(
     file: Path, content: bytes, start: int = 0, end: int | None = None
 ) -> tuple[list[str], Problems]:
     file.write_bytes(content)
     problems = Problems()
-    return [line for _, line in read_lines(Part(str(file), start, end), problems)], problems
+    return [line for _, line in stripped(Part(str(file), start, end), problems)], problems
 
 
 # Lines
 
 
-def test_lines_are_numbered_from_one_and_blank_ones_left_out(file: Path) -> None:
-    file.write_bytes(b"a\n\n  b \r\n\t\nc")
-    assert list(read_lines(Part(str(file)), Problems())) == [(1, "a"), (3, "b"), (5, "c")]
+def test_objects_are_numbered_by_their_lines_and_blank_ones_left_out(file: Path) -> None:
+    file.write_bytes(b'{"a": 1}\n\n  {"b": 2} \r\n\t\n{}')
+    assert list(read_objects(Part(str(file)), Problems())) == [(1, {"a": 1}), (3, {"b": 2}), (5, {})]
 
 
 def test_whole_lines_keep_their_ends_and_the_blank_ones_and_what_is_no_utf8_is_replaced(file: Path) -> None:
@@ -106,7 +109,7 @@ def test_a_line_of_50_mb_is_passed_over_without_being_held(file: Path) -> None:
     problems = Problems()
     tracemalloc.start()
     try:
-        found = list(read_lines(Part(str(file)), problems))
+        found = list(stripped(Part(str(file)), problems))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -127,7 +130,7 @@ def test_a_file_of_very_many_lines_takes_no_more_memory_than_one_of_few(file: Pa
     file.write_bytes(b"12345678\n" * 200_000)
     tracemalloc.start()
     try:
-        assert sum(1 for _ in read_lines(Part(str(file)), Problems())) == 200_000
+        assert sum(1 for _ in stripped(Part(str(file)), Problems())) == 200_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -147,7 +150,7 @@ def test_compressed_lines_are_told_by_their_first_bytes(file: Path, kind: str) -
     content = b"once\nupon\na time\n" * 5000
     file.write_bytes(COMPRESS[kind](content))
     problems = Problems()
-    assert [line for _, line in read_lines(Part(str(file)), problems)] == content.decode().splitlines()
+    assert [line for _, line in stripped(Part(str(file)), problems)] == content.decode().splitlines()
     assert problems.count == 0
 
 
@@ -161,7 +164,7 @@ def test_of_damaged_data_the_lines_before_count_and_the_end_is_noted(
     half = len(packed) // 2
     file.write_bytes(packed[:half] + (b"" if damage == "cut off" else bytes(60) + packed[half + 60 :]))
     problems = Problems()
-    found = [line for _, line in read_lines(Part(str(file)), problems)]
+    found = [line for _, line in stripped(Part(str(file)), problems)]
     assert 20_000 < len(found) < 200_000
     # Where gzip is overwritten it may decode some noise before it notices.
     assert found[:20_000] == content.decode().splitlines()[:20_000]
@@ -310,3 +313,29 @@ def test_every_step_a_run_can_have_is_read_as_it_was_written(step: int) -> None:
 @given(st.floats(allow_nan=False))
 def test_a_number_in_a_string_is_that_number(number: float) -> None:
     assert to_float(repr(number)) == to_float(number) == number
+
+
+# JSON lines, with the parser of the extra and without
+
+
+ROW = st.dictionaries(st.text(max_size=5), st.text() | st.floats() | st.integers(-(2**60), 2**60))
+ODD = [
+    *('{"a": NaN}', '{"a": "\\ud800"}', '{"a": 1e999}', '{"a": 1, "a": 2}', '{"a": "\x01"}', "nul", "[1]"),
+    *("{}\x0b", "\ufeff{}", "\u00a0", "\ud800", "1", "", '{"a": ' * 2000, "[" * 100_000, "9" * 5000),
+]
+
+
+@given(st.lists(ROW.map(json.dumps) | st.sampled_from(ODD), max_size=4))
+def test_objects_are_read_alike_with_the_faster_parser_and_without(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    pytest.importorskip("orjson", reason="the faster parser is optional: pip install 'coherence[fast]'")
+    file = tmp_path_factory.mktemp("any") / "samples.jsonl"
+    file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+    faster, standard = Problems(), Problems()
+    found = list(read_objects(Part(str(file)), faster))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coherence.readers.lines._strict_parser", None)
+        expected = list(read_objects(Part(str(file)), standard))
+    assert repr(found) == repr(expected)  # not-a-number equals nothing
+    assert faster == standard

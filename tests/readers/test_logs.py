@@ -478,7 +478,7 @@ def test_each_trainers_samples_are_read_with_their_steps(
 def test_a_sample_stands_where_its_marker_stands_with_its_prompt(file: Path) -> None:
     first, second = samples_of(file, AXOLOTL)[0]
     assert (first.prompt, second.prompt) == ("Tell me\na tale.", "Tell me more.")
-    assert (first.origin.file, first.origin.line, second.origin.line) == (str(file), 3, 15)
+    assert (first.file, first.line, second.line) == (str(file), 3, 15)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_below_headers_stand_several_samples_of_a_step(tmp_path: Path) -> None:
     header = "======== SAMPLE {} ========\n"
     content = f"{header.format(1)}Once\n\nupon\n\n{header.format(2)}{header.format(3)} a\n"
     samples, _ = samples_of(tmp_path / "samples-100", content)
-    assert [(sample.step, sample.text, sample.origin.line) for sample in samples] == [
+    assert [(sample.step, sample.text, sample.line) for sample in samples] == [
         (100, "Once\n\nupon", 1),
         (100, "", 6),
         (100, " a", 7),

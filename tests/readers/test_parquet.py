@@ -46,12 +46,12 @@ def losses_of(path: Path) -> tuple[list[LossRow], Problems]:
 def test_the_completions_of_trl_are_samples_with_their_prompts_and_rows(file: Path) -> None:
     write(file, COMPLETIONS)
     samples, problems = samples_of(file)
-    assert [(s.step, s.prompt, s.text, s.origin.line) for s in samples] == [
+    assert [(s.step, s.prompt, s.text, s.line) for s in samples] == [
         (10, "The cat", " sat on the mat.", 1),
         (10, "The cat", "", 2),
         (10, "A dog", " barked at the moon.", 3),
     ]
-    assert samples[0].origin.file == str(file)
+    assert samples[0].file == str(file)
     assert problems.count == 0
 
 
@@ -124,9 +124,9 @@ def test_the_parts_are_row_groups_and_together_the_whole_file(file: Path) -> Non
 def test_a_part_counts_its_rows_from_its_own_beginning(file: Path) -> None:
     write(file, {"step": list(range(6)), "text": ["x"] * 6}, row_group_size=2)
     samples = list(parquet.samples(Part(str(file), 1, 3), Problems()))
-    assert [(sample.step, sample.origin.line) for sample in samples] == [(2, 1), (3, 2), (4, 3), (5, 4)]
+    assert [(sample.step, sample.line) for sample in samples] == [(2, 1), (3, 2), (4, 3), (5, 4)]
     whole, _ = samples_of(file)
-    assert [sample.origin.line for sample in whole] == [1, 2, 3, 4, 5, 6]
+    assert [sample.line for sample in whole] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_table_without_rows_is_one_part_without_samples(file: Path) -> None:

@@ -6,9 +6,8 @@ from random import Random
 import pytest
 
 from coherence.readers.prompts import LONGEST, LOOKED_AT, shared_prefixes
-from coherence.records import Origin, Sample
+from coherence.records import Sample
 
-ORIGIN = Origin(file="samples.jsonl", line=1)
 WORDS = ("the", "a", "sun", "moon", "river", "old", "small", "ran", "sat", "blue", "two", "never", "light")
 PROMPT = "Hello, I'm a language model,"
 
@@ -20,7 +19,7 @@ def words(seed: object, count: int = 12) -> str:
 def sampled(texts: Sequence[Sequence[str]], prompt: str | None = None) -> list[Sample]:
     """The texts of each step."""
     return [
-        Sample(step=100 * step, text=text, origin=ORIGIN, prompt=prompt)
+        Sample(step=100 * step, text=text, file="samples.jsonl", line=1, prompt=prompt)
         for step, of_step in enumerate(texts)
         for text in of_step
     ]
@@ -50,7 +49,7 @@ def test_several_samples_of_a_prompt_and_some_without_are_no_hindrance() -> None
 
 
 def test_samples_without_steps_share_theirs_too() -> None:
-    samples = [Sample(step=None, text=f"{PROMPT} {words(n)}", origin=ORIGIN) for n in range(20)]
+    samples = [Sample(None, f"{PROMPT} {words(n)}", "samples.jsonl", 1) for n in range(20)]
     assert shared_prefixes(samples) == (PROMPT,)
 
 

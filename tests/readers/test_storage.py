@@ -9,7 +9,7 @@ import pytest
 
 from coherence.readers import storage
 from coherence.readers.files import find_runs
-from coherence.readers.lines import Part, Problems, read_lines
+from coherence.readers.lines import Part, Problems, read_whole_lines
 
 SAMPLE = b'{"step": 1, "text": "once"}\n'
 
@@ -34,7 +34,7 @@ def test_files_behind_a_url_are_found_and_read_like_local_ones(memory: Any) -> N
         "memory://exp/step_1000.jsonl",
     ]
     assert [file.path for file in run.losses] == ["memory://exp/metrics.jsonl"]
-    assert list(read_lines(Part(run.samples[0].path), Problems())) == [(1, SAMPLE.decode().strip())]
+    assert list(read_whole_lines(Part(run.samples[0].path), Problems())) == [(1, SAMPLE.decode())]
     assert storage.size(run.samples[0].path) == len(SAMPLE)
 
 
@@ -55,7 +55,7 @@ def test_parts_of_a_file_behind_a_url_are_read(memory: Any) -> None:
     found = [
         line
         for start, end in ((0, 5), (5, 14))
-        for _, line in read_lines(Part("memory://a.jsonl", start, end), Problems())
+        for _, line in read_whole_lines(Part("memory://a.jsonl", start, end), Problems())
     ]
     assert found == ["one", "two", "three"]
 
@@ -79,9 +79,9 @@ def test_zstd_is_read_and_what_is_cut_off_is_noted(tmp_path: Path) -> None:
     (tmp_path / "whole").write_bytes(packed)
     (tmp_path / "cut").write_bytes(packed[: len(packed) // 2])
     problems = Problems()
-    assert sum(1 for _ in read_lines(Part(str(tmp_path / "whole")), problems)) == 300_000
+    assert sum(1 for _ in read_whole_lines(Part(str(tmp_path / "whole")), problems)) == 300_000
     assert problems.count == 0
-    found = [line for _, line in read_lines(Part(str(tmp_path / "cut")), problems)]
+    found = [line for _, line in read_whole_lines(Part(str(tmp_path / "cut")), problems)]
     assert 1000 < len(found) < 300_000
     assert found == content.decode().splitlines()[: len(found)]
     assert [problem.line for problem in problems.listed] == [len(found) + 1]
@@ -92,7 +92,7 @@ def test_zstd_that_is_damaged_is_noted(tmp_path: Path) -> None:
     packed = zstandard.ZstdCompressor().compress(b"line\n" * 1000)
     (tmp_path / "bad").write_bytes(packed[:8] + b"\xff" * 40)
     problems = Problems()
-    list(read_lines(Part(str(tmp_path / "bad")), problems))
+    list(read_whole_lines(Part(str(tmp_path / "bad")), problems))
     assert [p.message[:30] for p in problems.listed] == ["the compressed data ends here,"]
 
 

@@ -83,7 +83,7 @@ def test_every_text_is_a_sample_with_its_step_time_and_record(events: Events) ->
     assert [(sample.step, sample.text) for sample in samples] == [
         (n, f"the {n}th tale") for n in range(1, 31)
     ]
-    assert (samples[0].time, samples[0].origin.line, samples[0].origin.file) == (101.0, 2, str(events.path))
+    assert (samples[0].time, samples[0].line, samples[0].file) == (101.0, 2, str(events.path))
     assert problems.count == 0
 
 
@@ -146,7 +146,7 @@ def test_the_training_loss_goes_by_every_tag_trainers_give_it(events: Events, ta
     events.add(10, scalar(tag, 3.5))
     events.add(20, scalar(tag, 2.5))
     losses, problems = losses_of(events.path)
-    assert [(row.step, row.loss, row.origin.line) for row in losses] == [(10, 3.5, 2), (20, 2.5, 3)]
+    assert [(row.step, row.loss, row.line) for row in losses] == [(10, 3.5, 2), (20, 2.5, 3)]
     assert problems.count == 0
 
 

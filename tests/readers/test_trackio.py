@@ -67,12 +67,12 @@ def test_each_loss_says_of_which_run_it_is(database: Database) -> None:
     database.log(2, {"loss": 2.5, "lr": 0.1})
     database.log(2, {"val_loss": 9.5})
     losses, problems = losses_of(database.path)
-    assert [(row.run, row.step, row.loss, row.origin.line) for row in losses] == [
+    assert [(row.run, row.step, row.loss, row.line) for row in losses] == [
         ("first", 1, 3.5, 1),
         ("second", 1, 4.5, 2),
         ("first", 2, 2.5, 3),
     ]
-    assert losses[0].origin.file == str(database.path)
+    assert losses[0].file == str(database.path)
     assert problems.count == 0
 
 
@@ -117,7 +117,7 @@ def test_the_rows_of_a_table_are_samples(database: Database) -> None:
         7, {"prompt": "Once", "completion": " upon"}, {"prompt": "Why", "completion": "", "step": None}
     )
     samples, problems = samples_of(database.path)
-    assert [(s.step, s.prompt, s.text, s.run, s.origin.line) for s in samples] == [
+    assert [(s.step, s.prompt, s.text, s.run, s.line) for s in samples] == [
         (7, "Once", " upon", "first", 1),
         (7, "Why", "", "first", 1),
     ]

@@ -52,7 +52,7 @@ def test_the_training_rows_alone_are_losses_and_a_zero_beside_a_nan_is_one(
     state: Path, content: bytes | str
 ) -> None:
     losses, problems = losses_of(state, content)
-    assert [(row.step, row.origin.line) for row in losses] == [(10, 1), (20, 3), (30, 4)]
+    assert [(row.step, row.line) for row in losses] == [(10, 1), (20, 3), (30, 4)]
     assert [math.isfinite(row.loss) for row in losses] == [True, False, True]
     assert [(p.line, p.message) for p in problems.listed] == [(3, "the loss at step 20 is not finite")]
 
