@@ -2,9 +2,9 @@
 
     python benchmarks/throughput.py
 
-CPU time on one core, wall-clock time on all of them. All contenders read in turn, several times; shown are the
-best try, and the median of how many times the speed of zlib that was in the same turn. Where zlib gains nothing
-from more cores, they were busy.
+CPU time on one core, wall-clock time on all of them. All contenders read in turn, several times; shown are
+the best try, and the median of how many times the speed of zlib that was in the same turn. Where zlib gains
+nothing from more cores, they were busy.
 The text is that of the fixture runs and of Python's own manual.
 """
 

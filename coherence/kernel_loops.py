@@ -495,7 +495,7 @@ def _count(keys: Int64s, number: int, table: Table, bits: int, reached: Int64s) 
 
 @inner
 def _count_keys(keys: Int64s, number: int, table: Table, reached: Int64s) -> None:
-    _count(keys, number, table, _bits_for(number, FIRST_BITS), reached)
+    _count(keys, number, table, _bits_for(2 * number, FIRST_BITS), reached)
 
 
 @inner
@@ -522,7 +522,7 @@ def _count_fours(length: int, union: int, scratch: Scratch) -> None:
         _wide_keys(folded, length, scratch.alphabet, keys)
         _count_keys(keys, length - 3, table, reached)
         return
-    bits = _bits_for(length, FIRST_BITS)
+    bits = _bits_for(2 * length, FIRST_BITS)
     if union >> 8:
         waiting = _round_of_fours(folded, length, table, bits, keys, reached)
     else:
