@@ -57,7 +57,7 @@ def test_parts_of_a_file_behind_a_url_are_read(memory: Any) -> None:
         for start, end in ((0, 5), (5, 14))
         for _, line in read_whole_lines(Part("memory://a.jsonl", start, end), Problems())
     ]
-    assert found == ["one", "two", "three"]
+    assert found == ["one\n", "two\n", "three\n"]
 
 
 def test_without_the_package_a_url_is_refused_with_the_extra_it_needs(
@@ -83,7 +83,7 @@ def test_zstd_is_read_and_what_is_cut_off_is_noted(tmp_path: Path) -> None:
     assert problems.count == 0
     found = [line for _, line in read_whole_lines(Part(str(tmp_path / "cut")), problems)]
     assert 1000 < len(found) < 300_000
-    assert found == content.decode().splitlines()[: len(found)]
+    assert found == content.decode().splitlines(keepends=True)[: len(found)]
     assert [problem.line for problem in problems.listed] == [len(found) + 1]
 
 
