@@ -59,7 +59,8 @@ class Comparison(Written):
         interval: of the change; missed on each side with the chance `level`.
         p: how probable so large a change for the worse would be by chance, corrected for the comparisons.
         size_before, size_now: how many samples, or pairs of samples, were compared.
-        needed: how many samples a side put a change of the tolerance beyond chance.
+        needed: how many samples a side put a change of the tolerance beyond chance; None where no number
+            does, because the two sides are of few prompts, and of different ones.
         verdict, sentence: what came out, in a word and in words.
     """
 
@@ -288,7 +289,7 @@ def _comparison(found: _Found, several: int, limits: Limits) -> Comparison:
     needed = _needed(name, change, limits.tolerance, limits.level / several)
     enough = min(change.size_before, change.size_now) >= FEWEST and needed <= change.size
     sees = enough and change.least <= limits.level / several
-    samples = 2 * needed if name == BETWEEN else needed
+    samples = None if enough and not sees else 2 * needed if name == BETWEEN else needed
     verdict = _judge(_worse(name, change), p, sees, min(change.size_before, change.size_now), limits)
     return Comparison(
         name=name,
@@ -331,7 +332,9 @@ def _judge(worse: float, p: float, sees: bool, size: int, limits: Limits) -> Ver
     return "pass" if sees else "inconclusive"
 
 
-def _sentence(name: str, change: Change, p: float, verdict: Verdict, samples: int, limits: Limits) -> str:
+def _sentence(
+    name: str, change: Change, p: float, verdict: Verdict, samples: int | None, limits: Limits
+) -> str:
     title, tolerance = title_of(name), f"{limits.tolerance:g}"
     unit = "pairs of samples" if name == BETWEEN else "samples"
     sizes = f"{change.size_before} {unit} before and {change.size_now} now"
@@ -344,15 +347,27 @@ def _sentence(name: str, change: Change, p: float, verdict: Verdict, samples: in
     if verdict == "fail":
         return f"{moved}: more than the tolerance of {tolerance}, and beyond chance ({chance})"
     if verdict == "inconclusive":
-        return (
-            f"{title}: {sizes} are too few to tell a change of {tolerance} points from chance ({ends}); "
-            f"{samples} samples a side would do"
-        )
+        needed = None if samples is None else f"{samples} samples"
+        return f"{title}: {sizes} are {too_few_for(limits.tolerance, f'({ends})', needed)}"
     if verdict == "pass":
         return f"{title}: {ends}, within the tolerance of {tolerance}"
     if worse > limits.tolerance:
         return f"{moved}: more than the tolerance of {tolerance}, but perhaps by chance ({chance})"
     return f"{moved}: beyond chance ({chance}), but within the tolerance of {tolerance}"
+
+
+def too_few_for(tolerance: float, where: str, needed: str | None) -> str:
+    """Return what samples are too few for, and what would do.
+
+    >>> too_few_for(5, "in bigram", "120")
+    'too few to tell a change of 5 points from chance in bigram; 120 a side would do'
+    >>> too_few_for(5, "in bigram", None)
+    'of too few prompts to tell a change of 5 points from chance in bigram; both sides should be of the same'
+    """
+    told = f"to tell a change of {tolerance:g} points from chance {where}"
+    if needed is None:
+        return f"of too few prompts {told}; both sides should be of the same"
+    return f"too few {told}; {needed} a side would do"
 
 
 def title_of(name: str) -> str:

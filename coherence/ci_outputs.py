@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from coherence.check import Check, Comparison, Heavy, shown
+from coherence.check import Check, Comparison, Heavy, shown, too_few_for
+from coherence.compare import FEWEST
 from coherence.terminal import printable
 
 MOST = 10
@@ -118,11 +119,10 @@ def too_few(found: Check) -> str:
         return ""
     sizes = f"{found.samples_before:,} samples before and {found.samples_now:,} now"
     names = ", ".join(each.name for each in blind) or "nothing"
-    needed = max((each.needed or 0 for each in blind), default=0)
-    return (
-        f"{sizes} are too few to tell a change of {found.tolerance:g} points from chance in {names}; "
-        f"{needed:,} a side would do"
-    )
+    told = [each.needed for each in blind if each.needed is not None]
+    needed = max(told, default=None if blind else FEWEST)
+    few = too_few_for(found.tolerance, f"in {names}", None if needed is None else f"{needed:,}")
+    return f"{sizes} are {few}"
 
 
 HEADLINES = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from coherence.check import Check, Limits, check, shown
+from coherence.ci_outputs import too_few
 from coherence.measured import Measured, load, measure
 from coherence.records import Sample
 from coherence.snapshot import Snapshot
@@ -161,6 +162,17 @@ def test_too_few_samples_to_see_the_tolerance_say_how_many_would_do() -> None:
     assert f"{low.needed} samples a side would do" in low.sentence
     enough = checked(samples(low.needed), samples(low.needed, seed="now"))
     assert verdicts(enough)["low"] == "pass"
+
+
+def test_where_each_side_is_of_a_prompt_of_its_own_no_number_of_samples_would_do() -> None:
+    found = checked(
+        [sample(fine(("a", n)), n, prompt="a") for n in range(60)],
+        [sample(fine(("b", n)), n, prompt="b") for n in range(60)],
+    )
+    (english,) = [each for each in found.comparisons if each.name == "english"]
+    assert (english.verdict, english.needed) == ("inconclusive", None)
+    assert "of too few prompts to tell" in english.sentence
+    assert "both sides should be of the same" in too_few(found)
 
 
 def test_two_samples_of_a_pair_count_for_one_and_what_is_needed_is_told_in_samples() -> None:
