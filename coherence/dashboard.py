@@ -4,20 +4,28 @@ Source: docs/page.md, "The server".
 """
 
 import json
+import re
+import socket
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Lock
+from socketserver import TCPServer
+from threading import BoundedSemaphore, Lock
+from time import monotonic
+from traceback import format_exc
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from coherence.html import asset, chart_library, live_page
 from coherence.live import QUIET, Run, age_of, is_run, status
+from coherence.terminal import printable
 
 MOST_RUNS = 200
 """Run folders that are listed."""
@@ -26,7 +34,15 @@ FOLLOWED = 4
 """Runs that are kept in memory: those that were asked for last."""
 
 PATIENCE = 30
-"""Seconds that a browser may take for its request."""
+"""Seconds that a browser may take for its whole request, and again for the answer."""
+
+MOST_CONNECTIONS = 64
+"""Connections at a time; one more, and the oldest is closed. A browser holds six."""
+
+LONGEST_HEAD = 2**15
+"""Bytes of a request; browsers send a few hundred."""
+
+HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 
 LONGEST_QUERY = 4000
 
@@ -60,8 +76,14 @@ class Runs:
         """Return the run folders by their names."""
         if is_run(self.folder):
             return {self.folder.resolve().name: self.folder}
+        inside = self.folder.resolve()
         try:
-            folders = sorted(each for each in self.folder.iterdir() if is_run(each))
+            # A link to a run elsewhere would show what nobody asked to be shown.
+            folders = sorted(
+                each
+                for each in self.folder.iterdir()
+                if is_run(each) and each.resolve().is_relative_to(inside)
+            )
         except OSError:
             return {}
         return {each.name: each for each in folders[:MOST_RUNS]}
@@ -122,8 +144,11 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._connections: dict[Any, None] = {}  # the oldest first
+        self._lock, self._room = Lock(), BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((host, port), _Handler)
         self.runs = Runs(folder)
         self.loopback = is_loopback(host)
@@ -136,10 +161,53 @@ class Server(ThreadingHTTPServer):
             "/run.json": self._run,
         }
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def server_bind(self) -> None:
+        """Listen, without asking the network for this machine's name as `HTTPServer` does."""
+        TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own; where all are taken, the oldest connection makes room.
+
+        A page that has just asked is answered, however many hold a connection and say nothing.
+        """
+        if not self._room.acquire(blocking=False):
+            self._close_oldest()
+            if not self._room.acquire(timeout=1):
+                self.shutdown_request(request)
+                return
+        with self._lock:
+            self._connections[request] = None
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._forget(request)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection, and make room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._forget(request)
+
+    def _close_oldest(self) -> None:
+        with self._lock:
+            oldest = next(iter(self._connections), None)
+            self._connections.pop(oldest, None)
+        if oldest is not None:
+            with suppress(OSError):  # it has just ended by itself
+                oldest.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as it is called there
         """Say nothing of a browser that went away; of anything else what went wrong."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            # An error may hold what stands in a run.
+            sys.stderr.write("".join(f"{printable(line)}\n" for line in format_exc().splitlines()))
 
     def _run(self, asked: dict[str, str]) -> _Reply:
         try:
@@ -180,11 +248,44 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
     timeout = PATIENCE
     server_version, sys_version = "coherence", ""
+    default_request_version = "HTTP/1.0"  # the one before has no headers, so no policy
+
+    def handle(self) -> None:
+        """Answer one request; whatever else is sent on the connection is not read."""
+        head = self._head()
+        self.rfile.close()
+        self.rfile = BytesIO(head)
+        self.requestline, self.command, self.request_version = "", "", self.default_request_version
+        if len(head) > LONGEST_HEAD:
+            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            self.handle_one_request()
+
+    def _head(self) -> bytes:
+        """Return the request up to its blank line: nothing if none comes, too much if it is too long."""
+        end, head = monotonic() + PATIENCE, bytearray()
+        while not HEAD_ENDS.search(head, max(0, len(head) - 5000)) and len(head) <= LONGEST_HEAD:
+            # For all of it together: a byte now and then would hold the connection for ever.
+            self.connection.settimeout(max(0.001, end - monotonic()))
+            if not (more := self.connection.recv(4096)):
+                return b""
+            head += more
+        self.connection.settimeout(PATIENCE)
+        return bytes(head)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - as it is called there
+        """Refuse what is no request of ours in words of ours: nothing of it is sent back."""
+        body = self._send(_refusal(HTTPStatus(code)), known=False)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def do_HEAD(self) -> bytes:
         """Answer without what was asked for; return it."""
         reply = self._reply()
         known = bool(reply.tag) and self.headers.get("If-None-Match") == reply.tag
+        return self._send(reply, known)
+
+    def _send(self, reply: _Reply, known: bool) -> bytes:
         self.send_response(HTTPStatus.NOT_MODIFIED if known else reply.status)
         for name, value in HEADERS.items():
             self.send_header(name, value)
@@ -203,7 +304,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(self.do_HEAD())
 
     def _reply(self) -> _Reply:
-        if self.server.loopback and not is_loopback(_host(self.headers.get("Host", ""))):
+        hosts = self.headers.get_all("Host", [""])
+        if self.server.loopback and not all(is_loopback(_host(each)) for each in hosts):
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST)  # another site's name that was turned to us
         path, _, query = self.path.partition("?")
         found = self.server.paths.get(path)

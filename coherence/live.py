@@ -5,13 +5,14 @@ Memory and the cost of a reply do not grow with the run. Source: docs/page.md, "
 
 import json
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
@@ -28,7 +29,7 @@ AT_ONCE = 2**20
 """Bytes of each file that are read for one reply; the next goes on from there."""
 
 LONGEST_LINE = 2**24
-"""A longer line is passed over."""
+"""A longer line is passed over, and of a longer status only the beginning is read."""
 
 WAITING = 1000
 """Samples that wait for the losses that were written before them."""
@@ -63,7 +64,7 @@ class Tail:
         """Read the next rows; a line that is torn is left for the next time, one of no row passed over."""
         self.behind = False
         try:
-            with self.path.open("rb") as file:
+            with _open(self.path) as file:
                 self._file = os.fstat(file.fileno()).st_ino
                 file.seek(self._end)
                 return list(self._read(file.readline))
@@ -162,14 +163,19 @@ class Run:
 def status(folder: Path) -> Status | None:
     """Return the status of a run; None where there is none, or none of ours."""
     try:
-        return Status.model_validate_json((folder / STATUS).read_bytes())
+        with _open(folder / STATUS) as file:
+            return Status.model_validate_json(file.read(LONGEST_LINE))
     except (OSError, ValidationError):
         return None
 
 
 def is_run(folder: Path) -> bool:
     """Tell whether a folder is that of a run."""
-    return any((folder / name).is_file() for name in FILES)
+    for name in FILES:
+        with suppress(OSError):
+            if stat.S_ISREG((folder / name).lstat().st_mode):
+                return True
+    return False
 
 
 def age_of(folder: Path) -> float | None:
@@ -184,6 +190,24 @@ def age_of(folder: Path) -> float | None:
 def _window(folder: Path) -> int:
     """Return the window of the SMMA, which the state of a run tells."""
     try:
-        return int(json.loads((folder / STATE).read_bytes())["state"]["loss"]["window"])
-    except (OSError, ValueError, KeyError, TypeError):
+        with _open(folder / STATE) as file:
+            return int(json.loads(file.read(LONGEST_LINE))["state"]["loss"]["window"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return SMMA_WINDOW
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file of a run folder, and nothing that a link there leads to, nor a pipe that never ends.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    # Without waiting, a pipe opens at once; where a system has no such flags it has no such files either.
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path}: not a file")
+    return file
