@@ -140,7 +140,7 @@ def test_no_spelling_of_a_name_leads_to_another_run(server: Server, runs: Path) 
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="no links here that a file could be")
-@pytest.mark.parametrize("linked", ["samples.jsonl", "metrics.jsonl", "status.json"])
+@pytest.mark.parametrize("linked", ["samples.jsonl", "metrics.jsonl", "loss.json"])
 def test_a_link_in_a_run_folder_is_not_followed(runs: Path, linked: str) -> None:
     with Monitor(runs.parent / "outside") as monitor:
         monitor.loss(777, 0.125)
@@ -166,7 +166,7 @@ def test_a_linked_folder_is_a_run_only_where_it_leads_to_one_that_is_served(runs
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
-@pytest.mark.parametrize("name", ["samples.jsonl", "metrics.jsonl", "status.json", "gate.json"])
+@pytest.mark.parametrize("name", ["samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"])
 def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(runs: Path, name: str) -> None:
     (runs / "exp" / "samples.jsonl").touch()
     (runs / "exp" / name).unlink(missing_ok=True)
