@@ -3,8 +3,8 @@
     python benchmarks/faults/same.py python3.11 python3.12 python3.13
 
 A virtual environment each, with the package and its extra `fast`, under the folder for temporary files;
-installing needs an index or a folder of wheels. The dump is the fixture runs and samples of letters from every
-script.
+installing needs an index or a folder of wheels. The dump is the fixture runs and samples of letters from
+every script.
 """
 
 import argparse
