@@ -9,15 +9,15 @@ from xml.etree import ElementTree
 
 from coherence.check import Check, Comparison, Heavy, shown, too_few_for
 from coherence.compare import FEWEST
-from coherence.terminal import printable
+from coherence.harmless import UNSEEN, printable
 
 MOST = 10
 """Annotations of a kind that GitHub shows of one step."""
 
 EXCERPT = 300
 
-NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML cannot hold, even escaped."""
+NO_XML = re.compile(f"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|{UNSEEN.pattern}")
+"""Characters that XML cannot hold, even escaped, and what would command who shows it."""
 
 
 def junit(found: Check) -> str:
@@ -178,7 +178,8 @@ def figures(each: Comparison, tolerance: float) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return a text in which nothing is Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&:@!])", r"\\\1", printable(text))
+    # GitHub makes a link of an address that begins with www, and a formula of what stands between dollars.
+    return re.sub(r"([\\`*_{}\[\]<>()#|~&:@!$]|(?i:(?<=www)\.))", r"\\\1", printable(text))
 
 
 def _fenced(heavy: Heavy) -> Sequence[str]:

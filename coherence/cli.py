@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from coherence.harmless import on_one_line
+
 UNUSABLE = 2
 
 OWN_MODULES = {"check": "coherence.commands_check", "serve": "coherence.commands_serve"}
@@ -115,8 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        message = commands.printable(_describe(error))  # a file name may hold anything
-        print(f"coherence: {message}", file=sys.stderr)  # noqa: T201 - this is the command line
+        print(on_one_line(f"coherence: {_describe(error)}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return UNUSABLE
 
 
@@ -130,7 +131,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as every other error here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"{self.prog}: {message}; {self.prog} --help says how\n")
+        self.exit(UNUSABLE, on_one_line(f"{self.prog}: {message}; {self.prog} --help says how") + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,9 +23,8 @@ from coherence.readers.files import text_files
 from coherence.readers.lines import Part, Problems
 from coherence.records import FourScores, Report
 from coherence.scores import score as score_text
-from coherence.streams import console, write
+from coherence.streams import console, write, write_json
 from coherence.terminal import (
-    printable,
     show_problems,
     show_ranking,
     show_report,
@@ -33,8 +32,6 @@ from coherence.terminal import (
     show_work,
 )
 from coherence.workers import Runner, here, in_processes
-
-__all__ = ["audit", "calibrate", "printable", "score"]
 
 FINE, HALTED, BROKEN_OFF = 0, 1, 130
 
@@ -56,7 +53,7 @@ def audit(options: Namespace) -> int:
     outputs = dump.outputs
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
-        write(options.json, found.model_dump_json(indent=2))
+        write_json(options.json, found.model_dump_json(indent=2))
     if gallery:
         write(options.html, report_page(found, gallery.pictures(dump.texts), job.runs[0].name))
     if found.partial:
@@ -111,7 +108,7 @@ def score(options: Namespace) -> int:
             "low": scores.low(),
             "loop": loop.model_dump() if loop else None,
         }
-        write(options.json, json.dumps(found, indent=2))
+        write_json(options.json, json.dumps(found, indent=2))
     return FINE
 
 
@@ -121,7 +118,7 @@ def calibrate(options: Namespace) -> int:
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
     profile = measure(sources, options.name, lexicon)
-    write(options.output, _one_line_a_key(profile.to_json()))
+    write_json(options.output, _one_line_a_key(profile.to_json()))
     screen = console()
     screen.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
     show_problems(problems.count, problems.listed, screen)

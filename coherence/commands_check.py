@@ -1,7 +1,6 @@
 """What `coherence check` does, once its options are read."""
 
 import os
-import re
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -14,14 +13,13 @@ from coherence.check import Check, Limits
 from coherence.check import check as compare
 from coherence.ci_outputs import github, junit, markdown
 from coherence.compare import FEWEST
+from coherence.harmless import on_github, printable
 from coherence.measured import Fields, Measured, load, measure
 from coherence.profile import Profile
 from coherence.snapshot import Snapshot
-from coherence.streams import console, write
-from coherence.terminal import printable, show_problems
+from coherence.streams import console, write, write_json
+from coherence.terminal import show_problems
 from coherence.terminal_check import show_check
-
-__all__ = ["check", "printable"]
 
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
@@ -36,15 +34,14 @@ def check(options: Namespace) -> int:
     loaded = load(options.paths, options.format, fields)
     measured = measure(loaded.samples, fields, profile, snapshot.prefixes)
     found = compare(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
-    on_github = options.github or os.environ.get("GITHUB_ACTIONS") == "true"
-    _show(found, on_github)
+    annotated = options.github or on_github()
+    show_check(found, console(tame=annotated))
     if options.junit is not None:
         write(options.junit, junit(found).rstrip())
-    if on_github:
+    if annotated:
         _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
     if options.json is not None:
-        # The runner of GitHub reads commands in the middle of a line of standard output as well.
-        write(options.json, found.model_dump_json(indent=2).replace("##[", "#\\u0023["))
+        write_json(options.json, found.model_dump_json(indent=2))
     return STATUS[found.verdict]
 
 
@@ -52,27 +49,6 @@ def _load(path: str) -> Snapshot:
     if not Path(path).exists():
         raise ValueError(f"{path}: no such snapshot; --update makes one")
     return Snapshot.load(path)
-
-
-def _show(found: Check, on_github: bool) -> None:
-    """Print the check; on GitHub without anything that its runner would take for a command."""
-    screen = console()
-    if not on_github:
-        show_check(found, screen)
-        return
-    with screen.capture() as captured:
-        show_check(found, screen)
-    sys.stderr.write(tamed(captured.get()))
-    sys.stderr.flush()
-
-
-def tamed(text: str) -> str:
-    r"""Return lines of which none is a workflow command: those begin with two colons or hold `##[`.
-
-    >>> tamed("  ::add-mask::e\nand ##[add-mask]e")
-    '  : :add-mask::e\nand # #[add-mask]e'
-    """
-    return re.sub(r"(?m)^((?:\s|\x1b\[[\d;]*m)*):(?=:)", r"\1: ", text).replace("##[", "# #[")
 
 
 def _annotate(found: Check, stream: TextIO) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 from rich.text import Text
 
 from coherence.dashboard import Server, is_loopback
+from coherence.harmless import printable
 from coherence.html import chart_library
 from coherence.streams import console
-from coherence.terminal import printable
-
-__all__ = ["printable", "serve"]
 
 
 def serve(options: Namespace) -> int:

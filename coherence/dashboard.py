@@ -23,9 +23,9 @@ from traceback import format_exc
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from coherence.harmless import printable
 from coherence.html import asset, chart_library, live_page
 from coherence.live import QUIET, Run, age_of, is_run, status
-from coherence.terminal import printable
 
 MOST_RUNS = 200
 """Run folders that are listed."""

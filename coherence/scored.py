@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from coherence.dump import Dump
+from coherence.harmless import harmless_json
 from coherence.profile import SCALES
 from coherence.readers import storage
 from coherence.replay import Judged
@@ -107,7 +108,7 @@ class Writer:
         if self._target is not None and _is_parquet(self._target):
             self._write_table()
         else:
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in self._rows)
+            lines = (harmless_json(json.dumps(row, ensure_ascii=False)) + "\n" for row in self._rows)
             self._file.write("".join(lines).encode("utf-8", "replace"))
         self._rows = []
 

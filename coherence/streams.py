@@ -3,8 +3,11 @@
 import os
 import sys
 from pathlib import Path
+from typing import IO, Any, cast
 
 from rich.console import Console
+
+from coherence.harmless import harmless_json, on_github, tamed
 
 
 class _Console(Console):
@@ -15,9 +18,34 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def console() -> Console:
-    """Return the terminal of a person."""
+class _Tamed:
+    """Standard error where GitHub's runner reads along: no line that is written is a command to it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(tamed(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+def console(tame: bool = False) -> Console:
+    """Return the terminal of a person.
+
+    Args:
+        tame: let nothing through that GitHub's runner would do; in its jobs that is always so.
+    """
+    if tame or on_github():
+        return _Console(file=cast("IO[str]", _Tamed()), highlight=False)
     return _Console(stderr=True, highlight=False)
+
+
+def write_json(target: str, text: str) -> None:
+    """Write JSON, in which what is not seen is escaped; else as `write`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write(target, harmless_json(text))
 
 
 def write(target: str, text: str) -> None:

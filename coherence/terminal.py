@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from coherence.harmless import printable
 from coherence.records import (
     Event,
     FourScores,
@@ -108,15 +109,6 @@ def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, c
     console.print(table)
     console.print(Text(f"{tokens} tokens; {'low on every scale' if low else 'not low'}"))
     console.print(Text(_loop_sentence(loop)))
-
-
-def printable(text: str) -> str:
-    r"""Return text that cannot move the cursor, colour the screen or turn its direction.
-
-    >>> printable("a\x1b[31mb\nc\u202ed")
-    'a [31mb⏎c d'
-    """
-    return "".join("⏎" if char == "\n" else char if char.isprintable() else " " for char in text)
 
 
 def _verdict(report: Report) -> RenderableType:

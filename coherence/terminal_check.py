@@ -8,7 +8,8 @@ from rich.text import Text
 
 from coherence.check import Check, Heavy
 from coherence.ci_outputs import excerpt, figures, headline, too_few, where
-from coherence.terminal import printable, show_problems
+from coherence.harmless import printable
+from coherence.terminal import show_problems
 
 COLOURS = {"pass": "green", "warning": "yellow", "inconclusive": "yellow", "too few": "yellow", "fail": "red"}
 

@@ -19,7 +19,7 @@ PACKAGE = Path(coherence.__file__).parent
 
 FLOORS = (
     # text and numbers in, numbers out
-    {"text", "lexicon", "diversity", "loss"},
+    {"text", "lexicon", "diversity", "loss", "harmless"},
     # values and decisions; the package itself shows nothing else
     {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
     # what crosses the process boundary

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from coherence.check import Check, Comparison, Heavy, Verdict
 from coherence.ci_outputs import command, excerpt, github, junit, markdown
 from coherence.cli import main
-from coherence.commands_check import tamed
+from coherence.harmless import tamed
 from coherence.records import FourScores, Origin, Problem
 from coherence.snapshot import Made
 
