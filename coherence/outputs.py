@@ -16,6 +16,7 @@ import numpy as np
 from coherence.readers import storage
 from coherence.readers.lines import Problems
 from coherence.records import Problem
+from coherence.runfolder import whole_file
 from coherence.shards import NO_STEP, ROW, Edge, Rows, Scored, Segment, Settings, Shard
 
 TRAILER = 8
@@ -142,12 +143,10 @@ class Output:
         """Write the output, whole or not at all: the rows, then the rest."""
         scored = self._all()
         trailer = _to_json(scored, self.stretches).encode()
-        temporary = path.with_name(f".{path.name}.new")
-        with temporary.open("wb") as file:
+        with whole_file(path) as file:
             file.write(scored.rows.tobytes())
             file.write(trailer)
             file.write(len(trailer).to_bytes(TRAILER, "little"))
-        temporary.replace(path)
 
     def rows(self, start: int, count: int) -> Rows:
         """Return some of the rows, which are sorted by run and step; they are the caller's own."""

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
@@ -65,16 +65,20 @@ def lock_folder(folder: Path) -> IO[str]:
 class Appender:
     """A file of JSON lines that only grows; every line is flushed.
 
-    Attributes:
-        end: bytes of the file so far, those of lines that others wrote included.
-
     A line that was torn, by a kill or a full disk, is ended before the next one: it costs itself alone.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.end = path.stat().st_size if path.is_file() else 0
         self._file: IO[bytes] | None = None
+
+    @property
+    def end(self) -> int:
+        """Bytes of the file so far, those of lines that others wrote included.
+
+        Asked of the system, not counted: Ctrl-C may come between a writing and its count.
+        """
+        return self.path.stat().st_size if self.path.is_file() else 0
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one line.
@@ -93,14 +97,12 @@ class Appender:
     def _open(self) -> IO[bytes]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self._file = self.path.open("ab", buffering=0)
-        self.end = file.tell()
-        if self.end and not _ends_with_newline(self.path):
+        if file.tell() and not _ends_with_newline(self.path):
             self._write(file, b"\n")
         return file
 
     def _write(self, file: IO[bytes], line: bytes) -> None:
         written = file.write(line)
-        self.end += written
         if written < len(line):
             raise OSError(f"{self.path}: {written} of {len(line)} bytes written")
 
@@ -125,11 +127,36 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that is written whole or not at all: it takes its place when the block ends well.
+
+    The temporary file has a name of its own, so that one which a kill left behind is used up by the next. A
+    pipe or a device is written to as it is.
+
+    Raises:
+        OSError: it could not be written, and names the file; the old content stands.
+    """
+    if path.is_symlink():
+        path = path.resolve()  # what it points to is replaced, not the pointer
+    special = path.exists() and not path.is_file()
+    temporary = path if special else path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        if not special:
+            temporary.replace(path)
+    except BaseException as error:
+        if not special:
+            with suppress(OSError):
+                temporary.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
+
+
 def replace_file(path: Path, text: str, durable: bool = True) -> None:
     """Put new content in the place of a file; a reader sees the old or the new, never half of one.
-
-    For the one writer of a folder: the temporary file has a name of its own, so that one which a kill left
-    behind is used up by the next.
 
     Args:
         path: the file.
@@ -140,18 +167,11 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
         OSError: it could not be written; the old content stands.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with whole_file(path) as file:
+        file.write(text.encode())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:

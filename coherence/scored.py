@@ -5,6 +5,7 @@ Source: docs/report.md, "Scored samples".
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
@@ -17,6 +18,7 @@ from coherence.harmless import harmless_json
 from coherence.profile import SCALES
 from coherence.readers import storage
 from coherence.replay import Judged
+from coherence.runfolder import whole_file
 
 BATCH = 4096
 """Rows that are written at once."""
@@ -54,9 +56,11 @@ class Writer:
         self._rows: list[dict[str, Any]] = []
         self._table: Any = None
         self._file: Any = None
+        self._ending = ExitStack()
         if target is not None:
             check_target(target)
-            self._file = _open(target)
+            self._file = self._ending.enter_context(_open(target))
+            self._ending.push(self._finish)
 
     def of(self, run: str) -> Callable[[Judged], None]:
         """Return what takes the samples of a run."""
@@ -91,18 +95,17 @@ class Writer:
         return self
 
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.__exit__(kind, error, trace)
+
+    def _finish(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._target is None or self._file is None:
-            return
         if kind is None:
             self._flush()
             if self._table is not None:
                 self._table.close()
-        self._file.close()
-        if not storage.is_url(self._target):
-            temporary = _temporary(self._target)
-            temporary.replace(self._target) if kind is None else temporary.unlink()
 
     def _flush(self) -> None:
         if self._target is not None and _is_parquet(self._target):
@@ -140,11 +143,7 @@ def _is_parquet(target: str) -> bool:
 def _open(target: str) -> Any:
     if storage.is_url(target):
         return storage.file_system(target).open(target, "wb")
-    return _temporary(target).open("wb")
-
-
-def _temporary(target: str) -> Path:
-    return Path(target).with_name(f".{Path(target).name}.new")
+    return whole_file(Path(target))
 
 
 def _finite(value: float | None) -> float | None:

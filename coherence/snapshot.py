@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from coherence.runfolder import whole_file
+
 SCALES = ("bigram", "trigram", "english", "character")
 CAP = 2_000
 """Samples that a snapshot holds; of more it holds as many of each prompt as its share."""
@@ -204,9 +206,8 @@ class Snapshot(Written):
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.new")
-        temporary.write_text(_json(self.model_dump()) + "\n", encoding="utf-8")
-        temporary.replace(target)
+        with whole_file(target) as file:
+            file.write((_json(self.model_dump()) + "\n").encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

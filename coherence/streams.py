@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 from rich.console import Console
 
 from coherence.harmless import harmless_json, on_github, tamed
+from coherence.runfolder import whole_file
 
 
 class _Console(Console):
@@ -49,7 +50,7 @@ def write_json(target: str, text: str) -> None:
 
 
 def write(target: str, text: str) -> None:
-    """Write to a file, or for `-` to standard output.
+    """Write to a file, whole or not at all, or for `-` to standard output.
 
     Raises:
         OSError: it cannot be written.
@@ -58,4 +59,5 @@ def write(target: str, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     else:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        with whole_file(Path(target)) as file:
+            file.write((text + "\n").encode())
