@@ -9,7 +9,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +36,8 @@ log = logging.getLogger("coherence")
 
 SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
 ACKNOWLEDGED, RESTART = "halt acknowledged", "restart"
+LATEST = 1e12
+"""Seconds; what says it was written later than this was written by no clock."""
 
 
 class HaltedRun(RuntimeError):
@@ -62,6 +65,7 @@ class Monitor:
     Raises:
         HaltedRun: the run in the folder was halted.
         RunFolderBusy: another process writes to it.
+        OSError: what it holds cannot be read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder, vocab_size=8449) as monitor:
@@ -93,12 +97,15 @@ class Monitor:
         self._unwritten: set[str] = set()  # files whose last writing failed
         self._gap = False  # a line was lost, and the metrics do not say so yet
         self._closed = False
+        self._broken_off = False  # Ctrl-C came in the middle of a call
         self._acknowledged = acknowledge_halt
         self._guard = threading.RLock()
         self._last_step: int | None = None
         self._kept_step: int | None = None
         self._sample_step: int | None = None
         self._index = 0  # of the next sample of that step
+        self._time = 0.0  # of the last line
+        self._fresh = self.signals.state_dict()
         self._lock: IO[str] | None = None
         self._open()
 
@@ -148,7 +155,7 @@ class Monitor:
             source: the part of the mixture it belongs to.
             grad_norm: uncovers a not-a-number that was logged as 0.0.
         """
-        with self._guard:
+        with self._taking():
             step = self._take_step(step)
             value = true_loss(float(loss), grad_norm)
             source = None if source is None else str(source)  # sources are often numbered
@@ -157,7 +164,7 @@ class Monitor:
                 "format": FORMAT,
                 "step": step,
                 "loss": _finite(value),
-                "time": time.time(),
+                "time": self._now(),
             }
             if source is not None:
                 row["source"] = source
@@ -178,11 +185,11 @@ class Monitor:
             ValueError: there is not a prompt for each text, or no text.
         """
         pairs = _pairs(texts, prompts)
-        with self._guard:
+        with self._taking():
             step = self._take_step(step)
             if step != self._sample_step:
                 self._sample_step, self._index = step, 0
-            halted, now = self.gate.halted, time.time()
+            halted, now = self.gate.halted, self._now()
             judged = [self._judge(text, prompt, step, now) for text, prompt in pairs]
             self.signals.samples.update_between(compare((scores, tokens) for scores, tokens, _ in judged))
             verdict = judged[-1][-1]
@@ -201,7 +208,7 @@ class Monitor:
             step: the training step.
             details: what else to say: `brought_in="code"`.
         """
-        with self._guard:
+        with self._taking():
             row = {
                 "format": FORMAT,
                 "event": event,
@@ -210,7 +217,7 @@ class Monitor:
                 "details": {
                     name: _finite(each) if isinstance(each, float) else each for name, each in details.items()
                 },
-                "time": time.time(),
+                "time": self._now(),
             }
             self._record(METRICS, lambda: self._metrics.append(row))
 
@@ -239,7 +246,7 @@ class Monitor:
         Raises:
             ValueError: the state is of another format.
         """
-        with self._guard:
+        with self._taking():
             self.signals.load_state_dict(state)
             steps = [step for step in (self.gate.step, self.signals.loss.step) if step is not None]
             if self._last_step is not None and max(steps, default=0) < self._last_step:
@@ -256,6 +263,7 @@ class Monitor:
             if self._closed:
                 return
             try:
+                self._recover()
                 self._record(STATE, self._save_state)
                 self._record(STATUS, self._save_status)
             finally:
@@ -269,6 +277,33 @@ class Monitor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        """Let one call in; remember where Ctrl-C broke it off, for then memory and lines may differ."""
+        with self._guard:
+            self._recover()
+            try:
+                yield
+            except BaseException as error:
+                self._broken_off = self._broken_off or not isinstance(error, Exception)
+                raise
+
+    def _recover(self) -> None:
+        """After a call that was broken off, believe the lines; where some were lost, the memory."""
+        if self._broken_off and self.recording and not self._closed:
+            self.signals.load_state_dict(self._fresh)
+            self._last_step = self._kept_step = self._sample_step = None
+            self._restore()
+        self._broken_off = False
+
+    def _now(self) -> float:
+        """Return the time of the next line, later than the last: lines are put in order by it.
+
+        The clock may be set back, or tick too rarely to tell two lines apart.
+        """
+        self._time = max(time.time(), math.nextafter(self._time, LATEST))
+        return self._time
 
     def _take_lock(self) -> None:
         """Hold the lock, without which nothing is written."""
@@ -296,8 +331,9 @@ class Monitor:
             read_tail(self._samples.path, samples_end),
         )
         rows = merge(losses, samples, key=_time)
-        for _, call in groupby(rows, key=lambda row: (row["step"], _time(row))):  # one call writes one time
-            self._take_back(list(call))
+        for (_, at), call in groupby(rows, key=lambda row: (row["step"], _time(row))):
+            self._take_back(list(call))  # one call writes one time
+            self._time = max(self._time, at)
 
     def _take_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
         samples = []
@@ -325,10 +361,11 @@ class Monitor:
             saved = json.loads(path.read_text(encoding="utf-8"))
             ends = int(saved["metrics_end"]), int(saved["samples_end"])
             self._last_step = saved["last_step"]
+            self._time = max(self._time, _time(saved))
             self.signals.load_state_dict(saved["state"])
         except (FileNotFoundError, NotADirectoryError):
             return 0, 0
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{path} is no state of a run ({error}); remove it, and the run is read again from its lines"
             ) from error
@@ -412,6 +449,7 @@ class Monitor:
             "format": FORMAT,
             "state": self.signals.state_dict(),
             "last_step": self._last_step,
+            "time": self._time,
             "metrics_end": self._metrics.end,
             "samples_end": self._samples.end,
         }
@@ -458,9 +496,9 @@ def _pairs(texts: str | Sequence[str], prompts: str | Sequence[str] | None) -> l
 
 
 def _time(row: Mapping[str, Any]) -> float:
-    """Return when a row was written; 0 where another writer did not say."""
+    """Return when a row was written; 0 where another writer did not say, or said what no clock does."""
     time = row.get("time")
-    return time if isinstance(time, float) else 0.0
+    return time if isinstance(time, float) and 0 <= time < LATEST else 0.0
 
 
 def _finite(value: float) -> float | None:
