@@ -6,6 +6,7 @@ Machine output goes to standard output, everything for people to standard error.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import NoReturn
 
 from coherence.harmless import on_one_line
 
-UNUSABLE = 2
+UNUSABLE, BROKEN_OFF = 2, 130
 
 OWN_MODULES = {"check": "coherence.commands_check", "serve": "coherence.commands_serve"}
 """Commands that need little of what the others do: a check is short and needs no nltk."""
@@ -107,6 +108,17 @@ Exit status: 0 written, 2 wrong usage or unreadable input."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    if arguments is None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        # A program that is told to end does as with Ctrl-C: it ends its workers and leaves no files behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("coherence: broken off", file=sys.stderr)  # noqa: T201 - this is the command line
+        return BROKEN_OFF
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
     commands = import_module(OWN_MODULES.get(options.command, "coherence.commands"))

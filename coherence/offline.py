@@ -23,6 +23,7 @@ from coherence.readers.files import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
 from coherence.records import DiagnosisRecord, Ranking, Report, RunLine
 from coherence.replay import Judged, Replay
+from coherence.runfolder import RunFolderBusy, lock_folder
 from coherence.scored import Writer, check_target
 from coherence.shards import Settings, Shard
 from coherence.timeline import Timeline
@@ -135,16 +136,22 @@ def audit_dump(
                 found = _report(dump, job.runs[0], losses, request.options, told, writer, see)
             else:
                 found = _ranking(dump, job.runs, losses, request.options, told, writer)
-        if request.scored is not None and not partial:
-            shutil.rmtree(folder)
-        return found, dump
+    if folder.exists() and not partial:
+        shutil.rmtree(folder)
+    return found, dump
 
 
 @contextmanager
 def _work_folder(scored: str | None) -> Iterator[Path]:
     """Where the outputs of the shards lie: beside what is asked for, so that a second start goes on."""
     if scored is not None and not storage.is_url(scored):
-        yield Path(f"{scored}.shards")
+        beside = Path(f"{scored}.shards")
+        try:
+            lock = lock_folder(beside)
+        except RunFolderBusy as busy:
+            raise ValueError(str(busy)) from busy
+        with lock:
+            yield beside
         return
     with tempfile.TemporaryDirectory(prefix="coherence-") as folder:
         yield Path(folder)
