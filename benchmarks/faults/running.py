@@ -1,0 +1,389 @@
+"""Disturb what runs: signals at random moments, Ctrl-C at every instruction, a disk or a table that is full.
+
+    python benchmarks/faults/running.py --times 40
+
+`programs` starts audit, check and serve, sends SIGKILL, SIGTERM or Ctrl-C at a random moment, looks at what
+lies there, starts the command once more and compares its results with those of a run that nobody disturbed.
+`calls` raises KeyboardInterrupt at every instruction of the monitor's own code. `disk` gives a command less
+room than it needs, `descriptors` fewer open files. Ends with 1 where something was lost.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Any, NamedTuple
+
+import coherence
+from coherence import Gate
+from coherence.monitor import Monitor
+
+SMALL_SHARDS = """
+import sys
+import coherence.dump
+from coherence.cli import main
+coherence.dump.SHARD = 20_000
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+COMMANDS = {
+    "audit": "audit dump.jsonl --observe --json report.json --html report.html",
+    "audit --scored": "audit dump.jsonl --observe --json report.json --scored scored.jsonl",
+    "audit --workers 2": "audit dump.jsonl --observe --workers 2 --json report.json --scored scored.jsonl",
+    "check --update": "check dump.jsonl --snapshot snapshot.json --update",
+    "check": "check dump.jsonl --snapshot good.json --json check.json --junit check.xml",
+}
+OUTPUTS = ("report.json", "report.html", "scored.jsonl", "snapshot.json", "check.json", "check.xml")
+OLD = b'{"what": "stood there before"}\n'
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+WORDS = ("old", "man", "walked", "along", "the", "river", "until", "evening", "letter", "daughter", "sent")
+
+
+class Figures(NamedTuple):
+    """What came of it, by the name of what was disturbed."""
+
+    faults: int
+    finished: int
+    half_written: int
+    tracebacks: int
+    left_behind: int
+    other_results: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that is promised was kept."""
+        return not any(self[2:])
+
+
+# --- Programs that are told to end ------------------------------------------------------------------------
+
+
+def write_dump(path: Path, steps: int) -> None:
+    """Write samples of so many steps, each with its loss."""
+    random = Random(7)  # noqa: S311 - it draws words
+    with path.open("w", encoding="utf-8") as file:
+        for step in range(steps):
+            for index in range(4):
+                text = " ".join(random.choices(WORDS, k=random.randint(10, 60)))
+                row = {"step": step, "prompt": f"question {index}", "text": text, "loss": 9 / (1 + step)}
+                file.write(json.dumps(row) + "\n")
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    status: int
+    errors: str
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """Return what starts the command line, with shards of a few kilobytes."""
+    return [sys.executable, "-c", SMALL_SHARDS, *arguments]
+
+
+def disturb(folder: Path, arguments: Sequence[str], number: int, moment: float) -> Ended:
+    """Start the command line and send it a signal after so many seconds, as a terminal or `kill` would."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    errors = folder / "errors.txt"
+    with errors.open("w") as stream:
+        process = subprocess.Popen(  # noqa: S603 - ourselves
+            command(arguments),
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(folder / "tmp")},
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        if process.poll() is None:
+            # Ctrl-C reaches every process of the terminal.
+            os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        status = process.wait(120)
+    return Ended(status, errors.read_text(encoding="utf-8", errors="replace"))
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Return what the commands have written."""
+    return {name: (folder / name).read_bytes() for name in OUTPUTS if (folder / name).exists()}
+
+
+def is_whole(name: str, content: bytes, expected: bytes) -> bool:
+    """Tell whether a file is the old one, the expected one, or a whole one of what was read so far."""
+    if content in (OLD, expected):
+        return True
+    if name.endswith(".json"):
+        with contextlib.suppress(ValueError):
+            return json.loads(content).get("partial") is True
+        return False
+    if name.endswith(".html"):
+        return content.rstrip().endswith(b"</html>")
+    # Ctrl-C writes what was read so far: fewer rows, each of them whole.
+    return name.endswith(".jsonl") and all(is_row(line) for line in content.splitlines(keepends=True))
+
+
+def prepare(folder: Path, steps: int) -> None:
+    """Write the dump and the snapshot that it is compared with."""
+    write_dump(folder / "dump.jsonl", steps)
+    arguments = ["check", "dump.jsonl", "--snapshot", "good.json", "--update"]
+    ended = disturb(folder, arguments, signal.SIGKILL, 100)
+    assert ended.status == 0, ended.errors  # noqa: S101 - or nothing that follows says anything
+
+
+def programs(folder: Path, name: str, times: int, steps: int = 200, seed: int = 0) -> Figures:
+    """Disturb one command so many times."""
+    random, arguments = Random(f"{name} {seed}"), COMMANDS[name].split()  # noqa: S311 - it draws moments
+    prepare(folder, steps)
+    started = time.perf_counter()
+    assert disturb(folder, arguments, signal.SIGKILL, 100).status == 0  # noqa: S101 - as above
+    seconds, expected = time.perf_counter() - started, outputs(folder)
+    finished = half = tracebacks = left = other = 0
+    for turn in range(times):
+        for output in expected:
+            (folder / output).write_bytes(OLD)
+        number = SIGNALS[turn % len(SIGNALS)]
+        ended = disturb(folder, arguments, number, random.uniform(0, seconds))
+        finished += ended.status == 0
+        half += sum(not is_whole(each, found, expected[each]) for each, found in outputs(folder).items())
+        # A traceback from before the command line has begun is the interpreter's.
+        tracebacks += number != signal.SIGKILL and 'cli.py", line' in ended.errors
+        left += number != signal.SIGKILL and bool(left_behind(folder))
+        again = disturb(folder, arguments, signal.SIGKILL, 100)
+        other += again.status != 0 or outputs(folder) != expected or bool(left_behind(folder, ".shards"))
+        shutil.rmtree(folder / "tmp")
+    return Figures(times, finished, half, tracebacks, left, other)
+
+
+def left_behind(folder: Path, *more: str) -> list[str]:
+    """Return the files that a program has left: temporary ones, and what it had begun to write."""
+    names = [path.name for path in folder.iterdir() if path.name.endswith((".new", *more))]
+    return names + [path.name for path in (folder / "tmp").iterdir()]
+
+
+# --- Calls that Ctrl-C breaks off -------------------------------------------------------------------------
+
+
+OURS = (
+    str(Path(coherence.__file__).parent / "monitor.py"),
+    str(Path(coherence.__file__).parent / "runfolder.py"),
+)
+LOW = "Budy Budy Budy Budy "
+
+
+def break_off(call: Callable[[], object], at: int, instructions: bool) -> int | None:
+    """Make a call and press Ctrl-C at its so many-eth line, or instruction; how many there are if it ends."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if frame.f_code.co_filename not in (*OURS, contextlib.__file__):
+            return None
+        frame.f_trace_opcodes = instructions
+        if event == ("opcode" if instructions else "line"):
+            seen += 1
+            if seen == at:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return None
+    finally:
+        sys.settrace(before)
+    return seen
+
+
+CALLS: dict[str, Callable[[Monitor], object]] = {
+    "loss": lambda monitor: monitor.loss(7, 2.5, "docs"),
+    "samples": lambda monitor: monitor.sample(7, [LOW, LOW * 2, LOW * 3], "Budy"),
+    "loss of an earlier step": lambda monitor: monitor.loss(2, 2.5, "docs"),
+    "note": lambda monitor: monitor.note("pivot", 6, brought_in="code"),
+}
+
+
+def train(folder: Path, status_every: int) -> Monitor:
+    """Return a monitor in the middle of a run."""
+    monitor = Monitor(folder, vocab_size=99, gate=Gate(patience=1000), window=3, status_every=status_every)
+    for step in range(6):
+        monitor.loss(step, 5.0 - step / 9, "docs" if step % 2 else "code")
+        monitor.sample(step, LOW * (1 + step))
+    return monitor
+
+
+def calls(
+    folder: Path, name: str, status_every: int, instructions: bool, goes_on: bool, every: int = 1
+) -> tuple[int, int, int]:
+    """Break a call off wherever it can be; return how many places, wrong states and torn lines there are."""
+    wrong = torn = at = 0
+    while True:
+        at += every
+        run = folder / f"{at}"
+        with train(run, status_every) as monitor:
+            if break_off(lambda: CALLS[name](monitor), at, instructions) is not None:
+                return at // every - 1, wrong, torn
+            if goes_on:
+                monitor.loss(8, 2.0, "code")
+        with train_on(run) as again:
+            found = again.state_dict(), again.last_step
+        (run / "gate.json").unlink()
+        with train_on(run) as again:
+            wrong += found != (again.state_dict(), again.last_step)
+        torn += sum(not is_row(line) for line in lines_of(run))
+        shutil.rmtree(run)
+
+
+def lines_of(run: Path) -> list[bytes]:
+    """Return the lines of a run."""
+    return [line for file in run.glob("*.jsonl") for line in file.read_bytes().splitlines(keepends=True)]
+
+
+def train_on(folder: Path) -> Monitor:
+    """Open the run once more."""
+    return Monitor(folder, vocab_size=99, gate=Gate(patience=1000), window=3)
+
+
+def is_row(line: bytes) -> bool:
+    """Tell whether a line is whole."""
+    with contextlib.suppress(ValueError):
+        return isinstance(json.loads(line), dict) and line.endswith(b"\n")
+    return False
+
+
+# --- No room, no descriptors ------------------------------------------------------------------------------
+
+
+def refused(folder: Path, arguments: Sequence[str], limit: int, most: int) -> tuple[Ended, bool, bool]:
+    """Run a command under a limit, then without; say how it ended, whether all was whole, and then too.
+
+    The limit of a file's size stands for a full disk: the first so many bytes of a file are written, and the
+    rest is refused, as where the room runs out.
+    """
+    expected = {path.name: path.read_bytes() for path in (folder / "expected").iterdir()}
+    for name in expected:
+        (folder / name).write_bytes(OLD)
+    run = subprocess.run(  # noqa: S603 - ourselves
+        command(arguments),
+        cwd=folder,
+        capture_output=True,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+        preexec_fn=lambda: resource.setrlimit(limit, (most, most)),
+        check=False,
+        timeout=120,
+    )
+    found = outputs(folder)
+    whole = all(found.get(name) in (OLD, content) for name, content in expected.items())
+    whole = whole and not left_behind(folder)
+    again = disturb(folder, arguments, signal.SIGKILL, 100)
+    ended = Ended(run.returncode, run.stderr.decode(errors="replace"))
+    return ended, whole, again.status == 0 and outputs(folder) == expected
+
+
+def limits(folder: Path, name: str, limit: int, values: Iterable[int], steps: int = 60) -> Figures:
+    """Run one command under each of the limits."""
+    arguments = COMMANDS[name].split()
+    prepare(folder, steps)
+    assert disturb(folder, arguments, signal.SIGKILL, 100).status == 0  # noqa: S101 - or nothing follows
+    (folder / "expected").mkdir()
+    for output, content in outputs(folder).items():
+        (folder / "expected" / output).write_bytes(content)
+    faults = finished = half = tracebacks = other = 0
+    for most in values:
+        ended, whole, same = refused(folder, arguments, limit, most)
+        faults, finished = faults + 1, finished + (ended.status == 0)
+        half += not whole
+        began = 'cli.py", line' in ended.errors
+        tracebacks += began or (ended.status not in (0, 2) and "Fatal Python" not in ended.errors)
+        other += not same
+    return Figures(faults, finished, half, tracebacks, 0, other)
+
+
+def main() -> int:
+    """Disturb, and print the figures."""
+    parser = argparse.ArgumentParser(description="Disturb what runs, and see what it has lost.")
+    parser.add_argument("--times", type=int, default=40, help="signals for each command")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument(
+        "--only", choices=("programs", "calls", "disk", "descriptors"), help="one of the parts"
+    )
+    options = parser.parse_args()
+    kept = [part(options.times, options.seed) for name, part in PARTS.items() if options.only in (None, name)]
+    return 0 if all(kept) else 1
+
+
+def show(name: str, figures: Figures) -> bool:
+    """Print figures; tell whether everything was kept."""
+    told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures._asdict().items())
+    print(f"{name:<40} {told}", flush=True)
+    return figures.kept
+
+
+def all_programs(times: int, seed: int) -> bool:
+    """Disturb each command."""
+    kept = []
+    for name in COMMANDS:
+        with tempfile.TemporaryDirectory() as folder:
+            kept.append(show(f"signals, {name}", programs(Path(folder), name, times, seed=seed)))
+    return all(kept)
+
+
+def all_calls(_times: int, _seed: int) -> bool:
+    """Break off each call at each instruction."""
+    kept = []
+    for name in CALLS:
+        for goes_on in (False, True):
+            with tempfile.TemporaryDirectory() as folder:
+                places, wrong, torn = calls(Path(folder), name, 3, True, goes_on)
+            then = "and the loop goes on" if goes_on else "and the run ends"
+            print(
+                f"Ctrl-C, {name}, {then}: {places} instructions, {wrong} wrong, {torn} lines torn", flush=True
+            )
+            kept.append(not wrong and not torn)
+    return all(kept)
+
+
+def all_sizes(times: int, seed: int) -> bool:
+    """Give each command too little room."""
+    random, kept = Random(seed), []  # noqa: S311 - it draws sizes
+    for name in COMMANDS:
+        sizes = sorted(
+            random.choice([random.randint(0, 500), random.randint(0, 90_000)]) for _ in range(times)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            kept.append(show(f"no room, {name}", limits(Path(folder), name, resource.RLIMIT_FSIZE, sizes)))
+    return all(kept)
+
+
+def all_descriptors(times: int, _seed: int) -> bool:
+    """Give each command too few files."""
+    kept = []
+    for name in COMMANDS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = limits(Path(folder), name, resource.RLIMIT_NOFILE, range(3, 3 + min(times, 30)))
+            kept.append(show(f"no descriptors, {name}", found))
+    return all(kept)
+
+
+PARTS: dict[str, Callable[[int, int], bool]] = {
+    "programs": all_programs,
+    "calls": all_calls,
+    "disk": all_sizes,
+    "descriptors": all_descriptors,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
