@@ -35,7 +35,7 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     >>> find_loop("Nothing here comes twice.") is None
     True
     """
-    located = locate(answer(text, prompt))[:MOST_TOKENS]
+    located = locate(answer(text, prompt), MOST_TOKENS)
     tokens = [token for _, token in located]
     best: Loop | None = None
     starts = list(range(len(tokens)))

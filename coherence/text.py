@@ -5,6 +5,7 @@ Source: docs/scores.md, "Text to tokens".
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import regex
 
@@ -118,17 +119,18 @@ def _pieces(token: str) -> Iterator[str]:
             yield from (part[i : i + PIECE] for i in range(0, len(part), PIECE))
 
 
-def locate(text: str) -> list[tuple[int, str]]:
-    """Return the tokens of an answer, case-folded, each with the place where it begins.
+def locate(text: str, most: int | None = None) -> list[tuple[int, str]]:
+    """Return the tokens of an answer, or the first `most` of them, case-folded, each with where it begins.
 
     >>> locate("Budy  Budy!")
     [(0, 'budy'), (6, 'budy'), (10, '!')]
     """
-    return [
-        (match.start() + offset, piece)
+    found = (
+        (min(match.start() + offset, match.end() - 1), piece)  # folding makes some letters two or three
         for match in _ANY_SCRIPT.finditer(text)
         for offset, piece in _offsets(match.group().casefold())
-    ]
+    )
+    return list(islice(found, most))
 
 
 def _offsets(token: str) -> Iterator[tuple[int, str]]:

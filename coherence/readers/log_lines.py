@@ -32,7 +32,8 @@ class Entry(NamedTuple):
     grad_norm: float | None = None
 
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)(?![\w.])"
+# What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
 _VALUE = re.compile(_NUMBER, re.IGNORECASE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _BAR = re.compile(r"(?:[^|]{0,100}: )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/[\d.]+\w? *\[[^\]]{0,100}\]?")
@@ -45,7 +46,7 @@ _PREFIX = re.compile(
 # `step    1/18865 | train loss 11.0`, `iter 100: loss 2.45`, `step:5/1390 val_loss:3.3`, `Step 1 | loss:2.1`
 _STEP = re.compile(
     r"(?:iter_dt [\d.]+ms; )?(?:epoch {0,4}[:=#]? {0,4}[\d.]+(?:/\d+)?[\s,|:;-]*)?"
-    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*(\d+)(?: {0,9}/ {0,9}\d+)?(?![\d.]*\w)(.*)",
+    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*(\d++)(?: {0,9}/ {0,9}\d++)?+(?![\d.]*\w)(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _LOSS = re.compile(

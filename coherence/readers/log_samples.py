@@ -22,7 +22,7 @@ from coherence.readers.lines import LONGEST_LINE, Problems
 from coherence.readers.log_lines import Line
 
 WAITING = 1000
-"""Samples that are held until a step is told; a log that has more tells none."""
+"""Samples that are held until a step is told, of 16 MB together; a log that has more tells none."""
 
 _RULE = re.compile(r"([-=*_#~+])\1{2,}")
 _DASHES = "-" * 15
@@ -31,7 +31,7 @@ _BEFORE_SAMPLES = re.compile(r"Loading meta from |No meta\.pkl found")  # by nan
 
 _RANK = re.compile(r"rank \d+ sample \d+: ?(.*)", re.DOTALL)
 _NUMBERED = re.compile(
-    r"(?:generated )?sample ?#?\d+(?: ?\((?:step|iter\w*)[ :=#]{0,3}(\d+)\))? ?: (\S.*)",
+    r"(?:generated )?sample ?#?\d+(?: ?\((?:step|iter[^\W\d]*)[ :=#]{0,3}(\d+)\))? ?: (\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _OF_STEP = re.compile(
@@ -107,7 +107,7 @@ class LogSamples:
         self._path, self._problems = path, problems
         self._step: int | None = None
         self._block: _Block | None = None
-        self._waiting: list[tuple[_Block, Found]] = []
+        self._waiting: list[Found] = []
         self._code: bool | None = None  # some logs begin with the code of their script
         self._plain_headings = False
 
@@ -141,14 +141,14 @@ class LogSamples:
     def finish(self) -> Iterator[Found]:
         """Yield the samples that the end of the log completes."""
         yield from self._close(ended=True)
-        for _, found in self._waiting:
+        for found in self._waiting:
             yield found._replace(step=self._step)
         self._waiting.clear()
 
     def _tell(self, step: int) -> Iterator[Found]:
         """Note a step; yield the samples that waited for it, or for none where a run begins anew."""
         going_on = self._step is None or step >= self._step
-        for _, found in self._waiting:
+        for found in self._waiting:
             yield found._replace(step=step if going_on else self._step)
         self._waiting.clear()
         self._step = step
@@ -254,9 +254,9 @@ class LogSamples:
         if found.step is not None or (self._step is not None and not block.before_step):
             yield found if found.step is not None else found._replace(step=self._step)
             return
-        self._waiting.append((block, found))
-        if len(self._waiting) > WAITING:
-            for _, each in self._waiting:
+        self._waiting.append(found)
+        if len(self._waiting) > WAITING or sum(len(each.text) for each in self._waiting) > LONGEST_LINE:
+            for each in self._waiting:
                 yield each._replace(step=self._step)
             self._waiting.clear()
 

@@ -5,7 +5,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
-from os.path import commonprefix
 
 from coherence.records import Sample
 from coherence.text import is_word, tokenize
@@ -24,6 +23,8 @@ FEWEST_WORDS = 2
 
 FEWEST_NEXT = 3
 """Words that follow a prompt; a greedy text that changes now and then has one or two."""
+
+_WORD = re.compile(r"\w+")
 
 STEADY = 0.8
 """The share of steps at which equally many samples begin so, or an equal share of them."""
@@ -75,9 +76,21 @@ def _shared(text: str, steps: Sequence[Sequence[str]]) -> str:
 
 def _common(one: str, other: str) -> str:
     """Return the beginning that two texts share, without half of a word."""
-    shared = commonprefix([one, other])  # noqa: RUF071 - of characters, which is what is wanted
+    shared = one[: _alike(one, other)]
     goes_on = [text[len(shared) : len(shared) + 1].isalnum() for text in (one, other)]
-    return re.sub(r"\w+$", "", shared) if any(goes_on) else shared
+    if not any(goes_on):
+        return shared
+    half = _WORD.match(shared[::-1])  # from the end: a search for it would begin anew at every letter
+    return shared[: len(shared) - half.end()] if half else shared
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters of their beginnings two texts share; halving takes no step for each."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
 
 
 def _is_prompt(prefix: str, steps: Sequence[Sequence[str]]) -> bool:

@@ -170,7 +170,13 @@ class _Keys(NamedTuple):
 
 
 @lru_cache
-def _keys_of(names: tuple[str, ...], prompt_field: str | None, group_field: str | None) -> _Keys:
+def _names_read(prompt_field: str | None, group_field: str | None) -> frozenset[str]:
+    """Return the names that matter: those of a row may be many and long, and what is looked up is kept."""
+    return frozenset((*_READ, *filter(None, (prompt_field, group_field))))
+
+
+@lru_cache
+def _keys_of(names: frozenset[str], prompt_field: str | None, group_field: str | None) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
     prompt = PROMPT if prompt_field is None else (prompt_field, *PROMPT)
     group = GROUP if group_field is None else (group_field,)
@@ -186,7 +192,8 @@ def to_sample(
     Raises:
         ValueError: it holds no text, or what it holds is no text, no step; the message says what.
     """
-    keys = _keys_of(tuple(row), prompt_field, group_field)
+    names = _names_read(prompt_field, group_field).intersection(row)
+    keys = _keys_of(names, prompt_field, group_field)
     value = required(row, TEXT)
     text, before = _spoken(value) if is_chat(value) else (to_text(value), None)
     if text is None:

@@ -1,0 +1,345 @@
+"""Whatever a text holds, it is scored: nothing is raised; time and memory grow with its length alone."""
+
+import json
+import sys
+import time
+import tracemalloc
+import unicodedata
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coherence import score
+from coherence.loops import find_loop
+from coherence.readers import json_array, jsonl, log_lines, log_samples, logs, numbered, prompts, rows
+from coherence.readers.lines import Part, Problems
+from coherence.records import Sample
+from coherence.text import answer, clean, locate, tokenize
+
+RANDOM = Random(0)  # noqa: S311 - not for secrets
+
+# What the patterns of the package look for, whole and broken.
+FRAGMENTS = (
+    *(
+        "<|",
+        "|>",
+        "<|im_end|>",
+        "<|im_end",
+        "<s>",
+        "</s",
+        "[PAD]",
+        "[PAD",
+        "<start_of_turn>",
+        "<|<|",
+        "> ",
+        "< ",
+    ),
+    *("'", "’", "-", "\n", "\r", "\x1b[", "\x1b[31m", " ", "\t", "\x00", "\x85", "\u2028", "\ufeff"),
+    *(
+        "step ",
+        "step 7",
+        "iter 9: ",
+        "loss 2.5",
+        "loss: nan",
+        "val loss 1e",
+        "norm 0.1",
+        "1",
+        "1" * 40,
+        "1.",
+        "/",
+    ),
+    *(
+        " 50%|",
+        "| 5/9 [",
+        "{'loss': ",
+        "'}",
+        "iteration  7/ 9 | ",
+        "| lm loss: 2.5E+00 ",
+        "s:7 trl:",
+        "|",
+        "[",
+    ),
+    *("rank 0 sample 1: ", "Sample 1 (step 5): ", "Sample 1 (iter", "======== SAMPLE 1 ========", "-" * 15),
+    *(
+        "Prompt:",
+        "Completion:",
+        "[GENERATED]",
+        "generating:",
+        "<|bos|>",
+        "Generated text:",
+        "=" * 30,
+        "]",
+        "(",
+        ")",
+    ),
+    *(
+        "a",
+        "Budy ",
+        "é",
+        "e\u0301",
+        "\u0301",
+        "東",
+        "か",
+        "한",
+        "ก็",
+        "א",
+        "\u202e",
+        "\u200b",
+        "\u200d",
+        "😀",
+        "İ",
+        "ŉ",
+    ),
+    *("\ud800", "\udfff", "\ue000", "\uffff", "\U0010ffff", "\u0378", '{"text": "', '"}', "\\", '"'),
+)
+HOSTILE = st.lists(
+    st.sampled_from(FRAGMENTS)
+    | st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]), max_size=20),
+    max_size=40,
+).map("".join)
+
+
+def assert_is_scored(text: str, prompt: str | None = None) -> None:
+    scores = score(text, prompt)
+    assert all(value is None or 0 <= value <= 100 for value in scores.values)
+    assert scores.characters == len(clean(text, prompt))
+    shown = answer(text, prompt)
+    places = [start for start, _ in locate(shown)]
+    assert places == sorted(places)
+    assert not places or places[-1] < len(shown)
+    find_loop(text, prompt)
+
+
+# --- Whatever stands in it --------------------------------------------------------------------------------
+
+
+@settings(max_examples=150)
+@given(text=HOSTILE, prompt=st.none() | HOSTILE)
+def test_any_text_and_any_prompt_are_scored(text: str, prompt: str | None) -> None:
+    assert_is_scored(text, prompt)
+    assert_is_scored(text + text, prompt and text)
+
+
+def test_a_text_of_every_character_there_is_is_scored_half_pairs_and_unassigned_ones_among_them() -> None:
+    by_category: dict[str, list[str]] = {}
+    for code in range(0, sys.maxunicode + 1, 7):  # seven is prime to the size of every block
+        by_category.setdefault(unicodedata.category(chr(code)), []).append(chr(code))
+    assert {"Cs", "Cn", "Co", "Cf", "Mn", "Lo", "Zs"} <= by_category.keys()
+    for characters in by_category.values():
+        assert_is_scored("".join(characters[:4000]))
+        assert_is_scored(" ".join(characters[:400]))
+    mixed = [character for characters in by_category.values() for character in characters[:200]]
+    RANDOM.shuffle(mixed)
+    assert_is_scored("".join(mixed))
+
+
+@settings(max_examples=60)
+@given(
+    text=HOSTILE,
+    key=st.sampled_from(["text", "messages", "step", "loss", "prompt", "run", "source", "event"]),
+)
+def test_any_text_in_a_row_of_json_is_a_sample_or_a_problem(text: str, key: str) -> None:
+    row = {"step": 1, "text": "once upon a time", key: text}
+    problems = Problems()
+    found = list(rows.samples_of([(1, row)], "samples.jsonl", problems))
+    assert len(found) + problems.count == 1
+    list(rows.losses_of([(1, {"loss": 2.5, **row})], "metrics.jsonl", Problems()))
+    rows.to_event({"format": 1, "event": text, **row})
+
+
+@settings(max_examples=100)
+@given(text=HOSTILE)
+def test_any_text_is_read_as_a_log(text: str) -> None:
+    lines = list(log_lines.lines_of(enumerate(text.split("\n"), start=1)))
+    assert len([line for line in lines if line.text.strip()]) <= text.count("\n") + 1
+    reader = log_samples.LogSamples("train.log", Problems())
+    found = [sample for line in lines for sample in reader.feed(line)] + list(reader.finish())
+    assert all(sample.line <= text.count("\n") + 1 for sample in found)
+
+
+# --- Time -------------------------------------------------------------------------------------------------
+
+
+class Attack(NamedTuple):
+    """A text that is made longer in its middle, and what reads it."""
+
+    name: str
+    read: Callable[[str], object]
+    before: str
+    pumped: str
+    after: str = ""
+    sizes: tuple[int, ...] = (4_000, 16_000, 64_000)
+
+    def text(self, size: int) -> str:
+        return self.before + self.pumped * (size // len(self.pumped)) + self.after
+
+
+IN_A_LINE = (1_000, 4_000)
+"""A line of a log that is longer is none of a trainer's."""
+
+
+def feed_log(text: str) -> None:
+    reader = log_samples.LogSamples("train.log", Problems())
+    for line in log_lines.lines_of([(1, text), (2, "step 5 | loss 2.5")]):
+        list(reader.feed(line))
+
+
+def common(text: str) -> object:
+    return prompts._common(text + "!a", text + "!b")
+
+
+def read_text(text: str) -> None:
+    tokenize(clean(text))
+    locate(answer(text))
+
+
+ATTACKS = (
+    *(
+        Attack(f"text of {name}", read_text, before, pumped, after)
+        for name, before, pumped, after in (
+            ("special tokens without an end", "", "<|a", ""),
+            ("opened special tokens", "", "<|", ""),
+            ("special tokens of 40 letters, nearly", "", "<|" + "a" * 41, ""),
+            ("special tokens", "", "<s>", "<"),
+            ("square brackets", "", "[PAD", ""),
+            ("joints", "a", "'", ""),
+            ("joints and letters", "", "a'", "-"),
+            ("marks on one letter", "a", "\u0301", ""),
+            ("digits", "", "1", "x"),
+            ("letters without a space", "", "abcdefg", ""),
+            ("turns of a chat", "> a\n", "< b\n> c\n", ""),
+            ("blank lines", "> a\n", "\n", "<"),
+            ("half pairs", "", "\ud800", ""),
+            ("signs that turn the direction", "", "\u202eא", ""),
+        )
+    ),
+    Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
+    Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
+    Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),
+    Attack("a step of as many", log_lines.entry_of, "step 1/", "1", "a", IN_A_LINE),
+    Attack("a value of many digits", log_lines.entry_of, "7 train ", "1", "x", IN_A_LINE),
+    Attack("prefixes", log_lines.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
+    Attack("losses", log_lines.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
+    Attack("dictionaries", log_lines.entry_of, "", "]{'a': }", "x", IN_A_LINE),
+    Attack("fields of Megatron", log_lines.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
+    Attack(
+        "validation of Megatron", log_lines.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
+    ),
+    Attack("a bar of progress", feed_log, ": " * 50, "1", ""),
+    Attack("spaces before a bar", feed_log, ": " * 50, " ", "%"),
+    Attack("escapes", feed_log, "", "\x1b[1", ""),
+    Attack("a sample of many digits", feed_log, "sample 1 (iter", "1", ""),
+    Attack("a header of many digits", feed_log, "sample 1", "1", "x"),
+    Attack("a header of rules", feed_log, "", "=", "sample"),
+    Attack("a heading of rules", feed_log, "", "=", "step 1"),
+    Attack("a label of digits", feed_log, "Prompt ", "1", ""),
+    Attack("a header of one step", numbered._HEADER.fullmatch, "====SAMPLE 1", "=", "x"),
+    Attack("a beginning that is shared", common, "", "a"),
+    Attack("strings in JSON", lambda text: json_array._BRACKET.match(text.encode()), "", '"a"'),
+    Attack("backslashes in JSON", lambda text: json_array._BRACKET.match(text.encode()), '"', "\\\\"),
+    Attack("names in JSON", lambda text: json_array._INNER_ARRAY.search(text), "", '"  :  [ '),
+    Attack("one step of a file", logs._ONE_STEP.fullmatch, "", "=", "x"),
+)
+
+
+def seconds(attack: Attack, size: int) -> float:
+    """The best of several: what else goes on on the machine only adds."""
+    text = attack.text(size)
+    times: list[float] = []
+    while len(times) < 5 and sum(times) < 0.2:
+        started = time.process_time()
+        attack.read(text)
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_four_times_the_text_takes_far_less_than_sixteen_times_as_long(attack: Attack) -> None:
+    before = max(seconds(attack, attack.sizes[0]), 0.002)
+    for size in attack.sizes[1:]:
+        for _ in range(3):
+            if (after := seconds(attack, size)) <= 9 * before:
+                break
+        assert after <= 9 * before, (
+            f"{size:,} characters take {after:.3f} s, a quarter of them {before:.3f} s"
+        )
+        before = max(after, 0.002)
+
+
+def test_looking_for_prompts_among_long_loops_takes_no_step_for_each_of_their_characters() -> None:
+    loop = "budy " * 1600
+    samples = [Sample(0, loop + str(number), "s.jsonl", number) for number in range(200)]
+    samples += [Sample(number, loop + "x", "s.jsonl", number) for number in range(1, 200)]
+    started = time.process_time()
+    prompts.shared_prefixes(samples)
+    assert time.process_time() - started < 6  # character by character it takes a minute
+
+
+# --- Memory -----------------------------------------------------------------------------------------------
+
+TIMES_THE_TEXT = 200
+"""Bytes that a score may take for each byte of the text: most of all for letters without order or spaces."""
+
+
+def random_han(size: int) -> str:
+    return "".join(chr(0x4E00 + RANDOM.randrange(16_000)) for _ in range(size))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + "\u0301" * 30_000,
+        "abcdefg" * 5_000,
+        "\n" * 100_000,
+        "<s>" * 20_000,
+        "<|" * 20_000,
+        "\ud800" * 15_000,
+        random_han(15_000),
+        "".join(RANDOM.choices("abcdefghijklmnopqrstuvwxyz", k=30_000)),
+    ],
+    ids=lambda text: repr(text[:3]),
+)
+def test_a_score_takes_at_most_so_many_times_the_memory_of_its_text(text: str) -> None:
+    score("warm up")
+    tracemalloc.start()
+    score(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < TIMES_THE_TEXT * len(text.encode("utf-8", "surrogatepass")) + 100_000
+
+
+def test_where_a_long_text_loops_is_looked_for_without_holding_all_its_tokens() -> None:
+    text = " ".join(map(str, range(200_000)))
+    tracemalloc.start()
+    find_loop(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6  # all its tokens would be 25 MB
+
+
+def test_rows_with_long_names_that_nobody_reads_are_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for step in range(100):
+            file.write(json.dumps({"step": step, "text": "once", f"{step:07}" + "x" * 200_000: 0}) + "\n")
+    tracemalloc.start()
+    assert sum(1 for _ in jsonl.samples(Part(str(path)), Problems())) == 100
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2e6  # of 20 MB
+
+
+def test_samples_of_a_log_that_wait_for_a_step_are_held_up_to_16_mb() -> None:
+    reader = log_samples.LogSamples("train.log", Problems())
+    waiting = 0
+    lines = [f"rank 0 sample {number}: " + "x" * 1_000_000 for number in range(60)]
+    for number, line in enumerate(lines, start=1):
+        waiting += 1 - len(list(reader.feed(log_lines.Line(number, line, None))))
+        assert waiting <= 19
+    assert [key for key, _ in groupby(found.step for found in reader.finish())] == [None]
