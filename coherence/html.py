@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 
 from coherence.gallery import Picture
-from coherence.harmless import printable
+from coherence.harmless import on_one_line
 from coherence.records import Ranking, Report
 
 SHEET = "plotly.js-style-global"
@@ -45,7 +45,7 @@ def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str)
         "base-uri 'none'; form-action 'none'"
     )
     return _template().substitute(
-        title=escape(printable(f"{name} · coherence")),
+        title=escape(on_one_line(f"{name} · coherence")),
         policy=f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         style=f'<style id="{SHEET}">{style}</style>',
         guards=_guards(charts),

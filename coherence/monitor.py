@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 
 from coherence.diagnosis import Diagnosis
 from coherence.gate import Gate, Verdict
+from coherence.harmless import printable
 from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
@@ -195,7 +196,7 @@ class Monitor:
             verdict = judged[-1][-1]
             fired = self.gate.halted and not halted
             if fired:
-                log.warning("%s: %s %s", self.folder, verdict.reason, self.signals.diagnosis.sentence)
+                log.warning("%s: %s %s", self._name, verdict.reason, self.signals.diagnosis.sentence)
             self._keep(step, now=fired)
             self.verdict = verdict._replace(recording=self.recording)
             return self.verdict
@@ -415,12 +416,18 @@ class Monitor:
             self._cannot_record(file, error)
         else:
             if self._unwritten == {file}:
-                log.info("%s: recording again", self.folder)
+                log.info("%s: recording again", self._name)
             self._unwritten.discard(file)
+
+    @property
+    def _name(self) -> str:
+        """The folder as it is logged: a name may hold what commands a terminal."""
+        return printable(str(self.folder))
 
     def _cannot_record(self, file: str, error: Exception) -> None:
         if not self._unwritten:
-            log.warning("%s: cannot record (%s); the gate goes on in memory", self.folder, error)
+            why = printable(str(error))
+            log.warning("%s: cannot record (%s); the gate goes on in memory", self._name, why)
         self._unwritten.add(file)
         self._gap = self._gap or file in (SAMPLES, METRICS)
 
