@@ -45,7 +45,7 @@ HOSTILE = (
     "www.evil.example http://evil.example @you #1 $x$ forged@evil.example",
 )
 LOOP = "The door was open. " * 9
-NAME = "a\x1b[31m\x9b2J\u202e ##[error]b ::error::c=1|<b>`x`\x07[red]"
+NAME = "a\x1b[31m\x9b2J\u202e ##[error]b ::error::c=1|<b>`x`\x07[red] www.evil.example $x$ @you"
 
 
 class Outcome(NamedTuple):
