@@ -1,11 +1,12 @@
-"""Disturb what runs: signals at random moments, Ctrl-C at every instruction, a disk or a table that is full.
+"""Disturb what runs: signals at random moments, Ctrl-C at every line, a disk or a table that is full.
 
     python benchmarks/faults/running.py --times 40
 
 `programs` starts audit, check and serve, sends SIGKILL, SIGTERM or Ctrl-C at a random moment, looks at what
 lies there, starts the command once more and compares its results with those of a run that nobody disturbed.
-`calls` raises KeyboardInterrupt at every instruction of the monitor's own code. `disk` gives a command less
-room than it needs, `descriptors` fewer open files. Ends with 1 where something was lost.
+`calls` raises KeyboardInterrupt at every line of the monitor's own code, `instructions` at every instruction
+(only when asked for: it takes long). `disk` gives a command less room than it needs, `descriptors` fewer open
+files. Ends with 1 where something was lost.
 """
 
 import argparse
@@ -161,15 +162,19 @@ def programs(folder: Path, name: str, times: int, steps: int = 200, seed: int = 
         tracebacks += number != signal.SIGKILL and 'cli.py", line' in ended.errors
         left += number != signal.SIGKILL and bool(left_behind(folder))
         again = disturb(folder, arguments, signal.SIGKILL, 100)
-        other += again.status != 0 or outputs(folder) != expected or bool(left_behind(folder, ".shards"))
+        other += again.status != 0 or outputs(folder) != expected or bool(unfinished(folder, ".shards"))
         shutil.rmtree(folder / "tmp")
     return Figures(times, finished, half, tracebacks, left, other)
 
 
-def left_behind(folder: Path, *more: str) -> list[str]:
+def left_behind(folder: Path) -> list[str]:
     """Return the files that a program has left: temporary ones, and what it had begun to write."""
-    names = [path.name for path in folder.iterdir() if path.name.endswith((".new", *more))]
-    return names + [path.name for path in (folder / "tmp").iterdir()]
+    return unfinished(folder) + [path.name for path in (folder / "tmp").iterdir()]
+
+
+def unfinished(folder: Path, *more: str) -> list[str]:
+    """Return what stands beside the outputs and is none; only SIGKILL leaves more, among temporary files."""
+    return [path.name for path in folder.iterdir() if path.name.endswith((".new", *more))]
 
 
 # --- Calls that Ctrl-C breaks off -------------------------------------------------------------------------
@@ -317,11 +322,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Disturb what runs, and see what it has lost.")
     parser.add_argument("--times", type=int, default=40, help="signals for each command")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument(
-        "--only", choices=("programs", "calls", "disk", "descriptors"), help="one of the parts"
-    )
+    parser.add_argument("--only", choices=PARTS, help="one of the parts")
     options = parser.parse_args()
-    kept = [part(options.times, options.seed) for name, part in PARTS.items() if options.only in (None, name)]
+    names = [options.only] if options.only else [name for name in PARTS if name != "instructions"]
+    kept = [PARTS[name](options.times, options.seed) for name in names]
     return 0 if all(kept) else 1
 
 
@@ -341,17 +345,15 @@ def all_programs(times: int, seed: int) -> bool:
     return all(kept)
 
 
-def all_calls(_times: int, _seed: int) -> bool:
-    """Break off each call at each instruction."""
-    kept = []
+def all_calls(_times: int, _seed: int, instructions: bool = False) -> bool:
+    """Break off each call at each line, or at each instruction."""
+    kept, what = [], "instructions" if instructions else "lines"
     for name in CALLS:
         for goes_on in (False, True):
             with tempfile.TemporaryDirectory() as folder:
-                places, wrong, torn = calls(Path(folder), name, 3, True, goes_on)
+                places, wrong, torn = calls(Path(folder), name, 3, instructions, goes_on)
             then = "and the loop goes on" if goes_on else "and the run ends"
-            print(
-                f"Ctrl-C, {name}, {then}: {places} instructions, {wrong} wrong, {torn} lines torn", flush=True
-            )
+            print(f"Ctrl-C, {name}, {then}: {places} {what}, {wrong} wrong, {torn} lines torn", flush=True)
             kept.append(not wrong and not torn)
     return all(kept)
 
@@ -369,11 +371,11 @@ def all_sizes(times: int, seed: int) -> bool:
 
 
 def all_descriptors(times: int, _seed: int) -> bool:
-    """Give each command too few files."""
+    """Give each command too few files; with fewer than five Python itself does not start."""
     kept = []
     for name in COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
-            found = limits(Path(folder), name, resource.RLIMIT_NOFILE, range(3, 3 + min(times, 30)))
+            found = limits(Path(folder), name, resource.RLIMIT_NOFILE, range(5, 5 + min(times, 30)))
             kept.append(show(f"no descriptors, {name}", found))
     return all(kept)
 
@@ -381,6 +383,7 @@ def all_descriptors(times: int, _seed: int) -> bool:
 PARTS: dict[str, Callable[[int, int], bool]] = {
     "programs": all_programs,
     "calls": all_calls,
+    "instructions": lambda times, seed: all_calls(times, seed, instructions=True),
     "disk": all_sizes,
     "descriptors": all_descriptors,
 }
