@@ -141,14 +141,13 @@ def test_a_server_that_is_polled_asks_nothing_of_a_network(address: str) -> None
         connection.close()
 
 
+ADAPTERS = {"torch": "torch_loop", "transformers": "huggingface", "lightning": "lightning", "keras": "keras"}
+
+
 @pytest.mark.usefixtures("alone")
 def test_no_trainer_adapter_asks_anything_of_a_network_when_it_is_imported() -> None:
-    for library, module in (
-        ("torch", "torch_loop"),
-        ("transformers", "huggingface"),
-        ("lightning", "lightning"),
-        ("keras", "keras"),
-    ):
-        if find_spec(library) is not None:
-            done = python("-c", f"import coherence.trainers.{module}")
-            assert done.returncode == 0, done.stderr
+    found = [module for library, module in ADAPTERS.items() if find_spec(library) is not None]
+    if not found:
+        pytest.skip("no trainer is installed")
+    done = python("-c", "; ".join(f"import coherence.trainers.{module}" for module in found))
+    assert done.returncode == 0, done.stderr
