@@ -24,8 +24,9 @@ collect_ignore = [f"coherence/{module}.py" for module, library in NEEDS.items() 
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-# A busy machine is no bug.
-settings.register_profile("suite", deadline=None)
+# A busy machine is no bug. With every trainer the suite runs for the second time, and tries fewer examples.
+EXAMPLES = 30 if os.environ.get(EVERY_TRAINER) == "1" else 100
+settings.register_profile("suite", deadline=None, max_examples=EXAMPLES)
 settings.load_profile("suite")
 
 
