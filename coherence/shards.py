@@ -56,6 +56,9 @@ Rows = NDArray[np.void]
 BATCH = 2**20
 """Characters that are scored at once."""
 
+EMPTY = 32
+"""Characters that a sample counts as beside its own: without text there would be no end to a batch."""
+
 
 SEGMENTS = 1000
 """A shard whose steps go back more often is in no order at all."""
@@ -203,7 +206,7 @@ def _batches(clusters: Iterable[list[Read]]) -> Iterator[list[list[Read]]]:
     size = 0
     for cluster in clusters:
         batch.append(cluster)
-        size += sum(len(read.sample.text) for read in cluster)
+        size += sum(len(read.sample.text) + EMPTY for read in cluster)
         if size >= BATCH:
             yield batch
             batch, size = [], 0

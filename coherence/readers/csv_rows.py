@@ -56,18 +56,12 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
 
 def _records(part: Part, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each record, the names of the columns first, with the line where it begins."""
-    read: list[int] = []
-
-    def lines() -> Iterator[str]:
-        for number, line in read_whole_lines(part, problems):
-            read.append(number)
-            yield line
-
+    texts = _Lines(read_whole_lines(part, problems))
+    read = texts.read
     # The limit is one for the whole process; a sample may be as long as a line of JSON.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    texts = lines()
     first = next((line for line in texts if line.strip()), "")
-    del read[:-1]
+    texts.begin(read[-1:])
     reader = csv.reader(chain([first], texts), delimiter=_delimiter(first), strict=True)
     while True:
         try:
@@ -77,7 +71,30 @@ def _records(part: Part, problems: Problems) -> Iterator[tuple[int, list[str]]]:
                 return
         except csv.Error as error:
             problems.add(part.path, read[0], f"not CSV, to the end of line {read[-1]}: {error}")
-        read.clear()
+        texts.begin([])
+
+
+class _Lines:
+    """Lines, and which of them the record that is being read has: one without an end would be held whole."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines, self._size = lines, 0
+        self.read: list[int] = []
+
+    def begin(self, read: list[int]) -> None:
+        """Begin a record, of which some lines were read."""
+        self.read[:], self._size = read, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._size > LONGEST_LINE:
+            raise csv.Error("a record of more than 16 MB, which is the most that is read as one")
+        number, line = next(self._lines)
+        self.read.append(number)
+        self._size += len(line)
+        return line
 
 
 def _names(line: str, delimiter: str) -> list[str]:

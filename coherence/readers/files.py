@@ -1,6 +1,7 @@
 """What a person means by a path: the runs there, and of each its files of samples and of losses."""
 
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -24,6 +25,9 @@ LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb")
 
 BOTH = ("trackio", "tensorboard", "logs")
 """Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
+
+DEEPEST = 100
+"""Folders above a link that are looked at; no dump lies deeper."""
 
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
 _VERSION = re.compile(r"version_\d+")
@@ -96,7 +100,7 @@ def find_runs(
             errors.append(error)
     if not runs:
         raise errors[0]
-    runs[0] = runs[0]._replace(notes=(*runs[0].notes, *map(str, errors)))
+    runs[0] = runs[0]._replace(notes=(*runs[0].notes, *(_shown(str(error)) for error in errors)))
     if loss is not None:
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
@@ -170,7 +174,12 @@ def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> li
 
 def _why(path: str, error: Exception) -> str:
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return why if why.startswith(path) else f"{file_name(path)}: {why}"
+    return _shown(why if why.startswith(path) else f"{path}: {why}")
+
+
+def _shown(message: str) -> str:
+    """Return a message as a report can hold it: a path in it may be no UTF-8."""
+    return message.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _losses_among(samples: Iterable[File]) -> list[File]:
@@ -249,10 +258,28 @@ class _Folder:
         self.notes: list[str] = []
         names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
         paths = [storage.join(path, name) for name in names]
-        self.folders = [each for each in paths if storage.is_folder(each)]
-        self.files = [each for each in paths if each not in set(self.folders)]
+        folders = [each for each in paths if storage.is_folder(each)]
+        self.files = [each for each in paths if each not in set(folders)]
+        self.folders = [each for each in folders if not self._leads_back(each, folders)]
         self.scanned = self._scan()
         self.samples = self._find_samples()
+
+    def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
+        """Tell whether a link leads to a folder that it lies in, or to one beside it: it is read there."""
+        if storage.is_url(path) or not Path(path).is_symlink():
+            return False
+        above = [path]
+        while (upper := storage.parent(above[-1])) not in (above[-1], ".") and len(above) < DEEPEST:
+            above.append(upper)
+        others = [
+            *above[1:],
+            *folders[: folders.index(path)],
+            *(p for p in folders if not Path(p).is_symlink()),
+        ]
+        if os.path.realpath(path) not in {os.path.realpath(other) for other in (*others, ".")}:
+            return False
+        self.notes.append(f"{file_name(path)}: a link to a folder that is read already")
+        return True
 
     def named(self, name: str) -> list[str]:
         """Return the file of a name in it, perhaps compressed."""

@@ -77,7 +77,7 @@ def _elements(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
                 if part.end is not None and scan.at >= part.end:
                     return
         except storage.BROKEN as error:
-            scan.add(f"the compressed data ends here, cut off or damaged: {error}")
+            scan.add(storage.why_broken(error))
             return
     if scan.depth:
         scan.add("the document ends in the middle: it is cut off, or a quote or a bracket is not closed")

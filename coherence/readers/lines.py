@@ -130,6 +130,8 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """
     number = 0
     with storage.open_bytes(part.path) as file:
+        size_then = _size(file)
+        end = part.end if part.end is not None else size_then
         try:
             for raw, size in _sized_lines(file, part):
                 number += 1
@@ -139,7 +141,19 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
                 else:
                     yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         except storage.BROKEN as error:
-            problems.add(part.path, number + 1, f"the compressed data ends here, cut off or damaged: {error}")
+            problems.add(part.path, number + 1, storage.why_broken(error))
+        else:
+            if size_then is not None and (missing := (end or 0) - file.tell()) > 0:
+                problems.add(
+                    part.path, number + 1, f"the file has become {missing:,} bytes shorter meanwhile"
+                )
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Return how many bytes a file has; None where what is read is not what is stored."""
+    with suppress(OSError):
+        return os.fstat(file.fileno()).st_size
+    return None
 
 
 def _sized_lines(file: BinaryIO, part: Part) -> Iterator[tuple[bytes, int]]:

@@ -35,6 +35,9 @@ _NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
 
+DEEPEST = 100
+"""Levels to which the details of an event may be nested; what writes a report gives up at 255."""
+
 Row = Mapping[str, Any]
 
 
@@ -291,6 +294,7 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     """
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or SUMMARY in row:
+        _details(row)
         return None
     loss = to_float(value)
     if loss is None:
@@ -314,9 +318,35 @@ def to_event(row: Row) -> Event | None:
     """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
     if row.get("format") != 1 or not isinstance(row.get("event"), str):
         return None
-    details = row.get("details")
     try:
-        step = to_step(row.get("step"))
+        return Event(step=to_step(row.get("step")), event=to_text(row["event"]) or "", details=_details(row))
     except ValueError:
         return None
-    return Event(step=step, event=row["event"], details=details if isinstance(details, dict) else {})
+
+
+def _details(row: Row) -> dict[str, Any]:
+    """Return the details of an event.
+
+    Raises:
+        ValueError: no report can hold them, or the name of the event; the message says why.
+    """
+    if row.get("format") != 1 or not isinstance(row.get("event"), str):
+        return {}
+    to_text(row["event"])
+    details = row.get("details")
+    if not isinstance(details, dict):
+        return {}
+    found, level = [details], 0
+    while found := [part for value in found for part in _inside(value)]:
+        level += 1
+        if level > DEEPEST:
+            raise ValueError(f"details of an event nested deeper than {DEEPEST} levels")
+        for part in found:
+            to_text(part)
+    return details
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, list) else ()

@@ -30,6 +30,22 @@ BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 """What reading compressed data raises that was cut off or damaged; for bzip2 and zstd it is the first."""
 
 
+UNPACKED, TIMES = 256 * 2**20, 100
+"""Compressed data is read up to so many bytes, or up to so many times its own size if that is more: samples
+that loop shrink to a fiftieth, and what shrinks further in so large a file is no dump."""
+
+
+class TooMuch(EOFError):
+    """Compressed data that unpacks to far more than a dump would."""
+
+
+def why_broken(error: Exception) -> str:
+    """Return what is the matter with compressed data of which reading raised one of `BROKEN`."""
+    if isinstance(error, TooMuch):
+        return str(error)
+    return f"the compressed data ends here, cut off or damaged: {error}"
+
+
 def is_url(path: str) -> bool:
     """Tell a URL from a local path.
 
@@ -214,6 +230,9 @@ class _Decoded(io.RawIOBase):
 
     def __init__(self, decoded: Any, raw: BinaryIO, *damaged: type[Exception]) -> None:
         self._decoded, self._raw, self._damaged = decoded, raw, damaged
+        at = raw.tell()
+        self._left = max(UNPACKED, TIMES * raw.seek(0, os.SEEK_END))
+        raw.seek(at)
 
     def buffered(self) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(self))
@@ -223,11 +242,18 @@ class _Decoded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            return int(self._decoded.readinto(buffer))
+            size = int(self._decoded.readinto(buffer))
         except self._damaged as error:
             if getattr(error, "errno", None) is not None:  # the disk's fault, not the data's
                 raise
             raise EOFError(str(error)) from error
+        self._left -= size
+        if self._left < 0:
+            raise TooMuch(
+                f"not read on from here: it unpacks to more than {UNPACKED // 2**20} MB and {TIMES} times its"
+                " size; unpack it first if that is what you meant"
+            )
+        return size
 
     def close(self) -> None:
         self._raw.close()

@@ -176,7 +176,7 @@ def _records(path: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
                     yield number, record
                 number += 1
         except storage.BROKEN as error:
-            problems.add(path, number, f"the compressed data ends here, cut off or damaged: {error}")
+            problems.add(path, number, storage.why_broken(error))
 
 
 def _size(header: bytes, path: str, number: int, problems: Problems) -> int | None:

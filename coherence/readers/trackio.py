@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coherence.readers import rows, storage
-from coherence.readers.lines import Head, Part, Problems, first_of, why_not_json
+from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
 from coherence.records import LossRow, Sample
 
 NAME = "trackio database"
@@ -22,6 +22,12 @@ NAME = "trackio database"
 PAGE = 1000
 PAGE_BYTES = 16 * 2**20
 """Rows that are read at once, and what they may have together: a table is logged in one row."""
+
+LARGEST = 256 * 2**20
+"""Bytes of one value; what is larger is no table of samples."""
+
+TURNS = 64
+"""Millions of steps that SQLite may take for a page: it takes some ten thousand."""
 
 ATTEMPTS = 20
 """How often a page is read that changes while it is read."""
@@ -67,7 +73,12 @@ def _texts(path: str, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
         if any(isinstance(metrics.get(key), str) for key in rows.TEXT):
             yield line, {**metrics, **about}
         for key, value in metrics.items():
-            for row in grown.new_rows(about["run"], key, _rows_of(value)):
+            try:
+                new = grown.new_rows(about["run"], key, _rows_of(value))
+            except RecursionError:
+                problems.add(path, line, f"{shown(key)}: nested too deeply")
+                continue
+            for row in new:
                 told = {name: cell for name, cell in row.items() if cell is not None}
                 yield line, {**about, **told, "run": about["run"]}
     if _has(path, "traces", "messages"):
@@ -174,7 +185,7 @@ def _shown(names: dict[str, str], identity: str | None, name: str) -> str:
 
 
 def _seconds(timestamp: Any) -> float | None:
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError, OSError):
         return datetime.fromisoformat(timestamp).timestamp()
     return None
 
@@ -198,6 +209,7 @@ def _read(path: str, query: str, values: tuple[int, ...]) -> list[Any]:
         mode = "immutable=1" if before[2:] == (None, None) else "mode=ro"
         try:
             with closing(sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)) as connection:
+                _bound(connection)
                 found = _rows_within(connection.execute(query, values))
             if mode == "mode=ro" or _state(file) == before:
                 return found
@@ -205,6 +217,22 @@ def _read(path: str, query: str, values: tuple[int, ...]) -> list[Any]:
             if _state(file) == before:
                 raise ValueError(f"{path}: not a database of trackio, or a damaged one: {error}") from error
     raise ValueError(f"{path}: it changes all the time; copy it and read the copy")
+
+
+def _bound(connection: sqlite3.Connection) -> None:
+    """Bound what an answer costs: a database may compute what it holds, and go on for ever."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    turns = iter(range(TURNS))
+    connection.set_progress_handler(lambda: next(turns, None) is None, 2**20)
+    connection.text_factory = _text_or_bytes
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    """Return what is no UTF-8 as bytes: one such value is no reason not to read the others."""
+    with suppress(UnicodeDecodeError):
+        return raw.decode("utf-8")
+    return raw
 
 
 def _rows_within(cursor: sqlite3.Cursor) -> list[Any]:

@@ -1,0 +1,461 @@
+"""Whatever a file holds or is: the audit ends with 0, 1 or 2, and says what it did not use."""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import re
+import sqlite3
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from coherence.cli import main
+from coherence.readers import formats, storage, trackio
+from coherence.readers.lines import Part, Problems
+from coherence.records import Sample
+
+RANDOM = Random(0)  # noqa: S311 - not for secrets
+
+TEXTS = [f"the cat sat on the mat number {number} and looked at the moon" for number in range(6)]
+ROWS = [{"step": 10 * number, "text": text} for number, text in enumerate(TEXTS, start=1)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+LOG = "".join(
+    f"step {number} | loss 2.5\nrank 0 sample 0: {text}\n" for number, text in enumerate(TEXTS)
+).encode()
+
+WHOLE: dict[str, tuple[str, bytes]] = {
+    "jsonl": ("samples.jsonl", LINES),
+    "json_array": ("samples.json", json.dumps(ROWS, indent=1).encode()),
+    "csv_rows": (
+        "samples.csv",
+        b"step,text,loss\n" + b"".join(b'%d,"%s",2.5\n' % (n, t.encode()) for n, t in enumerate(TEXTS)),
+    ),
+    "logs": ("train.log", LOG),
+    "numbered": ("samples-100.txt", b"".join(b"==== SAMPLE 1 ====\n%s\n" % t.encode() for t in TEXTS)),
+    "trainer_state": (
+        "trainer_state.json",
+        json.dumps({"log_history": [{"step": 1, "loss": 2.5}] * 6}).encode(),
+    ),
+    "jsonl.gz": ("samples.jsonl.gz", gzip.compress(LINES)),
+    "jsonl.bz2": ("samples.jsonl.bz2", bz2.compress(LINES)),
+    "jsonl.xz": ("samples.jsonl.xz", lzma.compress(LINES)),
+}
+
+
+def samples_of(path: Path, kind: str) -> tuple[list[Sample], Problems]:
+    """What a reader makes of a file, samples and losses; nothing but its own errors may come out."""
+    problems = Problems()
+    found: list[Sample] = []
+    module = formats.named(kind)
+    try:
+        found += module.samples(Part(str(path)), problems)
+        list(module.losses(Part(str(path)), problems))
+    except (OSError, ValueError) as error:
+        problems.add(str(path), 0, str(error))
+    return found, problems
+
+
+def audit(folder: Path, *paths: Path | str) -> tuple[int, dict[str, Any]]:
+    """The exit status of an audit, and its report; an exception is a failure of the test."""
+    out, page = folder / "out.json", folder / "out.html"
+    out.unlink(missing_ok=True)
+    status = main(["audit", "--observe", "--json", str(out), "--html", str(page), *map(str, paths)])
+    return status, json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+
+
+def shown_texts(report: dict[str, Any]) -> int:
+    return int(report["judged"]) + int(report["too_short"])
+
+
+@pytest.fixture(params=list(WHOLE))
+def whole(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path, bytes]:
+    name, content = WHOLE[request.param]
+    path = tmp_path / name
+    path.write_bytes(content)
+    return request.param.partition(".")[0], path, content
+
+
+# --- Cut and damaged --------------------------------------------------------------------------------------
+
+
+def test_a_file_cut_at_any_byte_gives_the_samples_before_the_cut_and_says_that_one_is_missing(
+    whole: tuple[str, Path, bytes],
+) -> None:
+    kind, path, content = whole
+    complete, noted = samples_of(path, kind)
+    assert noted.count == 0
+    told = {sample.text for sample in complete}
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        found, problems = samples_of(path, kind)
+        same = [sample.text for sample in found if sample.text in told]
+        assert same == [sample.text for sample in complete[: len(same)]]
+        assert len(found) - len(same) <= 1  # the text that the cut goes through, in formats without an end
+        compressed = path.suffix in (".gz", ".bz2", ".xz")
+        if compressed and cut > 6:
+            assert problems.count
+        if kind == "json_array" and content[:cut].strip():
+            assert problems.count
+
+
+def test_flipped_bits_raise_nothing_but_the_errors_of_a_reader(whole: tuple[str, Path, bytes]) -> None:
+    kind, path, content = whole
+    complete = len(samples_of(path, kind)[0])
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(RANDOM.randint(1, 4)):
+            damaged[RANDOM.randrange(len(damaged))] ^= 1 << RANDOM.randrange(8)
+        path.write_bytes(damaged)
+        found, problems = samples_of(path, kind)
+        if kind in ("jsonl", "json_array") and path.suffix.startswith(".json") and 0 < len(found) < complete:
+            assert problems.count, bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", [formats.key(module) for module in formats.FORMATS])
+def test_what_is_no_file_of_a_format_is_refused_or_passed_over_by_its_reader(
+    kind: str, tmp_path: Path
+) -> None:
+    pieces = [content[:40] for _, content in WHOLE.values()] + [
+        b"\0",
+        b"\xff\xfe",
+        b"\n",
+        b'"',
+        b"[",
+        b"PAR1",
+    ]
+    path = tmp_path / "hostile"
+    for _ in range(40):
+        path.write_bytes(b"".join(RANDOM.choices([*pieces, RANDOM.randbytes(20)], k=RANDOM.randint(0, 9))))
+        samples_of(path, kind)
+
+
+# --- Deep, long, doubled ----------------------------------------------------------------------------------
+
+ODD_ROWS = {
+    "arrays 100,000 deep": '{"step": 1, "text": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "objects 100,000 deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "a step of 10,000 digits": '{"text": "a b", "step": ' + "1" * 10_000 + "}",
+    "a step of 4,000 digits": '{"text": "a b", "step": ' + "1" * 4_000 + "}",
+    "half a pair": '{"step": 1, "text": "\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("row", ODD_ROWS.values(), ids=ODD_ROWS)
+@pytest.mark.parametrize("name", ["samples.jsonl", "samples.json"])
+def test_a_row_that_cannot_be_read_is_listed_and_the_others_count(
+    name: str, row: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    rows = [json.dumps(each) for each in ROWS]
+    rows.insert(3, row)
+    path.write_text("\n".join(rows) if name.endswith("l") else f"[{','.join(rows)}]", encoding="utf-8")
+    status, report = audit(tmp_path, path)
+    assert status == 0
+    assert shown_texts(report) == len(ROWS)
+    assert report["problem_count"] == 1
+
+
+def test_of_a_key_that_comes_twice_the_last_value_counts(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(b'{"step": 1, "step": 2, "text": "one", "text": "two"}\n')
+    (sample,), problems = samples_of(path, "jsonl")
+    assert (sample.step, sample.text, problems.count) == (2, "two", 0)
+
+
+@pytest.mark.parametrize("row", ODD_ROWS.values(), ids=ODD_ROWS)
+def test_a_trainer_state_that_cannot_be_read_is_refused_or_its_row_is_listed(
+    row: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "trainer_state.json"
+    path.write_text(f'{{"log_history": [{row.replace("text", "loss")}]}}', encoding="utf-8")
+    samples = tmp_path / "samples.jsonl"
+    samples.write_bytes(LINES)
+    assert main(["audit", str(samples), "--loss", str(path)]) == 2
+
+
+# --- Bombs ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def packers() -> dict[str, Callable[[bytes], bytes]]:
+    packers: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress}
+    packers[".xz"] = partial(lzma.compress, preset=1)
+    if find_spec("zstandard"):
+        packers[".zst"] = import_module("zstandard").compress
+    return packers
+
+
+def test_compressed_data_is_read_up_to_a_stated_size_and_the_rest_is_noted(
+    packers: dict[str, Callable[[bytes], bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "UNPACKED", 2**20)
+    for name, pack in packers.items():
+        path = tmp_path / f"samples.jsonl{name}"
+        path.write_bytes(pack(LINES + b'{"step": 60, "text": ""}\n' * 200_000))
+        found, problems = samples_of(path, "jsonl")
+        assert found[0].text == TEXTS[0]
+        limit = max(2**20, storage.TIMES * path.stat().st_size)
+        assert len(found) <= limit / 25 + len(ROWS)
+        assert problems.count == 2  # of the samples, and once more of the losses
+        assert "unpack it first" in problems.listed[0].message
+
+
+def test_a_line_of_50_mb_in_a_small_file_is_passed_over_in_flat_memory(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(LINES)
+        for _ in range(48):
+            file.write(b"a" * 2**20)
+    tracemalloc.start()
+    found, problems = samples_of(path, "jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == len(ROWS)
+    assert "a line of 50 MB" in problems.listed[0].message
+    assert peak < 50e6
+
+
+def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    with path.open("wb") as file:
+        file.write(b"step,text\n1,once upon a time\n")
+        for _ in range(30):
+            file.write((b'"' + b"a" * 997 + b'\n",') * 1000)
+    tracemalloc.start()
+    found, problems = samples_of(path, "csv_rows")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[0].text == "once upon a time"
+    assert any("a record of more than 16 MB" in problem.message for problem in problems.listed)
+    assert peak < 60e6
+
+
+def test_samples_without_text_are_scored_in_bounded_batches() -> None:
+    from coherence.shards import BATCH, EMPTY, Read, _batches
+
+    read = Read(0, "", Sample(1, "", "s.jsonl", 1), None)
+    batch = next(_batches([read] for _ in range(BATCH)))
+    assert len(batch) <= BATCH // EMPTY
+
+
+# --- Databases that compute -------------------------------------------------------------------------------
+
+METRICS = "id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, metrics TEXT"
+
+
+def database(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        for row in ROWS:
+            logged = json.dumps({"completion": row["text"]})
+            if "VIEW" not in statements[0]:
+                connection.execute("INSERT INTO metrics (run_name, metrics) VALUES ('a', ?)", (logged,))
+        connection.commit()
+    return path
+
+
+def test_a_database_that_counts_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackio, "TURNS", 4)
+    forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+    columns = "x AS rowid, '' AS timestamp, 'a' AS run_name, 1 AS step, '{}' AS metrics"
+    path = database(tmp_path / "a.db", f"CREATE VIEW metrics AS {forever} SELECT {columns} FROM c")  # noqa: S608
+    found, problems = samples_of(path, "trackio")
+    assert not found
+    assert "interrupted" in problems.listed[0].message
+
+
+def test_a_database_that_makes_a_huge_value_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackio, "LARGEST", 2**20)
+    path = database(tmp_path / "a.db", f"CREATE TABLE metrics ({METRICS}, step AS (hex(zeroblob(1000000))))")
+    found, problems = samples_of(path, "trackio")
+    assert not found
+    assert "too big" in problems.listed[0].message
+
+
+def test_a_value_of_a_database_that_cannot_be_read_is_listed_and_the_others_count(tmp_path: Path) -> None:
+    nested = "[" * 900 + "]" * 900
+    table = (
+        f'{{"t": {{"_type": "trackio.table", "_value": [{{"step": 1, "completion": "a", "b": {nested}}}]}}}}'
+    )
+    path = database(
+        tmp_path / "a.db",
+        f"CREATE TABLE metrics ({METRICS}, step INTEGER DEFAULT 1)",
+        "INSERT INTO metrics (run_name, metrics) VALUES ('a', CAST(X'ff00ff' AS TEXT))",
+        f"""INSERT INTO metrics (run_name, metrics) VALUES ('a', '{{"t": {nested}}}')""",  # noqa: S608
+        f"INSERT INTO metrics (run_name, metrics) VALUES ('a', '{table}')",  # noqa: S608
+        "INSERT INTO metrics (run_name, timestamp, metrics) VALUES (X'ff', '0001-01-01T00:00:00', '{}')",
+    )
+    found, problems = samples_of(path, "trackio")
+    assert [sample.text for sample in found if sample.text != "a"] == TEXTS
+    assert any("not UTF-8" in problem.message for problem in problems.listed)
+
+
+# --- What is no file, and names ---------------------------------------------------------------------------
+
+
+def test_pipes_devices_dead_links_and_folders_are_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "dead.jsonl").symlink_to("nowhere")
+    (tmp_path / "self.jsonl").symlink_to("self.jsonl")
+    (tmp_path / "zero.jsonl").symlink_to("/dev/zero")
+    (tmp_path / "folder.jsonl").mkdir()
+    for name in ("pipe", "dead", "self", "zero", "folder"):
+        assert main(["audit", str(tmp_path / f"{name}.jsonl")]) == 2
+        assert f"{name}.jsonl: " in capsys.readouterr().err
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "good.jsonl").write_bytes(LINES)
+    status, report = audit(tmp_path, tmp_path)
+    assert (status, shown_texts(report)) == (0, len(ROWS))
+    notes = " ".join(report["notes"])
+    assert all(f"{name}.jsonl" in notes for name in ("pipe", "dead", "self", "zero"))
+
+
+def test_links_that_lead_back_are_followed_once(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "samples").mkdir(parents=True)
+    (run / "samples" / "step_5.jsonl").write_bytes(LINES)
+    for folder in (run, run / "samples"):
+        for name in ("completions", "generations", "checkpoint-7", "runs", "logs", "tb", "best"):
+            (folder / name).symlink_to(".")
+    (run / "samples" / "up").symlink_to("..")
+    (run / "latest").symlink_to("samples")
+    status, report = audit(tmp_path, run)
+    assert (status, shown_texts(report)) == (0, len(ROWS))
+    assert any("a link to a folder that is read already" in note for note in report["notes"])
+
+
+EVIL = b"x\n\x1b[31m\x1b]0;t\x07<b onmouseover=a>\xff\xe2\x80\xae.jsonl"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes where files may be called anything")
+def test_names_with_escapes_newlines_and_no_utf_8_are_shown_harmlessly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"run\xff\n\x1b[31m<script>")
+    folder.mkdir()
+    (folder / os.fsdecode(EVIL)).write_bytes(LINES + b"no JSON\n")
+    (folder / os.fsdecode(b"empty" + EVIL)).write_bytes(b"")
+    (tmp_path / "good.jsonl").write_bytes(LINES)
+    for paths in ([folder], [folder / os.fsdecode(b"empty" + EVIL)], [folder, tmp_path / "good.jsonl"]):
+        audit(tmp_path, *paths)
+        captured = capfd.readouterr()
+        assert not re.search(r"[\x1b\x07\u202e\ud800-\udfff]", captured.err + captured.out)
+    status, report = audit(tmp_path, folder)
+    assert (status, shown_texts(report), report["problem_count"]) == (0, len(ROWS), 1)
+    assert any("empty" in note for note in report["notes"])
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "<b onmouseover" not in page
+    assert "\x1b" not in page
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ('"event": "\\ud800", "details": {}', "half a character"),
+        ('"event": "x", "details": {"\\ud800": 1}', "half a character"),
+        ('"event": "x", "details": {"a": [{"b": "\\udfff"}]}', "half a character"),
+        ('"event": "x", "details": {"a": ' + "[" * 800 + "]" * 800 + "}", "nested deeper"),
+    ],
+)
+def test_an_event_that_no_report_can_hold_is_listed(event: str, why: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "samples.jsonl").write_bytes(LINES)
+    losses = '{"step": 1, "loss": 2.5}\n{"format": 1, "step": 1, ' + event + "}\n"
+    (run / "metrics.jsonl").write_text(losses, encoding="utf-8")
+    status, report = audit(tmp_path, run)
+    assert (status, report["problem_count"], report["events"]) == (0, 1, [])
+    assert why in report["problems"][0]["message"]
+
+
+# --- While it is read -------------------------------------------------------------------------------------
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_said_to_have(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(LINES * 10_000)
+    problems = Problems()
+    read = iter(formats.named("jsonl").samples(Part(str(path)), problems))
+    next(read)
+    os.truncate(path, len(LINES) * 100)
+    rest = sum(1 for _ in read)
+    assert rest < len(ROWS) * 10_000
+    assert "shorter meanwhile" in problems.listed[-1].message
+
+
+def test_a_part_beyond_the_end_of_a_file_that_shrank_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(LINES)
+    problems = Problems()
+    assert not list(formats.named("jsonl").samples(Part(str(path), 10**6, 2 * 10**6), problems))
+    assert "shorter meanwhile" in problems.listed[0].message
+
+
+def test_a_file_that_grows_while_it_is_read_is_audited_with_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(LINES * 20)
+    stop = threading.Event()
+
+    def grow() -> None:
+        with path.open("ab", buffering=0) as file:
+            while not stop.is_set() and file.tell() < 2**21:
+                file.write(LINES[:50])
+                file.write(LINES[50:])
+                stop.wait(0.001)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        status, report = audit(tmp_path, path)
+    finally:
+        stop.set()
+        writer.join()
+    assert status == 0
+    assert shown_texts(report) + report["superseded"] >= 20 * len(ROWS)
+    assert report["problem_count"] <= 1  # the line that was being written
+
+
+# --- Encodings and ends of lines --------------------------------------------------------------------------
+
+
+def encodings() -> Iterator[tuple[str, bytes, int]]:
+    text = LINES.decode().replace("cat", "c\u00e2t")
+    yield "a byte order mark", text.encode("utf-8-sig"), 0
+    yield "carriage returns", text.replace("\n", "\r\n").encode(), 0
+    yield "mixed ends of lines", text.replace("\n", "\r\n", 3).encode(), 0
+    yield "one line of Latin-1", text.encode() + LINES[:30] + b"\xe9\n", 1
+    yield "a null byte", text.encode() + b"\0\n", 1
+
+
+@pytest.mark.parametrize(
+    ("content", "unused"), [each[1:] for each in encodings()], ids=[e[0] for e in encodings()]
+)
+def test_encodings_and_ends_of_lines_lose_no_sample(content: bytes, unused: int, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(content)
+    status, report = audit(tmp_path, path)
+    assert (status, shown_texts(report), report["problem_count"]) == (0, len(ROWS), unused)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-7"])
+def test_a_file_in_another_encoding_is_refused_or_its_lines_are_listed(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(LINES.decode().encode(encoding))
+    status, report = audit(tmp_path, path)
+    assert status == 2 or shown_texts(report) + report["problem_count"] == len(ROWS)
