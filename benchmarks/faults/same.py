@@ -58,7 +58,7 @@ def environment(python: str, folder: Path) -> Path:
     """Return the interpreter of a fresh environment that holds the package."""
     subprocess.run([python, "-m", "venv", folder], check=True)  # noqa: S603 - it was given
     own = folder / "bin/python"
-    install = [own, "-m", "pip", "install", "-q", f"{ROOT}[fast]"]
+    install = [str(own), "-m", "pip", "install", "-q", f"{ROOT}[fast]"]
     subprocess.run(install, check=True)  # noqa: S603 - our own
     return own
 
@@ -70,7 +70,7 @@ def audited(python: Path, dump: Path, limit: int, options: list[str]) -> str:
         report = dump.parent / f"report{number}.json"
         arguments = ["audit", str(path), *options, "--json", str(report)]
         code = CODE.format(limit=limit, arguments=arguments)
-        command = [python, "-c", code]
+        command = [str(python), "-c", code]
         subprocess.run(command, capture_output=True, check=False, cwd=dump.parent)  # noqa: S603 - our own
         digest.update(report.read_bytes())
         report.unlink()
