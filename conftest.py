@@ -24,14 +24,25 @@ collect_ignore = [f"coherence/{module}.py" for module, library in NEEDS.items() 
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-# A busy machine is no bug. With every trainer the suite runs for the second time, and tries fewer examples.
-EXAMPLES = 30 if os.environ.get(EVERY_TRAINER) == "1" else 100
-settings.register_profile("suite", deadline=None, max_examples=EXAMPLES)
+# With every trainer the suite runs a second time: fewer examples, and no fault twice that needs no library.
+SECOND_TIME = os.environ.get(EVERY_TRAINER) == "1"
+NEED_NOTHING = [
+    f"tests/faults/test_{name}.py" for name in ("hostile_text", "running", "long_runs", "outputs_harmless")
+]
+if SECOND_TIME:
+    collect_ignore += NEED_NOTHING
+
+# A busy machine is no bug.
+settings.register_profile("suite", deadline=None, max_examples=30 if SECOND_TIME else 100)
 settings.load_profile("suite")
 
 
+def pytest_report_header() -> str | None:
+    return f"not run a second time: {', '.join(NEED_NOTHING)}" if SECOND_TIME else None
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if os.environ.get(EVERY_TRAINER) != "1":
+    if not SECOND_TIME:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None
