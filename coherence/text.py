@@ -43,9 +43,8 @@ def clean(text: str, prompt: str | None = None) -> str:
     'there was'
     """
     kept = answer(text, prompt)
-    return (
-        kept.lower() if kept.isascii() else kept.casefold()
-    )  # the same for ASCII, in a twentieth of the time
+    # The same for ASCII, in a twentieth of the time.
+    return kept.lower() if kept.isascii() else kept.casefold()
 
 
 def answer(text: str, prompt: str | None = None) -> str:

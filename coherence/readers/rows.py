@@ -294,7 +294,7 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     """
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or SUMMARY in row:
-        _details(row)
+        _details(row)  # so that an event which no report can hold is listed: `to_event` passes it over
         return None
     loss = to_float(value)
     if loss is None:
