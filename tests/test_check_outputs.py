@@ -11,16 +11,16 @@ import re
 import unicodedata
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shell import PROFILE, Outcome, Shell
 
 from coherence.check import Check, Comparison, Heavy, Verdict
 from coherence.ci_outputs import command, excerpt, github, junit, markdown
-from coherence.cli import main
 from coherence.harmless import tamed
 from coherence.records import FourScores, Origin, Problem
 from coherence.snapshot import Made
@@ -34,44 +34,6 @@ VOCABULARY = (
 )
 LOOP = "The door was open. " * 9
 
-# A language in which nothing ever comes twice: a score is what the formula says, whatever the default is.
-DIVERSE = [[1, 1], [100_000, 100_000]]
-PROFILE = {
-    "format": 1,
-    "name": "all different",
-    "source": "test",
-    "tokens": 1,
-    "date": "2026-01-01",
-    "english_share": 1.0,
-    "curves": dict.fromkeys(("bigram", "trigram", "english", "character"), DIVERSE),
-}
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Shell:
-    """A folder of its own to run `coherence check` in."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Outcome:
-        try:
-            status = main(["check", *arguments])
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Outcome(status, *self.capsys.readouterr())
-
-    def refused(self, *arguments: str) -> str:
-        status, out, err = self(*arguments)
-        assert (status, out) == (2, "")
-        assert err.count("\n") == 1
-        return err
-
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
@@ -81,7 +43,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.delenv(name, raising=False)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    return Shell(capsys)
+    return Shell(capsys, "check")
 
 
 def write(name: str, *texts: str, **more: Any) -> str:

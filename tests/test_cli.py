@@ -13,11 +13,11 @@ import sys
 import unicodedata
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from shell import PROFILE, Shell
 
-from coherence.cli import main
 from coherence.records import Report
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,46 +29,6 @@ VOCABULARY = (
     "kitchen bread yellow boat island harbor doctor forest candle shadow mirror train"
 )
 LOOP = "The door was open. " * 9
-
-# A language in which nothing ever comes twice: a score is what the formula says, whatever the default is.
-DIVERSE = [[1, 1], [100_000, 100_000]]
-PROFILE = {
-    "format": 1,
-    "name": "all different",
-    "source": "test",
-    "tokens": 1,
-    "date": "2026-01-01",
-    "english_share": 1.0,
-    "curves": dict.fromkeys(("bigram", "trigram", "english", "character"), DIVERSE),
-}
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Shell:
-    """A folder of its own to run commands in."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Outcome:
-        try:
-            status = main(arguments)
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Outcome(status, *self.capsys.readouterr())
-
-    def refused(self, *arguments: str) -> str:
-        """The one line with which these arguments are refused."""
-        status, out, err = self(*arguments)
-        assert (status, out) == (2, "")
-        assert err.count("\n") == 1
-        assert "Traceback" not in err
-        return err
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import json
 import os
 import signal
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from loading import load
 
 from coherence.workers import ATTEMPTS
 
@@ -24,16 +23,6 @@ needs_ray = pytest.mark.skipif(
     reason="needs ray, and /proc to find its processes",
 )
 campaign = pytest.mark.skipif(os.environ.get("COHERENCE_CAMPAIGN") != "1", reason="takes a minute")
-
-
-def load(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 sharded = load(Path(__file__).with_name("sharded.py"))
 

@@ -4,23 +4,13 @@ The code is that of `benchmarks/faults/kill.py`, which does the same 200 times.
 """
 
 import os
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from loading import load
 
 KILL = Path(__file__).parents[1] / "benchmarks" / "faults" / "kill.py"
 TIMES = 20
-
-
-def load(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import doctest
 import hashlib
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from loading import load
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -16,19 +16,8 @@ ENGLISH = WORDLISTS / "english.txt"
 SUPPLEMENT = WORDLISTS / "supplement.txt"
 README = WORDLISTS / "README.md"
 
-
-def load_script(name: str) -> ModuleType:
-    # The folder of word lists is no package: its scripts are run, not imported.
-    spec = importlib.util.spec_from_file_location(f"wordlists_{name}", WORDLISTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-build = load_script("build")
-measure = load_script("measure")
+# The folder of word lists is no package: its scripts are run, not imported.
+build, measure = load(WORDLISTS / "build.py"), load(WORDLISTS / "measure.py")
 needs_scowl = pytest.mark.skipif(
     not any(build.DEFAULT_SCOWL.glob("english-words.*")),
     reason="the Debian package scowl is not installed, so the list cannot be rebuilt here",

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
-from types import ModuleType
 from typing import Any
 
 import pytest
+from loading import load
 
 import coherence.dump
 from coherence.offline import Request, audit_dump, prepare
@@ -18,16 +17,6 @@ from coherence.shards import Settings, Shard
 from coherence.workers import ATTEMPTS, Scoring, here, score_into
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
-
-
-def load(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 sharded = load(Path(__file__).with_name("sharded.py"))
 row, rows, write = sharded.row, sharded.rows, sharded.write_lines

@@ -3,28 +3,15 @@
 The code is that of `benchmarks/faults/long_runs.py`, which does the same with a million losses.
 """
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from loading import load
 
 LOSSES, SAMPLES = 10_000, 1_000
 STILL_FILLING = 64_000
 """Bytes that caches may add after the first tenth."""
-
-
-def load(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 long_runs = load(Path(__file__).parents[2] / "benchmarks" / "faults" / "long_runs.py")
 

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from shell import Outcome, Shell
 
 from coherence import Gate
 from coherence.ci_outputs import command
-from coherence.cli import main
 from coherence.monitor import Monitor
 
 HOSTILE = (
@@ -46,26 +46,6 @@ HOSTILE = (
 )
 LOOP = "The door was open. " * 9
 NAME = "a\x1b[31m\x9b2J\u202e ##[error]b ::error::c=1|<b>`x`\x07[red] www.evil.example $x$ @you"
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Shell:
-    """A folder of its own, in a job of GitHub."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> Outcome:
-        try:
-            status = main(list(arguments))
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Outcome(status, *self.capsys.readouterr())
 
 
 @pytest.fixture

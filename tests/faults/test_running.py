@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, repeat
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from urllib.request import urlopen
 
 import pytest
+from loading import load
 
 from coherence.cli import main
 from coherence.monitor import Monitor
@@ -27,16 +27,6 @@ from coherence.runfolder import lock_folder, whole_file
 LOW = "Budy Budy Budy Budy "
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
-
-
-def load(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 running = load(Path(__file__).parents[2] / "benchmarks" / "faults" / "running.py")
 
