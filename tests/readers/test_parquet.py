@@ -88,8 +88,11 @@ def test_the_prompt_may_stand_under_a_name_of_its_own(file: Path) -> None:
 @pytest.mark.parametrize("kind", ["large_string", "string_view", "dictionary"])
 def test_a_text_is_a_text_however_arrow_holds_it(file: Path, kind: str) -> None:
     plain = pa.array(["Once", "upon"])
-    column = plain.dictionary_encode() if kind == "dictionary" else plain.cast(getattr(pa, kind)())
-    write(file, {"step": [1, 2], "text": column})
+    try:
+        column = plain.dictionary_encode() if kind == "dictionary" else plain.cast(getattr(pa, kind)())
+        write(file, {"step": [1, 2], "text": column})
+    except (AttributeError, pa.ArrowNotImplementedError):
+        pytest.skip(f"pyarrow {pa.__version__} does not write {kind}")
     samples, _ = samples_of(file)
     assert [sample.text for sample in samples] == ["Once", "upon"]
 
