@@ -155,7 +155,11 @@ def _pages(
     )
     last = -(2**63)
     while page := _page(path, query, last, problems):
-        for last, identity, name, step, timestamp, content in page:
+        for line, identity, name, step, timestamp, content in page:
+            if not isinstance(line, int) or line <= last:  # the next page would begin here once more, for ever
+                problems.add(path, max(last, 0) + 1, "cannot be read from here on: its rows are out of order")
+                return
+            last = line
             about = {"run": _shown(names, identity, name), "step": step, "time": _seconds(timestamp)}
             try:
                 yield last, about, json.loads(content)

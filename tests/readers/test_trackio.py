@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,24 @@ def test_a_database_that_is_damaged_further_on_is_read_up_to_there(
     assert [row.step for row in losses] == list(range(len(losses)))
     assert [problem.line for problem in problems.listed] == [len(losses) + 1]
     assert problems.listed[0].message.startswith("cannot be read from here on: ")
+
+
+def test_a_damaged_database_whose_rows_are_out_of_order_is_not_read_for_ever(database: Database) -> None:
+    for step in (1, 2, 3):
+        database.log(step, {"completion": f"text {step}"})
+    with closing(sqlite3.connect(database.path)) as connection:
+        (size,), (root,) = (
+            connection.execute(query).fetchone()
+            for query in ("PRAGMA page_size", "SELECT rootpage FROM sqlite_master WHERE name = 'metrics'")
+        )
+    content = bytearray(database.path.read_bytes())
+    at = (root - 1) * size + 8  # where the page says where its rows lie, the first one first
+    content[at : at + 6] = content[at + 2 : at + 6] + content[at : at + 2]
+    database.path.write_bytes(content)
+    problems = Problems()
+    found = list(islice(trackio.samples(Part(str(database.path)), problems), 100))
+    assert [sample.text for sample in found] == ["text 2", "text 3"]
+    assert "out of order" in problems.listed[0].message
 
 
 def test_a_url_is_refused_with_what_to_do() -> None:
