@@ -7,7 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
@@ -19,12 +19,15 @@ except ImportError:  # Windows has no flock: there two writers are not told apar
 
 FORMAT = 1
 
+MOST_WRITERS = 1000
+"""Temporary names that are tried for one file."""
+
 
 class RunFolderBusy(RuntimeError):
     """Another process, or another monitor of this one, writes to the folder."""
 
 
-_locks: WeakSet[IO[str]] = WeakSet()
+_locks: WeakSet[IO[Any]] = WeakSet()
 
 
 def _let_go() -> None:
@@ -46,20 +49,29 @@ def lock_folder(folder: Path) -> IO[str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "lock").open("a", encoding="utf-8")
+    try:
+        if not _try_lock(file):
+            raise RunFolderBusy(
+                f"{folder} is written to by another process; stop it, or choose another folder"
+            )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _try_lock(file: IO[Any]) -> bool:
+    """Lock a file until it is closed; tell whether no other process holds it."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.close()
-            raise RunFolderBusy(
-                f"{folder} is written to by another process; stop it, or choose another folder"
-            ) from None
-        except OSError as error:  # some network file systems have no locks: there neither
+            return False
+        except OSError as error:  # some network file systems have no locks: there nobody holds one
             if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
-                file.close()
                 raise
     _locks.add(file)
-    return file
+    return True
 
 
 class Appender:
@@ -131,8 +143,8 @@ def _ends_with_newline(path: Path) -> bool:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that is written whole or not at all: it takes its place when the block ends well.
 
-    The temporary file has a name of its own, so that one which a kill left behind is used up by the next. A
-    pipe or a device is written to as it is.
+    Of several processes that write one file at the same moment the last to end has the last word. A pipe or a
+    device is written to as it is.
 
     Raises:
         OSError: it could not be written, and names the file; the old content stands.
@@ -140,19 +152,52 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     if path.is_symlink():
         path = path.resolve()  # what it points to is replaced, not the pointer
     special = path.exists() and not path.is_file()
-    temporary = path if special else path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as file:
-            yield file
-        if not special:
-            temporary.replace(path)
-    except BaseException as error:
-        if not special:
-            with suppress(OSError):
-                temporary.unlink()
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+        with nullcontext(path) if special else _own_temporary(path) as temporary:
+            try:
+                with temporary.open("wb") as file:
+                    yield file
+                if not special:
+                    temporary.replace(path)
+            except BaseException:
+                if not special:
+                    with suppress(OSError):
+                        temporary.unlink()
+                raise
+    except OSError as error:
+        if error.errno and (error.filename is None or str(error.filename).startswith(_temporary_name(path))):
             error.filename = str(path)
         raise
+
+
+def _temporary_name(path: Path, ending: str = "") -> str:
+    return str(path.with_name(f".{path.name}.{ending}"))
+
+
+@contextmanager
+def _own_temporary(path: Path) -> Iterator[Path]:
+    """Yield the name of a temporary file beside a file, to which no other process writes meanwhile.
+
+    The first name that is free: what a kill left behind is used up by the next.
+    """
+    for number in range(MOST_WRITERS):
+        temporary = Path(_temporary_name(path, f"{number}.new" if number else "new"))
+        if fcntl is None:  # nor can Windows rename a file that is open
+            yield temporary
+            return
+        with temporary.open("ab") as file:
+            if _try_lock(file) and _is_at(file, temporary):
+                yield temporary
+                return
+    raise OSError(errno.EBUSY, "too many others write it", str(path))
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Tell whether a file still has its name: who held it before may have put it in its place."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def replace_file(path: Path, text: str, durable: bool = True) -> None:

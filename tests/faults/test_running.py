@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO, Any
 from urllib.request import urlopen
 
 import pytest
 from loading import load
 
+from coherence import runfolder
 from coherence.cli import main
 from coherence.monitor import Monitor
 from coherence.runfolder import lock_folder, whole_file
@@ -177,6 +179,7 @@ def test_a_run_without_descriptors_goes_on_and_a_state_it_cannot_open_is_not_cal
 READ_ONLY = """
 import logging, sys
 from pathlib import Path
+from coherence import runfolder
 from coherence.cli import main
 from coherence.monitor import Monitor
 folder = Path(sys.argv[1])
@@ -243,6 +246,63 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
 
 
 # Two writers
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from coherence.runfolder import whole_file
+path, letter, length = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+sys.stdin.readline()
+for _ in range(300):
+    with whole_file(path) as file:
+        for _ in range(4):
+            file.write(letter * length)
+            file.flush()
+"""
+
+
+def test_of_several_that_write_one_file_at_once_each_leaves_a_whole_one(tmp_path: Path) -> None:
+    path, whole = tmp_path / "report.json", {b"a" * 400, b"b" * 40_000, b"c" * 4_000}
+    started = [
+        subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-c", WRITER, str(path), chr(content[0]), str(len(content) // 4)],
+            stdin=subprocess.PIPE,
+        )
+        for content in whole
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    seen = set()
+    while any(process.poll() is None for process in started):
+        if path.exists():
+            seen.add(path.read_bytes())
+    assert [process.wait() for process in started] == [0, 0, 0], "one could not write, for another was at it"
+    assert seen <= whole
+    assert path.read_bytes() in whole, "the last to end has the last word"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_temporary_file_that_takes_its_place_while_it_is_claimed_is_not_taken_for_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, others, lock = tmp_path / "report.json", [1], runfolder._try_lock
+
+    def lock_late(file: IO[Any]) -> bool:
+        if others.pop():
+            Path(file.name).replace(path)  # another process, which had it until now, is done
+            others.extend((0, 0, 0))
+        return lock(file)
+
+    monkeypatch.setattr(runfolder, "_try_lock", lock_late)
+    with whole_file(path) as first:
+        with whole_file(path) as second:
+            second.write(b"second, and longer")
+        assert path.read_bytes() == b"second, and longer"
+        first.write(b"first")
+    assert path.read_bytes() == b"first"
 
 
 def test_a_second_audit_into_the_same_table_is_refused_while_the_first_goes_on(
