@@ -17,10 +17,12 @@ def show_progress(shards: Sequence[Shard], console: Console) -> Iterator[Callabl
     Yields:
         what takes the output of each shard.
     """
-    columns = (TextColumn("{task.fields[told]}"), BarColumn(), TimeRemainingColumn())
-    disabled = len(shards) < 2 or not console.is_terminal
+    if len(shards) < 2 or not console.is_terminal:  # older versions of rich print a line for a disabled bar too
+        yield lambda output: None
+        return
     samples = size = 0
-    with Progress(*columns, console=console, transient=True, disable=disabled) as bar:
+    columns = (TextColumn("{task.fields[told]}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=len(shards), told="")
 
         def done(output: Output) -> None:
