@@ -17,8 +17,9 @@ def show_progress(shards: Sequence[Shard], console: Console) -> Iterator[Callabl
     Yields:
         what takes the output of each shard.
     """
-    if len(shards) < 2 or not console.is_terminal:  # older versions of rich print a line for a disabled bar too
-        yield lambda output: None
+    if len(shards) < 2 or not console.is_terminal:
+        # A disabled bar would do, but before rich 14.3 it ends with an empty line.
+        yield lambda _: None
         return
     samples = size = 0
     columns = (TextColumn("{task.fields[told]}"), BarColumn(), TimeRemainingColumn())
