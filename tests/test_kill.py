@@ -1,4 +1,4 @@
-"""A training process killed at random moments: nothing that was said to be written is lost.
+"""A training process ended at random moments by SIGKILL or SIGTERM: nothing said to be written is lost.
 
 The code is that of `benchmarks/faults/kill.py`, which does the same 200 times.
 """
@@ -18,6 +18,7 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing_and_shows_no_half_st
     figures = load(KILL).run(tmp_path, TIMES)
     print(figures)  # noqa: T201 - what a failure is read from
     assert figures.kills == TIMES
+    assert 0 < figures.kills_with_sigterm < TIMES, "both signals were tried"
     assert figures.lost_calls == 0, "a call that had returned is not in the folder"
     assert figures.failed_openings == 0
     assert figures.wrong_resumptions == 0, "streak or SMMA are not those of the lines"

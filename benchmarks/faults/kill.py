@@ -3,14 +3,15 @@
     python benchmarks/faults/kill.py --times 200
 
 A process trains in miniature: a loss every step, a sample every third, and says on its standard output which
-calls have returned. It is killed with SIGKILL while it opens the folder, while it writes or in between, and
-started again on the same folder, now and then from an earlier step. Beside it a reader polls the status at
-full speed. Ends with 1 if the folder did not open, if a call that had returned is not in it, if a run went
+calls have returned. It is ended with SIGKILL, or with SIGTERM, which it does not handle and which schedulers
+send before, while it opens the folder, while it writes or in between, and started again on the same folder, now
+and then from an earlier step. Beside it a reader polls the status at full speed. Ends with 1 if the folder did not open, if a call that had returned is not in it, if a run went
 on with another streak or SMMA than the lines give, or if the reader saw half a status.
 """
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ class Figures(NamedTuple):
     """What came of it."""
 
     kills: int
+    kills_with_sigterm: int
     kills_while_opening: int
     calls: int
     lost_calls: int
@@ -149,15 +151,15 @@ class Lines:
 
 
 class Life(NamedTuple):
-    """What one process said before it was killed."""
+    """What one process said before it was killed, and the number of the signal, 0 if it ended by itself."""
 
-    killed: bool
+    killed_with: int
     opened: tuple[int, float | None] | None
     calls: list[tuple[str, int]]
 
 
 def live(folder: Path, random: Random) -> Life:
-    """Start the process and kill it at a random moment."""
+    """Start the process and end it at a random moment."""
     back = random.choice([0, 0, 0, 20])
     command = [sys.executable, __file__, "--train", str(folder), "--back", str(back)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ourselves
@@ -170,12 +172,12 @@ def live(folder: Path, random: Random) -> Life:
         try:
             process.wait(pause)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.send_signal(random.choice([signal.SIGKILL, signal.SIGTERM]))
         heard += process.stdout.readlines()
-        killed = process.wait() < 0
+        killed_with = max(0, -process.wait())
     said = [line.split() for line in heard if line.endswith("\n")]
     opened = next(((int(w[1]), to_float(w[2])) for w in said if w[0] == "open"), None)
-    return Life(killed, opened, [(words[0], int(words[1])) for words in said if words[0] != "open"])
+    return Life(killed_with, opened, [(words[0], int(words[1])) for words in said if words[0] != "open"])
 
 
 def to_float(word: str) -> float | None:
@@ -186,7 +188,7 @@ def to_float(word: str) -> float | None:
 def run(folder: Path, times: int, seed: int = 0) -> Figures:
     """Kill a run so many times and return what came of it."""
     random, lines = Random(seed), Lines(folder)  # noqa: S311 - it draws moments
-    opening = calls = lost = unsaid = failed = wrong = 0
+    terms = opening = calls = lost = unsaid = failed = wrong = 0
     command = [sys.executable, __file__, "--poll", str(folder / "loss.json")]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as reader:  # noqa: S603 - ourselves
@@ -195,7 +197,8 @@ def run(folder: Path, times: int, seed: int = 0) -> Figures:
             life = live(folder, random)
             lines.catch_up()
             opening += life.opened is None
-            failed += not life.killed
+            failed += not life.killed_with
+            terms += life.killed_with == signal.SIGTERM
             wrong += life.opened is not None and life.opened != expected
             calls += len(life.calls)
             lost += len(set(life.calls) - set(lines.calls))
@@ -203,7 +206,7 @@ def run(folder: Path, times: int, seed: int = 0) -> Figures:
         polls, half = json.loads(reader.communicate()[0])
     with Monitor(folder, vocab_size=1024, gate=never_halting()) as monitor:
         wrong += (monitor.gate.streak, monitor.signals.loss.smma) != (lines.gate.streak, lines.loss.smma)
-    return Figures(times, opening, calls, lost, unsaid, lines.torn, failed, wrong, polls, half)
+    return Figures(times, terms, opening, calls, lost, unsaid, lines.torn, failed, wrong, polls, half)
 
 
 def main() -> int:
