@@ -4,9 +4,10 @@
 
 A process trains in miniature: a loss every step, a sample every third, and says on its standard output which
 calls have returned. It is ended with SIGKILL, or with SIGTERM, which it does not handle and which schedulers
-send before, while it opens the folder, while it writes or in between, and started again on the same folder, now
-and then from an earlier step. Beside it a reader polls the status at full speed. Ends with 1 if the folder did not open, if a call that had returned is not in it, if a run went
-on with another streak or SMMA than the lines give, or if the reader saw half a status.
+send before, while it opens the folder, while it writes or in between, and started again on the same folder,
+now and then from an earlier step. Beside it a reader polls the status at full speed. Ends with 1 if the
+folder did not open, if a call that had returned is not in it, if a run went on with another streak or SMMA
+than the lines give, or if the reader saw half a status.
 """
 
 import argparse
