@@ -127,6 +127,8 @@ def _scalar(value: Any) -> float | None:
     """Return a number, as torch writes it or as TensorFlow does; None where there is not exactly one."""
     if value.WhichOneof("value") == "simple_value":
         return float(value.simple_value)
+    if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
+        return None  # one number may stand for a million millions of them, which would be laid out
     try:
         array = importlib.import_module("tensorboard.util.tensor_util").make_ndarray(value.tensor)
         return float(array.item())

@@ -156,7 +156,7 @@ def _pages(
     last = -(2**63)
     while page := _page(path, query, last, problems):
         for line, identity, name, step, timestamp, content in page:
-            if not isinstance(line, int) or line <= last:  # the next page would begin here once more, for ever
+            if not isinstance(line, int) or line <= last:  # its page would come again for ever
                 problems.add(path, max(last, 0) + 1, "cannot be read from here on: its rows are out of order")
                 return
             last = line
@@ -214,6 +214,8 @@ def _read(path: str, query: str, values: tuple[int, ...]) -> list[Any]:
         try:
             with closing(sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)) as connection:
                 _bound(connection)
+                if mode == "immutable=1":
+                    _check_end(connection, before[1])
                 found = _rows_within(connection.execute(query, values))
             if mode == "mode=ro" or _state(file) == before:
                 return found
@@ -221,6 +223,13 @@ def _read(path: str, query: str, values: tuple[int, ...]) -> list[Any]:
             if _state(file) == before:
                 raise ValueError(f"{path}: not a database of trackio, or a damaged one: {error}") from error
     raise ValueError(f"{path}: it changes all the time; copy it and read the copy")
+
+
+def _check_end(connection: sqlite3.Connection, size: int) -> None:
+    """Refuse what ends in the middle of a page: SQLite reads the rest of that page as zeros."""
+    ((page,),) = connection.execute("PRAGMA page_size")
+    if size % page:
+        raise sqlite3.DatabaseError("cut off in the middle of a page")
 
 
 def _bound(connection: sqlite3.Connection) -> None:

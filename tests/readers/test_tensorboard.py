@@ -172,6 +172,15 @@ def test_a_tensor_that_is_no_number_is_no_loss(events: Events, value: Any) -> No
     assert losses_of(events.path) == ([], Problems())
 
 
+def test_a_number_that_stands_for_a_table_of_terabytes_is_no_loss(events: Events) -> None:
+    bomb = tensor("loss", 2.5)
+    for _ in range(2):
+        bomb.tensor.tensor_shape.dim.add(size=10**6)
+    events.add(1, bomb, scalar("loss", 3.5))
+    losses, _ = losses_of(events.path)
+    assert [row.loss for row in losses] == [3.5]
+
+
 @pytest.mark.parametrize("tag", ["train/grad_norm", "grad_norm", "grad-norm"])
 def test_a_zero_beside_a_gradient_norm_that_is_none_is_a_nan_in_disguise(events: Events, tag: str) -> None:
     events.add(10, scalar("train/loss", 2.5), scalar(tag, 1.0))
