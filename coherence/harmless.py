@@ -57,4 +57,5 @@ def tamed(text: str) -> str:
     >>> tamed("  ::add-mask::e\nand ##[add-mask]e")
     '  : :add-mask::e\nand # #[add-mask]e'
     """
-    return re.sub(r"(?m)^((?:\s|\x1b\[[\d;]*m)*):(?=:)", r"\1: ", text).replace("##[", "# #[")
+    # Each line by itself: blank lines would be looked through again from every one of them.
+    return re.sub(r"(?m)^((?:[^\S\n]|\x1b\[[\d;]*m)*+):(?=:)", r"\1: ", text).replace("##[", "# #[")

@@ -1,119 +1,149 @@
 """Texts written to be slow or to break something, longer and longer: time of a doubling, memory, failures.
 
 python benchmarks/faults/hostile_text.py                 # doublings up to 1 MB, 60 seconds of random texts
-python benchmarks/faults/hostile_text.py --largest 64 --seconds 3600 --memory
+python benchmarks/faults/hostile_text.py --only doublings --largest 64
+python benchmarks/faults/hostile_text.py --only full     # the longest texts, each in a process of its own
+python benchmarks/faults/hostile_text.py --only random --seconds 600
 """
 
 import argparse
 import resource
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
-from coherence import score
+sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
+from hostile_texts import ATTACKS, FRAGMENTS, IN_A_LINE, Attack, read_log
+
+from coherence import score, spectra
 from coherence.loops import find_loop
-from coherence.readers import log_lines, log_samples
-from coherence.readers.lines import Problems
+from coherence.readers.log_lines import LONGEST
+from coherence.scores import score_tokens
 from coherence.text import clean, tokenize
 
 MEGABYTE = 2**20
-PUMPED = {
-    "marks on one letter": ("a", "\u0301"),
-    "no space": ("", "abcdefg"),
-    "blank lines": ("> a\n", "\n"),
-    "special tokens": ("", "<s>"),
-    "opened special tokens": ("", "<|a"),
-    "joints": ("a", "'a"),
-    "digits": ("sample 1 (iter", "1"),
-    "half pairs": ("", "\ud800"),
-    "right to left": ("", "\u202eא"),
-    "Han": ("", "東京"),
+PATIENCE = 10
+"""Seconds of CPU; a text that took longer is not doubled again."""
+
+SPECIAL = (
+    "<|endoftext|><|im_end|></s><s>[PAD]<pad><unk><bos><eos>[MASK][CLS][SEP]<start_of_turn><end_of_turn>"
+)
+UNSEEN = "\u202e\u05d0\u200b\u200d\u2066\u0627\ufeff\u2069"
+FULL: dict[str, Callable[[], str]] = {
+    "10 million marks on one letter": lambda: "a" + "\u0301" * 10_000_000,
+    "100 MB without a space": lambda: "abcdefg" * (100_000_000 // 7),
+    "100 MB without a space or an order": lambda: "".join(Random(0).choices("abcdefghij", k=100_000_000)),  # noqa: S311
+    "a million blank lines": lambda: "\n" * 1_000_000,
+    "100 MB of special tokens": lambda: SPECIAL * (100_000_000 // len(SPECIAL)),
+    "100 MB of special tokens and words": lambda: f"the cat {SPECIAL} sat " * (100_000_000 // 108),
+    "1 million right to left, zero width": lambda: UNSEEN * (1_000_000 // len(UNSEEN)),
+    "10 million half pairs": lambda: "\ud800\udfff\udc00" * 3_333_333,
+    "10 million half pairs and letters": lambda: "a\ud800 b\udfff" * 2_000_000,
+    "100 MB of words": lambda: "the cat sat on the mat and looked at the moon. " * (100_000_000 // 47),
 }
+"""The longest texts; a million turning and unseen characters are a short one."""
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--largest", type=int, default=1, help="megabytes of the longest text")
+    parser.add_argument("--only", choices=["doublings", "full", "random"])
+    parser.add_argument("--largest", type=int, default=1, help="megabytes of the longest doubling")
     parser.add_argument("--seconds", type=float, default=60, help="of random texts")
-    parser.add_argument("--memory", action="store_true", help="score the longest texts, print their memory")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text", choices=list(FULL), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    for name, (before, pumped) in PUMPED.items():
-        doublings(f"{name}: text", before, pumped, arguments.largest, lambda text: tokenize(clean(text)))
-        doublings(f"{name}: log", before, pumped, arguments.largest, read_log)
-        if arguments.memory:
-            memory(
-                name, before + pumped * (arguments.largest * MEGABYTE // len(pumped.encode(errors="replace")))
-            )
-    random_texts(arguments.seconds, arguments.seed)
+    if arguments.text:
+        full(arguments.text)
+        return
+    if arguments.only in (None, "doublings"):
+        for attack in ATTACKS:
+            doublings(attack, arguments.largest * MEGABYTE)
+    if arguments.only == "full":
+        for name in FULL:
+            subprocess.run([sys.executable, __file__, "--text", name], check=True)  # noqa: S603 - this script
+    if arguments.only in (None, "random"):
+        random_texts(arguments.seconds, arguments.seed)
 
 
-def doublings(name: str, before: str, pumped: str, largest: int, read: Callable[[str], object]) -> None:
-    """Print the seconds for texts up to so many megabytes, and the worst ratio of a doubling."""
-    sizes = [largest * MEGABYTE >> back for back in (3, 2, 1, 0)]
-    times = [
-        seconds(before + pumped * (size // len(pumped.encode(errors="replace"))), read) for size in sizes
-    ]
-    ratio = max(after / max(first, 0.01) for first, after in pairwise(times))
-    print(f"{name:40}{times[-1]:>9.2f} s for {largest} MB, a doubling at most {ratio:.2f} times", flush=True)
+# --- Time -------------------------------------------------------------------------------------------------
 
 
-def seconds(text: str, read: Callable[[str], object]) -> float:
-    """Return the best of two."""
-    times = []
-    for _ in range(2):
+def doublings(attack: Attack, largest: int) -> None:
+    """Print the seconds for texts up to so many bytes, and the worst ratio of a doubling."""
+    each = len(attack.pumped.encode("utf-8", "surrogatepass")) / len(attack.pumped)
+    if attack.sizes == IN_A_LINE:
+        largest = LONGEST - len(attack.before + attack.after)
+    times: list[float] = []
+    for size in (largest // 8, largest // 4, largest // 2, largest):
+        if not times or times[-1] < PATIENCE:
+            times.append(seconds(attack, attack.text(int(size / each))))
+            reached = size
+    ratio = max(after / first for first, after in pairwise(times))
+    took = f"{times[-1]:>10.4f} s for {reached:>10,} bytes"
+    print(f"{attack.name:42}{took}, a doubling at most {ratio:.2f} times", flush=True)
+
+
+def seconds(attack: Attack, text: str) -> float:
+    """Return the seconds of CPU: the best of many for a short text, the first for a long one."""
+    times: list[float] = []
+    while len(times) < 100 and sum(times) < 0.5:
         started = time.process_time()
-        read(text)
+        attack.read(text)
         times.append(time.process_time() - started)
     return min(times)
 
 
-def read_log(text: str) -> None:
-    """Read a text as a log of one long line and a step."""
-    reader = log_samples.LogSamples("train.log", Problems())
-    for line in log_lines.lines_of([*enumerate(text.split("\n"), start=1), (0, "step 5 | loss 2.5")]):
-        list(reader.feed(line))
+# --- Memory -----------------------------------------------------------------------------------------------
 
 
-def memory(name: str, text: str) -> None:
-    """Print what the process has held at most so far, after scoring a text."""
-    score(text)
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def full(name: str) -> None:
+    """Print what one of the longest texts takes, and its scores."""
+    text = FULL[name]()
     size = len(text.encode("utf-8", "surrogatepass"))
-    print(f"{name:40}{held / 1e6:>9.0f} MB held at most, {held / size:.0f} times the text", flush=True)
+    before, started = held(), time.process_time()
+    cleaned = clean(text)
+    scores = score_tokens(cleaned, tokenize(cleaned), count=spectra.spectra)
+    took, most = time.process_time() - started, held()
+    shown = " ".join("-" if value is None else f"{value:.3g}" for value in scores.values)
+    print(
+        f"{name:40}{size / 1e6:>6.0f} MB {took:>7.1f} s {most / 1e6:>7,.0f} MB held at most, "
+        f"{(most - before) / size:>5.1f} times the text; {shown}",
+        flush=True,
+    )
+
+
+def held() -> int:
+    """Return the bytes that the process has held at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+# --- Random texts -----------------------------------------------------------------------------------------
 
 
 def random_texts(limit: float, seed: int) -> None:
     """Score random texts of everything that the patterns look for; an exception ends the program."""
     random = Random(seed)  # noqa: S311 - not for secrets
-    pieces = [piece for pair in PUMPED.values() for piece in pair]
-    pieces += [
-        "step 7",
-        "loss 2.5",
-        "[PAD]",
-        "|>",
-        "> ",
-        "< ",
-        "Prompt:",
-        "[GENERATED]",
-        " 5%| |",
-        "\x1b[",
-        "{'a': ",
-    ]
     tried, slowest, ends = 0, 0.0, time.monotonic() + limit
     while time.monotonic() < ends:
-        chosen = [random.choice(pieces) * random.choice((1, 1, 3, 50)) for _ in range(random.randint(1, 60))]
-        chosen += [chr(random.randrange(0x110000)) for _ in range(random.randint(0, 60))]
-        random.shuffle(chosen)
-        text, started = "".join(chosen), time.process_time()
+        text, started = "".join(pieces(random)), time.process_time()
         score(text, random.choice((None, text[:9])))
         find_loop(text)
         read_log(text)
         tried, slowest = tried + 1, max(slowest, time.process_time() - started)
     print(f"{tried:,} random texts, 0 exceptions, the slowest {slowest:.3f} s")
+
+
+def pieces(random: Random) -> Iterator[str]:
+    """Yield what the patterns look for, once or many times, and characters of any kind."""
+    chosen = [random.choice(FRAGMENTS) * random.choice((1, 1, 3, 50)) for _ in range(random.randint(1, 60))]
+    chosen += [chr(random.randrange(0x110000)) for _ in range(random.randint(0, 60))]
+    random.shuffle(chosen)
+    yield from chosen
 
 
 if __name__ == "__main__":

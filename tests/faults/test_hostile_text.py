@@ -5,99 +5,24 @@ import sys
 import time
 import tracemalloc
 import unicodedata
-from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 import pytest
+from hostile_texts import ATTACKS, FRAGMENTS, Attack, Use, pumped, uses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import score
 from coherence.loops import find_loop
-from coherence.readers import json_array, jsonl, log_lines, log_samples, logs, numbered, prompts, rows
+from coherence.readers import jsonl, log_lines, log_samples, prompts, rows
 from coherence.readers.lines import Part, Problems
 from coherence.records import Sample
-from coherence.text import answer, clean, locate, tokenize
+from coherence.text import answer, clean, locate
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 
-# What the patterns of the package look for, whole and broken.
-FRAGMENTS = (
-    *(
-        "<|",
-        "|>",
-        "<|im_end|>",
-        "<|im_end",
-        "<s>",
-        "</s",
-        "[PAD]",
-        "[PAD",
-        "<start_of_turn>",
-        "<|<|",
-        "> ",
-        "< ",
-    ),
-    *("'", "’", "-", "\n", "\r", "\x1b[", "\x1b[31m", " ", "\t", "\x00", "\x85", "\u2028", "\ufeff"),
-    *(
-        "step ",
-        "step 7",
-        "iter 9: ",
-        "loss 2.5",
-        "loss: nan",
-        "val loss 1e",
-        "norm 0.1",
-        "1",
-        "1" * 40,
-        "1.",
-        "/",
-    ),
-    *(
-        " 50%|",
-        "| 5/9 [",
-        "{'loss': ",
-        "'}",
-        "iteration  7/ 9 | ",
-        "| lm loss: 2.5E+00 ",
-        "s:7 trl:",
-        "|",
-        "[",
-    ),
-    *("rank 0 sample 1: ", "Sample 1 (step 5): ", "Sample 1 (iter", "======== SAMPLE 1 ========", "-" * 15),
-    *(
-        "Prompt:",
-        "Completion:",
-        "[GENERATED]",
-        "generating:",
-        "<|bos|>",
-        "Generated text:",
-        "=" * 30,
-        "]",
-        "(",
-        ")",
-    ),
-    *(
-        "a",
-        "Budy ",
-        "é",
-        "e\u0301",
-        "\u0301",
-        "東",
-        "か",
-        "한",
-        "ก็",
-        "א",
-        "\u202e",
-        "\u200b",
-        "\u200d",
-        "😀",
-        "İ",
-        "ŉ",
-    ),
-    *("\ud800", "\udfff", "\ue000", "\uffff", "\U0010ffff", "\u0378", '{"text": "', '"}', "\\", '"'),
-)
 HOSTILE = st.lists(
     st.sampled_from(FRAGMENTS)
     | st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]), max_size=20),
@@ -166,88 +91,6 @@ def test_any_text_is_read_as_a_log(text: str) -> None:
 # --- Time -------------------------------------------------------------------------------------------------
 
 
-class Attack(NamedTuple):
-    """A text that is made longer in its middle, and what reads it."""
-
-    name: str
-    read: Callable[[str], object]
-    before: str
-    pumped: str
-    after: str = ""
-    sizes: tuple[int, ...] = (4_000, 16_000, 64_000)
-
-    def text(self, size: int) -> str:
-        return self.before + self.pumped * (size // len(self.pumped)) + self.after
-
-
-IN_A_LINE = (1_000, 4_000)
-"""A line of a log that is longer is none of a trainer's."""
-
-
-def feed_log(text: str) -> None:
-    reader = log_samples.LogSamples("train.log", Problems())
-    for line in log_lines.lines_of([(1, text), (2, "step 5 | loss 2.5")]):
-        list(reader.feed(line))
-
-
-def common(text: str) -> object:
-    return prompts._common(text + "!a", text + "!b")
-
-
-def read_text(text: str) -> None:
-    tokenize(clean(text))
-    locate(answer(text))
-
-
-ATTACKS = (
-    *(
-        Attack(f"text of {name}", read_text, before, pumped, after)
-        for name, before, pumped, after in (
-            ("special tokens without an end", "", "<|a", ""),
-            ("opened special tokens", "", "<|", ""),
-            ("special tokens of 40 letters, nearly", "", "<|" + "a" * 41, ""),
-            ("special tokens", "", "<s>", "<"),
-            ("square brackets", "", "[PAD", ""),
-            ("joints", "a", "'", ""),
-            ("joints and letters", "", "a'", "-"),
-            ("marks on one letter", "a", "\u0301", ""),
-            ("digits", "", "1", "x"),
-            ("letters without a space", "", "abcdefg", ""),
-            ("turns of a chat", "> a\n", "< b\n> c\n", ""),
-            ("blank lines", "> a\n", "\n", "<"),
-            ("half pairs", "", "\ud800", ""),
-            ("signs that turn the direction", "", "\u202eא", ""),
-        )
-    ),
-    Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
-    Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
-    Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),
-    Attack("a step of as many", log_lines.entry_of, "step 1/", "1", "a", IN_A_LINE),
-    Attack("a value of many digits", log_lines.entry_of, "7 train ", "1", "x", IN_A_LINE),
-    Attack("prefixes", log_lines.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
-    Attack("losses", log_lines.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
-    Attack("dictionaries", log_lines.entry_of, "", "]{'a': }", "x", IN_A_LINE),
-    Attack("fields of Megatron", log_lines.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
-    Attack(
-        "validation of Megatron", log_lines.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
-    ),
-    Attack("a bar of progress", feed_log, ": " * 50, "1", ""),
-    Attack("spaces before a bar", feed_log, ": " * 50, " ", "%"),
-    Attack("escapes", feed_log, "", "\x1b[1", ""),
-    Attack("a sample of many digits", feed_log, "sample 1 (iter", "1", ""),
-    Attack("a header of many digits", feed_log, "sample 1", "1", "x"),
-    Attack("a header of rules", feed_log, "", "=", "sample"),
-    Attack("a heading of rules", feed_log, "", "=", "step 1"),
-    Attack("a label of digits", feed_log, "Prompt ", "1", ""),
-    Attack("a header of one step", numbered._HEADER.fullmatch, "====SAMPLE 1", "=", "x"),
-    Attack("a beginning that is shared", common, "", "a"),
-    Attack("strings in JSON", lambda text: json_array._BRACKET.match(text.encode()), "", '"a"'),
-    Attack("backslashes in JSON", lambda text: json_array._BRACKET.match(text.encode()), '"', "\\\\"),
-    Attack("names in JSON", lambda text: json_array._INNER_ARRAY.search(text), "", '"  :  [ '),
-    Attack("one step of a file", logs._ONE_STEP.fullmatch, "", "=", "x"),
-)
-
-
 def seconds(attack: Attack, size: int) -> float:
     """The best of several: what else goes on on the machine only adds."""
     text = attack.text(size)
@@ -270,6 +113,25 @@ def test_four_times_the_text_takes_far_less_than_sixteen_times_as_long(attack: A
             f"{size:,} characters take {after:.3f} s, a quarter of them {before:.3f} s"
         )
         before = max(after, 0.002)
+
+
+@pytest.mark.parametrize("use", uses(), ids=lambda use: f"{use.name} {use.method}")
+def test_no_pattern_goes_over_a_text_again_from_every_one_of_its_characters(use: Use) -> None:
+    for text in pumped(use, 4_000):
+        for _ in range(3):
+            once = took(use, text)
+            if once < 0.004 or took(use, text + text) < 3 * max(once, 0.004):
+                break
+        else:
+            pytest.fail(
+                f"{use.pattern.pattern!r} on {text[:40]!r}...: twice the text takes four times as long"
+            )
+
+
+def took(use: Use, text: str) -> float:
+    started = time.process_time()
+    use.read(text)
+    return time.process_time() - started
 
 
 def test_looking_for_prompts_among_long_loops_takes_no_step_for_each_of_their_characters() -> None:

@@ -1,0 +1,232 @@
+"""Texts made to be slow or to break something: for the tests of hostile text and their long campaigns."""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import regex
+
+import coherence
+from coherence.harmless import tamed
+from coherence.readers import json_array, log_lines, log_samples, logs, numbered, prompts
+from coherence.readers.lines import Problems
+from coherence.text import answer, clean, locate, tokenize
+
+# What the patterns of the package look for, whole and broken.
+FRAGMENTS = (
+    *(
+        "<|",
+        "|>",
+        "<|im_end|>",
+        "<|im_end",
+        "<s>",
+        "</s",
+        "[PAD]",
+        "[PAD",
+        "<start_of_turn>",
+        "<|<|",
+        "> ",
+        "< ",
+    ),
+    *("'", "’", "-", "\n", "\r", "\x1b[", "\x1b[31m", " ", "\t", "\x00", "\x85", "\u2028", "\ufeff"),
+    *(
+        "step ",
+        "step 7",
+        "iter 9: ",
+        "loss 2.5",
+        "loss: nan",
+        "val loss 1e",
+        "norm 0.1",
+        "1",
+        "1" * 40,
+        "1.",
+        "/",
+    ),
+    *(
+        " 50%|",
+        "| 5/9 [",
+        "{'loss': ",
+        "'}",
+        "iteration  7/ 9 | ",
+        "| lm loss: 2.5E+00 ",
+        "s:7 trl:",
+        "|",
+        "[",
+    ),
+    *("rank 0 sample 1: ", "Sample 1 (step 5): ", "Sample 1 (iter", "======== SAMPLE 1 ========", "-" * 15),
+    *(
+        "Prompt:",
+        "Completion:",
+        "[GENERATED]",
+        "generating:",
+        "<|bos|>",
+        "Generated text:",
+        "=" * 30,
+        "]",
+        "(",
+        ")",
+    ),
+    *(
+        "a",
+        "Budy ",
+        "é",
+        "e\u0301",
+        "\u0301",
+        "東",
+        "か",
+        "한",
+        "ก็",
+        "א",
+        "\u202e",
+        "\u200b",
+        "\u200d",
+        "😀",
+        "İ",
+        "ŉ",
+    ),
+    *("\ud800", "\udfff", "\ue000", "\uffff", "\U0010ffff", "\u0378", '{"text": "', '"}', "\\", '"'),
+)
+
+
+class Attack(NamedTuple):
+    """A text that is made longer in its middle, and what reads it."""
+
+    name: str
+    read: Callable[[str], object]
+    before: str
+    pumped: str
+    after: str = ""
+    sizes: tuple[int, ...] = (4_000, 16_000, 64_000)
+
+    def text(self, size: int) -> str:
+        return self.before + self.pumped * (size // len(self.pumped)) + self.after
+
+
+IN_A_LINE = (1_000, 4_000)
+"""Characters; a line of a log that is longer than 4,096 is none of a trainer's, and none is searched."""
+
+
+def read_log(text: str) -> None:
+    """Read a text as a log, and a step behind it."""
+    lines = text.split("\n")
+    reader = log_samples.LogSamples("train.log", Problems())
+    for line in log_lines.lines_of(enumerate([*lines, "step 5 | loss 2.5"], start=1)):
+        list(reader.feed(line))
+
+
+def common(text: str) -> object:
+    return prompts._common(text + "!a", text + "!b")
+
+
+def read_text(text: str) -> None:
+    """Do with a text what a score and a page do; no page shows more tokens than are located here."""
+    tokenize(clean(text))
+    locate(answer(text), 100_000)
+
+
+ATTACKS = (
+    *(
+        Attack(f"text of {name}", read_text, before, pumped, after)
+        for name, before, pumped, after in (
+            ("special tokens without an end", "", "<|a", ""),
+            ("opened special tokens", "", "<|", ""),
+            ("special tokens of 40 letters, nearly", "", "<|" + "a" * 41, ""),
+            ("special tokens", "", "<s>", "<"),
+            ("square brackets", "", "[PAD", ""),
+            ("joints", "a", "'", ""),
+            ("joints and letters", "", "a'", "-"),
+            ("marks on one letter", "a", "\u0301", ""),
+            ("digits", "", "1", "x"),
+            ("letters without a space", "", "abcdefg", ""),
+            ("turns of a chat", "> a\n", "< b\n> c\n", ""),
+            ("blank lines", "> a\n", "\n", "<"),
+            ("half pairs", "", "\ud800", ""),
+            ("signs that turn the direction", "", "\u202eא", ""),
+        )
+    ),
+    Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
+    Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
+    Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),
+    Attack("a step of as many", log_lines.entry_of, "step 1/", "1", "a", IN_A_LINE),
+    Attack("a value of many digits", log_lines.entry_of, "7 train ", "1", "x", IN_A_LINE),
+    Attack("prefixes", log_lines.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
+    Attack("losses", log_lines.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
+    Attack("dictionaries", log_lines.entry_of, "", "]{'a': }", "x", IN_A_LINE),
+    Attack("fields of Megatron", log_lines.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
+    Attack(
+        "validation of Megatron", log_lines.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
+    ),
+    Attack("a bar of progress", read_log, ": " * 50, "1", ""),
+    Attack("spaces before a bar", read_log, ": " * 50, " ", "%"),
+    Attack("escapes", lambda text: log_lines._ESCAPE.sub("", text), "", "\x1b[1", ""),
+    Attack("a sample of many digits", read_log, "sample 1 (iter", "1", ""),
+    Attack("a header of many digits", read_log, "sample 1", "1", "x"),
+    Attack("a header of rules", read_log, "", "=", "sample"),
+    Attack("a heading of rules", read_log, "", "=", "step 1"),
+    Attack("a label of digits", read_log, "Prompt ", "1", ""),
+    Attack("a header of one step", numbered._HEADER.fullmatch, "====SAMPLE 1", "=", "x"),
+    Attack("a beginning that is shared", common, "", "a"),
+    Attack("strings in JSON", lambda text: json_array._BRACKET.match(text.encode()), "", '"a"'),
+    Attack("backslashes in JSON", lambda text: json_array._BRACKET.match(text.encode()), '"', "\\\\"),
+    Attack("names in JSON", lambda text: json_array._INNER_ARRAY.search(text), "", '"  :  [ '),
+    Attack("blank lines before a command of GitHub's", tamed, "", "\n", "x"),
+    Attack("one step of a file", logs._ONE_STEP.fullmatch, "", "=", "x"),
+)
+
+
+# --- Every pattern ----------------------------------------------------------------------------------------
+
+METHODS = ("match", "fullmatch", "search", "findall", "sub", "split")
+
+
+class Use(NamedTuple):
+    """A pattern of the package and how it is used there."""
+
+    name: str
+    pattern: Any
+    method: str
+
+    def read(self, text: str) -> object:
+        subject: Any = text.encode(errors="replace") if isinstance(self.pattern.pattern, bytes) else text
+        call = getattr(self.pattern, self.method)
+        return call(subject[:0], subject) if self.method == "sub" else call(subject)
+
+
+def uses() -> list[Use]:
+    """Return every use of a pattern in the package, but for what needs a library that is not installed."""
+    found: dict[Use, None] = {}
+    folder = Path(coherence.__path__[0])
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_text("utf-8")
+        if not re.search(r"(?m)^import (?:re|regex)$", source):
+            continue
+        name = ".".join(path.relative_to(folder.parent).with_suffix("").parts)
+        with suppress(ImportError):
+            found |= dict.fromkeys(_uses_in(import_module(name), source))
+    return list(found)
+
+
+def _uses_in(module: ModuleType, source: str) -> Iterator[Use]:
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("re"), method), [ast.Constant(str(value)), *_], lineno=line):
+                pattern: Any = re.compile(value)
+            case ast.Call(ast.Attribute(ast.Name(owner), method), lineno=line):
+                pattern = getattr(module, owner, None)
+            case _:
+                continue
+        if method in METHODS and isinstance(pattern, re.Pattern | regex.Pattern):
+            yield Use(f"{module.__name__}:{line}", pattern, method)
+
+
+def pumped(use: Use, size: int, befores: Iterable[str] = ("",)) -> Iterator[str]:
+    """Yield texts of so many characters, each of one thing that a pattern looks for, after something else."""
+    own = re.findall(r"[A-Za-z]{2,}|[^\w\s]", str(use.pattern.pattern))
+    for before in befores:
+        for piece in dict.fromkeys((*FRAGMENTS, *own)):
+            yield before + (piece * (size // len(piece) + 1))[:size]
