@@ -24,10 +24,13 @@ collect_ignore = [f"coherence/{module}.py" for module, library in NEEDS.items() 
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-# With every trainer the suite runs a second time: fewer examples, and no fault twice that needs no library.
+# With every trainer the suite runs a second time: fewer examples, and not what is slow and needs no library.
 SECOND_TIME = os.environ.get(EVERY_TRAINER) == "1"
 NEED_NOTHING = [
-    f"tests/faults/test_{name}.py" for name in ("hostile_text", "running", "long_runs", "outputs_harmless")
+    *(f"tests/faults/test_{name}.py" for name in ("hostile_text", "long_runs", "outputs_harmless")),
+    *(f"tests/faults/test_{name}.py" for name in ("running", "server_faults")),
+    *(f"tests/test_{name}.py" for name in ("check_outputs", "compare", "kill", "profile", "pytest_plugin")),
+    "tests/test_wordlist.py",
 ]
 if SECOND_TIME:
     collect_ignore += NEED_NOTHING
@@ -42,7 +45,7 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not SECOND_TIME:
+    if not SECOND_TIME or hasattr(session.config, "workerinput"):  # a worker of xdist tells the controller
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None
