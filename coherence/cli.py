@@ -1,7 +1,8 @@
 """The command line: `coherence audit`, `check`, `serve`, `score` and `calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
-1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input.
+1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 130 broken off
+with Ctrl-C or SIGTERM.
 """
 
 import argparse
@@ -31,7 +32,8 @@ Read a language model's own samples and say when its training has collapsed.
 
 Machine output goes to standard output, everything for people to standard error.
 Exit status: 0 fine, 1 the gate halts or the samples are worse than the
-snapshot, 2 wrong usage or unreadable input."""
+snapshot, 2 wrong usage or unreadable input, 130 broken off with Ctrl-C or
+SIGTERM; serve ends with 0 then."""
 
 AUDIT_HELP = """\
 Replay a run: score its samples, run the gate over them in step order, put the
@@ -51,7 +53,8 @@ others count.
   coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
-unreadable input, 130 broken off with Ctrl-C: the report is of what was read."""
+unreadable input, 130 broken off with Ctrl-C or SIGTERM: a report is then of
+what was read, and with --scored the next start goes on."""
 
 CHECK_HELP = """\
 Ask of a new checkpoint: does it still write as well as the last one? Its
@@ -68,7 +71,8 @@ docs/ci.md has jobs to paste.
   coherence check samples.jsonl --snapshot good.json --junit check.xml
 
 Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
-other settings than the snapshot's, or fewer than 20 samples."""
+other settings than the snapshot's, or fewer than 20 samples, 130 broken off
+with Ctrl-C or SIGTERM: each file is as it was, or whole."""
 
 SERVE_HELP = """\
 Show a run while it goes on: the page that audit --html writes, which asks every
@@ -82,7 +86,8 @@ It only reads, and answers this machine alone. To look at it from elsewhere, go
 through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
 can reach the machine can read the samples: there is no password.
 
-Exit status: 0 stopped with Ctrl-C, 2 wrong usage or a port that is taken."""
+Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
+taken."""
 
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.

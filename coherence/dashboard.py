@@ -39,6 +39,9 @@ PATIENCE = 30
 MOST_CONNECTIONS = 64
 """Connections at a time; one more, and the oldest is closed. A browser holds six."""
 
+LAST_ANSWERS = 5
+"""Seconds that answers have which are on their way when the server ends."""
+
 LONGEST_HEAD = 2**15
 """Bytes of a request; browsers send a few hundred."""
 
@@ -164,6 +167,20 @@ class Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Listen, without asking the network for this machine's name as `HTTPServer` does."""
         TCPServer.server_bind(self)
+
+    def server_close(self) -> None:
+        """Stop listening, and let what is being answered come to its end, for a while.
+
+        A thread that is cut off where the interpreter ends may make the whole process fail.
+        """
+        super().server_close()
+        with self._lock:
+            for request in self._connections:
+                with suppress(OSError):  # it has just ended by itself
+                    request.shutdown(socket.SHUT_RD)
+        end = monotonic() + LAST_ANSWERS
+        for _ in range(MOST_CONNECTIONS):
+            self._room.acquire(timeout=max(0.0, end - monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own; where all are taken, the oldest connection makes room.

@@ -16,18 +16,23 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from random import Random
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+from urllib.request import urlopen
 
 import coherence
 from coherence import Gate
+from coherence.cli import BROKEN_OFF
 from coherence.monitor import Monitor
 
 SMALL_SHARDS = """
@@ -175,6 +180,106 @@ def left_behind(folder: Path) -> list[str]:
 def unfinished(folder: Path, *more: str) -> list[str]:
     """Return what stands beside the outputs and is none; only SIGKILL leaves more, among temporary files."""
     return [path.name for path in folder.iterdir() if path.name.endswith((".new", *more))]
+
+
+# --- A server that is told to end while it is asked -------------------------------------------------------
+
+
+class Served(NamedTuple):
+    """What came of servers that were told to end."""
+
+    faults: int
+    ready: int
+    answers: int
+    half_answers: int
+    other_statuses: int
+    tracebacks: int
+    not_started_again: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that is promised was kept."""
+        return not any(self[3:])
+
+
+class Asking:
+    """Asks a server for a run, again and again, from several threads."""
+
+    def __init__(self, address: str) -> None:
+        self.answers = self.half = 0
+        self._address = f"{address}run.json?run=run"
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(3)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._ended.is_set():
+            try:
+                with urlopen(self._address, timeout=30) as reply:  # noqa: S310 - of this machine
+                    found = reply.read()
+            except (OSError, HTTPException):  # not there yet, or not any more; what is cut off says so
+                self._ended.wait(0.01)
+                continue
+            self.answers += 1
+            with contextlib.suppress(ValueError):
+                self.half -= "report" in json.loads(found)
+            self.half += 1
+
+
+def serve(folder: Path, port: int) -> subprocess.Popen[str]:
+    """Start a server."""
+    arguments = command(["serve", "run", "--port", str(port)])
+    return subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
+
+
+def end_server(
+    folder: Path, port: int, number: int, moment: float, ready: bool = True
+) -> tuple[Asking, Ended]:
+    """Ask a server and send it a signal meanwhile, so long after its start or after it was ready."""
+    with serve(folder, port) as server, Asking(f"http://127.0.0.1:{port}/") as asking:
+        assert server.stderr is not None  # noqa: S101 - it is a pipe
+        said = server.stderr.readline() if ready else ""
+        time.sleep(moment)
+        server.send_signal(number)
+        said += server.stderr.read()
+    return asking, Ended(server.returncode, said)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens to."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def serving(folder: Path, times: int, seed: int = 0) -> Served:
+    """Tell a server to end so many times, while it starts or while it answers, and start it again."""
+    random, port = Random(seed), free_port()  # noqa: S311 - it draws moments
+    train(folder / "run", 3).close()
+    started = time.perf_counter()
+    end_server(folder, port, signal.SIGTERM, 0)
+    seconds = time.perf_counter() - started
+    were_ready = answers = half = statuses = tracebacks = refused = 0
+    for turn in range(times):
+        number, wait = SIGNALS[turn % len(SIGNALS)], random.random() < 0.5
+        asking, ended = end_server(folder, port, number, random.uniform(0, 0.3 if wait else seconds), wait)
+        ready = ended.errors.startswith("http://")
+        were_ready, answers, half = were_ready + ready, answers + asking.answers, half + asking.half
+        killed = number == signal.SIGKILL or not ready
+        statuses += ended.status not in ((-number, BROKEN_OFF, 0) if killed else (0,))
+        # A traceback from before the command line has begun is the interpreter's.
+        tracebacks += 'cli.py", line' in ended.errors or (ready and "Traceback" in ended.errors)
+        asking, ended = end_server(folder, port, signal.SIGTERM, 0.1)
+        refused += ended.status != 0 or not asking.answers
+    return Served(times, were_ready, answers, half, statuses, tracebacks, refused)
 
 
 # --- Calls that Ctrl-C breaks off -------------------------------------------------------------------------
@@ -329,7 +434,7 @@ def main() -> int:
     return 0 if all(kept) else 1
 
 
-def show(name: str, figures: Figures) -> bool:
+def show(name: str, figures: Figures | Served) -> bool:
     """Print figures; tell whether everything was kept."""
     told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures._asdict().items())
     print(f"{name:<40} {told}", flush=True)
@@ -343,6 +448,12 @@ def all_programs(times: int, seed: int) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             kept.append(show(f"signals, {name}", programs(Path(folder), name, times, seed=seed)))
     return all(kept)
+
+
+def all_servers(times: int, seed: int) -> bool:
+    """Tell servers to end."""
+    with tempfile.TemporaryDirectory() as folder:
+        return show("signals, serve", serving(Path(folder), times, seed))
 
 
 def all_calls(_times: int, _seed: int, instructions: bool = False) -> bool:
@@ -382,6 +493,7 @@ def all_descriptors(times: int, _seed: int) -> bool:
 
 PARTS: dict[str, Callable[[int, int], bool]] = {
     "programs": all_programs,
+    "server": all_servers,
     "calls": all_calls,
     "instructions": lambda times, seed: all_calls(times, seed, instructions=True),
     "disk": all_sizes,

@@ -65,6 +65,34 @@ def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_nex
         assert (server.returncode, "stopped" in said, "Traceback" in said) == (0, True, False)
 
 
+TOLD_WHILE_IT_ANSWERS = """
+import os, signal, sys
+from coherence import commands_serve
+from coherence.cli import main
+class Server(commands_serve.Server):
+    def process_request_thread(self, *given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().process_request_thread(*given)
+commands_serve.Server = Server
+sys.exit(main())
+"""
+
+
+def test_a_server_that_is_told_to_end_while_it_begins_to_answer_gives_the_answer_and_ends_well(
+    tmp_path: Path,
+) -> None:
+    with Monitor(tmp_path / "run") as monitor:
+        monitor.loss(1, 3.0)
+    command = [sys.executable, "-c", TOLD_WHILE_IT_ANSWERS, "serve", str(tmp_path / "run"), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - ourselves
+        assert server.stderr is not None
+        address = server.stderr.readline().split()[0]
+        with urlopen(address + "run.json?run=run", timeout=30) as reply:  # noqa: S310 - of this machine
+            assert json.load(reply)["report"]["last_step"] == 1
+        said = server.stderr.read()
+    assert (server.returncode, "stopped" in said, "Traceback" in said) == (0, True, False), said
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file not yet assigned
 @pytest.mark.parametrize("name", ["loss", "samples", "loss of an earlier step"])
 @pytest.mark.parametrize("goes_on", [False, True], ids=["ends", "goes on"])
