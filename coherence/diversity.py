@@ -39,9 +39,12 @@ def spectra(cleaned: str, tokens: Sequence[str]) -> tuple[Spectrum, Spectrum, Sp
     >>> spectra("ab ab", ["ab", "ab"])
     ([(1, 1)], [], [(1, 2)])
     """
-    counted = (ngrams(tokens, 2), ngrams(tokens, 3), runs_of_four(cleaned))
-    bigrams, trigrams, runs = (spectrum(counts.values()) for counts in counted)
-    return bigrams, trigrams, runs
+    # One after another: of a long text without order each of the counts is large.
+    return (
+        spectrum(ngrams(tokens, 2).values()),
+        spectrum(ngrams(tokens, 3).values()),
+        spectrum(runs_of_four(cleaned).values()),
+    )
 
 
 def runs_of_four(text: str) -> Counter[Any]:

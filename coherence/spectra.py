@@ -15,7 +15,7 @@ WIDEST = 0xFFFF
 """The last of the characters of which any four fit into one number of 64 bits."""
 
 MOST_TOKENS = 1_000_000
-"""In a text of so many, any three fit into one number of 63 bits."""
+"""Of so many different ones any three fit into one number of 63 bits."""
 
 
 def spectra(cleaned: str, tokens: list[str]) -> tuple[Spectrum, Spectrum, Spectrum]:
@@ -25,15 +25,23 @@ def spectra(cleaned: str, tokens: list[str]) -> tuple[Spectrum, Spectrum, Spectr
     ([(1, 1)], [], [(1, 2)])
     """
     characters = np.frombuffer(cleaned.encode("utf-32-le", "surrogatepass"), np.uint32)
-    if len(tokens) > MOST_TOKENS or characters.max(initial=0) > WIDEST:
+    if characters.max(initial=0) > WIDEST or len(kinds := dict.fromkeys(tokens)) > MOST_TOKENS:
         return diversity.spectra(cleaned, tokens)
-    number = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
+    number = {token: place for place, token in enumerate(kinds)}
     numbers = np.fromiter(map(number.__getitem__, tokens), np.int64, len(tokens))
     bigrams = numbers[:-1] * len(number) + numbers[1:]
     trigrams = bigrams[:-1] * len(number) + numbers[2:]
-    pairs = (characters[:-1] << 16) | characters[1:]
-    runs = (pairs[:-2].astype(np.uint64) << np.uint64(32)) | pairs[2:]
-    return _spectrum(bigrams), _spectrum(trigrams), _spectrum(runs)
+    return _spectrum(bigrams), _spectrum(trigrams), _spectrum(_runs(characters))
+
+
+def _runs(characters: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Return each run of four characters as a number; in place, for a text may be long."""
+    pairs = characters[:-1] << 16
+    pairs |= characters[1:]
+    runs = pairs[:-2].astype(np.uint64)
+    runs <<= np.uint64(32)
+    runs |= pairs[2:]
+    return runs
 
 
 def _spectrum(things: NDArray[Any]) -> Spectrum:

@@ -18,7 +18,7 @@ PIECE = 4
 _ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
 _SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
 SPECIAL = regex.compile(
-    rf"(?:<\|[^<>|\s]{{1,40}}\|>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\])++", regex.IGNORECASE
+    rf"<\|[^<>|\s]{{1,40}}\|>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]", regex.IGNORECASE
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
@@ -63,7 +63,8 @@ def answer(text: str, prompt: str | None = None) -> str:
 
 def _without_special(text: str) -> str:
     may_hold = ("<" in text and _MAY_BE_ANGLED.search(text)) or ("[" in text and _MAY_BE_SQUARE.search(text))
-    return (SPECIAL.sub(" ", text) if may_hold else text).strip()
+    # Those that follow each other are one space; a pattern of all of them would hold each of them in memory.
+    return (" ".join(filter(None, SPECIAL.split(text))) if may_hold else text).strip()
 
 
 def _answers_of_chat(text: str) -> str:

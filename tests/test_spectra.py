@@ -35,3 +35,14 @@ def test_beyond_its_limits_it_counts_plainly(limit: str, monkeypatch: pytest.Mon
     expected = spectra.spectra("the cat sat by the door", tokens)
     monkeypatch.setattr(spectra, limit, 1)
     assert spectra.spectra("the cat sat by the door", tokens) == expected
+
+
+def test_a_text_of_more_tokens_than_the_limit_but_of_fewer_kinds_is_sorted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counted plainly, a text of many tokens takes several times as long."""
+    text = "ab ba " * 50
+    expected = diversity.spectra(text, text.split())
+    monkeypatch.setattr(spectra, "MOST_TOKENS", 2)
+    monkeypatch.delattr(diversity, "spectra")
+    assert spectra.spectra(text, text.split()) == expected
