@@ -4,17 +4,24 @@ TRL writes `completions_00010.parquet` with step, prompt, completion, rewards an
 """
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from coherence.readers import rows, storage
-from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
 from coherence.records import LossRow, Sample
 
 NAME = "Parquet"
 
-BATCH = 256
-"""Rows that are held at a time."""
+BATCH = 32
+"""Rows that are held at a time. With 256 a row takes some microseconds less, and those of 16 MB are 4 GB."""
+
+HELD = 128 * 2**20
+"""Bytes that so many rows may have; of longer ones fewer are held."""
+
+ROW = 24
+"""Bytes that a row counts at least, against what a file may unpack to: rows of nothing take time too."""
 
 BUFFER = 2**20
 """Bytes that are read of a column at once; without it a row group would be held whole."""
@@ -85,39 +92,87 @@ def _rows(
         if not set(columns) & set(one_of):
             return
         end = table.num_row_groups if part.end is None else min(part.end, table.num_row_groups)
-        before = 0
+        before, left = 0, _Left(storage.most(storage.size(part.path)))
         for group in range(part.start, end):
-            yield from _group(table, part.path, group, columns, before, problems)
-            before += table.metadata.row_group(group).num_rows
+            batches = _batches(table, group, columns, left)
+            size = table.metadata.row_group(group).num_rows
+            yield from _group(batches, part.path, before, size, problems)
+            before += size
+
+
+class _Left:
+    """How many bytes a table may still unpack to: a row of a gigabyte may be named a million times."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def check(self, size: int) -> None:
+        """Raise TooMuch if there are not so many left."""
+        if size > self._size:
+            raise storage.TooMuch(storage.TOO_MUCH)
+
+    def take(self, size: int) -> None:
+        """Count what was unpacked."""
+        self.check(size)
+        self._size -= size
+
+
+def _batches(table: Any, group: int, columns: list[str], left: _Left) -> Iterator[Any]:
+    """Yield the rows of a group, as many at a time as may be held."""
+    told = table.metadata.row_group(group)  # of its columns nothing is asked: pyarrow aborts on damaged ones
+    left.check(max(ROW * told.num_rows, told.total_byte_size))
+    at_once = min(BATCH, max(1, HELD // _held_for_one(table, group, columns)))
+    for batch in table.iter_batches(at_once, row_groups=[group], columns=columns, use_threads=False):
+        plain = batch.from_arrays([_plain(column) for column in batch.columns], names=batch.schema.names)
+        left.take(max(ROW * plain.num_rows, plain.nbytes))
+        yield plain
+
+
+def _held_for_one(table: Any, group: int, columns: list[str]) -> int:
+    """Return what is held to read one row of a group: its dictionary, of which a text may be every row."""
+    allocated = importlib.import_module("pyarrow").total_allocated_bytes
+    before = allocated()
+    reader = table.iter_batches(1, row_groups=[group], columns=columns, use_threads=False)
+    row = next(reader, None)  # is held while it is counted
+    held = allocated() - before
+    del row
+    return max(1, int(held))
+
+
+def _plain(column: Any) -> Any:
+    """Return a column whose values stand one by one, so that what they weigh is known."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _group(
-    table: Any, path: str, group: int, columns: list[str], before: int, problems: Problems
+    batches: Iterator[Any], path: str, before: int, size: int, problems: Problems
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the rows of a row group; what cannot be read of it is noted."""
-    number, rows_of_group = before, table.metadata.row_group(group).num_rows
+    """Yield the rows of a row group of a size; what cannot be read of it is noted."""
+    number = before
     try:
-        for batch in table.iter_batches(BATCH, row_groups=[group], columns=columns, use_threads=False):
+        for batch in batches:
             for row in _mappings(batch):
                 number += 1
                 if isinstance(row, str):
                     problems.add(path, number, row)
                 else:
                     yield number, row
-    except (OSError, ValueError) as error:  # what pyarrow raises is one of them or derives from one
-        left = before + rows_of_group - number
-        problems.add(path, number + 1, f"{left} rows cannot be read: {_first_line(error)}")
+    except (OSError, ValueError, storage.TooMuch) as error:  # what pyarrow raises is or derives from one
+        left = before + size - number
+        problems.add(path, number + 1, f"{left:,} rows cannot be read: {_first_line(error)}")
 
 
-def _mappings(batch: Any) -> list[Mapping[str, Any] | str]:
-    """Return the rows of a batch as mappings; of one that holds no UTF-8, what is wrong."""
-    try:
-        return list(batch.to_pylist())
-    except UnicodeDecodeError:
-        return [_mapping(batch.slice(index, 1)) for index in range(batch.num_rows)]
+def _mappings(batch: Any) -> Iterable[Mapping[str, Any] | str]:
+    """Return the rows of a batch as mappings; of one that holds no UTF-8 or too much, what is wrong."""
+    if batch.nbytes <= LONGEST_LINE:
+        with suppress(UnicodeDecodeError):
+            return list(batch.to_pylist())
+    return (_mapping(batch.slice(index, 1)) for index in range(batch.num_rows))
 
 
 def _mapping(row: Any) -> Mapping[str, Any] | str:
+    if row.nbytes > LONGEST_LINE:
+        return f"a row of {row.nbytes / 1e6:,.0f} MB; at most 16 MB are read as one"
     try:
         found: Mapping[str, Any] = row.to_pylist()[0]
     except UnicodeDecodeError as error:

@@ -35,6 +35,17 @@ UNPACKED, TIMES = 256 * 2**20, 100
 that loop shrink to a fiftieth, and what shrinks further in so large a file is no dump."""
 
 
+TOO_MUCH = (
+    f"not read on from here: it unpacks to more than {UNPACKED // 2**20} MB and {TIMES} times its size;"
+    " unpack it first if that is what you meant"
+)
+
+
+def most(size: int) -> int:
+    """Return how many bytes a compressed file of a size may unpack to."""
+    return max(UNPACKED, TIMES * size)
+
+
 class TooMuch(EOFError):
     """Compressed data that unpacks to far more than a dump would."""
 
@@ -231,7 +242,7 @@ class _Decoded(io.RawIOBase):
     def __init__(self, decoded: Any, raw: BinaryIO, *damaged: type[Exception]) -> None:
         self._decoded, self._raw, self._damaged = decoded, raw, damaged
         at = raw.tell()
-        self._left = max(UNPACKED, TIMES * raw.seek(0, os.SEEK_END))
+        self._left = most(raw.seek(0, os.SEEK_END))
         raw.seek(at)
 
     def buffered(self) -> BinaryIO:
@@ -249,10 +260,7 @@ class _Decoded(io.RawIOBase):
             raise EOFError(str(error)) from error
         self._left -= size
         if self._left < 0:
-            raise TooMuch(
-                f"not read on from here: it unpacks to more than {UNPACKED // 2**20} MB and {TIMES} times its"
-                " size; unpack it first if that is what you meant"
-            )
+            raise TooMuch(TOO_MUCH)
         return size
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ import lzma
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -217,6 +219,66 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
     assert found[0].text == "once upon a time"
     assert any("a record of more than 16 MB" in problem.message for problem in problems.listed)
     assert peak < 60e6
+
+
+PEAK = """
+import resource, sys
+from coherence.readers import formats
+from coherence.readers.lines import Part, Problems
+problems, module = Problems(), formats.recognise(sys.argv[1])
+try:
+    found = sum(1 for _ in getattr(module, sys.argv[2])(Part(sys.argv[1]), problems))
+except ValueError as error:
+    found, problems = 0, Problems(1, [error])
+print(found, problems.count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, problems.listed[:1])
+"""
+
+
+def peak(path: Path, what: str = "samples") -> tuple[int, int, float, str]:
+    """Of a process that reads a file: how much it found, could not use and held at most; what it said."""
+    pytest.importorskip("resource", reason="the memory of a process is not told here")
+    command = [sys.executable, "-c", PEAK, str(path), what]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603 - our own interpreter
+    found, count, held, said = answer.stdout.split(maxsplit=3)
+    return int(found), int(count), int(held) * (1 if sys.platform == "darwin" else 1024), said
+
+
+def named_often(path: Path, size: int, rows: int) -> Path:
+    """A table of a few kilobytes: one long text, which stands in a dictionary and is every row."""
+    pyarrow = pytest.importorskip("pyarrow", reason="a Parquet file is written with pyarrow")
+    text = pyarrow.array(["the cat " * (size // 8)])
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, pyarrow.int32()), text)
+    table = pyarrow.table({"step": list(range(rows)), "text": column})
+    import_module("pyarrow.parquet").write_table(
+        table, path, store_schema=False, compression="gzip", dictionary_pagesize_limit=2**30
+    )
+    return path
+
+
+def test_a_table_that_names_one_long_text_many_times_is_held_a_few_rows_at_a_time(tmp_path: Path) -> None:
+    path = named_often(tmp_path / "samples.parquet", 8 * 2**20, 128)
+    found, count, held, said = peak(path)
+    assert path.stat().st_size < 2**16
+    assert (20 < found < 32, count) == (True, 1)
+    assert f"{128 - found} rows cannot be read: not read on from here: it unpacks to more than 256 MB" in said
+    assert held < 700e6
+
+
+def test_rows_of_a_table_of_more_than_16_mb_are_passed_over(tmp_path: Path) -> None:
+    found, count, held, said = peak(named_often(tmp_path / "samples.parquet", 17 * 2**20, 6))
+    assert (found, count) == (0, 6)
+    assert "a row of 18 MB; at most 16 MB are read as one" in said
+    assert held < 500e6
+
+
+def test_a_table_of_millions_of_rows_without_anything_is_not_gone_over(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="a Parquet file is written with pyarrow")
+    table = pyarrow.table({"step": pyarrow.nulls(12_000_000), "text": pyarrow.nulls(12_000_000, "string")})
+    path = tmp_path / "samples.parquet"
+    import_module("pyarrow.parquet").write_table(table, path, row_group_size=12_000_000)
+    found, problems = samples_of(path, "parquet")
+    assert not found
+    assert "12,000,000 rows cannot be read" in problems.listed[0].message
 
 
 def test_samples_without_text_are_scored_in_bounded_batches() -> None:
