@@ -63,10 +63,13 @@ def lowest(name: str) -> list[str]:
 
 
 def told(command: list[str], folder: Path) -> tuple[bool, str]:
-    """Run a command; return whether it went well, and the last of what it said."""
+    """Run a command; return whether it went well, and which tests failed, or the last of what it said."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return done.returncode == 0, "\n".join(lines[-25:])
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return done.returncode == 0, "\n".join(
+        [*failed, *done.stdout.splitlines()[-1:]] if failed else lines[-25:]
+    )
 
 
 def copy_of_head(to: Path) -> None:
