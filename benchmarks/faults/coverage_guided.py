@@ -72,6 +72,7 @@ def fuzz(
     options = {
         "dict": folder / "words",
         "max_len": LONGEST,
+        "len_control": 0,  # long ones from the beginning
         "max_total_time": seconds,
         "seed": seed,
         "timeout": 60,

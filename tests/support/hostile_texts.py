@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -224,9 +225,22 @@ def _uses_in(module: ModuleType, source: str) -> Iterator[Use]:
             yield Use(f"{module.__name__}:{line}", pattern, method)
 
 
-def pumped(use: Use, size: int, befores: Iterable[str] = ("",)) -> Iterator[str]:
-    """Yield texts of so many characters, each of one thing that a pattern looks for, after something else."""
-    own = re.findall(r"[A-Za-z]{2,}|[^\w\s]", str(use.pattern.pattern))
-    for before in befores:
-        for piece in dict.fromkeys((*FRAGMENTS, *own)):
-            yield before + (piece * (size // len(piece) + 1))[:size]
+def pieces(use: Use) -> Iterable[str]:
+    """Return what the patterns look for, and what this one is written of."""
+    return dict.fromkeys((*FRAGMENTS, *re.findall(r"[A-Za-z]{2,}|[^\w\s]", str(use.pattern.pattern))))
+
+
+def goes_over_again(use: Use, before: str, piece: str, size: int = 4_000) -> bool:
+    """Tell whether a pattern takes four times as long for twice as much of one thing."""
+
+    def seconds(size: int) -> float:
+        text = before + (piece * (size // len(piece) + 1))[:size]
+        started = time.process_time()
+        use.read(text)
+        return time.process_time() - started
+
+    # Less than a step of a nanosecond for each pair of its characters is no square.
+    least = size**2 * 2.5e-10
+    return all(
+        seconds(size) >= least and seconds(2 * size) >= 3 * max(seconds(size), least) for _ in range(3)
+    )
