@@ -4,9 +4,9 @@
     python benchmarks/faults/coverage_guided.py files --seconds 900
     python benchmarks/faults/coverage_guided.py texts --seconds 900
 
-`files` takes the first byte for the format and the rest for the file; `texts` scores the bytes as text. What
-breaks a promise ends the program with a traceback and leaves its bytes in the folder where it was started:
-`--again FILE` runs them alone.
+`files` takes the first byte for the format and the rest for the file, and scores its first samples; `texts`
+scores the bytes as text. What breaks a promise ends the program with a traceback and leaves its bytes in the
+folder where it was started: `--again FILE` runs them alone.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ with atheris.instrument_imports(include=["coherence"]):
 
 LONGEST = 4096
 """Bytes of an input; what needs longer ones is in `hostile_text.py`."""
+
+SCORED = 2
+"""Samples of a file; to score more takes time and tells no more."""
 
 BETWEEN = "\x1e"
 """What stands between a prompt and a text; a text without it has no prompt."""
@@ -105,17 +108,27 @@ def read_file(data: bytes) -> None:
         path = str(Path(folder) / WHOLE[formats.key(module)][0])
         Path(path).write_bytes(data[1:])
         problems = Problems()
-        for each in formats.FORMATS:
-            each.recognise(read_head(path))
-        with suppress(ValueError, OSError):
-            for sample in module.samples(Part(path), problems):
-                check_place(sample.step, sample.line)
-                (sample.text + (sample.prompt or "") + (sample.source or "")).encode()
-        with suppress(ValueError, OSError):
-            for row in module.losses(Part(path), problems):
-                check_place(row.step, row.line)
-                require(isinstance(row.loss, float), row)
+        for head in taken(map(read_head, [path]), path):
+            for each in formats.FORMATS:
+                each.recognise(head)
+        for number, sample in enumerate(taken(module.samples(Part(path), problems), path)):
+            check_place(sample.step, sample.line)
+            (sample.text + (sample.prompt or "") + (sample.source or "")).encode()
+            if number < SCORED:
+                scored(sample.text, sample.prompt)
+        for row in taken(module.losses(Part(path), problems), path):
+            check_place(row.step, row.line)
+            require(isinstance(row.loss, float), row)
         json.dumps([problem.model_dump() for problem in problems.listed], ensure_ascii=False).encode()
+
+
+def taken(found: Iterable[Any], path: str) -> Iterator[Any]:
+    """Yield what a reader gives out; an error that comes out of it is its own, and names the file."""
+    try:
+        yield from found
+    except (ValueError, OSError) as error:
+        own = isinstance(error, OSError) or type(error) is ValueError
+        require(own and path in str(error), f"{type(error)} {error}")
 
 
 def memory() -> str | None:
