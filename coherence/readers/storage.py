@@ -177,11 +177,12 @@ def spooled(stream: BinaryIO) -> str:
     copy as `-`.
     """
     folder = tempfile.mkdtemp(prefix="coherence-")
+    owner = os.getpid()  # a child that was forked leaves the copy alone
+    # Before the copying, which may be broken off, or find the disk full.
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     path = os.path.join(folder, SPOOLED)
     with open(path, "wb") as copy:
         shutil.copyfileobj(stream, copy)
-    owner = os.getpid()  # a child that was forked leaves the copy alone
-    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     return path
 
 

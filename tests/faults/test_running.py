@@ -45,6 +45,29 @@ def test_a_command_that_is_killed_told_to_end_or_broken_off_loses_nothing(tmp_pa
     assert figures.other_results == 0, "the next start ends with what an undisturbed run says"
 
 
+@pytest.mark.parametrize(("name", "number"), [("check", signal.SIGTERM), ("audit", signal.SIGINT)])
+def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
+    tmp_path: Path, name: str, number: signal.Signals
+) -> None:
+    options = {"check": ["--snapshot", "good.json", "--update"], "audit": ["--json", "report.json"]}[name]
+    command = running.command([name, "-", *options])
+    (tmp_path / "tmp").mkdir()
+    with subprocess.Popen(  # noqa: S603 - ourselves
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"step": 1, "text": "the old man"}\n' * 20_000)
+        process.stdin.flush()  # more than a pipe holds: it is in the middle of reading
+        process.send_signal(number)
+        said = process.communicate()[1]
+    assert (process.returncode, said) == (130, b"coherence: broken off\n")
+    assert [each.name for each in tmp_path.rglob("*")] == ["tmp"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_next(
     tmp_path: Path, number: signal.Signals
@@ -102,6 +125,32 @@ def test_ctrl_c_anywhere_in_a_call_leaves_state_and_lines_in_agreement(
     places, wrong, torn = running.calls(tmp_path, name, 3, instructions=False, goes_on=goes_on, every=23)
     assert places > 6
     assert (wrong, torn) == (0, 0)
+
+
+# The example
+
+
+def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    example = load(Path(__file__).parents[2] / "examples" / "train_tiny.py")
+
+    class BrokenOff:
+        def __reduce__(self) -> str:
+            raise KeyboardInterrupt
+
+    weights = {"first": torch.zeros(9999), "last": BrokenOff()}
+    with Monitor(tmp_path) as monitor:
+        run = SimpleNamespace(
+            options=SimpleNamespace(out=tmp_path),
+            restarted=0,
+            bandit=SimpleNamespace(names=[]),
+            model=SimpleNamespace(state_dict=lambda: weights),
+            optimizer=SimpleNamespace(state_dict=dict),
+            monitor=monitor,
+        )
+        with pytest.raises(KeyboardInterrupt):
+            example.Training.keep(run, 10, monitor.diagnosis)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 # The clock
