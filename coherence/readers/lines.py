@@ -74,12 +74,16 @@ def read_head(path: str) -> Head:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, or the extra is missing that opens it.
+        ValueError: it is no regular file, none of it can be unpacked, or the extra that opens it is missing.
     """
     raw = b""
-    with storage.open_bytes(path) as file, suppress(*storage.BROKEN):
-        while len(raw) <= HEAD and (more := cast(io.BufferedReader, file).read1(HEAD + 1 - len(raw))):
-            raw += more
+    with storage.open_bytes(path) as file:
+        try:
+            while len(raw) <= HEAD and (more := cast(io.BufferedReader, file).read1(HEAD + 1 - len(raw))):
+                raw += more
+        except storage.BROKEN as error:
+            if not raw:
+                raise ValueError(f"{path}: {storage.why_broken(error)}") from error
     text = raw[:HEAD].decode("utf-8", errors="replace").removeprefix("\ufeff")
     return Head(path, raw[:HEAD], text, whole=len(raw) <= HEAD)
 

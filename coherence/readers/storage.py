@@ -90,7 +90,8 @@ def _decompressed(path: str, raw: BinaryIO) -> BinaryIO:
     if kind == "bzip2":
         return _Decoded(bz2.BZ2File(raw), raw, OSError).buffered()
     if kind == "xz":
-        return _Decoded(lzma.LZMAFile(raw), raw).buffered()
+        # It may ask for a dictionary of gigabytes, which is filled with what was read, and no further.
+        return _Decoded(lzma.LZMAFile(raw), raw, MemoryError).buffered()
     if kind == "zstd":
         zstandard = _zstandard(path)
         return _Decoded(_Unzstd(zstandard, raw), raw, zstandard.ZstdError).buffered()
@@ -209,11 +210,14 @@ def _zstandard(path: str) -> Any:
 class _Unzstd:
     """Reads the frames of a zstd file one after another; the package's own reader is silent on a cut."""
 
+    WINDOW = 2**27
+    """Bytes that a frame may have held of it, the most that zstd makes unless it is asked for more."""
+
     CHUNK = 2**12
     """Bytes; what repeats itself may become thirty thousand times as many."""
 
     def __init__(self, zstandard: Any, raw: BinaryIO) -> None:
-        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._new = zstandard.ZstdDecompressor(max_window_size=self.WINDOW).decompressobj
         self._raw, self._out = raw, memoryview(b"")
         self._frame: Any = None
 
@@ -258,7 +262,7 @@ class _Decoded(io.RawIOBase):
         except self._damaged as error:
             if getattr(error, "errno", None) is not None:  # the disk's fault, not the data's
                 raise
-            raise EOFError(str(error)) from error
+            raise EOFError(str(error) or type(error).__name__) from error
         self._left -= size
         if self._left < 0:
             raise TooMuch(TOO_MUCH)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -170,6 +171,9 @@ def test_a_trainer_state_that_cannot_be_read_is_refused_or_its_row_is_listed(
 @pytest.fixture
 def packers() -> dict[str, Callable[[bytes], bytes]]:
     packers: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress}
+    packers[".many.gz"] = lambda data: b"".join(
+        gzip.compress(data[at : at + 2**16]) for at in range(0, len(data), 2**16)
+    )
     packers[".xz"] = partial(lzma.compress, preset=1)
     if find_spec("zstandard"):
         packers[".zst"] = import_module("zstandard").compress
@@ -221,12 +225,47 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
     assert peak < 60e6
 
 
+def with_a_large_dictionary() -> bytes:
+    """Lines as xz whose header, in order but for that, asks for a dictionary of 1.5 GB."""
+    packed = bytearray(lzma.compress(LINES, preset=1))
+    packed[packed.index(b"\x21\x01", 12) + 2] = 37  # of the filter LZMA2: three times two to the 29th
+    end = 12 + 4 * packed[12]  # of the header of the block, where its checksum stands
+    packed[end : end + 4] = zlib.crc32(packed[12:end]).to_bytes(4, "little")
+    return bytes(packed)
+
+
+def test_an_xz_file_that_asks_for_gigabytes_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl.xz"
+    path.write_bytes(with_a_large_dictionary())
+    found, count, held, _ = peak(path)
+    assert (found, count) == (len(ROWS), 0)
+    assert held < 200e6
+    found, count, _, said = peak(path, allowed=2**30)
+    assert (found, count) == (0, 1)
+    assert "MemoryError" in said
+
+
+def test_a_zstd_frame_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("zstandard", reason="zstd is read with zstandard")
+    path = tmp_path / "samples.jsonl.zst"
+    for window, told in ((0x88, (len(ROWS), 0)), (0x90, (0, 1)), (0xA8, (0, 1))):  # 128 and 256 MB, 2 GB
+        block = (len(LINES) << 3 | 1).to_bytes(3, "little")  # the last one, not compressed
+        path.write_bytes(ZSTD + bytes([0, window]) + block + LINES)
+        found, count, held, said = peak(path)
+        assert (found, count) == told
+        assert held < 200e6
+        assert not count or "too much memory" in said
+
+
 PEAK = """
 import resource, sys
+if allowed := int(sys.argv[3]):
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
 from coherence.readers import formats
 from coherence.readers.lines import Part, Problems
-problems, module = Problems(), formats.recognise(sys.argv[1])
+problems = Problems()
 try:
+    module = formats.recognise(sys.argv[1])
     found = sum(1 for _ in getattr(module, sys.argv[2])(Part(sys.argv[1]), problems))
 except ValueError as error:
     found, problems = 0, Problems(1, [error])
@@ -234,10 +273,10 @@ print(found, problems.count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
 """
 
 
-def peak(path: Path, what: str = "samples") -> tuple[int, int, float, str]:
+def peak(path: Path, what: str = "samples", allowed: int = 0) -> tuple[int, int, float, str]:
     """Of a process that reads a file: how much it found, could not use and held at most; what it said."""
     pytest.importorskip("resource", reason="the memory of a process is not told here")
-    command = [sys.executable, "-c", PEAK, str(path), what]
+    command = [sys.executable, "-c", PEAK, str(path), what, str(allowed)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603 - our own interpreter
     found, count, held, said = answer.stdout.split(maxsplit=3)
     return int(found), int(count), int(held) * (1 if sys.platform == "darwin" else 1024), said
