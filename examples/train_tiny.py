@@ -54,6 +54,7 @@ from typing import TYPE_CHECKING
 
 from coherence.gate import Gate
 from coherence.monitor import HaltedRun, Monitor
+from coherence.runfolder import replace_file, whole_file
 
 try:
     import torch
@@ -499,7 +500,8 @@ class Training:
         path.parent.mkdir(exist_ok=True)
         state = {"step": step, "restarted": self.restarted, "names": self.bandit.names}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "monitor": self.monitor.state_dict()}, path)
+        with whole_file(path) as file:  # a kill leaves no half of one
+            torch.save({**state, "monitor": self.monitor.state_dict()}, file)
         self.saved.append(path)
         smma = self.monitor.signals.loss.smma
         if found.samples == "coherent" and smma is not None and smma < self.lowest:
@@ -543,7 +545,7 @@ def describe_run(options: argparse.Namespace, model: GPT) -> None:
         "python": platform.python_version(),
         "torch": torch.__version__.split("+")[0],
     }
-    (options.out / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8", newline="\n")
+    replace_file(options.out / "run.json", json.dumps(run, indent=2) + "\n")
 
 
 def warmup(options: argparse.Namespace) -> int:
