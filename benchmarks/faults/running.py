@@ -2,11 +2,14 @@
 
     python benchmarks/faults/running.py --times 40
 
-`programs` starts audit, check and serve, sends SIGKILL, SIGTERM or Ctrl-C at a random moment, looks at what
-lies there, starts the command once more and compares its results with those of a run that nobody disturbed.
-`calls` raises KeyboardInterrupt at every line of the monitor's own code, `instructions` at every instruction
-(only when asked for: it takes long). `disk` gives a command less room than it needs, `descriptors` fewer open
-files. Ends with 1 where something was lost.
+`programs` starts audit and check, sends SIGKILL, SIGTERM or Ctrl-C at a random moment, looks at what lies
+there, starts the command once more and compares its results with those of a run that nobody disturbed;
+`server` does it to a server that is asked, `example` to examples/train_tiny.py (which needs torch), `ray` to
+an audit on a cluster and to its workers (which needs ray). `together` lets two commands write the same files.
+`calls` raises KeyboardInterrupt at every line of the monitor's own code, `instructions` at every instruction.
+`disk` gives a command less room than it needs, `descriptors` fewer open files; `slow` says how long calls
+take on the disk of TMPDIR. What needs something, and `instructions`, which takes long, is done only when
+asked for. Ends with 1 where something was lost.
 """
 
 import argparse
@@ -24,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http.client import HTTPException
+from itertools import count
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -94,18 +98,20 @@ class Ended(NamedTuple):
     errors: str
 
 
-def command(arguments: Sequence[str]) -> list[str]:
-    """Return what starts the command line, with shards of a few kilobytes."""
-    return [sys.executable, "-c", SMALL_SHARDS, *arguments]
+def command(arguments: Sequence[str], program: str = SMALL_SHARDS) -> list[str]:
+    """Return what starts the command line, with shards of a few kilobytes, or another program."""
+    return [sys.executable, "-c", program, *arguments]
 
 
-def disturb(folder: Path, arguments: Sequence[str], number: int, moment: float) -> Ended:
+def disturb(
+    folder: Path, arguments: Sequence[str], number: int, moment: float, program: str = SMALL_SHARDS
+) -> Ended:
     """Start the command line and send it a signal after so many seconds, as a terminal or `kill` would."""
     (folder / "tmp").mkdir(exist_ok=True)
     errors = folder / "errors.txt"
     with errors.open("w") as stream:
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            command(arguments),
+            command(arguments, program),
             cwd=folder,
             env={**os.environ, "TMPDIR": str(folder / "tmp")},
             stdout=stream,
@@ -117,7 +123,7 @@ def disturb(folder: Path, arguments: Sequence[str], number: int, moment: float) 
         if process.poll() is None:
             # Ctrl-C reaches every process of the terminal.
             os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        status = process.wait(120)
+        status = process.wait(900)
     return Ended(status, errors.read_text(encoding="utf-8", errors="replace"))
 
 
@@ -150,7 +156,7 @@ def prepare(folder: Path, steps: int) -> None:
 
 def programs(folder: Path, name: str, times: int, steps: int = 200, seed: int = 0) -> Figures:
     """Disturb one command so many times."""
-    random, arguments = Random(f"{name} {seed}"), COMMANDS[name].split()  # noqa: S311 - it draws moments
+    random, arguments = Random(f"{name} {seed}"), (COMMANDS | {ON_RAY: ON_RAY})[name].split()  # noqa: S311 - it draws moments
     prepare(folder, steps) if name == "check" else write_dump(folder / "dump.jsonl", steps)
     started = time.perf_counter()
     assert disturb(folder, arguments, signal.SIGKILL, 100).status == 0  # noqa: S101 - as above
@@ -174,7 +180,8 @@ def programs(folder: Path, name: str, times: int, steps: int = 200, seed: int = 
 
 def left_behind(folder: Path) -> list[str]:
     """Return the files that a program has left: temporary ones, and what it had begun to write."""
-    return unfinished(folder) + [path.name for path in (folder / "tmp").iterdir()]
+    # Ray keeps its logs.
+    return unfinished(folder) + [path.name for path in (folder / "tmp").iterdir() if path.name != "ray"]
 
 
 def unfinished(folder: Path, *more: str) -> list[str]:
@@ -282,6 +289,173 @@ def serving(folder: Path, times: int, seed: int = 0) -> Served:
     return Served(times, were_ready, answers, half, statuses, tracebacks, refused)
 
 
+# --- The example that trains ------------------------------------------------------------------------------
+
+EXAMPLE = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import train_tiny
+files, topics = train_tiny.stdlib_files, train_tiny.help_topics
+train_tiny.stdlib_files = lambda: files()[::40]
+train_tiny.help_topics = lambda: topics()[::8]
+train_tiny.SAMPLE_TOKENS = 30
+sys.exit(train_tiny.main())
+"""
+STEPS, SAMPLE_EVERY = 30, 10
+Rows = list[tuple[int, float, str]]
+
+
+class Trained(NamedTuple):
+    """What came of trainings that were told to end."""
+
+    faults: int
+    finished: int
+    resumed: int
+    without_checkpoint: int
+    half_written: int
+    audits_failed: int
+    other_results: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that is promised was kept."""
+        return not any(self[4:])
+
+
+def trained(folder: Path, out: str, *more: str, number: int = signal.SIGKILL, moment: float = 999) -> Ended:
+    """Train the example with less text and short samples, until the end or a signal."""
+    examples = Path(__file__).parents[2] / "examples"
+    arguments = ["--out", out, "--steps", str(STEPS), "--sample-every", str(SAMPLE_EVERY), "--threads", "1"]
+    return disturb(folder, [str(examples), *arguments, *more], number, moment, EXAMPLE)
+
+
+def losses(run: Path) -> Rows:
+    """Return the losses of a run; of a step that was taken twice, and those after it, the second."""
+    rows: Rows = []
+    for line in (run / "metrics.jsonl").read_bytes().splitlines() if (run / "metrics.jsonl").exists() else ():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if "loss" in row:
+                rows = [each for each in rows if each[0] < row["step"]]
+                rows.append((row["step"], row["loss"], row["source"]))
+    return rows
+
+
+def resumed(folder: Path, out: str, latest: int) -> bool:
+    """Start a training again; tell whether it goes on as an undisturbed one does from that checkpoint."""
+    checkpoint = ("--resume", f"{out}/checkpoints/step-{latest}.pt") if latest else ()
+    reference = f"from-{latest}" if latest else "undisturbed"
+    if not (folder / reference).exists():
+        trained(folder, reference, "--resume", f"undisturbed/checkpoints/step-{latest}.pt")
+    before = [row for row in losses(folder / "undisturbed") if row[0] <= latest]
+    ended = trained(folder, out, *checkpoint)
+    after = losses(folder / reference)
+    expected = after if reference == "undisturbed" else before + after
+    return ended.status == 0 and losses(folder / out) == expected
+
+
+def training(folder: Path, times: int, seed: int = 0) -> Trained:
+    """Tell the example to end so many times, look at its run folder, and start it again."""
+    random, started = Random(seed), time.perf_counter()  # noqa: S311 - it draws moments
+    ended = trained(folder, "undisturbed")
+    assert ended.status == 0, ended.errors  # noqa: S101 - or nothing that follows says anything
+    seconds, undisturbed = time.perf_counter() - started, losses(folder / "undisturbed")
+    finished = went_on = without = half = audits = other = 0
+    for turn in range(times):
+        out, number = f"turn-{turn}", SIGNALS[turn % len(SIGNALS)]
+        ended = trained(folder, out, number=number, moment=random.uniform(seconds / 4, seconds))
+        finished += ended.status == 0
+        found = losses(folder / out)
+        half += found != undisturbed[: len(found)]
+        audited = disturb(folder, ["audit", out, "--observe"], signal.SIGKILL, 100)
+        audits += audited.status != (0 if len(found) > SAMPLE_EVERY else audited.status) or (
+            "Traceback" in audited.errors
+        )
+        latest = max([int(path.stem[5:]) for path in (folder / out).glob("checkpoints/step-*.pt")], default=0)
+        if found and not latest:  # it says that there is a run already
+            without += 1
+            other += trained(folder, out).status != 2
+        elif ended.status:
+            went_on += 1
+            other += not resumed(folder, out, latest)
+    return Trained(times, finished, went_on, without, half, audits, other)
+
+
+# --- A cluster --------------------------------------------------------------------------------------------
+
+ON_RAY = "audit dump.jsonl --observe --ray local --json report.json --scored scored.jsonl"
+
+
+def score_workers(pid: int) -> list[int]:
+    """Return the processes that score for a program."""
+    found = subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"],  # noqa: S607 - wherever it lies
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split(None, 2) for line in found.stdout.splitlines()[1:]]
+    parents = {int(row[0]): int(row[1]) for row in rows}
+
+    def ours(each: int) -> bool:
+        while each and each != pid:
+            each = parents.get(each, 0)
+        return each == pid
+
+    return [int(row[0]) for row in rows if row[2].startswith("ray::_score") and ours(int(row[0]))]
+
+
+def lost_workers(folder: Path, times: int, seed: int = 0) -> Figures:
+    """Kill a worker of a cluster in the middle, so many times: nobody should see it in the results."""
+    random, arguments = Random(seed), ON_RAY.split()  # noqa: S311 - it draws moments
+    write_dump(folder / "dump.jsonl", 400)
+    assert disturb(folder, COMMANDS["audit --scored"].split(), signal.SIGKILL, 100).status == 0  # noqa: S101
+    expected, killed, other = outputs(folder), 0, 0
+    for _ in range(times):
+        for output in expected:
+            (folder / output).unlink()
+        with (folder / "errors.txt").open("w") as stream:
+            process = subprocess.Popen(command(arguments), cwd=folder, stderr=stream)  # noqa: S603 - ourselves
+            while process.poll() is None and not score_workers(process.pid):
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 1))
+            for worker in random.choices(score_workers(process.pid) or [0], k=1):
+                killed += bool(worker)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL) if worker else None
+        other += process.wait(120) != 0 or outputs(folder) != expected
+    return Figures(times, times - killed, 0, 0, 0, other)
+
+
+# --- Several that write one file --------------------------------------------------------------------------
+
+
+def together(folder: Path, name: str, times: int) -> Figures:
+    """Start a command on two dumps at the same moment, both into the same files; see whose is there."""
+    arguments = COMMANDS[name].split()
+    write_dump(folder / "other.jsonl", 30)
+    prepare(folder, 60)
+    expected = []
+    for dump in ("dump.jsonl", "other.jsonl"):
+        disturb(folder, [dump if each == "dump.jsonl" else each for each in arguments], signal.SIGKILL, 100)
+        expected.append(outputs(folder))
+    half = other = left = 0
+    for _ in range(times):
+        started = [
+            subprocess.Popen(  # noqa: S603 - ourselves
+                command([dump if each == "dump.jsonl" else each for each in arguments]),
+                cwd=folder,
+                stderr=subprocess.DEVNULL,
+            )
+            for dump in ("dump.jsonl", "other.jsonl")
+        ]
+        other += sum(process.wait(120) not in (0, 1) for process in started)
+        found = outputs(folder)
+        half += any(content not in (each.get(key) for each in expected) for key, content in found.items())
+        left += bool(unfinished(folder))
+    return Figures(2 * times, 2 * times - other, half, 0, left, other)
+
+
 # --- Calls that Ctrl-C breaks off -------------------------------------------------------------------------
 
 
@@ -336,16 +510,21 @@ def train(folder: Path, status_every: int) -> Monitor:
 
 
 def calls(
-    folder: Path, name: str, status_every: int, instructions: bool, goes_on: bool, every: int = 1
+    folder: Path,
+    name: str,
+    status_every: int,
+    instructions: bool,
+    goes_on: bool,
+    every: int = 1,
+    first: int | None = None,
 ) -> tuple[int, int, int]:
     """Break a call off wherever it can be; return how many places, wrong states and torn lines there are."""
-    wrong = torn = at = 0
-    while True:
-        at += every
+    wrong = torn = 0
+    for places, at in enumerate(count(every if first is None else first, every)):
         run = folder / f"{at}"
         with train(run, status_every) as monitor:
             if break_off(lambda: CALLS[name](monitor), at, instructions) is not None:
-                return at // every - 1, wrong, torn
+                return places, wrong, torn
             if goes_on:
                 monitor.loss(8, 2.0, "code")
         with train_on(run) as again:
@@ -355,6 +534,7 @@ def calls(
             wrong += found != (again.state_dict(), again.last_step)
         torn += sum(not is_row(line) for line in lines_of(run))
         shutil.rmtree(run)
+    raise AssertionError("a call has an end")
 
 
 def lines_of(run: Path) -> list[bytes]:
@@ -372,6 +552,48 @@ def is_row(line: bytes) -> bool:
     with contextlib.suppress(ValueError):
         return isinstance(json.loads(line), dict) and line.endswith(b"\n")
     return False
+
+
+# --- A slow disk ------------------------------------------------------------------------------------------
+
+
+def fill(path: Path, ended: threading.Event) -> None:
+    """Keep a disk busy."""
+    with path.open("wb") as file:
+        while not ended.is_set():
+            file.seek(0)
+            file.write(os.urandom(2**16))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def all_slow(times: int, _seed: int) -> bool:
+    """Train on the disk of TMPDIR, which another keeps busy, and print how long calls take, in seconds."""
+    kinds: dict[str, list[float]] = {"losses": [], "samples": [], "with a status": []}
+    with tempfile.TemporaryDirectory() as place:
+        run, ended = Path(place) / "run", threading.Event()
+        other = threading.Thread(target=fill, args=(Path(place) / "other", ended))
+        other.start()
+        with train_on(run) as monitor:
+            for call in range(50 * times):
+                started = time.perf_counter()
+                if call % 10:
+                    monitor.loss(call, 5.0 - call / 9999)
+                else:
+                    monitor.sample(call, LOW * 50)
+                kind = "with a status" if call % 100 == 0 else "losses" if call % 10 else "samples"
+                kinds[kind].append(time.perf_counter() - started)
+            expected, recording = monitor.state_dict(), monitor.recording
+        ended.set()
+        other.join()
+        (run / "gate.json").unlink()
+        with train_on(run) as again:
+            kept = recording and again.state_dict() == expected
+    for kind, taken in kinds.items():
+        middle = sorted(taken)[len(taken) // 2]
+        print(f"{len(taken)} {kind}: {middle:.6f} in the middle, {max(taken):.3f} at most", flush=True)
+    print("as in memory" if kept else "other than in memory", flush=True)
+    return kept
 
 
 # --- No room, no descriptors ------------------------------------------------------------------------------
@@ -429,12 +651,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--only", choices=PARTS, help="one of the parts")
     options = parser.parse_args()
-    names = [options.only] if options.only else [name for name in PARTS if name != "instructions"]
+    names = [options.only] if options.only else [name for name in PARTS if name not in ON_DEMAND]
     kept = [PARTS[name](options.times, options.seed) for name in names]
     return 0 if all(kept) else 1
 
 
-def show(name: str, figures: Figures | Served) -> bool:
+def show(name: str, figures: Figures | Served | Trained) -> bool:
     """Print figures; tell whether everything was kept."""
     told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures._asdict().items())
     print(f"{name:<40} {told}", flush=True)
@@ -456,13 +678,38 @@ def all_servers(times: int, seed: int) -> bool:
         return show("signals, serve", serving(Path(folder), times, seed))
 
 
-def all_calls(_times: int, _seed: int, instructions: bool = False) -> bool:
-    """Break off each call at each line, or at each instruction."""
+def all_trainings(times: int, seed: int) -> bool:
+    """Tell the example to end."""
+    with tempfile.TemporaryDirectory() as folder:
+        return show("signals, examples/train_tiny.py", training(Path(folder), times, seed))
+
+
+def all_on_ray(times: int, seed: int) -> bool:
+    """Disturb an audit on a cluster, and then its workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = show("signals, audit --ray local", programs(Path(folder), ON_RAY, times, seed=seed))
+    with tempfile.TemporaryDirectory() as folder:
+        return show("SIGKILL of a worker of Ray", lost_workers(Path(folder), times, seed)) and kept
+
+
+def all_together(times: int, _seed: int) -> bool:
+    """Let two commands write the same files."""
+    kept = []
+    for name in COMMANDS:
+        if "--scored" not in COMMANDS[name]:  # of those the second is refused
+            with tempfile.TemporaryDirectory() as folder:
+                kept.append(show(f"two at once, {name}", together(Path(folder), name, times)))
+    return all(kept)
+
+
+def all_calls(_times: int, seed: int, instructions: bool = False) -> bool:
+    """Break off each call at each line, or at every seventeenth instruction; the seed says at which."""
+    stride = (17, 1 + seed % 17) if instructions else (1, 1)
     kept, what = [], "instructions" if instructions else "lines"
     for name in CALLS:
         for goes_on in (False, True):
             with tempfile.TemporaryDirectory() as folder:
-                places, wrong, torn = calls(Path(folder), name, 3, instructions, goes_on)
+                places, wrong, torn = calls(Path(folder), name, 3, instructions, goes_on, *stride)
             then = "and the loop goes on" if goes_on else "and the run ends"
             print(f"Ctrl-C, {name}, {then}: {places} {what}, {wrong} wrong, {torn} lines torn", flush=True)
             kept.append(not wrong and not torn)
@@ -494,11 +741,18 @@ def all_descriptors(times: int, _seed: int) -> bool:
 PARTS: dict[str, Callable[[int, int], bool]] = {
     "programs": all_programs,
     "server": all_servers,
+    "together": all_together,
+    "example": all_trainings,
+    "ray": all_on_ray,
     "calls": all_calls,
     "instructions": lambda times, seed: all_calls(times, seed, instructions=True),
+    "slow": all_slow,
     "disk": all_sizes,
     "descriptors": all_descriptors,
 }
+
+ON_DEMAND = ("instructions", "example", "ray", "slow")
+"""Parts that take long, or need what is not always installed."""
 
 if __name__ == "__main__":
     sys.exit(main())
