@@ -29,7 +29,7 @@ _MAY_BE_SQUARE = re.compile(rf"\[(?:{'|'.join(_SQUARE)})\]", re.IGNORECASE)
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = regex.compile(rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S")
 # The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
-_LATIN_LETTER = "[a-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
+_LATIN_LETTER = "[A-Za-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
 _LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
 _LATIN = re.compile(rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]")
 _IS_LATIN = re.compile(r"[\x00-\u024f\u2000-\u206f]*+")
@@ -102,10 +102,14 @@ def tokenize(cleaned: str) -> list[str]:
     >>> tokenize("main" * 7)
     ['main', 'main', 'main', 'main', 'main', 'main', 'main']
     """
-    tokens: list[str] = (_LATIN if _IS_LATIN.fullmatch(cleaned) else _ANY_SCRIPT).findall(cleaned)
+    tokens: list[str] = _pattern(cleaned).findall(cleaned)
     if max(map(len, tokens), default=0) > LONGEST_WORD:
         return [piece for token in tokens for piece in _pieces(token)]
     return tokens
+
+
+def _pattern(text: str) -> re.Pattern[str] | regex.Pattern[str]:
+    return _LATIN if _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
 
 
 def _pieces(token: str) -> Iterator[str]:
@@ -127,7 +131,7 @@ def locate(text: str, most: int | None = None) -> list[tuple[int, str]]:
     """
     found = (
         (min(match.start() + offset, match.end() - 1), piece)  # folding makes some letters two or three
-        for match in _ANY_SCRIPT.finditer(text)
+        for match in _pattern(text).finditer(text)
         for offset, piece in _offsets(match.group().casefold())
     )
     return list(islice(found, most))
