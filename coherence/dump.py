@@ -78,7 +78,7 @@ class Dump:
     def __init__(self, outputs: Sequence[Output], settings: Settings) -> None:
         self.outputs = outputs
         self._strays = self._leave_out_strays()
-        self.runs = list(dict.fromkeys(each.run for output in outputs for each in output.stretches))
+        self.runs = list(dict.fromkeys(run for output in outputs for run in output.stretches))
         self._settings = settings
         self._before = self._lines_before()
 

@@ -237,8 +237,10 @@ def _ranking(
     writer: Writer,
 ) -> Ranking:
     lines = []
+    numbers = {run.name: number for number, run in reversed(list(enumerate(files)))}
+    longest = max(map(len, numbers)) + 1
     for name in dump.runs:
-        run = next((run for run in files if f"{name}/".startswith(f"{run.name}/")), files[0])
+        run = files[_number_of(f"{name}/"[:longest], numbers)]
         timeline, own = Timeline(dump.outputs, name), _with_vocab_size(options, run)
         lines.append(_line(name, *replay_run(timeline, losses.get(name), own, [writer.of(name)])))
     lines.sort(key=_rank)
@@ -251,6 +253,12 @@ def _ranking(
         problems=tuple(told.problems),
         settings=settings_record(options),
     )
+
+
+def _number_of(run: str, numbers: Mapping[str, int]) -> int:
+    """Return the number of the files that a run is of: those named as it is, or as it is up to a slash."""
+    ends = [place for place, character in enumerate(run) if character == "/"]
+    return min((numbers[run[:end]] for end in ends if run[:end] in numbers), default=0)
 
 
 def _line(name: str, replay: Replay, digest: Digest) -> RunLine:

@@ -45,8 +45,9 @@ def sources(outputs: Sequence[Output], run: str) -> list[Source]:
     A run in which no sample tells its step is numbered; in any other the samples that tell none are left
     out, see `without_step`.
     """
-    found = [(number, each) for number, output in enumerate(outputs) for each in output.stretches]
-    found = [(number, each) for number, each in found if each.run == run]
+    found = [
+        (number, output.stretches[run]) for number, output in enumerate(outputs) if run in output.stretches
+    ]
     if any(each.rows > each.without for _, each in found):
         return [
             Source(number, each.start + each.without, each.start + each.rows, each.first, None)

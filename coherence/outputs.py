@@ -7,6 +7,7 @@ name changes when the input or the settings do.
 import hashlib
 import json
 import os
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -106,14 +107,14 @@ class Output:
     Attributes:
         shard: what was scored.
         count: how many rows there are.
-        stretches: the rows of each run.
+        stretches: the rows of each run, by its name.
         edges: as in `Scored`, but without their texts, which `texts_at` reads.
         size, runs, segments, lines: see `Scored`.
     """
 
     def __init__(self, shard: Shard, scored: Scored, stretches: list[Stretch], path: Path | None) -> None:
         self.shard = shard
-        self.stretches = stretches
+        self.stretches = {stretch.run: stretch for stretch in stretches}
         self.count = sum(stretch.rows for stretch in stretches)
         self.size = scored.size
         self.runs = scored.runs
@@ -121,6 +122,14 @@ class Output:
         self.edges = [edge._replace(texts=[]) for edge in scored.edges]
         self.lines = scored.lines
         self._kept = scored if path is None else path
+
+    @cached_property
+    def segments_of(self) -> dict[str, list[int]]:
+        """The numbers of the segments of each run, by its name: there may be thousands of runs."""
+        found: dict[str, list[int]] = {}
+        for number, segment in enumerate(self.segments):
+            found.setdefault(self.runs[segment.run], []).append(number)
+        return found
 
     @classmethod
     def of(cls, shard: Shard, scored: Scored) -> Self:
@@ -142,7 +151,7 @@ class Output:
     def save(self, path: Path) -> None:
         """Write the output, whole or not at all: the rows, then the rest."""
         scored = self._all()
-        trailer = _to_json(scored, self.stretches).encode()
+        trailer = _to_json(scored, list(self.stretches.values())).encode()
         with whole_file(path) as file:
             file.write(scored.rows.tobytes())
             file.write(trailer)
@@ -156,13 +165,13 @@ class Output:
 
     def leave_out_without_step(self) -> list[tuple[int, int]]:
         """Leave out the samples that tell no step; return the piece and the line of each."""
-        left_out = [self.rows(each.start, each.without) for each in self.stretches]
-        self.stretches = [
-            Stretch(each.run, each.start + each.without, 0, each.rows - each.without, each.first)
-            for each in self.stretches
+        left_out = [self.rows(each.start, each.without) for each in self.stretches.values()]
+        self.stretches = {
+            run: Stretch(run, each.start + each.without, 0, each.rows - each.without, each.first)
+            for run, each in self.stretches.items()
             if each.rows > each.without
-        ]
-        self.count = sum(each.rows for each in self.stretches)
+        }
+        self.count = sum(each.rows for each in self.stretches.values())
         return [place for rows in left_out for place in rows[["piece", "line"]].tolist()]
 
     def texts_at(self, edge: int) -> list[str]:

@@ -87,20 +87,21 @@ class _Chains(NamedTuple):
         files: of each link, the number of its file.
         firsts: of each link, its first step.
         backs: of each link, whether its first step is before the last one of the link before.
-        link: of each segment of each output, its link.
+        link: of each output, the segments of the run and the link of each.
     """
 
     files: NDArray[np.int64]
     firsts: NDArray[np.int64]
     backs: NDArray[np.bool_]
-    link: list[NDArray[np.int64]]
+    link: list[tuple[list[int], NDArray[np.int64]]]
 
     def links_of(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return the link of each row."""
         found = np.zeros(len(chunk.rows), np.int64)
         for number in np.unique(chunk.outputs).tolist():
             mask = chunk.outputs == number
-            found[mask] = self.link[number][chunk.rows["segment"][mask]]
+            segments, links = self.link[number]
+            found[mask] = links[np.searchsorted(segments, chunk.rows["segment"][mask])]
         return found
 
 
@@ -110,18 +111,20 @@ def _chains(outputs: Sequence[Output], run: str) -> _Chains:
     links: list[tuple[int, int, bool]] = []
     link = []
     for output in outputs:
-        of_output = np.zeros(len(output.segments), np.int64)
-        for number, segment in enumerate(output.segments):
-            if output.runs[segment.run] != run or segment.first == NO_STEP:
+        numbers = output.segments_of.get(run, [])
+        of_output = np.zeros(len(numbers), np.int64)
+        for place, number in enumerate(numbers):
+            segment = output.segments[number]
+            if segment.first == NO_STEP:
                 continue
             path = output.shard.pieces[segment.piece].part.path
             before = last.get(path)
             if before is None or segment.first < before[1]:
                 links.append((files.setdefault(path, len(files)), segment.first, before is not None))
                 before = len(links) - 1, segment.last
-            of_output[number] = before[0]
+            of_output[place] = before[0]
             last[path] = before[0], segment.last
-        link.append(of_output)
+        link.append((numbers, of_output))
     columns = np.array(links, np.int64).reshape(-1, 3)
     backs = columns[:, 2].astype(bool)
     often = (

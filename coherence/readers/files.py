@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,7 +143,8 @@ def _grouped(files: Sequence[str]) -> list[list[str]]:
         if storage.bare_name(file) == SAMPLES and storage.exists(storage.join(storage.parent(file), RUN))
     ]
     apart = ours if len({storage.parent(file) for file in ours}) > 1 else []
-    together = [file for file in files if file not in set(apart)]
+    alone = set(apart)
+    together = [file for file in files if file not in alone]
     return ([together] if together else []) + [[file] for file in apart]
 
 
@@ -259,7 +261,8 @@ class _Folder:
         names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
         paths = [storage.join(path, name) for name in names]
         folders = [each for each in paths if storage.is_folder(each)]
-        self.files = [each for each in paths if each not in set(folders)]
+        known = set(folders)
+        self.files = [each for each in paths if each not in known]
         self.folders = [each for each in folders if not self._leads_back(each, folders)]
         self.scanned = self._scan()
         self.samples = self._find_samples()
@@ -337,8 +340,11 @@ class _Folder:
 
     def _is_one_of_several(self, file: File) -> bool:
         """Tell whether other files are named alike but for the number, as those of other steps are."""
-        alike = Counter(_NUMBER.sub("#", _name(each.path)) for each in self.scanned)
-        return alike[_NUMBER.sub("#", _name(file.path))] > 1
+        return self._alike[_NUMBER.sub("#", _name(file.path))] > 1
+
+    @cached_property
+    def _alike(self) -> Counter[str]:
+        return Counter(_NUMBER.sub("#", _name(each.path)) for each in self.scanned)
 
     def _are_samples(self, file: File) -> bool:
         noted = len(self.notes)

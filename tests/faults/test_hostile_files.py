@@ -10,8 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -21,13 +23,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from whole_files import LINES, METRICS, ROWS, TEXTS, WHOLE, content
 
 from coherence.cli import main
-from coherence.readers import formats, storage, trackio
+from coherence.outputs import Output
+from coherence.readers import files, formats, storage, trackio
 from coherence.readers.lines import Part, Problems
 from coherence.records import Sample
+from coherence.shards import ROW, Piece, Scored, Segment, Shard
+from coherence.timeline import Timeline
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 
@@ -459,6 +465,41 @@ def test_an_event_that_no_report_can_hold_is_listed(event: str, why: str, tmp_pa
     status, report = audit(tmp_path, run)
     assert (status, report["problem_count"], report["events"]) == (0, 1, [])
     assert why in report["problems"][0]["message"]
+
+
+# --- Thousands of them ------------------------------------------------------------------------------------
+
+
+def seconds_for(runs: int) -> float:
+    """How long it takes to find the rows of each of so many runs in one output, of a sample each."""
+    rows = np.zeros(runs, ROW)
+    rows["run"] = rows["segment"] = rows["row"] = range(runs)
+    names = [f"run {number}" for number in range(runs)]
+    segments = [Segment(number, 0, 1, 1) for number in range(runs)]
+    shard = Shard(0, (Piece(Part("samples.jsonl"), "jsonl", None),))
+    output = Output.of(shard, Scored(rows, names, segments, [], 0, [], []))
+    started = time.process_time()
+    assert all(len(Timeline([output], name).restarts) == 0 for name in names)
+    return time.process_time() - started
+
+
+def test_four_times_the_runs_take_far_less_than_sixteen_times_as_long() -> None:
+    before = max(min(seconds_for(1000) for _ in range(3)), 0.002)
+    assert min(seconds_for(4000) for _ in range(3)) < 9 * before
+
+
+def test_four_times_the_numbered_files_are_looked_at_four_times_as_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[int] = Counter()
+    name = files._name
+    for count in (40, 160):
+        (folder := tmp_path / str(count)).mkdir()
+        for number in range(count):
+            (folder / f"samples-{number}.txt").write_bytes(b"==== SAMPLE 1 ====\nthe cat sat\n")
+        monkeypatch.setattr(files, "_name", lambda path, at=count: asked.update([at]) or name(path))
+        assert len(files.find_runs([str(folder)])[0].samples) == count
+    assert asked[160] < 5 * asked[40]
 
 
 # --- While it is read -------------------------------------------------------------------------------------
