@@ -138,6 +138,8 @@ class Lines:
                 elif "loss" in row:
                     self.loss.update(row["step"], row["loss"], row.get("source"))
                     self.calls.append(("loss", row["step"]))
+                elif row.get("event") == "restart":  # the first thing that a life says, before its samples
+                    self.gate.restart()
 
     def _new_rows(self, name: str) -> list[dict[str, Any]]:
         path, rows = self.folder / name, []
