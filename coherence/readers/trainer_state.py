@@ -13,6 +13,9 @@ NAME = "Hugging Face trainer_state.json"
 LARGEST = 256 * 2**20
 """Bytes; a state of a million rows is half of it, and what is larger is none."""
 
+VALUES = 16_000_000
+"""Of a state; one of a million rows has some ten million, and what has more is hardly anything but values."""
+
 
 def recognise(head: Head) -> bool:
     """Tell whether a file is a trainer state, by its name or by its keys: other names are common copies."""
@@ -60,4 +63,6 @@ def _read(path: str) -> str:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ValueError(f"more than {LARGEST // 2**20} MB")
+    if sum(map(content.count, (b",", b"[", b"{"))) > VALUES:  # an empty object of three bytes takes seventy
+        raise ValueError(f"more than {VALUES // 10**6} million values")
     return content.decode("utf-8-sig")

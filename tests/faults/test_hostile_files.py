@@ -231,6 +231,15 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
     assert peak < 60e6
 
 
+def test_a_trainer_state_of_nothing_but_brackets_is_refused_before_it_takes_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "trainer_state.json"
+    path.write_bytes(gzip.compress(b'{"log_history": [' + b"{}," * 25_000_000 + b"{}]}", 1))
+    found, count, held, said = peak(path, "losses")
+    assert (found, count) == (0, 1)
+    assert "more than 16 million values" in said
+    assert held < 400e6
+
+
 def with_a_large_dictionary() -> bytes:
     """Lines as xz whose header, in order but for that, asks for a dictionary of 1.5 GB."""
     packed = bytearray(lzma.compress(LINES, preset=1))
