@@ -127,32 +127,6 @@ def test_ctrl_c_anywhere_in_a_call_leaves_state_and_lines_in_agreement(
     assert (wrong, torn) == (0, 0)
 
 
-# The example
-
-
-def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    example = load(Path(__file__).parents[2] / "examples" / "train_tiny.py")
-
-    class BrokenOff:
-        def __reduce__(self) -> str:
-            raise KeyboardInterrupt
-
-    weights = {"first": torch.zeros(9999), "last": BrokenOff()}
-    with Monitor(tmp_path) as monitor:
-        run = SimpleNamespace(
-            options=SimpleNamespace(out=tmp_path),
-            restarted=0,
-            bandit=SimpleNamespace(names=[]),
-            model=SimpleNamespace(state_dict=lambda: weights),
-            optimizer=SimpleNamespace(state_dict=dict),
-            monitor=monitor,
-        )
-        with pytest.raises(KeyboardInterrupt):
-            example.Training.keep(run, 10, monitor.diagnosis)
-    assert list((tmp_path / "checkpoints").iterdir()) == []
-
-
 # The clock
 
 

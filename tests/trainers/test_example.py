@@ -1,0 +1,32 @@
+"""The example: what a kill leaves of its checkpoints."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from loading import load
+
+from coherence.monitor import Monitor
+
+
+def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="the example needs torch")
+    example = load(Path(__file__).parents[2] / "examples" / "train_tiny.py")
+
+    class BrokenOff:
+        def __reduce__(self) -> str:
+            raise KeyboardInterrupt
+
+    weights = {"first": torch.zeros(9999), "last": BrokenOff()}
+    with Monitor(tmp_path) as monitor:
+        run = SimpleNamespace(
+            options=SimpleNamespace(out=tmp_path),
+            restarted=0,
+            bandit=SimpleNamespace(names=[]),
+            model=SimpleNamespace(state_dict=lambda: weights),
+            optimizer=SimpleNamespace(state_dict=dict),
+            monitor=monitor,
+        )
+        with pytest.raises(KeyboardInterrupt):
+            example.Training.keep(run, 10, monitor.diagnosis)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
