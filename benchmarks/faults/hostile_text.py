@@ -27,7 +27,7 @@ from coherence.scores import score_tokens
 from coherence.text import clean, tokenize
 
 MEGABYTE = 2**20
-PATIENCE = 10
+PATIENCE = 60
 """Seconds of CPU; a text that took longer is not doubled again."""
 
 SPECIAL = (

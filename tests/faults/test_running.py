@@ -1,12 +1,14 @@
 """Disturbed while running: nothing half-written is taken for whole, the next start ends as if undisturbed.
 
-The code is that of `benchmarks/faults/running.py`, which does the same many times more. What is tested
-elsewhere: SIGKILL of a training loop in `test_kill.py`; of an audit and its workers in `test_workers.py`;
-a full disk under a monitor, and two writers on a run folder, in `test_monitor.py` and `test_runfolder.py`.
+The code is that of `running.py` and `broken_calls.py` in `benchmarks/faults/`, which do the same many times
+more. What is tested elsewhere: SIGKILL of a training loop in `test_kill.py`; of an audit and its workers in
+`test_workers.py`; a full disk under a monitor, and two writers on a run folder, in `test_monitor.py` and
+`test_runfolder.py`.
 """
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 from urllib.request import urlopen
 
+import disturbed
 import pytest
 from loading import load
 
@@ -30,7 +33,8 @@ LOW = "Budy Budy Budy Budy "
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
 
-running = load(Path(__file__).parents[2] / "benchmarks" / "faults" / "running.py")
+FAULTS = Path(__file__).parents[2] / "benchmarks" / "faults"
+running, broken_calls = load(FAULTS / "running.py"), load(FAULTS / "broken_calls.py")
 
 
 # Signals
@@ -50,7 +54,7 @@ def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
     tmp_path: Path, name: str, number: signal.Signals
 ) -> None:
     options = {"check": ["--snapshot", "good.json", "--update"], "audit": ["--json", "report.json"]}[name]
-    command = running.command([name, "-", *options])
+    command = disturbed.command([name, "-", *options])
     (tmp_path / "tmp").mkdir()
     with subprocess.Popen(  # noqa: S603 - ourselves
         command,
@@ -76,7 +80,7 @@ def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_nex
         monitor.loss(1, 3.0)
     port = "0"
     for _ in range(2):
-        command = running.command(["serve", "run", "--port", port])
+        command = disturbed.command(["serve", "run", "--port", port])
         with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603
             assert server.stderr is not None
             address = server.stderr.readline().split()[0]
@@ -122,7 +126,7 @@ def test_a_server_that_is_told_to_end_while_it_begins_to_answer_gives_the_answer
 def test_ctrl_c_anywhere_in_a_call_leaves_state_and_lines_in_agreement(
     tmp_path: Path, name: str, goes_on: bool
 ) -> None:
-    places, wrong, torn = running.calls(tmp_path, name, 3, instructions=False, goes_on=goes_on, every=23)
+    places, wrong, torn = broken_calls.calls(tmp_path, name, 3, instructions=False, goes_on=goes_on, every=23)
     assert places > 6
     assert (wrong, torn) == (0, 0)
 
@@ -179,13 +183,13 @@ def test_a_time_that_no_clock_shows_does_not_stop_the_clock(tmp_path: Path) -> N
 
 
 def test_where_the_room_runs_out_the_old_results_stand_and_the_message_names_the_file(tmp_path: Path) -> None:
-    running.prepare(tmp_path, 20)
-    running.disturb(tmp_path, running.COMMANDS["check"].split(), signal.SIGKILL, 100)
+    disturbed.prepare(tmp_path, 20)
+    disturbed.disturb(tmp_path, disturbed.COMMANDS["check"].split(), signal.SIGKILL, 100)
     (tmp_path / "expected").mkdir()
-    for name, content in running.outputs(tmp_path).items():
+    for name, content in disturbed.outputs(tmp_path).items():
         (tmp_path / "expected" / name).write_bytes(content)
-    check = running.COMMANDS["check"].split()
-    ended, whole, same = running.refused(tmp_path, check, running.resource.RLIMIT_FSIZE, 300)
+    check = disturbed.COMMANDS["check"].split()
+    ended, whole, same = running.refused(tmp_path, check, resource.RLIMIT_FSIZE, 300)
     assert ended.status == 2
     assert "coherence: check.xml: File too large" in ended.errors
     assert (whole, same) == (True, True)
@@ -359,7 +363,7 @@ def test_a_temporary_file_that_takes_its_place_while_it_is_claimed_is_not_taken_
 def test_a_second_audit_into_the_same_table_is_refused_while_the_first_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running.write_dump(tmp_path / "dump.jsonl", 20)
+    disturbed.write_dump(tmp_path / "dump.jsonl", 20)
     scored = tmp_path / "scored.jsonl"
     arguments = ["audit", str(tmp_path / "dump.jsonl"), "--observe", "--scored", str(scored)]
     with lock_folder(tmp_path / "scored.jsonl.shards"):
