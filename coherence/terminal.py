@@ -281,7 +281,12 @@ def _step(value: int | None) -> str:
 
 
 def _duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> _duration(1.2), _duration(45), _duration(5400)
+    ('1 second', '45 seconds', '1.5 hours')
+    """
     for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:.1f} {name}"
-    return f"{seconds:.0f} seconds"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
