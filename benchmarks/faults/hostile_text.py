@@ -84,21 +84,12 @@ def doublings(attack: Attack, largest: int) -> None:
     times: list[float] = []
     for size in (largest // 8, largest // 4, largest // 2, largest):
         if not times or times[-1] < PATIENCE:
-            times.append(seconds(attack, attack.text(int(size / each))))
+            # The best of many for a short text, the first for a long one.
+            times.append(attack.seconds(attack.text(int(size / each)), tries=100, enough=0.5))
             reached = size
     ratio = max(after / first for first, after in pairwise(times))
     took = f"{times[-1]:>10.4f} s for {reached:>10,} bytes"
     print(f"{attack.name:42}{took}, a doubling at most {ratio:.2f} times", flush=True)
-
-
-def seconds(attack: Attack, text: str) -> float:
-    """Return the seconds of CPU: the best of many for a short text, the first for a long one."""
-    times: list[float] = []
-    while len(times) < 100 and sum(times) < 0.5:
-        started = time.process_time()
-        attack.read(text)
-        times.append(time.process_time() - started)
-    return min(times)
 
 
 def patterns(limit: float, seed: int) -> None:

@@ -11,7 +11,6 @@ torch, so it is done only when asked for. Ends with 1 where something was lost.
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from coherence.cli import BROKEN_OFF
 
 sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
 from disturbed import SIGNALS, Ended, command, disturb, main, show, train
+from ports import free_port
 
 # --- A server that is told to end while it is asked -------------------------------------------------------
 
@@ -98,12 +98,6 @@ def end_server(
         server.send_signal(number)
         said += server.stderr.read()
     return asking, Ended(server.returncode, said)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens to."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def serving(folder: Path, times: int, seed: int = 0) -> Served:

@@ -29,8 +29,6 @@ from coherence.cli import main
 from coherence.monitor import Monitor
 from coherence.runfolder import lock_folder, whole_file
 
-LOW = "Budy Budy Budy Budy "
-
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
 
 FAULTS = Path(__file__).parents[2] / "benchmarks" / "faults"
@@ -150,7 +148,7 @@ def test_a_run_under_a_clock_that_is_set_back_is_opened_again_as_if_never_stoppe
             for monitor in (first, other):
                 monitor.loss(step, 5.0 - step / 9)
                 if step < 4:
-                    monitor.sample(step, LOW)
+                    monitor.sample(step, disturbed.LOW)
         expected = other.state_dict()
     for forget in ((), ("gate.json",)):
         for name in forget:

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 pytest.importorskip("torch", reason="the plain loop needs torch")
 
@@ -114,13 +114,6 @@ class TestOneProcess:
         verdict = check(monitor, 7, nn.Linear(1, 1), lambda _model, step: [f"Budy {step} " * 9])
         assert (verdict.step, verdict.low, verdict.streak) == (7, True, 1)
         assert "Budy 7" in (monitor.folder / "samples.jsonl").read_text()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def run_two(what: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
