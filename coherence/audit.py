@@ -4,18 +4,15 @@ Source: docs/report.md.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
 
 from coherence.digest import Digest, Survey
-from coherence.lexicon import Lexicon
 from coherence.loops import find_loop
 from coherence.loss import Phase, phases
 from coherence.lossrows import Collector, Losses, from_samples
 from coherence.outputs import Output
-from coherence.profile import Profile
 from coherence.records import (
     DiagnosisRecord,
     Event,
@@ -27,11 +24,12 @@ from coherence.records import (
     Problem,
     Report,
     Sample,
-    Settings,
+    SettingsRecord,
     ShownSample,
     SourceRecord,
 )
-from coherence.replay import SMMA_WINDOW, Judged, Options, Replay
+from coherence.replay import Judged, Options, Replay, RunRecord, as_written, by_step
+from coherence.settings import DEFAULTS
 from coherence.shards import Settings as ScoreSettings
 from coherence.shards import Shard, score_reads, to_read
 from coherence.timeline import Timeline
@@ -93,7 +91,8 @@ def audit(
         ValueError: there is no sample, or an option is out of range.
     """
     options = options or Options()
-    settings = ScoreSettings(lexicon=options.lexicon, profile=options.profile)
+    chosen = options.over(DEFAULTS)
+    settings = ScoreSettings(lexicon=chosen.lexicon, profile=chosen.profile)
     reads = [to_read(sample, 0, None, settings)._replace(run="") for sample in samples]
     # Without segments: what is handed in is one run, whatever the order.
     output = Output.of(Shard(0, ()), score_reads(reads, settings)._replace(segments=[]))
@@ -117,6 +116,7 @@ def audit_run(
     texts: Texts,
     told: Told,
     see: Sequence[Callable[[Judged], None]] = (),
+    record: RunRecord | None = None,
 ) -> Report:
     """Replay a run whose samples are scored and return the two-signal report.
 
@@ -126,27 +126,35 @@ def audit_run(
         options: how to audit.
         texts: finds the texts of the samples to show.
         told: what readers found out about the data.
-        see: each is shown every sample that was judged, in the order of the steps.
+        see: each is shown every sample that counts, in the order in which they come.
+        record: what the folder of the run tells besides.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
     """
-    replay, digest = replay_run(timeline, losses, options, see)
+    replay, digest = replay_run(timeline, losses, options, see, record)
     shown = texts([(each.output, each.row.row) for each in (*digest.worst, *digest.best)])
     return _report(replay, digest, timeline, told, shown)
 
 
 def replay_run(
-    timeline: Timeline, losses: Losses | None, options: Options, see: Sequence[Callable[[Judged], None]] = ()
+    timeline: Timeline,
+    losses: Losses | None,
+    options: Options,
+    see: Sequence[Callable[[Judged], None]] = (),
+    record: RunRecord | None = None,
 ) -> tuple[Replay, Digest]:
     """Replay a run whose samples are scored; return the replay and what was kept of the samples.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
     """
-    replay = Replay(from_samples(timeline) if losses is None else losses, options)
-    digest = Digest(_survey(timeline), options.patience)
-    replay.run(timeline, [digest.see, *see])
+    record = record or RunRecord()
+    losses = from_samples(timeline) if losses is None else losses
+    replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
+    digest = Digest(_survey(timeline), replay.settings.patience)
+    turns = as_written(timeline, losses, record) if timeline.as_written else by_step(timeline, losses)
+    replay.run(turns, [digest.see, *see])
     if digest.first is None:
         raise ValueError("no samples to audit")
     return replay, digest
@@ -177,22 +185,23 @@ def _report(
         fine_after_halt=digest.fine_after_halt,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),
         loss=_loss_record(replay) if len(replay.losses.steps) else None,
-        resume_from=replay.resume_from,
+        resume_from=replay.place.step,
+        resume_reason=replay.place.reason,
         wasted_steps=wasted_steps(replay),
         wasted_seconds=_wasted_seconds(replay),
         restarts=tuple(timeline.restarts or replay.losses.restarts),
         superseded=timeline.superseded,
         partial=told.partial,
         stretches=digest.stretches,
-        samples=tuple(digest.samples),
+        samples=tuple(sorted(digest.samples, key=lambda each: each.step)),
         worst=tuple(_shown(each, texts) for each in digest.worst),
         best=tuple(_shown(each, texts) for each in digest.best),
-        between=tuple(digest.between),
+        between=tuple(sorted(digest.between, key=lambda each: each.step)),
         events=tuple(told.events),
         notes=(*told.notes, *_notes(replay, digest), *_restart_notes(replay, timeline)),
         problem_count=told.problem_count,
         problems=tuple(told.problems),
-        settings=settings_record(replay.options),
+        settings=SettingsRecord.of(replay.settings),
     )
 
 
@@ -225,7 +234,7 @@ def _wasted_seconds(replay: Replay) -> float | None:
 
 
 def _loss_record(replay: Replay) -> LossRecord:
-    tracker, losses = replay.loss, replay.losses
+    tracker, losses = replay.signals.loss, replay.losses
     finite = losses.values[np.isfinite(losses.values)]
     minimum = tracker.minimum
     return LossRecord(
@@ -235,21 +244,20 @@ def _loss_record(replay: Replay) -> LossRecord:
         first=float(finite[0]) if len(finite) else None,
         last=float(finite[-1]) if len(finite) else None,
         smma=tracker.smma,
+        smoothed=tracker.smoothed,
         perplexity=tracker.perplexity,
         uniform_baseline=tracker.uniform_baseline,
         advantage=tracker.advantage,
         trend=tracker.trend,
-        minimum=minimum.smma if minimum else None,
+        minimum=minimum.loss if minimum else None,
         minimum_step=minimum.step if minimum else None,
         phases=tuple(
             PhaseRecord(label=p.label, start=int(p.start), end=int(p.end), first=p.first, last=p.last)
             for p in _phases(losses)
         ),
-        sources={
-            name: SourceRecord(loss=seen.loss, smma=seen.smma) for name, seen in tracker.sources.items()
-        },
-        curve=replay.feed.curve.record(),
-        source_curves={name: curve.record() for name, curve in replay.feed.source_curves.items()},
+        sources={name: SourceRecord.of(seen) for name, seen in tracker.sources.items()},
+        curve=replay.curve.record(),
+        source_curves={name: curve.record() for name, curve in replay.source_curves.items()},
     )
 
 
@@ -270,9 +278,12 @@ def _phases(losses: Losses) -> tuple[Phase, ...]:
 
 def _notes(replay: Replay, digest: Digest) -> list[str]:
     notes = []
-    rows = len(replay.losses.steps)
-    if rows and replay.loss.window != SMMA_WINDOW:
-        notes.append(f"{rows} rows of loss: SMMA over {replay.loss.window} of them")
+    rows, window = len(replay.losses.steps), replay.settings.smma_window
+    if 0 < rows < 3 * window:
+        notes.append(
+            f"{rows} rows of loss: too few for the SMMA over {window} of them to arrive; what is judged and "
+            "drawn is smoothed over a tenth of the rows"
+        )
     if digest.alike_steps:
         notes.append(
             f"alike: at {digest.alike_steps} of {digest.compared} steps, the first {digest.first_alike}, the "
@@ -300,17 +311,3 @@ def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
             steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
             notes.append(f"restarted from step {steps}: of {count:,} {what} later ones stand in the place")
     return notes
-
-
-def settings_record(options: Options) -> Settings:
-    """Return what a report was made with."""
-    return Settings(
-        version=version("coherence"),
-        threshold=options.threshold,
-        patience=options.patience,
-        window=options.window,
-        warmup=options.warmup,
-        observe=options.observe,
-        lexicon=(options.lexicon or Lexicon.load()).name,
-        profile=(options.profile or Profile.load()).name,
-    )

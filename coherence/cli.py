@@ -1,8 +1,8 @@
 """The command line: `coherence audit`, `check`, `serve`, `score` and `calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
-1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 130 broken off
-with Ctrl-C or SIGTERM.
+1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
+coherence itself (`EX_SOFTWARE` of sysexits), 130 broken off with Ctrl-C or SIGTERM.
 """
 
 import argparse
@@ -13,11 +13,16 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from traceback import format_exception
+from typing import NoReturn, TextIO
 
 from coherence.harmless import on_one_line
+from coherence.settings import DEFAULTS
 
-UNUSABLE, BROKEN_OFF = 2, 130
+UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
+
+SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
+"""The environment variable that, set to 1, shows where an error of coherence itself comes from."""
 
 OWN_MODULES = {"check": "coherence.commands_check", "serve": "coherence.commands_serve"}
 """Commands that need little of what the others do: a check is short and needs no nltk."""
@@ -32,8 +37,9 @@ Read a language model's own samples and say when its training has collapsed.
 
 Machine output goes to standard output, everything for people to standard error.
 Exit status: 0 fine, 1 the gate halts or the samples are worse than the
-snapshot, 2 wrong usage or unreadable input, 130 broken off with Ctrl-C or
-SIGTERM; serve ends with 0 then."""
+snapshot, 2 wrong usage or unreadable input, 70 an error of coherence itself
+(COHERENCE_TRACEBACK=1 shows where), 130 broken off with Ctrl-C or SIGTERM;
+serve ends with 0 then."""
 
 AUDIT_HELP = """\
 Replay a run: score its samples, run the gate over them in step order, put the
@@ -53,8 +59,9 @@ others count.
   coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
-unreadable input, 130 broken off with Ctrl-C or SIGTERM: a report is then of
-what was read, and with --scored the next start goes on."""
+unreadable input, 70 an error of coherence itself, 130 broken off with Ctrl-C or
+SIGTERM: a report is then of what was read, and with --scored the next start
+goes on."""
 
 CHECK_HELP = """\
 Ask of a new checkpoint: does it still write as well as the last one? Its
@@ -71,8 +78,9 @@ docs/ci.md has jobs to paste.
   coherence check samples.jsonl --snapshot good.json --junit check.xml
 
 Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
-other settings than the snapshot's, or fewer than 20 samples, 130 broken off
-with Ctrl-C or SIGTERM: each file is as it was, or whole."""
+other settings than the snapshot's, or fewer than 20 samples, 70 an error of
+coherence itself, 130 broken off with Ctrl-C or SIGTERM: each file is as it was,
+or whole."""
 
 SERVE_HELP = """\
 Show a run while it goes on: the page that audit --html writes, which asks every
@@ -87,7 +95,7 @@ through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
 can reach the machine can read the samples: there is no password.
 
 Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
-taken."""
+taken, 70 an error of coherence itself."""
 
 SCORE_HELP = """\
 Score one text: four scores from 0 to 100, and the phrase it repeats.
@@ -95,7 +103,8 @@ Score one text: four scores from 0 to 100, and the phrase it repeats.
   coherence score "Budy Budy Budy Budy"
   head -c 2000 sample.txt | coherence score -
 
-Exit status: 0 scored, 2 wrong usage or unreadable input."""
+Exit status: 0 scored, 2 wrong usage or unreadable input, 70 an error of
+coherence itself."""
 
 CALIBRATE_HELP = """\
 Measure a reference profile from text of your own: logs, code, French, a toy
@@ -108,7 +117,8 @@ both. Each CORPUS weighs the same; give kinds of text apart. A profile wants
   coherence calibrate novels/ news.jsonl -o profile.json
   coherence audit samples.jsonl --profile profile.json
 
-Exit status: 0 written, 2 wrong usage or unreadable input."""
+Exit status: 0 written, 2 wrong usage or unreadable input, 70 an error of
+coherence itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,9 +128,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(arguments)
-    except KeyboardInterrupt:
-        print("coherence: broken off", file=sys.stderr)  # noqa: T201 - this is the command line
+    except KeyboardInterrupt as ending:
+        _say(f"coherence: {str(ending) or 'broken off'}")
         return BROKEN_OFF
+    except Exception as error:  # 1, which Python ends with, would say that the gate halts
+        _say_unforeseen(error)
+        return OWN_ERROR
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -130,12 +143,35 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return int(getattr(commands, options.command)(options))
     except BrokenPipeError:
-        # Nobody reads standard output any more; the interpreter would complain of it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        print(on_one_line(f"coherence: {_describe(error)}"), file=sys.stderr)  # noqa: T201 - this is the command line
+        _say(f"coherence: {_describe(error)}")
         return UNUSABLE
+
+
+def _say(line: str) -> None:
+    """Write a line to standard error; where nobody reads it, the exit status says enough."""
+    if sys.stderr is not None:
+        try:
+            print(on_one_line(line), file=sys.stderr)  # noqa: T201 - this is the command line
+        except OSError:
+            _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what a stream still holds: nobody reads it, and Python would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _say_unforeseen(error: Exception) -> None:
+    """Say in a line that an error is one of coherence itself, and if it is asked for where it comes from."""
+    if asked := os.environ.get(SHOW_TRACEBACK) == "1":
+        for line in "".join(format_exception(error)).splitlines():
+            _say(line)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    more = "" if asked else f"; {SHOW_TRACEBACK}=1 shows the traceback"
+    _say(f"coherence: {what} (an error of coherence itself{more})")
 
 
 def _describe(error: Exception) -> str:
@@ -181,11 +217,11 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
-    add("--observe", action="store_true", help="report only: exit 0 even if the gate halts")
-    add("--threshold", type=float, default=30.0, metavar="T", help="low is below this on every scale (30)")
-    add("--patience", type=int, default=5, metavar="N", help="low samples that halt (5)")
+    add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
+    add("--threshold", type=float, metavar="T", help=f"low is below this on every scale ({DEFAULTS.threshold:g})")
+    add("--patience", type=int, metavar="N", help=f"low samples that halt ({DEFAULTS.patience})")
     add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
-    add("--warmup", type=int, default=0, metavar="STEP", help="pass over samples of earlier steps (0)")
+    add("--warmup", type=int, metavar="STEP", help=f"pass over samples of earlier steps ({DEFAULTS.warmup})")
     add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
     add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
     add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")

@@ -18,12 +18,12 @@ from coherence.loops import find_loop
 from coherence.offline import Request, audit_dump, prepare
 from coherence.profile import Profile
 from coherence.progress import show_progress
-from coherence.readers import jsonl
+from coherence.readers import jsonl, storage
 from coherence.readers.files import text_files
 from coherence.readers.lines import Part, Problems
 from coherence.records import FourScores, Report
 from coherence.scores import score as score_text
-from coherence.streams import console, write, write_json
+from coherence.streams import check_targets, console, write, write_json
 from coherence.terminal import (
     show_problems,
     show_ranking,
@@ -38,12 +38,14 @@ FINE, HALTED, BROKEN_OFF = 0, 1, 130
 
 def audit(options: Namespace) -> int:
     """Audit a run, or several, print the report and write it where asked."""
+    table = options.scored
+    check_targets(options.json, options.html, table if table and not storage.is_url(table) else None)
     request = Request(
         options.paths, options.loss, options.format, options.prompt_field, _options(options), options.scored
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()
-    gallery = None if options.html is None else Gallery(request.options.lexicon)
+    gallery = None if options.html is None else Gallery(job.settings.lexicon)
     see = [gallery.see] if gallery else []
     with show_progress(job.shards, screen) as done:
         found, dump = audit_dump(request, job, _runner(options), done, see)
@@ -58,7 +60,7 @@ def audit(options: Namespace) -> int:
         write(options.html, report_page(found, gallery.pictures(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
-    return HALTED if found.halt and not options.observe else FINE
+    return HALTED if found.halt and not found.settings.observe else FINE
 
 
 def _options(options: Namespace) -> Options:
@@ -73,7 +75,7 @@ def _options(options: Namespace) -> Options:
         observe=options.observe,
         vocab_size=options.vocab_size,
         seconds_per_step=per_step,
-        profile=Profile.load(options.profile),
+        profile=None if options.profile is None else Profile.load(options.profile),
     )
 
 
@@ -93,6 +95,7 @@ def _runner(options: Namespace) -> Runner:
 
 def score(options: Namespace) -> int:
     """Score one text."""
+    check_targets(options.json)
     # What is cut off in the middle of a character, by `head -c` for instance, is still read.
     given = sys.stdin.buffer.read() if options.text == "-" else options.text.encode(errors="replace")
     text = given.decode(errors="replace")
@@ -114,6 +117,7 @@ def score(options: Namespace) -> int:
 
 def calibrate(options: Namespace) -> int:
     """Measure a reference profile from corpora."""
+    check_targets(options.output)
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}

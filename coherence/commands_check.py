@@ -17,7 +17,7 @@ from coherence.harmless import on_github, printable
 from coherence.measured import Fields, Measured, load, measure
 from coherence.profile import Profile
 from coherence.snapshot import Snapshot
-from coherence.streams import console, write, write_json
+from coherence.streams import check_targets, console, write, write_json
 from coherence.terminal import show_problems
 from coherence.terminal_check import show_check
 
@@ -26,6 +26,7 @@ STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
 def check(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
+    check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
     fields, profile = Fields(options.prompt_field, options.group_by), Profile.load(options.profile)
     if options.update:

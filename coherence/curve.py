@@ -12,7 +12,7 @@ from coherence.records import CurveRecord
 class _Point(NamedTuple):
     step: int
     loss: float
-    smma: float | None
+    smoothed: float | None
 
 
 class Curve:
@@ -33,9 +33,9 @@ class Curve:
         self._kept: list[_Point] = []
         self._stretch: list[_Point] = []
 
-    def add(self, step: int, loss: float, smma: float | None) -> None:
+    def add(self, step: int, loss: float, smoothed: float | None) -> None:
         """Take one point."""
-        self._stretch.append(_Point(step, loss, smma))
+        self._stretch.append(_Point(step, loss, smoothed))
         if len(self._stretch) >= self._size:
             self._kept += _extremes(self._stretch)
             self._stretch = []
@@ -46,7 +46,7 @@ class Curve:
         return CurveRecord(
             steps=tuple(point.step for point in points),
             losses=tuple(point.loss for point in points),
-            smma=tuple(point.smma for point in points),
+            smoothed=tuple(point.smoothed for point in points),
         )
 
 

@@ -121,7 +121,7 @@ def _line(name: str, folder: Path) -> dict[str, Any]:
     return {
         "run": name,
         "last_step": told.step if told else None,
-        "smma": told.smma if told else None,
+        "smoothed": told.smoothed if told else None,
         "halt": bool(told and told.gate.halted),
         "halt_reason": told.gate.reason if told else None,
         "diagnosis": diagnosis,

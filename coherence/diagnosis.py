@@ -14,14 +14,15 @@ SAMPLES: Final[tuple[SamplesState, ...]] = get_args(SamplesState)
 
 # fmt: off
 ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
-    # loss \ samples  coherent    some low    collapsed  words gone  alike    too short
-    "early":         ("continue", "continue", "halt",    "watch",    "watch", "continue"),
-    "converging":    ("continue", "watch",    "halt",    "pivot",    "pivot", "watch"),
-    "plateau":       ("pivot",    "watch",    "halt",    "pivot",    "pivot", "watch"),
-    "diverging":     ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
-    "collapsed":     ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
-    "not finite":    ("halt",     "halt",     "halt",    "halt",     "halt",  "halt"),
-    None:            ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
+    # loss \ samples   coherent    some low    collapsed  words gone  alike    too short
+    "early":          ("continue", "continue", "halt",    "watch",    "watch", "continue"),
+    "too few losses": ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
+    "converging":     ("continue", "watch",    "halt",    "pivot",    "pivot", "watch"),
+    "plateau":        ("pivot",    "watch",    "halt",    "pivot",    "pivot", "watch"),
+    "diverging":      ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
+    "collapsed":      ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
+    "not finite":     ("halt",     "halt",     "halt",    "halt",     "halt",  "halt"),
+    None:             ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
 }
 # fmt: on
 
@@ -54,6 +55,36 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
         "too young to judge",
         "The loss is still near the uniform baseline and no sample was long enough to judge: let it train, "
         "and draw longer samples.",
+    ),
+    # too few losses
+    ("too few losses", "coherent"): (
+        "a fine start",
+        "The samples read well, and there are too few losses to say where the loss is heading: let it train.",
+    ),
+    ("too few losses", "some low"): (
+        "loops at the start",
+        "Some samples loop, and there are too few losses to say where the loss is heading: read the next "
+        "ones.",
+    ),
+    ("too few losses", "collapsed"): (
+        "collapsed before the loss could tell",
+        "Every recent sample loops, and there are too few losses to tell whether the loss agrees: stop and "
+        "go back to the last coherent checkpoint, or give the gate a warmup if the model is merely young.",
+    ),
+    ("too few losses", "words gone"): (
+        "words gone before the loss could tell",
+        "The samples have lost their English words, and there are too few losses to say where the loss is "
+        "heading: see whether they return.",
+    ),
+    ("too few losses", "alike"): (
+        "alike before the loss could tell",
+        "The samples of a step are nearly the same, and there are too few losses to say where the loss is "
+        "heading: draw them at a temperature, and look again.",
+    ),
+    ("too few losses", "too short"): (
+        "too little of either",
+        "No sample was long enough to judge, and there are too few losses to say where the loss is heading: "
+        "draw samples of a few dozen tokens, and look again.",
     ),
     # converging
     ("converging", "coherent"): (
@@ -255,8 +286,8 @@ class Diagnosis(NamedTuple):
 def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     """Lay the two signals side by side and say what they mean.
 
-    A look-up in a table of 7 loss trends, None for no loss given, and 6 states of the samples. `samples` is
-    "collapsed" when the gate halts.
+    A look-up in a table of 8 loss trends, one of them None for no loss given, and 6 states of the samples.
+    `samples` is "collapsed" when the gate halts.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 

@@ -120,7 +120,7 @@ class Digest:
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 
     def _rank(self, judged: Judged) -> None:
-        mean = mean_score(judged)
+        mean = judged.scores.mean
         self._worst.see(mean, judged)
         if judged.verdict.low:
             self._worst_low.see(mean, judged)
@@ -192,11 +192,13 @@ class _Stretch:
     def __init__(self, step: int) -> None:
         self.first = self.last = step
         self.samples = self.low = 0
-        self._smma: float | None = None
+        self._smoothed: float | None = None
         self._means = _Means()
 
     def see(self, judged: Judged, values: Values) -> None:
-        self.last, self._smma = judged.row.step, judged.smma
+        # What came late belongs to the stretch in which it came.
+        self.first, self.last = min(self.first, judged.row.step), max(self.last, judged.row.step)
+        self._smoothed = judged.smoothed
         self.samples += 1
         if judged.verdict.low:
             self.low += 1
@@ -209,7 +211,7 @@ class _Stretch:
             scores=self._means.scores,
             samples=self.samples,
             low=self.low,
-            smma=self._smma,
+            smoothed=self._smoothed,
         )
 
 
@@ -262,12 +264,6 @@ class _Greedy:
         return self._pairs >= 3 and self._equal > self._pairs / 2
 
 
-def mean_score(judged: Judged) -> float:
-    """Return the mean of the scores that a sample has."""
-    values = [value for value in judged.scores.values if value is not None]
-    return sum(values) / len(values) if values else 0.0
-
-
 def _scored(judged: Judged) -> ScoredSample:
     return ScoredSample(
         step=judged.row.step,
@@ -277,5 +273,5 @@ def _scored(judged: Judged) -> ScoredSample:
         low=judged.verdict.low,
         streak=judged.verdict.streak,
         loss=judged.loss,
-        smma=judged.smma,
+        smoothed=judged.smoothed,
     )

@@ -14,7 +14,7 @@ from coherence.readers.files import File, RunFiles
 from coherence.readers.lines import LISTED, Part, Problems, file_name
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.rows import STEP
-from coherence.records import Event, Origin
+from coherence.records import Mark, Origin
 from coherence.shards import NO_STEP, Piece, Read, Settings, Shard, count_lines, read_shard
 
 SHARD = 8 * 2**20
@@ -170,11 +170,11 @@ def read_losses(files: Iterable[File], run: str | None, problems: Problems) -> d
             collector.next_file()
         for row in formats.named(file.format).losses(Part(file.path), problems):
             name = "/".join(filter(None, (run, row.run)))
-            collectors.setdefault(name, Collector()).add(row.step, row.loss, row.source)
+            collectors.setdefault(name, Collector()).add(row.step, row.loss, row.source, row.time)
     return {name: collector.losses() for name, collector in collectors.items()}
 
 
-def read_events(files: Iterable[File]) -> list[Event]:
+def read_marks(files: Iterable[File]) -> list[Mark]:
     """Return what the files of losses tell of besides losses."""
     modules = [(getattr(formats.named(file.format), "events", None), file.path) for file in files]
-    return [event for events, path in modules if events is not None for event in events(Part(path))]
+    return [mark for events, path in modules if events is not None for mark in events(Part(path))]

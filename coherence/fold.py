@@ -7,16 +7,12 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import version
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
-from coherence.diagnosis import diagnose
 from coherence.gallery import Picture, rounded_down
 from coherence.lexicon import Lexicon
-from coherence.loss import LossTracker
 from coherence.marks import mark
-from coherence.monitor import ACKNOWLEDGED, RESTART
 from coherence.profile import SCALES
 from coherence.records import (
     CurveRecord,
@@ -24,13 +20,14 @@ from coherence.records import (
     Event,
     LossRecord,
     Report,
-    Settings,
+    SettingsRecord,
     SourceRecord,
-    Status,
     StepDiversity,
 )
-from coherence.samples import compare
+from coherence.samples import COMPARED, compare
 from coherence.scores import Scores
+from coherence.settings import Settings
+from coherence.signals import RESTART, Signals
 from coherence.text import clean, tokenize
 from coherence.thinned import Thinned
 
@@ -51,7 +48,7 @@ MARKED_AT_ONCE = 25
 class _Point(NamedTuple):
     step: int
     loss: float | None
-    smma: float | None
+    smoothed: float | None
 
 
 class _Counts(NamedTuple):
@@ -62,7 +59,6 @@ class _Counts(NamedTuple):
     too_short: int = 0
     fine_after_halt: int = 0
     first_low: int | None = None
-    best: tuple[float, int] | None = None
 
 
 class _Shown(NamedTuple):
@@ -76,7 +72,7 @@ class _Shown(NamedTuple):
     low: bool
     streak: int
     loss: float | None
-    smma: float | None
+    smoothed: float | None
 
     @property
     def counts(self) -> bool:
@@ -92,23 +88,21 @@ def _picture(shown: _Shown, lexicon: Lexicon) -> dict[str, Any]:
 
 
 class Fold:
-    """What is kept of a run.
+    """What is kept of a run, and both its signals, which decide as those of the monitor did.
 
     Args:
-        window: of the SMMA.
-        patience: of the gate; the first streak so long is the halt.
+        settings: of the run, as it began.
 
     Attributes:
         restarts: the steps to which the run was set back.
     """
 
-    def __init__(self, window: int, patience: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.restarts: list[int] = []
-        self._version = version("coherence")  # looked up in files: not for every reply
-        self._patience = patience
+        self._settings = settings
+        self._signals = Signals.of(settings)
         self._numbers = count()
-        self._loss = LossTracker(None, window)
-        self._first = math.nan
+        self._first = self._finite = math.nan  # the first loss, and the last finite one
         self._rows = self._not_finite = 0
         self._curve = Thinned[_Point](CURVE)
         self._source_curves: dict[str, Thinned[_Point]] = {}
@@ -117,67 +111,85 @@ class Fold:
         self._events: deque[Event] = deque(maxlen=EVENTS)
         self._counts = _Counts()
         self._history: deque[tuple[int, _Counts]] = deque(maxlen=HISTORY)
-        self._at_step: list[_Shown] = []
-        self._sample_step: int | None = None
+        self._group: list[tuple[Scores, list[str]]] = []  # the samples of the last step
+        self._diversity: float | None = None  # between them
         self._first_step: int | None = None
         self._last = (0, math.nan)  # its step and its time
         self._halt: tuple[int, float] | None = None
+
+    def configure(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self._settings = settings
+        self._signals.configure(settings)
 
     def take_metric(self, row: Mapping[str, Any]) -> None:
         """Take a row of the losses: a loss, or an event."""
         loss, source = row.get("loss"), row.get("source")
         if "event" in row:
-            self._take_event(str(row["event"]), row["step"], row.get("details"))
-        elif loss is None or isinstance(loss, int | float):
+            self._take_event(str(row["event"]), row)
+        elif "loss" in row and (loss is None or isinstance(loss, int | float)):
             value = math.nan if loss is None else float(loss)
             self._take_loss(row["step"], value, source if isinstance(source, str) else None)
-            self._last = row["step"], time_of(row)
+            self._last = max(self._last[0], row["step"]), time_of(row)
 
-    def _take_event(self, event: str, step: int, details: Any) -> None:
+    def _take_event(self, event: str, row: Mapping[str, Any]) -> None:
+        step, details = row["step"], row.get("details")
         self._events.append(
             Event(step=step, event=event, details=details if isinstance(details, dict) else {})
         )
+        self._signals.take_event(event, step, row.get("state"))
         if event == RESTART:
             self._go_back(step)
-        elif event == ACKNOWLEDGED:
+        if not self._signals.gate.halted:
             self._halt = None
 
     def _take_loss(self, step: int, loss: float, source: str | None) -> None:
-        self._loss.update(step, loss, source)
+        tracker = self._signals.loss
+        tracker.update(step, loss, source)
         finite, number = math.isfinite(loss), next(self._numbers)
         self._rows, self._not_finite = self._rows + 1, self._not_finite + (not finite)
-        self._first = loss if self._first != self._first else self._first
+        if finite:
+            self._first = loss if self._first != self._first else self._first
+            self._finite = loss
         shown, height = loss if finite else None, loss if finite else math.inf
-        self._curve.add(_Point(step, shown, self._loss.smma), height, number)
+        self._curve.add(_Point(step, shown, tracker.smoothed), height, number)
         if source is not None and (source in self._source_curves or len(self._source_curves) < SOURCES):
-            smma = self._loss.sources[source].smma
             own = self._source_curves.setdefault(source, Thinned(SOURCE_CURVE))
-            own.add(_Point(step, shown, smma), height, number)
+            own.add(_Point(step, shown, tracker.sources[source].smoothed), height, number)
 
     def _go_back(self, step: int) -> None:
         """Forget what a restart made void: the given step and all later ones."""
+        self._end_step()
         self.restarts = [*self.restarts, step][-EVENTS:]
         for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
         while self._history and self._history[-1][0] >= step:
             self._history.pop()
         self._counts = self._history[-1][1] if self._history else _Counts()
-        self._sample_step, self._at_step = None, []
+        self._last = step, self._last[1]
 
     def take_sample(self, row: Mapping[str, Any]) -> None:
         """Take a row of the samples."""
-        step = row["step"]
-        if step != self._sample_step:
+        step, index = row["step"], int(row["index"])
+        if self._signals.begins(step, index):
             self._end_step()
-        self._sample_step = step
-        self._first_step = step if self._first_step is None else self._first_step
-        shown = _shown(row, self._loss)
-        self._samples.add(shown, _mean(shown.scores), next(self._numbers))
+        self._first_step = step if self._first_step is None else min(step, self._first_step)
+        scores, tokens = _scores_of(row)
+        verdict = self._signals.judge(scores, step, index)
+        self._compare(scores, tokens)
+        shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)
+        self._samples.add(shown, scores.mean, next(self._numbers))
         self._last = max(self._last[0], step), time_of(row)
-        if shown.streak >= self._patience and self._halt is None:
+        if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
-        self._at_step.append(shown)
         self._count(shown)
+
+    def _compare(self, scores: Scores, tokens: list[str]) -> None:
+        """Compare the samples of the step with one more."""
+        if len(self._group) < COMPARED:
+            self._group.append((scores, tokens))
+            self._diversity = compare(self._group) if len(self._group) > 1 else None
+            self._signals.compare(self._diversity)
 
     def _count(self, shown: _Shown) -> None:
         seen, low, counts = self._counts, shown.low, shown.counts
@@ -188,29 +200,15 @@ class Fold:
             fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
             first_low=shown.step if low and seen.first_low is None else seen.first_low,
         )
+        self._history.append((shown.step, self._counts))
 
     def _end_step(self) -> None:
-        """Compare the samples of a step, and see whether it is a checkpoint to go back to."""
-        step = self._sample_step
-        if step is None:
-            return
-        pairs = ((each.scores, tokenize(clean(each.text, each.prompt))) for each in self._at_step)
-        diversity = compare(pairs) if len(self._at_step) > 1 else None
-        if diversity is not None:
-            found = StepDiversity(step=step, samples=len(self._at_step), diversity=round(diversity, 2))
+        """Keep how different the samples of a step were that are all there."""
+        step, group, diversity = self._signals.step, self._group, self._diversity
+        if step is not None and diversity is not None:
+            found = StepDiversity(step=step, samples=len(group), diversity=round(diversity, 2))
             self._between.add(found, diversity, next(self._numbers))
-        self._counts = self._counts._replace(best=self._best())
-        self._history.append((step, self._counts))
-        self._at_step = []
-
-    def _best(self) -> tuple[float, int] | None:
-        """Return the lowest SMMA among the steps whose samples are fine, before a halt, and its step."""
-        counted, best = [each for each in self._at_step if each.counts], self._counts.best
-        if not counted or any(each.low for each in counted) or self._halt is not None:
-            return best
-        step, smma = counted[0].step, counted[0].smma
-        found = math.inf if smma is None else smma, step
-        return found if best is None or smma is None or found < best else best
+        self._group, self._diversity = [], None
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
         """Return what came after a number that was told before, and what of it is not settled yet."""
@@ -229,22 +227,15 @@ class Fold:
             "between": [[each.model_dump() for each in part] for part in _told(self._between, since, until)],
         }
 
-    def report(self, status: Status | None) -> Report:
-        """Return the report without what `news` tells.
-
-        Args:
-            status: of the run; none where it has not been written yet.
-        """
-        seen, gate = self._counts, status.gate if status else None
-        diagnosis = (
-            status.diagnosis if status else DiagnosisRecord.of(diagnose(self._loss.trend, "too short"))
-        )
-        best, (last, at) = self._best(), self._last
-        halt = self._halt if gate and gate.halted else None
+    def report(self) -> Report:
+        """Return the report without what `news` tells."""
+        seen, signals, (last, at) = self._counts, self._signals, self._last
+        gate, place = signals.gate, signals.place
+        halt = self._halt if gate.halted else None
         return Report(
-            halt=gate.halted if gate else False,
+            halt=gate.halted,
             halt_step=halt[0] if halt else None,
-            halt_reason=gate.reason if gate else None,
+            halt_reason=gate.halt_reason,
             first_low_step=seen.first_low,
             first_step=self._first_step or 0,
             last_step=last,
@@ -252,9 +243,10 @@ class Fold:
             low=seen.low,
             too_short=seen.too_short,
             fine_after_halt=seen.fine_after_halt,
-            diagnosis=diagnosis,
-            loss=self._loss_record(status) if self._rows else None,
-            resume_from=best[1] if best else None,
+            diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            loss=self._loss_record() if self._rows else None,
+            resume_from=place.step,
+            resume_reason=place.reason,
             wasted_steps=last - halt[0] if halt else 0,
             wasted_seconds=round(at - halt[1], 3) if halt else None,
             restarts=tuple(self.restarts),
@@ -269,47 +261,34 @@ class Fold:
             notes=(),
             problem_count=0,
             problems=(),
-            settings=self._settings(status),
+            settings=SettingsRecord.of(self._settings),
         )
 
-    def _loss_record(self, status: Status | None) -> LossRecord:
-        loss, minimum = self._loss, self._loss.minimum
-        baseline = status.uniform_baseline if status else None
-        ratio = None if baseline is None or loss.smma is None else math.exp(baseline - loss.smma)
+    def _loss_record(self) -> LossRecord:
+        loss = self._signals.loss
+        minimum = loss.minimum
         return LossRecord(
             rows=self._rows,
             not_finite=self._not_finite,
             window=loss.window,
             first=self._first,
-            last=loss.loss,
+            last=self._finite,
             smma=loss.smma,
+            smoothed=loss.smoothed,
             perplexity=loss.perplexity,
-            uniform_baseline=baseline,
-            advantage=ratio,
+            uniform_baseline=loss.uniform_baseline,
+            advantage=loss.advantage,
             trend=loss.trend,
-            minimum=minimum.smma if minimum else None,
+            minimum=minimum.loss if minimum else None,
             minimum_step=minimum.step if minimum else None,
             phases=(),
-            sources={name: SourceRecord(loss=s.loss, smma=s.smma) for name, s in loss.sources.items()},
+            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
             curve=EMPTY,
             source_curves={},
         )
 
-    def _settings(self, status: Status | None) -> Settings:
-        threshold = status.gate.threshold if status else 30.0
-        return Settings(
-            version=self._version,
-            threshold=threshold,
-            patience=self._patience,
-            window=None,
-            warmup=0,
-            observe=False,
-            lexicon="",
-            profile="",
-        )
 
-
-EMPTY = CurveRecord(steps=(), losses=(), smma=())
+EMPTY = CurveRecord(steps=(), losses=(), smoothed=())
 
 
 def _told(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:
@@ -318,31 +297,32 @@ def _told(series: Thinned[T], since: float, until: float) -> tuple[list[T], list
     return settled, [] if until < math.inf else series.unsettled
 
 
-def _shown(row: Mapping[str, Any], loss: LossTracker) -> _Shown:
-    prompt, text = row.get("prompt"), str(row["text"])[:LOOKED_AT]
-    prompt = None if prompt is None else str(prompt)
-    cleaned = clean(text, prompt)
+def _scores_of(row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
+    """Return the scores that a monitor wrote down, and the tokens of its sample."""
+    prompt = row.get("prompt")
+    cleaned = clean(str(row["text"]), None if prompt is None else str(prompt))
+    tokens = tokenize(cleaned)
     bigram, trigram, english, character = (_finite(row["scores"].get(scale)) for scale in SCALES)
+    return Scores(bigram, trigram, english, character, len(tokens), len(cleaned)), tokens
+
+
+def _shown(row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signals: Signals) -> _Shown:
+    prompt = row.get("prompt")
     return _Shown(
         step=row["step"],
         place=int(row["index"]),
-        text=text,
-        prompt=prompt,
-        scores=Scores(bigram, trigram, english, character, len(tokenize(cleaned)), len(cleaned)),
-        low=bool(row["low"]),
-        streak=int(row["streak"]),
-        loss=_finite(loss.loss),
-        smma=loss.smma,
+        text=str(row["text"])[:LOOKED_AT],
+        prompt=None if prompt is None else str(prompt)[:LOOKED_AT],
+        scores=scores,
+        low=low,
+        streak=streak,
+        loss=_finite(signals.loss.loss),
+        smoothed=signals.loss.smoothed,
     )
 
 
 def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def _mean(scores: Scores) -> float:
-    values = [value for value in scores.values if value is not None]
-    return sum(values) / len(values) if values else 0.0
 
 
 def time_of(row: Mapping[str, Any]) -> float:

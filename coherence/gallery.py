@@ -7,7 +7,6 @@ from math import floor
 from typing import Any, NamedTuple
 
 from coherence.audit import Texts
-from coherence.digest import mean_score
 from coherence.lexicon import Lexicon
 from coherence.marks import Marked, mark
 from coherence.replay import Judged
@@ -40,7 +39,7 @@ class Picture(NamedTuple):
     low: bool
     streak: int
     loss: float | None
-    smma: float | None
+    smoothed: float | None
     prompt: str | None
     text: str
     runs: str
@@ -57,7 +56,7 @@ class Gallery:
 
     def see(self, judged: Judged) -> None:
         """Take one sample."""
-        self._chosen.add(judged, mean_score(judged))
+        self._chosen.add(judged, judged.scores.mean)
 
     def pictures(self, texts: Texts) -> list[Picture]:
         """Return the samples to show, in the order of the steps.
@@ -84,7 +83,7 @@ def picture(judged: Judged, marked: Marked) -> Picture:
         low=judged.verdict.low,
         streak=judged.verdict.streak,
         loss=judged.loss,
-        smma=judged.smma,
+        smoothed=judged.smoothed,
         prompt=marked.prompt,
         text=marked.text,
         runs=marked.runs,

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from coherence.scores import Scores
+from coherence.settings import DEFAULTS
+from coherence.steps import Steps
 
-FORMAT = 1
+FORMAT = 2
+
+LATE = 4
+"""Steps that samples may be overtaken by: those of an inference server come late, and in no order."""
 
 Position = tuple[int, int]
 """Where a sample stands in the run: (step, index within the step)."""
@@ -45,8 +50,9 @@ class Gate:
 
     A fine sample ends the streak; one too short to judge is passed over. With `window`, `patience` low
     samples among the last `window` that were not passed over are enough. Samples of steps below `warmup`
-    are passed over. The same (step, index) counts once. Steps that go back are a restart: the streak
-    starts anew. Once halted the gate stays halted until `reset`.
+    are passed over. The same (step, index) of the last step counts once. A sample of an earlier step has come
+    late and counts as any other, unless it was there before or more than four steps of samples came after it:
+    that is a restart, and the streak starts anew. Once halted the gate stays halted until `reset`.
 
     Args:
         threshold: a sample is low when every score it has is strictly below, 0 < threshold <= 100.
@@ -71,12 +77,24 @@ class Gate:
 
     def __init__(
         self,
-        threshold: float = 30.0,
-        patience: int = 5,
-        window: int | None = None,
-        warmup: int = 0,
-        observe_only: bool = False,
+        threshold: float = DEFAULTS.threshold,
+        patience: int = DEFAULTS.patience,
+        window: int | None = DEFAULTS.window,
+        warmup: int = DEFAULTS.warmup,
+        observe_only: bool = DEFAULTS.observe,
     ) -> None:
+        self._steps = Steps(LATE)
+        self.configure(threshold, patience, window, warmup, observe_only)
+        self.reset()
+
+    def configure(
+        self, threshold: float, patience: int, window: int | None, warmup: int, observe_only: bool
+    ) -> None:
+        """Change the settings of a gate in use; what it remembers stays.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
         if not 0 < threshold <= 100:
             raise ValueError(f"threshold {threshold!r}; expected a number above 0 and at most 100")
         if patience < 1:
@@ -90,25 +108,37 @@ class Gate:
         self.window = window
         self.warmup = warmup
         self.observe_only = observe_only
-        self.reset()
 
     def reset(self) -> None:
         """Forget everything: the only way back from a halt."""
         self._judged: list[tuple[Position, bool]] = []  # the last samples that were not passed over
-        self._step: int | None = None
-        self._seen: set[int] = set()  # indexes handed in at the current step
+        self._steps.clear()
+        self._seen: dict[int, set[int]] = {}  # of the last steps, the indexes handed in
         self._halt_reason: str | None = None
 
     def restart(self) -> None:
         """Start the streak anew: the run was set back. A halt stays."""
         if not self.halted:
             self._judged = []
-        self._step, self._seen = None, set()
+        self.forget_steps()
+
+    def forget_steps(self) -> None:
+        """Forget which steps there were; the streak goes on."""
+        self._steps.clear()
+        self._seen = {}
 
     @property
     def step(self) -> int | None:
         """The step of the last sample; None before any, and after a restart."""
-        return self._step
+        return self._steps.last
+
+    def is_restart(self, step: int) -> bool:
+        """Tell whether a sample of a step would be a restart."""
+        return self._steps.is_restart(step)
+
+    def next_index(self, step: int) -> int:
+        """Return the first index beyond those that samples of a step were handed in with."""
+        return max(self._seen.get(step, ()), default=-1) + 1
 
     @property
     def halted(self) -> bool:
@@ -134,9 +164,10 @@ class Gate:
             index: which of the samples of that step it is.
         """
         low = scores.low(self.threshold)
+        repeated = self._repeated(step, index)
         if self.halted:
             return self._verdict(step, low, str(self._halt_reason))
-        if self._repeated(step, index):
+        if repeated:
             return self._verdict(step, low, f"sample {index} of step {step} was counted already")
         if step < self.warmup:
             return self._verdict(step, low, f"passed over: step {step} is in the warm-up of {self.warmup}")
@@ -147,12 +178,15 @@ class Gate:
 
     def _repeated(self, step: int, index: int) -> bool:
         """Note the sample's place in the run; tell whether it was handed in before."""
-        if self._step is not None and step < self._step:
+        again = self.step is not None and step < self.step and index in self._seen.get(step, ())
+        if again or self._steps.is_restart(step):
             self.restart()
-        if step != self._step:
-            self._step, self._seen = step, set()
-        repeated = index in self._seen
-        self._seen.add(index)
+        self._steps.take(step)
+        seen = self._seen.setdefault(step, set())
+        if len(self._seen) > LATE + 1:
+            del self._seen[min(self._seen)]
+        repeated = index in seen
+        seen.add(index)
         return repeated
 
     def _judge(self, position: Position, low: bool) -> None:
@@ -181,6 +215,10 @@ class Gate:
             return f"low on every scale ({count} that halt): {_written(scores)}"
         return f"fine ({count} that halt): {_written(scores)}"
 
+    def unchanged(self, step: int, reason: str) -> Verdict:
+        """Return the verdict where no sample has come, with the reason for that; a halt gives its own."""
+        return self._verdict(step, False, self._halt_reason or reason)
+
     def _verdict(self, step: int, low: bool, reason: str) -> Verdict:
         counting, collapsed = self._counting(), self.halted
         halt = collapsed and not self.observe_only
@@ -191,8 +229,8 @@ class Gate:
         return {
             "format": FORMAT,
             "judged": [[step, index, low] for (step, index), low in self._judged],
-            "step": self._step,
-            "seen": sorted(self._seen),
+            "steps": self._steps.state(),
+            "seen": [[step, sorted(indexes)] for step, indexes in self._seen.items()],
             "halt_reason": self._halt_reason,
         }
 
@@ -207,8 +245,8 @@ class Gate:
         if missing := sorted(self.state_dict().keys() - state.keys()):
             raise ValueError(f"gate state without {', '.join(missing)}")
         self._judged = [((int(step), int(index)), bool(low)) for step, index, low in state["judged"]]
-        self._step = state["step"]
-        self._seen = set(state["seen"])
+        self._steps.load(state["steps"])
+        self._seen = {int(step): set(indexes) for step, indexes in state["seen"]}
         self._halt_reason = state["halt_reason"]
 
 

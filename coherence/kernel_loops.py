@@ -129,8 +129,14 @@ class Scratch(NamedTuple):
 
 
 def compiled(function: Code) -> Code:
-    """Compile a function on its first call, keep it on disk, and let other threads run meanwhile."""
-    return cast(Code, njit(nogil=True, cache=True)(function))
+    """Compile a function on its first call, keep it on disk, and let other threads run meanwhile.
+
+    Where it can be kept nowhere, as in a container that may write to no folder, each process compiles anew.
+    """
+    try:
+        return cast(Code, njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # numba: no locator available
+        return cast(Code, njit(nogil=True)(function))
 
 
 def inner(function: Code) -> Code:

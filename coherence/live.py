@@ -18,10 +18,11 @@ from pydantic import ValidationError
 
 from coherence.fold import Fold, time_of
 from coherence.lexicon import Lexicon
-from coherence.monitor import METRICS, SAMPLES, STATE, STATUS
+from coherence.recorder import METRICS, SAMPLES, STATUS
 from coherence.records import Status
-from coherence.replay import SMMA_WINDOW
 from coherence.runfolder import FORMAT
+from coherence.settings import DEFAULTS, Entry, from_json
+from coherence.settings import FILE as SETTINGS
 
 FILES = (METRICS, SAMPLES, STATUS)
 
@@ -30,6 +31,9 @@ AT_ONCE = 2**20
 
 LONGEST_LINE = 2**24
 """A longer line is passed over, and of a longer status only the beginning is read."""
+
+LARGEST_SETTINGS = 2**26
+"""Bytes; a word list of one's own may be among them."""
 
 WAITING = 1000
 """Samples that wait for the losses that were written before them."""
@@ -106,13 +110,21 @@ class Run:
         self._metrics, self._samples = Tail(self.folder / METRICS), Tail(self.folder / SAMPLES)
         self._waiting: deque[dict[str, Any]] = deque()
         self._times: deque[float] = deque(maxlen=20)
-        told = status(self.folder)
-        self._fold = Fold(_window(self.folder), told.gate.patience if told else 5)
+        self._stated = 0
+        self._history: tuple[Entry, ...] = ()
+        self._read_settings()
+        self._changes: list[Entry] = list(self._history[1:])
+        self._fold = Fold(self._history[0].settings if self._history else DEFAULTS)
 
     def read(self) -> None:
         """Read on: what was appended, at most a megabyte at a time."""
         if self._metrics.replaced() or self._samples.replaced():
             self._start()
+        known = len(self._history)
+        if self._read_settings():
+            if not known or len(self._history) < known:
+                self._start()
+            self._changes += self._history[max(known, 1) :]
         if len(self._waiting) < WAITING:
             self._waiting.extend(self._samples.rows())
         restarts = self._fold.restarts
@@ -125,7 +137,23 @@ class Run:
         if self._fold.restarts != restarts:
             self._epoch = time.time_ns()  # points are gone: a page begins anew
 
+    def _read_settings(self) -> bool:
+        """Read what the run states as its settings, if that has changed; tell whether it has."""
+        path = self.folder / SETTINGS
+        try:
+            stated = path.stat().st_mtime_ns
+            if stated == self._stated:
+                return False
+            self._stated = stated
+            with _open(path) as file:
+                self._history = from_json(json.loads(file.read(LARGEST_SETTINGS)))
+        except (OSError, ValueError, RecursionError):
+            return False
+        return True
+
     def _take(self, fold: Callable[[dict[str, Any]], None], row: dict[str, Any]) -> None:
+        while self._changes and self._changes[0].time <= time_of(row):
+            self._fold.configure(self._changes.pop(0).settings)
         with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):  # a row of no monitor
             fold(row)
             self._times.append(time_of(row))
@@ -140,7 +168,7 @@ class Run:
         since = since if epoch == self._epoch else -1
         told = self._fold.news(since, self._lexicon)
         behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or told["behind"]
-        report = self._fold.report(status(self.folder)).model_dump(mode="json")
+        report = self._fold.report().model_dump(mode="json")
         return (
             told
             | self.freshness()
@@ -185,15 +213,6 @@ def age_of(folder: Path) -> float | None:
         with suppress(OSError):
             times.append((folder / name).stat().st_mtime)
     return max(0.0, round(time.time() - max(times), 1)) if times else None
-
-
-def _window(folder: Path) -> int:
-    """Return the window of the SMMA, which the state of a run tells."""
-    try:
-        with _open(folder / STATE) as file:
-            return int(json.loads(file.read(LONGEST_LINE))["state"]["loss"]["window"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
-        return SMMA_WINDOW
 
 
 def _open(path: Path) -> BinaryIO:

@@ -115,7 +115,8 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
     _refuse(reads, paths[0], noted, fields)
     kinds = dict.fromkeys(formats.named(piece.format).NAME for piece in pieces)
     samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
-    return Loaded(samples, noted, [f"samples read as {', '.join(kinds)}"])
+    notes = [note for run in runs for note in run.notes]
+    return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"])
 
 
 def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -> None:

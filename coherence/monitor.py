@@ -3,20 +3,23 @@
 Source: docs/training.md.
 """
 
+import atexit
 import json
 import logging
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
+from weakref import WeakSet
 
+from coherence import given
 from coherence.diagnosis import Diagnosis
 from coherence.gate import Gate, Verdict
 from coherence.harmless import printable
@@ -24,21 +27,48 @@ from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import FORMAT, Appender, RunFolderBusy, lock_folder, read_tail, replace_file
-from coherence.samples import compare
+from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
+from coherence.runfolder import FORMAT, RunFolderBusy, read_tail, sealed, unsealed
+from coherence.samples import COMPARED, compare
 from coherence.scores import Scores, score_tokens
-from coherence.signals import Signals
+from coherence.settings import DEFAULTS, Entry, Settings, from_json, to_json
+from coherence.settings import FILE as SETTINGS
+from coherence.signals import ACKNOWLEDGED, RESTART, Signals
 from coherence.spectra import spectra
+from coherence.steps import Steps
 from coherence.text import clean, tokenize
 
 __all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
 
-SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
-ACKNOWLEDGED, RESTART = "halt acknowledged", "restart"
 LATEST = 1e12
 """Seconds; what says it was written later than this was written by no clock."""
+
+LATE, REACH = 16, 100
+"""Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
+
+THREADS = 64
+"""Threads whose losses are told apart."""
+
+_open_monitors: WeakSet["Monitor"] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Write the last status of runs whose loop just ended: not everybody calls `close`."""
+    for monitor in list(_open_monitors):
+        monitor._end()
+
+
+def _renew_guards() -> None:
+    """Let a forked child ask a monitor that was in the middle of a call: its thread is not there any more."""
+    for monitor in list(_open_monitors):
+        monitor._guard = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guards)
 
 
 class HaltedRun(RuntimeError):
@@ -48,29 +78,35 @@ class HaltedRun(RuntimeError):
 class Monitor:
     """Follows one training run: takes its losses and samples, decides, and keeps the run folder.
 
-    The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status, and
-    `gate.json`, the state. An existing folder is resumed: smoothing, sources and streak go on as if never
-    stopped. A folder that cannot be written to does not stop the run: one warning is logged, the gate goes
-    on in memory, `verdict.recording` is False, and writing resumes when it can. Safe to call from threads.
+    The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status,
+    `gate.json`, the state, and `settings.json`, all that decides. An existing folder is resumed: smoothing,
+    sources, streak and settings go on as if never stopped. Only the constructor raises: what a loop hands in
+    and cannot be understood is counted and set aside, and a folder that cannot be written to does not stop
+    the run: one warning is logged, the gate goes on in memory, `verdict.recording` is False, and writing
+    resumes when it can. Safe to call from threads.
 
     Args:
         folder: the run folder.
         vocab_size: for the uniform baseline.
-        gate: the gate; default `Gate()`.
+        gate: the gate.
         window: of the SMMA.
         status_every: steps between two writings of status and state.
         lexicon: the words that count as English.
         profile: the reference to score against.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
 
+    What is not given is as the folder states it, and as `Settings` has it in a new folder.
+
     Raises:
         HaltedRun: the run in the folder was halted.
-        RunFolderBusy: another process writes to it.
+        RunFolderBusy: another process, or another monitor of this one, writes to it.
+        LaterFormat: a later version wrote the folder.
         OSError: what it holds cannot be read.
+        ValueError: a setting is out of range.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder, vocab_size=8449) as monitor:
-    ...     monitor.loss(100, 3.43, source="gutenberg")
+    ...     monitor.loss(100, 8.43, source="gutenberg")
     ...     verdict = monitor.sample(100, "The cat sat by the door and waited for the rain to stop.")
     >>> verdict.halt, monitor.diagnosis.action
     (False, 'continue')
@@ -82,53 +118,69 @@ class Monitor:
         vocab_size: int | None = None,
         gate: Gate | None = None,
         *,
-        window: int = 100,
+        window: int | None = None,
         status_every: int = 100,
         lexicon: Lexicon | None = None,
         profile: Profile | None = None,
         acknowledge_halt: bool = False,
     ) -> None:
+        self._closed = True  # until it is open
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
-        self.signals = Signals(gate or Gate(), LossTracker(vocab_size, window))
-        self._lexicon, self._profile = lexicon, profile
         self.status_every = status_every
         self.verdict: Verdict | None = None
-        self._unwritten: set[str] = set()  # files whose last writing failed
-        self._gap = False  # a line was lost, and the metrics do not say so yet
-        self._closed = False
+        self.unusable = 0
+        self._given = {
+            name: value
+            for name, value in (
+                *(zip(Settings._fields, _of_gate(gate), strict=False) if gate else ()),
+                ("smma_window", window),
+                ("vocab_size", vocab_size),
+                ("lexicon", lexicon),
+                ("profile", profile),
+            )
+            if value is not None or name == "window"
+        }
+        own = DEFAULTS._replace(**self._given)
+        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
+        self._history: tuple[Entry, ...] = ()
         self._broken_off = False  # Ctrl-C came in the middle of a call
         self._acknowledged = acknowledge_halt
+        self._restarts = 0
         self._guard = threading.RLock()
-        self._last_step: int | None = None
-        self._kept_step: int | None = None
-        self._sample_step: int | None = None
-        self._index = 0  # of the next sample of that step
         self._time = 0.0  # of the last line
+        self._forget_position()
         self._fresh = self.signals.state_dict()
-        self._lock: IO[str] | None = None
         self._open()
+
+    def _forget_position(self) -> None:
+        self._last_step: int | None = None
+        self._last_loss: int | None = None
+        self._kept_step: int | None = None
+        self._group: list[tuple[Scores, list[str]]] = []  # the samples of the last step
+        self._group_start = self._group_rows = 0  # where the samples' lines of it begin, and how many they are
+        self._loss_steps: dict[int, Steps] = {}  # of each thread
+        self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
 
     def _open(self) -> None:
         """Become the writer of the folder, then see how long its files are and what they hold."""
+        self._recorder = Recorder(self.folder)
         try:
-            self._take_lock()
-        except OSError as error:
-            self._cannot_record(STATUS, error)
-        self._metrics = Appender(self.folder / METRICS)
-        self._samples = Appender(self.folder / SAMPLES)
-        try:
+            self._settle()
             self._restore()
+            self._closed = False
+            _open_monitors.add(self)
             self._go_on_if_acknowledged()
         except BaseException:
-            self._release()
+            self._closed = True
+            self._recorder.close()
             raise
 
     @property
     def recording(self) -> bool:
         """Whether everything could be written, as far as it was tried."""
-        return not self._unwritten
+        return self._recorder.recording
 
     @property
     def gate(self) -> Gate:
@@ -136,10 +188,23 @@ class Monitor:
         return self.signals.gate
 
     @property
+    def settings(self) -> Settings:
+        """What decides, as it stands: a gate's attributes may be changed while the run goes on."""
+        return self._settings._replace(
+            **dict(zip(Settings._fields, _of_gate(self.signals.gate), strict=False))
+        )
+
+    @property
     def diagnosis(self) -> Diagnosis:
-        """What the two signals mean together, now."""
+        """What the two signals mean together: at the halt, or now if there was none."""
         with self._guard:
             return self.signals.diagnosis
+
+    @property
+    def resume_from(self) -> int | None:
+        """The step to go back to; None where there is no such step."""
+        with self._guard:
+            return self.signals.place.step
 
     @property
     def last_step(self) -> int | None:
@@ -147,62 +212,115 @@ class Monitor:
         with self._guard:
             return self._last_step
 
-    def loss(self, step: int, loss: float, source: str | None = None, grad_norm: float | None = None) -> None:
+    def loss(self, step: Any, loss: Any, source: Any = None, grad_norm: Any = None) -> None:
         """Take the loss of one step.
 
+        What cannot be understood is counted in `unusable` and written down, and changes nothing.
+
         Args:
-            step: the training step.
-            loss: in nats; not-a-number is a state of its own.
+            step: the training step, a whole number.
+            loss: in nats, a number or a tensor of one; not-a-number is a state of its own.
             source: the part of the mixture it belongs to.
             grad_norm: uncovers a not-a-number that was logged as 0.0.
         """
         with self._taking():
-            step = self._take_step(step)
-            value = true_loss(float(loss), grad_norm)
-            source = None if source is None else str(source)  # sources are often numbered
-            self.signals.loss.update(step, value, source)
-            row: dict[str, Any] = {
-                "format": FORMAT,
-                "step": step,
-                "loss": _finite(value),
-                "time": self._now(),
-            }
-            if source is not None:
-                row["source"] = source
-            self._record(METRICS, lambda: self._metrics.append(row))
-            self._keep(step)
+            at, value = given.whole(step), given.number(loss)
+            if at is None or value is None:
+                what = f"step {given.kind(step)}" if at is None else f"loss {given.kind(loss)}"
+                self._set_aside(what, at)
+                return
+            self._go_to(at, METRICS)
+            value = true_loss(value, given.number(grad_norm))
+            # Sources are often numbered.
+            name = None if source is None else str(given.plain(source)) or None
+            self.signals.loss.update(at, value, name)
+            row = {"format": FORMAT, "step": at, "loss": _finite(value), "time": self._now()}
+            self._recorder.append(METRICS, [row if name is None else row | {"source": name}])
+            self._keep(at)
 
-    def sample(
-        self, step: int, texts: str | Sequence[str], prompts: str | Sequence[str] | None = None
-    ) -> Verdict:
+    def sample(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
         """Take the samples drawn at one step and return the gate's verdict.
 
+        What cannot be understood is counted in `unusable` and written down; the other texts are taken.
+
         Args:
-            step: the training step.
-            texts: what the model wrote: one text or several, which count in this order.
+            step: the training step, a whole number.
+            texts: what the model wrote: one text or several, which count in this order. Bytes and chat
+                messages are taken as well.
             prompts: one for all, or one for each; cut off where a text begins with it.
 
         Raises:
-            ValueError: there is not a prompt for each text, or no text.
+            Exception: what iterating over `texts` or `prompts` raises is the caller's; nothing was taken.
         """
-        pairs = _pairs(texts, prompts)
+        drawn, asked = given.texts(texts), None if prompts is None else given.texts(prompts)
         with self._taking():
-            step = self._take_step(step)
-            if step != self._sample_step:
-                self._sample_step, self._index = step, 0
-            halted, now = self.gate.halted, self._now()
-            judged = [self._judge(text, prompt, step, now) for text, prompt in pairs]
-            self.signals.samples.update_between(compare((scores, tokens) for scores, tokens, _ in judged))
-            verdict = judged[-1][-1]
-            fired = self.gate.halted and not halted
-            if fired:
-                log.warning("%s: %s %s", self._name, verdict.reason, self.signals.diagnosis.sentence)
-            self._keep(step, now=fired)
-            self.verdict = verdict._replace(recording=self.recording)
-            return self.verdict
+            at = given.whole(step)
+            if at is None:
+                self._set_aside(f"step {given.kind(step)}", at)
+                return self._unchanged("no step")
+            if drawn is None:
+                self._set_aside(f"texts {given.kind(texts)}", at)
+            pairs = self._usable(drawn or [], self._for_each(asked, prompts, len(drawn or []), at), at)
+            return self._judge_all(pairs, at) if pairs else self._unchanged("no text")
 
-    def note(self, event: str, step: int, **details: str | int | float | bool | None) -> None:
+    def _for_each(self, asked: list[object] | None, prompts: Any, texts: int, step: int) -> list[object]:
+        """Return a prompt for each text; None for all where their numbers do not fit."""
+        if asked is not None and len(asked) == 1 and asked[0] is prompts:
+            return asked * texts
+        if asked is None or len(asked) != texts:
+            if prompts is not None:
+                number = given.kind(prompts) if asked is None else str(len(asked))
+                self._set_aside(f"prompts: {number} for {texts} texts", step)
+            return [None] * texts
+        return asked
+
+    def _usable(
+        self, drawn: Sequence[object], prompts: Sequence[object], step: int
+    ) -> list[tuple[str, str | None]]:
+        pairs = []
+        for text, prompt in zip(drawn, prompts, strict=True):
+            found = given.text(text)
+            if found is None:
+                self._set_aside(f"text {given.kind(text)}", step)
+            else:
+                pairs.append((found, None if prompt is None else given.prompt(prompt)))
+        return pairs
+
+    def _judge_all(self, pairs: Sequence[tuple[str, str | None]], step: int) -> Verdict:
+        # A process that begins may draw the last samples once more.
+        anew = SAMPLES in self._opened
+        self._go_to(step, SAMPLES)
+        halted, now, first = self.gate.halted, self._now(), 0 if anew else self.gate.next_index(step)
+        self._begin_group(step, first)
+        rows = []
+        for index, (text, prompt) in enumerate(pairs, first):
+            scores, tokens = self._score(text, prompt)
+            verdict = self.signals.judge(scores, step, index)
+            self._add_to_group(scores, tokens)
+            rows.append(_sample_row(step, index, text, prompt, scores, verdict, now))
+        self.signals.compare(compare(self._group))
+        self._recorder.append(SAMPLES, rows)
+        fired = self.gate.halted and not halted
+        if fired:
+            name, sentence = self._recorder.name, self.signals.diagnosis.sentence
+            log.warning("%s: %s %s", name, verdict.reason, sentence)
+        self._keep(step, now=fired)
+        self.verdict = verdict._replace(recording=self.recording)
+        return self.verdict
+
+    def _unchanged(self, why: str) -> Verdict:
+        """Return the verdict as it stands, where nothing that was handed in could be judged."""
+        step = self._last_step or 0
+        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
+        self.verdict = self.verdict._replace(recording=self.recording)
+        return self.verdict
+
+    def note(self, event: Any, step: Any, **details: Any) -> None:
         """Write down what was done to the run, among the losses; the audit's report shows it.
+
+        Three words mean something here as well: "checkpoint", that the trainer has saved one at that step,
+        so that the step to go back to is one of those; "restart", that the run was set back to that step;
+        "halt acknowledged", that it goes on all the same.
 
         Args:
             event: what it was, in a word or two: "pivot".
@@ -210,17 +328,28 @@ class Monitor:
             details: what else to say: `brought_in="code"`.
         """
         with self._taking():
-            row = {
-                "format": FORMAT,
-                "event": event,
-                "step": int(step),
-                "after": self._last_step,
-                "details": {
-                    name: _finite(each) if isinstance(each, float) else each for name, each in details.items()
-                },
-                "time": self._now(),
-            }
-            self._record(METRICS, lambda: self._metrics.append(row))
+            at, name = given.whole(step), str(given.plain(event))
+            if at is None:
+                self._set_aside(f"step {given.kind(step)}", at)
+                return
+            if name == RESTART:
+                self._go_back(at, details=details)
+            else:
+                self._write_event(name, at, details)
+                self.signals.take_event(name, at)
+
+    def _write_event(
+        self, event: str, step: int, details: Mapping[str, Any], state: Mapping[str, Any] | None = None
+    ) -> None:
+        row = {
+            "format": FORMAT,
+            "event": event,
+            "step": step,
+            "after": self._last_step,
+            "details": {str(given.plain(name)): given.plain(each) for name, each in details.items()},
+            "time": self._now(),
+        }
+        self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
 
     def refuse_halted(self) -> None:
         """Raise where training is about to begin on a run that was halted.
@@ -248,15 +377,16 @@ class Monitor:
             ValueError: the state is of another format.
         """
         with self._taking():
+            if self.signals.state_dict() == state:
+                return
             self.signals.load_state_dict(state)
             steps = [step for step in (self.gate.step, self.signals.loss.step) if step is not None]
-            if self._last_step is not None and max(steps, default=0) < self._last_step:
-                self.note(RESTART, max(steps, default=0))
-            self._last_step = max(steps, default=None)
-            self._kept_step = self._sample_step = None
-            if self._acknowledged and self.gate.halted:
-                self.signals.acknowledge_halt()
-            self._record(STATE, self._save_state)
+            last = max(steps, default=None)
+            self._go_back(0 if last is None else last + 1, state=state)
+            self._forget_position()
+            self._last_step = last
+            self._go_on_if_acknowledged(refuse=False)
+            self._save_state()
 
     def close(self) -> None:
         """Write the status and let go of the folder."""
@@ -265,11 +395,12 @@ class Monitor:
                 return
             try:
                 self._recover()
-                self._record(STATE, self._save_state)
-                self._record(STATUS, self._save_status)
+                self._save_state()
+                self._save_status()
             finally:
-                self._release()
+                self._recorder.close()
                 self._closed = True
+                _open_monitors.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -279,11 +410,22 @@ class Monitor:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Close what nobody closed, unless it is a forked child's copy of another's monitor."""
+        with suppress(Exception):  # at the end of the interpreter anything may be gone already
+            if not self._closed and self._recorder.is_ours:
+                self.close()
+
     @contextmanager
     def _taking(self) -> Iterator[None]:
         """Let one call in; remember where Ctrl-C broke it off, for then memory and lines may differ."""
         with self._guard:
             self._recover()
+            if _of_gate(self.gate) != self._recorded:
+                self._record_settings()
             try:
                 yield
             except BaseException as error:
@@ -294,8 +436,10 @@ class Monitor:
         """After a call that was broken off, believe the lines; where some were lost, the memory."""
         if self._broken_off and self.recording and not self._closed:
             self.signals.load_state_dict(self._fresh)
-            self._last_step = self._kept_step = self._sample_step = None
+            self._forget_position()
+            self.unusable = 0
             self._restore()
+            self._opened = set()
         self._broken_off = False
 
     def _now(self) -> float:
@@ -306,173 +450,242 @@ class Monitor:
         self._time = max(time.time(), math.nextafter(self._time, LATEST))
         return self._time
 
-    def _take_lock(self) -> None:
-        """Hold the lock, without which nothing is written."""
-        if self._closed:
-            raise OSError("the monitor is closed")
-        if self._lock is None or self._lock.closed:
-            self._lock = lock_folder(self.folder)
-
-    def _go_on_if_acknowledged(self) -> None:
+    def _go_on_if_acknowledged(self, refuse: bool = True) -> None:
         if not self._acknowledged:
-            self.refuse_halted()
+            if refuse:
+                self.refuse_halted()
         elif self._is_refused():
+            self._write_event(ACKNOWLEDGED, self._last_step or 0, {})
             self.signals.acknowledge_halt()
-            self.note(ACKNOWLEDGED, self._last_step or 0)
-            self._record(STATE, self._save_state)
+            self._save_state()
 
     def _is_refused(self) -> bool:
         return self.gate.halted and not self.gate.observe_only
 
+    # Settings
+
+    def _settle(self) -> None:
+        """Take what was not given from the folder; say once where what was given is not as it was there."""
+        self._history = self._read_settings()
+        stated = self._history[-1].settings if self._history else DEFAULTS
+        self._settings = stated._replace(**self._given)
+        self.signals.configure(self._settings)
+        self._recorded = _of_gate(self.gate)
+        changes = stated.changes(self._settings) if self._history else []
+        if changes:
+            log.warning("%s: goes on with other settings: %s", self._recorder.name, ", ".join(changes))
+
+    def _read_settings(self) -> tuple[Entry, ...]:
+        try:
+            return from_json(json.loads((self.folder / SETTINGS).read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except (ValueError, RecursionError) as error:
+            self._recorder.set_aside(SETTINGS, str(error))
+            return ()
+
+    def _record_settings(self) -> None:
+        """Write down what decides from now on."""
+        self._settings, self._recorded = self.settings, _of_gate(self.gate)
+        self.signals.samples.threshold = self._settings.threshold
+        self._history = (*self._history, Entry(self._now(), self._last_step, self._settings))
+        self._save_settings()
+
+    def _save_settings(self) -> None:
+        self._recorder.replace(SETTINGS, lambda: json.dumps(to_json(self._history), indent=1))
+
+    # What the folder holds
+
     def _restore(self) -> None:
-        """Take up the saved state, then the lines that were written after it."""
-        metrics_end, samples_end = self._load_state()
-        losses, samples = (
-            read_tail(self._metrics.path, metrics_end),
-            read_tail(self._samples.path, samples_end),
-        )
-        rows = merge(losses, samples, key=_time)
-        for (_, at), call in groupby(rows, key=lambda row: (row["step"], _time(row))):
+        """Take up the saved state, then the lines that were written after it, each under its settings."""
+        metrics_end, rows_of_group = self._load_state()
+        metrics = read_tail(self.folder / METRICS, metrics_end)
+        samples = list(read_tail(self.folder / SAMPLES, self._group_start))
+        for row in samples[:rows_of_group]:
+            self._add_to_group(*self._score(row["text"], row.get("prompt")))
+        waiting = list(self._history)
+        rows = merge(metrics, samples[rows_of_group:], key=_time)
+        for at, call in groupby(rows, key=_time):
+            while waiting and (waiting[0].time <= at or waiting[0] is self._history[0]):
+                self.signals.configure(waiting.pop(0).settings)
             self._take_back(list(call))  # one call writes one time
             self._time = max(self._time, at)
+        self.signals.configure(self._settings)
+        times = [entry.time for entry in self._history]
+        self._time = max([self._time, *times])
+        if not self._history or self._history[-1].settings.named() != self._settings.named():
+            self._record_settings()
 
     def _take_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        samples = []
         for row in rows:
             step = row["step"]
-            if row.get("event") == ACKNOWLEDGED:
-                self.signals.acknowledge_halt()
-            elif row.get("event") == RESTART:
-                self.gate.restart()
+            if "event" in row:
+                self._take_event_back(row["event"], step, row)
             elif "text" in row:
                 scores, tokens = self._score(row["text"], row.get("prompt"))
-                samples.append((scores, tokens))
+                self._begin_group(step, row["index"])
                 self.signals.judge(scores, step, row["index"])
+                self._add_to_group(scores, tokens)
                 self._last_step = step
             elif "loss" in row:
                 loss = math.nan if row["loss"] is None else row["loss"]
                 self.signals.loss.update(step, loss, row.get("source"))
-                self._last_step = step
-        self.signals.samples.update_between(compare(samples))
+                self._last_step = self._last_loss = step
+            elif "unusable" in row:
+                self.unusable += 1
+        if any("text" in row for row in rows):
+            self.signals.compare(compare(self._group))
+
+    def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
+        with suppress(ValueError):  # another version's state: what was remembered without it goes on
+            self.signals.take_event(event, step, row.get("state"))
+        if event == RESTART:
+            self._last_loss = None
 
     def _load_state(self) -> tuple[int, int]:
-        """Return the bytes of metrics and samples that the saved state knows of."""
+        """Return the bytes of metrics that the saved state knows of, and its samples of the last step."""
         path = self.folder / STATE
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-            ends = int(saved["metrics_end"]), int(saved["samples_end"])
-            self._last_step = saved["last_step"]
-            self._time = max(self._time, _time(saved))
+            saved = unsealed(path.read_text(encoding="utf-8"))
+            ends = int(saved["metrics_end"]), int(saved["group_rows"])
+            position = saved["last_step"], saved["last_loss"], int(saved["group_start"])
+            self.unusable, self._time = int(saved["unusable"]), max(self._time, _time(saved))
             self.signals.load_state_dict(saved["state"])
         except (FileNotFoundError, NotADirectoryError):
             return 0, 0
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(
-                f"{path} is no state of a run ({error}); remove it, and the run is read again from its lines"
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._recorder.set_aside(STATE, str(error))
+            return 0, 0
+        self._last_step, self._last_loss, self._group_start = position
         return ends
-
-    def _judge(
-        self, text: str, prompt: str | None, step: int, now: float
-    ) -> tuple[Scores, list[str], Verdict]:
-        scores, tokens = self._score(text, prompt)
-        verdict = self.signals.judge(scores, step, self._index)
-        row = {
-            "format": FORMAT,
-            "step": step,
-            "index": self._index,
-            "prompt": prompt,
-            "text": text,
-            "scores": dict(zip(SCALES, scores.values, strict=True)),
-            "low": verdict.low,
-            "streak": verdict.streak,
-            "time": now,
-        }
-        self._index += 1
-        self._record(SAMPLES, lambda: self._samples.append(row))
-        return scores, tokens, verdict
 
     def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
         cleaned = clean(text, prompt)
         tokens = tokenize(cleaned)
-        return score_tokens(cleaned, tokens, self._lexicon, self._profile, spectra), tokens
+        scores = score_tokens(cleaned, tokens, self._settings.lexicon, self._settings.profile, spectra)
+        return scores, tokens
 
-    def _take_step(self, step: int) -> int:
-        """Return the step as a plain number; where steps go back, mark a restart."""
-        step = int(step)
-        if self._last_step is not None and step < self._last_step:
-            self.note(RESTART, step)
-            self.gate.restart()
-            self._kept_step = self._sample_step = None
+    def _begin_group(self, step: int, index: int) -> None:
+        """Begin with the samples of a step, unless more of the last one come."""
+        if self.signals.begins(step, index):
+            self._group, self._group_rows = [], 0
+            with suppress(OSError):
+                self._group_start = self._recorder.samples.end
+
+    def _add_to_group(self, scores: Scores, tokens: list[str]) -> None:
+        self._group_rows += 1
+        if len(self._group) < COMPARED:
+            self._group.append((scores, tokens))
+
+    # Restarts
+
+    def _go_to(self, step: int, file: str) -> None:
+        """Go on to the step of a loss or a sample; where it lies too far back, mark a restart."""
+        if self._is_restart(step, file):
+            self._go_back(step)
+        if file == METRICS:
+            self._steps_here().take(step)
+            self._last_loss = step
+        self._opened.discard(file)
         self._last_step = step
-        return step
 
-    def _record(self, file: str, write: Callable[[], None]) -> None:
-        """Write, or say once that it cannot be done and go on."""
-        try:
-            self._take_lock()
-            write()
-        except (OSError, RunFolderBusy) as error:
-            self._cannot_record(file, error)
-        else:
-            if self._unwritten == {file}:
-                log.info("%s: recording again", self._name)
-            self._unwritten.discard(file)
+    def _is_restart(self, step: int, file: str) -> bool:
+        last = self.gate.step if file == SAMPLES else self._last_loss
+        if file in self._opened and last is not None and step < last:
+            return True  # a process that begins does not answer late
+        return self.gate.is_restart(step) if file == SAMPLES else self._steps_here().is_restart(step)
 
-    @property
-    def _name(self) -> str:
-        """The folder as it is logged: a name may hold what commands a terminal."""
-        return printable(str(self.folder))
+    def _steps_here(self) -> Steps:
+        """Return the steps of the losses that this thread logs: threads that take turns are in no order."""
+        thread = threading.get_ident()
+        if thread not in self._loss_steps:
+            if len(self._loss_steps) >= THREADS:
+                self._loss_steps.clear()
+            self._loss_steps[thread] = Steps(LATE, REACH)
+        return self._loss_steps[thread]
 
-    def _cannot_record(self, file: str, error: Exception) -> None:
-        if not self._unwritten:
-            why = printable(str(error))
-            log.warning("%s: cannot record (%s); the gate goes on in memory", self._name, why)
-        self._unwritten.add(file)
-        self._gap = self._gap or file in (SAMPLES, METRICS)
+    def _go_back(
+        self, step: int, details: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
+    ) -> None:
+        """Mark a restart, and say so where it is not the first."""
+        self._restarts += 1
+        if self._restarts == 2:
+            log.warning(
+                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in what "
+                "comes late with the step it belongs to and in its order",
+                *(self._recorder.name, self._last_step, step),
+            )
+        self._write_event(RESTART, step, details or {}, state)
+        self.signals.take_event(RESTART, step, state)
+        self._loss_steps, self._opened, self._kept_step, self._last_loss = {}, set(), None, None
+
+    # What is written
+
+    def _set_aside(self, what: str, step: int | None) -> None:
+        """Count what cannot be used and write it down; say so once."""
+        self.unusable += 1
+        what = printable(what)
+        if self.unusable == 1:
+            log.warning(
+                "%s: not usable, and set aside: %s; more of the kind are counted in metrics.jsonl",
+                *(self._recorder.name, what),
+            )
+        at = step if step is not None else self._last_step or 0
+        row = {"format": FORMAT, "step": at, "unusable": what, "time": self._now()}
+        self._recorder.append(METRICS, [row])
 
     def _keep(self, step: int, now: bool = False) -> None:
         """Write state and status where they are due.
 
         Between two writings the lines are the record; the state is due as well when one could not be written.
         """
+        recorder = self._recorder
         due = now or self._kept_step is None or step >= self._kept_step + self.status_every
         if due:
             self._kept_step = step
-        failed = bool(self._unwritten)
-        if self._gap and SAMPLES not in self._unwritten:
-            self.note("lines lost", step)
-            self._gap = METRICS in self._unwritten
+            if recorder.look():
+                self._save_settings()
+        failed = not recorder.recording
+        if recorder.gap and not recorder.failed(SAMPLES):
+            self._write_event("lines lost", step, {})
+            recorder.gap = recorder.failed(METRICS)
+        if recorder.failed(SETTINGS):
+            self._save_settings()
         if due or failed:
-            self._record(STATE, self._save_state)
-        if due or STATUS in self._unwritten:
-            self._record(STATUS, self._save_status)
+            self._save_state()
+        if due or recorder.failed(STATUS):
+            self._save_status()
 
     def _save_status(self) -> None:
-        replace_file(self.folder / STATUS, self._status().model_dump_json(indent=1))
+        self._recorder.replace(STATUS, lambda: self._status().model_dump_json(indent=1))
 
     def _save_state(self) -> None:
-        state = {
-            "format": FORMAT,
+        # The lines are the record and can be read again: this one need not wait for the disk.
+        self._recorder.replace(STATE, lambda: sealed(self._state()), durable=False)
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "state": self.signals.state_dict(),
             "last_step": self._last_step,
+            "last_loss": self._last_loss,
             "time": self._time,
-            "metrics_end": self._metrics.end,
-            "samples_end": self._samples.end,
+            "unusable": self.unusable,
+            "metrics_end": self._recorder.metrics.end,
+            "group_start": self._group_start if self._group_rows else self._recorder.samples.end,
+            "group_rows": self._group_rows,
         }
-        # The lines are the record and can be read again: this one need not wait for the disk.
-        replace_file(self.folder / STATE, json.dumps(state, allow_nan=False), durable=False)
 
     def _status(self) -> Status:
-        loss, gate, found = self.signals.loss, self.gate, self.signals.diagnosis
+        loss, gate, place = self.signals.loss, self.gate, self.signals.place
         return Status(
             step=self._last_step,
             loss=loss.loss,
             smma=loss.smma,
+            smoothed=loss.smoothed,
             perplexity=loss.perplexity,
             uniform_baseline=loss.uniform_baseline,
             trend=loss.trend,
-            sources={name: SourceRecord(loss=s.loss, smma=s.smma) for name, s in loss.sources.items()},
+            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
             gate=GateStatus(
                 streak=gate.streak,
                 threshold=gate.threshold,
@@ -480,26 +693,33 @@ class Monitor:
                 halted=gate.halted,
                 reason=gate.halt_reason,
             ),
-            diagnosis=DiagnosisRecord.of(found),
+            diagnosis=DiagnosisRecord.of(self.signals.diagnosis),
+            resume_from=place.step,
+            resume_reason=place.reason,
+            unusable=self.unusable,
             updated_at=time.time(),
         )
 
-    def _release(self) -> None:
-        self._metrics.close()
-        self._samples.close()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+
+def _of_gate(gate: Gate) -> tuple[Any, ...]:
+    """Return the settings of a gate, in the order of `Settings`."""
+    return gate.threshold, gate.patience, gate.window, gate.warmup, gate.observe_only
 
 
-def _pairs(texts: str | Sequence[str], prompts: str | Sequence[str] | None) -> list[tuple[str, str | None]]:
-    texts = [texts] if isinstance(texts, str) else list(texts)
-    each = [prompts] * len(texts) if prompts is None or isinstance(prompts, str) else list(prompts)
-    if not texts:
-        raise ValueError("no text; expected one sample or more")
-    if len(each) != len(texts):
-        raise ValueError(f"{len(each)} prompts for {len(texts)} texts; expected one for all, or one for each")
-    return list(zip(texts, each, strict=True))
+def _sample_row(
+    step: int, index: int, text: str, prompt: str | None, scores: Scores, verdict: Verdict, time: float
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "step": step,
+        "index": index,
+        "prompt": prompt,
+        "text": text,
+        "scores": dict(zip(SCALES, scores.values, strict=True)),
+        "low": verdict.low,
+        "streak": verdict.streak,
+        "time": time,
+    }
 
 
 def _time(row: Mapping[str, Any]) -> float:

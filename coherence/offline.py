@@ -7,24 +7,26 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from coherence.audit import Options, Told, audit_run, replay_run, settings_record, wasted_steps
+from coherence.audit import Options, Told, audit_run, replay_run, wasted_steps
 from coherence.digest import Digest
-from coherence.dump import Dump, cut, prompts_of, read_events, read_losses
+from coherence.dump import Dump, cut, prompts_of, read_losses, read_marks
 from coherence.lossrows import Losses
 from coherence.outputs import Output
 from coherence.readers import formats, storage
 from coherence.readers.files import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
-from coherence.records import DiagnosisRecord, Ranking, Report, RunLine
-from coherence.replay import Judged, Replay
+from coherence.records import DiagnosisRecord, Ranking, Report, RunLine, SettingsRecord
+from coherence.replay import Judged, Replay, RunRecord
+from coherence.restarts import Restarts
 from coherence.runfolder import RunFolderBusy, lock_folder
 from coherence.scored import Writer, check_target
+from coherence.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
+from coherence.settings import Settings as RunSettings
 from coherence.shards import Settings, Shard
 from coherence.timeline import Timeline
 from coherence.workers import ATTEMPTS, Runner, here, score_into
@@ -63,11 +65,13 @@ class Job(NamedTuple):
         runs: its files.
         shards: what they are cut into.
         settings: how to score them.
+        notes: what was chosen, for the report.
     """
 
     runs: list[RunFiles]
     shards: list[Shard]
     settings: Settings
+    notes: tuple[str, ...] = ()
 
 
 def audit_paths(request: Request) -> Report | Ranking:
@@ -90,12 +94,45 @@ def prepare(request: Request) -> Job:
     if request.scored is not None:
         check_target(request.scored)
     runs = find_runs(request.paths, request.loss, request.format)
-    options = request.options
-    settings = Settings(False, (), request.prompt_field, options.lexicon, options.profile)
+    base, notes = yardstick(runs)
+    chosen = request.options.over(base)
+    settings = Settings(False, (), request.prompt_field, chosen.lexicon, chosen.profile)
     shards = cut(runs)
     size = sum(storage.size(file.path) for run in runs for file in run.samples)
     fast = size >= WORTH_COMPILING and find_spec("numba") is not None
-    return Job(runs, shards, settings._replace(fast=fast, prefixes=prompts_of(shards, settings)))
+    settings = settings._replace(fast=fast, prefixes=prompts_of(shards, settings))
+    return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
+
+
+def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
+    """Return the settings that runs were judged with last, by which all of them are scored; with notes.
+
+    Runs that were judged against different profiles are compared against broad English.
+    """
+    stated = [run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs]
+    first = stated[0]
+    if all(each.named() == first.named() for each in stated):
+        return first, []
+    labels = {(lexicon_label(each.lexicon), profile_label(each.profile)) for each in stated}
+    if len(labels) == 1:
+        return DEFAULTS._replace(lexicon=first.lexicon, profile=first.profile), []
+    return DEFAULTS, ["the runs were judged against different profiles; here all are scored against broad English"]
+
+
+def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
+    """Say which settings are those of the run folder, and which were chosen instead."""
+    stated = [run.folder.history[-1].settings for run in runs if run.folder and run.folder.history]
+    if not stated:
+        return []
+    if len(runs) > 1:
+        return ["the settings of each run are those that its folder states"]
+    (settings,) = stated
+    usual = DEFAULTS.named()
+    unusual = [name for name, value in settings.named().items() if value != usual[name]]
+    own = [name for name in unusual if name not in options.chosen]
+    changes = settings.changes(options.over(settings))
+    notes = [f"settings of the run folder: {in_words(own, settings) or 'the usual ones'}"]
+    return notes + ([f"chosen instead of the run folder's settings: {', '.join(changes)}"] if changes else [])
 
 
 def audit_dump(
@@ -117,6 +154,7 @@ def audit_dump(
     Raises:
         OSError: a file cannot be read or written.
         ValueError: there are no samples, or an option is out of range.
+        KeyboardInterrupt: it was broken off before any sample was scored.
     """
     with _work_folder(request.scored) as folder:
         outputs, aside = score_into(folder, job.shards, job.settings, runner, done)
@@ -124,12 +162,12 @@ def audit_dump(
         problems = dump.problems()
         partial = len(outputs) + len(aside) < len(job.shards)
         if not dump.runs and partial:
-            raise ValueError(f"{request.paths[0]}: broken off before any sample was scored")
+            raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{_first_problem(problems)}")
         losses = _losses(job.runs, problems, required=request.loss is not None)
         told = Told((), problems.count, problems.listed, (), partial)
-        told = told._replace(notes=[*_notes(job), *(_set_aside(shard) for shard in aside)])
+        told = told._replace(notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)])
         with Writer(request.scored, dump) as writer:
             found: Report | Ranking
             if len(dump.runs) == 1:
@@ -214,9 +252,9 @@ def _report(
     (name,) = dump.runs
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
     notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
-    told = told._replace(notes=notes, events=read_events(run.losses))
-    options = _with_vocab_size(options, run)
-    return audit_run(Timeline(dump.outputs, name), own, options, dump.texts, told, [writer.of(name), *see])
+    timeline, own, record = _as_it_went(dump, name, run, own)
+    told = told._replace(notes=notes, events=[mark.shown for mark in record.marks])
+    return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:
@@ -224,8 +262,21 @@ def _own_losses(dump: Dump, run: str) -> list[str]:
     return ["loss from the samples' own rows"] if with_loss else []
 
 
-def _with_vocab_size(options: Options, run: RunFiles) -> Options:
-    return options if options.vocab_size is not None else replace(options, vocab_size=run.vocab_size)
+def _as_it_went(
+    dump: Dump, name: str, run: RunFiles, losses: Losses | None
+) -> tuple[Timeline, Losses | None, RunRecord]:
+    """Return the samples and losses of a run, as they were written where a monitor did, and its record."""
+    folder = run.folder
+    marks = tuple(read_marks(folder.events if folder else run.losses))
+    start = Entry(0.0, None, DEFAULTS._replace(vocab_size=run.vocab_size))
+    record = RunRecord(folder.history if folder and folder.history else (start,), marks)
+    known = None
+    if folder and set(run.losses) <= set(folder.events) and (losses is None or losses.written is not None):
+        known = Restarts.of(marks)
+    timeline = Timeline(dump.outputs, name, known)
+    if timeline.as_written and known is not None and losses is not None:
+        losses = losses.with_restarts(known)
+    return timeline, losses, record
 
 
 def _ranking(
@@ -241,8 +292,8 @@ def _ranking(
     longest = max(map(len, numbers)) + 1
     for name in dump.runs:
         run = files[_number_of(f"{name}/"[:longest], numbers)]
-        timeline, own = Timeline(dump.outputs, name), _with_vocab_size(options, run)
-        lines.append(_line(name, *replay_run(timeline, losses.get(name), own, [writer.of(name)])))
+        timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
+        lines.append(_line(name, *replay_run(timeline, own, options, [writer.of(name)], record)))
     lines.sort(key=_rank)
     return Ranking(
         halt=any(line.halt for line in lines),
@@ -251,7 +302,7 @@ def _ranking(
         notes=tuple(told.notes),
         problem_count=told.problem_count,
         problems=tuple(told.problems),
-        settings=settings_record(options),
+        settings=SettingsRecord.of(options.over(yardstick(files)[0])),
     )
 
 
@@ -272,9 +323,9 @@ def _line(name: str, replay: Replay, digest: Digest) -> RunLine:
         judged=digest.judged,
         low=digest.low,
         scores=digest.means,
-        smma=replay.loss.smma,
+        smoothed=replay.signals.loss.smoothed,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),
-        resume_from=replay.resume_from,
+        resume_from=replay.place.step,
         wasted_steps=wasted_steps(replay),
     )
 
@@ -282,4 +333,4 @@ def _line(name: str, replay: Replay, digest: Digest) -> RunLine:
 def _rank(line: RunLine) -> tuple[bool, float, float, float]:
     scores = [value for _, value in line.scores if value is not None]
     mean = sum(scores) / len(scores) if scores else 0.0
-    return line.halt, line.low / max(1, line.judged), -mean, inf if line.smma is None else line.smma
+    return line.halt, line.low / max(1, line.judged), -mean, inf if line.smoothed is None else line.smoothed

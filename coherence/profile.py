@@ -89,6 +89,21 @@ class Profile(NamedTuple):
         """
         return _load_default() if path is None else _read(path)
 
+    @staticmethod
+    def parse(values: dict[str, Any]) -> "Profile":
+        """Return the profile that plain JSON values hold, as `to_json` gives them.
+
+        Raises:
+            ValueError: they are no profile, or one of a format this version does not know.
+
+        >>> Profile.parse(Profile.load().to_json()).name
+        'english'
+        """
+        try:
+            return _parse(values)
+        except (TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise ValueError(f"no reference profile: {error!r}") from error
+
     def to_json(self) -> dict[str, Any]:
         """Return the profile as plain JSON values, the content of a profile file."""
         curves = {scale: [list(point) for point in curve.points] for scale, curve in self.curves.items()}

@@ -3,12 +3,18 @@
 All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/report.md.
 """
 
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from coherence.diagnosis import Diagnosis
+from coherence.loss import SourceLoss
 from coherence.scores import Scores
+from coherence.settings import Settings
 
 
 def _finite_or_none(value: Any) -> Any:
@@ -43,6 +49,7 @@ class Sample(NamedTuple):
         time: when it was drawn, in seconds.
         run: which run, where a dump holds several.
         group: with which others it belongs together: the number of its prompt, or a key that was asked for.
+        place: which sample of its step it is, where a monitor wrote it; None in any other dump.
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
     Origin(file='samples.jsonl', line=1)
@@ -58,6 +65,7 @@ class Sample(NamedTuple):
     time: float | None = None
     run: str | None = None
     group: str | None = None
+    place: int | None = None
 
     @property
     def origin(self) -> Origin:
@@ -66,7 +74,7 @@ class Sample(NamedTuple):
 
 
 class LossRow(NamedTuple):
-    """The loss of one step as a trainer wrote it; `loss` may be not-a-number."""
+    """The loss of one step as a trainer wrote it; `loss` may be not-a-number, `time` is when, in seconds."""
 
     step: int
     loss: float
@@ -74,6 +82,7 @@ class LossRow(NamedTuple):
     line: int
     source: str | None = None
     run: str | None = None
+    time: float | None = None
 
 
 class Event(_Written):
@@ -86,6 +95,25 @@ class Event(_Written):
     step: int
     event: str
     details: dict[str, Any] = {}
+
+
+class Mark(NamedTuple):
+    """An event as a monitor wrote it, with its time, and of a restart the state that was loaded, if one was.
+
+    >>> Mark(1.7e9, "restart", 420).event
+    'restart'
+    """
+
+    time: float | None
+    event: str
+    step: int
+    details: Mapping[str, Any] = MappingProxyType({})
+    state: Mapping[str, Any] | None = None
+
+    @property
+    def shown(self) -> Event:
+        """The event as a report says it."""
+        return Event(step=self.step, event=self.event, details=dict(self.details))
 
 
 class Problem(_Written):
@@ -111,7 +139,7 @@ class FourScores(_Written):
 
 
 class ScoredSample(_Written):
-    """A sample's scores, what the gate made of it, and the loss at its step: as logged, and smoothed."""
+    """A sample's scores, what the gate made of it, and the loss when it came: as logged, and smoothed."""
 
     step: int
     index: int
@@ -120,7 +148,7 @@ class ScoredSample(_Written):
     low: bool
     streak: int
     loss: Number
-    smma: Number
+    smoothed: Number
 
 
 class Loop(_Written):
@@ -154,14 +182,14 @@ class ShownSample(_Written):
 
 
 class StretchRecord(_Written):
-    """Some steps of a run, about a twelfth of its samples: mean scores, and the SMMA at their end."""
+    """Some steps of a run, about a twelfth of its samples: mean scores, and the smoothed loss at their end."""
 
     first: int
     last: int
     scores: FourScores
     samples: int
     low: int
-    smma: Number
+    smoothed: Number
 
 
 class StepDiversity(_Written):
@@ -192,6 +220,12 @@ class SourceRecord(_Written):
 
     loss: Number
     smma: Number
+    smoothed: Number
+
+    @classmethod
+    def of(cls, seen: SourceLoss) -> "SourceRecord":
+        """Return the loss of a source as it stands in a report."""
+        return cls(**seen._asdict())
 
 
 class PhaseRecord(_Written):
@@ -208,16 +242,23 @@ class CurveRecord(_Written):
     """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
 
     Attributes:
-        steps, losses, smma: an entry a point; a loss is null where it was not finite.
+        steps, losses, smoothed: an entry a point; a loss is null where it was not finite.
     """
 
     steps: tuple[int, ...]
     losses: tuple[Number, ...]
-    smma: tuple[Number, ...]
+    smoothed: tuple[Number, ...]
 
 
 class LossRecord(_Written):
-    """The loss signal of a run."""
+    """The loss signal of a run.
+
+    Attributes:
+        rows, not_finite: of those that count; `rows` includes what is not finite.
+        window: of the SMMA.
+        smma: as the lesson defines it; of fewer rows than a few windows it has not arrived.
+        smoothed: what is judged, and what `perplexity`, `advantage` and `minimum` are of.
+    """
 
     rows: int
     not_finite: int
@@ -225,6 +266,7 @@ class LossRecord(_Written):
     first: Number
     last: Number
     smma: Number
+    smoothed: Number
     perplexity: Number
     uniform_baseline: Number
     advantage: Number
@@ -248,23 +290,32 @@ class GateStatus(_Written):
 
 
 class Status(_Written):
-    """The status of a run that is going on: `loss.json`."""
+    """The status of a run that is going on: `loss.json`.
+
+    Attributes:
+        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
+        unusable: what the loop handed in and could not be understood: losses, texts, steps.
+    """
 
     format: Literal[1] = 1
     step: int | None
     loss: Number
     smma: Number
+    smoothed: Number = None
     perplexity: Number
     uniform_baseline: Number
     trend: str | None
     sources: dict[str, SourceRecord]
     gate: GateStatus
     diagnosis: DiagnosisRecord
+    resume_from: int | None = None
+    resume_reason: str = ""
+    unusable: int = 0
     updated_at: float
 
 
-class Settings(_Written):
-    """What a report was made with."""
+class SettingsRecord(_Written):
+    """What a report was made with: see `coherence.settings.Settings`."""
 
     version: str
     threshold: float
@@ -272,8 +323,20 @@ class Settings(_Written):
     window: int | None
     warmup: int
     observe: bool
+    smma_window: int
+    vocab_size: int | None
     lexicon: str
     profile: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SettingsRecord":
+        """Return settings as they stand in a report, with the version of this package."""
+        return cls(version=_version(), **settings.named())
+
+
+@cache
+def _version() -> str:
+    return version("coherence")  # looked up in files: not for every reply of a server
 
 
 class Report(_Written):
@@ -287,7 +350,7 @@ class Report(_Written):
         judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
         fine_after_halt: samples after the halt that were fine: a run that recovers was merely young.
         diagnosis: at the halt, or at the end of a run that was not halted.
-        resume_from: the checkpoint to go back to.
+        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         wasted_steps, wasted_seconds: what came after the halt.
         restarts: the steps to which the run was set back, as the dump shows it.
         superseded: samples that this made void; they are in none of the other figures.
@@ -315,6 +378,7 @@ class Report(_Written):
     diagnosis: DiagnosisRecord
     loss: LossRecord | None
     resume_from: int | None
+    resume_reason: str
     wasted_steps: int
     wasted_seconds: Number
     restarts: tuple[int, ...]
@@ -329,7 +393,7 @@ class Report(_Written):
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[Problem, ...]
-    settings: Settings
+    settings: SettingsRecord
 
 
 class RunLine(_Written):
@@ -343,7 +407,7 @@ class RunLine(_Written):
     judged: int
     low: int
     scores: FourScores
-    smma: Number
+    smoothed: Number
     diagnosis: DiagnosisRecord
     resume_from: int | None
     wasted_steps: int
@@ -365,4 +429,4 @@ class Ranking(_Written):
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[Problem, ...]
-    settings: Settings
+    settings: SettingsRecord

@@ -1,57 +1,60 @@
-"""A run once more: its scores put to the gate in the order of their steps, its losses beside them.
+"""A run once more: its samples and losses put to both signals, as they came.
 
 What comes out is folded as it comes: memory does not grow with the run. Source: docs/report.md.
 """
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from typing import Any, NamedTuple
 
 from coherence.curve import Curve
 from coherence.diagnosis import Diagnosis
-from coherence.gate import Gate, Verdict
-from coherence.lexicon import Lexicon
-from coherence.loss import LossTracker
+from coherence.gate import Verdict
 from coherence.lossrows import Losses
-from coherence.order import Chunk
-from coherence.profile import Profile
-from coherence.samples import ALIKE_BELOW
+from coherence.checkpoint import Place
+from coherence.records import Mark
 from coherence.scores import Scores
+from coherence.settings import DEFAULTS, Entry, Settings
 from coherence.shards import ROW
 from coherence.signals import Signals
-
-SMMA_WINDOW = 100
-"""Rows of loss; a log of few rows is smoothed over a tenth of them, or its SMMA would never arrive."""
-
+from coherence.timeline import Timeline
 
 STRETCHES, SOURCE_STRETCHES = 2000, 200
 """Of the curves that a report draws: two points each."""
 
 
-@dataclass(frozen=True, slots=True)
 class Options:
-    """How to audit.
+    """How to audit: what a person chose, over what the run's folder states, over the defaults.
 
-    Attributes:
-        threshold, patience, window, warmup: of the gate.
-        observe: decide and report only.
-        vocab_size: for the uniform baseline of the loss.
+    Args:
         seconds_per_step: to turn steps into time where samples carry none.
-        profile: the reference to score against.
-        lexicon: the words that count as English.
+        chosen: settings by their names in `Settings`; None is as if it were not there.
+
+    >>> Options(patience=3).over(Settings(warmup=100))[:4]
+    (30.0, 3, None, 100)
     """
 
-    threshold: float = 30.0
-    patience: int = 5
-    window: int | None = None
-    warmup: int = 0
-    observe: bool = False
-    vocab_size: int | None = None
-    seconds_per_step: float | None = None
-    profile: Profile | None = None
-    lexicon: Lexicon | None = None
+    def __init__(self, seconds_per_step: float | None = None, **chosen: Any) -> None:
+        self.seconds_per_step = seconds_per_step
+        self.chosen = {name: value for name, value in chosen.items() if value is not None}
+        DEFAULTS._replace(**self.chosen)  # a name that is none is refused at once
+
+    def over(self, settings: Settings) -> Settings:
+        """Return settings with what was chosen in its place."""
+        return settings._replace(**self.chosen)
+
+
+class RunRecord(NamedTuple):
+    """What the folder of a run tells besides samples and losses.
+
+    Attributes:
+        history: its settings from the beginning on; empty where it states none.
+        marks: what befell the run.
+    """
+
+    history: tuple[Entry, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 class Row(NamedTuple):
@@ -60,6 +63,7 @@ class Row(NamedTuple):
     run: int
     step: int
     row: int
+    place: int
     piece: int
     line: int
     bigram: float
@@ -98,7 +102,7 @@ assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, plac
 
 
 class Judged(NamedTuple):
-    """A sample with its scores, the gate's verdict, and loss and SMMA at that step.
+    """A sample with its scores, the gate's verdict, and the loss when it came: as logged, and smoothed.
 
     Attributes:
         output, row: which output it is of, and its row there.
@@ -111,7 +115,7 @@ class Judged(NamedTuple):
     scores: Scores
     verdict: Verdict
     loss: float | None
-    smma: float | None
+    smoothed: float | None
 
     @property
     def fine(self) -> bool:
@@ -124,141 +128,165 @@ class Judged(NamedTuple):
         return self.verdict.low or self.scores.scorable
 
 
+class LossTurn(NamedTuple):
+    """A loss comes; `void` if a restart has made it so."""
+
+    time: float
+    step: int
+    loss: float
+    source: str | None
+    void: bool
+
+
+class SampleTurn(NamedTuple):
+    """A sample comes."""
+
+    time: float
+    output: int
+    row: Row
+    void: bool
+
+
+class MarkTurn(NamedTuple):
+    """Something befalls the run."""
+
+    time: float
+    mark: Mark
+
+
+class SettingsTurn(NamedTuple):
+    """Other settings hold from now on."""
+
+    time: float
+    settings: Settings
+
+
+Turn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
+
+
+def by_step(timeline: Timeline, losses: Losses) -> Iterator[Turn]:
+    """Yield samples and losses in the order of their steps, the losses of a step first."""
+    rows = losses.rows()
+    waiting = next(rows, None)
+    for turn in _samples(timeline):
+        while waiting is not None and waiting[0] <= turn.row.step:
+            yield LossTurn(0.0, *waiting, False)
+            waiting = next(rows, None)
+        yield turn
+    while waiting is not None:
+        yield LossTurn(0.0, *waiting, False)
+        waiting = next(rows, None)
+
+
+def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[Turn]:
+    """Yield samples, losses and what befell the run in the order in which a monitor wrote them down."""
+    settings = (SettingsTurn(entry.time, entry.settings) for entry in record.history[1:])
+    marks = (MarkTurn(mark.time or 0.0, mark) for mark in record.marks)
+    return merge(settings, marks, _losses(losses), _samples(timeline), key=lambda turn: turn.time)
+
+
+def _samples(timeline: Timeline) -> Iterator[SampleTurn]:
+    for chunk, voids in timeline.rows():
+        columns = (chunk.outputs.tolist(), chunk.rows.tolist(), voids.tolist())
+        for number, values, void in zip(*columns, strict=True):
+            row = Row._make(values)
+            yield SampleTurn(row.time, number, row, void)
+
+
+def _losses(losses: Losses) -> Iterator[LossTurn]:
+    for row in losses.written_rows():
+        yield LossTurn(*row)
+
+
 class Replay:
-    """The run once more: loss rows and samples in the order of their steps.
+    """The run once more.
 
     Attributes:
         options: how to audit.
+        settings: which hold, at its end for a run whose settings changed.
         losses: of the run.
-        loss: the tracker that follows them.
         signals: both signals, as they stand.
         halted: the sample on which the gate fired.
-        diagnosis: at the halt, or at the end.
-        resume_from: the step of the lowest SMMA whose samples were coherent, before the collapse began.
-        last: the last sample.
+        last: the last sample that counts.
+        curve, source_curves: of the losses that count.
     """
 
-    def __init__(self, losses: Losses, options: Options) -> None:
+    def __init__(self, losses: Losses, settings: Settings, options: Options) -> None:
         self.options = options
+        self.settings = options.over(settings)
         self.losses = losses
-        window = min(SMMA_WINDOW, max(1, len(losses.steps) // 10))
-        self.loss = LossTracker(options.vocab_size, window)
-        gate = Gate(options.threshold, options.patience, options.window, options.warmup, options.observe)
-        self.signals = Signals(gate, self.loss)
+        self.signals = Signals.of(self.settings)
         self.halted: Judged | None = None
-        self.diagnosis: Diagnosis = self.signals.diagnosis
-        self.resume_from: int | None = None
         self.last: Judged | None = None
-        self._best = _Best(options.window or options.patience)
-        self.feed = _Feed(losses, self.loss)
-
-    def run(self, chunks: Iterable[Chunk], see: Iterable[Callable[[Judged], None]]) -> None:
-        """Go through the samples, then through what losses are left.
-
-        Args:
-            chunks: the samples in the order of their steps.
-            see: each is shown every sample that was judged.
-        """
-        step: list[Judged] = []
-        for number, row in _rows(chunks):
-            if step and step[0].row.step != row.step:
-                self._end_step(step)
-                step = []
-            if not step:
-                self.feed.up_to(row.step)
-            judged = self._judge(number, row, len(step))
-            step.append(judged)
-            for look in see:
-                look(judged)
-        if step:
-            self._end_step(step)
-        self.feed.up_to(math.inf)
-        if self.halted is None:
-            self.diagnosis = self.signals.diagnosis
-            self.resume_from = self._best.before(math.inf)
-
-    def _judge(self, output: int, row: Row, index: int) -> Judged:
-        scores = row.scores
-        verdict = self.signals.judge(scores, row.step, index)
-        judged = Judged(output, row, index, scores, verdict, self.loss.loss, self.loss.smma)
-        self.last = judged
-        if verdict.collapsed and self.halted is None:
-            self.halted = judged
-            self.diagnosis = self.signals.diagnosis
-            self.resume_from = self._best.before(verdict.samples[0][0])
-        return judged
-
-    def _end_step(self, judged: list[Judged]) -> None:
-        compared = [each.row.between for each in judged if each.row.compared]
-        for diversity in compared:
-            self.signals.samples.update_between(diversity)
-        alike = any(diversity < ALIKE_BELOW for diversity in compared)
-        counted = [each for each in judged if each.counts]
-        fine = bool(counted) and all(each.fine for each in counted)
-        if fine and not alike and self.loss.trend != "not finite":
-            self._best.see(judged[0].row.step, self.loss.smma)
-
-    def last_step(self) -> int:
-        """Return the last step that samples or losses tell of."""
-        last = self.last.row.step if self.last else 0
-        return max(last, int(self.losses.steps[-1])) if len(self.losses.steps) else last
-
-
-def _rows(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Row]]:
-    for chunk in chunks:
-        for number, values in zip(chunk.outputs.tolist(), chunk.rows.tolist(), strict=True):
-            yield number, Row._make(values)
-
-
-class _Feed:
-    """Brings the loss up to a step, and draws its curves."""
-
-    def __init__(self, losses: Losses, loss: LossTracker) -> None:
         self.curve = Curve(len(losses.steps) / STRETCHES)
         self.source_curves = {
             name: Curve(count / SOURCE_STRETCHES)
             for name, count in zip(losses.names, losses.count_by_source(), strict=True)
         }
-        self._rows = losses.rows()
-        self._next = next(self._rows, None)
-        self._loss = loss
+        self._place = 0  # of the next sample of a step, where nobody counted them
+        self._compared: float | None = None  # the diversity between the samples of the step
 
-    def up_to(self, step: float) -> None:
-        while self._next is not None and self._next[0] <= step:
-            at, value, source = self._next
-            self._loss.update(at, value, source)
-            self.curve.add(at, value, self._loss.smma)
-            if source is not None:
-                self.source_curves[source].add(at, value, self._loss.sources[source].smma)
-            self._next = next(self._rows, None)
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What both signals mean together: at the halt, or at the end."""
+        return self.signals.diagnosis
 
+    @property
+    def place(self) -> Place:
+        """The step to go back to."""
+        return self.signals.place
 
-class _Best:
-    """The step of the lowest SMMA whose samples were coherent, and of those before a given step.
+    def run(self, turns: Iterable[Turn], see: Sequence[Callable[[Judged], None]]) -> None:
+        """Go through all turns.
 
-    Only the last few steps are kept: a collapse begins no earlier.
-    """
+        Args:
+            turns: in the order in which they come.
+            see: each is shown every sample that counts.
+        """
+        for turn in turns:
+            if isinstance(turn, LossTurn):
+                self._take_loss(turn)
+            elif isinstance(turn, SampleTurn):
+                judged = self._judge(turn)
+                if not turn.void:
+                    self.last = judged
+                    for look in see:
+                        look(judged)
+            elif isinstance(turn, MarkTurn):
+                self._take_mark(turn.mark)
+            else:
+                self.settings = self.options.over(turn.settings)
+                self.signals.configure(self.settings)
 
-    def __init__(self, kept: int) -> None:
-        self._recent: deque[tuple[float, int]] = deque()
-        self._kept = kept
-        self._lowest: tuple[float, int] | None = None
-        self._last: int | None = None
+    def _take_loss(self, turn: LossTurn) -> None:
+        loss = self.signals.loss
+        loss.update(turn.step, turn.loss, turn.source)
+        if turn.void:
+            return
+        self.curve.add(turn.step, turn.loss, loss.smoothed)
+        if turn.source is not None:
+            self.source_curves[turn.source].add(turn.step, turn.loss, loss.sources[turn.source].smoothed)
 
-    def see(self, step: int, smma: float | None) -> None:
-        """Take a step whose samples were coherent."""
-        self._recent.append((math.inf if smma is None else smma, step))
-        if len(self._recent) > self._kept:
-            self._fold(self._recent.popleft())
+    def _judge(self, turn: SampleTurn) -> Judged:
+        row, signals = turn.row, self.signals
+        if row.place < 0:
+            self._place = self._place + 1 if signals.step == row.step else 0
+        place = row.place if row.place >= 0 else self._place
+        scores = row.scores
+        verdict = signals.judge(scores, row.step, place)
+        if row.compared:
+            signals.compare(row.between, others=True)
+        judged = Judged(turn.output, row, place, scores, verdict, signals.loss.loss, signals.loss.smoothed)
+        if verdict.collapsed and self.halted is None:
+            self.halted = judged
+        return judged
 
-    def _fold(self, found: tuple[float, int]) -> None:
-        self._last = found[1]
-        if found[0] < math.inf and (self._lowest is None or found < self._lowest):
-            self._lowest = found
+    def _take_mark(self, mark: Mark) -> None:
+        self.signals.take_event(mark.event, mark.step, mark.state)
+        if not self.signals.gate.halted:
+            self.halted = None
 
-    def before(self, step: float) -> int | None:
-        """Return the best step before one; without any loss the last."""
-        for found in self._recent:
-            if found[1] < step:
-                self._fold(found)
-        return self._lowest[1] if self._lowest else self._last
+    def last_step(self) -> int:
+        """Return the last step that samples or losses tell of."""
+        last = self.last.row.step if self.last else 0
+        return max(last, int(self.losses.steps[-1])) if len(self.losses.steps) else last

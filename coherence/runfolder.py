@@ -4,8 +4,10 @@ Source: docs/training.md, "The run folder".
 """
 
 import errno
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -19,12 +21,19 @@ except ImportError:  # Windows has no flock: there two writers are not told apar
 
 FORMAT = 1
 
+LOCK = "lock"
+"""The file that the one writer of a folder holds."""
+
 MOST_WRITERS = 1000
 """Temporary names that are tried for one file."""
 
 
 class RunFolderBusy(RuntimeError):
     """Another process, or another monitor of this one, writes to the folder."""
+
+
+class LaterFormat(ValueError):
+    """A later version of this package wrote the run folder, in a format that this one cannot read."""
 
 
 _locks: WeakSet[IO[Any]] = WeakSet()
@@ -46,18 +55,40 @@ def lock_folder(folder: Path) -> IO[str]:
     Raises:
         RunFolderBusy: there is one already.
         OSError: the folder cannot be written to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, lock_folder(Path(folder)) as lock:
+    ...     moved(lock, Path(folder))
+    False
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("a", encoding="utf-8")
+    file = (folder / LOCK).open("a", encoding="utf-8")
     try:
         if not _try_lock(file):
-            raise RunFolderBusy(
-                f"{folder} is written to by another process; stop it, or choose another folder"
-            )
+            raise RunFolderBusy(f"{folder} is {_who_holds(folder)}")
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _who_holds(folder: Path) -> str:
+    """Say who writes to a folder, and what to do about it."""
+    if any(not moved(lock, folder) for lock in list(_locks)):
+        how = "monitor.close(), or `with Monitor(...)`"
+        return f"open in another monitor of this process; close it first ({how})"
+    return "written to by another process; stop it, or choose another folder"
+
+
+def moved(lock: IO[Any], folder: Path) -> bool:
+    """Tell whether the lock of a folder lies there no longer, so that another may become its writer.
+
+    The folder was deleted or renamed, or its lock was; a lock that was let go of lies nowhere.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
+    return not _is_at(lock, folder / LOCK)
 
 
 def _try_lock(file: IO[Any]) -> bool:
@@ -78,11 +109,22 @@ class Appender:
     """A file of JSON lines that only grows; every line is flushed.
 
     A line that was torn, by a kill or a full disk, is ended before the next one: it costs itself alone.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     appender = Appender(Path(folder) / "metrics.jsonl")
+    ...     appender.append({"format": 1, "step": 100, "loss": 3.43})
+    ...     appender.path.unlink()
+    ...     why = appender.displaced
+    ...     appender.close()
+    >>> why
+    'was deleted or renamed'
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[bytes] | None = None
+        self._least = 0  # bytes that the open file has, those known at the last look and our own since
 
     @property
     def end(self) -> int:
@@ -92,13 +134,35 @@ class Appender:
         """
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write one line.
+    @property
+    def displaced(self) -> str | None:
+        """What happened to the open file behind our back, in words; None if nothing did, or none is open.
+
+        It "was deleted or renamed", "was replaced" or "was cut short"; what others appended is no matter.
+        Lines that go into a file without a name are lost, and nobody is told: after `close()` the next one
+        opens the path anew. Where the system does not say, the next line's error will.
+        """
+        if self._file is None:
+            return None
+        try:
+            there, ours = self.path.stat(), os.fstat(self._file.fileno())
+        except (FileNotFoundError, NotADirectoryError):
+            return "was deleted or renamed"
+        except OSError:
+            return None
+        if not os.path.samestat(there, ours):
+            return "was replaced"
+        least, self._least = self._least, ours.st_size
+        # A device takes what it is given and stays empty.
+        return "was cut short" if ours.st_size < least and stat.S_ISREG(ours.st_mode) else None
+
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Write a line for each record, all at once.
 
         Raises:
-            OSError: it could not be written whole; the next call tries again.
+            OSError: they could not be written whole; the next call tries again.
         """
-        line = _to_line(record)
+        line = b"".join(map(_to_line, records))
         try:
             file = self._file or self._open()
             self._write(file, line)
@@ -109,7 +173,8 @@ class Appender:
     def _open(self) -> IO[bytes]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self._file = self.path.open("ab", buffering=0)
-        if file.tell() and not _ends_with_newline(self.path):
+        self._least = file.tell()
+        if self._least and not _ends_with_newline(self.path):
             self._write(file, b"\n")
         return file
 
@@ -117,6 +182,7 @@ class Appender:
         written = file.write(line)
         if written < len(line):
             raise OSError(f"{self.path}: {written} of {len(line)} bytes written")
+        self._least += written
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
@@ -196,7 +262,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
     """Tell whether a file still has its name: who held it before may have put it in its place."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: it is closed
         return False
 
 
@@ -219,18 +285,139 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
             os.fsync(file.fileno())
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that a good one can take its place and somebody can look at it.
+
+    To `gate.damaged.json` from `gate.json`; one that was set aside before is replaced. Returns the new path.
+
+    Raises:
+        OSError: it cannot be renamed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "gate.json").write_text("half of a sta")
+    ...     set_aside(Path(folder) / "gate.json").name
+    'gate.damaged.json'
+    """
+    return path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
+
+
+def sealed(values: Mapping[str, Any]) -> str:
+    """Return JSON text that tells by a checksum whether it came through whole; `unsealed` reads it.
+
+    Floats come back exactly. The checksum is the SHA-256 of the content as compact JSON, keys in their order.
+
+    Raises:
+        ValueError: a float is not finite, or the values are nested too deeply.
+        TypeError: something among the values has no JSON.
+
+    >>> unsealed(sealed({"streak": 3, "smma": 0.1}))
+    {'streak': 3, 'smma': 0.1}
+    """
+    try:
+        return json.dumps({"format": FORMAT, "checksum": _checksum(values), "content": values})
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def unsealed(text: str) -> dict[str, Any]:
+    """Return the values of a text that `sealed` wrote, of which nothing is missing or changed.
+
+    Raises:
+        LaterFormat: a later version wrote it.
+        ValueError: it is not whole; the message says what is the matter, not where.
+
+    >>> unsealed(sealed({"streak": 3}).replace("3", "4"))
+    Traceback (most recent call last):
+    ValueError: the checksum does not fit the content
+    >>> unsealed("")
+    Traceback (most recent call last):
+    ValueError: empty
+    """
+    if not text.strip("\0 \n\r\t"):
+        raise ValueError("nothing but zeros" if "\0" in text else "empty")
+    try:
+        found = json.loads(text)
+        sealed_object = isinstance(found, dict) and isinstance(found.get("content"), dict)
+        checksum = _checksum(found["content"]) if sealed_object else None
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not sealed_object or type(found.get("format")) is not int:
+        raise ValueError("not an object with a format, a checksum and a content")
+    if found["format"] != FORMAT:
+        other = LaterFormat if _is_later(found["format"]) else ValueError
+        raise other(f"format {found['format']}; this version reads format {FORMAT}")
+    if found.get("checksum") != checksum:
+        raise ValueError("the checksum does not fit the content")
+    content: dict[str, Any] = found["content"]
+    return content
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    written = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
 def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
-    """Yield our rows from a byte on; a line that is torn, or none of ours, is passed over."""
+    """Yield our rows from a byte on; a line that is torn, or none of ours, is passed over.
+
+    Raises:
+        LaterFormat: a later version wrote a row; the message names the byte where it begins.
+        OSError: the file cannot be read.
+    """
     if not path.is_file():
         return
     with path.open("rb") as file:
-        file.seek(start)
+        at = file.seek(start)
         for line in file:
-            with suppress(ValueError, RecursionError):
-                record = json.loads(line)
-                # A line that lacks its newline alone is whole: the next append will end it.
-                if _is_ours(record):
-                    yield record
+            # A line that lacks its newline alone is whole: the next append will end it.
+            record = _parsed(line)
+            check_format(record, path, f"byte {at}")
+            if _is_ours(record):
+                yield record
+            at += len(line)
+
+
+def _parsed(line: bytes) -> Any:
+    """Return what a line of JSON holds; None where it is torn."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def check_format(record: Any, path: str | os.PathLike[str], where: int | str) -> None:
+    """Refuse a row of a run folder that a later version wrote; anything else passes.
+
+    To pass over it, as over a line of another writer, would take a run for younger than it is.
+
+    Args:
+        record: what the line holds.
+        path: of the file.
+        where: the number of the line, or the byte where it begins: "byte 120".
+
+    Raises:
+        LaterFormat: it is such a row.
+
+    >>> check_format({"format": 1, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
+    >>> check_format({"format": 2, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
+    Traceback (most recent call last):
+    coherence.runfolder.LaterFormat: metrics.jsonl:3: format 2; this version reads format 1: a later version \
+wrote this run folder
+    """
+    # Another writer may count its formats too, so that a row has to look like one of ours in all else.
+    looks_like_ours = isinstance(record, dict) and type(record.get("step")) is int and "time" in record
+    if looks_like_ours and _is_later(record.get("format")):
+        raise LaterFormat(
+            f"{os.fspath(path)}:{where}: format {record['format']}; this version reads format {FORMAT}: "
+            "a later version wrote this run folder"
+        )
+
+
+def _is_later(number: Any) -> bool:
+    return type(number) is int and number > FORMAT
 
 
 def _is_ours(record: Any) -> bool:

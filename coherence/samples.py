@@ -13,6 +13,7 @@ from coherence.diagnosis import SamplesState
 from coherence.diversity import between_samples
 from coherence.gate import Verdict
 from coherence.scores import Scores
+from coherence.settings import DEFAULTS
 
 RECENT = 8
 """How many judged samples, or steps with several samples, the signal looks back on."""
@@ -42,7 +43,7 @@ class SampleTracker:
     'coherent'
     """
 
-    def __init__(self, threshold: float = 30.0) -> None:
+    def __init__(self, threshold: float = DEFAULTS.threshold) -> None:
         self.threshold = threshold
         self._collapsed = False
         self._low: deque[bool] = deque(maxlen=RECENT)
@@ -62,10 +63,18 @@ class SampleTracker:
         if not self._english_was_high and len(self._english) == RECENT:
             self._english_was_high = fmean(self._english) >= HIGH
 
-    def update_between(self, diversity: float | None) -> None:
-        """Take the diversity between the samples of one step, when a step is over."""
-        if diversity is not None:
-            self._between.append(diversity)
+    def update_between(self, diversity: float | None, again: bool = False) -> None:
+        """Take the diversity between the samples of one step.
+
+        Args:
+            diversity: None where fewer than two could be compared.
+            again: more samples of the step have come: this takes the place of what was said of it before.
+        """
+        if diversity is None:
+            return
+        if again:
+            self._between.pop()
+        self._between.append(diversity)
 
     def acknowledge_halt(self) -> None:
         """Forget that the gate fired, and the samples it fired on."""

@@ -34,7 +34,7 @@ COLUMNS = {
     "low": "bool_",
     "streak": "int64",
     "loss": "float64",
-    "smma": "float64",
+    "smoothed": "float64",
     "file": "string",
     "line": "int64",
 }
@@ -86,7 +86,7 @@ class Writer:
             "low": judged.verdict.low,
             "streak": judged.verdict.streak,
             "loss": _finite(judged.loss),
-            "smma": judged.smma,
+            "smoothed": judged.smoothed,
             "file": origin.file,
             "line": origin.line,
         }

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from coherence.diversity import Spectrum, effective_number, effective_of, spectra
 from coherence.lexicon import Lexicon
 from coherence.profile import Curve, Profile
+from coherence.settings import DEFAULTS
 from coherence.text import clean, is_word, tokenize
 
 ENOUGH_TOKENS = 10
@@ -46,7 +47,13 @@ class Scores(NamedTuple):
         """Whether the sample is long enough to judge: 10 tokens or 40 characters."""
         return self.tokens >= ENOUGH_TOKENS or self.characters >= ENOUGH_CHARACTERS
 
-    def low(self, threshold: float = 30.0) -> bool:
+    @property
+    def mean(self) -> float:
+        """The mean of the scores it has; 0 where it has none."""
+        values = [value for value in self.values if value is not None]
+        return sum(values) / len(values) if values else 0.0
+
+    def low(self, threshold: float = DEFAULTS.threshold) -> bool:
         """Tell whether every score there is lies strictly below `threshold`.
 
         A sample that lacks a score is low only if it is long enough to judge. A sample without any text

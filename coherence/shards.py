@@ -8,7 +8,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from itertools import groupby, islice
+from itertools import count, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from coherence.profile import Profile
 from coherence.readers import formats
 from coherence.readers.lines import Part, Problems
 from coherence.records import Sample
+from coherence.runfolder import LaterFormat
 from coherence.samples import COMPARED
 from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.text import clean
@@ -32,6 +33,7 @@ ROW = np.dtype(
         ("run", np.int32),  # index into the names of the output, of the dump once it is read
         ("step", np.int64),
         ("row", np.int64),  # which sample of the shard
+        ("place", np.int64),  # which sample of its step, where a monitor wrote it; else -1
         ("piece", np.int32),  # which piece of the shard it stands in
         ("line", np.int64),
         ("bigram", np.float64),
@@ -99,11 +101,15 @@ class Settings(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them."""
+    """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them.
+
+    `begins` where the first of them is surely the first of its step: a monitor counts them.
+    """
 
     run: str
     step: int
     row: int
+    begins: bool
     texts: list[str]
 
 
@@ -161,13 +167,19 @@ def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> It
         try:
             for sample in reader.samples(piece.part, noted, settings.prompt_field, settings.group_field):
                 yield to_read(sample, number, piece.run, settings)
+        except LaterFormat:
+            raise
         except (OSError, ValueError) as error:
             noted.add(piece.part.path, 0, f"not read on from here: {error}")
 
 
 def to_read(sample: Sample, piece: int, run: str | None, settings: Settings) -> Read:
-    """Return a sample with its run, and with the prompt that its text begins with."""
-    prompt = sample.prompt if sample.prompt is not None else _prefix(sample.text, settings.prefixes)
+    """Return a sample with its run, and with the prompt that its text begins with.
+
+    What a monitor judged without a prompt has none.
+    """
+    told = sample.prompt is not None or sample.place is not None
+    prompt = sample.prompt if told else _prefix(sample.text, settings.prefixes)
     return Read(piece, "/".join(filter(None, (run, sample.run))), sample, prompt)
 
 
@@ -193,8 +205,19 @@ def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
 
 
 def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
-    """Put together what is compared: the first samples of those of one step that stand together."""
-    for (_, step), group in groupby(reads, key=lambda read: (read.run, read.sample.step)):
+    """Put together what is compared: the first samples of those of one step that stand together.
+
+    Where a monitor counts them from 0 again, the step was drawn anew.
+    """
+    anew = count()
+    number = 0
+
+    def key(read: Read) -> tuple[str, int | None, int]:
+        nonlocal number
+        number = next(anew) if read.sample.place == 0 else number
+        return read.run, read.sample.step, number
+
+    for (_, step, _), group in groupby(reads, key=key):
         if step is not None:
             yield list(islice(group, COMPARED))
         for read in group:  # noqa: B031 - goes on where islice stopped
@@ -225,6 +248,7 @@ def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], set
     rows["row"] = np.arange(start, start + len(reads))
     rows["piece"] = [read.piece for read in reads]
     rows["line"] = [sample.line for sample in samples]
+    rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
     for name in ("bigram", "trigram", "english", "character", "tokens", "characters"):
         rows[name] = getattr(columns, name)
     rows["has_loss"] = [sample.loss is not None for sample in samples]
@@ -260,7 +284,7 @@ class _AtEdge(NamedTuple):
 
     def edge(self) -> Edge:
         texts = [clean(read.sample.text, read.prompt) for read in self.reads]
-        return Edge(self.reads[0].run, self.step, self.row, texts)
+        return Edge(self.reads[0].run, self.step, self.row, self.reads[0].sample.place == 0, texts)
 
 
 def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[Read]], row: int) -> list[_AtEdge]:
@@ -274,7 +298,8 @@ def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[Read]], row: int) ->
 
 
 def _goes_on(edges: Sequence[_AtEdge], read: Read) -> bool:
-    return bool(edges) and (edges[-1].reads[0].run, edges[-1].step) == (read.run, read.sample.step)
+    same = bool(edges) and (edges[-1].reads[0].run, edges[-1].step) == (read.run, read.sample.step)
+    return same and read.sample.place != 0
 
 
 def count_lines(piece: Piece) -> int:

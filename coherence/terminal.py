@@ -25,6 +25,9 @@ from coherence.records import (
 )
 from coherence.text import answer
 
+PANEL = 6
+"""Columns that the frame takes beside a title in it."""
+
 EXCERPT, LEAD = 220, 20
 """Characters of a sample that are shown; how many of them before it loops."""
 
@@ -34,12 +37,15 @@ THRESHOLD = 30.0
 LISTED_PROBLEMS = 10
 LISTED_EVENTS = 5
 
+ONE_IN = 5
+"""Of so many lines one that could not be used, and the headline says so: the verdict is of the others."""
+
 COLOURS = {"continue": "green", "watch": "yellow", "pivot": "magenta", "halt": "red"}
 
 
 def show_report(report: Report, console: Console) -> None:
     """Print the whole report."""
-    console.print(_verdict(report))
+    console.print(_verdict(report, console.width))
     console.print(_facts(report))
     console.print()
     console.print(_run_table(report))
@@ -54,11 +60,13 @@ def show_ranking(ranking: Ranking, console: Console) -> None:
     """Print several runs, the best first."""
     halted = sum(line.halt for line in ranking.runs)
     partial = " · broken off: of what was read so far" if ranking.partial else ""
-    console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}", style="bold"))
+    unused = _unused(ranking.problem_count, sum(line.judged for line in ranking.runs))
+    unused = unused and f" · {unused}"
+    console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}{unused}", style="bold"))
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold", min_width=17)
     table.add_column("action", no_wrap=True)
-    for name in ("bi", "tri", "eng", "chr", "low", "SMMA", "halt", "back to"):
+    for name in ("bi", "tri", "eng", "chr", "low", "loss", "halt", "back to"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in ranking.runs:
         table.add_row(*_ranking_row(line, ranking.settings.threshold))
@@ -75,7 +83,7 @@ def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
         Text(action, style=COLOURS[action]),
         *(_score(mean, threshold) for _, mean in line.scores),
         Text(f"{line.low}/{line.judged}"),
-        Text("" if line.smma is None else _number(line.smma)),
+        Text("" if line.smoothed is None else _number(line.smoothed)),
         Text("" if line.halt_step is None else _step(line.halt_step)),
         Text("" if line.resume_from is None else _step(line.resume_from)),
     ]
@@ -111,13 +119,28 @@ def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, c
     console.print(Text(_loop_sentence(loop)))
 
 
-def _verdict(report: Report) -> RenderableType:
+def _verdict(report: Report, width: int) -> RenderableType:
     diagnosis = report.diagnosis
     partial = " · broken off: of what was read so far" if report.partial else ""
-    title = Text(f"{diagnosis.action.upper()} · {diagnosis.name}{partial}", style="bold")
+    title = f"{diagnosis.action.upper()} · {diagnosis.name}{partial}"
+    rows = report.loss.rows if report.loss else 0
+    unused = _unused(report.problem_count, report.judged + report.too_short + rows)
+    if unused and len(f"{title} · {unused}") <= width - PANEL:
+        title, unused = f"{title} · {unused}", ""
     return Panel(
-        Text(diagnosis.sentence), title=title, title_align="left", border_style=COLOURS[diagnosis.action]
+        Text(diagnosis.sentence),
+        title=Text(title, style="bold"),
+        title_align="left",
+        subtitle=Text(unused, style="bold") if unused else None,  # rather than cut off above
+        subtitle_align="left",
+        border_style=COLOURS[diagnosis.action],
     )
+
+
+def _unused(count: int, used: int) -> str:
+    """Return how many lines could not be used, where they are so many that the headline has to say it."""
+    every = count + used
+    return f"{count:,} of {every:,} lines could not be used" if 0 < every <= ONE_IN * count else ""
 
 
 def _facts(report: Report) -> RenderableType:
@@ -139,7 +162,7 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
         return [*rows, ("loss", "none given")]
     rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
     rows.append(("loss phases", _phases_sentence(report.loss)))
-    rows += [("source", f"{printable(n)}: SMMA {_number(s.smma)}") for n, s in report.loss.sources.items()]
+    rows += [("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()]
     return rows
 
 
@@ -167,7 +190,7 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
     if loss.last is None:
         return f"{trend}: {loss.not_finite} rows, none of them finite"
-    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, SMMA {_number(loss.smma)}"
+    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}, SMMA {_number(loss.smma)}"
     sentence += f", perplexity {_number(loss.perplexity)}"
     if loss.uniform_baseline is not None:
         sentence += f"; uniform {_number(loss.uniform_baseline)}, {_number(loss.advantage)} times better"
@@ -196,15 +219,14 @@ def _waste_sentence(report: Report) -> str:
 
 def _resume_sentence(report: Report) -> str:
     if report.resume_from is None:
-        return "no step with coherent samples"
-    why = "lowest SMMA" if report.loss is not None else "last step"
-    return f"step {report.resume_from:,} ({why} whose samples were coherent)"
+        return report.resume_reason
+    return f"step {report.resume_from:,}: {report.resume_reason}"
 
 
 def _run_table(report: Report) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
     table.add_column("steps", no_wrap=True)
-    for name in ("bigram", "trigram", "english", "character", "low", "SMMA" if report.loss else ""):
+    for name in ("bigram", "trigram", "english", "character", "low", "loss" if report.loss else ""):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for stretch in report.stretches:
@@ -218,7 +240,7 @@ def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float
         Text(_span(stretch.first, stretch.last)),
         *(_score(mean, threshold) for _, mean in stretch.scores),
         Text(f"{stretch.low}/{stretch.samples}"),
-        Text(_number(stretch.smma) if stretch.smma is not None else ""),
+        Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
         Text("◀ halt", style="red") if halts else Text(""),
     ]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from coherence.diversity import between_samples
 from coherence.order import Chunk, merge, sources
 from coherence.outputs import Output
+from coherence.restarts import Restarts
 from coherence.samples import COMPARED
 from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.shards import NO_STEP, Edge
@@ -28,29 +29,75 @@ class Timeline:
     A log that was appended to after a restart holds steps twice: where the steps of a file go back, and a
     step and prompt come that were there before, what was written of that step and later ones is void.
 
+    Where a monitor wrote the rows, and the restarts as it saw them, the rows come as they were written.
+
+    Args:
+        outputs: of the dump.
+        run: the name of the run.
+        known: the restarts that were written down; None where nobody did.
+
     Attributes:
+        as_written: whether the rows come as they were written.
         restarts: the steps to which the run was set back, in the order of the dump.
         superseded: how many samples that made void.
     """
 
-    def __init__(self, outputs: Sequence[Output], run: str) -> None:
+    def __init__(self, outputs: Sequence[Output], run: str, known: Restarts | None = None) -> None:
         self._outputs = outputs
-        self._sources = sources(outputs, run)
+        self._run = run
+        self._known = known
         self._patches = _join_edges(outputs, run)
-        self._chains = _chains(outputs, run)
         self._limits: NDArray[np.float64] | None = None
         self.restarts: list[int] = []
         self.superseded = 0
+        self.as_written = known is not None and self._is_written()
+        if self.as_written:
+            self.restarts = [] if known is None else known.steps.tolist()
+            self.superseded = sum(int(void.sum()) for _, void in self.rows())
+            return
+        self._sources = sources(outputs, run)
+        self._chains = _chains(outputs, run)
         if self._chains.backs.any():
             self._find_restarts()
 
     def __iter__(self) -> Iterator[Chunk]:
+        """Yield the rows that count."""
+        for chunk, void in self.rows():
+            kept = chunk.only(~void) if void.any() else chunk
+            if len(kept.rows):
+                yield kept
+
+    def rows(self) -> Iterator[tuple[Chunk, NDArray[np.bool_]]]:
+        """Yield all rows, and which of them a restart has made void."""
+        if self.as_written and self._known is not None:
+            for chunk in self._written():
+                self._patch(chunk)
+                yield chunk, self._known.void(chunk.rows["step"], chunk.rows["time"])
+            return
         for chunk in merge(self._outputs, self._sources):
             self._patch(chunk)
+            void = np.zeros(len(chunk.rows), bool)
             if self._limits is not None:
-                chunk = chunk.only(chunk.rows["step"] < self._limits[self._chains.links_of(chunk)])
-            if len(chunk.rows):
-                yield chunk
+                void = chunk.rows["step"] >= self._limits[self._chains.links_of(chunk)]
+            yield chunk, void
+
+    def _written(self) -> Iterator[Chunk]:
+        """Yield the rows in the order of the dump, which is that in which they were written."""
+        for number, output in enumerate(self._outputs):
+            if stretch := output.stretches.get(self._run):
+                rows = output.rows(stretch.start, stretch.rows)
+                yield Chunk(rows[np.argsort(rows["row"])], np.full(len(rows), number))
+
+    def _is_written(self) -> bool:
+        """Tell whether a monitor wrote all the rows, one after the other."""
+        last = -inf
+        for chunk in self._written():
+            times = np.concatenate([[last], chunk.rows["time"]])
+            ours = (chunk.rows["place"] >= 0) & (chunk.rows["step"] != NO_STEP)
+            if not (ours.all() and (np.diff(times) >= 0).all()):
+                return False
+            last = times[-1]
+        return True
 
     def _patch(self, chunk: Chunk) -> None:
         rows = chunk.rows
@@ -163,7 +210,7 @@ def _join_edges(outputs: Sequence[Output], run: str) -> dict[int, dict[int, Patc
     joined: list[_Place] = []  # groups of one step that follow each other
     for number, output in enumerate(outputs):
         for place, edge in enumerate(output.edges):
-            if place or not joined or edge[:2] != joined[0].edge[:2]:
+            if place or not joined or edge[:2] != joined[0].edge[:2] or edge.begins:
                 _join(outputs, joined, patches)
                 joined = []
             if edge.run == run:

@@ -96,6 +96,18 @@ def test_another_profile_or_version_is_another_setting(shell: Shell) -> None:
     assert "not '0.0.0'" in shell.refused("good.jsonl", *options)
 
 
+def test_a_link_beside_its_file_is_not_counted_as_more_samples_and_said(shell: Shell) -> None:
+    options = made(shell)
+    Path("later").mkdir()
+    write("later/1.jsonl", *fine(100, seed=2))
+    Path("later/latest.jsonl").symlink_to("1.jsonl")
+    status, out, err = shell("later", *options, "--json", "-")
+    assert status == 0
+    note = "later/latest.jsonl: left out, the same file as later/1.jsonl"
+    assert note in json.loads(out)["notes"]
+    assert note in " ".join(err.split())
+
+
 def test_below_twenty_samples_the_status_is_2_and_says_how_many_would_do(shell: Shell) -> None:
     status, out, err = shell(write("few.jsonl", *fine(19)), *made(shell))
     assert (status, out) == (2, "")

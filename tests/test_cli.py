@@ -48,7 +48,7 @@ def fine(step: int, index: int = 0) -> str:
 def write(name: str, *rows: dict[str, Any] | str) -> str:
     """Write JSON lines, or lines as they are, and return the name."""
     path = Path(name)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = (row if isinstance(row, str) else json.dumps(row) for row in rows)
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return name
@@ -179,10 +179,96 @@ def test_a_run_file_that_is_none_is_refused_by_name(shell: Shell, content: str) 
     assert write("run/run.json", content) in shell.refused("audit", "run")
 
 
-def test_a_report_that_cannot_be_written_is_refused_by_name(shell: Shell) -> None:
-    status, out, err = shell("audit", healthy(), "--json", "none/report.json")
-    assert (status, out) == (2, "")
-    assert err.endswith("coherence: none/report.json: No such file or directory\n")
+OUTPUTS = {
+    "audit --json": "report.json",
+    "audit --html": "report.html",
+    "audit --scored": "table.jsonl",
+    "check --snapshot s.json --json": "check.json",
+    "check --snapshot s.json --junit": "check.xml",
+    "check --update --snapshot": "s.json",
+    "calibrate -o": "profile.json",
+    "score --json": "score.json",
+}
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_an_output_that_cannot_be_written_is_refused_by_name_before_anything_is_read(
+    shell: Shell, command: str
+) -> None:
+    name, options, output = command.split()[0], command.split()[1:], OUTPUTS[command]
+    Path(f"folder/{output}").mkdir(parents=True)
+    Path("file").touch()
+    for target, why in (
+        (f"none/{output}", "no such folder: none"),
+        (f"file/{output}", "no such folder: file"),
+        (f"folder/{output}", "a folder; expected the name of a file"),
+    ):
+        assert shell.refused(name, "nothing to read", *options, target) == f"coherence: {target}: {why}\n"
+    assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are those of POSIX")
+def test_an_output_may_be_a_device_or_a_link_to_a_file_that_is_not_there_yet_but_leads_in_no_circle(
+    shell: Shell,
+) -> None:
+    assert shell("score", "D", "--json", os.devnull).status == 0
+    Path("latest.json").symlink_to("first.json")
+    assert shell("score", "D", "--json", "latest.json").status == 0
+    assert json.loads(Path("first.json").read_text(encoding="utf-8"))["tokens"] == 1
+    Path("a.json").symlink_to("b.json")
+    Path("b.json").symlink_to("a.json")
+    assert "a.json: Too many levels of symbolic links" in shell.refused("score", "D", "--json", "a.json")
+
+
+# Errors of its own
+
+
+def failing(error: BaseException) -> Any:
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("nobody foresaw it\nin two lines\x1b[31m"),
+            "RuntimeError: nobody foresaw it⏎in two lines [31m",
+        ),
+        (KeyError("step"), "KeyError: 'step'"),
+        (AssertionError(), "AssertionError"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_told_in_a_line_and_exits_with_70(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    monkeypatch.setattr("coherence.commands.score_text", failing(error))
+    monkeypatch.delenv("COHERENCE_TRACEBACK", raising=False)
+    told = "(an error of coherence itself; COHERENCE_TRACEBACK=1 shows the traceback)"
+    assert shell("score", "D") == (70, "", f"coherence: {said} {told}\n")
+
+
+def test_the_traceback_of_such_an_error_is_shown_where_it_is_asked_for(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coherence.commands.score_text", failing(RuntimeError("unforeseen\x1b[31m")))
+    monkeypatch.setenv("COHERENCE_TRACEBACK", "1")
+    status, out, err = shell("score", "D")
+    assert (status, out) == (70, "")
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert ", in score\n" in err
+    assert err.endswith("\ncoherence: RuntimeError: unforeseen [31m (an error of coherence itself)\n")
+    assert controls(err) == set()
+
+
+def test_ctrl_c_and_a_leaving_are_no_errors_of_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coherence.commands.score_text", failing(KeyboardInterrupt()))
+    assert shell("score", "D") == (130, "", "coherence: broken off\n")
+    monkeypatch.setattr("coherence.commands.score_text", failing(SystemExit(3)))
+    assert shell("score", "D") == (3, "", "")
 
 
 # The report as JSON
@@ -263,6 +349,38 @@ def test_bad_lines_are_counted_and_listed_with_file_and_line(shell: Shell) -> No
     assert "13 lines were not used or need a look:" in err
     assert "  a.jsonl:2: not JSON: " in err
     assert "  and 3 more" in err
+
+
+@pytest.mark.parametrize(("bad", "head"), [(2, " · 2 of 10 lines could not be used ─"), (1, " ─")])
+def test_the_headline_says_so_where_a_fifth_of_the_lines_could_not_be_used(
+    shell: Shell, bad: int, head: str
+) -> None:
+    rows = [{"step": n, "text": fine(n)} for n in range(8)]
+    status, _, err = shell("audit", write("a.jsonl", *rows, *["{"] * bad))
+    assert status == 0
+    assert err.startswith(f"╭─ CONTINUE · the samples read well{head}─")
+    assert err.count("could not be used") == bad - 1
+
+
+def test_a_headline_that_would_be_too_long_says_it_below_the_verdict(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("m.csv", "step,loss", *["0,8.0", "200,3.5", "600,2.8"], *["1,x"] * 1200)
+    arguments = ("audit", collapsed(), "--loss", "m.csv")
+    head, unused = "─ HALT · the loss is misleading ", "1,200 of 1,213 lines could not be used ─"
+    assert shell(*arguments).err.startswith(f"╭{head}· {unused}")
+    monkeypatch.setenv("COLUMNS", "74")
+    err = shell(*arguments).err
+    assert err.startswith(f"╭{head}─")
+    assert f"\n╰─ {unused}" in err
+    assert max(map(len, err.splitlines())) <= 74
+
+
+def test_the_headline_of_a_ranking_says_so_too(shell: Shell) -> None:
+    for run, bad in (("runs/a", 0), ("runs/b", 4)):
+        rows = [{"step": n, "text": fine(n)} for n in range(8)]
+        write(f"{run}/samples.jsonl", *rows, *["{"] * bad)
+    assert shell("audit", "runs").err.splitlines()[0] == "2 runs, 0 halted · 4 of 20 lines could not be used"
 
 
 # score and calibrate
@@ -347,7 +465,7 @@ def test_a_missing_corpus_is_refused_by_name(shell: Shell) -> None:
 # Help
 
 
-@pytest.mark.parametrize("command", ["", "audit", "score", "calibrate"])
+@pytest.mark.parametrize("command", ["", "audit", "check", "serve", "score", "calibrate"])
 def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: Shell, command: str) -> None:
     status, out, err = shell(*command.split(), "--help")
     assert (status, err) == (0, "")
@@ -355,6 +473,7 @@ def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: 
     assert f"\n  coherence {command}" in out or f"| coherence {command}" in out
     assert "Exit status: 0 " in out
     assert ", 2 wrong usage" in out
+    assert ", 70 an error of coherence itself" in " ".join(out.split())
 
 
 # What a person sees
@@ -552,6 +671,17 @@ def test_a_reader_of_the_json_who_leaves_early_gets_no_traceback() -> None:
     assert done.returncode == 2
     assert "BrokenPipe" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_reader_of_an_error_who_has_left_does_not_change_its_status() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = process("audit", "none", stderr=writing, stdout=subprocess.PIPE, capture_output=False)
+    finally:
+        os.close(writing)
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["audit", "--surprise"]])

@@ -14,6 +14,12 @@ CELLS: list[tuple[Trend | None, SamplesState, Action]] = [
     ("early", "collapsed", "halt"),
     ("early", "words gone", "watch"),
     ("early", "alike", "watch"),
+    ("too few losses", "coherent", "continue"),
+    ("too few losses", "some low", "watch"),
+    ("too few losses", "collapsed", "halt"),
+    ("too few losses", "words gone", "watch"),
+    ("too few losses", "alike", "watch"),
+    ("too few losses", "too short", "watch"),
     ("converging", "coherent", "continue"),
     ("converging", "some low", "watch"),
     ("converging", "collapsed", "halt"),
@@ -88,8 +94,16 @@ def test_the_run_of_the_lesson_halts_because_its_loss_misleads(vocab_size: int |
     assert "misleading" in diagnosis.sentence
 
 
-def test_a_young_collapse_names_the_warmup() -> None:
-    assert "warmup" in diagnose("early", "collapsed").sentence
+@pytest.mark.parametrize("loss", ["early", "too few losses"])
+def test_a_young_collapse_names_the_warmup(loss: Trend) -> None:
+    assert "warmup" in diagnose(loss, "collapsed").sentence
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+def test_too_few_losses_are_said_to_be_too_few_and_never_to_stall(samples: SamplesState) -> None:
+    sentence = diagnose("too few losses", samples).sentence
+    assert "too few losses to" in sentence
+    assert "no longer falls" not in sentence
 
 
 @pytest.mark.parametrize("loss", ["diverging", "collapsed"])

@@ -2,13 +2,15 @@
 
 import json
 import math
+import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, pairwise
 from pathlib import Path
 from pydoc_data.topics import topics
-from subprocess import run
+from subprocess import CompletedProcess, run
 
 import pytest
 from hypothesis import example, given, settings
@@ -24,7 +26,8 @@ from coherence import kernel
 from coherence.columns import Columns
 from coherence.kernel import score_many
 
-RUNS = Path(__file__).parent.parent / "fixtures/runs"
+ROOT = Path(__file__).parent.parent
+RUNS = ROOT / "fixtures/runs"
 FIXTURES = [
     (row["text"], row.get("prompt"))
     for path in sorted(RUNS.glob("*/samples.jsonl"))
@@ -261,3 +264,41 @@ def test_without_numba_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['numba'] = None; import coherence.kernel"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     assert "ImportError: coherence.kernel needs numba: pip install 'coherence[fast]'" in done.stderr
+
+
+# Where nothing can be kept
+
+COMPILED = """
+import sys
+from coherence import kernel_loops, offline
+from coherence.cli import main
+print(kernel_loops.__file__, file=sys.stderr)
+offline.WORTH_COMPILING = 0
+sys.exit(main())
+"""
+
+
+def test_where_compiled_code_can_be_kept_nowhere_an_audit_compiles_anew_and_says_the_same(
+    tmp_path: Path,
+) -> None:
+    for name in ("coherence", "wordlists"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # A file where there should be a folder: even who may write everywhere cannot make one there.
+    nowhere = tmp_path / "coherence/__pycache__"
+    nowhere.touch()
+    names = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+    environment = os.environ | dict.fromkeys(names, str(nowhere / "cache")) | {"PYTHONPATH": str(tmp_path)}
+    arguments = ["audit", str(RUNS / "leak"), "--json", "-"]
+
+    def audit(*program: str) -> CompletedProcess[str]:
+        command = [sys.executable, *program, *arguments]
+        return run(  # noqa: S603 - ourselves
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    plain, compiled = audit("-m", "coherence.cli"), audit("-c", COMPILED)
+    assert compiled.stderr.startswith(str(tmp_path)), compiled.stderr
+    assert "(plain scorer)" in plain.stderr
+    assert "(compiled scorer)" in compiled.stderr
+    assert (plain.returncode, compiled.returncode) == (1, 1)
+    assert json.loads(compiled.stdout) == json.loads(plain.stdout)

@@ -43,11 +43,12 @@ def test_the_smma_follows_its_recurrence() -> None:
         assert tracker.smma == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_smma_of_the_lesson_reads_converging_once_it_has_begun_to_fall() -> None:
-    tracker = LossTracker(window=1)
-    for step, smma in enumerate([8.0, 3.5, 2.8]):
-        tracker.update(step, smma)
-    assert (tracker.smma, tracker.trend) == (2.8, "converging")
+@pytest.mark.parametrize("window", [1, 100])
+def test_the_losses_of_the_lesson_read_converging_at_any_window(window: int) -> None:
+    tracker = LossTracker(window=window)
+    for step, loss in enumerate([8.0, 3.5, 2.8]):
+        tracker.update(step, loss)
+    assert (tracker.smoothed, tracker.trend) == (2.8, "converging")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table["run"]))

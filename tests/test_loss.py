@@ -1,14 +1,14 @@
 """The loss: its units, its tracker, the words for its trend, its phases.
 
-The trend is judged by simulation: curves with the noise of minibatches, the share of steps that are named
-wrongly, and the step at which an alarm begins.
+The trend is judged by simulation: curves with the noise of minibatches, the share of rows that are named
+wrongly, and the row at which an alarm begins; over long logs and over short ones.
 """
 
 import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -43,10 +43,14 @@ def tracked(losses: Sequence[float], vocab_size: int | None = None, window: int 
 
 
 def trends(
-    curve: NDArray[np.float64], noise: float = 0.0, vocab_size: int | None = None, window: int = 100
+    curve: NDArray[np.float64],
+    noise: float = 0.0,
+    vocab_size: int | None = None,
+    window: int = 100,
+    seed: int = 0,
 ) -> list[Trend | None]:
     tracker, seen = LossTracker(vocab_size, window), []
-    for step, loss in enumerate((curve + np.random.default_rng(0).normal(0, noise, len(curve))).tolist()):
+    for step, loss in enumerate((curve + np.random.default_rng(seed).normal(0, noise, len(curve))).tolist()):
         tracker.update(step, loss)
         seen.append(tracker.trend)
     return seen
@@ -107,53 +111,83 @@ def test_a_zero_is_a_hidden_nan_only_beside_a_gradient_norm_that_is_not_finite(
 def test_nothing_is_known_before_any_loss() -> None:
     tracker = LossTracker()
     assert (tracker.step, tracker.loss, tracker.count, tracker.trend) == (None, None, 0, None)
-    assert (tracker.smma, tracker.perplexity, tracker.advantage, tracker.minimum) == (None, None, None, None)
+    assert (tracker.smma, tracker.smoothed, tracker.minimum) == (None, None, None)
+    assert (tracker.perplexity, tracker.advantage) == (None, None)
     assert (tracker.uniform_baseline, tracker.sources) == (None, {})
 
 
 def test_one_loss_sets_everything() -> None:
     tracker = LossTracker(vocab_size=8449)
     tracker.update(step=1200, loss=3.43, source="gutenberg")
-    assert (tracker.step, tracker.loss, tracker.count, tracker.smma) == (1200, 3.43, 1, 3.43)
+    assert (tracker.step, tracker.loss, tracker.count) == (1200, 3.43, 1)
+    assert (tracker.smma, tracker.smoothed) == (3.43, 3.43)
     assert tracker.perplexity == perplexity(3.43)
     assert tracker.advantage == advantage(3.43, 8449)
     assert tracker.uniform_baseline == math.log(8449)
     assert tracker.minimum == Minimum(3.43, 1200)
-    assert tracker.sources == {"gutenberg": SourceLoss(3.43, 3.43)}
+    assert tracker.sources == {"gutenberg": SourceLoss(3.43, 3.43, 3.43)}
 
 
-def test_a_window_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"window must be .* at least 1, not 0"):
-        LossTracker(window=0)
+@pytest.mark.parametrize("window", [0, -1, NAN])
+def test_a_window_of_nothing_is_refused(window: int) -> None:
+    with pytest.raises(ValueError, match=rf"window must be .* at least 1, not {window!r}"):
+        LossTracker(window=window)
 
 
-def test_every_source_keeps_its_own_loss_and_smma() -> None:
+@pytest.mark.parametrize("window", [5, 100])
+def test_the_smoothed_loss_is_a_mean_over_a_tenth_of_the_rows_and_the_window_at_most(window: int) -> None:
+    losses = np.random.default_rng(0).normal(3, 1, 200).tolist()
+    expected = losses[0]
+    for count, loss in enumerate(losses, 1):
+        expected += (loss - expected) / min(window, max(1, count / 10))
+        assert tracked(losses[:count], window=window).smoothed == pytest.approx(expected, rel=1e-12)
+
+
+def test_perplexity_and_advantage_are_those_of_the_smoothed_loss() -> None:
+    tracker = tracked([9.0, 4.0, 3.0], vocab_size=65)
+    assert tracker.smoothed == 3.0
+    assert tracker.smma == pytest.approx(8.8905)
+    assert (tracker.perplexity, tracker.advantage) == (perplexity(3.0), advantage(3.0, 65))
+
+
+def test_every_source_keeps_its_own_loss_smma_and_smoothed_loss() -> None:
     tracker = LossTracker(window=2)
     for step, (source, loss) in enumerate([("easy", 2.0), ("hard", 6.0), ("easy", 1.0), ("hard", NAN)]):
         tracker.update(step, loss, source=source)
-    assert tracker.sources["easy"] == SourceLoss(1.0, 1.5)
+    assert tracker.sources["easy"] == SourceLoss(1.0, 1.5, 1.0)
     assert math.isnan(tracker.sources["hard"].loss)
-    assert tracker.sources["hard"].smma == 6.0
+    assert tracker.sources["hard"][1:] == (6.0, 6.0)
     assert tracker.smma == pytest.approx(((2 + 6) / 2 + 1) / 2)
 
 
-def test_a_source_that_never_was_finite_has_no_smma() -> None:
+def test_a_source_is_smoothed_as_a_run_of_its_rows_alone_would_be() -> None:
+    losses = np.random.default_rng(0).normal(3, 1, 120).tolist()
+    mixed, alone = LossTracker(), tracked(losses)
+    for step, loss in enumerate(losses):
+        mixed.update(step, loss, source="rare")
+        for _ in range(9):
+            mixed.update(step, 9.0, source="common")
+    assert mixed.sources["rare"] == SourceLoss(losses[-1], alone.smma, alone.smoothed)
+
+
+def test_a_source_that_never_was_finite_has_no_means() -> None:
     tracker = LossTracker()
     tracker.update(0, INF, source="broken")
-    assert tracker.sources["broken"] == SourceLoss(INF, None)
+    assert tracker.sources["broken"] == SourceLoss(INF, None, None)
 
 
 @pytest.mark.parametrize("loss", [NAN, INF, -INF])
-def test_a_loss_that_is_not_finite_is_a_state_and_never_enters_the_smma(loss: float) -> None:
-    tracker = tracked([3.0, loss])
-    assert (tracker.trend, tracker.smma, tracker.count) == ("not finite", 3.0, 1)
-    tracker.update(2, 3.0)
-    assert (tracker.trend, tracker.smma) == ("plateau", 3.0)
+def test_a_loss_that_is_not_finite_is_a_state_and_never_enters_a_mean(loss: float) -> None:
+    tracker = tracked([3.0] * 10 + [loss])
+    assert (tracker.trend, tracker.smma, tracker.smoothed, tracker.count) == ("not finite", 3.0, 3.0, 10)
+    tracker.update(11, 3.0)
+    assert (tracker.trend, tracker.smma, tracker.smoothed) == ("plateau", 3.0, 3.0)
 
 
 def test_a_run_of_nothing_but_nan_has_a_trend_and_no_numbers() -> None:
     tracker = tracked([NAN, NAN], vocab_size=65)
-    assert (tracker.trend, tracker.smma, tracker.advantage) == ("not finite", None, None)
+    assert (tracker.trend, tracker.smma, tracker.smoothed) == ("not finite", None, None)
+    assert (tracker.advantage, tracker.minimum) == (None, None)
 
 
 def test_a_nan_logged_as_zero_does_not_lower_the_smma() -> None:
@@ -162,8 +196,8 @@ def test_a_nan_logged_as_zero_does_not_lower_the_smma() -> None:
     assert (tracker.trend, tracker.smma) == ("not finite", 3.0)
 
 
-def test_the_minimum_is_the_lowest_smma_and_its_last_step() -> None:
-    assert tracked([5.0, 3.0, 3.0, 4.0], window=1).minimum == Minimum(3.0, 2)
+def test_the_minimum_is_the_lowest_smoothed_loss_and_its_last_step() -> None:
+    assert tracked([5.0, 3.0, 3.0, 4.0]).minimum == Minimum(3.0, 2)
 
 
 def test_steps_that_go_back_continue_the_averages() -> None:
@@ -172,44 +206,74 @@ def test_steps_that_go_back_continue_the_averages() -> None:
     assert (tracker.step, tracker.count, tracker.smma) == (10, 51, 4.0)
 
 
-@given(
-    st.lists(st.tuples(st.floats(), st.sampled_from([None, "books", "code"])), max_size=60),
-    st.integers(0, 60),
-    st.sampled_from([1, 3, 100]),
-)
-def test_a_tracker_restored_in_mid_run_behaves_as_if_never_stopped(
+RUN = st.lists(st.tuples(st.floats(), st.sampled_from([None, "books", "code"])), max_size=60)
+NOISY_RUN = st.lists(st.tuples(st.floats(1, 9), st.sampled_from([None, "books", "code"])), max_size=60)
+
+
+@given(RUN | NOISY_RUN, st.integers(0, 60), st.sampled_from([1, 3, 100]))
+def test_a_tracker_restored_anywhere_behaves_as_if_never_stopped(
     run: list[tuple[float, str | None]], cut: int, window: int
 ) -> None:
     through, stopped = LossTracker(2305, window), LossTracker(2305, window)
     for step, (loss, source) in enumerate(run):
         if step == cut:
             saved = json.dumps(stopped.state_dict(), allow_nan=False)
-            stopped = LossTracker()
+            stopped = LossTracker(2305, window)
             stopped.load_state_dict(json.loads(saved))
         through.update(step, loss, source)
         stopped.update(step, loss, source)
         assert stopped.trend == through.trend
     assert stopped.state_dict() == through.state_dict()
+    assert str(stopped.sources) == str(through.sources)
+
+
+@given(st.integers(0, 200), st.integers(0, 10_000), st.sampled_from([1, 20, 100]))
+def test_a_log_that_falls_and_rises_may_be_stopped_anywhere(cut: int, seed: int, window: int) -> None:
+    curve = 3 + np.abs(np.linspace(-3, 3, 200)) + np.random.default_rng(seed).normal(0, 0.1, 200)
+    through, resumed = tracked(curve.tolist(), window=window), LossTracker(window=window)
+    resumed.load_state_dict(tracked(curve[:cut].tolist(), window=window).state_dict())
+    for step in range(cut, 200):
+        resumed.update(step, float(curve[step]))
+    assert resumed.state_dict() == through.state_dict()
+    assert resumed.trend == through.trend
 
 
 def test_a_fresh_state_restores_as_fresh_and_a_nan_as_a_nan() -> None:
-    fresh, broken = LossTracker(), LossTracker()
-    fresh.load_state_dict(LossTracker(window=7).state_dict())
-    assert (fresh.trend, fresh.window) == (None, 7)
+    fresh, broken = tracked([3.0]), LossTracker()
+    fresh.load_state_dict(LossTracker().state_dict())
+    assert (fresh.trend, fresh.count, fresh.smoothed) == (None, 0, None)
     broken.load_state_dict(tracked([3.0, INF]).state_dict())
     assert (broken.trend, broken.smma) == ("not finite", 3.0)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [({"format": 2}, "must have format 1, not 2"), ({"format": None}, "must have format 1, not None")],
-)
-def test_a_state_of_another_format_is_refused_and_changes_nothing(
-    change: dict[str, object], message: str
-) -> None:
+def test_a_restored_tracker_keeps_its_own_settings() -> None:
+    tracker = LossTracker(vocab_size=8449, window=50)
+    tracker.load_state_dict(LossTracker(vocab_size=65, window=7).state_dict())
+    assert (tracker.vocab_size, tracker.window, tracker.uniform_baseline) == (8449, 50, math.log(8449))
+
+
+def test_a_tracker_configured_in_use_goes_on_from_its_means_under_the_new_settings() -> None:
+    tracker = tracked([8.0, 4.0])
+    tracker.configure(vocab_size=65, window=2)
+    assert (tracker.uniform_baseline, tracker.smma, tracker.smoothed) == (math.log(65), 7.96, 4.0)
+    tracker.update(2, 4.0)
+    assert tracker.smma == pytest.approx((7.96 + 4.0) / 2)
+    assert tracker.advantage == advantage(4.0, 65)
+
+
+@pytest.mark.parametrize(("vocab_size", "window"), [(0, 7), (65, 0)])
+def test_settings_that_are_refused_change_nothing(vocab_size: int, window: int) -> None:
+    tracker = LossTracker(vocab_size=2305, window=100)
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        tracker.configure(vocab_size, window)
+    assert (tracker.vocab_size, tracker.window, tracker.uniform_baseline) == (2305, 100, math.log(2305))
+
+
+@pytest.mark.parametrize("number", [1, 3, None])
+def test_a_state_of_another_format_is_refused_and_changes_nothing(number: int | None) -> None:
     tracker = tracked([3.0])
-    with pytest.raises(ValueError, match=message):
-        tracker.load_state_dict(tracked([5.0]).state_dict() | change)
+    with pytest.raises(ValueError, match=f"must have format 2, not {number}"):
+        tracker.load_state_dict(tracked([5.0]).state_dict() | {"format": number})
     assert tracker.smma == 3.0
 
 
@@ -229,31 +293,47 @@ def test_the_state_does_not_grow_with_the_run() -> None:
 
 # The trend, on few values
 
+TABLE = [8.0, 7.0, 6.2, 5.6, 5.0, 4.6, 4.29, 3.60, 3.43]  # the smoothed losses of a whole run, say
+
 
 @pytest.mark.parametrize(
     ("losses", "vocab_size", "window", "expected"),
     [
         # One value: near the uniform baseline or not, and no way to know without a vocabulary.
         ([9.0], 8449, 100, "early"),
-        ([3.4], 8449, 100, "converging"),
-        ([3.4], None, 100, "early"),
-        # The smoothed loss still hangs near the baseline, the last loss does not.
+        ([3.4], 8449, 100, "too few losses"),
+        ([3.4], None, 100, "too few losses"),
+        # Nine say nothing, unless the last is the lowest and a nat below the first.
         ([9.0, 3.5], 8449, 100, "converging"),
         ([8.0, 3.5, 2.8], 2305, 100, "converging"),
-        # A model that gets worse than guessing by one nat is no longer merely young.
-        ([9.0, 11.0], 8449, 1, "collapsed"),
-        # A window of one takes every value for the truth.
-        ([4.29, 3.60, 3.43], 8449, 1, "converging"),
-        ([4.29, 3.60, 3.43, 3.54], 8449, 1, "diverging"),
-        ([4.29, 3.60, 3.43, 3.54, 4.05, 4.54], 8449, 1, "collapsed"),
+        ([8.0, 3.5, 2.8], None, 1, "converging"),
+        ([4.0, 3.0], None, 100, "converging"),
+        ([4.0, 3.01], None, 100, "too few losses"),
+        ([8.0, 3.5, 3.6], None, 100, "too few losses"),
+        ([8.0, 2.0, 9.0], None, 1, "too few losses"),
+        ([3.0] * 9, None, 100, "too few losses"),
+        ([3.0] * 9 + [NAN], None, 100, "not finite"),
+        ([3.0, NAN] * 9, None, 100, "not finite"),
+        ([3.0, NAN] * 9 + [3.0], None, 100, "plateau"),
+        # Near the baseline it is early, however many there are; by a nat above the minimum it no longer is.
+        ([9.0] * 500, 8449, 100, "early"),
+        ([9.0, 11.0], 8449, 100, "early"),
+        ([9.0] * 10 + [11.0] * 10, 8449, 100, "collapsed"),
+        # A few rows more: one high loss may be a spike, several are not.
+        ([*TABLE, 3.3], None, 100, "converging"),
+        ([*TABLE, 9.54], None, 1, "plateau"),
+        ([*TABLE, 3.54, 4.05, 4.54, 5.0], None, 1, "diverging"),
+        ([*TABLE, 3.54, 4.05, 4.54, 5.0], None, 100, "diverging"),
+        ([*TABLE, 3.54, 4.05, 4.54, 5.0, 5.4], None, 1, "collapsed"),
+        ([*TABLE, 3.54, 4.05, 4.54, 5.0, 5.4], None, 100, "collapsed"),
         # No change at all, at any size and sign.
-        ([3.0] * 3, None, 100, "plateau"),
+        ([3.43] * 10, None, 100, "plateau"),
         ([3.43] * 500, None, 100, "plateau"),
         ([0.0] * 500, None, 100, "plateau"),
         ([-2.0] * 500, None, 100, "plateau"),
         # Finite and absurd.
-        ([3.0, 1e300], None, 100, "plateau"),
-        ([3.0] * 500 + [1e300] * 500, None, 100, "collapsed"),
+        ([3.0] * 10 + [1.7e308], None, 100, "plateau"),
+        ([3.0] * 500 + [1.7e308] * 500, None, 100, "collapsed"),
     ],
 )
 def test_the_trend_of_a_few_values(
@@ -270,10 +350,114 @@ def test_no_sequence_of_losses_breaks_the_tracker(
     assert (tracker.trend is None) == (not losses)
 
 
+# The trend, on logs of few rows: nobody knows how many will come
+
+
+def fall_and_rise(step: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(step < 3_000, 2 + 5 * np.exp(-step / 600), 2.03 + (step - 3_000) / 600)
+
+
+@pytest.mark.parametrize("interval", [1, 10, 50, 500])
+@pytest.mark.parametrize("vocab_size", [None, 8449])
+def test_a_loss_that_rises_again_is_an_alarm_however_seldom_it_is_logged(
+    interval: int, vocab_size: int | None
+) -> None:
+    seen = trends(fall_and_rise(np.arange(0, 6_001, interval)), vocab_size=vocab_size)
+    assert seen[2_500 // interval] == "converging"
+    assert seen[-1] in ("diverging", "collapsed")
+
+
+def falling(rows: int) -> list[NDArray[np.float64]]:
+    x = np.arange(rows) / rows
+    power = 8 * (np.arange(1, rows + 1) * STEPS / rows) ** -0.3 + 2.2
+    return [2 + 5 * np.exp(-5 * x), 2 + 5 * np.exp(-3 * x), 7 - 5 * x, power, 3 + 3 * (1 + np.cos(np.pi * x))]
+
+
+@pytest.mark.parametrize("rows", [40, 100, 300])
+@pytest.mark.parametrize("curve", range(4))
+@pytest.mark.parametrize("window", [1, 100])
+def test_a_log_that_falls_without_noise_never_reads_plateau(rows: int, curve: int, window: int) -> None:
+    seen = trends(falling(rows)[curve], window=window)
+    assert set(seen) <= {"too few losses", "converging"}
+    assert set(seen[9:]) == {"converging"}
+
+
+@pytest.mark.parametrize("rows", [20, 40, 100, 1_000])
+def test_no_log_that_falls_reads_plateau_from_the_second_to_the_ninth_row(rows: int) -> None:
+    for curve in falling(rows):
+        assert set(trends(curve)[:9]) <= {"too few losses", "converging"}
+
+
+@pytest.mark.parametrize("rows", [40, 100])
+@pytest.mark.parametrize("noise", [0.0, *NOISES])
+def test_a_short_log_that_becomes_flat_reads_plateau_before_it_is_twice_as_long(
+    rows: int, noise: float
+) -> None:
+    curve = np.where(np.arange(rows) < rows // 2, falling(rows)[2], 4.5)
+    assert share(trends(curve, noise)[rows * 9 // 10 :], "plateau") == 1
+
+
+def noisy_logs(curve: NDArray[np.float64], noise: float, count: int = 60) -> Iterator[list[Trend | None]]:
+    for seed in range(count):
+        yield trends(curve, noise, seed=seed)
+
+
+@pytest.mark.parametrize("rows", [10, 40, 100, 300, 1_000])
+@pytest.mark.parametrize("noise", NOISES)
+def test_one_flat_log_in_a_hundred_raises_a_false_alarm_and_of_their_rows_one_in_ten_thousand(
+    rows: int, noise: float
+) -> None:
+    # Of 18,000 such logs, 1,000 a noise and a length, 0.25 % raised one at any row, at worst 0.6 %; 0.005 % of
+    # the rows; 0.02 % stood at one at their end.
+    seen = list(noisy_logs(np.full(rows, 2.5), noise))
+    alarms = [share(each, "diverging", "collapsed") for each in seen]
+    assert sum(alarm > 0 for alarm in alarms) <= 2
+    assert sum(alarms) / len(alarms) < 0.001
+    assert sum(each[-1] in ("diverging", "collapsed") for each in seen) <= 1
+
+
+@pytest.mark.parametrize("rows", [10, 40, 100, 300, 1_000])
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_falling_log_raises_no_false_alarm(rows: int, noise: float) -> None:
+    # None of 18,000 such logs.
+    for seen in noisy_logs(falling(rows)[0], noise, count=30):
+        assert share(seen, "diverging", "collapsed") == 0
+
+
+def test_slow_noise_raises_false_alarms_in_a_hundredth_of_the_rows() -> None:
+    # Each loss carries on 0.6 of the deviation before it, as when a data set is not shuffled. Of 60 such logs
+    # 1,000 rows long 70 % raised an alarm somewhere, in 1.3 % of all rows. Known, and not to become worse.
+    alarms = []
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(0, 0.08, 1_000)
+        for row in range(1, 1_000):
+            noise[row] += 0.6 * noise[row - 1]
+        alarms.append(share(trends(2.5 + noise), "diverging", "collapsed"))
+    assert sum(alarms) / len(alarms) < 0.02
+
+
+@pytest.mark.parametrize("rows", [20, 40, 100, 300])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("height", [6.0, -2.0])
+def test_a_single_spike_in_a_short_log_is_no_alarm(rows: int, noise: float, height: float) -> None:
+    for curve in (np.full(rows, 2.5), falling(rows)[0]):
+        for at in range(0, rows, max(1, rows // 20)):
+            spiked = curve.copy()
+            spiked[at] += height
+            assert share(trends(spiked, noise, seed=3), "diverging", "collapsed") == 0
+
+
+def test_a_loss_that_rises_from_the_start_is_an_alarm_by_a_nat_or_after_the_window() -> None:
+    slow, steep = trends(np.linspace(3, 3.9, 200)), trends(np.linspace(3, 8, 60))
+    assert share(slow[:100], "diverging", "collapsed") == 0
+    assert share(slow[100:], "diverging") == 1
+    assert steep[-1] == "collapsed"
+
+
 # The trend, on simulated runs: what share of the steps is named wrongly
 
 
-@pytest.mark.parametrize(("noise", "wrong"), [(0.05, 0.01), (0.1, 0.01), (0.3, 0.35)])
+@pytest.mark.parametrize(("noise", "wrong"), [(0.05, 0.01), (0.1, 0.01), (0.3, 0.3)])
 def test_a_power_law_is_converging_all_the_way(noise: float, wrong: float) -> None:
     seen = trends(POWER_LAW, noise, vocab_size=8449)
     assert share(seen, "converging") > 1 - wrong
@@ -354,7 +538,7 @@ def test_a_bump_during_warmup_is_no_alarm() -> None:
 def test_a_leak_that_drives_the_loss_to_nothing_is_no_rise() -> None:
     clean = np.maximum(8 * np.exp(-STEP / 1_500), 0.001)
     seen = trends(clean * (1 + np.random.default_rng(1).normal(0, 0.1, STEPS)))
-    assert share(seen, "converging", "plateau", "early") == 1
+    assert share(seen, "converging", "plateau", "too few losses") == 1
     assert share(seen, "converging") > 0.95
 
 

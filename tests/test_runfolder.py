@@ -1,12 +1,13 @@
 """The files of a run folder: what a line, a replaced file and a lock withstand."""
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.runfolder import Appender, RunFolderBusy, lock_folder, read_tail, replace_file
+from coherence.runfolder import (
+    Appender,
+    LaterFormat,
+    RunFolderBusy,
+    check_format,
+    lock_folder,
+    moved,
+    read_tail,
+    replace_file,
+    sealed,
+    set_aside,
+    unsealed,
+)
 
 ROW = {"format": 1, "step": 7, "text": "Once upon a time"}
 
@@ -172,6 +185,171 @@ def test_not_a_number_is_refused_because_it_is_no_json(appender: Appender, value
     assert rows(appender.path) == [ROW]
 
 
+# What others do to a file that is open
+
+
+def appended(appender: Appender, step: int = 7, text: str = "Once upon a time") -> Path:
+    appender.append({**ROW, "step": step, "text": text})
+    return appender.path
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def rename(path: Path) -> None:
+    path.rename(path.with_name("moved.jsonl"))
+
+
+def rename_the_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+def put_a_file_in_place_of_the_folder(path: Path) -> None:
+    rename_the_folder(path)
+    path.parent.write_text("a file", encoding="utf-8")
+
+
+def put_another_in_its_place(path: Path) -> None:
+    other = path.with_name("other.jsonl")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def cut_one_byte_off(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def append_as_well(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b'{"format": 1, "step": 9}\n')
+
+
+def leave_alone(path: Path) -> None:
+    assert path.exists()
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Iterator[Appender]:
+    each = Appender(tmp_path / "exp7" / "samples.jsonl")
+    yield each
+    each.close()
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no flock, nor renames what is open")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("disturb", "told"),
+    [
+        (leave_alone, None),
+        (append_as_well, None),
+        (delete, "was deleted or renamed"),
+        (rename, "was deleted or renamed"),
+        (rename_the_folder, "was deleted or renamed"),
+        (put_a_file_in_place_of_the_folder, "was deleted or renamed"),
+        (put_another_in_its_place, "was replaced"),
+        (empty, "was cut short"),
+        (cut_one_byte_off, "was cut short"),
+    ],
+)
+@pytest.mark.parametrize("looks_before", [0, 1, 2])
+def test_an_appender_says_what_happened_to_its_open_file(
+    in_folder: Appender, disturb: Callable[[Path], None], told: str | None, looks_before: int
+) -> None:
+    path = appended(in_folder)
+    assert [in_folder.displaced for _ in range(looks_before)] == [None] * looks_before
+    disturb(path)
+    assert in_folder.displaced == told
+
+
+@posix
+@pytest.mark.parametrize("disturb", [delete, rename, rename_the_folder, put_another_in_its_place, empty])
+def test_after_it_has_said_so_the_next_line_opens_the_path_anew(
+    in_folder: Appender, disturb: Callable[[Path], None]
+) -> None:
+    disturb(appended(in_folder))
+    assert in_folder.displaced
+    in_folder.close()
+    assert in_folder.displaced is None
+    appended(in_folder, step=8)
+    assert [row["step"] for row in read_tail(in_folder.path, 0)][-1] == 8
+    assert in_folder.displaced is None
+
+
+def test_a_file_that_was_cut_in_the_middle_of_a_line_goes_on_in_a_new_one(in_folder: Appender) -> None:
+    appended(in_folder, step=7)
+    os.truncate(appended(in_folder, step=8), in_folder.end - 5)
+    assert in_folder.displaced == "was cut short"
+    in_folder.close()
+    appended(in_folder, step=9)
+    assert [row["step"] for row in read_tail(in_folder.path, 0)] == [7, 9]
+
+
+def test_a_file_that_was_cut_short_between_two_of_our_lines_is_told_of_after_the_second(
+    in_folder: Appender,
+) -> None:
+    empty(appended(in_folder))
+    appended(in_folder, step=8)
+    assert in_folder.displaced == "was cut short"
+
+
+def test_what_others_appended_must_stay_too(in_folder: Appender) -> None:
+    path = appended(in_folder)
+    ours = path.stat().st_size
+    append_as_well(path)
+    assert in_folder.displaced is None
+    os.truncate(path, ours)
+    assert in_folder.displaced == "was cut short"
+
+
+def test_a_file_that_was_there_before_must_not_become_shorter_either(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text((json.dumps(ROW) + "\n") * 9, encoding="utf-8")
+    appender = Appender(path)
+    appended(appender)
+    os.truncate(path, len(json.dumps(ROW)) + 1)
+    appended(appender)
+    assert appender.displaced == "was cut short"
+    appender.close()
+
+
+def test_nothing_is_said_of_a_file_before_its_first_line_nor_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "exp7" / "samples.jsonl"
+    (tmp_path / "exp7").write_text("a file stands where the folder should", encoding="utf-8")
+    appender = Appender(path)
+    assert appender.displaced is None
+    with pytest.raises(OSError, match="exp7"):
+        appended(appender)
+    assert appender.displaced is None
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="the system has no /dev/null")
+def test_a_device_that_stays_empty_is_not_called_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "samples.jsonl").symlink_to("/dev/null")
+    appender = Appender(tmp_path / "samples.jsonl")
+    appended(appender)
+    assert [appender.displaced for _ in range(2)] == [None, None]
+    appender.close()
+
+
+def test_where_the_system_does_not_say_the_next_line_is_tried(
+    in_folder: Appender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> os.stat_result:
+        raise PermissionError(f"{path}: not for you")
+
+    appended(in_folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", refuse)
+        assert in_folder.displaced is None
+
+
 # Lines that are read back
 
 
@@ -215,6 +393,61 @@ def test_a_last_line_that_lacks_its_newline_alone_is_read(tmp_path: Path) -> Non
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(json.dumps(ROW).encode())
     assert list(read_tail(path, 0)) == [ROW]
+
+
+LATER = {**ROW, "format": 2, "time": 1.7e9}
+
+
+@pytest.mark.parametrize("number", [2, 3, 2**60])
+def test_a_row_of_a_later_version_is_refused_with_its_place(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "metrics.jsonl"
+    ours = json.dumps(ROW) + "\n"
+    path.write_text(ours + ours + json.dumps({**LATER, "format": number}) + "\n" + ours, encoding="utf-8")
+    for start in (0, len(ours)):
+        rows_read = read_tail(path, start)
+        assert next(rows_read) == ROW
+        with pytest.raises(LaterFormat) as refused:
+            list(rows_read)
+        assert str(refused.value) == (
+            f"{path}:byte {2 * len(ours)}: format {number}; this version reads format 1: "
+            "a later version wrote this run folder"
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 1},
+        {"format": 0},
+        {"format": -2},
+        {"format": 2.0},
+        {"format": "2"},
+        {"format": True},
+        {"format": None},
+        {"format": [2]},
+        {"step": None},
+        {"step": "5"},
+        {"step": 5.0},
+        {"step": True},
+    ],
+)
+def test_a_row_of_another_writer_is_not_taken_for_one_of_a_later_version(change: dict[str, Any]) -> None:
+    check_format(LATER | change, "metrics.jsonl", 1)
+
+
+@pytest.mark.parametrize("key", ["format", "step", "time"])
+def test_a_row_that_lacks_what_ours_have_is_not_of_a_later_version(key: str) -> None:
+    check_format({name: value for name, value in LATER.items() if name != key}, "metrics.jsonl", 1)
+
+
+@pytest.mark.parametrize("record", [None, 2, "format", [LATER], []])
+def test_what_is_not_an_object_is_not_of_a_later_version(record: Any) -> None:
+    check_format(record, "metrics.jsonl", 1)
+
+
+def test_a_reader_that_counts_lines_names_the_line() -> None:
+    with pytest.raises(LaterFormat, match=r"^runs/metrics\.jsonl:12: format 2; this version reads format 1"):
+        check_format(LATER, Path("runs/metrics.jsonl"), 12)
 
 
 def test_reading_beyond_the_end_finds_nothing(appender: Appender) -> None:
@@ -280,6 +513,164 @@ def test_a_temporary_file_that_a_kill_left_behind_is_used_up(tmp_path: Path) -> 
     assert (tmp_path / "loss.json").read_text(encoding="utf-8") == "new"
 
 
+# States with a seal
+
+KEYS = st.text(st.characters(), max_size=5)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=9,
+)
+STATE = {"streak": 3, "smma": 2.5e-05, "sources": {"caf\xe9": [0.1, -0.0, None, True]}, "halt": "it\n\ud800"}
+
+
+@given(values=st.dictionaries(KEYS, VALUES, max_size=4))
+@settings(deadline=None)
+def test_what_is_unsealed_is_what_was_sealed(values: dict[str, Any]) -> None:
+    back = unsealed(sealed(values).encode().decode("utf-8"))
+    assert json.dumps(back) == json.dumps(values), "to the last bit, and in the same order"
+
+
+def test_keys_that_are_numbers_come_back_as_json_has_them() -> None:
+    assert unsealed(sealed({"judged": {10: 0, 9: (1, 2)}})) == {"judged": {"10": 0, "9": [1, 2]}}
+
+
+def test_a_seal_is_json_that_says_its_format_and_its_content() -> None:
+    told = json.loads(sealed(STATE))
+    assert list(told) == ["format", "checksum", "content"]
+    assert told["format"] == 1
+    assert told["content"] == STATE
+    compact = json.dumps(STATE, separators=(",", ":")).encode()
+    assert told["checksum"] == hashlib.sha256(compact).hexdigest()
+
+
+@given(data=st.data(), flips=st.integers(1, 2))
+@settings(deadline=None, max_examples=500)
+def test_a_flipped_bit_or_two_are_refused_or_change_nothing(data: st.DataObject, flips: int) -> None:
+    whole = bytearray(sealed(STATE).encode())
+    for bit in data.draw(st.sets(st.integers(0, 8 * len(whole) - 1), min_size=flips, max_size=flips)):
+        whole[bit // 8] ^= 1 << bit % 8
+    try:
+        back = unsealed(whole.decode("utf-8"))
+    except ValueError:
+        return
+    assert json.dumps(back) == json.dumps(STATE)
+
+
+def test_no_flipped_bit_goes_unnoticed() -> None:
+    whole = sealed(STATE).encode()
+    refused = 0
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            back = unsealed(flipped.decode("utf-8"))
+        except ValueError:
+            refused += 1
+        else:
+            assert json.dumps(back) == json.dumps(STATE)
+    assert refused > 0.97 * 8 * len(whole), "the others are letters of an exponent, or of an escape"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_seal_that_was_cut_off_or_filled_up_with_zeros_is_refused(share: float) -> None:
+    whole = sealed(STATE)
+    kept = whole[: int(share * len(whole))]
+    for damaged in (kept, kept.ljust(len(whole), "\0"), whole + whole):
+        with pytest.raises(ValueError, match=r"^empty|^nothing but zeros|^not JSON"):
+            unsealed(damaged)
+
+
+DIGEST = json.loads(sealed(STATE))["checksum"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "^empty$"),
+        (" \n\t", "^empty$"),
+        ("\0" * 4096, "^nothing but zeros$"),
+        ("nonsense", "^not JSON: "),
+        ("\ufeff{}", "^not JSON: "),
+        ("[" * 100_000, "^nested too deeply$"),
+        ('{"content": ' * 100_000, "^nested too deeply$"),
+        ("9" * 5000, "^not JSON: "),
+        ("null", "^not an object with a format, a checksum and a content$"),
+        ("3", "^not an object"),
+        ("[]", "^not an object"),
+        ("{}", "^not an object"),
+        ('{"format": 1, "state": {}}', "^not an object"),
+        ('{"format": 1, "checksum": "", "content": []}', "^not an object"),
+        ('{"checksum": "", "content": {}}', "^not an object"),
+        ('{"format": true, "checksum": "", "content": {}}', "^not an object"),
+        ('{"format": "1", "checksum": "", "content": {}}', "^not an object"),
+        ('{"format": 0, "checksum": "", "content": {}}', "^format 0; this version reads format 1$"),
+        ('{"format": 1, "content": {}}', "^the checksum does not fit the content$"),
+        ('{"format": 1, "checksum": null, "content": {}}', "^the checksum does not fit"),
+        (json.dumps({"format": 1, "checksum": DIGEST, "content": {**STATE, "streak": 4}}), "^the checksum"),
+        (json.dumps({"format": 1, "checksum": DIGEST.upper(), "content": STATE}), "^the checksum"),
+        ('{"format": 1, "checksum": "", "content": {"smma": NaN}}', "^not JSON: "),
+        ('{"format": 1, "checksum": "", "content": {"smma": 1e999}}', "^not JSON: "),
+    ],
+)
+def test_what_is_not_whole_is_refused_in_plain_words(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
+        unsealed(text)
+    assert type(refused.value) is ValueError
+
+
+@pytest.mark.parametrize("key", ["format", "checksum", "content"])
+def test_no_depth_at_all_is_an_error_of_another_kind(key: str) -> None:
+    for depth in range(100, 1100, 7):
+        nested = "[" * depth + "]" * depth
+        parts = {"format": "1", "checksum": '"x"', "content": '{"a": ' + nested + "}"} | {key: nested}
+        with pytest.raises(ValueError, match=r"not an object|nested|checksum"):
+            unsealed("{" + ", ".join(f'"{name}": {value}' for name, value in parts.items()) + "}")
+
+
+def test_a_seal_of_a_later_version_is_told_from_damage() -> None:
+    with pytest.raises(LaterFormat, match=r"^format 2; this version reads format 1$"):
+        unsealed(sealed(STATE).replace('"format": 1', '"format": 2'))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_not_a_number_is_not_sealed(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        sealed({"smma": [value]})
+
+
+def test_what_nests_too_deeply_is_not_sealed() -> None:
+    values: dict[str, Any] = {}
+    for _ in range(100_000):
+        values = {"a": values}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        sealed(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "aside"),
+    [
+        ("gate.json", "gate.damaged.json"),
+        ("metrics.jsonl", "metrics.damaged.jsonl"),
+        ("lock", "lock.damaged"),
+    ],
+)
+def test_a_damaged_file_is_set_aside_in_the_place_of_an_earlier_one(
+    tmp_path: Path, name: str, aside: str
+) -> None:
+    for content in ("first", "second"):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert set_aside(tmp_path / name) == tmp_path / aside
+        assert [path.name for path in tmp_path.iterdir()] == [aside]
+        assert (tmp_path / aside).read_text(encoding="utf-8") == content
+
+
+def test_what_cannot_be_set_aside_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        set_aside(tmp_path / "gate.json")
+
+
 # One writer
 
 HOLD = """
@@ -294,8 +685,6 @@ sys.stdin.read()
 # A child that is forked, as a data loader is, and outlives its parent; it says when it is there.
 FORK_AND_HOLD = HOLD.replace("print(", "import os\nif os.fork():\n    sys.stdin.read()\nprint(")
 
-posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no flock")
-
 
 def holder(folder: Path, script: str = HOLD) -> subprocess.Popen[str]:
     """A process that holds the folder until its standard input ends."""
@@ -309,8 +698,30 @@ def holder(folder: Path, script: str = HOLD) -> subprocess.Popen[str]:
 
 @posix
 def test_a_second_writer_in_the_same_process_is_refused(tmp_path: Path) -> None:
-    with lock_folder(tmp_path), pytest.raises(RunFolderBusy, match="written to by another"):
+    with lock_folder(tmp_path), pytest.raises(RunFolderBusy) as refused:
         lock_folder(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path} is open in another monitor of this process; close it first "
+        "(monitor.close(), or `with Monitor(...)`)"
+    )
+
+
+@posix
+def test_a_folder_by_another_name_is_the_same_folder(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(tmp_path / "exp7")
+    with lock_folder(tmp_path / "exp7"), pytest.raises(RunFolderBusy, match="latest is open in another mon"):
+        lock_folder(tmp_path / "latest")
+
+
+@posix
+def test_a_folder_that_another_process_holds_is_not_called_ours(tmp_path: Path) -> None:
+    others = [lock_folder(tmp_path / name) for name in ("exp6", "exp8")]
+    others[1].close()
+    with holder(tmp_path / "exp7") as process:
+        with pytest.raises(RunFolderBusy, match="exp7 is written to by another process; stop it"):
+            lock_folder(tmp_path / "exp7")
+        process.communicate()
+    others[0].close()
 
 
 @posix
@@ -335,6 +746,34 @@ def test_a_killed_process_lets_go_of_its_folder(tmp_path: Path, script: str) -> 
         process.send_signal(signal.SIGKILL)
         process.wait()
         lock_folder(tmp_path).close()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("disturb", "is_moved"),
+    [
+        (leave_alone, False),
+        (append_as_well, False),
+        (delete, True),
+        (rename, True),
+        (rename_the_folder, True),
+        (put_a_file_in_place_of_the_folder, True),
+        (put_another_in_its_place, True),
+    ],
+)
+def test_a_lock_that_lies_in_its_folder_no_longer_is_known(
+    tmp_path: Path, disturb: Callable[[Path], None], is_moved: bool
+) -> None:
+    with lock_folder(tmp_path / "exp7") as lock:
+        disturb(tmp_path / "exp7" / "lock")
+        assert moved(lock, tmp_path / "exp7") is is_moved
+
+
+def test_a_lock_that_was_let_go_of_is_moved(tmp_path: Path) -> None:
+    lock = lock_folder(tmp_path)
+    assert not moved(lock, tmp_path)
+    lock.close()
+    assert moved(lock, tmp_path)
 
 
 def test_the_folder_is_made_to_hold_its_lock(tmp_path: Path) -> None:

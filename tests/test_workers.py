@@ -252,5 +252,5 @@ def test_ctrl_c_before_anything_was_scored_is_said(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     request = Request([str(write(tmp_path / "a.jsonl", *rows(range(40))))])
-    with pytest.raises(ValueError, match="broken off before any sample was scored"):
+    with pytest.raises(KeyboardInterrupt, match="broken off before any sample was scored"):
         audit_dump(request, prepare(request), broken_off, lambda _output: None)

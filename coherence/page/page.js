@@ -29,6 +29,14 @@ const duration = (seconds) => {
 };
 const short = (text, length) => text.length > length ? text.slice(0, length) + "…" : text;
 
+// How many lines could not be used, where they are a fifth or more: the verdict is of the rest.
+function unused(report) {
+  const count = report.problem_count, judged = report.runs ? report.runs.reduce((sum, each) => sum + each.judged, 0)
+    : report.judged + report.too_short + (report.loss?.rows ?? 0);
+  return count && 5 * count >= count + judged
+    ? el("p", { class: "unused" }, `${whole(count)} of ${whole(count + judged)} lines could not be used.`) : null;
+}
+
 const DRAWN = ["svg", "path"];
 
 // Elements: attributes, listeners (`onclick`) and children; a string is text, whatever is in it.
@@ -69,12 +77,11 @@ function facts(report) {
   }
   rows.push([["pivot", "halt"].includes(diagnosis.action) ? "go back to" : "best checkpoint",
     report.resume_from === null ? "none" : `step ${whole(report.resume_from)}`,
-    report.resume_from === null ? "no step has coherent samples"
-      : `${loss ? "lowest SMMA" : "last step"} whose samples were coherent`]);
+    report.resume_reason]);
   rows.push(["samples", `${whole(report.low)} of ${whole(report.judged)} low`,
     diagnosis.samples + (report.first_low_step === null ? "" : `; first at step ${whole(report.first_low_step)}`) +
     (report.too_short ? `; ${whole(report.too_short)} too short to judge` : "")]);
-  if (loss) rows.push(["loss", `SMMA ${number(loss.smma)}`,
+  if (loss) rows.push(["loss", `smoothed ${number(loss.smoothed)}`,
     `${diagnosis.loss ?? loss.trend ?? "no trend"}: ${number(loss.first)} → ${number(loss.last)}, perplexity ` +
     number(loss.perplexity) + (loss.uniform_baseline === null ? ""
       : `, ${number(loss.advantage)} times better than uniform`) +
@@ -120,9 +127,9 @@ function curves(report) {
   const { samples, loss } = report, { steps, places, scores } = means(samples), made = [];
   const add = (name, panel, x, y, style) => made.push({ name, panel, x, y, ...style });
   if (loss) {
-    const { steps: at, losses, smma } = loss.curve;
+    const { steps: at, losses, smoothed } = loss.curve;
     add("loss", 0, at, losses, { colour: "raw", width: 1 });
-    add("SMMA", 0, at, smma, { colour: "smma", width: 2.5, about: smma.map((each) => number(Math.exp(each))) });
+    add("smoothed loss", 0, at, smoothed, { colour: "smma", width: 2.5, about: smoothed.map((each) => number(Math.exp(each))) });
     if (loss.uniform_baseline !== null && at.length)
       add("uniform baseline", 0, [at[0], at.at(-1)], Array(2).fill(loss.uniform_baseline), { colour: "quiet", dash: "dash" });
   }
@@ -150,7 +157,7 @@ function uprights(report) {
 
 function trace(curve) {
   const ink = colour(curve.colour), second = curve.panel === 1;
-  const hover = { SMMA: "SMMA %{y:.4g}, perplexity %{text}", "low sample": "low" }[curve.name] ?? `${curve.name} %{y:.4~g}`;
+  const hover = { "smoothed loss": "smoothed %{y:.4g}, perplexity %{text}", "low sample": "low" }[curve.name] ?? `${curve.name} %{y:.4~g}`;
   return {
     name: curve.name, x: curve.x, y: curve.y, type: "scatter", xaxis: "x",
     yaxis: second ? "y3" : curve.name === "uniform baseline" ? "y2" : "y",
@@ -404,10 +411,10 @@ const spark = (curve, label) => curve.x.length < 2 ? "" :
 function sources({ loss }) {
   const names = Object.keys(loss?.sources ?? {});
   if (!names.length) return null;
-  return section("sources", "Loss by source", table(["source", "loss", "SMMA", "SMMA over the steps"], names.map((name) => {
-    const { steps, smma } = loss.source_curves[name] ?? { steps: [], smma: [] };
-    return [short(name, 80), number(loss.sources[name].loss), number(loss.sources[name].smma),
-      spark({ x: steps, y: smma, colour: "smma" }, "SMMA")];
+  return section("sources", "Loss by source", table(["source", "loss", "smoothed", "smoothed over the steps"], names.map((name) => {
+    const { steps, smoothed } = loss.source_curves[name] ?? { steps: [], smoothed: [] };
+    return [short(name, 80), number(loss.sources[name].loss), number(loss.sources[name].smoothed),
+      spark({ x: steps, y: smoothed, colour: "smma" }, "smoothed loss")];
   }), "Loss of each source of the mixture"));
 }
 
@@ -445,7 +452,7 @@ function cards(runs, select) {
     const found = each.diagnosis, inner = [
       el("span", { class: `action ${found.action}` }, `${MARKS[found.action] ?? ""} ${found.action}`),
       el("b", {}, el("bdi", {}, short(each.run, 80))), el("span", {}, found.name),
-      el("span", { class: "hint" }, `step ${whole(each.last_step)}` + (each.smma === null ? "" : `, SMMA ${number(each.smma)}`) +
+      el("span", { class: "hint" }, `step ${whole(each.last_step)}` + (each.smoothed === null ? "" : `, loss ${number(each.smoothed)}`) +
         (each.halt_step ? `, halt at ${whole(each.halt_step)}` : "")),
       each.quiet === undefined ? null : freshness(each)];
     return el("li", {}, select ? button("", () => select(each.run), { "aria-pressed": String(each.run === run?.name) }) : null, inner);
@@ -460,7 +467,7 @@ function cards(runs, select) {
 
 function draw() {
   if (!run.samples) { // several runs
-    put(main, el("header", {}, el("h1", {}, run.name)), cards(run.runs), ...rest({ ...run, events: [] }));
+    put(main, el("header", {}, el("h1", {}, run.name)), unused(run), cards(run.runs), ...rest({ ...run, events: [] }));
     return;
   }
   put(main, LIVE ? el("div", { id: "runs" }) : null, el("header", {}, el("p", { class: "run" }, el("bdi", {}, run.name)),
@@ -472,7 +479,7 @@ function draw() {
 
 function redraw(withTable) {
   document.title = `${run.diagnosis.action} · ${visible(run.name)} · coherence`;
-  put(document.getElementById("top"), verdict(run), facts(run));
+  put(document.getElementById("top"), verdict(run), unused(run), facts(run));
   if (withTable) keepingFocus(drawTable);
   put(document.getElementById("below"), sources(run), between(run), rest(run));
   drawFigure();
@@ -550,7 +557,7 @@ function joined(before, [settled, unsettled]) {
 }
 
 const NONE = { kept: [], all: [] };
-const columns = (points) => ({ steps: points.map((each) => each[0]), losses: points.map((each) => each[1]), smma: points.map((each) => each[2]) });
+const columns = (points) => ({ steps: points.map((each) => each[0]), losses: points.map((each) => each[1]), smoothed: points.map((each) => each[2]) });
 
 function take(found) {
   const before = found.whole || !run?.series ? { samples: NONE, curve: NONE, between: NONE, sources: {} } : run.series;

@@ -10,13 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from coherence import settings
 from coherence.readers import formats, storage
 from coherence.readers.lines import HEAD, Part, Problems, file_name
-from coherence.readers.rows import is_of_a_step
+from coherence.readers.rows import is_of_a_step, step_of
+from coherence.settings import FILE as SETTINGS
+from coherence.settings import History
 
 SAMPLES = "samples.jsonl"
 LOSSES = ("metrics.jsonl", "trainer_state.json", "metrics.csv")
 RUN = "run.json"
+WRITTEN = ("gate.json", "loss.json")
+"""What a monitor writes beside its samples, and no other trainer does."""
+
+LARGEST_SETTINGS = 2**26
+"""Bytes; a word list of one's own may be among them."""
 
 SAMPLE_FOLDERS = ("samples", "completions", "generations")
 """Where trainers put samples below the folder of a run."""
@@ -59,6 +67,7 @@ class RunFiles(NamedTuple):
         samples, losses: its files, in the order of the numbers in their names.
         vocab_size: which its run.json states.
         notes: what was passed over and why, for the report.
+        folder: what else a monitor wrote there; None where the samples are not a monitor's.
     """
 
     name: str
@@ -66,6 +75,19 @@ class RunFiles(NamedTuple):
     losses: tuple[File, ...]
     vocab_size: int | None = None
     notes: tuple[str, ...] = ()
+    folder: "RunFolder | None" = None
+
+
+class RunFolder(NamedTuple):
+    """What lies in the folder that a monitor wrote, besides samples and losses.
+
+    Attributes:
+        history: its settings; empty where it states none.
+        events: the file that what befell the run stands in; none if nothing did.
+    """
+
+    history: History
+    events: tuple[File, ...]
 
 
 def find_runs(
@@ -91,7 +113,8 @@ def find_runs(
         formats.named(format)  # a name that is none is no file's fault
     named = [found for path in paths for found in _matching(path)]
     folders = [path for path in named if storage.is_folder(path)]
-    files = [path for path in named if path not in set(folders)]
+    notes: list[str] = []
+    files = _once((path for path in named if path not in set(folders)), notes)
     runs: list[RunFiles] = []
     errors: list[ValueError] = []
     for group in [*_grouped(files), *folders]:
@@ -101,7 +124,8 @@ def find_runs(
             errors.append(error)
     if not runs:
         raise errors[0]
-    runs[0] = runs[0]._replace(notes=(*runs[0].notes, *(_shown(str(error)) for error in errors)))
+    notes += [_shown(str(error)) for error in errors]
+    runs[0] = runs[0]._replace(notes=(*runs[0].notes, *notes))
     if loss is not None:
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
@@ -135,6 +159,43 @@ def natural(path: str) -> list[tuple[int, int, str]]:
     ]
 
 
+def _once(paths: Iterable[str], notes: list[str]) -> list[str]:
+    """Return the paths, of those that lead to the same file one; of each left out a note says so."""
+    given = [(path, _identity(path)) for path in paths]
+    kept: dict[tuple[int, int] | str, int] = {}
+    for place, (path, identity) in enumerate(given):
+        before = kept.setdefault(identity, place)
+        if _is_lesser_name(path) < _is_lesser_name(given[before][0]):
+            kept[identity] = place
+    for place, (path, identity) in enumerate(given):
+        if kept[identity] != place:
+            same = file_name(given[kept[identity]][0])
+            notes.append(f"{file_name(path)}: left out, the same file as {same}")
+    return [path for place, (path, identity) in enumerate(given) if kept[identity] == place]
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    """Return what the names of a file share, soft and hard links; of a URL the path itself."""
+    if storage.is_url(path):
+        return path
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return path
+    return (seen.st_dev, seen.st_ino) if seen.st_ino else path  # some file systems number no files
+
+
+def _is_lesser_name(path: str) -> tuple[bool, bool]:
+    """Tell whether a path is a link and whether it tells no step; of a file another name is better then."""
+    return not storage.is_url(path) and Path(path).is_symlink(), step_of(path) is None
+
+
+def _files_once(files: Iterable[File], notes: list[str]) -> list[File]:
+    """Return files, each of them once."""
+    by_path = {file.path: file for file in files}
+    return [by_path[path] for path in _once(by_path, notes)]
+
+
 def _grouped(files: Sequence[str]) -> list[list[str]]:
     """Return files grouped to runs: they are one, but those of several run folders of ours one each."""
     ours = [
@@ -159,8 +220,9 @@ def _run_of_files(files: Sequence[str], asked: str | None) -> RunFiles:
     folder = _Folder(beside.pop()) if len(beside) == 1 else None
     losses = (folder and _losses_in(folder)) or _losses_among(samples)
     vocab_size = _vocab_size(folder) if folder else None
+    written = _run_folder(folder) if folder else None
     notes += folder.notes if folder else []
-    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes))
+    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written)
 
 
 def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> list[File]:
@@ -239,10 +301,11 @@ def _runs_of(folder: "_Folder", below: Iterable["_Folder"]) -> list[RunFiles]:
 
 
 def _run_in(folder: "_Folder") -> RunFiles:
+    folder.samples = _files_once(folder.samples, folder.notes)
     losses = _losses_in(folder) or _losses_among(folder.samples)
-    vocab_size = _vocab_size(folder)
+    vocab_size, written = _vocab_size(folder), _run_folder(folder)
     notes = tuple(dict.fromkeys(folder.notes))
-    return RunFiles(_name(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes)
+    return RunFiles(_name(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes, written)
 
 
 class _Folder:
@@ -363,10 +426,10 @@ def _losses_in(folder: _Folder) -> list[File]:
         if place is None:
             continue
         for candidates in _loss_candidates(place):
-            own = {file.path for file in folder.samples}
-            others = [file for file in candidates if file.path not in own]
+            own = {_identity(file.path) for file in folder.samples}
+            others = [file for file in candidates if _identity(file.path) not in own]
             if found := [file for file in others if _holds(file, "losses", folder.notes)]:
-                return found
+                return _files_once(found, folder.notes)
     return []
 
 
@@ -419,6 +482,29 @@ def _vocab_size(folder: _Folder) -> int | None:
             raise ValueError(f"{path}: not a JSON object: {error}") from error
         return size if isinstance(size, int) and not isinstance(size, bool) else None
     return None
+
+
+def _run_folder(folder: _Folder) -> RunFolder | None:
+    """Return what a monitor wrote into a folder besides; None where no monitor did."""
+    if not folder.named(SAMPLES) or not any(map(folder.named, (SETTINGS, *WRITTEN))):
+        return None
+    events = _recognised(folder.named(LOSSES[0]), "jsonl", folder.notes)
+    return RunFolder(_history(folder), tuple(events))
+
+
+def _history(folder: _Folder) -> History:
+    """Return the settings that a run folder states; a note says where they cannot be read."""
+    for path in folder.named(SETTINGS):
+        try:
+            with storage.open_bytes(path) as file:
+                values = json.loads(file.read(LARGEST_SETTINGS))
+            history = settings.from_json(values)
+            if missing := settings.unknown(values):
+                folder.notes.append(f"judged with {' and '.join(missing)}, which this version does not have")
+            return history
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, IndexError) as error:
+            folder.notes.append(f"{file_name(path)}: {_shown(str(error))}; the settings are the usual ones")
+    return ()
 
 
 def _name(path: str) -> str:

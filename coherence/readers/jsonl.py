@@ -6,10 +6,14 @@ An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "com
 from collections.abc import Iterator
 
 from coherence.readers import rows, storage
-from coherence.readers.lines import Head, Part, Problems, is_json_object, read_objects
-from coherence.records import Event, LossRow, Sample
+from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
+from coherence.records import LossRow, Mark, Sample
+from coherence.runfolder import check_format
 
 NAME = "JSON lines"
+
+OURS = ("samples.jsonl", "metrics.jsonl")
+"""Names of the files of a run folder: a row of a later format there is a later version's."""
 
 
 def recognise(head: Head) -> bool:
@@ -26,20 +30,33 @@ def samples(
     part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
 ) -> Iterator[Sample]:
     """Yield the samples of a part of a file."""
-    found, whole = read_objects(part, problems), part == Part(part.path)
+    found, whole = _objects(part, problems), part == Part(part.path)
     return rows.samples_of(found, part.path, problems, prompt_field, whole, group_field)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     """Yield the training losses of a part of a file."""
-    return rows.losses_of(read_objects(part, problems), part.path, problems)
+    return rows.losses_of(_objects(part, problems), part.path, problems)
 
 
-def events(part: Part) -> Iterator[Event]:
+def events(part: Part) -> Iterator[Mark]:
     """Yield what a run folder's own rows tell of besides losses; what is not usable `losses` says."""
-    for _, row in read_objects(part, Problems()):
-        if (event := rows.to_event(row)) is not None:
-            yield event
+    for _, row in _objects(part, Problems()):
+        if (mark := rows.to_mark(row)) is not None:
+            yield mark
+
+
+def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+    """Yield the objects of a part of a file with their lines.
+
+    Raises:
+        LaterFormat: a later version wrote a row of the run folder.
+    """
+    ours = storage.bare_name(part.path) in OURS
+    for line, row in read_objects(part, problems):
+        if ours:
+            check_format(row, file_name(part.path), line)
+        yield line, row
 
 
 def parts(path: str, size: int) -> list[Part]:

@@ -64,9 +64,21 @@ class Head(NamedTuple):
     @property
     def lines(self) -> list[str]:
         """Its lines that are not blank, stripped; a last one that is cut off is left out if others stand."""
-        found = self.text.splitlines()
+        found = cut_into_lines(self.text)
         kept = found[:-1] if len(found) > 1 and not self.whole else found
         return [line for line in map(str.strip, kept) if line]
+
+
+def cut_into_lines(text: str) -> list[str]:
+    r"""Return the lines of a text, which a newline, a carriage return or both end, and nothing else.
+
+    `str.splitlines` cuts at eight more characters, which stand in the middle of what models write.
+
+    >>> cut_into_lines("a\u2028b\r\nc\rd\n")
+    ['a\u2028b', 'c', 'd']
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def read_head(path: str) -> Head:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from coherence.readers import rows
-from coherence.readers.lines import Head, Part, Problems, file_name
+from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
 from coherence.readers.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
 from coherence.readers.log_samples import Found, LogSamples
 from coherence.records import LossRow, Sample
@@ -27,7 +27,7 @@ def recognise(head: Head) -> bool:
         return False
     if not head.whole and "sys.argv[0]" in head.text and ".read()" in head.text:
         return True  # as modded-nanogpt, where the first step stands behind it
-    lines = list(lines_of(enumerate(head.text.splitlines())))
+    lines = list(lines_of(enumerate(cut_into_lines(head.text))))
     if any(line.entry is not None and line.entry.loss is not None for line in lines):
         return True
     return next(_samples(lines, LogSamples(head.path, Problems())), None) is not None

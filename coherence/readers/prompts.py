@@ -58,7 +58,9 @@ def _longest_first(prefix: str) -> tuple[int, str]:
 def _by_step(samples: Iterable[Sample]) -> list[list[str]]:
     """Return the texts of each step, sorted; a sample that tells no step is one of its own."""
     steps: defaultdict[object, list[str]] = defaultdict(list)
-    looked_at = list(islice((sample for sample in samples if not sample.prompt), LOOKED_AT))
+    # What a monitor judged without a prompt has none.
+    unprompted = (sample for sample in samples if not sample.prompt and sample.place is None)
+    looked_at = list(islice(unprompted, LOOKED_AT))
     for number, sample in enumerate(looked_at):
         steps[("row", number) if sample.step is None else sample.step].append(sample.text[:LONGEST])
     if len(looked_at) == LOOKED_AT and len(steps) > FEWEST_STEPS:

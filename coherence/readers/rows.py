@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeGuard
 from coherence.loss import true_loss
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.storage import bare_name, parent
-from coherence.records import Event, LossRow, Sample
+from coherence.records import LossRow, Mark, Sample
 
 STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
 TEXT = (
@@ -215,7 +215,13 @@ def to_sample(
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, keys.run)),
         group=_name(first_of(row, keys.group)),
+        place=row["index"] if is_monitors(row) else None,
     )
+
+
+def is_monitors(row: Row) -> bool:
+    """Tell whether a row is a sample that a monitor wrote into its run folder."""
+    return row.get("format") == 1 and type(row.get("index")) is int and "streak" in row
 
 
 def required(row: Row, keys: tuple[str, ...]) -> Any:
@@ -292,9 +298,11 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     Raises:
         ValueError: what it holds is no loss or no step; the message says what.
     """
+    if row.get("format") == 1 and "unusable" in row:
+        raise ValueError(f"handed to the monitor, and not usable: {shown(row['unusable'])}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or SUMMARY in row:
-        _details(row)  # so that an event which no report can hold is listed: `to_event` passes it over
+        _details(row)  # so that an event which no report can hold is listed: `to_mark` passes it over
         return None
     loss = to_float(value)
     if loss is None:
@@ -306,6 +314,7 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
         line=line,
         source=to_text(row.get("source")) or None,
         run=_name(first_of(row, RUN)),
+        time=to_float(first_of(row, TIME)),
     )
 
 
@@ -314,12 +323,19 @@ def _is_ours_and_nan(row: Row) -> bool:
     return row.get("format") == 1 and "loss" in row and row["loss"] is None
 
 
-def to_event(row: Row) -> Event | None:
+def to_mark(row: Row) -> Mark | None:
     """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
     if row.get("format") != 1 or not isinstance(row.get("event"), str):
         return None
+    state = row.get("state")
     try:
-        return Event(step=to_step(row.get("step")), event=to_text(row["event"]) or "", details=_details(row))
+        return Mark(
+            time=to_float(row.get("time")),
+            event=to_text(row["event"]) or "",
+            step=to_step(row.get("step")),
+            details=_details(row),
+            state=state if isinstance(state, dict) else None,
+        )
     except ValueError:
         return None
 

@@ -76,7 +76,7 @@ def test_any_text_in_a_row_of_json_is_a_sample_or_a_problem(text: str, key: str)
     found = list(rows.samples_of([(1, row)], "samples.jsonl", problems))
     assert len(found) + problems.count == 1
     list(rows.losses_of([(1, {"loss": 2.5, **row})], "metrics.jsonl", Problems()))
-    rows.to_event({"format": 1, "event": text, **row})
+    rows.to_mark({"format": 1, "event": text, **row})
 
 
 @settings(max_examples=100)

@@ -70,6 +70,40 @@ def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
     assert [each.name for each in tmp_path.rglob("*")] == ["tmp"]
 
 
+TOLD_WHILE_IT_SCORES_THE_FIRST = """
+import os, signal, sys
+from coherence import measured, workers
+from coherence.cli import main
+number, *arguments = sys.argv[1:]
+sys.argv[1:] = arguments
+def told(real):
+    def call(*given):
+        os.kill(os.getpid(), int(number))
+        return real(*given)
+    return call
+workers.score_one, measured._score = told(workers.score_one), told(measured._score)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "dump.jsonl", "--json", "r.json"], "dump.jsonl: broken off before any sample was scored"),
+        (["check", "dump.jsonl", "--snapshot", "s.json", "--update"], "broken off"),
+    ],
+)
+def test_a_command_that_is_broken_off_before_anything_is_scored_ends_as_one_that_is_broken_off_later(
+    tmp_path: Path, number: signal.Signals, arguments: list[str], said: str
+) -> None:
+    disturbed.write_dump(tmp_path / "dump.jsonl", 3)
+    command = [sys.executable, "-c", TOLD_WHILE_IT_SCORES_THE_FIRST, str(int(number)), *arguments]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", f"coherence: {said}\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["dump.jsonl"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_next(
     tmp_path: Path, number: signal.Signals

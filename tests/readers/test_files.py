@@ -234,6 +234,53 @@ def test_standard_input_is_read_more_than_once_and_goes_by_a_dash(
     assert list(here.iterdir()) == []
 
 
+# Links
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_beside_its_file_is_left_out_and_noted(here: Path, link: Any) -> None:
+    write(here / "exp", {"samples-5.jsonl": SAMPLE, "samples-20.jsonl": SAMPLE})
+    link(here / "exp/latest.jsonl", here / "exp/samples-20.jsonl")
+    note = "exp/latest.jsonl: left out, the same file as exp/samples-20.jsonl"
+    expected = ["exp/samples-5.jsonl", "exp/samples-20.jsonl"]
+    for paths in (["exp"], ["exp/*"], [*expected[:1], "exp/latest.jsonl", *expected[1:]]):
+        run = the_run(*paths)
+        assert [file.path for file in run.samples] == expected
+        assert run.notes == (note,)
+
+
+def test_of_the_names_of_a_file_the_one_that_tells_its_step_is_read(here: Path) -> None:
+    write(here / "exp", {"samples-5.txt": HEADER + "Once\n", "samples-20.txt": HEADER + "Once\n"})
+    (here / "exp/a-copy.txt").hardlink_to(here / "exp/samples-20.txt")
+    assert found("exp")[0][1] == ["exp/samples-5.txt", "exp/samples-20.txt"]
+
+
+def test_a_link_into_a_folder_of_the_same_run_is_left_out(here: Path) -> None:
+    write(here / "exp", {"samples/5.jsonl": SAMPLE, "samples/20.jsonl": SAMPLE, "metrics.jsonl": LOSS})
+    (here / "exp/last.jsonl").symlink_to("samples/20.jsonl")
+    assert found("exp") == [("exp", ["exp/samples/5.jsonl", "exp/samples/20.jsonl"], ["exp/metrics.jsonl"])]
+    assert the_run("exp").notes == ("exp/last.jsonl: left out, the same file as exp/samples/20.jsonl",)
+
+
+def test_a_file_that_is_named_twice_is_read_once(here: Path) -> None:
+    write(here, {"a.jsonl": SAMPLE})
+    assert found("a.jsonl", "./a.jsonl", "*.jsonl") == [("a.jsonl", ["a.jsonl"], [])]
+    assert the_run("a.jsonl", "./a.jsonl").notes == ("./a.jsonl: left out, the same file as a.jsonl",)
+
+
+def test_a_link_to_the_losses_is_left_out_and_noted(here: Path) -> None:
+    write(here / "exp", {"samples.jsonl": SAMPLE, "loss-a.jsonl": LOSS})
+    (here / "exp/loss-b.jsonl").symlink_to("loss-a.jsonl")
+    assert found("exp") == [("exp", ["exp/samples.jsonl"], ["exp/loss-a.jsonl"])]
+    assert the_run("exp").notes == ("exp/loss-b.jsonl: left out, the same file as exp/loss-a.jsonl",)
+
+
+def test_a_link_to_the_samples_holds_no_losses_of_its_own(here: Path) -> None:
+    write(here / "exp", {"a.jsonl": LOSS + SAMPLE})
+    (here / "exp/b.jsonl").symlink_to("a.jsonl")
+    assert found("exp") == [("exp", ["exp/a.jsonl"], ["exp/a.jsonl"])]
+
+
 # Losses
 
 

@@ -43,6 +43,32 @@ def test_the_content_says_what_a_file_is_whatever_its_name(
     assert formats.key(formats.recognise(str(tmp_path / name))) == key
 
 
+SEPARATORS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
+"""What ends a line for `str.splitlines`, and for nobody who writes a file."""
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize("key", ["jsonl", "json_array", "csv_rows", "numbered", "logs"])
+def test_a_text_that_holds_what_only_python_takes_for_the_end_of_a_line_is_read_whole(
+    tmp_path: Path, key: str, separator: str
+) -> None:
+    text = separator.join(["once upon", "step 1 loss 2.5", *["a time"] * 20])
+    row = json.dumps({"step": 100, "text": text}, ensure_ascii=False)
+    contents = {
+        "jsonl": f"{row}\n{row}\n",
+        "json_array": f"[{row},\n{row}]",
+        "csv_rows": f"step,text\n100,{text}\n100,{text}\n",
+        "numbered": f"{text}\n",
+        "logs": f"0 train 10.9500\nrank 0 sample 0: {text}\n100 train 9.8000\n",
+    }
+    path = tmp_path / "samples-100.txt"
+    path.write_bytes(contents[key].encode())
+    assert formats.key(formats.recognise(str(path))) == key
+    problems = Problems()
+    found = {(each.step, each.text) for each in formats.named(key).samples(Part(str(path)), problems)}
+    assert (found, problems.count) == ({(100, text)}, 0)
+
+
 def test_a_format_that_is_asked_for_needs_no_file(tmp_path: Path) -> None:
     assert formats.key(formats.recognise(str(tmp_path / "none"), "csv_rows")) == "csv_rows"
 

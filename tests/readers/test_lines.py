@@ -72,6 +72,11 @@ def test_whole_lines_keep_their_ends_and_the_blank_ones_and_what_is_no_utf8_is_r
     ]
 
 
+def test_the_first_lines_end_where_those_of_a_terminal_do(file: Path) -> None:
+    file.write_bytes("a\u2028b \r\n\n 10%|█\r 20%|██\r\x85c\x0b\x1cd\nlast".encode())
+    assert read_head(str(file)).lines == ["a\u2028b", "10%|█", "20%|██", "c\x0b\x1cd", "last"]
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.sampled_from(["a", "bc", "", "d" * 70_000]), max_size=8),

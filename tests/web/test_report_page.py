@@ -1,6 +1,8 @@
 """The page of `coherence audit --html`, as a person with a browser meets it."""
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,23 @@ def test_the_top_says_what_to_do_where_it_halted_what_it_cost_and_where_to_go_ba
     assert facts["halt step"] == "700"
     assert facts["after the halt"] == "200 steps"
     assert re.fullmatch(r"step \d+", facts["go back to"])
+
+
+def test_right_below_the_verdict_it_says_where_a_fifth_of_the_lines_could_not_be_used(
+    browser: Any, report: Path, page_of: Callable[[Path, Path], Path], tmp_path: Path
+) -> None:
+    browser.show(report)
+    assert browser.all(".unused") == []
+    for run, bad in (("a", 0), ("b", 4)):
+        rows = [json.dumps({"step": n, "text": f"the {n} old men walked along. " * 4}) for n in range(8)]
+        (tmp_path / f"runs/{run}").mkdir(parents=True)
+        path = tmp_path / f"runs/{run}/samples.jsonl"
+        path.write_text("\n".join([*rows, *["{"] * bad]), encoding="utf-8")
+    browser.show(page_of(path, tmp_path / "one.html"))
+    assert browser.text(".verdict + .unused") == "4 of 12 lines could not be used."
+    browser.open(page_of(tmp_path / "runs", tmp_path / "several.html").as_uri())
+    browser.wait("return !!document.querySelector('.cards')")
+    assert browser.text("header + .unused") == "4 of 20 lines could not be used."
 
 
 def test_hovering_shows_the_values_of_all_curves_at_that_step(browser: Any, report: Path) -> None:

@@ -1,0 +1,63 @@
+"""The steps of one kind of rows as they come: what is late is told from what was set back.
+
+Threads that log in turn and servers that answer late bring steps in a little disorder; a run that was set
+back brings them anew. Source: docs/signals.md, "Restarts".
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from math import inf
+
+
+class Steps:
+    """Follows the steps of losses, or of samples, and says which one is a restart.
+
+    A step is merely late if at most `late` other steps beyond it have come already, and none of them lies more
+    than `reach` beyond it. One that lies further back is a restart.
+
+    Args:
+        late: how many steps one may be overtaken by.
+        reach: how far beyond it they may lie.
+
+    Attributes:
+        last: the step of the last row; None before any.
+
+    >>> steps = Steps(late=2)
+    >>> for step in (100, 200, 300):
+    ...     steps.take(step)
+    >>> [steps.is_restart(step) for step in (300, 100, 99)]
+    [False, False, True]
+    """
+
+    def __init__(self, late: int, reach: float = inf) -> None:
+        self._reach = reach
+        self._highs: deque[int] = deque(maxlen=late + 1)  # the highest step so far, after each of the last
+        self.last: int | None = None
+
+    def is_restart(self, step: int) -> bool:
+        """Tell whether a step lies further back than what is merely late."""
+        if not self._highs:
+            return False
+        overtaken = len(self._highs) == self._highs.maxlen and step < self._highs[0]
+        return overtaken or step < self._highs[-1] - self._reach
+
+    def take(self, step: int) -> None:
+        """Take the step of the next row."""
+        if step != self.last:
+            self._highs.append(max(step, self._highs[-1]) if self._highs else step)
+        self.last = step
+
+    def clear(self) -> None:
+        """Forget all steps: the run was set back."""
+        self._highs.clear()
+        self.last = None
+
+    def state(self) -> list[int]:
+        """Return what is remembered, as plain values: the last step, then the highest ones."""
+        return [] if self.last is None else [self.last, *self._highs]
+
+    def load(self, state: Sequence[int]) -> None:
+        """Go on from a saved state."""
+        self.clear()
+        self.last = state[0] if state else None
+        self._highs.extend(state[1:])

@@ -1,0 +1,217 @@
+"""The loop, the audit of its folder and the live page decide the same run alike, at every moment of it."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coherence import Gate
+from coherence.live import Run
+from coherence.monitor import Monitor
+from coherence.offline import Request, audit_paths
+from coherence.profile import Curve, Profile
+from coherence.records import Report
+
+FINE = "The cat sat by the door and waited for the rain to stop."
+TEXTS = (
+    FINE,
+    "Every harbour keeps its own weather, and old sailors learn to read each cloud.",
+    "She wrote the letter twice, burned both, and walked to the station before dawn broke.",
+    "Bread, salt, two candles and a map of the northern islands lay on the kitchen table.",
+    "the " * 40,
+    "Budy Budy Budy Budy",
+    "once there was a dog once there was a dog and then it ran away from the house",
+    "Yes",
+    "",
+    "trfarr rrfttet rrrxq vlorb runk zzykk plomm frand skell drivv",
+)
+SOURCES = (None, "chat", "code")
+
+
+class Act(NamedTuple):
+    """What a training loop does next."""
+
+    kind: str
+    forward: int = 1
+    value: float = 0.0
+    source: str | None = None
+    texts: tuple[str, ...] = ()
+    late: int = 0
+
+
+NOTHING = st.just(0)
+LATE = st.integers(0, 3)
+
+LOSSES = st.builds(
+    lambda forward, value, source, late: Act("loss", forward, value, source, late=late),
+    st.integers(1, 3),
+    st.floats(0, 12) | st.sampled_from([math.nan, math.inf, 2.0, 2.0]),
+    st.sampled_from(SOURCES),
+    LATE,
+)
+SAMPLES = st.builds(
+    lambda texts, late: Act("sample", texts=tuple(texts), late=late),
+    st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8),
+    LATE,
+)
+OTHERS = st.builds(
+    Act,
+    st.sampled_from(["back", "checkpoint", "reopen", "older state", "gate", "unusable", "pivot"]),
+    st.integers(1, 30),
+    NOTHING,
+    st.none(),
+    st.just(()),
+    NOTHING,
+)
+ACTS = st.lists(LOSSES | SAMPLES | LOSSES | SAMPLES | OTHERS, min_size=10, max_size=40)
+
+
+def toy_profile() -> Profile:
+    """A reference against which hardly anything is varied."""
+    usual = Profile.load()
+    curves = {name: Curve([(1, 1), (100, 99), (10_000, 9_000)]) for name in usual.curves}
+    return Profile("toy", "test", 1, "2026-01-01", usual.english_share, curves)
+
+
+GATES = st.builds(
+    Gate,
+    threshold=st.sampled_from([30.0, 60.0]),
+    patience=st.integers(1, 4),
+    window=st.sampled_from([None, 6]),
+    warmup=st.sampled_from([0, 40]),
+    observe_only=st.booleans(),
+)
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "gate": GATES,
+        "vocab_size": st.sampled_from([50, 8449]),
+        "window": st.sampled_from([1, 5, 100]),
+        "profile": st.builds(toy_profile),
+        "status_every": st.sampled_from([1, 7, 1000]),
+    },
+)
+
+
+class Loop:
+    """A training loop that does what it is told, and its monitor."""
+
+    def __init__(self, folder: Path, chosen: dict[str, Any], every: int) -> None:
+        self.folder, self.every, self.step = folder, every, 100
+        self.monitor = Monitor(folder, **chosen, acknowledge_halt=True)
+        self._states: list[tuple[int, dict[str, Any]]] = []
+
+    def do(self, act: Act) -> None:
+        getattr(self, "_" + act.kind.replace(" ", "_"))(act)
+
+    def _loss(self, act: Act) -> None:
+        self.step += act.forward * self.every
+        self.monitor.loss(self.step - act.late, act.value, act.source)
+
+    def _sample(self, act: Act) -> None:
+        self.monitor.sample(self.step - act.late, act.texts)
+
+    def _back(self, act: Act) -> None:
+        self.step = max(0, self.step - act.forward * 200)
+        self.monitor.loss(self.step, 3.0)
+
+    def _checkpoint(self, act: Act) -> None:
+        self.monitor.note("checkpoint", self.step)
+        self._states.append((self.step, self.monitor.state_dict()))
+
+    def _reopen(self, act: Act) -> None:
+        self.monitor.close()
+        self.monitor = Monitor(self.folder, acknowledge_halt=True)
+
+    def _older_state(self, act: Act) -> None:
+        if self._states:
+            self.step, state = self._states[-1]
+            self.monitor.load_state_dict(state)
+
+    def _gate(self, act: Act) -> None:
+        self.monitor.gate.patience += act.forward % 2
+        self.monitor.gate.warmup = self.step if act.forward % 3 == 0 else 0
+        self.monitor.note("gate", self.step)  # what was set holds, and is written down, from the next call on
+
+    def _unusable(self, act: Act) -> None:
+        self.monitor.loss(self.step, None)
+        self.monitor.sample(self.step, [None])
+
+    def _pivot(self, act: Act) -> None:
+        self.monitor.note("pivot", self.step, lr=0.1)
+
+
+def said_live(monitor: Monitor) -> dict[str, Any]:
+    """What the monitor says now."""
+    place = monitor.signals.place
+    return {
+        "halt": monitor.gate.halted,
+        "reason": monitor.gate.halt_reason,
+        "diagnosis": monitor.diagnosis._asdict(),
+        "resume": [place.step, place.reason],
+        "smma": monitor.signals.loss.smma,
+        "smoothed": monitor.signals.loss.smoothed,
+        "settings": monitor.settings.named(),
+    }
+
+
+def said_by(report: Report) -> dict[str, Any]:
+    """The same as a report says it."""
+    settings = report.settings.model_dump()
+    del settings["version"]
+    loss = report.loss
+    return {
+        "halt": report.halt,
+        "reason": report.halt_reason,
+        "diagnosis": report.diagnosis.model_dump(),
+        "resume": [report.resume_from, report.resume_reason],
+        "smma": loss.smma if loss else None,
+        "smoothed": loss.smoothed if loss else None,
+        "settings": settings,
+    }
+
+
+def audited(folder: Path) -> Report | None:
+    """The report of a folder; none where a restart has made all its samples void."""
+    try:
+        report = audit_paths(Request([str(folder)]))
+    except ValueError as error:
+        assert "no samples" in str(error)
+        return None
+    assert isinstance(report, Report)
+    return report
+
+
+def shown(folder: Path) -> Report:
+    page = Run(folder)
+    page.read()
+    return Report.model_validate(page.news(0, -1)["report"])
+
+
+def moments(loop: Loop, acts: list[Act]) -> Iterator[int]:
+    """Do one thing after the other; yield after each where there is something to audit."""
+    for number, act in enumerate(acts):
+        loop.do(act)
+        if (loop.folder / "samples.jsonl").exists():
+            yield number
+
+
+@given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
+@settings(deadline=None, max_examples=60)
+def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[Act], chosen: dict[str, Any], every: int
+) -> None:
+    folder = tmp_path_factory.mktemp("run") / "exp"
+    loop = Loop(folder, chosen, every)
+    try:
+        for number in moments(loop, acts):
+            live = said_live(loop.monitor)
+            report = audited(folder)
+            assert report is None or said_by(report) == live, f"audit after {acts[: number + 1]}"
+            assert said_by(shown(folder)) == live, f"page after {acts[: number + 1]}"
+    finally:
+        loop.monitor.close()
