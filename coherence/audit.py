@@ -10,7 +10,7 @@ import numpy as np
 
 from coherence.digest import Digest, Survey
 from coherence.loops import find_loop
-from coherence.loss import Phase, phases
+from coherence.loss import ARRIVED, Phase, phases
 from coherence.lossrows import Collector, Losses, from_samples
 from coherence.outputs import Output
 from coherence.records import (
@@ -156,7 +156,10 @@ def replay_run(
     turns = as_written(timeline, losses, record) if timeline.as_written else by_step(timeline, losses)
     replay.run(turns, [digest.see, *see])
     if digest.first is None:
-        raise ValueError("no samples to audit")
+        void = timeline.superseded
+        raise ValueError(
+            f"no samples to audit{f': the run was set back behind all {void:,}' if void else ''}"
+        )
     return replay, digest
 
 
@@ -184,7 +187,7 @@ def _report(
         too_short=digest.too_short,
         fine_after_halt=digest.fine_after_halt,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),
-        loss=_loss_record(replay) if len(replay.losses.steps) else None,
+        loss=None if replay.signals.loss.loss is None else _loss_record(replay),
         resume_from=replay.place.step,
         resume_reason=replay.place.reason,
         wasted_steps=wasted_steps(replay),
@@ -279,10 +282,10 @@ def _phases(losses: Losses) -> tuple[Phase, ...]:
 def _notes(replay: Replay, digest: Digest) -> list[str]:
     notes = []
     rows, window = len(replay.losses.steps), replay.settings.smma_window
-    if 0 < rows < 3 * window:
+    if 0 < rows < ARRIVED * window:
         notes.append(
-            f"{rows} rows of loss: too few for the SMMA over {window} of them to arrive; what is judged and "
-            "drawn is smoothed over a tenth of the rows"
+            f"{rows} rows of loss: too few for an SMMA over {window}; what is judged and drawn is smoothed "
+            "over a tenth of them"
         )
     if digest.alike_steps:
         notes.append(

@@ -61,10 +61,11 @@ class Checkpoint:
     """Sees the samples of a run step by step, and names the step to go back to.
 
     A step can be gone back to when at least one of its samples was judged, and all that were are fine, with a
-    mean of their scores that is not below the threshold; when the mean of the step on each scale is at least half of the run's own best so far (the median of the best quarter of its steps);
-    when its scores are not falling (15 % below the four steps before); when its samples are not alike, nor
-    those of the last step that held several, if it holds one alone; and when the loss was finite. Among those
-    before the collapse it is the one with the lowest smoothed loss, without losses the last one.
+    mean of their scores that is not below the threshold; when the mean of the step on each scale is at least
+    half of the run's own best so far (the median of the best quarter of its steps); when its scores are not
+    falling (15 % below the four steps before); when its samples are not alike, nor those of the last step
+    that held several, if it holds one alone; and when the loss was finite. Among those before the collapse it
+    is the one with the lowest smoothed loss, without losses the last one.
 
     Where the trainer says which checkpoints it saved, it is one of those: what was said of the last step
     with samples up to it holds for a checkpoint.
@@ -200,7 +201,9 @@ class Checkpoint:
         """Return what is remembered, as plain JSON values."""
         saved = self._saved
         return {
-            "step": None if self._step is None else [list(x) if isinstance(x, tuple) else x for x in self._step],
+            "step": None
+            if self._step is None
+            else [list(x) if isinstance(x, tuple) else x for x in self._step],
             "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
             "before": list(self._before),
             "alike": self._alike,

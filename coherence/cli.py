@@ -218,7 +218,12 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
     add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
-    add("--threshold", type=float, metavar="T", help=f"low is below this on every scale ({DEFAULTS.threshold:g})")
+    add(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help=f"low is below this on every scale ({DEFAULTS.threshold:g})",
+    )
     add("--patience", type=int, metavar="N", help=f"low samples that halt ({DEFAULTS.patience})")
     add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
     add("--warmup", type=int, metavar="STEP", help=f"pass over samples of earlier steps ({DEFAULTS.warmup})")

@@ -13,6 +13,7 @@ PhaseLabel = Trend | Literal["minimum"]
 
 FORMAT = 2
 
+ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
 LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
 
 # The running trend. Measured on simulated curves: tests/test_loss.py holds the numbers.

@@ -49,7 +49,7 @@ class Losses(NamedTuple):
         yield from _rows(self.names, self.steps, self.values, self.sources)
 
     def with_restarts(self, restarts: Restarts) -> "Losses":
-        """Return the losses of a run whose restarts are known: without what each made void, and nothing else."""
+        """Return the losses of a run whose restarts are known, without what each of them made void."""
         written = self.written
         if written is None:
             return self
@@ -70,7 +70,7 @@ class Losses(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Rows of loss in the order in which they were written, when, and whether a restart has made them void."""
+    """Rows of loss as they were written, when, and whether a restart has made them void."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]

@@ -26,8 +26,8 @@ from coherence.harmless import printable
 from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
-from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
 from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
+from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
 from coherence.runfolder import FORMAT, RunFolderBusy, read_tail, sealed, unsealed
 from coherence.samples import COMPARED, compare
 from coherence.scores import Scores, score_tokens
@@ -131,17 +131,9 @@ class Monitor:
         self.status_every = status_every
         self.verdict: Verdict | None = None
         self.unusable = 0
-        self._given = {
-            name: value
-            for name, value in (
-                *(zip(Settings._fields, _of_gate(gate), strict=False) if gate else ()),
-                ("smma_window", window),
-                ("vocab_size", vocab_size),
-                ("lexicon", lexicon),
-                ("profile", profile),
-            )
-            if value is not None or name == "window"
-        }
+        self._given = _given(
+            gate, smma_window=window, vocab_size=vocab_size, lexicon=lexicon, profile=profile
+        )
         own = DEFAULTS._replace(**self._given)
         self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
         self._history: tuple[Entry, ...] = ()
@@ -159,7 +151,9 @@ class Monitor:
         self._last_loss: int | None = None
         self._kept_step: int | None = None
         self._group: list[tuple[Scores, list[str]]] = []  # the samples of the last step
-        self._group_start = self._group_rows = 0  # where the samples' lines of it begin, and how many they are
+        self._group_start = self._group_rows = (
+            0  # where the samples' lines of it begin, and how many they are
+        )
         self._loss_steps: dict[int, Steps] = {}  # of each thread
         self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
 
@@ -611,8 +605,8 @@ class Monitor:
         self._restarts += 1
         if self._restarts == 2:
             log.warning(
-                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in what "
-                "comes late with the step it belongs to and in its order",
+                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
+                "what comes late in the order of its steps",
                 *(self._recorder.name, self._last_step, step),
             )
         self._write_event(RESTART, step, details or {}, state)
@@ -704,6 +698,12 @@ class Monitor:
 def _of_gate(gate: Gate) -> tuple[Any, ...]:
     """Return the settings of a gate, in the order of `Settings`."""
     return gate.threshold, gate.patience, gate.window, gate.warmup, gate.observe_only
+
+
+def _given(gate: Gate | None, **others: Any) -> dict[str, Any]:
+    """Return the settings that were given, by their names; what is None was not, but in a gate."""
+    of_gate = {} if gate is None else dict(zip(Settings._fields, _of_gate(gate), strict=False))
+    return of_gate | {name: value for name, value in others.items() if value is not None}
 
 
 def _sample_row(

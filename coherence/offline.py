@@ -109,14 +109,18 @@ def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
 
     Runs that were judged against different profiles are compared against broad English.
     """
-    stated = [run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs]
+    stated = [
+        run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
+    ]
     first = stated[0]
     if all(each.named() == first.named() for each in stated):
         return first, []
     labels = {(lexicon_label(each.lexicon), profile_label(each.profile)) for each in stated}
     if len(labels) == 1:
         return DEFAULTS._replace(lexicon=first.lexicon, profile=first.profile), []
-    return DEFAULTS, ["the runs were judged against different profiles; here all are scored against broad English"]
+    return DEFAULTS, [
+        "the runs were judged against different profiles; here all are scored against broad English"
+    ]
 
 
 def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:

@@ -71,7 +71,9 @@ class Recorder:
         """Put a damaged file out of the way and say so."""
         with suppress(OSError):  # a folder that cannot be written to: it will be said of the next writing
             there = set_aside(self._folder / file)
-            log.warning("%s: %s could not be used (%s); kept as %s", *(self.name, file, printable(why), there.name))
+            log.warning(
+                "%s: %s could not be used (%s); kept as %s", *(self.name, file, printable(why), there.name)
+            )
 
     def look(self) -> bool:
         """Look whether the folder and its files are still the ones that are written to; say if they are not.
@@ -79,7 +81,9 @@ class Recorder:
         Returns:
             whether something had happened; the next writing then opens what is there, or makes it anew.
         """
-        found = [f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)]
+        found = [
+            f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)
+        ]
         if self._lock is not None and not self._lock.closed and moved(self._lock, self._folder):
             found.insert(0, "the run folder was deleted, renamed or replaced")
             self._let_go()
@@ -88,7 +92,9 @@ class Recorder:
         for each in (self.metrics, self.samples):
             if each.displaced:
                 each.close()
-        log.warning("%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found))
+        log.warning(
+            "%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found)
+        )
         self.gap = True
         return True
 

@@ -182,7 +182,7 @@ class ShownSample(_Written):
 
 
 class StretchRecord(_Written):
-    """Some steps of a run, about a twelfth of its samples: mean scores, and the smoothed loss at their end."""
+    """Some steps of a run, about a twelfth of its samples: mean scores, and smoothed loss at their end."""
 
     first: int
     last: int

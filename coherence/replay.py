@@ -3,16 +3,15 @@
 What comes out is folded as it comes: memory does not grow with the run. Source: docs/report.md.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
 
+from coherence.checkpoint import Place
 from coherence.curve import Curve
 from coherence.diagnosis import Diagnosis
 from coherence.gate import Verdict
 from coherence.lossrows import Losses
-from coherence.checkpoint import Place
 from coherence.records import Mark
 from coherence.scores import Scores
 from coherence.settings import DEFAULTS, Entry, Settings

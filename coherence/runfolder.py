@@ -75,8 +75,7 @@ def lock_folder(folder: Path) -> IO[str]:
 def _who_holds(folder: Path) -> str:
     """Say who writes to a folder, and what to do about it."""
     if any(not moved(lock, folder) for lock in list(_locks)):
-        how = "monitor.close(), or `with Monitor(...)`"
-        return f"open in another monitor of this process; close it first ({how})"
+        return "written to by this process already; close the other monitor (close(), or `with Monitor(...)`)"
     return "written to by another process; stop it, or choose another folder"
 
 

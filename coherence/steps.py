@@ -12,8 +12,8 @@ from math import inf
 class Steps:
     """Follows the steps of losses, or of samples, and says which one is a restart.
 
-    A step is merely late if at most `late` other steps beyond it have come already, and none of them lies more
-    than `reach` beyond it. One that lies further back is a restart.
+    A step is merely late if at most `late` other steps beyond it have come already, and none of them lies
+    more than `reach` beyond it. One that lies further back is a restart.
 
     Args:
         late: how many steps one may be overtaken by.

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coherence.harmless import printable
+from coherence.loss import ARRIVED
 from coherence.records import (
     Event,
     FourScores,
@@ -162,7 +163,9 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
         return [*rows, ("loss", "none given")]
     rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
     rows.append(("loss phases", _phases_sentence(report.loss)))
-    rows += [("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()]
+    rows += [
+        ("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()
+    ]
     return rows
 
 
@@ -190,7 +193,9 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
     if loss.last is None:
         return f"{trend}: {loss.not_finite} rows, none of them finite"
-    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}, SMMA {_number(loss.smma)}"
+    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}"
+    if loss.rows >= ARRIVED * loss.window:
+        sentence += f", SMMA {_number(loss.smma)}"
     sentence += f", perplexity {_number(loss.perplexity)}"
     if loss.uniform_baseline is not None:
         sentence += f"; uniform {_number(loss.uniform_baseline)}, {_number(loss.advantage)} times better"

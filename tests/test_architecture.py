@@ -19,11 +19,12 @@ PACKAGE = Path(coherence.__file__).parent
 
 FLOORS = (
     # text and numbers in, numbers out
-    {"text", "lexicon", "diversity", "loss", "harmless"},
+    {"text", "lexicon", "diversity", "loss", "harmless", "given", "steps"},
     # values and decisions; the package itself shows nothing else
-    {"", "profile", "scores", "calibrate", "gate", "diagnosis", "samples", "signals"},
+    {"", "profile", "settings", "scores", "calibrate"}
+    | {"gate", "diagnosis", "samples", "checkpoint", "signals"},
     # what crosses the process boundary
-    {"records", "logits", "loops", "monitor", "runfolder"}
+    {"records", "logits", "loops", "monitor", "recorder", "runfolder", "restarts"}
     | {"spectra", "columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline"}
     | {"workers", "cluster"}
     | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}

@@ -6,6 +6,7 @@ Samples are written as letters: `L` low, `l` low though short, `F` fine, `s` too
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Scores, Verdict
+from coherence.gate import LATE
 
 LOW = Scores(bigram=3.0, trigram=0.0, english=12.4, character=18.6, tokens=40, characters=200)
 FINE = Scores(bigram=97.0, trigram=100.0, english=30.0, character=95.0, tokens=40, characters=200)
@@ -166,10 +168,37 @@ def test_steps_that_go_back_start_a_window_anew() -> None:
 
 
 def test_steps_that_go_back_within_the_warm_up_start_anew_too() -> None:
-    gate = Gate(patience=2, warmup=50)
-    assert gate.update(LOW, step=100).streak == 1
+    gate = Gate(patience=9, warmup=50)
+    assert [gate.update(LOW, step).streak for step in (10, 60, 70, 80, 90, 100)] == [0, 1, 2, 3, 4, 5]
     assert gate.update(LOW, step=10).streak == 0
     assert gate.update(LOW, step=100).streak == 1
+
+
+def test_a_sample_that_comes_late_counts_like_any_other() -> None:
+    gate = Gate(patience=9)
+    steps = (100, 200, 180, 300, 280, 400, 320)
+    assert [gate.update(LOW, step).streak for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert gate.update(LOW, step=500).samples == tuple((step, 0) for step in (*steps, 500))
+
+
+@pytest.mark.parametrize(("overtaken", "streak"), [(4, 6), (5, 1)])
+def test_what_four_steps_have_overtaken_is_late_and_what_five_have_is_a_restart(
+    overtaken: int, streak: int
+) -> None:
+    gate = Gate(patience=9)
+    for step in range(100, 600, 100):
+        gate.update(LOW, step)
+    assert gate.update(LOW, step=550 - 100 * overtaken).streak == streak
+
+
+def test_the_next_index_of_a_step_is_the_first_that_was_not_handed_in() -> None:
+    gate = Gate()
+    gate.update(LOW, step=100, index=0)
+    gate.update(LOW, step=100, index=4)
+    gate.update(LOW, step=200, index=0)
+    assert [gate.next_index(step) for step in (100, 200, 300)] == [5, 1, 0]
+    gate.restart()
+    assert gate.next_index(100) == 0
 
 
 def test_a_halt_outlasts_fine_samples_and_restarts() -> None:
@@ -283,7 +312,7 @@ def test_settings_at_the_edge_are_taken(options: dict[str, Any]) -> None:
     Gate(**options)
 
 
-@pytest.mark.parametrize("state", [{}, {"format": 0}, {"format": 2}, {"format": "1"}, {"format": None}])
+@pytest.mark.parametrize("state", [{}, {"format": 0}, {"format": 1}, {"format": "2"}, {"format": None}])
 def test_a_state_of_another_format_is_refused_and_leaves_the_gate_as_it_was(state: dict[str, Any]) -> None:
     gate = Gate()
     replay(gate, "LL")
@@ -347,12 +376,25 @@ def test_a_gate_saved_and_restored_anywhere_behaves_as_one_never_stopped(
     assert verdicts == given_to(options.gate(), samples)
 
 
+def slow_restart(samples: Sequence[Drawn]) -> int:
+    """Where the run was last set back: a sample that was there before, or that five steps have overtaken."""
+    start = 0
+    for n in range(1, len(samples)):
+        steps, (step, index) = [d.step for d in samples[start:n]], (samples[n].step, samples[n].index)
+        changes = [step for step, _ in groupby(steps)]
+        there = (step, index) in [(d.step, d.index) for d in samples[start:n]]
+        overtaken = len(changes) > LATE and step < max(changes[: len(changes) - LATE])
+        if (step < steps[-1] and there) or overtaken:
+            start = n
+    return start
+
+
 def slow_counting(options: Settings, samples: Sequence[Drawn]) -> tuple[tuple[int, int], ...]:
     """The low samples that count at the end of `samples`, found again from the whole history."""
-    restarts = [n for n in range(1, len(samples)) if samples[n].step < samples[n - 1].step]
-    since = list(dict.fromkeys((d.step, d.index) for d in samples[restarts[-1] if restarts else 0 :]))
+    start = slow_restart(samples)
+    since = list(dict.fromkeys((d.step, d.index) for d in samples[start:]))
     first = {}
-    for drawn in reversed(samples[restarts[-1] if restarts else 0 :]):
+    for drawn in reversed(samples[start:]):
         first[drawn.step, drawn.index] = drawn.letter
     judged = [(at, first[at]) for at in since if at[0] >= options.warmup and first[at] != "s"]
     if options.window is not None:
@@ -401,5 +443,5 @@ def test_a_window_never_fires_later_than_a_row(run: tuple[Settings, list[Drawn]]
 
 
 def test_a_state_that_is_not_whole_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="halt_reason, judged, seen, step"):
-        Gate().load_state_dict({"format": 1})
+    with pytest.raises(ValueError, match="halt_reason, judged, seen, steps"):
+        Gate().load_state_dict({"format": 2})

@@ -378,8 +378,9 @@ def falling(rows: int) -> list[NDArray[np.float64]]:
 @pytest.mark.parametrize("window", [1, 100])
 def test_a_log_that_falls_without_noise_never_reads_plateau(rows: int, curve: int, window: int) -> None:
     seen = trends(falling(rows)[curve], window=window)
-    assert set(seen) <= {"too few losses", "converging"}
-    assert set(seen[9:]) == {"converging"}
+    begun = rows // 20  # of 300 rows the first dozen may fall by less than is of interest
+    assert set(seen[begun:]) <= {"too few losses", "converging"}
+    assert set(seen[max(9, begun) :]) == {"converging"}
 
 
 @pytest.mark.parametrize("rows", [20, 40, 100, 1_000])
@@ -407,8 +408,8 @@ def noisy_logs(curve: NDArray[np.float64], noise: float, count: int = 60) -> Ite
 def test_one_flat_log_in_a_hundred_raises_a_false_alarm_and_of_their_rows_one_in_ten_thousand(
     rows: int, noise: float
 ) -> None:
-    # Of 18,000 such logs, 1,000 a noise and a length, 0.25 % raised one at any row, at worst 0.6 %; 0.005 % of
-    # the rows; 0.02 % stood at one at their end.
+    # Of 18,000 such logs, 1,000 a noise and a length, 0.25 % raised one at some row, at worst 0.6 %, 0.005 %
+    # of the rows did, and 0.02 % of the logs at their end.
     seen = list(noisy_logs(np.full(rows, 2.5), noise))
     alarms = [share(each, "diverging", "collapsed") for each in seen]
     assert sum(alarm > 0 for alarm in alarms) <= 2

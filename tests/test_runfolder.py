@@ -701,15 +701,18 @@ def test_a_second_writer_in_the_same_process_is_refused(tmp_path: Path) -> None:
     with lock_folder(tmp_path), pytest.raises(RunFolderBusy) as refused:
         lock_folder(tmp_path)
     assert str(refused.value) == (
-        f"{tmp_path} is open in another monitor of this process; close it first "
-        "(monitor.close(), or `with Monitor(...)`)"
+        f"{tmp_path} is written to by this process already; close the other monitor "
+        "(close(), or `with Monitor(...)`)"
     )
 
 
 @posix
 def test_a_folder_by_another_name_is_the_same_folder(tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(tmp_path / "exp7")
-    with lock_folder(tmp_path / "exp7"), pytest.raises(RunFolderBusy, match="latest is open in another mon"):
+    with (
+        lock_folder(tmp_path / "exp7"),
+        pytest.raises(RunFolderBusy, match="latest is written to by this pro"),
+    ):
         lock_folder(tmp_path / "latest")
 
 

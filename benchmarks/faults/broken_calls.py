@@ -33,6 +33,7 @@ from disturbed import LOW, is_row, main, train, train_on
 
 OURS = (
     str(Path(coherence.__file__).parent / "monitor.py"),
+    str(Path(coherence.__file__).parent / "recorder.py"),
     str(Path(coherence.__file__).parent / "runfolder.py"),
 )
 
@@ -66,7 +67,7 @@ def break_off(call: Callable[[], object], at: int, instructions: bool) -> int | 
 CALLS: dict[str, Callable[[Monitor], object]] = {
     "loss": lambda monitor: monitor.loss(7, 2.5, "docs"),
     "samples": lambda monitor: monitor.sample(7, [LOW, LOW * 2, LOW * 3], "Budy"),
-    "loss of an earlier step": lambda monitor: monitor.loss(2, 2.5, "docs"),
+    "loss of an earlier step": lambda monitor: monitor.loss(-200, 2.5, "docs"),
     "note": lambda monitor: monitor.note("pivot", 6, brought_in="code"),
 }
 
