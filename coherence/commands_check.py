@@ -4,7 +4,7 @@ import os
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -28,12 +28,13 @@ def check(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
-    fields, profile = Fields(options.prompt_field, options.group_by), Profile.load(options.profile)
+    fields = Fields(options.prompt_field, options.group_by)
+    chosen: dict[str, Any] = {} if options.profile is None else {"profile": Profile.load(options.profile)}
     if options.update:
-        return _update(options, limits, fields, profile)
+        return _update(options, limits, fields, chosen)
     snapshot = _load(options.snapshot)
     loaded = load(options.paths, options.format, fields)
-    measured = measure(loaded.samples, fields, profile, snapshot.prefixes)
+    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen), snapshot.prefixes)
     found = compare(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
     annotated = options.github or on_github()
     show_check(found, console(tame=annotated))
@@ -61,12 +62,12 @@ def _annotate(found: Check, stream: TextIO) -> None:
             file.write(markdown(found))
 
 
-def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile) -> int:
+def _update(options: Namespace, limits: Limits, fields: Fields, chosen: dict[str, Any]) -> int:
     """Write the snapshot anew and say what changed."""
     if options.json is not None or options.junit is not None:
         raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
     loaded = load(options.paths, options.format, fields)
-    measured = measure(loaded.samples, fields, profile)
+    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen))
     screen, target = console(), Path(options.snapshot)
     if target.exists():
         _show_changes(options.snapshot, measured, limits, screen)

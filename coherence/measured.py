@@ -4,7 +4,6 @@ Source: docs/ci.md.
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,15 +17,15 @@ from numpy.typing import NDArray
 from coherence.columns import Columns, score_plain
 from coherence.compare import SEED
 from coherence.gate import Gate
-from coherence.lexicon import Lexicon
-from coherence.profile import Profile
 from coherence.readers import formats
 from coherence.readers.files import find_runs
 from coherence.readers.lines import LISTED, Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.records import Sample
 from coherence.scores import Scores
-from coherence.shards import Piece, Read, Settings, Shard, read_shard, to_read
+from coherence.settings import DEFAULTS, Settings, lexicon_label, profile_label
+from coherence.shards import Piece, Read, Shard, read_shard, to_read
+from coherence.shards import Settings as ReadSettings
 from coherence.snapshot import FINE, LOW, SHORT, Drawn, Made, Pairs, Snapshot
 
 WORTH_COMPILING = 4 * 2**20
@@ -58,11 +57,13 @@ class Loaded(NamedTuple):
         samples: in the order of their steps.
         problems: what could not be used.
         notes: what the reader should know of the data, in sentences.
+        settings: those that the folder of the run states, or the usual ones.
     """
 
     samples: list[Sample]
     problems: Problems
     notes: list[str]
+    settings: Settings = DEFAULTS
 
 
 class Measured(NamedTuple):
@@ -107,8 +108,8 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
         for file in run.samples
     ]
     problems = [Problems() for _ in pieces]
-    settings = Settings(prompt_field=fields.prompt, group_field=fields.group)
-    reads = list(read_shard(Shard(0, tuple(pieces)), settings, problems))
+    how = ReadSettings(prompt_field=fields.prompt, group_field=fields.group)
+    reads = list(read_shard(Shard(0, tuple(pieces)), how, problems))
     noted = Problems(
         sum(each.count for each in problems), [one for each in problems for one in each.listed][:LISTED]
     )
@@ -116,7 +117,11 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
     kinds = dict.fromkeys(formats.named(piece.format).NAME for piece in pieces)
     samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
     notes = [note for run in runs for note in run.notes]
-    return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"])
+    folder = runs[0].folder
+    settings = folder.history[-1].settings if folder and folder.history else DEFAULTS
+    if unusual := DEFAULTS.changes(settings):
+        notes.append(f"settings of the run folder: {', '.join(unusual)}")
+    return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
 
 
 def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -> None:
@@ -136,7 +141,7 @@ def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -
 def measure(
     samples: Sequence[Sample],
     fields: Fields | None = None,
-    profile: Profile | None = None,
+    settings: Settings = DEFAULTS,
     prefixes: Sequence[str] | None = None,
     scorer: Callable[..., Columns] | None = None,
 ) -> Measured:
@@ -145,18 +150,18 @@ def measure(
     Args:
         samples: in the order of their steps; at least one.
         fields: where their rows held what.
-        profile: the reference; default broad English.
+        settings: the reference and the words to score with, and how to gate.
         prefixes: the prompts that texts begin with where no field tells them; None to look for them.
         scorer: what scores them, as `score_plain` does; default that, or the compiled one for much text.
     """
-    fields, profile = fields or Fields(), profile or Profile.load()
+    fields = fields or Fields()
     told = [bool(sample.prompt) for sample in samples]
     if prefixes is None:
         prefixes = shared_prefixes(samples)
-    settings = Settings(prefixes=tuple(prefixes))
-    reads = [to_read(sample, 0, None, settings) for sample in samples]
+    found_prompts = ReadSettings(prefixes=tuple(prefixes))
+    reads = [to_read(sample, 0, None, found_prompts) for sample in samples]
     by, members = _pair(reads, fields)
-    scores, between = _score(reads, members, profile, scorer)
+    scores, between = _score(reads, members, settings, scorer)
     drawn = Drawn(
         np.array([each.values for each in scores], np.float64),
         [_state(each) for each in scores],
@@ -174,9 +179,9 @@ def measure(
     )
     found: Prompts = "found" if prefixes else "none"
     prompts: Prompts = "told" if all(told) else "some" if any(told) else found
-    made = _made(profile, fields, prompts)
+    made = _made(settings, fields, prompts)
     snapshot = Snapshot.of(drawn, pairs, made, prefixes)
-    return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores))
+    return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores, settings))
 
 
 def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
@@ -200,7 +205,7 @@ def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "ste
 def _score(
     reads: Sequence[Read],
     members: Sequence[tuple[int, int]],
-    profile: Profile,
+    settings: Settings,
     scorer: Callable[..., Columns] | None,
 ) -> tuple[list[Scores], NDArray[np.float64]]:
     """Score samples; those of a pair one after the other, so that they are compared with each other."""
@@ -209,7 +214,7 @@ def _score(
     groups = [2] * len(members) + [1] * (len(reads) - len(paired))
     texts = [reads[place].sample.text for place in order]
     columns = (scorer or _scorer(sum(map(len, texts))))(
-        texts, [reads[place].prompt for place in order], None, profile, groups
+        texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
     )
     rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
     scores = [Scores._make(None if value != value else value for value in row) for row in rows]
@@ -241,21 +246,20 @@ def _hash(text: str | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
 
 
-def _made(profile: Profile, fields: Fields, prompts: Prompts) -> Made:
-    lexicon = Lexicon.load()
+def _made(settings: Settings, fields: Fields, prompts: Prompts) -> Made:
     return Made(
         version=version("coherence"),
-        profile=f"{profile.name} {_hash(json.dumps(profile.to_json()))}",
-        lexicon=f"{lexicon.name}, {len(lexicon.words)} words",
+        profile=profile_label(settings.profile),
+        lexicon=lexicon_label(settings.lexicon),
         prompt_field=fields.prompt,
         group_by=fields.group,
         prompts=prompts,
     )
 
 
-def _halt_reason(reads: Sequence[Read], scores: Sequence[Scores]) -> str | None:
-    gate = Gate()
+def _halt_reason(reads: Sequence[Read], scores: Sequence[Scores], settings: Settings) -> str | None:
+    gate = Gate(*settings[:5])
     for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
         step = read.sample.step
         gate.update(each, place if step is None else step, place)
-    return gate.halt_reason
+    return None if gate.observe_only else gate.halt_reason

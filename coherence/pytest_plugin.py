@@ -16,6 +16,7 @@ from coherence.measured import Measured, measure
 from coherence.profile import Profile
 from coherence.readers.rows import to_sample
 from coherence.records import Sample
+from coherence.settings import Settings
 from coherence.snapshot import Snapshot
 
 FOLDER = "coherence_snapshots"
@@ -63,12 +64,12 @@ class Checker(NamedTuple):
             raise ValueError(f"name {name!r}; expected letters, digits, '.', '-' and '_'")
         target = self.path.parent / FOLDER / self.path.stem / f"{name}.json"
         limits = Limits(_number("tolerance", self.tolerance), _number("level", self.level)).checked()
-        taken, reference = _samples(samples, name), Profile.load(profile)
+        taken, settings = _samples(samples, name), Settings(profile=Profile.load(profile))
         if self.update or not target.exists():
-            _rewrite(target, measure(taken, profile=reference), limits)
+            _rewrite(target, measure(taken, settings=settings), limits)
         try:
             snapshot = Snapshot.load(target)
-            measured = measure(taken, profile=reference, prefixes=snapshot.prefixes)
+            measured = measure(taken, settings=settings, prefixes=snapshot.prefixes)
             found = check(snapshot, measured, limits, target.name)
         except ValueError as error:
             pytest.fail(f"{error} (--coherence-update rewrites it)")
