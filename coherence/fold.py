@@ -24,7 +24,7 @@ from coherence.records import (
     SourceRecord,
     StepDiversity,
 )
-from coherence.samples import COMPARED, compare
+from coherence.samples import StepSamples
 from coherence.scores import Scores
 from coherence.settings import Settings
 from coherence.signals import RESTART, Signals
@@ -111,8 +111,7 @@ class Fold:
         self._events: deque[Event] = deque(maxlen=EVENTS)
         self._counts = _Counts()
         self._history: deque[tuple[int, _Counts]] = deque(maxlen=HISTORY)
-        self._group: list[tuple[Scores, list[str]]] = []  # the samples of the last step
-        self._diversity: float | None = None  # between them
+        self._group = StepSamples()  # of the last step
         self._first_step: int | None = None
         self._last = (0, math.nan)  # its step and its time
         self._halt: tuple[int, float] | None = None
@@ -137,6 +136,7 @@ class Fold:
         self._events.append(
             Event(step=step, event=event, details=details if isinstance(details, dict) else {})
         )
+        self._compare()
         self._signals.take_event(event, step, row.get("state"))
         if event == RESTART:
             self._go_back(step)
@@ -176,20 +176,13 @@ class Fold:
         self._first_step = step if self._first_step is None else min(step, self._first_step)
         scores, tokens = _scores_of(row)
         verdict = self._signals.judge(scores, step, index)
-        self._compare(scores, tokens)
+        self._group.add(scores, tokens)
         shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)
         self._samples.add(shown, scores.mean, next(self._numbers))
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
         self._count(shown)
-
-    def _compare(self, scores: Scores, tokens: list[str]) -> None:
-        """Compare the samples of the step with one more."""
-        if len(self._group) < COMPARED:
-            self._group.append((scores, tokens))
-            self._diversity = compare(self._group) if len(self._group) > 1 else None
-            self._signals.compare(self._diversity)
 
     def _count(self, shown: _Shown) -> None:
         seen, low, counts = self._counts, shown.low, shown.counts
@@ -202,13 +195,18 @@ class Fold:
         )
         self._history.append((shown.step, self._counts))
 
+    def _compare(self) -> None:
+        """Compare the samples of the step, as far as they have come: not after each, for there may be many."""
+        self._signals.compare(self._group.diversity)
+
     def _end_step(self) -> None:
         """Keep how different the samples of a step were that are all there."""
-        step, group, diversity = self._signals.step, self._group, self._diversity
+        step, samples, diversity = self._signals.step, self._group.count, self._group.diversity
         if step is not None and diversity is not None:
-            found = StepDiversity(step=step, samples=len(group), diversity=round(diversity, 2))
+            self._compare()
+            found = StepDiversity(step=step, samples=samples, diversity=round(diversity, 2))
             self._between.add(found, diversity, next(self._numbers))
-        self._group, self._diversity = [], None
+        self._group = StepSamples()
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
         """Return what came after a number that was told before, and what of it is not settled yet."""
@@ -229,6 +227,7 @@ class Fold:
 
     def report(self) -> Report:
         """Return the report without what `news` tells."""
+        self._compare()
         seen, signals, (last, at) = self._counts, self._signals, self._last
         gate, place = signals.gate, signals.place
         halt = self._halt if gate.halted else None

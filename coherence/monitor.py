@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from heapq import merge
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,8 +28,8 @@ from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import FORMAT, RunFolderBusy, read_tail, sealed, unsealed
-from coherence.samples import COMPARED, compare
+from coherence.runfolder import FORMAT, RunFolderBusy, read_rows, sealed, unsealed
+from coherence.samples import StepSamples
 from coherence.scores import Scores, score_tokens
 from coherence.settings import DEFAULTS, Entry, Settings, from_json, to_json
 from coherence.settings import FILE as SETTINGS
@@ -150,10 +150,7 @@ class Monitor:
         self._last_step: int | None = None
         self._last_loss: int | None = None
         self._kept_step: int | None = None
-        self._group: list[tuple[Scores, list[str]]] = []  # the samples of the last step
-        self._group_start = self._group_rows = (
-            0  # where the samples' lines of it begin, and how many they are
-        )
+        self._group, self._group_start = StepSamples(), 0  # of the last step; the byte where its lines begin
         self._loss_steps: dict[int, Steps] = {}  # of each thread
         self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
 
@@ -285,14 +282,14 @@ class Monitor:
         anew = SAMPLES in self._opened
         self._go_to(step, SAMPLES)
         halted, now, first = self.gate.halted, self._now(), 0 if anew else self.gate.next_index(step)
-        self._begin_group(step, first)
+        self._begin_group(step, first, self._recorder.samples.end)
         rows = []
         for index, (text, prompt) in enumerate(pairs, first):
             scores, tokens = self._score(text, prompt)
             verdict = self.signals.judge(scores, step, index)
-            self._add_to_group(scores, tokens)
+            self._group.add(scores, tokens)
             rows.append(_sample_row(step, index, text, prompt, scores, verdict, now))
-        self.signals.compare(compare(self._group))
+        self.signals.compare(self._group.diversity)
         self._recorder.append(SAMPLES, rows)
         fired = self.gate.halted and not halted
         if fired:
@@ -493,13 +490,13 @@ class Monitor:
     def _restore(self) -> None:
         """Take up the saved state, then the lines that were written after it, each under its settings."""
         metrics_end, rows_of_group = self._load_state()
-        metrics = read_tail(self.folder / METRICS, metrics_end)
-        samples = list(read_tail(self.folder / SAMPLES, self._group_start))
-        for row in samples[:rows_of_group]:
-            self._add_to_group(*self._score(row["text"], row.get("prompt")))
+        metrics = read_rows(self.folder / METRICS, metrics_end)
+        samples = read_rows(self.folder / SAMPLES, self._group_start)
+        for _, row in islice(samples, rows_of_group):
+            self._group.add(*self._score(row["text"], row.get("prompt")))
         waiting = list(self._history)
-        rows = merge(metrics, samples[rows_of_group:], key=_time)
-        for at, call in groupby(rows, key=_time):
+        rows = merge(metrics, samples, key=_time_of)
+        for at, call in groupby(rows, key=_time_of):
             while waiting and (waiting[0].time <= at or waiting[0] is self._history[0]):
                 self.signals.configure(waiting.pop(0).settings)
             self._take_back(list(call))  # one call writes one time
@@ -510,16 +507,16 @@ class Monitor:
         if not self._history or self._history[-1].settings.named() != self._settings.named():
             self._record_settings()
 
-    def _take_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        for row in rows:
+    def _take_back(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+        for byte, row in rows:
             step = row["step"]
             if "event" in row:
                 self._take_event_back(row["event"], step, row)
             elif "text" in row:
                 scores, tokens = self._score(row["text"], row.get("prompt"))
-                self._begin_group(step, row["index"])
+                self._begin_group(step, row["index"], byte)
                 self.signals.judge(scores, step, row["index"])
-                self._add_to_group(scores, tokens)
+                self._group.add(scores, tokens)
                 self._last_step = step
             elif "loss" in row:
                 loss = math.nan if row["loss"] is None else row["loss"]
@@ -527,8 +524,8 @@ class Monitor:
                 self._last_step = self._last_loss = step
             elif "unusable" in row:
                 self.unusable += 1
-        if any("text" in row for row in rows):
-            self.signals.compare(compare(self._group))
+        if any("text" in row for _, row in rows):
+            self.signals.compare(self._group.diversity)
 
     def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
         with suppress(ValueError):  # another version's state: what was remembered without it goes on
@@ -542,15 +539,20 @@ class Monitor:
         try:
             saved = unsealed(path.read_text(encoding="utf-8"))
             ends = int(saved["metrics_end"]), int(saved["group_rows"])
-            position = saved["last_step"], saved["last_loss"], int(saved["group_start"])
-            self.unusable, self._time = int(saved["unusable"]), max(self._time, _time(saved))
+            position = (
+                saved["last_step"],
+                saved["last_loss"],
+                int(saved["group_start"]),
+                int(saved["unusable"]),
+            )
             self.signals.load_state_dict(saved["state"])
         except (FileNotFoundError, NotADirectoryError):
             return 0, 0
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._recorder.set_aside(STATE, str(error))
             return 0, 0
-        self._last_step, self._last_loss, self._group_start = position
+        self._last_step, self._last_loss, self._group_start, self.unusable = position
+        self._time = max(self._time, _time(saved))
         return ends
 
     def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
@@ -559,17 +561,10 @@ class Monitor:
         scores = score_tokens(cleaned, tokens, self._settings.lexicon, self._settings.profile, spectra)
         return scores, tokens
 
-    def _begin_group(self, step: int, index: int) -> None:
+    def _begin_group(self, step: int, index: int, byte: int) -> None:
         """Begin with the samples of a step, unless more of the last one come."""
         if self.signals.begins(step, index):
-            self._group, self._group_rows = [], 0
-            with suppress(OSError):
-                self._group_start = self._recorder.samples.end
-
-    def _add_to_group(self, scores: Scores, tokens: list[str]) -> None:
-        self._group_rows += 1
-        if len(self._group) < COMPARED:
-            self._group.append((scores, tokens))
+            self._group, self._group_start = StepSamples(), byte
 
     # Restarts
 
@@ -665,8 +660,8 @@ class Monitor:
             "time": self._time,
             "unusable": self.unusable,
             "metrics_end": self._recorder.metrics.end,
-            "group_start": self._group_start if self._group_rows else self._recorder.samples.end,
-            "group_rows": self._group_rows,
+            "group_start": self._group_start if self._group.count else self._recorder.samples.end,
+            "group_rows": self._group.count,
         }
 
     def _status(self) -> Status:
@@ -726,6 +721,10 @@ def _time(row: Mapping[str, Any]) -> float:
     """Return when a row was written; 0 where another writer did not say, or said what no clock does."""
     time = row.get("time")
     return time if isinstance(time, float) and 0 <= time < LATEST else 0.0
+
+
+def _time_of(row: tuple[int, Mapping[str, Any]]) -> float:
+    return _time(row[1])
 
 
 def _finite(value: float) -> float | None:

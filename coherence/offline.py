@@ -20,7 +20,7 @@ from coherence.outputs import Output
 from coherence.readers import formats, storage
 from coherence.readers.files import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
-from coherence.records import DiagnosisRecord, Ranking, Report, RunLine, SettingsRecord
+from coherence.records import DiagnosisRecord, Mark, Ranking, Report, RunLine, SettingsRecord
 from coherence.replay import Judged, Replay, RunRecord
 from coherence.restarts import Restarts
 from coherence.runfolder import RunFolderBusy, lock_folder
@@ -28,6 +28,7 @@ from coherence.scored import Writer, check_target
 from coherence.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
 from coherence.settings import Settings as RunSettings
 from coherence.shards import Settings, Shard
+from coherence.signals import SAVED
 from coherence.timeline import Timeline
 from coherence.workers import ATTEMPTS, Runner, here, score_into
 
@@ -36,6 +37,9 @@ WORTH_COMPILING = 16 * 2**20
 
 SHOWN = 3
 """Names that a note lists."""
+
+BEFORE_ALL = -1
+"""A step before all others."""
 
 
 class Request(NamedTuple):
@@ -258,6 +262,7 @@ def _report(
     notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
     timeline, own, record = _as_it_went(dump, name, run, own)
     told = told._replace(notes=notes, events=[mark.shown for mark in record.marks])
+    record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
 
 
@@ -283,6 +288,20 @@ def _as_it_went(
     return timeline, losses, record
 
 
+def _with_saved(record: RunRecord, run: RunFiles, timeline: Timeline) -> RunRecord:
+    """Return the record by which a run is replayed: step by step, only which checkpoints were saved counts.
+
+    Those that were noted are, or else the folders of checkpoints; that there are none before the first of
+    them is known from the beginning.
+    """
+    if timeline.as_written:
+        return record
+    saved = tuple(mark for mark in record.marks if mark.event == SAVED)
+    if not saved and run.saved:
+        saved = tuple(Mark(None, SAVED, step) for step in (BEFORE_ALL, *run.saved))
+    return record._replace(marks=saved)
+
+
 def _ranking(
     dump: Dump,
     files: Sequence[RunFiles],
@@ -297,6 +316,7 @@ def _ranking(
     for name in dump.runs:
         run = files[_number_of(f"{name}/"[:longest], numbers)]
         timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
+        record = _with_saved(record, run, timeline)
         lines.append(_line(name, *replay_run(timeline, own, options, [writer.of(name)], record)))
     lines.sort(key=_rank)
     return Ranking(

@@ -3,6 +3,7 @@
 What comes out is folded as it comes: memory does not grow with the run. Source: docs/report.md.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
@@ -163,15 +164,22 @@ class SettingsTurn(NamedTuple):
 Turn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
 
 
-def by_step(timeline: Timeline, losses: Losses) -> Iterator[Turn]:
-    """Yield samples and losses in the order of their steps, the losses of a step first."""
+def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> Iterator[Turn]:
+    """Yield samples, losses and what befell the run in the order of their steps.
+
+    Of one step the losses come first, and what befell the run last.
+    """
     rows = losses.rows()
     waiting = next(rows, None)
+    later = deque(sorted(marks, key=lambda mark: mark.step))
     for turn in _samples(timeline):
+        while later and later[0].step < turn.row.step:
+            yield MarkTurn(0.0, later.popleft())
         while waiting is not None and waiting[0] <= turn.row.step:
             yield LossTurn(0.0, *waiting, False)
             waiting = next(rows, None)
         yield turn
+    yield from (MarkTurn(0.0, mark) for mark in later)
     while waiting is not None:
         yield LossTurn(0.0, *waiting, False)
         waiting = next(rows, None)

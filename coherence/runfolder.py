@@ -131,7 +131,10 @@ class Appender:
 
         Asked of the system, not counted: Ctrl-C may come between a writing and its count.
         """
-        return self.path.stat().st_size if self.path.is_file() else 0
+        try:
+            return self.path.stat().st_size if self.path.is_file() else 0
+        except OSError:  # a folder that may not be looked into, or one that is just being taken away
+            return 0
 
     @property
     def displaced(self) -> str | None:
@@ -366,6 +369,11 @@ def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
         LaterFormat: a later version wrote a row; the message names the byte where it begins.
         OSError: the file cannot be read.
     """
+    return (row for _, row in read_rows(path, start))
+
+
+def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield our rows as `read_tail` does, each after the byte where it begins."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -375,7 +383,7 @@ def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
             record = _parsed(line)
             check_format(record, path, f"byte {at}")
             if _is_ours(record):
-                yield record
+                yield at, record
             at += len(line)
 
 

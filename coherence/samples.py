@@ -133,3 +133,33 @@ def compare(samples: Iterable[tuple[Scores, list[str]]]) -> float | None:
     100.0
     """
     return between_samples([tokens for scores, tokens in islice(samples, COMPARED) if scores.scorable])
+
+
+class StepSamples:
+    """The samples of one step as they come, and how different they are from each other.
+
+    Attributes:
+        count: how many have come; those beyond `COMPARED` are not kept.
+
+    >>> from coherence import score
+    >>> samples = StepSamples()
+    >>> for text in ("a b c d e f g h i j", "k l m n o p q r s t"):
+    ...     samples.add(score(text), text.split())
+    >>> samples.count, samples.diversity
+    (2, 100.0)
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: list[tuple[Scores, list[str]]] = []
+
+    def add(self, scores: Scores, tokens: list[str]) -> None:
+        """Take one more sample of the step."""
+        self.count += 1
+        if len(self._kept) < COMPARED:
+            self._kept.append((scores, tokens))
+
+    @property
+    def diversity(self) -> float | None:
+        """The diversity between them; None where fewer than two are long enough to judge."""
+        return compare(self._kept)

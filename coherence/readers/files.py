@@ -38,7 +38,7 @@ BOTH = ("trackio", "tensorboard", "logs")
 DEEPEST = 100
 """Folders above a link that are looked at; no dump lies deeper."""
 
-_CHECKPOINT = re.compile(r"checkpoint-\d+")
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 _VERSION = re.compile(r"version_\d+")
 _NUMBER = re.compile(r"\d+")
 
@@ -68,6 +68,7 @@ class RunFiles(NamedTuple):
         vocab_size: which its run.json states.
         notes: what was passed over and why, for the report.
         folder: what else a monitor wrote there; None where the samples are not a monitor's.
+        saved: the steps of the checkpoints that lie there, in ascending order.
     """
 
     name: str
@@ -76,6 +77,7 @@ class RunFiles(NamedTuple):
     vocab_size: int | None = None
     notes: tuple[str, ...] = ()
     folder: "RunFolder | None" = None
+    saved: tuple[int, ...] = ()
 
 
 class RunFolder(NamedTuple):
@@ -129,7 +131,8 @@ def find_runs(
     if loss is not None:
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
-        runs = [run._replace(losses=tuple(_given_losses(loss))) for run in runs]
+        given = tuple(_given_losses(loss))
+        runs = [run._replace(losses=given, saved=_saved(given, *run.saved)) for run in runs]
     return _named_apart(runs)
 
 
@@ -222,7 +225,8 @@ def _run_of_files(files: Sequence[str], asked: str | None) -> RunFiles:
     vocab_size = _vocab_size(folder) if folder else None
     written = _run_folder(folder) if folder else None
     notes += folder.notes if folder else []
-    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written)
+    saved = _saved(losses, *(_checkpoints(folder.path) if folder else ()))
+    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written, saved)
 
 
 def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> list[File]:
@@ -305,7 +309,10 @@ def _run_in(folder: "_Folder") -> RunFiles:
     losses = _losses_in(folder) or _losses_among(folder.samples)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     notes = tuple(dict.fromkeys(folder.notes))
-    return RunFiles(_name(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes, written)
+    saved = _saved(losses, *_checkpoints(folder.path))
+    return RunFiles(
+        _name(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes, written, saved
+    )
 
 
 class _Folder:
@@ -455,6 +462,26 @@ def _loss_candidates(folder: _Folder) -> Iterator[list[File]]:
 def _existing(folders: Iterable[str], name: str) -> list[str]:
     paths = [storage.join(folder, name) for folder in folders]
     return [path for path in paths if storage.exists(path)]
+
+
+def _saved(losses: Iterable[File], *steps: int) -> tuple[int, ...]:
+    """Return the steps of checkpoints, and those of the ones beside losses."""
+    places = {storage.parent(file.path) for file in losses if not storage.is_url(file.path)}
+    return tuple(sorted({*steps, *(step for place in places for step in _checkpoints(place))}))
+
+
+def _checkpoints(folder: str) -> Iterator[int]:
+    """Yield the steps of the checkpoints in a folder; if it is one itself, of those beside it."""
+    if _CHECKPOINT.fullmatch(_name(folder)):
+        folder = storage.parent(folder)
+    try:
+        names = storage.names_in(folder)
+    except OSError:  # a file in it may be read all the same
+        return
+    for name in names:
+        found = _CHECKPOINT.fullmatch(name)
+        if found and storage.is_folder(storage.join(folder, name)):
+            yield int(found[1])
 
 
 def _given_losses(path: str) -> list[File]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from coherence.monitor import Monitor
 from coherence.runfolder import replace_file
+from coherence.signals import SAVED
 from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
@@ -86,8 +87,9 @@ class CoherenceCallback(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Write the state into the checkpoint; a full disk costs a warning, not the run."""
+        """Note the checkpoint, then write the state into it; a full disk costs a warning, not the run."""
         if self.monitor is not None:
+            self.monitor.note(SAVED, state.global_step)  # first: whoever goes on from it knows of it
             path = _state_file(args, state)
             try:
                 replace_file(path, json.dumps(self.monitor.state_dict(), allow_nan=False))

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from coherence.monitor import Monitor
+from coherence.signals import SAVED
 from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
@@ -54,6 +55,7 @@ class CoherenceCallback(Callback):
         self.monitor, self.sample, self.loss = monitor, sample, loss
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
+        self._saved: int | None = None  # the step of the last checkpoint
         self._losses: list[float] = []  # of the batches since the last step
 
     @property
@@ -69,6 +71,20 @@ class CoherenceCallback(Callback):
         """Go on from the state in the checkpoint."""
         if self.monitor is not None:
             self.monitor.load_state_dict(state_dict)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note the checkpoint, and put the state into it anew: the one there was taken before.
+
+        What is saved twice, by `save_last` for instance, is noted once; what a tuner saves at step 0 is not.
+        """
+        step = trainer.global_step
+        if self.monitor is None or step in (0, self._saved):
+            return
+        self._saved = step
+        self.monitor.note(SAVED, step)
+        checkpoint["callbacks"][self.state_key] = self.state_dict()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a halted run before a checkpoint from earlier in it is loaded over its state.
@@ -89,7 +105,7 @@ class CoherenceCallback(Callback):
         from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps), send)
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
-        self._step, self._losses = trainer.global_step, []
+        self._step, self._saved, self._losses = trainer.global_step, None, []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

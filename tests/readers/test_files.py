@@ -329,6 +329,25 @@ def test_the_trainer_state_above_a_checkpoint_is_found_from_within(here: Path) -
     ]
 
 
+@pytest.mark.parametrize("path", ["out", "out/samples.jsonl", "out/checkpoint-900"])
+def test_the_checkpoints_of_a_run_are_those_in_its_folder_and_beside_it_if_it_is_one(
+    here: Path, path: str
+) -> None:
+    write(here / "out", {"samples.jsonl": SAMPLE, "trainer_state.json": STATE})
+    for name in ("checkpoint-1000", "checkpoint-900", "checkpoint-9x", "tmp-checkpoint-950", "checkpoint"):
+        (here / "out" / name).mkdir()
+    write(here / "out", {"checkpoint-900/samples.jsonl": SAMPLE, "checkpoint-800": "a file"})
+    assert the_run(path).saved == (900, 1000)
+
+
+def test_checkpoints_beside_the_losses_count_wherever_the_samples_lie(here: Path) -> None:
+    write(here, {"drawn.jsonl": SAMPLE, "out/trainer_state.json": STATE, "checkpoint-3/weights": ""})
+    write(here, {f"out/checkpoint-{step}/trainer_state.json": STATE for step in (5, 10)})
+    assert the_run("drawn.jsonl").saved == ()
+    for losses in ("out", "out/trainer_state.json", "out/checkpoint-10/trainer_state.json"):
+        assert the_run("drawn.jsonl", loss=losses).saved == (5, 10)
+
+
 def test_metrics_that_hold_no_losses_give_way_to_those_that_do(here: Path) -> None:
     write(
         here, {"samples.jsonl": SAMPLE, "metrics.jsonl": '{"step": 1, "val_loss": 2.0}\n', "metrics.csv": CSV}

@@ -1,5 +1,6 @@
 """Texts that are input to the gate, and a tiny model with a tokenizer of bytes; nothing is downloaded."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from coherence import Gate
+from coherence.cli import main
 from coherence.monitor import Monitor
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -85,6 +87,20 @@ def reason() -> str:
 def monitor(tmp_path: Path) -> Iterator[Monitor]:
     with Monitor(tmp_path / "run", vocab_size=256) as monitor:
         yield monitor
+
+
+@pytest.fixture
+def resumes(tmp_path: Path) -> Callable[[Monitor], set[int | None]]:
+    """Tells the steps to go back to that a halted monitor, its status and the audit of its folder name."""
+
+    def ask(monitor: Monitor) -> set[int | None]:
+        assert main(["audit", str(monitor.folder), "--json", str(tmp_path / "report.json")]) == 1
+        told = [
+            json.loads(path.read_text()) for path in (tmp_path / "report.json", monitor.folder / "loss.json")
+        ]
+        return {monitor.resume_from, *(each["resume_from"] for each in told)}
+
+    return ask
 
 
 @pytest.fixture(params=[(0, None, 2), (0, 0, 0), (0, 7, 7), (5, None, 5)], ids=str)

@@ -23,6 +23,7 @@ from coherence.trainers.sampler import Sampler
 Sample = Callable[[Any, int], list[str]]
 Train = Callable[..., Trainer]
 Script = Callable[..., Sample]
+Resumes = Callable[[Monitor], set[int | None]]
 WarmUp = tuple[Gate, int | None, int]
 
 DATA = [{"input_ids": list(range(i, i + 8)), "labels": list(range(i, i + 8))} for i in range(0, 200, 5)]
@@ -153,6 +154,62 @@ def test_an_acknowledged_halt_goes_on_from_the_checkpoint_of_the_halt(
         callback = CoherenceCallback(again, script(), every=1)
         trainer = train(callback, resume=str(tmp_path / "out" / "checkpoint-6"))
     assert trainer.state.global_step == 20
+
+
+@pytest.mark.parametrize(("save_steps", "saved"), [(5, {5, 10, 15}), (4, {8, 12, 16})])
+def test_the_step_to_go_back_to_is_that_of_a_checkpoint(
+    train: Train, script: Script, resumes: Resumes, tmp_path: Path, save_steps: int, saved: set[int]
+) -> None:
+    with Monitor(tmp_path / "run", gate=Gate(patience=2)) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=20), every=5)
+        trainer = train(callback, max_steps=40, save_strategy="steps", save_steps=save_steps)
+        assert trainer.state.global_step == 25
+        (step,) = resumes(monitor)
+    assert step in saved
+    assert (tmp_path / "out" / f"checkpoint-{step}" / "model.safetensors").is_file()
+
+
+def test_a_run_whose_every_checkpoint_is_too_late_has_no_step_to_go_back_to(
+    train: Train, script: Script, resumes: Resumes, tmp_path: Path
+) -> None:
+    with Monitor(tmp_path / "run", gate=Gate(patience=3)) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=6), every=2)
+        train(callback, save_strategy="steps", save_steps=8)  # fine at 4, low at 6, halted at 10
+        assert resumes(monitor) == {None}
+        assert monitor.signals.place.reason.startswith("no checkpoint was saved up to step ")
+
+
+def test_the_state_in_a_checkpoint_knows_of_the_checkpoint(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    train(CoherenceCallback(monitor, script(), every=5), save_strategy="steps", save_steps=10)
+    with Monitor(tmp_path / "other") as other:
+        path = tmp_path / "out" / "checkpoint-10" / "coherence.json"
+        other.load_state_dict(json.loads(path.read_text()))
+        assert other.resume_from == 10
+
+
+def test_a_run_that_goes_on_from_its_last_checkpoint_was_not_set_back(
+    train: Train, script: Script, tmp_path: Path
+) -> None:
+    options = {"save_strategy": "steps", "save_steps": 10}
+    for resume in (None, str(tmp_path / "out" / "checkpoint-10")):
+        with Monitor(tmp_path / "run") as monitor:
+            callback = CoherenceCallback(monitor, script(), every=5)
+            train(callback, resume=resume, max_steps=20 if resume else 10, **options)
+    assert monitor.signals.loss.count == 20
+    assert "restart" not in (monitor.folder / "metrics.jsonl").read_text()
+
+
+def test_a_checkpoint_that_cannot_be_noted_costs_a_warning_and_not_the_run(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (monitor.folder / "metrics.jsonl").mkdir()
+    trainer = train(CoherenceCallback(monitor, script(), every=5), save_strategy="steps", save_steps=10)
+    assert trainer.state.global_step == 20
+    assert caplog.text.count("cannot record") == 1
+    assert (tmp_path / "out" / "checkpoint-20" / "coherence.json").is_file()
+    assert monitor.resume_from in (10, 20)  # the gate knows of them
 
 
 def test_a_loss_that_is_no_number_and_logged_as_zero_is_seen(

@@ -96,6 +96,20 @@ def test_the_running_mean_of_the_log_is_undone(fit: Fit, monitor: Monitor, scrip
     assert len(set(losses.seen)) == 20
 
 
+def test_a_checkpoint_that_keras_saves_is_noted_by_a_callback_after_it(
+    fit: Fit, script: Script, resumes: Callable[[Monitor], set[int | None]], tmp_path: Path
+) -> None:
+    with Monitor(tmp_path / "run", gate=Gate(patience=2)) as monitor:
+        saving = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.weights.h5"), save_weights_only=True)
+        noting = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda _epoch, _logs: monitor.note("checkpoint", monitor.last_step)
+        )
+        fit(CoherenceCallback(monitor, script(low_from=13), every=3), saving, noting)  # epochs of five steps
+        (step,) = resumes(monitor)
+    assert step in (5, 10)
+    assert (tmp_path / f"{step // 5}.weights.h5").is_file()
+
+
 def test_several_batches_at_once_are_several_steps(monitor: Monitor) -> None:
     """Keras on torch takes one batch at a time: what `fit` does elsewhere with steps_per_execution=2."""
     asked: list[int] = []

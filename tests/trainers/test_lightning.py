@@ -32,6 +32,7 @@ Sample = Callable[[Any, int], list[str]]
 Script = Callable[..., Sample]
 WarmUp = tuple[Gate, int | None, int]
 Fit = Callable[..., Trainer]
+Resumes = Callable[[Monitor], set[int | None]]
 
 
 class KillAt(Callback):  # type: ignore[misc, unused-ignore] # Any where lightning is absent
@@ -94,8 +95,9 @@ def fit(tmp_path: Path) -> Fit:
     return start
 
 
-def checkpoints(tmp_path: Path) -> ModelCheckpoint:
-    return ModelCheckpoint(tmp_path / "saved", filename="{step}", every_n_train_steps=10, save_top_k=-1)
+def checkpoints(tmp_path: Path, every: int = 10, **options: Any) -> ModelCheckpoint:
+    usual = {"filename": "{step}", "every_n_train_steps": every, "save_top_k": -1}
+    return ModelCheckpoint(tmp_path / "saved", **usual | options)
 
 
 def recorded(monitor: Monitor) -> list[float]:
@@ -185,6 +187,64 @@ def test_a_halted_run_is_refused_also_where_a_checkpoint_knows_of_no_halt(
             resume=str(tmp_path / "saved" / "step=10.ckpt"),
         )
     assert module.losses == []
+
+
+@pytest.mark.parametrize(("save_every", "saved"), [(5, {5, 10, 15}), (4, {8, 12, 16})])
+def test_the_step_to_go_back_to_is_that_of_a_checkpoint(
+    fit: Fit, script: Script, resumes: Resumes, tmp_path: Path, save_every: int, saved: set[int]
+) -> None:
+    with Monitor(tmp_path / "run", gate=Gate(patience=2)) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=20), every=5)
+        trainer = fit(callback, checkpoints(tmp_path, save_every), max_steps=40)
+        assert trainer.global_step == 25
+        (step,) = resumes(monitor)
+    assert step in saved
+    assert (tmp_path / "saved" / f"step={step}.ckpt").is_file()
+
+
+def test_the_state_in_a_checkpoint_knows_of_the_checkpoint(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    fit(CoherenceCallback(monitor, script(), every=5), checkpoints(tmp_path))
+    saved = torch.load(tmp_path / "saved" / "step=10.ckpt", weights_only=True)
+    with Monitor(tmp_path / "other") as other:
+        other.load_state_dict(saved["callbacks"]["coherence"])
+        assert other.resume_from == 10
+
+
+def test_a_checkpoint_that_is_saved_twice_is_noted_once(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    fit(CoherenceCallback(monitor, script(), every=5), checkpoints(tmp_path, save_last=True))
+    rows = [json.loads(line) for line in (monitor.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["event"], row["step"]) for row in rows if "event" in row] == [
+        ("checkpoint", 10),
+        ("checkpoint", 20),
+    ]
+    last = torch.load(tmp_path / "saved" / "last.ckpt", weights_only=True)
+    assert last["callbacks"]["coherence"] == monitor.state_dict()
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_a_fit_that_goes_on_from_its_last_checkpoint_was_not_set_back(
+    fit: Fit, script: Script, tmp_path: Path
+) -> None:
+    for resume in (None, str(tmp_path / "saved" / "step=10.ckpt")):
+        with Monitor(tmp_path / "run") as monitor:
+            callback = CoherenceCallback(monitor, script(), every=5)
+            fit(callback, checkpoints(tmp_path), resume=resume, max_steps=20 if resume else 10)
+    assert monitor.signals.loss.count == 20
+    assert "restart" not in (monitor.folder / "metrics.jsonl").read_text()
+
+
+def test_a_checkpoint_that_cannot_be_noted_costs_a_warning_and_not_the_run(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (monitor.folder / "metrics.jsonl").mkdir()
+    trainer = fit(CoherenceCallback(monitor, script(), every=5), checkpoints(tmp_path))
+    assert trainer.global_step == 20
+    assert caplog.text.count("cannot record") == 1
+    assert monitor.resume_from in (10, 20)  # the gate knows of them
 
 
 def test_a_loss_that_is_no_number_is_seen(fit: Fit, monitor: Monitor, script: Script) -> None:
