@@ -41,6 +41,7 @@ class _Step(NamedTuple):
     counts: tuple[int, ...] = (0,) * SCALES
     poor: bool = False
     diversity: float | None = None
+    alike: bool = False
     smoothed: float | None = None
     finite: bool = True
 
@@ -63,9 +64,10 @@ class Checkpoint:
     A step can be gone back to when at least one of its samples was judged, and all that were are fine, with a
     mean of their scores that is not below the threshold; when the mean of the step on each scale is at least
     half of the run's own best so far (the median of the best quarter of its steps); when its scores are not
-    falling (15 % below the four steps before); when its samples are not alike, nor those of the last step
-    that held several, if it holds one alone; and when the loss was finite. Among those before the collapse it
-    is the one with the lowest smoothed loss, without losses the last one.
+    falling (15 % below the four steps before); when its samples are not alike, nor those of the last steps on
+    average, nor those of the last step that held several, if it holds one alone; and when the loss was
+    finite. Among those before the collapse it is the one with the lowest smoothed loss, without losses the
+    last one.
 
     Where the trainer says which checkpoints it saved, it is one of those: what was said of the last step
     with samples up to it holds for a checkpoint.
@@ -74,7 +76,8 @@ class Checkpoint:
     >>> checkpoint = Checkpoint()
     >>> for step, smoothed in [(100, 5.0), (200, 4.0), (300, 4.5)]:
     ...     checkpoint.begin(step)
-    ...     checkpoint.see(score("The cat sat by the door, and it waited for rain."), False, smoothed, True)
+    ...     scores = score("The cat sat by the door, and it waited for rain.")
+    ...     checkpoint.see(scores, poor=False, alike=False, smoothed=smoothed, finite=True)
     >>> checkpoint.place().step
     200
     """
@@ -93,12 +96,13 @@ class Checkpoint:
         self._end()
         self._step = _Step(step)
 
-    def see(self, scores: Scores, poor: bool, smoothed: float | None, finite: bool) -> None:
+    def see(self, scores: Scores, poor: bool, alike: bool, smoothed: float | None, finite: bool) -> None:
         """Take a judged sample of the step.
 
         Args:
             scores: of the sample.
             poor: whether the sample is low, or the mean of its scores is below the threshold.
+            alike: whether the samples of the last steps are alike.
             smoothed: the smoothed loss as it stands; None without losses.
             finite: whether the last loss was finite.
         """
@@ -110,21 +114,23 @@ class Checkpoint:
             sums=tuple(total + (value or 0.0) for total, value in zip(step.sums, values, strict=True)),
             counts=tuple(n + (value is not None) for n, value in zip(step.counts, values, strict=True)),
             poor=step.poor or poor,
+            alike=alike,
             smoothed=smoothed,
             finite=finite,
         )
 
-    def compare(self, diversity: float | None, again: bool = False) -> None:
+    def compare(self, diversity: float | None, alike: bool, again: bool = False) -> None:
         """Take how different the samples of the step are from each other; of several groups the most alike.
 
         Args:
             diversity: None where fewer than two could be compared.
+            alike: whether the samples of the last steps are alike, with those of this one.
             again: it takes the place of what was said before, for more samples have come.
         """
         if self._step is None or diversity is None:
             return
         before = math.inf if again or self._step.diversity is None else self._step.diversity
-        self._step = self._step._replace(diversity=min(before, diversity))
+        self._step = self._step._replace(diversity=min(before, diversity), alike=alike)
 
     def save(self, step: int) -> None:
         """Take that the trainer has saved a checkpoint of a step."""
@@ -179,7 +185,8 @@ class Checkpoint:
         self._before.append(mean)
         if step.diversity is not None:
             self._alike = step.diversity < ALIKE_BELOW
-        fit = not (step.poor or falling or self._alike) and step.finite and self._is_near(step.means)
+        spoilt = step.poor or falling or step.alike or self._alike or not step.finite
+        fit = not spoilt and self._is_near(step.means)
         self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
         if self._last is not None:
             near = [each for each in self._candidates if self._is_near(each.means)]

@@ -196,7 +196,7 @@ class Fold:
         self._history.append((shown.step, self._counts))
 
     def _compare(self) -> None:
-        """Compare the samples of the step, as far as they have come: not after each, for there may be many."""
+        """Compare the samples of the step, as far as they have come; after each it would take too long."""
         self._signals.compare(self._group.diversity)
 
     def _end_step(self) -> None:

@@ -108,6 +108,11 @@ class SampleTracker:
         return stand and (scores.english or 0.0) < self.threshold
 
     @property
+    def alike(self) -> bool:
+        """Whether the samples of one step hardly differ, on average over the last steps that held several."""
+        return len(self._between) >= ALIKE_STEPS and fmean(self._between) < ALIKE_BELOW
+
+    @property
     def state(self) -> SamplesState:
         """What the samples say, in a word."""
         if self._collapsed:
@@ -116,7 +121,7 @@ class SampleTracker:
             return "too short"
         if self._english_was_high and sum(self._wordless) > RECENT / 2:
             return "words gone"
-        if len(self._between) >= ALIKE_STEPS and fmean(self._between) < ALIKE_BELOW:
+        if self.alike:
             return "alike"
         return "some low" if any(self._low) else "coherent"
 

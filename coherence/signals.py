@@ -77,7 +77,7 @@ class Signals:
         if verdict.low or scores.scorable:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
-            self.checkpoint.see(scores, poor, self.loss.smoothed, finite)
+            self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
         if verdict.collapsed and self._halt is None:
             self._halt = (
                 diagnose(self.loss.trend, self.samples.state),
@@ -103,7 +103,7 @@ class Signals:
         """
         again = self._compared and not others
         self.samples.update_between(diversity, again)
-        self.checkpoint.compare(diversity, again)
+        self.checkpoint.compare(diversity, self.samples.alike, again)
         self._compared = self._compared or diversity is not None
 
     def take_event(self, event: str, step: int, state: Mapping[str, Any] | None = None) -> None:
