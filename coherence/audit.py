@@ -153,7 +153,10 @@ def replay_run(
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
     digest = Digest(_survey(timeline), replay.settings.patience)
-    turns = as_written(timeline, losses, record) if timeline.as_written else by_step(timeline, losses)
+    if timeline.as_written:
+        turns = as_written(timeline, losses, record)
+    else:
+        turns = by_step(timeline, losses, record.marks)
     replay.run(turns, [digest.see, *see])
     if digest.first is None:
         void = timeline.superseded

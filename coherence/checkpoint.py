@@ -244,10 +244,9 @@ def _candidate(step: int, smoothed: float | None, means: Sequence[float | None])
 
 def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
     """Return candidates with one more, if it is as low as the last; of too many older ones every second."""
-    last = candidates[-1] if candidates else None
-    if last is not None and _height(new) > _height(last):
+    if candidates and _height(new) > _height(candidates[-1]):
         return list(candidates)
-    found = [*candidates, new]
+    found = [*(each for each in candidates if each.step != new.step), new]
     return found if len(found) <= KEPT else found[: KEPT // 2 : 2] + found[KEPT // 2 :]
 
 

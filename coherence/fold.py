@@ -27,7 +27,7 @@ from coherence.records import (
 from coherence.samples import StepSamples
 from coherence.scores import Scores
 from coherence.settings import Settings
-from coherence.signals import RESTART, Signals
+from coherence.signals import RESTART, SAVED, Signals
 from coherence.text import clean, tokenize
 from coherence.thinned import Thinned
 
@@ -133,9 +133,10 @@ class Fold:
 
     def _take_event(self, event: str, row: Mapping[str, Any]) -> None:
         step, details = row["step"], row.get("details")
-        self._events.append(
-            Event(step=step, event=event, details=details if isinstance(details, dict) else {})
-        )
+        if event != SAVED:  # there may be many
+            self._events.append(
+                Event(step=step, event=event, details=details if isinstance(details, dict) else {})
+            )
         self._compare()
         self._signals.take_event(event, step, row.get("state"))
         if event == RESTART:

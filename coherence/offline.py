@@ -261,7 +261,7 @@ def _report(
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
     notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
     timeline, own, record = _as_it_went(dump, name, run, own)
-    told = told._replace(notes=notes, events=[mark.shown for mark in record.marks])
+    told = told._replace(notes=notes, events=[mark.shown for mark in record.marks if mark.event != SAVED])
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
 

@@ -173,6 +173,8 @@ def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> I
     waiting = next(rows, None)
     later = deque(sorted(marks, key=lambda mark: mark.step))
     for turn in _samples(timeline):
+        if turn.void:
+            continue
         while later and later[0].step < turn.row.step:
             yield MarkTurn(0.0, later.popleft())
         while waiting is not None and waiting[0] <= turn.row.step:

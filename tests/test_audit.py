@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from coherence import Profile
 from coherence.audit import Options, Told, audit
+from coherence.offline import Request, audit_paths
 from coherence.records import LossRow, Problem, Report, Sample
 
 VOCABULARY = (
@@ -450,3 +452,13 @@ def test_another_format_is_refused() -> None:
 def test_a_report_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         WHOLE.halt = False
+
+
+def test_what_a_restart_has_made_void_is_not_put_to_the_gate(tmp_path: Path) -> None:
+    steps = [(10, fine(10).text), (20, fine(20).text), *((step, LOOP) for step in range(30, 100, 10))]
+    again = [(step, fine(step).text) for step in range(30, 100, 10)]
+    rows = [{"step": step, "prompt": "a", "text": text} for step, text in [*steps, *again]]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    report = audit_paths(Request([str(tmp_path / "a.jsonl")], options=Options(window=8, patience=4)))
+    assert isinstance(report, Report)
+    assert (report.restarts, report.superseded, report.low, report.halt) == ((30,), 7, 0, False)

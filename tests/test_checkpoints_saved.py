@@ -104,7 +104,7 @@ def test_loop_status_and_audit_name_a_checkpoint_that_was_noted(
     [
         *SAVED_AND_NAMED,
         ((), 40, SAVED),
-        ((60, 100), None, TOO_LATE),  # that it saves at all is known from the beginning
+        ((100,), None, TOO_LATE),  # after the halt: that it saves at all is known from the beginning
     ],
 )
 def test_an_audit_names_a_checkpoint_whose_folder_is_there(
@@ -139,7 +139,7 @@ def test_what_a_monitor_noted_counts_and_folders_do_not(tmp_path: Path) -> None:
     state = write_state(tmp_path / "elsewhere")
     for report in (audited(tmp_path / "run"), audited(tmp_path / "run", "--loss", state)):
         assert report["resume_from"] == 10
-        assert [event["event"] for event in report["events"]] == ["checkpoint"]
+        assert report["events"] == [], "there may be many"
 
 
 def test_folders_count_in_a_run_folder_that_notes_no_checkpoint_and_is_gone_over_by_step(

@@ -1,4 +1,4 @@
-"""Whatever a training loop hands in, the monitor raises nothing: what is unusable it counts and sets aside."""
+"""Whatever a loop hands in, the monitor raises nothing: it counts what is unusable and sets it aside."""
 
 import json
 import logging

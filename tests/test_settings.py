@@ -26,7 +26,7 @@ from coherence.settings import (
 )
 from coherence.signals import Signals
 
-NAMES = "threshold patience window warmup observe smma_window vocab_size lexicon profile".split()
+NAMES = "threshold patience window warmup observe smma_window vocab_size lexicon profile"
 
 
 def toy_lexicon(*words: str, name: str = "toy") -> Lexicon:
@@ -131,7 +131,7 @@ def test_changes_are_told_from_the_old_value_to_the_new(
 
 
 def test_settings_are_named_by_their_fields() -> None:
-    assert list(Settings().named()) == list(Settings._fields) == NAMES
+    assert list(Settings().named()) == list(Settings._fields) == NAMES.split()
     assert (
         in_words(["warmup", "smma_window", "window"], Settings()) == "warmup 0, smma window 100, window none"
     )
@@ -254,10 +254,18 @@ def test_what_is_not_whole_is_refused_as_a_value_that_is_wrong(
         from_json(changed(change))
 
 
-@pytest.mark.xfail(strict=True, raises=(pytest.fail.Exception, TypeError), reason="they are not looked at")
-@pytest.mark.parametrize("name", ["patience", "window", "vocab_size", "smma_window", "observe"])
+unchecked = pytest.mark.xfail(strict=True, reason="what kind of value it is, is not looked at")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("threshold", "patience", "warmup", "smma_window"),
+        *(pytest.param(name, marks=unchecked) for name in ("window", "vocab_size", "observe")),
+    ],
+)
 def test_a_number_in_words_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match="'5'"):
         from_json(changed(lambda values: values["history"][0].update({name: "5"})))
 
 

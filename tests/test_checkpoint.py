@@ -1,0 +1,495 @@
+"""The one rule that names the step to go back to: a table of runs, and a slow twin that remembers all."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from coherence import Gate, LossTracker, score
+from coherence.checkpoint import Checkpoint, Place
+from coherence.scores import Scores
+from coherence.signals import Signals
+
+THRESHOLD = 30.0
+
+WHY = "among the steps whose samples vary and score near the best of the run"
+LOWEST, LAST = f"lowest smoothed loss {WHY}", f"last step {WHY}"
+NOWHERE = Place(None, "no step had samples that vary and score near the best of the run")
+
+Four = tuple[float | None, float | None, float | None, float | None]
+
+
+class Step(NamedTuple):
+    """The judged samples of a step, how different they are, and the loss as it stood then.
+
+    `alike` where those of the last steps are alike on average.
+    """
+
+    step: int
+    samples: tuple[Four, ...]
+    loss: float | None = None
+    diversity: float | None = None
+    finite: bool = True
+    alike: bool = False
+
+
+class Saved(NamedTuple):
+    step: int
+
+
+class Back(NamedTuple):
+    step: int
+
+
+Event = Step | Saved | Back
+
+
+def at(
+    step: int, height: float = 80.0, loss: float | None = None, diversity: float | None = None, **more: Any
+) -> Step:
+    """A step of one sample that is as high on every scale, or of two where they are compared."""
+    sample = (height, height, height, height)
+    return Step(step, (sample,) if diversity is None else (sample, sample), loss, diversity, **more)
+
+
+def of(step: int, *samples: Four, loss: float | None = None, **more: Any) -> Step:
+    return Step(step, samples, loss, **more)
+
+
+def is_poor(sample: Four) -> bool:
+    values = [value for value in sample if value is not None]
+    return sum(values) / len(values) < THRESHOLD
+
+
+def see(checkpoint: Checkpoint, step: Step, sample: Four) -> None:
+    checkpoint.see(Scores(*sample, 20, 100), is_poor(sample), step.alike, step.loss, step.finite)
+
+
+def feed(checkpoint: Checkpoint, events: Sequence[Event]) -> Checkpoint:
+    for event in events:
+        if isinstance(event, Saved):
+            checkpoint.save(event.step)
+        elif isinstance(event, Back):
+            checkpoint.restart(event.step)
+        else:
+            checkpoint.begin(event.step)
+            for sample in event.samples:
+                see(checkpoint, event, sample)
+            checkpoint.compare(event.diversity, event.alike)
+    return checkpoint
+
+
+HIGH = [at(step, 80, 5.0) for step in (10, 20, 30, 40)]
+"""Four steps of a run that has seen 80s."""
+
+RUNS: dict[str, tuple[list[Event], Place]] = {
+    "no sample": ([], NOWHERE),
+    "the lowest smoothed loss": ([at(1, loss=5.0), at(2, loss=4.0), at(3, loss=4.5)], Place(2, LOWEST)),
+    "of two as low the later": ([at(1, loss=4.0), at(2, loss=4.0)], Place(2, LOWEST)),
+    "the last without losses": ([at(1), at(2), at(3, 10)], Place(2, LAST)),
+    "losses from the middle on": ([at(1), at(2), at(3, loss=9.0)], Place(3, LOWEST)),
+    "a low sample": ([at(1, loss=5.0), at(2, 10, 4.0)], Place(1, LOWEST)),
+    "all low": ([at(1, 10, 5.0), at(2, 10, 4.0)], NOWHERE),
+    "a mean at the threshold": ([at(1, 30, 5.0)], Place(1, LOWEST)),
+    "a mean below it": ([of(1, (40, 40, 10, 29), loss=5.0)], NOWHERE),
+    "one poor sample of three": (
+        [at(1, 80, 5.0), of(2, (80, 80, 80, 80), (20, 20, 20, 20), (80, 80, 80, 80), loss=4.0)],
+        Place(1, LOWEST),
+    ),
+    "a score that has no meaning": ([of(1, (80, None, 80, 80), loss=5.0)], Place(1, LOWEST)),
+    # Half of the own best, on each scale
+    **{
+        f"{scale} below half of the best": (
+            [*HIGH, of(50, tuple(39.9 if n == place else 80 for n in range(4)), loss=1.0)],  # type: ignore[arg-type]
+            Place(40, LOWEST),
+        )
+        for place, scale in enumerate(("bigram", "trigram", "english", "character"))
+    },
+    **{
+        f"{scale} at half of the best": (
+            [*HIGH, of(50, tuple(40 if n == place else 80 for n in range(4)), loss=1.0)],  # type: ignore[arg-type]
+            Place(50, LOWEST),
+        )
+        for place, scale in enumerate(("bigram", "trigram", "english", "character"))
+    },
+    "the best comes later": ([at(1, 35, 1.0), at(2, 80, 5.0)], Place(2, LOWEST)),
+    "the best is that of a step that cannot be gone back to": (
+        [at(1, 35, 5.0), at(2, 80, 1.0, finite=False)],
+        NOWHERE,
+    ),
+    "the best is the median of the best quarter": (
+        [*[at(step, 45, 5.0) for step in range(1, 12)], at(12, 100, 1.0, diversity=10.0)],
+        Place(11, LOWEST),  # of twelve the best three are 100, 45 and 45
+    ),
+    "the step of the issue": (
+        [*HIGH, of(50, (19, 17, 33, 19), (31, 29, 39, 29), loss=1.0), at(60, 80, 4.9)],
+        Place(60, LOWEST),
+    ),
+    "its better sample alone": ([*HIGH, of(50, (31, 29, 39, 29), loss=1.0)], Place(40, LOWEST)),
+    # Falling
+    "15 % below the four before": ([*HIGH, at(50, 67.9, 1.0)], Place(40, LOWEST)),
+    "not quite so much": ([*HIGH, at(50, 68, 1.0)], Place(50, LOWEST)),
+    "falling step by step": (
+        [*HIGH, at(50, 67, 4.0), at(60, 63, 3.0), at(70, 60, 2.0)],
+        Place(40, LOWEST),
+    ),
+    "settled lower": (
+        [*HIGH, *(at(step, 60, 4.0) for step in (50, 60, 70, 80))],
+        Place(80, LOWEST),  # before it came 80, 60, 60, 60: no more is it falling
+    ),
+    "rising": ([at(1, 40, 5.0), at(2, 60, 4.0), at(3, 79, 3.0)], Place(3, LOWEST)),
+    # Alike
+    "alike": ([at(1, 80, 5.0, 50.0), at(2, 80, 4.0, 49.9)], Place(1, LOWEST)),
+    "one sample after a step that was alike": ([at(1, 80, 5.0, 49.0), at(2, 80, 4.0)], NOWHERE),
+    "one sample after a step that was not": ([at(1, 80, 5.0, 51.0), at(2, 80, 4.0)], Place(2, LOWEST)),
+    "several again after one that was alike": (
+        [at(1, 80, 5.0, 49.0), at(2, 80, 4.0), at(3, 80, 4.5, 51.0), at(4, 80, 4.4)],
+        Place(4, LOWEST),
+    ),
+    "alike on average with the last steps": (
+        [at(1, 80, 5.0, 60.0), at(2, 80, 4.0, 60.0, alike=True), at(3, 80, 3.0, alike=True)],
+        Place(1, LOWEST),
+    ),
+    # Not a number
+    "not a number": ([at(1, 80, 5.0), at(2, 80, 4.0, finite=False)], Place(1, LOWEST)),
+    "a number again": ([at(1, 80, 4.0, finite=False), at(2, 80, 4.0)], Place(2, LOWEST)),
+    # Restarts
+    "back behind the best": ([at(1, 80, 5.0), at(2, 80, 4.0), Back(2)], Place(1, LOWEST)),
+    "back behind all": ([at(1, 80, 5.0), Back(1)], NOWHERE),
+    "back to beyond all": ([at(1, 80, 5.0), Back(2)], Place(1, LOWEST)),
+    "back, and on": (
+        [at(1, 80, 5.0), at(2, 80, 4.0), at(3, 80, 3.0), Back(2), at(2, 80, 4.5)],
+        Place(2, LOWEST),
+    ),
+    "back, and worse": ([at(1, 80, 5.0), at(2, 80, 4.0), Back(2), at(2, 80, 5.5)], Place(1, LOWEST)),
+    # Checkpoints
+    "saved beside it": (
+        [at(1, 80, 5.0), Saved(1), at(2, 80, 4.0)],
+        Place(1, f"{LOWEST}; its checkpoint was saved"),
+    ),
+    "saved after it": (
+        [at(1, 80, 5.0), Saved(7), at(9, 10, 1.0)],
+        Place(7, f"{LOWEST}; its checkpoint was saved"),
+    ),
+    "saved before any sample": (
+        [Saved(1), at(2, 80, 5.0)],
+        Place(None, f"no checkpoint was saved up to step 2 ({LOWEST})"),
+    ),
+    "saved after a poor one": (
+        [at(1, 80, 5.0), at(2, 10, 1.0), Saved(2)],
+        Place(None, f"no checkpoint was saved up to step 1 ({LOWEST})"),
+    ),
+    "of two saved the lower": (
+        [at(1, 80, 5.0), Saved(1), at(2, 80, 4.0), Saved(2), at(3, 80, 4.5), Saved(3), at(4, 80, 3.0)],
+        Place(2, f"{LOWEST}; its checkpoint was saved"),
+    ),
+    "saved, and back behind it": (
+        [at(1, 80, 5.0), Saved(1), at(2, 80, 4.0), Saved(2), Back(2)],
+        Place(1, f"{LOWEST}; its checkpoint was saved"),
+    ),
+    "saved, but nothing to go back to": ([at(1, 10, 5.0), Saved(1)], NOWHERE),
+    "saved without losses": ([at(1), Saved(1), at(2)], Place(1, f"{LAST}; its checkpoint was saved")),
+}
+
+
+@pytest.mark.parametrize(("events", "place"), RUNS.values(), ids=RUNS.keys())
+def test_the_step_to_go_back_to_and_why(events: list[Event], place: Place) -> None:
+    assert feed(Checkpoint(), events).place() == place
+
+
+@pytest.mark.parametrize("before", [10, 11, 25, 31, 40, 41, 99])
+def test_the_step_lies_before_the_first_sample_that_counted_for_the_halt(before: int) -> None:
+    events = [at(step, 80, 100.0 - step) for step in (10, 20, 30, 40)]
+    expected = max((each.step for each in events if each.step < before), default=None)
+    assert feed(Checkpoint(), events).place(before).step == expected
+
+
+def test_a_saved_checkpoint_lies_before_it_too() -> None:
+    checkpoint = feed(Checkpoint(), [at(10, 80, 5.0), Saved(12), Saved(25), at(30, 80, 4.0)])
+    assert [checkpoint.place(before).step for before in (12, 13, 25, 26)] == [None, 12, 12, 25]
+
+
+def test_asking_changes_nothing() -> None:
+    checkpoint, asked = Checkpoint(), Checkpoint()
+    for number in range(60):
+        step = at(number, 50 + number % 40, 5.0, 40 + number % 20)
+        events: list[Event] = [step, Saved(number)] if number % 3 else [step]
+        feed(checkpoint, events)
+        feed(asked, events)
+        asked.place()
+        asked.place(5)
+    assert asked.state_dict() == checkpoint.state_dict()
+
+
+def test_samples_before_any_step_has_begun_are_passed_over() -> None:
+    checkpoint = Checkpoint()
+    see(checkpoint, at(1, 80, 1.0), (80, 80, 80, 80))
+    checkpoint.compare(10.0, alike=True)
+    assert (checkpoint.place(), checkpoint.state_dict()) == (NOWHERE, Checkpoint().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("said", "alike"),
+    [
+        ([(60.0, False)], False),
+        ([(40.0, False)], True),
+        ([(60.0, False), (40.0, True)], True),
+        ([(40.0, False), (60.0, True)], False),
+        ([(40.0, False), (60.0, False)], True),
+        ([(40.0, False), (None, True)], True),
+        ([(None, False)], False),
+    ],
+)
+def test_what_more_samples_say_takes_the_place_and_what_others_say_the_lower_holds(
+    said: list[tuple[float | None, bool]], alike: bool
+) -> None:
+    checkpoint = feed(Checkpoint(), [at(1, 80, 5.0)])
+    for diversity, again in said:
+        checkpoint.compare(diversity, False, again)
+    assert (checkpoint.place() == NOWHERE) is alike
+
+
+# In the middle of the signals
+
+TEXTS = {
+    "fine": "The cat sat by the door and waited for the rain to stop.",
+    "low": "Budy Budy Budy Budy Budy Budy Budy Budy",
+    "short": "Yes",
+    "empty": "",
+}
+
+
+def test_the_step_at_the_halt_lies_before_its_streak_and_stays() -> None:
+    signals = Signals(Gate(patience=3, window=5), LossTracker(window=1))
+    for step, text in enumerate(["fine", "fine", "low", "fine", "low", "low", "fine", "fine"]):
+        signals.loss.update(step, 9.0 - step)
+        signals.judge(score(TEXTS[text]), step, 0)
+        if step == 3:
+            assert signals.place.step == 3
+    assert signals.gate.halted
+    assert signals.place == Place(1, LOWEST)
+
+
+def test_samples_too_short_to_judge_are_none_to_go_back_to_and_empty_ones_are_low() -> None:
+    signals = Signals(Gate(patience=9), LossTracker(window=1))
+    for step, text in enumerate(["fine", "short", "empty"]):
+        signals.loss.update(step, 9.0 - step)
+        signals.judge(score(TEXTS[text]), step, 0)
+    assert signals.place == Place(0, LOWEST)
+
+
+def test_a_step_with_a_loss_that_is_none_is_none_to_go_back_to() -> None:
+    signals = Signals(Gate(), LossTracker(window=1))
+    for step, loss in enumerate([5.0, math.nan, math.inf]):
+        signals.loss.update(step, loss)
+        signals.judge(score(TEXTS["fine"]), step, 0)
+    assert signals.place == Place(0, LOWEST)
+
+
+# Memory
+
+
+def test_what_is_remembered_does_not_grow_with_the_run() -> None:
+    checkpoint, sizes = Checkpoint(), []
+    for step in range(10_000):
+        loss = 1e6 - step
+        feed(checkpoint, [at(step, 30 + step * 7 % 70, loss, 40 + step % 50)])
+        if step % 10 == 9:
+            checkpoint.save(step)
+        if step in (999, 9_999):
+            sizes.append(len(json.dumps(checkpoint.state_dict())))
+    assert sizes[1] < 1.2 * sizes[0] < 12_000
+    assert checkpoint.place().step is not None
+
+
+def test_of_many_steps_the_last_are_all_remembered_and_of_the_others_some() -> None:
+    checkpoint = feed(Checkpoint(), [at(step, 80, 1e6 - step) for step in range(1000)])
+    found = [checkpoint.place(before).step for before in range(985, 1000)]
+    assert found == list(range(984, 999))
+    checkpoint.restart(500)
+    assert checkpoint.place().step in range(500), "set back far, it may not be the very last one"
+
+
+# The twin
+
+
+Means = tuple[float | None, ...]
+
+
+class Twin:
+    """The rule as its docstring has it, gone through anew from all events of the run whenever it is asked."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    def place(self, before: float = math.inf) -> Place:
+        steps, candidates, saved = self._gone_through()
+        best = self._lowest(candidates, steps, before)
+        if best is None:
+            return NOWHERE
+        why = LAST if best.loss is None else LOWEST
+        if saved is None:
+            return Place(best.step, why)
+        kept = self._lowest(saved, steps, before)
+        if kept is None:
+            return Place(None, f"no checkpoint was saved up to step {best.step:,} ({why})")
+        return Place(kept.step, f"{why}; its checkpoint was saved")
+
+    def choices(self, before: float) -> set[int | None]:
+        """The steps that can be gone back to, whatever the loss."""
+        steps, candidates, saved = self._gone_through()
+        among = candidates if saved is None else saved
+        return {each.step for each in among if each.step < before and self._is_near(each, steps)}
+
+    def _gone_through(self) -> tuple[list[Means], list[Step], list[Step] | None]:
+        """The means of all steps, the steps that can be gone back to, and the checkpoints that were saved."""
+        steps: list[Means] = []
+        candidates: list[Step] = []
+        saved: list[Step] | None = None
+        last, alike = None, False
+        for event in self._events:
+            if isinstance(event, Saved):
+                saved = [*(saved or []), *([last._replace(step=event.step)] if last else [])]
+            elif isinstance(event, Back):
+                last = None
+                candidates = [each for each in candidates if each.step < event.step]
+                saved = saved and [each for each in saved if each.step < event.step]
+            else:
+                own = self._means(event)
+                height, others = mean(own), [mean(each) for each in steps[-4:]]
+                steps.append(own)
+                alike = alike if event.diversity is None else event.diversity < 50
+                falling = bool(others) and height < 0.85 * mean(others)
+                fit = event.finite and not (
+                    event.alike or alike or falling or any(map(is_poor, event.samples))
+                )
+                last = event if fit and self._is_near(event, steps) else None
+                candidates += [last] if last else []
+        return steps, candidates, saved
+
+    def _lowest(self, candidates: list[Step], steps: list[Means], before: float) -> Step | None:
+        fit = [each for each in candidates if each.step < before and self._is_near(each, steps)]
+        heights = [math.inf if each.loss is None else each.loss for each in fit]
+        return next((fit[n] for n in reversed(range(len(fit))) if heights[n] == min(heights)), None)
+
+    def _is_near(self, step: Step, steps: list[Means]) -> bool:
+        own = self._means(step)
+        for scale, value in enumerate(own):
+            values = sorted(
+                (int(each[scale] or 0) for each in steps if each[scale] is not None), reverse=True
+            )
+            best = values[: math.ceil(len(values) / 4)]
+            if value is not None and value < best[(len(best) - 1) // 2] / 2:
+                return False
+        return True
+
+    @staticmethod
+    def _means(step: Step) -> Means:
+        columns = zip(*step.samples, strict=True)
+        return tuple(mean(column) if any(v is not None for v in column) else None for column in columns)
+
+    def feed(self, events: Sequence[Event]) -> "Twin":
+        self._events += events
+        return self
+
+
+def mean(values: Sequence[float | None]) -> float:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there)
+
+
+HEIGHTS = st.sampled_from([10.0, 29.0, 31.0, 38.0, 45.0, 60.0, 62.5, 75.0, 80.0, 100.0])
+SAMPLES = st.tuples(HEIGHTS, HEIGHTS | st.none(), HEIGHTS, HEIGHTS) | HEIGHTS.map(lambda each: (each,) * 4)
+FORWARD = st.integers(1, 5)
+
+
+@st.composite
+def runs(draw: st.DrawFn, steady: bool = False) -> list[Event]:
+    """Events whose steps go on; now and then a checkpoint is saved, or the run is set back.
+
+    A steady run is one in which no step scores more than twice as high as another that is fine.
+    """
+    samples = (
+        SAMPLES if not steady else st.sampled_from([(10.0,) * 4, (60.0,) * 4, (70.0,) * 4, (100.0,) * 4])
+    )
+    events: list[Event] = []
+    step, loss = 0, draw(st.sampled_from([None, 9.0]))
+    for _ in range(draw(st.integers(0, 25))):
+        kind = draw(st.sampled_from(["step"] * 6 + ["saved", "back"]))
+        if kind == "step":
+            step += draw(FORWARD)
+            loss = (
+                loss if loss is None else draw(st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]))
+            )
+            drawn = tuple(draw(st.lists(samples, min_size=1, max_size=3)))
+            diversity = draw(st.sampled_from([None, 49.0, 60.0, 60.0])) if len(drawn) > 1 else None
+            finite, alike = (
+                draw(st.sampled_from([True] * 5 + [False])),
+                draw(st.sampled_from([False] * 5 + [True])),
+            )
+            events.append(Step(step, drawn, loss, diversity, finite, alike))
+        elif kind == "saved":
+            events.append(Saved(step + draw(st.integers(0, 1))))
+        else:
+            step = max(0, step - draw(st.integers(0, 20)))
+            events.append(Back(step))
+            step -= 1
+    return events
+
+
+BEFORE = st.none() | st.integers(0, 80)
+
+
+@given(events=runs(steady=True), before=BEFORE)
+def test_it_names_the_step_that_its_slow_twin_names(events: list[Event], before: int | None) -> None:
+    limit = math.inf if before is None else before
+    assert feed(Checkpoint(), events).place(limit) == Twin().feed(events).place(limit)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a step with a higher loss than one before is forgotten, though that one may later be none",
+)
+@given(events=runs(), before=BEFORE)
+@example(events=[at(1, 45, 2.0), at(2, 80, 3.0), at(3, 95, 4.0)], before=None)
+def test_it_names_the_step_that_its_slow_twin_names_however_the_scores_rise(
+    events: list[Event], before: int | None
+) -> None:
+    limit = math.inf if before is None else before
+    assert feed(Checkpoint(), events).place(limit) == Twin().feed(events).place(limit)
+
+
+@given(events=runs(), before=BEFORE)
+def test_what_it_names_is_always_a_step_that_the_twin_would_go_back_to(
+    events: list[Event], before: int | None
+) -> None:
+    limit = math.inf if before is None else before
+    found = feed(Checkpoint(), events).place(limit)
+    assert found.step is None or found.step in Twin().feed(events).choices(limit)
+
+
+@given(events=runs(), cut=st.integers(0, 30), before=BEFORE)
+def test_saved_and_restored_anywhere_it_goes_on_as_if_never_stopped(
+    events: list[Event], cut: int, before: int | None
+) -> None:
+    whole, first, second = Checkpoint(), Checkpoint(), Checkpoint()
+    feed(whole, events)
+    feed(first, events[:cut])
+    if cut < len(events) and isinstance(here := events[cut], Step):  # in the middle of a step as well
+        feed(first, [here._replace(samples=here.samples[:1], diversity=None)])
+        second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+        for sample in here.samples[1:]:
+            see(second, here, sample)
+        second.compare(here.diversity, here.alike)
+        feed(second, events[cut + 1 :])
+    else:
+        second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+        feed(second, events[cut:])
+    limit = math.inf if before is None else before
+    assert second.state_dict() == whole.state_dict()
+    assert second.place(limit) == whole.place(limit)
