@@ -65,9 +65,8 @@ class Checkpoint:
     mean of their scores that is not below the threshold; when the mean of the step on each scale is at least
     half of the run's own best so far (the median of the best quarter of its steps); when its scores are not
     falling (15 % below the four steps before); when its samples are not alike, nor those of the last steps on
-    average, nor those of the last step that held several, if it holds one alone; and when the loss was
-    finite. Among those before the collapse it is the one with the lowest smoothed loss, without losses the
-    last one.
+    average, so that a step that holds one alone is none where variety is lost; and when the loss was finite.
+    Among those before the collapse it is the one with the lowest smoothed loss, without losses the last one.
 
     Where the trainer says which checkpoints it saved, it is one of those: what was said of the last step
     with samples up to it holds for a checkpoint.
@@ -86,7 +85,6 @@ class Checkpoint:
         self._step: _Step | None = None
         self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by their mean, of each scale
         self._before: deque[float] = deque(maxlen=BEFORE)
-        self._alike = False  # the last step that held several samples
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
         self._candidates: list[_Candidate] = []  # each lower than the one before
         self._saved: list[_Candidate] | None = None  # None until the trainer says what it saves
@@ -183,9 +181,8 @@ class Checkpoint:
         mean = self._count(step.means)
         falling = bool(self._before) and mean < FALLING * sum(self._before) / len(self._before)
         self._before.append(mean)
-        if step.diversity is not None:
-            self._alike = step.diversity < ALIKE_BELOW
-        spoilt = step.poor or falling or step.alike or self._alike or not step.finite
+        alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
+        spoilt = step.poor or falling or alike or not step.finite
         fit = not spoilt and self._is_near(step.means)
         self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
         if self._last is not None:
@@ -213,7 +210,6 @@ class Checkpoint:
             else [list(x) if isinstance(x, tuple) else x for x in self._step],
             "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
             "before": list(self._before),
-            "alike": self._alike,
             "last": None if self._last is None else _plain(self._last),
             "candidates": [_plain(each) for each in self._candidates],
             "saved": None if saved is None else [_plain(each) for each in saved],
@@ -224,7 +220,6 @@ class Checkpoint:
         self._step = None if state["step"] is None else _step(*state["step"])
         self._counts = [{int(mean): int(steps) for mean, steps in counts} for counts in state["counts"]]
         self._before = deque(state["before"], BEFORE)
-        self._alike = bool(state["alike"])
         self._last = None if state["last"] is None else _candidate(*state["last"])
         self._candidates = [_candidate(*each) for each in state["candidates"]]
         self._saved = None if state["saved"] is None else [_candidate(*each) for each in state["saved"]]

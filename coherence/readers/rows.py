@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
+from coherence.harmless import printable
 from coherence.loss import true_loss
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.storage import bare_name, parent
@@ -34,6 +35,9 @@ _NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(
 
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
+
+LONGEST_SHOWN = 80
+"""Characters of what a monitor says it could not use."""
 
 DEEPEST = 100
 """Levels to which the details of an event may be nested; what writes a report gives up at 255."""
@@ -299,7 +303,7 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
         ValueError: what it holds is no loss or no step; the message says what.
     """
     if row.get("format") == 1 and "unusable" in row:
-        raise ValueError(f"handed to the monitor, and not usable: {shown(row['unusable'])}")
+        raise ValueError(f"the loop handed in what is not usable: {printable(str(row['unusable']))[:LONGEST_SHOWN]}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or SUMMARY in row:
         _details(row)  # so that an event which no report can hold is listed: `to_mark` passes it over
