@@ -290,6 +290,19 @@ def test_a_step_with_a_loss_that_is_none_is_none_to_go_back_to() -> None:
     assert signals.place == Place(0, LOWEST)
 
 
+def test_a_restart_of_the_signals_forgets_the_steps_behind_it() -> None:
+    signals = Signals(Gate(), LossTracker(window=1))
+    for step in range(1, 6):
+        signals.loss.update(step, 9.0 - step)
+        signals.judge(score(TEXTS["fine"]), step, 0)
+    signals.take_event("checkpoint", 5)
+    assert signals.place == Place(5, f"{LOWEST}; its checkpoint was saved")
+    signals.take_event("restart", 3)
+    assert signals.place == Place(None, f"no checkpoint was saved up to step 2 ({LOWEST})")
+    signals.take_event("pivot", 1)
+    assert signals.place.step is None
+
+
 # Memory
 
 

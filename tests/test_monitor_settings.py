@@ -304,6 +304,83 @@ def test_a_vocabulary_that_numpy_counted_is_a_setting(tmp_path: Path) -> None:
     Monitor(tmp_path, vocab_size=counted).close()
 
 
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="what was set is recorded before it is looked at")
+def test_a_gate_that_is_set_out_of_range_in_the_middle_of_a_run_leaves_a_folder_that_can_be_read(
+    tmp_path: Path,
+) -> None:
+    with Monitor(tmp_path, gate=Gate(patience=5, window=6)) as monitor:
+        train(monitor, range(1, 10), "F")
+        monitor.gate.patience = 7  # more than the window: the constructor would have refused it
+        train(monitor, range(10, 20), "F")
+    assert page(tmp_path)["last_step"] == 19
+    assert main(["audit", str(tmp_path)]) == 0
+    Monitor(tmp_path).close()
+
+
+# Where loop, audit and page could part
+
+TWINS = tuple(f"Number {n} of many goes home by another road and meets nobody at all." for n in range(6))
+
+
+def agreed(capsys: pytest.CaptureFixture[str], folder: Path, monitor: Monitor) -> dict[str, Any]:
+    said = said_live(monitor)
+    assert said_by(page(folder)) == said
+    assert said_by(audit(capsys, folder)[1]) == said
+    return said
+
+
+def test_of_a_step_with_very_many_samples_all_compare_the_same_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in range(1, 5):
+            monitor.loss(step, 9.0 - step)
+            monitor.sample(step, [*[FINE] * 64, *(f"{word} {TWINS[step]}" for word in DISTINCT)])
+        assert monitor.diagnosis.samples == "alike"
+        agreed(capsys, tmp_path, monitor)
+
+
+DISTINCT = [f"{a}{b}{c}" for a in "bdfglmnp" for b in "aeiou" for c in "kmrstx"]
+
+
+@pytest.mark.parametrize("again", [[FINE] * 4, TWINS[::-1]], ids=["alike", "as before"])
+def test_a_step_that_is_drawn_anew_after_opening_is_compared_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], again: list[str]
+) -> None:
+    for turn in range(4):
+        with Monitor(tmp_path) as monitor:
+            monitor.loss(turn, 9.0 - turn)
+            monitor.sample(1, TWINS)
+            agreed(capsys, tmp_path, monitor)
+        with Monitor(tmp_path) as monitor:
+            monitor.sample(1, again)
+            agreed(capsys, tmp_path, monitor)
+
+
+def test_a_restart_takes_away_the_step_to_go_back_to_and_a_halt_keeps_what_it_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Monitor(tmp_path, window=1) as monitor:
+        for step in range(1, 10):
+            monitor.loss(step, 9.0 - step / 2)
+            monitor.sample(step, FINE)
+        assert agreed(capsys, tmp_path, monitor)["resume_from"] == 9
+        monitor.loss(4, 9.0)
+        assert agreed(capsys, tmp_path, monitor)["resume_from"] == 3
+        monitor.sample(4, [LOW] * 5)
+        halted = agreed(capsys, tmp_path, monitor)
+        assert (halted["halt"], halted["resume_from"]) == (True, 3)
+        for step in range(5, 30):
+            monitor.loss(step, 1.0)
+            monitor.sample(step, FINE)
+        monitor.note("restart", 2)
+        assert {**agreed(capsys, tmp_path, monitor), "smma": 0, "smoothed": 0} == {
+            **halted,
+            "smma": 0,
+            "smoothed": 0,
+        }
+
+
 # What the audit makes of it
 
 

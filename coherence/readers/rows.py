@@ -303,7 +303,8 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
         ValueError: what it holds is no loss or no step; the message says what.
     """
     if row.get("format") == 1 and "unusable" in row:
-        raise ValueError(f"the loop handed in what is not usable: {printable(str(row['unusable']))[:LONGEST_SHOWN]}")
+        what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
+        raise ValueError(f"the loop handed in what is not usable: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or SUMMARY in row:
         _details(row)  # so that an event which no report can hold is listed: `to_mark` passes it over
