@@ -86,7 +86,7 @@ class Checkpoint:
         self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by their mean, of each scale
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
-        self._candidates: list[_Candidate] = []  # each lower than the one before
+        self._candidates: list[_Candidate] = []
         self._saved: list[_Candidate] | None = None  # None until the trainer says what it saves
 
     def begin(self, step: int) -> None:
@@ -150,22 +150,22 @@ class Checkpoint:
             before: the step of the first sample that counted for the halt.
         """
         now = self._ended()
-        best = now._lowest(now._candidates, before)
+        best = now._best(now._candidates, before)
         if best is None:
             return Place(None, "no step had samples that vary and score near the best of the run")
         why = "last step" if best.smoothed is None else "lowest smoothed loss"
         why += " among the steps whose samples vary and score near the best of the run"
         if now._saved is None:
             return Place(best.step, why)
-        saved = now._lowest(now._saved, before)
+        saved = now._best(now._saved, before)
         if saved is None:
             return Place(None, f"no checkpoint was saved up to step {best.step:,} ({why})")
         return Place(saved.step, f"{why}; its checkpoint was saved")
 
-    def _lowest(self, candidates: Sequence[_Candidate], before: float) -> _Candidate | None:
-        """Return the last before a step that is still near the run's own best: the last is the lowest."""
-        found = (each for each in reversed(candidates) if each.step < before and self._is_near(each.means))
-        return next(found, None)
+    def _best(self, candidates: Sequence[_Candidate], before: float) -> _Candidate | None:
+        """Return the lowest before a step that is still near the run's own best; of equal ones the last."""
+        found = [each for each in reversed(candidates) if each.step < before and self._is_near(each.means)]
+        return min(found, key=_height, default=None)
 
     def _ended(self) -> "Checkpoint":
         """Return what would be known if no more samples of this step came."""
@@ -186,8 +186,7 @@ class Checkpoint:
         fit = not spoilt and self._is_near(step.means)
         self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
         if self._last is not None:
-            near = [each for each in self._candidates if self._is_near(each.means)]
-            self._candidates = _with(near, self._last)
+            self._candidates = _with(self._candidates, self._last)
 
     def _count(self, means: Sequence[float | None]) -> float:
         """Count the means of a step among those of the run; return the mean of them all."""
@@ -238,11 +237,13 @@ def _candidate(step: int, smoothed: float | None, means: Sequence[float | None])
 
 
 def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
-    """Return candidates with one more, if it is as low as the last; of too many older ones every second."""
-    if candidates and _height(new) > _height(candidates[-1]):
-        return list(candidates)
+    """Return candidates with one more; of too many older ones every second, and the lowest."""
     found = [*(each for each in candidates if each.step != new.step), new]
-    return found if len(found) <= KEPT else found[: KEPT // 2 : 2] + found[KEPT // 2 :]
+    if len(found) <= KEPT:
+        return found
+    older, recent = found[: KEPT // 2], found[KEPT // 2 :]
+    lowest = min(reversed(older), key=_height)
+    return [each for place, each in enumerate(older) if place % 2 == 0 or each is lowest] + recent
 
 
 def _height(candidate: _Candidate) -> float:

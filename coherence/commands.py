@@ -21,7 +21,7 @@ from coherence.progress import show_progress
 from coherence.readers import jsonl, storage
 from coherence.readers.files import text_files
 from coherence.readers.lines import Part, Problems
-from coherence.records import FourScores, Report
+from coherence.records import FourScores, Ranking, Report
 from coherence.scores import score as score_text
 from coherence.streams import check_targets, console, write, write_json
 from coherence.terminal import (
@@ -60,7 +60,14 @@ def audit(options: Namespace) -> int:
         write(options.html, report_page(found, gallery.pictures(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
-    return HALTED if found.halt and not found.settings.observe else FINE
+    return HALTED if _asks_to_stop(found) else FINE
+
+
+def _asks_to_stop(found: Report | Ranking) -> bool:
+    """Tell whether a gate has fired that does not only observe."""
+    if isinstance(found, Report):
+        return found.halt and not found.settings.observe
+    return any(line.halt and not line.observed for line in found.runs)
 
 
 def _options(options: Namespace) -> Options:

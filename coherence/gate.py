@@ -95,6 +95,8 @@ class Gate:
         Raises:
             ValueError: a setting is out of range.
         """
+        patience, warmup = _whole("patience", patience), _whole("warmup", warmup)
+        window = None if window is None else _whole("window", window)
         if not 0 < threshold <= 100:
             raise ValueError(f"threshold {threshold!r}; expected a number above 0 and at most 100")
         if patience < 1:
@@ -103,11 +105,11 @@ class Gate:
             raise ValueError(f"window {window!r}; expected at least the patience, {patience!r}, or None")
         if warmup < 0:
             raise ValueError(f"warmup {warmup!r}; expected a step, 0 or later")
-        self.threshold = threshold
+        self.threshold = float(threshold)
         self.patience = patience
         self.window = window
         self.warmup = warmup
-        self.observe_only = observe_only
+        self.observe_only = bool(observe_only)
 
     def reset(self) -> None:
         """Forget everything: the only way back from a halt."""
@@ -248,6 +250,14 @@ class Gate:
         self._steps.load(state["steps"])
         self._seen = {int(step): set(indexes) for step, indexes in state["seen"]}
         self._halt_reason = state["halt_reason"]
+
+
+def _whole(name: str, value: float) -> int:
+    """Return a setting as a plain number: numpy's, or a share of the steps, as well."""
+    try:
+        return int(value)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{name} {value!r}; expected a whole number") from None
 
 
 def _written(scores: Scores) -> str:

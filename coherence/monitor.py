@@ -28,7 +28,7 @@ from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import FORMAT, RunFolderBusy, read_rows, sealed, unsealed
+from coherence.runfolder import FORMAT, LaterFormat, RunFolderBusy, read_rows, sealed, unsealed
 from coherence.samples import StepSamples
 from coherence.scores import Scores, score_tokens
 from coherence.settings import DEFAULTS, Entry, Settings, from_json, to_json
@@ -38,7 +38,7 @@ from coherence.spectra import spectra
 from coherence.steps import Steps
 from coherence.text import clean, tokenize
 
-__all__ = ["HaltedRun", "Monitor", "RunFolderBusy"]
+__all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
 
@@ -137,6 +137,7 @@ class Monitor:
         own = DEFAULTS._replace(**self._given)
         self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
         self._history: tuple[Entry, ...] = ()
+        self._damaged: dict[str, str] = {}  # files that cannot be used, and why
         self._broken_off = False  # Ctrl-C came in the middle of a call
         self._acknowledged = acknowledge_halt
         self._restarts = 0
@@ -385,9 +386,9 @@ class Monitor:
             if self._closed:
                 return
             try:
-                self._recover()
-                self._save_state()
-                self._save_status()
+                if self._recorder.is_ours:
+                    self._recover()
+                    self._keep(self._last_step or 0, now=True)
             finally:
                 self._recorder.close()
                 self._closed = True
@@ -416,7 +417,7 @@ class Monitor:
         with self._guard:
             self._recover()
             if _of_gate(self.gate) != self._recorded:
-                self._record_settings()
+                self._take_settings()
             try:
                 yield
             except BaseException as error:
@@ -471,9 +472,22 @@ class Monitor:
             return from_json(json.loads((self.folder / SETTINGS).read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
             return ()
+        except LaterFormat:
+            raise
         except (ValueError, RecursionError) as error:
-            self._recorder.set_aside(SETTINGS, str(error))
+            self._damaged[SETTINGS] = str(error)
             return ()
+
+    def _take_settings(self) -> None:
+        """Take what the gate was set to in the middle of a run, unless it cannot be."""
+        before = self._recorded
+        try:
+            self.gate.configure(*_of_gate(self.gate))
+        except ValueError as error:
+            self.gate.configure(*before)
+            self._set_aside(f"setting: {error}", self._last_step)
+        if _of_gate(self.gate) != before:
+            self._record_settings()
 
     def _record_settings(self) -> None:
         """Write down what decides from now on."""
@@ -502,6 +516,10 @@ class Monitor:
             self._take_back(list(call))  # one call writes one time
             self._time = max(self._time, at)
         self.signals.configure(self._settings)
+        # Not before all lines were read: a folder that a later version wrote is left as it is.
+        for file, why in self._damaged.items():
+            self._recorder.set_aside(file, why)
+        self._damaged = {}
         times = [entry.time for entry in self._history]
         self._time = max([self._time, *times])
         if not self._history or self._history[-1].settings.named() != self._settings.named():
@@ -549,7 +567,7 @@ class Monitor:
         except (FileNotFoundError, NotADirectoryError):
             return 0, 0
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._recorder.set_aside(STATE, str(error))
+            self._damaged[STATE] = str(error)
             return 0, 0
         self._last_step, self._last_loss, self._group_start, self.unusable = position
         self._time = max(self._time, _time(saved))
@@ -632,8 +650,10 @@ class Monitor:
         due = now or self._kept_step is None or step >= self._kept_step + self.status_every
         if due:
             self._kept_step = step
-            if recorder.look():
-                self._save_settings()
+            recorder.look()
+        if recorder.anew:
+            recorder.anew = False
+            self._save_settings()
         failed = not recorder.recording
         if recorder.gap and not recorder.failed(SAMPLES):
             self._write_event("lines lost", step, {})
@@ -698,6 +718,9 @@ def _of_gate(gate: Gate) -> tuple[Any, ...]:
 def _given(gate: Gate | None, **others: Any) -> dict[str, Any]:
     """Return the settings that were given, by their names; what is None was not, but in a gate."""
     of_gate = {} if gate is None else dict(zip(Settings._fields, _of_gate(gate), strict=False))
+    for name in ("smma_window", "vocab_size"):
+        if others[name] is not None and (number := given.whole(others[name])) is not None:
+            others[name] = number  # numpy's, as a plain one; what is none is refused where it is used
     return of_gate | {name: value for name, value in others.items() if value is not None}
 
 

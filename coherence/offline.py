@@ -100,7 +100,8 @@ def prepare(request: Request) -> Job:
     runs = find_runs(request.paths, request.loss, request.format)
     base, notes = yardstick(runs)
     chosen = request.options.over(base)
-    settings = Settings(False, (), request.prompt_field, chosen.lexicon, chosen.profile)
+    anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
+    settings = Settings(False, (), request.prompt_field, chosen.lexicon, chosen.profile, anew=anew)
     shards = cut(runs)
     size = sum(storage.size(file.path) for run in runs for file in run.samples)
     fast = size >= WORTH_COMPILING and find_spec("numba") is not None
@@ -109,10 +110,7 @@ def prepare(request: Request) -> Job:
 
 
 def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
-    """Return the settings that runs were judged with last, by which all of them are scored; with notes.
-
-    Runs that were judged against different profiles are compared against broad English.
-    """
+    """Return the settings that all runs were judged with last; where they differ the usual ones, and a note."""
     stated = [
         run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
     ]
@@ -123,7 +121,8 @@ def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
     if len(labels) == 1:
         return DEFAULTS._replace(lexicon=first.lexicon, profile=first.profile), []
     return DEFAULTS, [
-        "the runs were judged against different profiles; here all are scored against broad English"
+        "the runs were judged against different profiles, so that their scores do not compare; "
+        "--profile scores all alike"
     ]
 
 
@@ -139,7 +138,8 @@ def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
     unusual = [name for name, value in settings.named().items() if value != usual[name]]
     own = [name for name in unusual if name not in options.chosen]
     changes = settings.changes(options.over(settings))
-    notes = [f"settings of the run folder: {in_words(own, settings) or 'the usual ones'}"]
+    what = "settings" if {"lexicon", "profile"}.intersection(options.chosen) else "scores and settings"
+    notes = [f"{what} of the run folder: {in_words(own, settings) or 'the usual ones'}"]
     return notes + ([f"chosen instead of the run folder's settings: {', '.join(changes)}"] if changes else [])
 
 
@@ -348,6 +348,7 @@ def _line(name: str, replay: Replay, digest: Digest) -> RunLine:
         low=digest.low,
         scores=digest.means,
         smoothed=replay.signals.loss.smoothed,
+        observed=replay.settings.observe,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),
         resume_from=replay.place.step,
         wasted_steps=wasted_steps(replay),

@@ -29,7 +29,13 @@ def fingerprint(shard: Shard, settings: Settings) -> str:
 
     The file's size and time, what is read of it, and everything in the settings go into it.
     """
-    told: list[Any] = [version("coherence"), ROW.descr, settings.prefixes, settings.prompt_field]
+    told: list[Any] = [
+        version("coherence"),
+        ROW.descr,
+        settings.prefixes,
+        settings.prompt_field,
+        settings.anew,
+    ]
     told.append(None if settings.lexicon is None else sorted(settings.lexicon.words))
     told.append(None if settings.profile is None else settings.profile.to_json())
     for part, name, run in shard.pieces:

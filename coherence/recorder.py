@@ -24,15 +24,17 @@ class Recorder:
     Attributes:
         metrics, samples: the two files that only grow.
         gap: whether lines were lost that the metrics do not speak of yet.
+        anew: whether the folder had to be made anew, and lacks what is not written again and again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.metrics, self.samples = Appender(folder / METRICS), Appender(folder / SAMPLES)
-        self.gap = False
+        self.gap = self.anew = False
         self._unwritten: set[str] = set()  # files whose last writing failed
         self._closed = False
         self._lock: IO[str] | None = None
+        self._lost: str | None = None  # who took the folder, for good
         self._process = os.getpid()
         try:
             self._take_lock()
@@ -61,11 +63,11 @@ class Recorder:
     def append(self, file: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to the metrics or to the samples, all of them or none."""
         appender = self.samples if file == SAMPLES else self.metrics
-        self._write(file, lambda: appender.append(*rows))
+        self._write(file, lambda: appender.append(*rows), by_name=not appender.is_open)
 
     def replace(self, file: str, text: Callable[[], str], durable: bool = True) -> None:
         """Write a file anew; what it will hold is asked for when the folder is known to be ours."""
-        self._write(file, lambda: replace_file(self._folder / file, text(), durable))
+        self._write(file, lambda: replace_file(self._folder / file, text(), durable), by_name=True)
 
     def set_aside(self, file: str, why: str) -> None:
         """Put a damaged file out of the way and say so."""
@@ -84,7 +86,7 @@ class Recorder:
         found = [
             f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)
         ]
-        if self._lock is not None and not self._lock.closed and moved(self._lock, self._folder):
+        if self._is_moved():
             found.insert(0, "the run folder was deleted, renamed or replaced")
             self._let_go()
         if not found:
@@ -95,7 +97,7 @@ class Recorder:
         log.warning(
             "%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found)
         )
-        self.gap = True
+        self.gap = self.anew = True
         return True
 
     def close(self) -> None:
@@ -114,14 +116,34 @@ class Recorder:
         """Hold the lock, without which nothing is written."""
         if self._closed:
             raise OSError("the monitor is closed")
+        if not self.is_ours:
+            raise OSError("a forked process writes nothing")
+        if self._lost is not None:
+            raise OSError(self._lost)
         if self._lock is None or self._lock.closed:
             self._lock = lock_folder(self._folder)
 
-    def _write(self, file: str, write: Callable[[], None]) -> None:
+    def _check_lock(self) -> None:
+        """Look before a file is opened by its name: another may have become the writer of what is there."""
+        if self._is_moved():
+            self.look()
+
+    def _is_moved(self) -> bool:
         try:
+            return self._lock is not None and not self._lock.closed and moved(self._lock, self._folder)
+        except OSError:  # it may not be looked into: the next line's error will say so
+            return False
+
+    def _write(self, file: str, write: Callable[[], None], by_name: bool) -> None:
+        try:
+            if by_name:
+                self._check_lock()
             self._take_lock()
             write()
-        except (OSError, RunFolderBusy) as error:
+        except RunFolderBusy as error:  # it became the writer where the folder had been taken away
+            self._lost = str(error)
+            self._cannot(file, error)
+        except OSError as error:
             self._cannot(file, error)
         else:
             if self._unwritten == {file}:

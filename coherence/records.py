@@ -50,6 +50,7 @@ class Sample(NamedTuple):
         run: which run, where a dump holds several.
         group: with which others it belongs together: the number of its prompt, or a key that was asked for.
         place: which sample of its step it is, where a monitor wrote it; None in any other dump.
+        scores: which the monitor gave it, in the order of the scales.
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
     Origin(file='samples.jsonl', line=1)
@@ -66,6 +67,7 @@ class Sample(NamedTuple):
     run: str | None = None
     group: str | None = None
     place: int | None = None
+    scores: tuple[float | None, ...] | None = None
 
     @property
     def origin(self) -> Origin:
@@ -397,7 +399,11 @@ class Report(_Written):
 
 
 class RunLine(_Written):
-    """One of several runs, in a line."""
+    """One of several runs, in a line.
+
+    Attributes:
+        observed: whether its gate only observes, and asks nobody to stop.
+    """
 
     run: str
     halt: bool
@@ -408,6 +414,7 @@ class RunLine(_Written):
     low: int
     scores: FourScores
     smoothed: Number
+    observed: bool
     diagnosis: DiagnosisRecord
     resume_from: int | None
     wasted_steps: int

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
 
+from coherence.settings import LaterFormat as LaterFormat  # here as well: it is of our files
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock: there two writers are not told apart
@@ -30,10 +32,6 @@ MOST_WRITERS = 1000
 
 class RunFolderBusy(RuntimeError):
     """Another process, or another monitor of this one, writes to the folder."""
-
-
-class LaterFormat(ValueError):
-    """A later version of this package wrote the run folder, in a format that this one cannot read."""
 
 
 _locks: WeakSet[IO[Any]] = WeakSet()
@@ -126,6 +124,11 @@ class Appender:
         self._least = 0  # bytes that the open file has, those known at the last look and our own since
 
     @property
+    def is_open(self) -> bool:
+        """Whether the next line goes into a file that is open already."""
+        return self._file is not None and not self._file.closed  # of a cycle that is collected it may be
+
+    @property
     def end(self) -> int:
         """Bytes of the file so far, those of lines that others wrote included.
 
@@ -144,7 +147,7 @@ class Appender:
         Lines that go into a file without a name are lost, and nobody is told: after `close()` the next one
         opens the path anew. Where the system does not say, the next line's error will.
         """
-        if self._file is None:
+        if self._file is None or not self.is_open:
             return None
         try:
             there, ours = self.path.stat(), os.fstat(self._file.fileno())
@@ -166,7 +169,7 @@ class Appender:
         """
         line = b"".join(map(_to_line, records))
         try:
-            file = self._file or self._open()
+            file = self._file if self._file is not None and self.is_open else self._open()
             self._write(file, line)
         except OSError:
             self.close()

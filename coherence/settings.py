@@ -68,6 +68,21 @@ class Settings(NamedTuple):
 
 DEFAULTS = Settings()
 
+KINDS: dict[str, tuple[type, ...]] = {
+    "threshold": (float, int),
+    "patience": (int,),
+    "window": (int, type(None)),
+    "warmup": (int,),
+    "observe": (bool,),
+    "smma_window": (int,),
+    "vocab_size": (int, type(None)),
+}
+"""What kinds of value the settings are in a file."""
+
+
+class LaterFormat(ValueError):
+    """A later version of this package wrote the run folder, in a format that this one cannot read."""
+
 
 def _said(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -75,8 +90,12 @@ def _said(value: Any) -> str:
 
 def lexicon_label(lexicon: Lexicon | None) -> str:
     """Return what tells a word list from others: its name, and how many words it holds."""
-    lexicon = lexicon or Lexicon.load()
-    return f"{lexicon.name}, {len(lexicon.words)} words"
+    usual = Lexicon.load()
+    lexicon = lexicon or usual
+    label = f"{lexicon.name}, {len(lexicon.words)} words"
+    if lexicon is usual or lexicon.words == usual.words:
+        return label
+    return f"{label} {sha256(chr(10).join(sorted(lexicon.words)).encode()).hexdigest()[:8]}"
 
 
 def profile_label(profile: Profile | None) -> str:
@@ -135,6 +154,8 @@ def from_json(values: Mapping[str, Any]) -> History:
         ValueError: they are of another format, or not whole.
     """
     try:
+        if type(values["format"]) is int and values["format"] > FORMAT:
+            raise LaterFormat(f"{FILE}: format {values['format']}; this version reads format {FORMAT}")
         if values["format"] != FORMAT:
             raise ValueError(f"format {values['format']!r}; this version reads format {FORMAT}")
         lexicons = {
@@ -154,9 +175,9 @@ def _entry(row: dict[str, Any], lexicons: Mapping[str, Lexicon], profiles: Mappi
     settings = Settings(**row)._replace(
         lexicon=lexicons.get(row["lexicon"]), profile=profiles.get(row["profile"])
     )
-    numbers = (settings.threshold, settings.patience, settings.warmup, settings.smma_window)
-    if not all(isinstance(each, int | float) for each in numbers):
-        raise ValueError(f"settings that are no numbers: {numbers!r}")
+    for name, kinds in KINDS.items():
+        if type(value := getattr(settings, name)) not in kinds:
+            raise ValueError(f"{name} {value!r}; expected {' or '.join(kind.__name__ for kind in kinds)}")
     return Entry(time, None if step is None else int(step), settings)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coherence.columns import Columns, score_plain
 from coherence.lexicon import Lexicon
-from coherence.profile import Profile
+from coherence.profile import SCALES, Profile
 from coherence.readers import formats
 from coherence.readers.lines import Part, Problems
 from coherence.records import Sample
@@ -90,6 +90,7 @@ class Settings(NamedTuple):
         prompt_field: the key of the prompt.
         lexicon, profile: as for `score`.
         group_field: the key of the group; no score depends on it.
+        anew: score what a monitor wrote anew: its scores are not believed.
     """
 
     fast: bool = False
@@ -98,6 +99,7 @@ class Settings(NamedTuple):
     lexicon: Lexicon | None = None
     profile: Profile | None = None
     group_field: str | None = None
+    anew: bool = False
 
 
 class Edge(NamedTuple):
@@ -251,6 +253,8 @@ def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], set
     rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
     for name in ("bigram", "trigram", "english", "character", "tokens", "characters"):
         rows[name] = getattr(columns, name)
+    if not settings.anew:
+        _believe(rows, samples)
     rows["has_loss"] = [sample.loss is not None for sample in samples]
     rows["loss"] = [math.nan if sample.loss is None else sample.loss for sample in samples]
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
@@ -262,6 +266,14 @@ def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], set
     rows["between"][first] = columns.between
     rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
     return rows
+
+
+def _believe(rows: Rows, samples: Sequence[Sample]) -> None:
+    """Put the scores that a monitor gave in the place of ours: by those it decided."""
+    ours = [place for place, sample in enumerate(samples) if sample.scores is not None]
+    scores = np.array([samples[place].scores for place in ours], np.float64).reshape(-1, 4)
+    for scale, column in zip(SCALES, scores.T, strict=True):
+        rows[scale][ours] = column
 
 
 def _score(

@@ -4,7 +4,7 @@ Threads that log in turn and servers that answer late bring steps in a little di
 back brings them anew. Source: docs/signals.md, "Restarts".
 """
 
-from collections import deque
+from bisect import insort
 from collections.abc import Sequence
 from math import inf
 
@@ -30,34 +30,34 @@ class Steps:
     """
 
     def __init__(self, late: int, reach: float = inf) -> None:
-        self._reach = reach
-        self._highs: deque[int] = deque(maxlen=late + 1)  # the highest step so far, after each of the last
+        self._late, self._reach = late, reach
+        self._highest: list[int] = []  # the highest steps that have come, one more than may overtake
         self.last: int | None = None
 
     def is_restart(self, step: int) -> bool:
         """Tell whether a step lies further back than what is merely late."""
-        if not self._highs:
+        if not self._highest:
             return False
-        overtaken = len(self._highs) == self._highs.maxlen and step < self._highs[0]
-        return overtaken or step < self._highs[-1] - self._reach
+        overtaken = len(self._highest) > self._late and step < self._highest[0]
+        return overtaken or step < self._highest[-1] - self._reach
 
     def take(self, step: int) -> None:
         """Take the step of the next row."""
-        if step != self.last:
-            self._highs.append(max(step, self._highs[-1]) if self._highs else step)
+        if step != self.last and step not in self._highest:
+            insort(self._highest, step)
+            del self._highest[: -self._late - 1]
         self.last = step
 
     def clear(self) -> None:
         """Forget all steps: the run was set back."""
-        self._highs.clear()
+        self._highest = []
         self.last = None
 
     def state(self) -> list[int]:
         """Return what is remembered, as plain values: the last step, then the highest ones."""
-        return [] if self.last is None else [self.last, *self._highs]
+        return [] if self.last is None else [self.last, *self._highest]
 
     def load(self, state: Sequence[int]) -> None:
         """Go on from a saved state."""
-        self.clear()
         self.last = state[0] if state else None
-        self._highs.extend(state[1:])
+        self._highest = sorted(map(int, state[1:]))

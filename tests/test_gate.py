@@ -6,7 +6,6 @@ Samples are written as letters: `L` low, `l` low though short, `F` fine, `s` too
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import pytest
@@ -381,9 +380,8 @@ def slow_restart(samples: Sequence[Drawn]) -> int:
     start = 0
     for n in range(1, len(samples)):
         steps, (step, index) = [d.step for d in samples[start:n]], (samples[n].step, samples[n].index)
-        changes = [step for step, _ in groupby(steps)]
         there = (step, index) in [(d.step, d.index) for d in samples[start:n]]
-        overtaken = len(changes) > LATE and step < max(changes[: len(changes) - LATE])
+        overtaken = len({other for other in steps if other > step}) > LATE
         if (step < steps[-1] and there) or overtaken:
             start = n
     return start

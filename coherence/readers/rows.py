@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from coherence.harmless import printable
 from coherence.loss import true_loss
+from coherence.profile import SCALES
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.storage import bare_name, parent
 from coherence.records import LossRow, Mark, Sample
@@ -220,12 +221,20 @@ def to_sample(
         run=_name(first_of(row, keys.run)),
         group=_name(first_of(row, keys.group)),
         place=row["index"] if is_monitors(row) else None,
+        scores=_scores(row["scores"]) if is_monitors(row) else None,
     )
+
+
+def _scores(values: Any) -> tuple[float | None, ...] | None:
+    """Return the scores that a monitor wrote down; None where they are none."""
+    found = tuple(values.get(scale) for scale in SCALES) if isinstance(values, dict) else (math.nan,)
+    usable = all(each is None or (isinstance(each, int | float) and 0 <= each <= 100) for each in found)
+    return found if usable else None
 
 
 def is_monitors(row: Row) -> bool:
     """Tell whether a row is a sample that a monitor wrote into its run folder."""
-    return row.get("format") == 1 and type(row.get("index")) is int and "streak" in row
+    return row.get("format") == 1 and type(row.get("index")) is int and "streak" in row and "scores" in row
 
 
 def required(row: Row, keys: tuple[str, ...]) -> Any:
