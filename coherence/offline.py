@@ -110,7 +110,7 @@ def prepare(request: Request) -> Job:
 
 
 def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
-    """Return the settings that all runs were judged with last; where they differ the usual ones, and a note."""
+    """Return the settings that all runs were judged with last, or else the usual ones with a note."""
     stated = [
         run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
     ]

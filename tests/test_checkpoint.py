@@ -144,11 +144,10 @@ RUNS: dict[str, tuple[list[Event], Place]] = {
     "rising": ([at(1, 40, 5.0), at(2, 60, 4.0), at(3, 79, 3.0)], Place(3, LOWEST)),
     # Alike
     "alike": ([at(1, 80, 5.0, 50.0), at(2, 80, 4.0, 49.9)], Place(1, LOWEST)),
-    "one sample after a step that was alike": ([at(1, 80, 5.0, 49.0), at(2, 80, 4.0)], NOWHERE),
-    "one sample after a step that was not": ([at(1, 80, 5.0, 51.0), at(2, 80, 4.0)], Place(2, LOWEST)),
+    "one sample after a step that was alike": ([at(1, 80, 5.0, 49.0), at(2, 80, 4.0)], Place(2, LOWEST)),
     "several again after one that was alike": (
-        [at(1, 80, 5.0, 49.0), at(2, 80, 4.0), at(3, 80, 4.5, 51.0), at(4, 80, 4.4)],
-        Place(4, LOWEST),
+        [at(1, 80, 5.0, 49.0), at(2, 80, 4.0, 51.0), at(3, 80, 3.0, 49.0)],
+        Place(2, LOWEST),
     ),
     "alike on average with the last steps": (
         [at(1, 80, 5.0, 60.0), at(2, 80, 4.0, 60.0, alike=True), at(3, 80, 3.0, alike=True)],
@@ -363,7 +362,7 @@ class Twin:
         steps: list[Means] = []
         candidates: list[Step] = []
         saved: list[Step] | None = None
-        last, alike = None, False
+        last = None
         for event in self._events:
             if isinstance(event, Saved):
                 saved = [*(saved or []), *([last._replace(step=event.step)] if last else [])]
@@ -375,11 +374,9 @@ class Twin:
                 own = self._means(event)
                 height, others = mean(own), [mean(each) for each in steps[-4:]]
                 steps.append(own)
-                alike = alike if event.diversity is None else event.diversity < 50
+                alike = event.alike or (event.diversity is not None and event.diversity < 50)
                 falling = bool(others) and height < 0.85 * mean(others)
-                fit = event.finite and not (
-                    event.alike or alike or falling or any(map(is_poor, event.samples))
-                )
+                fit = event.finite and not (alike or falling or any(map(is_poor, event.samples)))
                 last = event if fit and self._is_near(event, steps) else None
                 candidates += [last] if last else []
         return steps, candidates, saved
@@ -463,11 +460,6 @@ def test_it_names_the_step_that_its_slow_twin_names(events: list[Event], before:
     assert feed(Checkpoint(), events).place(limit) == Twin().feed(events).place(limit)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a step with a higher loss than one before is forgotten, though that one may later be none",
-)
 @given(events=runs(), before=BEFORE)
 @example(events=[at(1, 45, 2.0), at(2, 80, 3.0), at(3, 95, 4.0)], before=None)
 def test_it_names_the_step_that_its_slow_twin_names_however_the_scores_rise(

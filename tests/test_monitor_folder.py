@@ -182,12 +182,6 @@ def state_of_a_run() -> dict[str, Any]:
 STATE = state_of_a_run()
 
 Act = Callable[[Monitor], object]
-opened_by_name = pytest.mark.xfail(
-    strict=True, reason="a file is opened by its name without a look at the lock"
-)
-written_whole = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a file is replaced without a look at the lock"
-)
 
 
 def many_losses(monitor: Monitor) -> None:
@@ -212,12 +206,12 @@ def a_halt(monitor: Monitor) -> None:
         pytest.param(lambda monitor: monitor.loss(3, 3.0), id="a loss"),
         pytest.param(lambda monitor: monitor.loss(3, None), id="no loss"),
         pytest.param(lambda monitor: monitor.note("pivot", 3), id="a note"),
-        pytest.param(lambda monitor: monitor.sample(3, FINE), id="the first sample", marks=opened_by_name),
-        pytest.param(a_halt, id="a halt", marks=opened_by_name),
-        pytest.param(a_loss_under_another_gate, id="another gate", marks=written_whole),
-        pytest.param(lambda monitor: monitor.load_state_dict(STATE), id="a state", marks=written_whole),
-        pytest.param(lambda monitor: monitor.close(), id="close", marks=written_whole),
-        pytest.param(lambda monitor: monitor.__exit__(None, None, None), id="end", marks=written_whole),
+        pytest.param(lambda monitor: monitor.sample(3, FINE), id="the first sample"),
+        pytest.param(a_halt, id="a halt"),
+        pytest.param(a_loss_under_another_gate, id="another gate"),
+        pytest.param(lambda monitor: monitor.load_state_dict(STATE), id="a state"),
+        pytest.param(lambda monitor: monitor.close(), id="close"),
+        pytest.param(lambda monitor: monitor.__exit__(None, None, None), id="end"),
     ],
 )
 def test_a_second_writer_that_took_the_place_keeps_it_whatever_the_first_does(
@@ -266,7 +260,6 @@ def test_the_first_writer_says_once_that_it_lost_its_folder_and_goes_on_in_memor
 
 
 @posix
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="it becomes the writer of another run's folder")
 def test_the_first_writer_does_not_go_on_in_the_folder_of_the_second_when_that_has_ended(
     tmp_path: Path,
 ) -> None:
@@ -391,10 +384,6 @@ ended(child)
 with Monitor(folder) as again:
     assert again.signals.loss.count == 49
 """
-child_writes = pytest.mark.xfail(
-    strict=True,
-    reason="close() in a forked child writes an old state when the parent has let go of the folder",
-)
 
 
 @posix
@@ -407,10 +396,8 @@ child_writes = pytest.mark.xfail(
         pytest.param(WHILE_IT_RUNS, "monitor.loss(99, 1.0); monitor.sample(99, 'x' * 99)", id="it logs"),
         pytest.param(AFTER_IT_WAS_CLOSED, "pass", id="it exits after the parent has closed it"),
         pytest.param(AFTER_IT_WAS_CLOSED, "del monitor; gc.collect()", id="it drops the object after that"),
-        pytest.param(
-            AFTER_IT_WAS_CLOSED, "monitor.close()", id="it closes it after that", marks=child_writes
-        ),
-        pytest.param(IN_A_BLOCK, "pass", id="it leaves the block of the monitor", marks=child_writes),
+        pytest.param(AFTER_IT_WAS_CLOSED, "monitor.close()", id="it closes it after that"),
+        pytest.param(IN_A_BLOCK, "pass", id="it leaves the block of the monitor"),
     ],
 )
 def test_a_forked_child_writes_nothing_however_it_ends(tmp_path: Path, form: str, act: str) -> None:
@@ -512,16 +499,12 @@ def test_settings_that_are_damaged_are_set_aside_and_the_run_goes_on(
 
 JUNK: tuple[object, ...] = (None, "x", [], {}, -1, 0, 1e400, 10**30, True)
 
-not_checked = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="from_json does not look at what kind of value it is"
-)
-
 
 @pytest.mark.parametrize(
     "name",
     [
         *("time", "step", "threshold", "warmup", "observe", "smma_window", "lexicon", "profile"),
-        *(pytest.param(name, marks=not_checked) for name in ("patience", "window", "vocab_size")),
+        *("patience", "window", "vocab_size"),
     ],
 )
 def test_settings_with_any_other_value_are_taken_or_set_aside_or_refused_as_out_of_range(
@@ -567,9 +550,6 @@ def test_rows_of_a_later_version_are_refused_by_monitor_and_audit_in_the_same_wo
     assert main(["audit", str(tmp_path)]) == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="settings.json and gate.json are set aside before the lines are looked at"
-)
 def test_a_folder_of_a_later_version_is_left_as_it_was(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         train(monitor, range(1, 5))
