@@ -546,8 +546,7 @@ class Monitor:
             self.signals.compare(self._group.diversity)
 
     def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
-        with suppress(ValueError):  # another version's state: what was remembered without it goes on
-            self.signals.take_event(event, step, row.get("state"))
+        self.signals.take_event(event, step, row.get("state"))
         if event == RESTART:
             self._last_loss = None
 

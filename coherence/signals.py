@@ -72,13 +72,14 @@ class Signals:
             self.checkpoint.begin(step)
             self._compared = False
         self._last = step, index
+        halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
         self.samples.update(scores, verdict)
         if verdict.low or scores.scorable:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
             self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
-        if verdict.collapsed and self._halt is None:
+        if verdict.collapsed and not halted:
             self._halt = (
                 diagnose(self.loss.trend, self.samples.state),
                 self.checkpoint.place(verdict.samples[0][0]),
@@ -112,10 +113,8 @@ class Signals:
         Args:
             event: what it was.
             step: of a restart the first that is gone through anew, of a checkpoint its own.
-            state: of a restart, what was remembered in the checkpoint that the run goes on from.
-
-        Raises:
-            ValueError: the state is of another format, or not whole.
+            state: of a restart, what was remembered in the checkpoint that the run goes on from. One that
+                this version cannot read is as if it were not there.
         """
         if event == RESTART:
             self._restart(step, state)
@@ -125,12 +124,12 @@ class Signals:
             self.checkpoint.save(step)
 
     def _restart(self, step: int, state: Mapping[str, Any] | None) -> None:
-        if state is None:
+        try:
+            self.load_state_dict(state or {})
+            self.gate.forget_steps()
+        except ValueError:
             self.gate.restart()
             self.checkpoint.restart(step)
-        else:
-            self.load_state_dict(state)
-            self.gate.forget_steps()
         self._last = None
 
     @property
@@ -177,7 +176,7 @@ class Signals:
         before = self.state_dict()
         try:
             self._load(state)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             self._load(before)
             raise ValueError(f"state that is not whole: {error!r}") from error
 
