@@ -222,7 +222,7 @@ class SourceRecord(_Written):
 
     loss: Number
     smma: Number
-    smoothed: Number
+    smoothed: Number = None  # a status that an earlier version wrote has none
 
     @classmethod
     def of(cls, seen: SourceLoss) -> "SourceRecord":

@@ -414,7 +414,7 @@ def check_format(record: Any, path: str | os.PathLike[str], where: int | str) ->
     >>> check_format({"format": 1, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
     >>> check_format({"format": 2, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
     Traceback (most recent call last):
-    coherence.runfolder.LaterFormat: metrics.jsonl:3: format 2; this version reads format 1: a later version \
+    coherence.settings.LaterFormat: metrics.jsonl:3: format 2; this version reads format 1: a later version \
 wrote this run folder
     """
     # Another writer may count its formats too, so that a row has to look like one of ours in all else.

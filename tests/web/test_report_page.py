@@ -53,7 +53,7 @@ def test_hovering_shows_the_values_of_all_curves_at_that_step(browser: Any, repo
     move(browser, 600)
     shown = browser.wait("return document.querySelector('#chart .hoverlayer').textContent")
     assert "600" in shown, shown
-    assert all(name in shown for name in ("SMMA", "perplexity", "bigram", "english")), shown
+    assert all(name in shown for name in ("smoothed", "perplexity", "bigram", "english")), shown
 
 
 def test_a_click_on_a_point_goes_to_its_sample(browser: Any, report: Path) -> None:
