@@ -150,7 +150,7 @@ function uprights(report) {
   const lines = report.restarts.slice(0, 50).map((step) => [step, "restart", "quiet", "dot"]);
   for (const event of report.events.slice(0, 50))
     if (event.event !== "restart") lines.push([event.step, "event", "quiet", "dashdot"]);
-  if (report.resume_from !== null) lines.push([report.resume_from, "checkpoint", "smma", "dash"]);
+  if (report.resume_from !== null) lines.push([report.resume_from, "go back to", "smma", "dash"]);
   if (report.halt_step !== null) lines.push([report.halt_step, "halt", "low", "solid"]);
   return lines;
 }
@@ -192,7 +192,7 @@ function layout(report) {
     annotations: lines.filter(([, words]) => !["restart", "event"].includes(words) || lines.length < 8)
       .map(([step, words, name]) => ({ x: step, xref: "x", yref: "paper", yanchor: words === "event" || words === "restart" ? "middle" : "bottom",
         y: words === "event" || words === "restart" ? split : 1, showarrow: false, text: words,
-        xanchor: { halt: "left", checkpoint: "right" }[words] ?? "center", font: { color: colour(name), size: 12 } })),
+        xanchor: { halt: "left", "go back to": "right" }[words] ?? "center", font: { color: colour(name), size: 12 } })),
   };
 }
 

@@ -116,7 +116,7 @@ def test_a_streak_the_halt_and_the_checkpoint_are_marked(browser: Any, report: P
     labels = browser.run(
         "return [...document.querySelectorAll('#chart .annotation')].map(e => e.textContent)"
     )
-    assert sorted(labels) == ["checkpoint", "halt"]
+    assert sorted(labels) == ["go back to", "halt"]
     assert {"streak", "low sample", "threshold"} <= set(browser.texts(".legend label"))
 
 
