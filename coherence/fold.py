@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeVar
 from coherence.gallery import Picture, rounded_down
 from coherence.lexicon import Lexicon
 from coherence.marks import mark
-from coherence.profile import SCALES
 from coherence.records import (
     CurveRecord,
     DiagnosisRecord,
@@ -24,11 +23,11 @@ from coherence.records import (
     SourceRecord,
     StepDiversity,
 )
+from coherence.runfolder import scores_of
 from coherence.samples import StepSamples
 from coherence.scores import Scores
 from coherence.settings import Settings
 from coherence.signals import RESTART, SAVED, Signals
-from coherence.text import clean, tokenize
 from coherence.thinned import Thinned
 
 T = TypeVar("T")
@@ -175,7 +174,7 @@ class Fold:
         if self._signals.begins(step, index):
             self._end_step()
         self._first_step = step if self._first_step is None else min(step, self._first_step)
-        scores, tokens = _scores_of(row)
+        scores, tokens = scores_of(row)
         verdict = self._signals.judge(scores, step, index)
         self._group.add(scores, tokens)
         shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)
@@ -295,15 +294,6 @@ def _told(series: Thinned[T], since: float, until: float) -> tuple[list[T], list
     """Return what is settled between two numbers, and what is not settled yet."""
     settled = [point.item for point in series.settled_since(since) if point.number < until]
     return settled, [] if until < math.inf else series.unsettled
-
-
-def _scores_of(row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
-    """Return the scores that a monitor wrote down, and the tokens of its sample."""
-    prompt = row.get("prompt")
-    cleaned = clean(str(row["text"]), None if prompt is None else str(prompt))
-    tokens = tokenize(cleaned)
-    bigram, trigram, english, character = (_finite(row["scores"].get(scale)) for scale in SCALES)
-    return Scores(bigram, trigram, english, character, len(tokens), len(cleaned)), tokens
 
 
 def _shown(row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signals: Signals) -> _Shown:

@@ -28,7 +28,7 @@ from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
 from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import FORMAT, LaterFormat, RunFolderBusy, read_rows, sealed, unsealed
+from coherence.runfolder import FORMAT, LaterFormat, RunFolderBusy, read_rows, scores_of, sealed, unsealed
 from coherence.samples import StepSamples
 from coherence.scores import Scores, score_tokens
 from coherence.settings import DEFAULTS, Entry, Settings, from_json, to_json
@@ -507,7 +507,7 @@ class Monitor:
         metrics = read_rows(self.folder / METRICS, metrics_end)
         samples = read_rows(self.folder / SAMPLES, self._group_start)
         for _, row in islice(samples, rows_of_group):
-            self._group.add(*self._score(row["text"], row.get("prompt")))
+            self._group.add(*self._scores_of(row))
         waiting = list(self._history)
         rows = merge(metrics, samples, key=_time_of)
         for at, call in groupby(rows, key=_time_of):
@@ -531,7 +531,7 @@ class Monitor:
             if "event" in row:
                 self._take_event_back(row["event"], step, row)
             elif "text" in row:
-                scores, tokens = self._score(row["text"], row.get("prompt"))
+                scores, tokens = self._scores_of(row)
                 self._begin_group(step, row["index"], byte)
                 self.signals.judge(scores, step, row["index"])
                 self._group.add(scores, tokens)
@@ -544,6 +544,10 @@ class Monitor:
                 self.unusable += 1
         if any("text" in row for _, row in rows):
             self.signals.compare(self._group.diversity)
+
+    def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
+        """Return what a sample was scored when it came; another writer may have left that out."""
+        return scores_of(row) if "scores" in row else self._score(row["text"], row.get("prompt"))
 
     def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
         self.signals.take_event(event, step, row.get("state"))

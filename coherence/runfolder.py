@@ -6,6 +6,7 @@ Source: docs/training.md, "The run folder".
 import errno
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
 
+from coherence.profile import SCALES
+from coherence.scores import Scores
 from coherence.settings import LaterFormat as LaterFormat  # here as well: it is of our files
+from coherence.text import clean, tokenize
 
 try:
     import fcntl
@@ -432,3 +436,24 @@ def _is_later(number: Any) -> bool:
 
 def _is_ours(record: Any) -> bool:
     return isinstance(record, dict) and record.get("format") == FORMAT and type(record.get("step")) is int
+
+
+def scores_of(row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
+    """Return the scores that a monitor wrote down beside a sample, and the tokens of the sample.
+
+    Raises:
+        KeyError, AttributeError: the row is not a sample, or has no scores.
+
+    >>> row = {"text": "The cat sat.", "scores": {"bigram": 100.0, "trigram": 99.5, "english": 80.0}}
+    >>> scores, tokens = scores_of(row)
+    >>> scores.values, tokens
+    ((100.0, 99.5, 80.0, None), ['the', 'cat', 'sat', '.'])
+    """
+    prompt = row.get("prompt")
+    cleaned = clean(str(row["text"]), None if prompt is None else str(prompt))
+    tokens = tokenize(cleaned)
+    found = map(row["scores"].get, SCALES)
+    bigram, trigram, english, character = (
+        float(each) if isinstance(each, int | float) and math.isfinite(each) else None for each in found
+    )
+    return Scores(bigram, trigram, english, character, len(tokens), len(cleaned)), tokens

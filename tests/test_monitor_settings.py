@@ -168,19 +168,8 @@ def test_a_folder_that_is_opened_without_anything_goes_on_with_what_it_states(
     assert said_by(audit(capsys, tmp_path / "without")[1]) == said == said_by(page(tmp_path / "without"))
 
 
-rescored = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="lines that are read again are scored by the last word list"
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "killed"),
-    [
-        pytest.param(name, killed, marks=rescored if (name, killed) == ("lexicon", True) else ())
-        for name in GIVEN
-        for killed in (False, True)
-    ],
-)
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("name", GIVEN)
 def test_what_is_given_otherwise_is_said_once_recorded_and_decides_from_then_on_for_everybody(
     tmp_path: Path,
     name: str,
