@@ -4,6 +4,7 @@ Memory and the cost of a reply do not grow with the run. Source: docs/page.md, "
 """
 
 import json
+import math
 import os
 import stat
 import time
@@ -114,28 +115,49 @@ class Run:
         self._history: tuple[Entry, ...] = ()
         self._read_settings()
         self._changes: list[Entry] = list(self._history[1:])
-        self._fold = Fold(self._history[0].settings if self._history else DEFAULTS)
+        try:
+            self._fold = Fold(self._history[0].settings if self._history else DEFAULTS)
+        except ValueError:  # out of range: no monitor stated them
+            self._fold = Fold(DEFAULTS)
 
     def read(self) -> None:
         """Read on: what was appended, at most a megabyte at a time."""
         if self._metrics.replaced() or self._samples.replaced():
             self._start()
-        known = len(self._history)
-        if self._read_settings():
-            if not known or len(self._history) < known:
-                self._start()
-            self._changes += self._history[max(known, 1) :]
         if len(self._waiting) < WAITING:
             self._waiting.extend(self._samples.rows())
+        rows = self._metrics.rows()
+        # After the rows: those that are here were written under settings that are stated by now.
+        if not self._follow_settings():
+            self._start()
+            self.read()
+            return
         restarts = self._fold.restarts
-        for row in self._metrics.rows():
+        for row in rows:
             while self._waiting and time_of(self._waiting[0]) <= time_of(row):
                 self._take(self._fold.take_sample, self._waiting.popleft())
             self._take(self._fold.take_metric, row)
         while self._waiting and not self._metrics.behind:
             self._take(self._fold.take_sample, self._waiting.popleft())
+        if not self._metrics.behind and not self._samples.behind:
+            self._change_until(math.inf)
         if self._fold.restarts != restarts:
             self._epoch = time.time_ns()  # points are gone: a page begins anew
+
+    def _follow_settings(self) -> bool:
+        """Take what the run states as its settings since; False where it is not what was stated before."""
+        known = self._history
+        if self._read_settings():
+            if not known or [entry.time for entry in self._history[: len(known)]] != [e.time for e in known]:
+                return False
+            self._changes += self._history[len(known) :]
+        return True
+
+    def _change_until(self, time: float) -> None:
+        """Let the changes of the settings hold that were made until a time."""
+        while self._changes and self._changes[0].time <= time:
+            with suppress(ValueError):  # out of range: no monitor stated them
+                self._fold.configure(self._changes.pop(0).settings)
 
     def _read_settings(self) -> bool:
         """Read what the run states as its settings, if that has changed; tell whether it has."""
@@ -152,8 +174,7 @@ class Run:
         return True
 
     def _take(self, fold: Callable[[dict[str, Any]], None], row: dict[str, Any]) -> None:
-        while self._changes and self._changes[0].time <= time_of(row):
-            self._fold.configure(self._changes.pop(0).settings)
+        self._change_until(time_of(row))
         with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):  # a row of no monitor
             fold(row)
             self._times.append(time_of(row))

@@ -61,7 +61,7 @@ SAMPLES = st.builds(
 )
 OTHERS = st.builds(
     Act,
-    st.sampled_from(["back", "checkpoint", "reopen", "older state", "gate", "unusable"]),
+    st.sampled_from(["back", "checkpoint", "reopen", "reopen otherwise", "older state", "gate", "unusable"]),
     st.integers(1, 30),
     NOTHING,
     st.none(),
@@ -123,6 +123,13 @@ class Loop:
             case "reopen":
                 monitor.close()
                 self.monitor = Monitor(self.folder, acknowledge_halt=True)
+            case "reopen otherwise":
+                monitor.close()
+                other = Gate(patience=1 + act.forward % 4, threshold=30.0 + act.forward)
+                profile = toy_profile() if act.forward % 2 else Profile.load()
+                self.monitor = Monitor(
+                    self.folder, 50 + act.forward, other, profile=profile, acknowledge_halt=True
+                )
             case "older state" if self._states:
                 self.step, state = self._states[-1]
                 monitor.load_state_dict(state)

@@ -281,6 +281,15 @@ def test_samples_too_short_to_judge_are_none_to_go_back_to_and_empty_ones_are_lo
     assert signals.place == Place(0, LOWEST)
 
 
+def test_a_step_whose_scores_are_low_on_average_is_none_to_go_back_to() -> None:
+    signals = Signals(Gate(), LossTracker(window=1))
+    for step, character in enumerate([80, 81, 79]):
+        signals.loss.update(step, 9.0 - step)
+        signals.judge(Scores(10, 10, 20, character, 20, 100), step, 0)  # not low: one score stands
+        assert signals.gate.streak == 0
+    assert signals.place == Place(1, LOWEST), "a mean of 30.25; of 30 and of 29.75"
+
+
 def test_a_step_with_a_loss_that_is_none_is_none_to_go_back_to() -> None:
     signals = Signals(Gate(), LossTracker(window=1))
     for step, loss in enumerate([5.0, math.nan, math.inf]):
@@ -324,6 +333,13 @@ def test_of_many_steps_the_last_are_all_remembered_and_of_the_others_some() -> N
     assert found == list(range(984, 999))
     checkpoint.restart(500)
     assert checkpoint.place().step in range(500), "set back far, it may not be the very last one"
+
+
+@pytest.mark.parametrize("lowest", range(0, 60, 7))
+def test_the_lowest_of_all_is_remembered_however_long_ago_it_was(lowest: int) -> None:
+    losses = (1.0 if step == lowest else 9.0 + step for step in range(1000))
+    checkpoint = feed(Checkpoint(), [at(step, 80, loss) for step, loss in enumerate(losses)])
+    assert checkpoint.place().step == lowest
 
 
 # The twin

@@ -5,10 +5,12 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Barrier, Lock
@@ -284,6 +286,9 @@ ENDINGS = {
     "the object is dropped": "del monitor; gc.collect(); print((folder / 'loss.json').read_text())",
     "the object is in a cycle": "monitor.itself = monitor; del monitor; gc.collect()",
     "a thread still holds it": "threading.Thread(target=lambda: monitor.loss(250, 3.0)).start()",
+    "a thread that never ends still holds it": (
+        "threading.Thread(target=lambda held: threading.Event().wait(), args=(monitor,), daemon=True).start()"
+    ),
     "another process was forked and has exited": "os.waitpid(os.fork() or sys.exit(), 0)",
 }
 SCRIPT = """
@@ -406,40 +411,45 @@ def test_a_forked_child_writes_nothing_however_it_ends(tmp_path: Path, form: str
 
 
 ASKING = """
-import os, signal, sys, threading
+import os, sys, threading
 from coherence import Gate
 from coherence.monitor import Monitor
 
 monitor = Monitor(sys.argv[1], gate=Gate(observe_only=True), status_every=1)
-over = threading.Event()
 
 def log():
     step = 0
-    while not over.is_set():
+    while True:
         step += 1
         monitor.loss(step, 3.0)
-        monitor.sample(step, "The cat sat by the door and waited for the rain. " * 20)
+        monitor.sample(step, TEXT)
 
-thread = threading.Thread(target=log)
-thread.start()
-for _ in range(25):
+threading.Thread(target=log, daemon=True).start()
+for _ in range(100):
     child = os.fork()
     if not child:
-        signal.alarm(10)  # ends a child that waits for ever
         asked = monitor.diagnosis, monitor.resume_from, monitor.last_step, monitor.state_dict()
         os._exit(0 if asked[0].action else 1)
     assert os.waitpid(child, 0)[1] == 0
-over.set()
-thread.join()
-monitor.close()
 """
 
 
 @posix
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_child_that_is_forked_in_the_middle_of_a_call_gets_an_answer(tmp_path: Path) -> None:
-    ended = run_script(ASKING, tmp_path)
-    assert ended.returncode == 0, ended.stderr
+@pytest.mark.parametrize("text", ["Yes", FINE * 9], ids=["while files are written", "while a text is scored"])
+def test_a_child_that_is_forked_in_the_middle_of_a_call_gets_an_answer(tmp_path: Path, text: str) -> None:
+    script = ASKING.replace("TEXT", repr(text))
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "run")],
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            assert process.wait(30) == 0, (tmp_path / "errors").read_text(encoding="utf-8")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a child that waits for ever among them
+            process.wait()
 
 
 @posix
@@ -593,6 +603,24 @@ def test_threads_that_log_losses_of_a_range_each_restart_nothing(tmp_path: Path)
         list(pool.map(log, range(8)))
         assert monitor.signals.loss.count == 1600
     assert events(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 17])
+def test_losses_of_one_thread_that_come_in_no_order_restart_nothing(tmp_path: Path, size: int) -> None:
+    with Monitor(tmp_path) as monitor:
+        for start in range(0, 170, size):
+            for step in reversed(range(start, start + size)):
+                monitor.loss(step, 3.0)
+    assert events(tmp_path) == []
+
+
+@pytest.mark.parametrize(("late", "far"), [(17, 1), (1, 101)])
+def test_losses_that_come_later_than_that_are_a_restart(tmp_path: Path, late: int, far: int) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in range(1000, 1000 + late):
+            monitor.loss(step - 1 + far, 3.0)
+        monitor.loss(999, 3.0)
+    assert events(tmp_path) == [("restart", 999)]
 
 
 @pytest.mark.parametrize("behind", [0, 1, 3])

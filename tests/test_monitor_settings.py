@@ -449,6 +449,18 @@ def test_an_option_overrules_the_folder_and_the_note_says_which(
     assert found == status
 
 
+def test_an_option_overrules_what_the_folder_states_from_its_middle_on_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for first, patience in ((1, 5), (20, 6)):
+        with Monitor(tmp_path, gate=Gate(patience=patience)) as monitor:
+            train(monitor, range(first, first + 19), "FFFFFFLLLF")
+    assert audit(capsys, tmp_path)[0] == 0
+    status, report = audit(capsys, tmp_path, "--patience", "3")
+    assert (status, report["settings"]["patience"]) == (1, 3)
+    assert "3 samples in a row" in report["halt_reason"]
+
+
 def test_a_profile_that_is_chosen_overrules_that_of_the_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

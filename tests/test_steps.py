@@ -35,6 +35,7 @@ TABLE: dict[str, tuple[list[int], int, float, list[int]]] = {
     "overtaken by four": ([1, 2, 3, 4, 5, 1], 4, FAR, []),
     "overtaken by five": ([1, 2, 3, 4, 5, 6, 1], 4, FAR, [6]),
     "many rows of a step are one step": ([1, 2, 2, 2, 2, 2, 2, 1], 1, FAR, []),
+    "the same ones again and again": ([5, 4, 5, 4, 5, 4], 1, FAR, []),
     "within reach": ([100, 200, 100], 4, 100, []),
     "beyond reach": ([100, 201, 100], 4, 100, [2]),
     "beyond reach of the highest": ([100, 201, 150, 100], 4, 100, [3]),
