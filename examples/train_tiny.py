@@ -414,8 +414,6 @@ class Training:
         self.first = 1
         self.restarted = 0  # the step after which the learning rate started anew
         self.saved: list[Path] = []
-        self.best: Path | None = None
-        self.lowest = math.inf
 
     def run(self) -> bool:
         """Train to the end or to a halt; tell whether it was halted."""
@@ -462,7 +460,7 @@ class Training:
         self.tell(step, found, texts)
         if (found.loss, found.samples, found.action) == ("plateau", "coherent", "pivot"):
             self.pivot(step)
-        self.keep(step, found)
+        self.keep(step)
         lost = found.action == "halt" or found.loss == "collapsed"
         stop = (verdict.halt or lost) and not self.options.observe
         if stop:
@@ -494,21 +492,25 @@ class Training:
         self.monitor.note("pivot", step, brought_in=left[0], learning_rate="started anew")
         print(f"pivot at step {step}: brought in {left[0]}, learning rate started anew", flush=True)
 
-    def keep(self, step: int, found: Diagnosis) -> None:
-        """Save a checkpoint; of all, the latest few stay and the one of the lowest SMMA that reads well."""
+    def keep(self, step: int) -> None:
+        """Save a checkpoint and say so; of all, the latest few stay and the one to go back to."""
         path = self.options.out / "checkpoints" / f"step-{step}.pt"
         path.parent.mkdir(exist_ok=True)
         state = {"step": step, "restarted": self.restarted, "names": self.bandit.names}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        self.monitor.note("checkpoint", step)
         with whole_file(path) as file:  # a kill leaves no half of one
             torch.save({**state, "monitor": self.monitor.state_dict()}, file)
         self.saved.append(path)
-        smma = self.monitor.signals.loss.smma
-        if found.samples == "coherent" and smma is not None and smma < self.lowest:
-            self.best, self.lowest = path, smma
         for old in [path for path in self.saved[:-CHECKPOINTS] if path != self.best]:
             old.unlink()
             self.saved.remove(old)
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the step to go back to; where there is no such step, no file has its name."""
+        folder: Path = self.options.out / "checkpoints"
+        return folder / f"step-{self.monitor.resume_from}.pt"
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint. The batches that follow are others than those that followed it before."""
@@ -523,10 +525,10 @@ class Training:
     def explain(self, verdict: Verdict, found: Diagnosis) -> None:
         """Say why the run stops and where to go back to."""
         print(f"halted: {found.name}. {found.sentence}", f"the gate: {verdict.reason}", sep="\n")
-        if self.best is None:
-            print("no checkpoint with coherent samples to go back to")
-        else:
+        if self.best.exists():
             print(f"mend it and go back: --resume {self.best} --out another-folder")
+        else:
+            print("no checkpoint with coherent samples to go back to")
 
 
 # --- The command ------------------------------------------------------------------------------------------
