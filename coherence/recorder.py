@@ -130,7 +130,8 @@ class Recorder:
 
     def _is_moved(self) -> bool:
         try:
-            return self._lock is not None and not self._lock.closed and moved(self._lock, self._folder)
+            lock = self._lock
+            return self.is_ours and lock is not None and not lock.closed and moved(lock, self._folder)
         except OSError:  # it may not be looked into: the next line's error will say so
             return False
 

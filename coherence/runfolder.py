@@ -42,9 +42,13 @@ _locks: WeakSet[IO[Any]] = WeakSet()
 
 
 def _let_go() -> None:
-    """Close what a forked child inherited: a data loader that outlives its killed trainer holds no folder."""
+    """Let go of what a forked child inherited: a data loader that outlives its killed trainer holds no folder."""
+    nothing = os.open(os.devnull, os.O_RDWR)
     for file in list(_locks):
-        file.close()
+        # Not `close`: a thread that is not there any more may have been in the middle of one, with its lock.
+        with suppress(OSError, ValueError):  # it is closed already
+            os.dup2(nothing, file.fileno(), inheritable=False)
+    os.close(nothing)
 
 
 if hasattr(os, "register_at_fork"):
