@@ -42,7 +42,7 @@ _locks: WeakSet[IO[Any]] = WeakSet()
 
 
 def _let_go() -> None:
-    """Let go of what a forked child inherited: a data loader that outlives its killed trainer holds no folder."""
+    """Let go of what a forked child inherited: a loader that outlives its killed trainer holds no folder."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in list(_locks):
         # Not `close`: a thread that is not there any more may have been in the middle of one, with its lock.
