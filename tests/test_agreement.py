@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,10 @@ TEXTS = (
     "",
     "trfarr rrfttet rrrxq vlorb runk zzykk plomm frand skell drivv",
 )
+MANY = [f"{a}{b} goes home by road {b}{a} and meets {a}{a}{b}" for a in "bdfgkm" for b in "aeiou"]
+DRAWN = {"<more than are compared>": [FINE] * 64 + MANY}
+"""What stands for many texts: the first 64 are alike, the others are not."""
+
 SOURCES = (None, "chat", "code")
 
 
@@ -44,6 +49,17 @@ class Act(NamedTuple):
     late: int = 0
 
 
+EVENTS = (
+    "back",
+    "checkpoint",
+    "reopen",
+    "reopen otherwise",
+    "killed",
+    "again",
+    "older state",
+    "gate",
+    "unusable",
+)
 NOTHING = st.just(0)
 LATE = st.integers(0, 3)
 
@@ -56,12 +72,14 @@ LOSSES = st.builds(
 )
 SAMPLES = st.builds(
     lambda texts, late: Act("sample", texts=tuple(texts), late=late),
-    st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8),
+    st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8)
+    | st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)
+    | st.just(["<more than are compared>"]),
     LATE,
 )
 OTHERS = st.builds(
     Act,
-    st.sampled_from(["back", "checkpoint", "reopen", "reopen otherwise", "older state", "gate", "unusable"]),
+    st.sampled_from(EVENTS),
     st.integers(1, 30),
     NOTHING,
     st.none(),
@@ -113,26 +131,14 @@ class Loop:
                 self.step += act.forward * self.every
                 monitor.loss(self.step - act.late, act.value, act.source)
             case "sample":
-                monitor.sample(self.step - act.late, act.texts)
+                texts = [each for text in act.texts for each in DRAWN.get(text, [text])]
+                monitor.sample(self.step - act.late, texts)
             case "back":
                 self.step = max(0, self.step - act.forward * 200)
                 monitor.loss(self.step, 3.0)
             case "checkpoint":
                 monitor.note("checkpoint", self.step)
                 self._states.append((self.step, monitor.state_dict()))
-            case "reopen":
-                monitor.close()
-                self.monitor = Monitor(self.folder, acknowledge_halt=True)
-            case "reopen otherwise":
-                monitor.close()
-                other = Gate(patience=1 + act.forward % 4, threshold=30.0 + act.forward)
-                profile = toy_profile() if act.forward % 2 else Profile.load()
-                self.monitor = Monitor(
-                    self.folder, 50 + act.forward, other, profile=profile, acknowledge_halt=True
-                )
-            case "older state" if self._states:
-                self.step, state = self._states[-1]
-                monitor.load_state_dict(state)
             case "gate":  # what is set holds from the next call on, and is written down then
                 monitor.gate.patience += act.forward % 2
                 monitor.gate.warmup = self.step if act.forward % 3 == 0 else 0
@@ -140,6 +146,39 @@ class Loop:
             case "unusable":
                 monitor.loss(self.step, None)
                 monitor.sample(self.step, [None])
+            case "killed":
+                self._kill(without_state=act.forward % 3 > 0)
+            case _:
+                self._start_again(act)
+
+    def _start_again(self, act: Act) -> None:
+        if act.kind == "older state":
+            if self._states:
+                self.step, state = self._states[-1]
+                self.monitor.load_state_dict(state)
+            return
+        self.monitor.close()
+        other: dict[str, Any] = {}
+        if act.kind == "reopen otherwise":
+            other = {
+                "gate": Gate(patience=1 + act.forward % 4, threshold=30.0 + act.forward),
+                "profile": toy_profile() if act.forward % 2 else Profile.load(),
+                "vocab_size": 50 + act.forward,
+            }
+        self.monitor = Monitor(self.folder, **other, acknowledge_halt=True)
+        # A loop that is started again may draw the last samples once more.
+        if act.kind == "again" and (last := self.monitor.gate.step) is not None:
+            self.monitor.sample(last, TEXTS[: act.forward % 4 + 1])
+
+    def _kill(self, without_state: bool) -> None:
+        """Go on in a copy of the folder as a killed process leaves it."""
+        copy, before = self.folder.with_name(self.folder.name + "+"), said_live(self.monitor)
+        shutil.copytree(self.folder, copy)
+        self.monitor.close()
+        if without_state:
+            (copy / "gate.json").unlink(missing_ok=True)
+        self.folder, self.monitor = copy, Monitor(copy, acknowledge_halt=True)
+        assert before["halt"] or said_live(self.monitor) == before
 
 
 def said_live(monitor: Monitor) -> dict[str, Any]:
@@ -203,6 +242,29 @@ def shown(folder: Path) -> Report:
     return Report.model_validate(page.news(0, -1)["report"])
 
 
+def restarts_of(folder: Path) -> list[int]:
+    path = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    return [row["step"] for row in rows if row.get("event") == "restart"]
+
+
+class Laws:
+    """What holds of a run from one moment to the next, whoever says it."""
+
+    def __init__(self) -> None:
+        self._halted: dict[str, Any] | None = None
+        self._restarts = 0
+
+    def hold(self, act: Act, said: dict[str, Any], folder: Path) -> None:
+        restarts = restarts_of(folder)
+        goes_on = act.kind not in ("older state", "reopen", "reopen otherwise", "killed", "again")
+        if said["halt"] and self._halted and goes_on:
+            assert (said["diagnosis"], said["resume"]) == (self._halted["diagnosis"], self._halted["resume"])
+        if act.kind == "back" and len(restarts) > self._restarts and not said["halt"]:
+            assert said["resume"][0] is None or said["resume"][0] < restarts[-1], "it is void"
+        self._halted, self._restarts = said if said["halt"] else None, len(restarts)
+
+
 def moments(loop: Loop, acts: list[Act]) -> Iterator[int]:
     """Do one thing after the other; yield after each where there is something to audit."""
     for number, act in enumerate(acts):
@@ -212,20 +274,20 @@ def moments(loop: Loop, acts: list[Act]) -> Iterator[int]:
 
 
 @given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
     tmp_path_factory: pytest.TempPathFactory, acts: list[Act], chosen: dict[str, Any], every: int
 ) -> None:
-    folder = tmp_path_factory.mktemp("run") / "exp"
-    loop = Loop(folder, chosen, every)
+    loop, laws = Loop(tmp_path_factory.mktemp("run") / "exp", chosen, every), Laws()
     try:
         for number in moments(loop, acts):
-            live = said_live(loop.monitor)
-            so_far, report = acts[: number + 1], audited(folder)
-            assert said_by(shown(folder)) == live, f"page after {so_far}"
+            so_far, live = acts[: number + 1], said_live(loop.monitor)
+            laws.hold(acts[number], live, loop.folder)
+            report = audited(loop.folder)
+            assert said_by(shown(loop.folder)) == live, f"page after {so_far}"
             if report is not None:
                 assert said_by(report) == live, f"audit after {so_far}"
                 verdicts = [(each.step, each.index, each.low, each.streak) for each in report.samples]
-                assert verdicts == sorted(written(folder), key=lambda each: each[0]), f"after {so_far}"
+                assert verdicts == sorted(written(loop.folder), key=lambda each: each[0]), f"after {so_far}"
     finally:
         loop.monitor.close()
