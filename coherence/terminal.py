@@ -24,6 +24,7 @@ from coherence.records import (
     ShownSample,
     StretchRecord,
 )
+from coherence.settings import DEFAULTS
 from coherence.text import answer
 
 PANEL = 6
@@ -31,9 +32,6 @@ PANEL = 6
 
 EXCERPT, LEAD = 220, 20
 """Characters of a sample that are shown; how many of them before it loops."""
-
-THRESHOLD = 30.0
-"""Of a text that is scored alone, outside any run."""
 
 LISTED_PROBLEMS = 10
 LISTED_EVENTS = 5
@@ -114,7 +112,7 @@ def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, c
     table.add_column()
     table.add_column(justify="right")
     for name, value in scores:
-        table.add_row(name, _score(value, THRESHOLD))
+        table.add_row(name, _score(value, DEFAULTS.threshold))
     console.print(table)
     console.print(Text(f"{tokens} tokens; {'low on every scale' if low else 'not low'}"))
     console.print(Text(_loop_sentence(loop)))
