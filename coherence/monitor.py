@@ -307,7 +307,7 @@ class Monitor:
         self.verdict = self.verdict._replace(recording=self.recording)
         return self.verdict
 
-    def note(self, event: Any, step: Any, **details: Any) -> None:
+    def note(self, event: Any, step: Any, /, **details: Any) -> None:
         """Write down what was done to the run, among the losses; the audit's report shows it.
 
         Three words mean something here as well: "checkpoint", that the trainer has saved one at that step,
@@ -369,6 +369,7 @@ class Monitor:
             ValueError: the state is of another format.
         """
         with self._taking():
+            state = _as_json(state)
             if self.signals.state_dict() == state:
                 return
             self.signals.load_state_dict(state)
@@ -472,8 +473,8 @@ class Monitor:
             return from_json(json.loads((self.folder / SETTINGS).read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        except LaterFormat:
-            raise
+        except LaterFormat as error:
+            raise LaterFormat(f"{self.folder / SETTINGS}: {error}") from error
         except (ValueError, RecursionError) as error:
             self._damaged[SETTINGS] = str(error)
             return ()
@@ -527,27 +528,33 @@ class Monitor:
 
     def _take_back(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
         for byte, row in rows:
-            step = row["step"]
-            if "event" in row:
-                self._take_event_back(row["event"], step, row)
-            elif "text" in row:
-                scores, tokens = self._scores_of(row)
-                self._begin_group(step, row["index"], byte)
-                self.signals.judge(scores, step, row["index"])
-                self._group.add(scores, tokens)
-                self._last_step = step
-            elif "loss" in row:
-                loss = math.nan if row["loss"] is None else row["loss"]
-                self.signals.loss.update(step, loss, row.get("source"))
-                self._last_step = self._last_loss = step
-            elif "unusable" in row:
+            try:
+                self._take_row_back(byte, row, row["step"])
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # no monitor wrote it
                 self.unusable += 1
         if any("text" in row for _, row in rows):
             self.signals.compare(self._group.diversity)
 
+    def _take_row_back(self, byte: int, row: Mapping[str, Any], step: int) -> None:
+        if "event" in row:
+            self._take_event_back(row["event"], step, row)
+        elif "text" in row:
+            index, (scores, tokens) = int(row["index"]), self._scores_of(row)
+            self._begin_group(step, index, byte)
+            self.signals.judge(scores, step, index)
+            self._group.add(scores, tokens)
+            self._last_step = step
+        elif "loss" in row:
+            loss, source = row["loss"], row.get("source")
+            known = source if isinstance(source, str) else None
+            self.signals.loss.update(step, math.nan if loss is None else float(loss), known)
+            self._last_step = self._last_loss = step
+        elif "unusable" in row:
+            self.unusable += 1
+
     def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
         """Return what a sample was scored when it came; another writer may have left that out."""
-        return scores_of(row) if "scores" in row else self._score(row["text"], row.get("prompt"))
+        return scores_of(row) if "scores" in row else self._score(str(row["text"]), row.get("prompt"))
 
     def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
         self.signals.take_event(event, step, row.get("state"))
@@ -711,6 +718,18 @@ class Monitor:
             unusable=self.unusable,
             updated_at=time.time(),
         )
+
+
+def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state as it comes back from a file: a framework may have made numpy's numbers of ours.
+
+    Raises:
+        ValueError: it is not a state.
+    """
+    try:
+        return dict(json.loads(json.dumps(state, default=given.plain)))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a state of a run: {error}") from error
 
 
 def _of_gate(gate: Gate) -> tuple[Any, ...]:

@@ -155,7 +155,8 @@ def from_json(values: Mapping[str, Any]) -> History:
     """
     try:
         if type(values["format"]) is int and values["format"] > FORMAT:
-            raise LaterFormat(f"{FILE}: format {values['format']}; this version reads format {FORMAT}")
+            later = f"format {values['format']}; this version reads format {FORMAT}"
+            raise LaterFormat(f"{later}: a later version wrote this run folder")
         if values["format"] != FORMAT:
             raise ValueError(f"format {values['format']!r}; this version reads format {FORMAT}")
         lexicons = {

@@ -397,6 +397,61 @@ def test_rows_of_another_writer_do_not_stop_a_run_from_opening(tmp_path: Path) -
         assert (monitor.gate.streak, monitor.last_step) == (1, 3)
 
 
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        ("samples.jsonl", '{"format": 1, "step": 1, "text": "abc", "time": 1.0}'),
+        ("samples.jsonl", '{"format": 1, "step": 1, "index": 0, "text": "abc", "scores": 5, "time": 1.0}'),
+        ("samples.jsonl", '{"format": 1, "step": 1, "index": "one", "text": "abc", "time": 1.0}'),
+        ("metrics.jsonl", '{"format": 1, "step": 1, "loss": [1], "time": 1.0}'),
+        ("metrics.jsonl", '{"format": 1, "step": 1, "loss": "n/a", "time": 1.0}'),
+    ],
+)
+def test_rows_of_our_format_with_values_of_no_monitor_are_counted_and_passed_over(
+    tmp_path: Path, file: str, row: str
+) -> None:
+    (tmp_path / file).write_text(row + "\n", encoding="utf-8")
+    with Monitor(tmp_path) as monitor:
+        assert (monitor.unusable, monitor.last_step, monitor.gate.streak) == (1, None, 0)
+        assert monitor.sample(2, LOW).streak == 1
+
+
+def test_a_state_with_the_numbers_of_a_framework_is_taken_as_plain_ones(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    with Monitor(tmp_path / "a") as monitor:
+        replay(monitor, [Call(5, 4.0), *samples("LL")])
+        state = monitor.state_dict()
+    state["loss"]["step"] = numpy.int64(5)
+    with Monitor(tmp_path / "b") as monitor:
+        monitor.load_state_dict(state)
+        assert monitor.sample(300, LOW).streak == 3
+        assert monitor.recording
+    with Monitor(tmp_path / "b") as monitor:
+        assert monitor.gate.streak == 3
+
+
+def test_a_note_may_have_details_of_any_name(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        monitor.note("pivot", 5, step=3, event="none")
+    (row,) = lines(tmp_path / "metrics.jsonl")
+    assert (row["event"], row["step"], row["details"]) == ("pivot", 5, {"step": 3, "event": "none"})
+
+
+def test_settings_of_a_later_version_are_refused_by_monitor_and_audit_in_the_same_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Monitor(tmp_path) as monitor:
+        replay(monitor, samples("LL"))
+    path = tmp_path / "settings.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 2'), encoding="utf-8")
+    words = f"{path}: format 2; this version reads format 1: a later version wrote this run folder"
+    with pytest.raises(ValueError, match="a later version") as refused:
+        Monitor(tmp_path)
+    assert str(refused.value) == words
+    assert main(["audit", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_steps_that_go_back_are_marked_as_a_restart(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         replay(monitor, [Call(100, 3.0), Call(200, 3.0)])

@@ -529,6 +529,8 @@ def _history(folder: _Folder) -> History:
             if missing := settings.unknown(values):
                 folder.notes.append(f"judged with {' and '.join(missing)}, which this version does not have")
             return history
+        except settings.LaterFormat as error:
+            raise settings.LaterFormat(f"{path}: {error}") from error
         except (OSError, ValueError, RecursionError, KeyError, TypeError, IndexError) as error:
             folder.notes.append(f"{file_name(path)}: {_shown(str(error))}; the settings are the usual ones")
     return ()
