@@ -498,9 +498,9 @@ class Training:
         path.parent.mkdir(exist_ok=True)
         state = {"step": step, "restarted": self.restarted, "names": self.bandit.names}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        self.monitor.note("checkpoint", step)
         with whole_file(path) as file:  # a kill leaves no half of one
             torch.save({**state, "monitor": self.monitor.state_dict()}, file)
+        self.monitor.note("checkpoint", step)
         self.saved.append(path)
         for old in [path for path in self.saved[:-CHECKPOINTS] if path != self.best]:
             old.unlink()
@@ -518,6 +518,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.monitor.load_state_dict(state["monitor"])
+        self.monitor.note("checkpoint", state["step"])  # which the saved state could not know of yet
         self.first, self.restarted, self.bandit.names = state["step"] + 1, state["restarted"], state["names"]
         for extra, generator in enumerate((self.batches, self.choices, self.bandit.generator)):
             generator.manual_seed(self.options.seed + self.first + extra)

@@ -28,5 +28,6 @@ def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: P
             monitor=monitor,
         )
         with pytest.raises(KeyboardInterrupt):
-            example.Training.keep(run, 10, monitor.diagnosis)
+            example.Training.keep(run, 10)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert not (tmp_path / "metrics.jsonl").exists(), "none is noted that is not there"
