@@ -19,10 +19,9 @@ from pydantic import ValidationError
 
 from coherence.fold import Fold, time_of
 from coherence.lexicon import Lexicon
-from coherence.recorder import METRICS, SAMPLES, STATUS
 from coherence.records import Status
-from coherence.runfolder import FORMAT
-from coherence.settings import DEFAULTS, Entry, from_json
+from coherence.runfolder import FORMAT, METRICS, SAMPLES, STATUS
+from coherence.settings import DEFAULTS, LARGEST, Entry, from_json
 from coherence.settings import FILE as SETTINGS
 
 FILES = (METRICS, SAMPLES, STATUS)
@@ -32,9 +31,6 @@ AT_ONCE = 2**20
 
 LONGEST_LINE = 2**24
 """A longer line is passed over, and of a longer status only the beginning is read."""
-
-LARGEST_SETTINGS = 2**26
-"""Bytes; a word list of one's own may be among them."""
 
 WAITING = 1000
 """Samples that wait for the losses that were written before them."""
@@ -168,7 +164,7 @@ class Run:
                 return False
             self._stated = stated
             with _open(path) as file:
-                self._history = from_json(json.loads(file.read(LARGEST_SETTINGS)))
+                self._history = from_json(json.loads(file.read(LARGEST)))
         except (OSError, ValueError, RecursionError):
             return False
         return True

@@ -26,9 +26,21 @@ from coherence.harmless import printable
 from coherence.lexicon import Lexicon
 from coherence.loss import LossTracker, true_loss
 from coherence.profile import SCALES, Profile
-from coherence.recorder import METRICS, SAMPLES, STATE, STATUS, Recorder
+from coherence.recorder import Recorder
 from coherence.records import DiagnosisRecord, GateStatus, SourceRecord, Status
-from coherence.runfolder import FORMAT, LaterFormat, RunFolderBusy, read_rows, scores_of, sealed, unsealed
+from coherence.runfolder import (
+    FORMAT,
+    METRICS,
+    SAMPLES,
+    STATE,
+    STATUS,
+    LaterFormat,
+    RunFolderBusy,
+    read_rows,
+    scores_of,
+    sealed,
+    unsealed,
+)
 from coherence.samples import StepSamples
 from coherence.scores import Scores, score_tokens
 from coherence.settings import DEFAULTS, Entry, Settings, from_json, to_json

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from coherence.harmless import printable
-from coherence.runfolder import Appender, RunFolderBusy, lock_folder, moved, replace_file, set_aside
-
-SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
+from coherence.runfolder import (
+    METRICS,
+    SAMPLES,
+    STATUS,
+    Appender,
+    RunFolderBusy,
+    lock_folder,
+    moved,
+    replace_file,
+    set_aside,
+)
 
 log = logging.getLogger("coherence")
 
@@ -77,11 +85,10 @@ class Recorder:
                 "%s: %s could not be used (%s); kept as %s", *(self.name, file, printable(why), there.name)
             )
 
-    def look(self) -> bool:
+    def look(self) -> None:
         """Look whether the folder and its files are still the ones that are written to; say if they are not.
 
-        Returns:
-            whether something had happened; the next writing then opens what is there, or makes it anew.
+        The next writing then opens what is there, or makes it anew.
         """
         found = [
             f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)
@@ -90,7 +97,7 @@ class Recorder:
             found.insert(0, "the run folder was deleted, renamed or replaced")
             self._let_go()
         if not found:
-            return False
+            return
         for each in (self.metrics, self.samples):
             if each.displaced:
                 each.close()
@@ -98,7 +105,6 @@ class Recorder:
             "%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found)
         )
         self.gap = self.anew = True
-        return True
 
     def close(self) -> None:
         """Let go of the folder, for good."""

@@ -233,7 +233,6 @@ class Replay:
             for name, count in zip(losses.names, losses.count_by_source(), strict=True)
         }
         self._place = 0  # of the next sample of a step, where nobody counted them
-        self._compared: float | None = None  # the diversity between the samples of the step
 
     @property
     def diagnosis(self) -> Diagnosis:

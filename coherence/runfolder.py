@@ -27,6 +27,9 @@ except ImportError:  # Windows has no flock: there two writers are not told apar
 
 FORMAT = 1
 
+SAMPLES, METRICS, STATUS, STATE = "samples.jsonl", "metrics.jsonl", "loss.json", "gate.json"
+"""The files of a run folder, beside `settings.json`."""
+
 LOCK = "lock"
 """The file that the one writer of a folder holds."""
 

@@ -15,6 +15,9 @@ from coherence.profile import Profile
 FORMAT = 1
 FILE = "settings.json"
 
+LARGEST = 2**26
+"""Bytes of it that are read; a word list of one's own may be among them."""
+
 
 class Settings(NamedTuple):
     """Everything that a decision depends on besides samples and losses.

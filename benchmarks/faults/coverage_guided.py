@@ -29,9 +29,10 @@ with atheris.instrument_imports(include=["coherence"]):
     from whole_files import WHOLE, content
 
     from coherence import diversity, score, spectra
+    from coherence.given import LARGEST_STEP
     from coherence.loops import find_loop
     from coherence.readers import formats
-    from coherence.readers.lines import LARGEST_STEP, Part, Problems, read_head
+    from coherence.readers.lines import Part, Problems, read_head
     from coherence.scores import score_tokens
     from coherence.text import JOINT, answer, clean, locate, tokenize
 

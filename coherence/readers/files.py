@@ -14,17 +14,14 @@ from coherence import settings
 from coherence.readers import formats, storage
 from coherence.readers.lines import HEAD, Part, Problems, file_name
 from coherence.readers.rows import is_of_a_step, step_of
+from coherence.runfolder import METRICS, SAMPLES, STATE, STATUS
 from coherence.settings import FILE as SETTINGS
 from coherence.settings import History
 
-SAMPLES = "samples.jsonl"
-LOSSES = ("metrics.jsonl", "trainer_state.json", "metrics.csv")
+LOSSES = (METRICS, "trainer_state.json", "metrics.csv")
 RUN = "run.json"
-WRITTEN = ("gate.json", "loss.json")
+WRITTEN = (STATE, STATUS)
 """What a monitor writes beside its samples, and no other trainer does."""
-
-LARGEST_SETTINGS = 2**26
-"""Bytes; a word list of one's own may be among them."""
 
 SAMPLE_FOLDERS = ("samples", "completions", "generations")
 """Where trainers put samples below the folder of a run."""
@@ -524,7 +521,7 @@ def _history(folder: _Folder) -> History:
     for path in folder.named(SETTINGS):
         try:
             with storage.open_bytes(path) as file:
-                values = json.loads(file.read(LARGEST_SETTINGS))
+                values = json.loads(file.read(settings.LARGEST))
             history = settings.from_json(values)
             if missing := settings.unknown(values):
                 folder.notes.append(f"judged with {' and '.join(missing)}, which this version does not have")

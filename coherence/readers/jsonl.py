@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from coherence.readers import rows, storage
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
 from coherence.records import LossRow, Mark, Sample
-from coherence.runfolder import check_format
+from coherence.runfolder import METRICS, SAMPLES, check_format
 
 NAME = "JSON lines"
 
-OURS = ("samples.jsonl", "metrics.jsonl")
+OURS = (SAMPLES, METRICS)
 """Names of the files of a run folder: a row of a later format there is a later version's."""
 
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from coherence.given import LARGEST_STEP
 from coherence.readers import storage
 from coherence.records import Problem
 
@@ -20,9 +21,6 @@ LONGEST_LINE = 16 * 2**20
 
 HEAD = 2**16
 """Bytes that are looked at to tell what a file is."""
-
-LARGEST_STEP = 2**53
-"""No run gets there; beyond it a number read as a float is no longer the one that was written."""
 
 LISTED = 100
 """How many problems are kept for the report; the others are counted."""

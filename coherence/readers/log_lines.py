@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from coherence.readers.lines import LARGEST_STEP, Part, Problems, read_whole_lines
+from coherence.given import LARGEST_STEP
+from coherence.readers.lines import Part, Problems, read_whole_lines
 
 TRAINING: Final = 0
 ESTIMATE: Final = 1
