@@ -12,8 +12,8 @@ from hypothesis import settings
 
 EVERY_TRAINER = "COHERENCE_EVERY_TRAINER"
 NEEDS = {
-    "kernel": "numba",
-    "kernel_loops": "numba",
+    "scoring/compiled": "numba",
+    "scoring/compiled_loops": "numba",
     "trainers/torch_loop": "torch",
     "trainers/huggingface": "transformers",
     "trainers/lightning": "lightning",

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from coherence.check import Check, Limits, check
-from coherence.columns import Columns
-from coherence.measured import measure
-from coherence.records import Sample
-from coherence.samples import compare
-from coherence.scores import Scores, score_tokens
-from coherence.text import clean, tokenize
+from coherence.check.samples import measure
+from coherence.check.verdict import Check, Limits, check
+from coherence.report import Sample
+from coherence.scoring.batch import Columns
+from coherence.scoring.scores import Scores, score_tokens
+from coherence.scoring.text import clean, tokenize
+from coherence.signals.samples import compare
 
 HEALTHY = ("healthy_model", "human", "non_english", "code", "poetry_list_etc")
 SIZES = (20, 50, 100, 200, 500)
@@ -157,7 +157,7 @@ def print_cost(healthy: Rows) -> None:
         command = ["-m", "coherence.cli", "check", str(path), "--snapshot", str(snapshot)]
         _cpu([*command, "--update"])
         whole = min(_cpu(command) for _ in range(3))
-    imports = min(_cpu(["-c", "import coherence.cli, coherence.commands_check"]) for _ in range(3))
+    imports = min(_cpu(["-c", "import coherence.cli.main, coherence.cli.check"]) for _ in range(3))
     ratio = f"{whole / imports:.2f} times that"
     print(f"\n{len(texts)} samples of 2 KB: {whole:.2f} s of CPU; imports alone {imports:.2f} s; {ratio}")
 

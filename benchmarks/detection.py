@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from coherence import Gate, Lexicon, Scores, score
-from coherence.audit import audit
-from coherence.diversity import ngrams
-from coherence.records import Sample
-from coherence.text import clean, is_word, tokenize
+from coherence.audit.build import audit
+from coherence.report import Sample
+from coherence.scoring.ngrams import ngrams
+from coherence.scoring.text import clean, is_word, tokenize
 
 ZLIB_RATIO = 2.4
 Row = dict[str, Any]

@@ -19,8 +19,8 @@ from time import perf_counter
 from types import ModuleType
 
 from coherence import score
-from coherence.monitor import Monitor
-from coherence.text import locate
+from coherence.run.monitor import Monitor
+from coherence.scoring.text import locate
 
 TOKENS = 1024
 BPE_BYTES = 2600

@@ -16,16 +16,16 @@ from pydoc_data.topics import topics
 from nltk import FreqDist, ngrams
 
 from coherence import score
-from coherence.text import clean, tokenize
+from coherence.scoring.text import clean, tokenize
 
 BYTES = 2048
 TRIES = 7
 WAYS_IN = {
     "score, Gate": "from coherence import score, Gate",
     "score, once called": "from coherence import score; score('a b c')",
-    "audit": "import coherence.audit",
-    "command line, --help": "import coherence.cli",
-    "command line, any command": "import coherence.commands",
+    "audit": "import coherence.audit.build",
+    "command line, --help": "import coherence.cli.main",
+    "command line, any command": "import coherence.cli.commands",
 }
 
 

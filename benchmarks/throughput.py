@@ -24,9 +24,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coherence import score
-from coherence.kernel import score_many
+from coherence.audit.shard import Piece, Settings, Shard, score_shard
 from coherence.readers.lines import Part
-from coherence.shards import Piece, Settings, Shard, score_shard
+from coherence.scoring.compiled import score_many
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000

@@ -1,15 +1,15 @@
 """Scores a language model's own samples and says when a training run has collapsed.
 
-Nothing heavy is imported here: what a training loop holds is `coherence.monitor`, the command line is
-`coherence.cli`.
+Nothing heavy is imported here: what a training loop holds is `coherence.run.monitor`, the command line is
+`coherence.cli.main`.
 """
 
-from coherence.diagnosis import Diagnosis, diagnose
-from coherence.gate import Gate, Verdict
-from coherence.lexicon import Lexicon
-from coherence.loss import LossTracker
-from coherence.profile import Profile
-from coherence.scores import Scores, score
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import Profile
+from coherence.scoring.scores import Scores, score
+from coherence.signals.diagnosis import Diagnosis, diagnose
+from coherence.signals.gate import Gate, Verdict
+from coherence.signals.loss import LossTracker
 
 __all__ = [
     "Diagnosis",

@@ -6,7 +6,7 @@ Source: docs/report.md, "What is reported".
 import math
 from typing import NamedTuple
 
-from coherence.records import CurveRecord
+from coherence.report import CurveRecord
 
 
 class _Point(NamedTuple):

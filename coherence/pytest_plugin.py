@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from coherence.check import Check, Limits, check
-from coherence.ci_outputs import excerpt, too_few, where
-from coherence.measured import Measured, measure
-from coherence.profile import Profile
+from coherence.check.samples import Measured, measure
+from coherence.check.snapshot import Snapshot
+from coherence.check.verdict import Check, Limits, check
 from coherence.readers.rows import to_sample
-from coherence.records import Sample
-from coherence.settings import Settings
-from coherence.snapshot import Snapshot
+from coherence.report import Sample
+from coherence.scoring.profile import Profile
+from coherence.show.ci import excerpt, too_few, where
+from coherence.signals.settings import Settings
 
 FOLDER = "coherence_snapshots"
 

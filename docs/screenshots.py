@@ -13,7 +13,7 @@ from pathlib import Path
 
 from selenium import webdriver
 
-from coherence.cli import main as coherence
+from coherence.cli.main import main as coherence
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "fixtures" / "runs"

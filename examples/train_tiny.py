@@ -10,9 +10,9 @@ which the extra ``coherence[example]`` brings.
 draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is
 from it, and that half's loss is written down. The last two sources are held back.
 
-**The run folder** is kept by ``coherence.monitor.Monitor``: the loss of every step with its source, samples
-every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the script's own.
-The gate passes over the samples of the first 5 % of the steps.
+**The run folder** is kept by ``coherence.run.monitor.Monitor``: the loss of every step with its source,
+samples every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the
+script's own. The gate passes over the samples of the first 5 % of the steps.
 
 **What it does about a diagnosis.** *Halt*, or *pivot* because the loss has collapsed: stop, say why, and name
 the checkpoint to go back to, which ``--resume`` takes. *Pivot* on a plateau with coherent samples: bring in a
@@ -52,9 +52,9 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
-from coherence.gate import Gate
-from coherence.monitor import HaltedRun, Monitor
-from coherence.runfolder import replace_file, whole_file
+from coherence.run.folder import replace_file, whole_file
+from coherence.run.monitor import HaltedRun, Monitor
+from coherence.signals.gate import Gate
 
 try:
     import torch
@@ -67,9 +67,9 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from coherence.diagnosis import Diagnosis
-    from coherence.gate import Verdict
-    from coherence.loss import SourceLoss
+    from coherence.signals.diagnosis import Diagnosis
+    from coherence.signals.gate import Verdict
+    from coherence.signals.loss import SourceLoss
 
 VOCABULARY = 1024
 WIDTH, LAYERS, HEADS, CONTEXT = 128, 4, 4, 256

@@ -41,12 +41,12 @@ class Deadly(str):
 def run(size: int, deadly: int | None, arguments: list[str]) -> int:
     """Run the command line with shards of such a size, one of which may be deadly."""
     # Here, for each worker imports this module: what it needs to score it imports itself.
-    import coherence.dump
-    import coherence.offline
-    from coherence.cli import main
+    import coherence.audit.conduct
+    import coherence.audit.dump
+    from coherence.cli.main import main
 
-    coherence.dump.SHARD = size
-    cut = coherence.dump.cut
+    coherence.audit.dump.SHARD = size
+    cut = coherence.audit.dump.cut
 
     def cut_deadly(runs: Any) -> Any:
         shards = cut(runs)
@@ -56,7 +56,7 @@ def run(size: int, deadly: int | None, arguments: list[str]) -> int:
             shards[deadly] = shards[deadly]._replace(pieces=(piece._replace(part=part),))
         return shards
 
-    setattr(coherence.offline, "cut", cut_deadly)  # noqa: B010 - where the command looks for it
+    setattr(coherence.audit.conduct, "cut", cut_deadly)  # noqa: B010 - where the command looks for it
     return main(arguments)
 
 

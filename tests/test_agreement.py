@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate
-from coherence.live import Run
-from coherence.monitor import Monitor
-from coherence.offline import Request, audit_paths
-from coherence.profile import Curve, Profile
-from coherence.records import Report
+from coherence.audit.conduct import Request, audit_paths
+from coherence.report import Report
+from coherence.run.monitor import Monitor
+from coherence.scoring.profile import Curve, Profile
+from coherence.show.page.follow import Run
 
 FINE = "The cat sat by the door and waited for the rain to stop."
 TEXTS = (

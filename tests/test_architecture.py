@@ -19,27 +19,82 @@ PACKAGE = Path(coherence.__file__).parent
 
 FLOORS = (
     # text and numbers in, numbers out
-    {"text", "lexicon", "diversity", "loss", "harmless", "given", "steps"},
+    {
+        "scoring.text",
+        "scoring.lexicon",
+        "scoring.ngrams",
+        "signals.loss",
+        "escape",
+        "run.given",
+        "signals.steps",
+    },
     # values and decisions; the package itself shows nothing else
-    {"", "profile", "settings", "scores", "calibrate"}
-    | {"gate", "diagnosis", "samples", "checkpoint", "signals"},
+    {"", "scoring", "signals", "scoring.profile", "signals.settings", "scoring.scores", "scoring.calibration"}
+    | {"signals.gate", "signals.diagnosis", "signals.samples", "signals.checkpoint", "signals.both"},
     # what crosses the process boundary
-    {"records", "logits", "loops", "monitor", "recorder", "runfolder", "restarts"}
-    | {"spectra", "columns", "kernel", "kernel_loops", "shards", "outputs", "order", "timeline"}
-    | {"workers", "cluster"}
-    | {"lossrows", "replay", "curve", "digest", "audit", "dump", "scored", "offline"}
-    | {"compare", "snapshot", "measured", "check"}
-    | {"readers", "readers.files", "readers.lines", "readers.rows"}
-    | {"readers.csv_rows", "readers.formats", "readers.json_array", "readers.jsonl", "readers.numbered"}
+    {
+        "report",
+        "signals.logits",
+        "scoring.loop",
+        "run.monitor",
+        "run.recorder",
+        "run.folder",
+        "audit.restarts",
+    }
+    | {
+        "scoring.ngrams_sorted",
+        "scoring.batch",
+        "scoring.compiled",
+        "scoring.compiled_loops",
+        "audit.shard",
+        "audit.store",
+        "audit.order",
+        "audit.timeline",
+    }
+    | {"audit.runners", "audit.ray"}
+    | {
+        "audit.losses",
+        "audit.replay",
+        "curve",
+        "audit.summary",
+        "audit.build",
+        "audit.dump",
+        "audit.table",
+        "audit.conduct",
+    }
+    | {"check.statistics", "check.snapshot", "check.samples", "check.verdict"}
+    | {"readers", "readers.formats", "run", "audit", "check", "readers.find", "readers.lines", "readers.rows"}
+    | {
+        "readers.formats.csv_rows",
+        "readers.recognise",
+        "readers.formats.json_array",
+        "readers.formats.jsonl",
+        "readers.formats.numbered",
+    }
     | {"readers.prompts", "readers.storage"}
-    | {"readers.log_lines", "readers.log_samples", "readers.logs"}
-    | {"readers.parquet", "readers.tensorboard", "readers.trackio", "readers.trainer_state"}
-    | {"thinned", "marks", "gallery", "fold", "live"}
-    | {"kernel", "kernel_loops"},
+    | {"readers.formats.log_lines", "readers.formats.log_samples", "readers.formats.logs"}
+    | {
+        "readers.formats.parquet",
+        "readers.formats.tensorboard",
+        "readers.formats.trackio",
+        "readers.formats.trainer_state",
+    }
+    | {"thinning", "show.page.marks", "show.page.gallery", "show.page.live_report", "show.page.follow"}
+    | {"scoring.compiled", "scoring.compiled_loops"},
     # ways in and out
-    {"cli", "commands", "progress", "streams", "terminal"}
-    | {"html", "dashboard", "commands_serve"}
-    | {"commands_check", "ci_outputs", "pytest_plugin", "terminal_check"}
+    {
+        "cli",
+        "cli.__main__",
+        "show",
+        "show.page",
+        "cli.main",
+        "cli.commands",
+        "show.progress",
+        "show.console",
+        "show.terminal",
+    }
+    | {"show.page.page", "show.page.server", "cli.serve"}
+    | {"cli.check", "show.ci", "pytest_plugin", "show.terminal_check"}
     | {"trainers", "trainers.common", "trainers.huggingface"}
     | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
 )

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from coherence import Profile
-from coherence.audit import Options, Told, audit
-from coherence.offline import Request, audit_paths
-from coherence.records import LossRow, Problem, Report, Sample
+from coherence.audit.build import Options, Told, audit
+from coherence.audit.conduct import Request, audit_paths
+from coherence.report import LossRow, Problem, Report, Sample
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "

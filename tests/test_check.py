@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coherence.check import Check, Limits, check, shown
-from coherence.ci_outputs import too_few
-from coherence.measured import Measured, load, measure
-from coherence.records import Sample
-from coherence.snapshot import Snapshot
+from coherence.check.samples import Measured, load, measure
+from coherence.check.snapshot import Snapshot
+from coherence.check.verdict import Check, Limits, check, shown
+from coherence.report import Sample
+from coherence.show.ci import too_few
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
 

@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shell import PROFILE, Outcome, Shell
 
-from coherence.check import Check, Comparison, Heavy, Verdict
-from coherence.ci_outputs import command, excerpt, github, junit, markdown
-from coherence.harmless import tamed
-from coherence.records import FourScores, Origin, Problem
-from coherence.snapshot import Made
+from coherence.check.snapshot import Made
+from coherence.check.verdict import Check, Comparison, Heavy, Verdict
+from coherence.escape import tamed
+from coherence.report import FourScores, Origin, Problem
+from coherence.show.ci import command, excerpt, github, junit, markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coherence import Gate, LossTracker, score
-from coherence.checkpoint import Checkpoint, Place
-from coherence.scores import Scores
-from coherence.signals import Signals
+from coherence.scoring.scores import Scores
+from coherence.signals.both import Signals
+from coherence.signals.checkpoint import Checkpoint, Place
 
 THRESHOLD = 30.0
 

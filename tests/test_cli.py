@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from shell import PROFILE, Shell
 
-from coherence.records import Report
+from coherence.report import Report
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -245,7 +245,7 @@ def failing(error: BaseException) -> Any:
 def test_an_error_that_nobody_foresaw_is_told_in_a_line_and_exits_with_70(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    monkeypatch.setattr("coherence.commands.score_text", failing(error))
+    monkeypatch.setattr("coherence.cli.commands.score_text", failing(error))
     monkeypatch.delenv("COHERENCE_TRACEBACK", raising=False)
     told = "(an error of coherence itself; COHERENCE_TRACEBACK=1 shows the traceback)"
     assert shell("score", "D") == (70, "", f"coherence: {said} {told}\n")
@@ -254,7 +254,7 @@ def test_an_error_that_nobody_foresaw_is_told_in_a_line_and_exits_with_70(
 def test_the_traceback_of_such_an_error_is_shown_where_it_is_asked_for(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coherence.commands.score_text", failing(RuntimeError("unforeseen\x1b[31m")))
+    monkeypatch.setattr("coherence.cli.commands.score_text", failing(RuntimeError("unforeseen\x1b[31m")))
     monkeypatch.setenv("COHERENCE_TRACEBACK", "1")
     status, out, err = shell("score", "D")
     assert (status, out) == (70, "")
@@ -265,9 +265,9 @@ def test_the_traceback_of_such_an_error_is_shown_where_it_is_asked_for(
 
 
 def test_ctrl_c_and_a_leaving_are_no_errors_of_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coherence.commands.score_text", failing(KeyboardInterrupt()))
+    monkeypatch.setattr("coherence.cli.commands.score_text", failing(KeyboardInterrupt()))
     assert shell("score", "D") == (130, "", "coherence: broken off\n")
-    monkeypatch.setattr("coherence.commands.score_text", failing(SystemExit(3)))
+    monkeypatch.setattr("coherence.cli.commands.score_text", failing(SystemExit(3)))
     assert shell("score", "D") == (3, "", "")
 
 
@@ -689,7 +689,7 @@ def test_a_reader_of_an_error_who_has_left_does_not_change_its_status() -> None:
 def test_help_and_wrong_usage_wait_for_nothing_heavy(arguments: list[str]) -> None:
     heavy = "('nltk', 'pydantic', 'numpy', 'rich')"
     command = (
-        "import sys\nfrom coherence.cli import main\n"
+        "import sys\nfrom coherence.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         f"sys.exit([name for name in {heavy} if name in sys.modules].__len__())"
     )

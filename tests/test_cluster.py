@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from loading import load
 
-from coherence.workers import ATTEMPTS
+from coherence.audit.runners import ATTEMPTS
 
 SIZE = 20_000
 
@@ -29,7 +29,7 @@ sharded = load(Path(__file__).with_name("sharded.py"))
 
 def test_without_ray_a_person_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    cluster = importlib.import_module("coherence.cluster")
+    cluster = importlib.import_module("coherence.audit.ray")
     with pytest.raises(ValueError, match=r"--ray needs ray: pip install 'coherence\[ray\]'"):
         cluster.on_ray("local")
 

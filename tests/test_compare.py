@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from coherence.compare import (
+from coherence.check.statistics import (
     FEWEST,
     PERMUTATIONS,
     Change,

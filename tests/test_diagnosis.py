@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from coherence.diagnosis import ACTIONS, SAMPLES, WORDS, Action, SamplesState, diagnose
-from coherence.loss import LossTracker, Trend
+from coherence.signals.diagnosis import ACTIONS, SAMPLES, WORDS, Action, SamplesState, diagnose
+from coherence.signals.loss import LossTracker, Trend
 
 # Written a second time, as sentences of (loss, samples, action), so that a slip in the table shows.
 CELLS: list[tuple[Trend | None, SamplesState, Action]] = [

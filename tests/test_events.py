@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from coherence.cli import main
-from coherence.monitor import Monitor
+from coherence.cli.main import main
+from coherence.run.monitor import Monitor
 
 TEXT = "The cat sat by the door and waited for the rain to stop."
 

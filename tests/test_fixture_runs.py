@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from coherence.audit import Options
-from coherence.offline import Request, audit_paths
-from coherence.records import Report
+from coherence.audit.build import Options
+from coherence.audit.conduct import Request, audit_paths
+from coherence.report import Report
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
 NAMES = ("healthy", "leak", "lr", "one-line")

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Scores, Verdict
-from coherence.gate import LATE
+from coherence.signals.gate import LATE
 
 LOW = Scores(bigram=3.0, trigram=0.0, english=12.4, character=18.6, tokens=40, characters=200)
 FINE = Scores(bigram=97.0, trigram=100.0, english=30.0, character=95.0, tokens=40, characters=200)

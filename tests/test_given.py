@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coherence.given import kind, number, plain, prompt, text, texts, whole
+from coherence.run.given import kind, number, plain, prompt, text, texts, whole
 
 CONVERSIONS: tuple[Callable[[Any], object], ...] = (number, whole, text, prompt, texts, plain, kind)
 
@@ -610,7 +610,7 @@ def test_nothing_is_done_to_what_was_given(tmp_path: Path) -> None:
 
 
 def test_no_framework_is_imported() -> None:
-    asked = "import sys; from coherence import given; print(*sys.modules, sep='\\n')"
+    asked = "import sys; from coherence.run import given; print(*sys.modules, sep='\\n')"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
     loaded = {name.split(".")[0] for name in answer.stdout.split()}
     assert "coherence" in loaded

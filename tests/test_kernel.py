@@ -17,14 +17,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Lexicon, Profile, score
-from coherence.diversity import between_samples
-from coherence.profile import Curve
-from coherence.text import clean, tokenize
+from coherence.scoring.ngrams import between_samples
+from coherence.scoring.profile import Curve
+from coherence.scoring.text import clean, tokenize
 
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
-from coherence import kernel
-from coherence.columns import Columns
-from coherence.kernel import score_many
+from coherence.scoring import compiled as kernel
+from coherence.scoring.batch import Columns
+from coherence.scoring.compiled import score_many
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "fixtures/runs"
@@ -261,17 +261,18 @@ def test_threads_score_the_same_at_the_same_time() -> None:
 
 
 def test_without_numba_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['numba'] = None; import coherence.kernel"
+    code = "import sys; sys.modules['numba'] = None; import coherence.scoring.compiled"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    assert "ImportError: coherence.kernel needs numba: pip install 'coherence[fast]'" in done.stderr
+    assert "ImportError: coherence.scoring.compiled needs numba: pip install 'coherence[fast]'" in done.stderr
 
 
 # Where nothing can be kept
 
 COMPILED = """
 import sys
-from coherence import kernel_loops, offline
-from coherence.cli import main
+from coherence.audit import conduct as offline
+from coherence.scoring import compiled_loops as kernel_loops
+from coherence.cli.main import main
 print(kernel_loops.__file__, file=sys.stderr)
 offline.WORTH_COMPILING = 0
 sys.exit(main())
@@ -284,7 +285,7 @@ def test_where_compiled_code_can_be_kept_nowhere_an_audit_compiles_anew_and_says
     for name in ("coherence", "wordlists"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     # A file where there should be a folder: even who may write everywhere cannot make one there.
-    nowhere = tmp_path / "coherence/__pycache__"
+    nowhere = tmp_path / "coherence/scoring/__pycache__"
     nowhere.touch()
     names = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
     environment = os.environ | dict.fromkeys(names, str(nowhere / "cache")) | {"PYTHONPATH": str(tmp_path)}

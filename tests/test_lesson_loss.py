@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coherence.logits import cross_entropy
-from coherence.loss import LossTracker, Phase, advantage, perplexity, phases, uniform_baseline
+from coherence.signals.logits import cross_entropy
+from coherence.signals.loss import LossTracker, Phase, advantage, perplexity, phases, uniform_baseline
 
 LESSON = Path(__file__).parent.parent / "fixtures" / "lesson"
 TABLES: list[dict[str, Any]] = json.loads((LESSON / "loss_tables.json").read_text(encoding="utf-8"))["tables"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Lexicon
-from coherence.text import clean, tokenize
+from coherence.scoring.text import clean, tokenize
 
 SMALL = Lexicon(["cat", "well", "kept", "don't", "o'clock", "mother-in-law", "é"])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.logits import batch_loss, cross_entropy, sequence_loss, softmax
+from coherence.signals.logits import batch_loss, cross_entropy, sequence_loss, softmax
 
 LOGITS = st.lists(st.floats(-50, 50), min_size=1, max_size=8)
 HUGE = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=8)

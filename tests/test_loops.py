@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.loops import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop
-from coherence.text import answer
+from coherence.scoring.loop import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop
+from coherence.scoring.text import answer
 
 
 class Case(NamedTuple):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from coherence.loss import (
+from coherence.signals.loss import (
     LossTracker,
     Minimum,
     SourceLoss,
@@ -645,6 +645,7 @@ def test_twelve_points_stay_twelve_ranges_and_thirteen_keep_both_ends() -> None:
 
 
 def test_the_tracker_loads_nothing_heavy() -> None:
-    code = "import sys, coherence.loss; print(sorted({'numpy', 'pydantic', 'nltk', 'rich'} & {*sys.modules}))"
+    code = """import sys, coherence.signals.loss
+print(sorted({'numpy', 'pydantic', 'nltk', 'rich'} & {*sys.modules}))"""
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert shown.stdout == "[]\n"

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Verdict, score
-from coherence.cli import main
-from coherence.diagnosis import Diagnosis
-from coherence.monitor import HaltedRun, Monitor, RunFolderBusy
+from coherence.cli.main import main
+from coherence.run.monitor import HaltedRun, Monitor, RunFolderBusy
+from coherence.signals.diagnosis import Diagnosis
 
 LOW = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy"
 FINE = "The cat sat by the door and waited for the rain to stop."
@@ -662,7 +662,7 @@ def test_a_second_monitor_on_the_folder_is_refused(tmp_path: Path) -> None:
 
 @posix
 def test_another_process_is_refused_while_the_folder_is_open(tmp_path: Path) -> None:
-    script = "import sys; from coherence.monitor import Monitor; Monitor(sys.argv[1]).loss(1, 3.0)"
+    script = "import sys; from coherence.run.monitor import Monitor; Monitor(sys.argv[1]).loss(1, 3.0)"
     command = [sys.executable, "-c", script, str(tmp_path)]
     with Monitor(tmp_path):
         refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
@@ -827,7 +827,7 @@ FULL_DISK = """
 import json, logging, sys
 from pathlib import Path
 from coherence import Gate
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 logging.basicConfig(level="WARNING", stream=sys.stderr)
 folder = Path(sys.argv[1]) / "run"

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from coherence import Gate
-from coherence.cli import main
-from coherence.loss import LossTracker
-from coherence.monitor import Monitor, RunFolderBusy
-from coherence.runfolder import LaterFormat
-from coherence.signals import Signals
+from coherence.cli.main import main
+from coherence.run.folder import LaterFormat
+from coherence.run.monitor import Monitor, RunFolderBusy
+from coherence.signals.both import Signals
+from coherence.signals.loss import LossTracker
 
 LOW = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy"
 FINE = "The cat sat by the door and waited for the rain to stop."
@@ -294,7 +294,7 @@ ENDINGS = {
 SCRIPT = """
 import gc, os, sys, threading
 from pathlib import Path
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 folder = Path(sys.argv[1])
 monitor = Monitor(folder)
 for step in range(250):
@@ -331,7 +331,7 @@ def test_the_status_stands_at_the_last_step_when_the_object_is_gone(tmp_path: Pa
 CHILD = """
 import gc, logging, os, sys
 from pathlib import Path
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 logging.disable()
 folder = Path(sys.argv[1])
 to_child, from_parent = os.pipe()
@@ -413,7 +413,7 @@ def test_a_forked_child_writes_nothing_however_it_ends(tmp_path: Path, form: str
 ASKING = """
 import os, sys, threading
 from coherence import Gate
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 monitor = Monitor(sys.argv[1], gate=Gate(observe_only=True), status_every=1)
 
@@ -459,7 +459,7 @@ def test_a_monitor_made_twice_is_told_to_be_of_this_process(tmp_path: Path) -> N
     with Monitor(tmp_path) as monitor:
         monitor.loss(1, 3.0)
         script = (
-            "import sys; from coherence.monitor import Monitor, RunFolderBusy\n"
+            "import sys; from coherence.run.monitor import Monitor, RunFolderBusy\n"
             "try: Monitor(sys.argv[1])\n"
             "except RunFolderBusy as busy: print(busy)"
         )

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coherence import Gate
-from coherence.cli import main
-from coherence.monitor import Monitor
+from coherence.cli.main import main
+from coherence.run.monitor import Monitor
 
 LOW = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy"
 FINE = "The cat sat by the door and waited for the rain to stop."
@@ -205,7 +205,7 @@ def test_a_source_is_a_name_whatever_it_is(tmp_path: Path, source: object, name:
 def test_a_tensor_that_requires_a_gradient_gives_no_warning(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     script = (
-        "import sys, torch; from coherence.monitor import Monitor\n"
+        "import sys, torch; from coherence.run.monitor import Monitor\n"
         "with Monitor(sys.argv[1]) as monitor:\n"
         "    monitor.loss(torch.tensor(1), torch.tensor([2.5], requires_grad=True))\n"
         "    monitor.loss(2, torch.tensor([2.5, 3.5], requires_grad=True))\n"

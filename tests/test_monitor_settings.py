@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from coherence import Gate
-from coherence.cli import main
-from coherence.lexicon import Lexicon
-from coherence.live import Run
-from coherence.monitor import Monitor
-from coherence.profile import Curve, Profile
-from coherence.settings import DEFAULTS, from_json, lexicon_label, profile_label
+from coherence.cli.main import main
+from coherence.run.monitor import Monitor
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import Curve, Profile
+from coherence.show.page.follow import Run
+from coherence.signals.settings import DEFAULTS, from_json, lexicon_label, profile_label
 
 LOW = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy"
 FINE = "The cat sat by the door and waited for the rain to stop."

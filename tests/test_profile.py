@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Profile, score
-from coherence.calibrate import FEWEST_TOKENS, measure
-from coherence.profile import FORMAT, SCALES, Curve
+from coherence.scoring.calibration import FEWEST_TOKENS, measure
+from coherence.scoring.profile import FORMAT, SCALES, Curve
 
 STEPS = st.lists(st.tuples(st.floats(1.05, 4), st.floats(1.05, 4)), min_size=1, max_size=20)
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.runfolder import (
+from coherence.run.folder import (
     Appender,
     LaterFormat,
     RunFolderBusy,
@@ -124,7 +124,7 @@ def test_a_full_disk_is_an_error_and_the_line_after_it_is_written(tmp_path: Path
 SHORT_OF_SPACE = """
 import json, resource, sys
 from pathlib import Path
-from coherence.runfolder import Appender
+from coherence.run.folder import Appender
 appender = Appender(Path(sys.argv[1]))
 row = {"format": 1, "step": 0, "text": "x" * 100}
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
@@ -676,7 +676,7 @@ def test_what_cannot_be_set_aside_is_an_error_of_the_system(tmp_path: Path) -> N
 HOLD = """
 import sys
 from pathlib import Path
-from coherence.runfolder import lock_folder
+from coherence.run.folder import lock_folder
 lock = lock_folder(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

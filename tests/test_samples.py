@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Scores
-from coherence.diagnosis import SAMPLES
-from coherence.samples import RECENT, SampleTracker
+from coherence.signals.diagnosis import SAMPLES
+from coherence.signals.samples import RECENT, SampleTracker
 
 LOW = Scores(bigram=3.0, trigram=1.0, english=2.0, character=9.0, tokens=40, characters=200)
 FINE = Scores(bigram=97.0, trigram=100.0, english=90.0, character=95.0, tokens=40, characters=200)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from nltk import FreqDist, ngrams
 
 from coherence import Lexicon, Profile, Scores, score
-from coherence.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.text import clean, is_word, tokenize
+from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
+from coherence.scoring.text import clean, is_word, tokenize
 
 SCALES = ("bigram", "trigram", "english", "character")
 LESSON = json.loads((Path(__file__).parent.parent / "fixtures/lesson/samples.json").read_text("utf-8"))

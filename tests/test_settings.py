@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coherence import Gate, LossTracker
-from coherence.lexicon import Lexicon
-from coherence.profile import Curve, Profile
-from coherence.replay import Options
-from coherence.settings import (
+from coherence.audit.replay import Options
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import Curve, Profile
+from coherence.signals.both import Signals
+from coherence.signals.settings import (
     DEFAULTS,
     Entry,
     Settings,
@@ -24,7 +25,6 @@ from coherence.settings import (
     to_json,
     unknown,
 )
-from coherence.signals import Signals
 
 NAMES = "threshold patience window warmup observe smma_window vocab_size lexicon profile"
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.measured import Fields, measure
-from coherence.records import Sample
-from coherence.snapshot import CAP, Drawn, Made, Pairs, Snapshot
+from coherence.check.samples import Fields, measure
+from coherence.check.snapshot import CAP, Drawn, Made, Pairs, Snapshot
+from coherence.report import Sample
 
 MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
 NO_PAIRS = Pairs(np.zeros(0), "step", [], [])

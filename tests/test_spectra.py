@@ -4,8 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coherence import diversity, spectra
-from coherence.text import clean, tokenize
+from coherence.scoring import ngrams as diversity
+from coherence.scoring import ngrams_sorted as spectra
+from coherence.scoring.text import clean, tokenize
 
 FEW = st.sampled_from(["a", "b", "ab ", " ", ".", "é", "東", "\uffff", "\U00010000", "\ud800", "\0"])
 

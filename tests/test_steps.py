@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.steps import Steps
+from coherence.signals.steps import Steps
 
 FAR = math.inf
 

@@ -5,7 +5,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coherence.text import LONGEST_WORD, PIECE, SPECIAL, answer, clean, is_word, locate, tokenize
+from coherence.scoring.text import LONGEST_WORD, PIECE, SPECIAL, answer, clean, is_word, locate, tokenize
 
 # Every kind of character there is, lone surrogates and unassigned ones included.
 ANYTHING = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.diversity import between_samples
-from coherence.order import CHUNK
-from coherence.outputs import Output
+from coherence.audit.order import CHUNK
+from coherence.audit.shard import Piece, Read, Settings, Shard, score_reads
+from coherence.audit.store import Output
+from coherence.audit.timeline import MOST, Timeline
 from coherence.readers.lines import Part
-from coherence.records import Sample
-from coherence.shards import Piece, Read, Settings, Shard, score_reads
-from coherence.text import tokenize
-from coherence.timeline import MOST, Timeline
+from coherence.report import Sample
+from coherence.scoring.ngrams import between_samples
+from coherence.scoring.text import tokenize
 
 TEXT = "old man walked along river until evening thought about letter his daughter sent from city"
 WORDS = TEXT.split()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from loading import load
 
-import coherence.dump
-from coherence.offline import Request, audit_dump, prepare
-from coherence.shards import Settings, Shard
-from coherence.workers import ATTEMPTS, Scoring, here, score_into
+import coherence.audit.dump
+from coherence.audit.conduct import Request, audit_dump, prepare
+from coherence.audit.runners import ATTEMPTS, Scoring, here, score_into
+from coherence.audit.shard import Settings, Shard
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 
@@ -24,7 +24,7 @@ row, rows, write = sharded.row, sharded.rows, sharded.write_lines
 
 def audited(monkeypatch: pytest.MonkeyPatch, paths: Sequence[Path], size: int) -> tuple[int, str, str]:
     """How many shards there were, the report, and the scored samples."""
-    monkeypatch.setattr(coherence.dump, "SHARD", size)
+    monkeypatch.setattr(coherence.audit.dump, "SHARD", size)
     scored = paths[0].parent / "scored.jsonl"
     request = Request([str(path) for path in paths], scored=str(scored))
     job = prepare(request)
@@ -198,7 +198,7 @@ def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
 
 
 def jobs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Shard], Settings]:
-    monkeypatch.setattr(coherence.dump, "SHARD", 4_000)
+    monkeypatch.setattr(coherence.audit.dump, "SHARD", 4_000)
     job = prepare(Request([str(write(folder / "a.jsonl", *rows(range(40))))]))
     return job.shards, job.settings
 

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any
 
 import coherence
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
 from disturbed import LOW, is_row, main, train, train_on
@@ -31,10 +31,8 @@ from disturbed import LOW, is_row, main, train, train_on
 # --- Calls that Ctrl-C breaks off -------------------------------------------------------------------------
 
 
-OURS = (
-    str(Path(coherence.__file__).parent / "monitor.py"),
-    str(Path(coherence.__file__).parent / "recorder.py"),
-    str(Path(coherence.__file__).parent / "runfolder.py"),
+OURS = tuple(
+    str(Path(coherence.__file__).parent / "run" / name) for name in ("monitor.py", "recorder.py", "folder.py")
 )
 
 

@@ -28,13 +28,14 @@ with atheris.instrument_imports(include=["coherence"]):
     from hostile_texts import FRAGMENTS
     from whole_files import WHOLE, content
 
-    from coherence import diversity, score, spectra
-    from coherence.given import LARGEST_STEP
-    from coherence.loops import find_loop
-    from coherence.readers import formats
+    from coherence import score
+    from coherence.readers import recognise as formats
     from coherence.readers.lines import Part, Problems, read_head
-    from coherence.scores import score_tokens
-    from coherence.text import JOINT, answer, clean, locate, tokenize
+    from coherence.run.given import LARGEST_STEP
+    from coherence.scoring import ngrams, ngrams_sorted
+    from coherence.scoring.loop import find_loop
+    from coherence.scoring.scores import score_tokens
+    from coherence.scoring.text import JOINT, answer, clean, locate, tokenize
 
 LONGEST = 4096
 """Bytes of an input; what needs longer ones is in `hostile_text.py`."""
@@ -166,8 +167,8 @@ def scored(text: str, prompt: str | None) -> None:
     require(all(value is None or 0 <= value <= 100 for value in scores.values), scores)
     require(not any(math.isnan(value) for value in scores.values if value is not None), scores)
     require((scores.tokens, scores.characters) == (len(tokens), len(cleaned)), scores)
-    require(score_tokens(cleaned, tokens, count=spectra.spectra) == scores, scores)
-    require(spectra.spectra(cleaned, tokens) == diversity.spectra(cleaned, tokens), cleaned)
+    require(score_tokens(cleaned, tokens, count=ngrams_sorted.spectra) == scores, scores)
+    require(ngrams_sorted.spectra(cleaned, tokens) == ngrams.spectra(cleaned, tokens), cleaned)
     require(tokenize(f"{cleaned} 東") == [*tokens, "東"], tokens)  # in whichever script it is looked at
     require(visible("".join(tokens)) == visible(cleaned), tokens)
     shown = answer(text, prompt)

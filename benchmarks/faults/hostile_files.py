@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 
 import whole_files
 
-from coherence.cli import main as coherence
+from coherence.cli.main import main as coherence
 
 BATCH, LONGEST, SPACE = 100, 120, 6 * 2**30
 

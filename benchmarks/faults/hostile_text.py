@@ -20,11 +20,12 @@ from random import Random
 sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
 from hostile_texts import ATTACKS, FRAGMENTS, IN_A_LINE, Attack, goes_over_again, pieces, read_log, uses
 
-from coherence import score, spectra
-from coherence.loops import find_loop
-from coherence.readers.log_lines import LONGEST
-from coherence.scores import score_tokens
-from coherence.text import clean, tokenize
+from coherence import score
+from coherence.readers.formats.log_lines import LONGEST
+from coherence.scoring import ngrams_sorted
+from coherence.scoring.loop import find_loop
+from coherence.scoring.scores import score_tokens
+from coherence.scoring.text import clean, tokenize
 
 MEGABYTE = 2**20
 PATIENCE = 60
@@ -117,7 +118,7 @@ def full(name: str) -> None:
     size = len(text.encode("utf-8", "surrogatepass"))
     before, started = held(), time.process_time()
     cleaned = clean(text)
-    scores = score_tokens(cleaned, tokenize(cleaned), count=spectra.spectra)
+    scores = score_tokens(cleaned, tokenize(cleaned), count=ngrams_sorted.spectra)
     took, most = time.process_time() - started, held()
     shown = " ".join("-" if value is None else f"{value:.3g}" for value in scores.values)
     print(

@@ -24,7 +24,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from coherence import Gate, LossTracker, score
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 SAMPLE_EVERY, STATUS_EVERY = 3, 4
 MOST_CALLS, LONGEST_PAUSE = 50, 0.003

@@ -28,9 +28,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from coherence import Gate
-from coherence.monitor import Monitor
-from coherence.offline import Request, audit_paths
-from coherence.records import Report
+from coherence.audit.conduct import Request, audit_paths
+from coherence.report import Report
+from coherence.run.monitor import Monitor
 
 READERS = 4
 TENTHS = 10

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 SECRET = b"the old man walked along the river and kept his secret"
 METHODS = [*["GET"] * 9, "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "CONNECT", "get", "\x1b[2J", ""]

@@ -22,7 +22,7 @@ from random import Random
 from typing import NamedTuple, Self
 from urllib.request import urlopen
 
-from coherence.cli import BROKEN_OFF
+from coherence.cli.main import BROKEN_OFF
 
 sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
 from disturbed import SIGNALS, Ended, command, disturb, main, show, train

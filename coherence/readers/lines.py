@@ -12,9 +12,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from coherence.given import LARGEST_STEP
 from coherence.readers import storage
-from coherence.records import Problem
+from coherence.report import Problem
+from coherence.run.given import LARGEST_STEP
 
 LONGEST_LINE = 16 * 2**20
 """Bytes; a longer line is no sample but a broken file, and is passed over without being held."""

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 
-from coherence.records import Sample
-from coherence.text import is_word, tokenize
+from coherence.report import Sample
+from coherence.scoring.text import is_word, tokenize
 
 LOOKED_AT = 1_000
 """Samples; what they do not share is no prompt."""

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
-from coherence.harmless import printable
-from coherence.loss import true_loss
-from coherence.profile import SCALES
+from coherence.escape import printable
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.storage import bare_name, parent
-from coherence.records import LossRow, Mark, Sample
+from coherence.report import LossRow, Mark, Sample
+from coherence.scoring.profile import SCALES
+from coherence.signals.loss import true_loss
 
 STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
 TEXT = (

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from coherence.gate import Verdict
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
+from coherence.signals.gate import Verdict
 
 T = TypeVar("T")
 Sample = Callable[[Any, int], Sequence[str]]

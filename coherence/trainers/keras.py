@@ -7,7 +7,7 @@ Source: docs/trainers/keras.md.
 
 from collections.abc import Mapping, Sequence
 
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 from coherence.trainers.common import Sample, begin, check_every, missing, say_halt
 
 try:

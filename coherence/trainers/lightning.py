@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from coherence.monitor import Monitor
-from coherence.signals import SAVED
+from coherence.run.monitor import Monitor
+from coherence.signals.both import SAVED
 from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:

@@ -6,8 +6,8 @@ Source: docs/trainers/torch_loop.md.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from coherence.gate import Verdict
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
+from coherence.signals.gate import Verdict
 from coherence.trainers.common import Sample, Send, from_rank_zero, missing
 
 try:

@@ -27,13 +27,16 @@ import numpy as np
 import pytest
 from whole_files import LINES, METRICS, ROWS, TEXTS, WHOLE, content
 
-from coherence.cli import main
-from coherence.outputs import Output
-from coherence.readers import files, formats, storage, trackio
+from coherence.audit.shard import ROW, Piece, Scored, Segment, Shard
+from coherence.audit.store import Output
+from coherence.audit.timeline import Timeline
+from coherence.cli.main import main
+from coherence.readers import find as files
+from coherence.readers import recognise as formats
+from coherence.readers import storage
+from coherence.readers.formats import trackio
 from coherence.readers.lines import Part, Problems
-from coherence.records import Sample
-from coherence.shards import ROW, Piece, Scored, Segment, Shard
-from coherence.timeline import Timeline
+from coherence.report import Sample
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 
@@ -276,7 +279,7 @@ PEAK = """
 import resource, sys
 if allowed := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
-from coherence.readers import formats
+from coherence.readers import recognise as formats
 from coherence.readers.lines import Part, Problems
 problems = Problems()
 try:
@@ -338,7 +341,7 @@ def test_a_table_of_millions_of_rows_without_anything_is_not_gone_over(tmp_path:
 
 
 def test_samples_without_text_are_scored_in_bounded_batches() -> None:
-    from coherence.shards import BATCH, EMPTY, Read, _batches
+    from coherence.audit.shard import BATCH, EMPTY, Read, _batches
 
     read = Read(0, "", Sample(1, "", "s.jsonl", 1), None)
     batch = next(_batches([read] for _ in range(BATCH)))

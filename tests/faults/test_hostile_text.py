@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import score
-from coherence.loops import find_loop
-from coherence.readers import jsonl, log_lines, log_samples, prompts, rows
+from coherence.readers import prompts, rows
+from coherence.readers.formats import jsonl, log_lines, log_samples
 from coherence.readers.lines import Part, Problems
-from coherence.records import Sample
-from coherence.text import answer, clean, locate
+from coherence.report import Sample
+from coherence.scoring.loop import find_loop
+from coherence.scoring.text import answer, clean, locate
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 

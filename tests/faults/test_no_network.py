@@ -103,7 +103,7 @@ def test_a_check_a_score_and_a_profile_ask_nothing_of_a_network(alone: Path) -> 
 
 TRAINS = """
 from coherence import Gate, score
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 with Monitor("run", vocab_size=100, gate=Gate(patience=2)) as monitor:
     for step in range(30):
         monitor.loss(step, 4.0 - step / 10, source="books")

@@ -19,8 +19,8 @@ import pytest
 from shell import Outcome, Shell
 
 from coherence import Gate
-from coherence.ci_outputs import command
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
+from coherence.show.ci import command
 
 HOSTILE = (
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[H\x1b[1A\x1b[2K over",

@@ -24,10 +24,10 @@ import disturbed
 import pytest
 from loading import load
 
-from coherence import runfolder
-from coherence.cli import main
-from coherence.monitor import Monitor
-from coherence.runfolder import lock_folder, whole_file
+from coherence.cli.main import main
+from coherence.run import folder as runfolder
+from coherence.run.folder import lock_folder, whole_file
+from coherence.run.monitor import Monitor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
 
@@ -72,8 +72,9 @@ def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
 
 TOLD_WHILE_IT_SCORES_THE_FIRST = """
 import os, signal, sys
-from coherence import measured, workers
-from coherence.cli import main
+from coherence.audit import runners as workers
+from coherence.check import samples as measured
+from coherence.cli.main import main
 number, *arguments = sys.argv[1:]
 sys.argv[1:] = arguments
 def told(real):
@@ -126,8 +127,8 @@ def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_nex
 
 TOLD_WHILE_IT_ANSWERS = """
 import os, signal, sys
-from coherence import commands_serve
-from coherence.cli import main
+from coherence.cli import serve as commands_serve
+from coherence.cli.main import main
 class Server(commands_serve.Server):
     def process_request_thread(self, *given):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -175,7 +176,7 @@ def test_a_run_under_a_clock_that_is_set_back_is_opened_again_as_if_never_stoppe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = set_back()
-    monkeypatch.setattr("coherence.monitor.time", SimpleNamespace(time=lambda: next(times)))
+    monkeypatch.setattr("coherence.run.monitor.time", SimpleNamespace(time=lambda: next(times)))
     run, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
     with Monitor(run, window=3) as first, Monitor(undisturbed, window=3) as other:
         for step in range(8):
@@ -229,7 +230,7 @@ def test_where_the_room_runs_out_the_old_results_stand_and_the_message_names_the
 
 NO_DESCRIPTORS = """
 import os, resource, sys
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 folder = sys.argv[1]
 most = resource.getrlimit(resource.RLIMIT_NOFILE)
 with Monitor(folder, status_every=1) as monitor:
@@ -266,9 +267,9 @@ def test_a_run_without_descriptors_goes_on_and_a_state_it_cannot_open_is_not_cal
 READ_ONLY = """
 import logging, sys
 from pathlib import Path
-from coherence import runfolder
-from coherence.cli import main
-from coherence.monitor import Monitor
+from coherence.run import folder as runfolder
+from coherence.cli.main import main
+from coherence.run.monitor import Monitor
 folder = Path(sys.argv[1])
 with Monitor(folder / "run") as monitor:
     monitor.loss(1, 3.0)
@@ -338,7 +339,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from coherence.runfolder import whole_file
+from coherence.run.folder import whole_file
 path, letter, length = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
 sys.stdin.readline()
 for _ in range(300):

@@ -10,8 +10,8 @@ from subprocess import run
 import pytest
 
 RUNS = Path(__file__).parents[2] / "fixtures/runs"
-PLAIN = "from coherence.cli import main; raise SystemExit(main({arguments!r}))"
-COMPILED = "import coherence.offline; coherence.offline.WORTH_COMPILING = 0; " + PLAIN
+PLAIN = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
+COMPILED = "import coherence.audit.conduct; coherence.audit.conduct.WORTH_COMPILING = 0; " + PLAIN
 
 
 ELSEWHERE = [

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from coherence import dashboard
-from coherence.dashboard import HEADERS, LONGEST_HEAD, MOST_CONNECTIONS, Server
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
+from coherence.show.page import server as dashboard
+from coherence.show.page.server import HEADERS, LONGEST_HEAD, MOST_CONNECTIONS, Server
 
 SECRET = "the old man walked along the river and kept his secret"  # noqa: S105 - of no one
 ROW: dict[str, Any] = {

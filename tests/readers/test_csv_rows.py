@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.readers import csv_rows
+from coherence.readers.formats import csv_rows
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 
 def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:

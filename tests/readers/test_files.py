@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from coherence.readers import formats, storage
-from coherence.readers.files import RunFiles, find_runs, natural, text_files
+from coherence.readers import recognise as formats
+from coherence.readers import storage
+from coherence.readers.find import RunFiles, find_runs, natural, text_files
 from coherence.readers.lines import Part, Problems
 
 SAMPLE = '{"step": 1, "text": "once"}\n'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.readers import formats
+from coherence.readers import recognise as formats
 from coherence.readers.lines import Part, Problems
 
 CONTENTS = {

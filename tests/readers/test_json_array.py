@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.readers import json_array
+from coherence.readers.formats import json_array
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.records import Sample
+from coherence.report import Sample
 
 ROWS = [{"step": step, "text": text} for step, text in enumerate(["a ] }", 'b \\" { [', "", "é\n"])]
 

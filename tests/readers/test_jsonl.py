@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.readers import jsonl
+from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.rows import PROMPT, RUN, STEP, TEXT
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 GOOD = b'{"step": 7, "text": "once upon a time"}'
 

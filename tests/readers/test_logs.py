@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.readers import log_samples, logs
+from coherence.readers.formats import log_samples, logs
+from coherence.readers.formats.log_lines import Line, entry_of, lines_of
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.readers.log_lines import Line, entry_of, lines_of
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from coherence.readers import numbered
+from coherence.readers.formats import numbered
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.records import Sample
+from coherence.report import Sample
 
 
 def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coherence.readers import parquet
+from coherence.readers.formats import parquet
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 pa = pytest.importorskip("pyarrow", reason="a Parquet file is written with pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="a Parquet file is written with pyarrow")
@@ -244,7 +244,7 @@ def test_without_pyarrow_the_error_names_the_extra(file: Path, monkeypatch: pyte
 
 
 def test_to_import_the_reader_does_not_import_pyarrow() -> None:
-    asked = "import sys, coherence.readers.parquet; print('pyarrow' in sys.modules)"
+    asked = "import sys, coherence.readers.formats.parquet; print('pyarrow' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
     assert answer.stdout.strip() == "False"
 

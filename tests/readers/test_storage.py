@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coherence.readers import storage
-from coherence.readers.files import find_runs
+from coherence.readers.find import find_runs
 from coherence.readers.lines import Part, Problems, read_whole_lines
 
 SAMPLE = b'{"step": 1, "text": "once"}\n'

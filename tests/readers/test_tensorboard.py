@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from coherence.readers import tensorboard
+from coherence.readers.formats import tensorboard
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 REASON = "an event file is written with tensorboard"
 event_pb2 = pytest.importorskip("tensorboard.compat.proto.event_pb2", reason=REASON)
@@ -314,7 +314,7 @@ def test_without_the_package_the_error_names_the_extra(
 
 
 def test_to_import_the_reader_does_not_import_the_package() -> None:
-    asked = "import sys, coherence.readers.tensorboard; print('tensorboard' in sys.modules)"
+    asked = "import sys, coherence.readers.formats.tensorboard; print('tensorboard' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
     assert answer.stdout.strip() == "False"
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from coherence.readers import trackio
+from coherence.readers.formats import trackio
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.records import LossRow, Sample
+from coherence.report import LossRow, Sample
 
 TIME = "2026-01-01T00:00:10+00:00"
 SCHEMA = """

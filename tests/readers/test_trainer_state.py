@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coherence.readers import trainer_state
+from coherence.readers.formats import trainer_state
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.records import LossRow
+from coherence.report import LossRow
 
 HISTORY = """{
   "best_metric": null,

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from coherence import Gate
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 Part = Callable[[int, int], bool]
 """Disturbs so many times, with a seed; tells whether everything was kept."""
@@ -25,9 +25,9 @@ LOW = "Budy Budy Budy Budy "
 
 SMALL_SHARDS = """
 import sys
-import coherence.dump
-from coherence.cli import main
-coherence.dump.SHARD = 20_000
+import coherence.audit.dump
+from coherence.cli.main import main
+coherence.audit.dump.SHARD = 20_000
 if __name__ == "__main__":
     sys.exit(main())
 """

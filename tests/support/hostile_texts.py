@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import regex
 
 import coherence
-from coherence.harmless import tamed
-from coherence.readers import json_array, log_lines, log_samples, logs, numbered, prompts
+from coherence.escape import tamed
+from coherence.readers import prompts
+from coherence.readers.formats import json_array, log_lines, log_samples, logs, numbered
 from coherence.readers.lines import Problems
-from coherence.text import answer, clean, locate, tokenize
+from coherence.scoring.text import answer, clean, locate, tokenize
 
 # What the patterns of the package look for, whole and broken.
 FRAGMENTS = (

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from coherence.cli import main
+from coherence.cli.main import main
 
 # A language in which nothing ever comes twice: a score is what the formula says, whatever the default is.
 DIVERSE = [[1, 1], [100_000, 100_000]]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from coherence import Gate
-from coherence.cli import main
-from coherence.monitor import Monitor
+from coherence.cli.main import main
+from coherence.run.monitor import Monitor
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

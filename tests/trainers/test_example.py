@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from loading import load
 
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 
 def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import torch
 
-from coherence.gate import Gate
-from coherence.monitor import HaltedRun, Monitor
+from coherence.run.monitor import HaltedRun, Monitor
+from coherence.signals.gate import Gate
 from coherence.trainers.keras import CoherenceCallback
 
 pytestmark = pytest.mark.filterwarnings(

@@ -16,8 +16,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from coherence.gate import Gate
-from coherence.monitor import HaltedRun, Monitor
+from coherence.run.monitor import HaltedRun, Monitor
+from coherence.signals.gate import Gate
 from coherence.trainers.lightning import CoherenceCallback
 
 pytestmark = [

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from coherence.readers import csv_rows, formats
-from coherence.readers.files import find_runs
+from coherence.readers import recognise as formats
+from coherence.readers.find import find_runs
+from coherence.readers.formats import csv_rows
 from coherence.readers.lines import Part, Problems
-from coherence.records import LossRow
+from coherence.report import LossRow
 
 
 def losses_in(folder: Path) -> tuple[list[LossRow], str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from coherence.cli import main
+from coherence.cli.main import main
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("plotly")
 WRITER = """
 import sys
 from coherence import Gate
-from coherence.monitor import Monitor
+from coherence.run.monitor import Monitor
 
 LOOP = "The door was open. " * 9
 FINE = "The old man walked along the river until evening and thought about the letter she had sent {}."

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from coherence.audit import Options
-from coherence.cli import main
-from coherence.dashboard import Server
-from coherence.live import AT_ONCE, Run
-from coherence.monitor import Monitor
-from coherence.offline import Request, audit_paths
-from coherence.records import Report
+from coherence.audit.build import Options
+from coherence.audit.conduct import Request, audit_paths
+from coherence.cli.main import main
+from coherence.report import Report
+from coherence.run.monitor import Monitor
+from coherence.show.page.follow import AT_ONCE, Run
+from coherence.show.page.server import Server
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
 FINE = "The old man walked along the river until evening and thought about the letter his daughter had sent."

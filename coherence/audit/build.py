@@ -1,0 +1,319 @@
+"""The audit: the gate replayed over a run's scores, the loss beside it, all in one report.
+
+Source: docs/report.md.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from coherence.audit.losses import Collector, Losses, from_samples
+from coherence.audit.replay import Judged, Options, Replay, RunRecord, as_written, by_step
+from coherence.audit.shard import Settings as ScoreSettings
+from coherence.audit.shard import Shard, score_reads, to_read
+from coherence.audit.store import Output
+from coherence.audit.summary import Digest, Survey
+from coherence.audit.timeline import Timeline
+from coherence.report import (
+    DiagnosisRecord,
+    Event,
+    FourScores,
+    LossRecord,
+    LossRow,
+    Origin,
+    PhaseRecord,
+    Problem,
+    Report,
+    Sample,
+    SettingsRecord,
+    ShownSample,
+    SourceRecord,
+)
+from coherence.scoring.loop import find_loop
+from coherence.signals.loss import ARRIVED, Phase, phases
+from coherence.signals.settings import DEFAULTS
+
+__all__ = ["Options", "audit", "audit_run"]
+
+POINTS = 12 * 500
+"""A longer loss curve is drawn together to so many points before its phases are told."""
+
+
+class Text(NamedTuple):
+    """What a sample says: its text, its prompt, and where it stands."""
+
+    text: str
+    prompt: str | None
+    origin: Origin
+
+
+Texts = Callable[[Sequence[tuple[int, int]]], Mapping[tuple[int, int], Text]]
+"""Finds the texts of samples, each given by its output and its row."""
+
+
+class Told(NamedTuple):
+    """What readers found out about the data, for the report.
+
+    Attributes:
+        notes: in sentences.
+        problem_count: how many lines could not be used.
+        problems: the first of them.
+        events: what was done to the run.
+        partial: whether the audit was broken off.
+    """
+
+    notes: Sequence[str] = ()
+    problem_count: int = 0
+    problems: Sequence[Problem] = ()
+    events: Sequence[Event] = ()
+    partial: bool = False
+
+
+def audit(
+    samples: Iterable[Sample],
+    losses: Iterable[LossRow] = (),
+    options: Options | None = None,
+    told: Told | None = None,
+) -> Report:
+    """Replay a run from its samples and losses and return the two-signal report.
+
+    Samples are taken in the order of their steps, those of one step in the order given. The diagnosis is
+    the one at the halt, or at the end of a run that was not halted.
+
+    Args:
+        samples: of one run; at least one.
+        losses: of the run; without any the losses beside the samples count, if there are any.
+        options: how to audit.
+        told: what readers found out about the data.
+
+    Raises:
+        ValueError: there is no sample, or an option is out of range.
+    """
+    options = options or Options()
+    chosen = options.over(DEFAULTS)
+    settings = ScoreSettings(lexicon=chosen.lexicon, profile=chosen.profile)
+    reads = [to_read(sample, 0, None, settings)._replace(run="") for sample in samples]
+    # Without segments: what is handed in is one run, whatever the order.
+    output = Output.of(Shard(0, ()), score_reads(reads, settings)._replace(segments=[]))
+    collector = Collector()
+    for row in losses:
+        collector.add(row.step, row.loss, row.source)
+        collector.next_file()  # in any order, as the samples
+
+    def texts(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
+        found = [(place, reads[place[1]]) for place in wanted]
+        return {place: Text(read.sample.text, read.prompt, read.sample.origin) for place, read in found}
+
+    timeline = Timeline([output], "")
+    return audit_run(timeline, collector.losses() if len(collector) else None, options, texts, told or Told())
+
+
+def audit_run(
+    timeline: Timeline,
+    losses: Losses | None,
+    options: Options,
+    texts: Texts,
+    told: Told,
+    see: Sequence[Callable[[Judged], None]] = (),
+    record: RunRecord | None = None,
+) -> Report:
+    """Replay a run whose samples are scored and return the two-signal report.
+
+    Args:
+        timeline: the scored samples.
+        losses: of the run; None for those that stand beside the samples.
+        options: how to audit.
+        texts: finds the texts of the samples to show.
+        told: what readers found out about the data.
+        see: each is shown every sample that counts, in the order in which they come.
+        record: what the folder of the run tells besides.
+
+    Raises:
+        ValueError: there is no sample, or an option is out of range.
+    """
+    replay, digest = replay_run(timeline, losses, options, see, record)
+    shown = texts([(each.output, each.row.row) for each in (*digest.worst, *digest.best)])
+    return _report(replay, digest, timeline, told, shown)
+
+
+def replay_run(
+    timeline: Timeline,
+    losses: Losses | None,
+    options: Options,
+    see: Sequence[Callable[[Judged], None]] = (),
+    record: RunRecord | None = None,
+) -> tuple[Replay, Digest]:
+    """Replay a run whose samples are scored; return the replay and what was kept of the samples.
+
+    Raises:
+        ValueError: there is no sample, or an option is out of range.
+    """
+    record = record or RunRecord()
+    losses = from_samples(timeline) if losses is None else losses
+    replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
+    digest = Digest(_survey(timeline), replay.settings.patience)
+    if timeline.as_written:
+        turns = as_written(timeline, losses, record)
+    else:
+        turns = by_step(timeline, losses, record.marks)
+    replay.run(turns, [digest.see, *see])
+    if digest.first is None:
+        void = timeline.superseded
+        raise ValueError(
+            f"no samples to audit{f': the run was set back behind all {void:,}' if void else ''}"
+        )
+    return replay, digest
+
+
+def _survey(timeline: Timeline) -> Survey:
+    survey = Survey()
+    for chunk in timeline:
+        survey.samples += len(chunk.rows)
+        survey.compared += int((chunk.rows["compared"] > 0).sum())
+    return survey
+
+
+def _report(
+    replay: Replay, digest: Digest, timeline: Timeline, told: Told, texts: Mapping[tuple[int, int], Text]
+) -> Report:
+    halted = replay.halted
+    return Report(
+        halt=halted is not None,
+        halt_step=halted.verdict.step if halted else None,
+        halt_reason=halted.verdict.reason if halted else None,
+        first_low_step=digest.first_low_step,
+        first_step=digest.stretches[0].first,
+        last_step=digest.stretches[-1].last,
+        judged=digest.judged,
+        low=digest.low,
+        too_short=digest.too_short,
+        fine_after_halt=digest.fine_after_halt,
+        diagnosis=DiagnosisRecord.of(replay.diagnosis),
+        loss=None if replay.signals.loss.loss is None else _loss_record(replay),
+        resume_from=replay.place.step,
+        resume_reason=replay.place.reason,
+        wasted_steps=wasted_steps(replay),
+        wasted_seconds=_wasted_seconds(replay),
+        restarts=tuple(timeline.restarts or replay.losses.restarts),
+        superseded=timeline.superseded,
+        partial=told.partial,
+        stretches=digest.stretches,
+        samples=tuple(sorted(digest.samples, key=lambda each: each.step)),
+        worst=tuple(_shown(each, texts) for each in digest.worst),
+        best=tuple(_shown(each, texts) for each in digest.best),
+        between=tuple(sorted(digest.between, key=lambda each: each.step)),
+        events=tuple(told.events),
+        notes=(*told.notes, *_notes(replay, digest), *_restart_notes(replay, timeline)),
+        problem_count=told.problem_count,
+        problems=tuple(told.problems),
+        settings=SettingsRecord.of(replay.settings),
+    )
+
+
+def _shown(judged: Judged, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
+    text, prompt, origin = texts[judged.output, judged.row.row]
+    return ShownSample(
+        step=judged.row.step,
+        index=judged.place,
+        scores=FourScores.of(judged.scores),
+        text=text,
+        prompt=prompt,
+        loop=find_loop(text, prompt),
+        origin=origin,
+    )
+
+
+def wasted_steps(replay: Replay) -> int:
+    """Return how many steps came after the halt."""
+    return replay.last_step() - replay.halted.verdict.step if replay.halted else 0
+
+
+def _wasted_seconds(replay: Replay) -> float | None:
+    if replay.halted is None or replay.last is None:
+        return None
+    last, halted = replay.last.row, replay.halted.row
+    if last.time == last.time and halted.time == halted.time:  # neither is not-a-number
+        return round(last.time - halted.time, 3)
+    per_step = replay.options.seconds_per_step
+    return None if per_step is None else round((last.step - halted.step) * per_step, 3)
+
+
+def _loss_record(replay: Replay) -> LossRecord:
+    tracker, losses = replay.signals.loss, replay.losses
+    finite = losses.values[np.isfinite(losses.values)]
+    minimum = tracker.minimum
+    return LossRecord(
+        rows=len(losses.values),
+        not_finite=len(losses.values) - len(finite),
+        window=tracker.window,
+        first=float(finite[0]) if len(finite) else None,
+        last=float(finite[-1]) if len(finite) else None,
+        smma=tracker.smma,
+        smoothed=tracker.smoothed,
+        perplexity=tracker.perplexity,
+        uniform_baseline=tracker.uniform_baseline,
+        advantage=tracker.advantage,
+        trend=tracker.trend,
+        minimum=minimum.loss if minimum else None,
+        minimum_step=minimum.step if minimum else None,
+        phases=tuple(
+            PhaseRecord(label=p.label, start=int(p.start), end=int(p.end), first=p.first, last=p.last)
+            for p in _phases(losses)
+        ),
+        sources={name: SourceRecord.of(seen) for name, seen in tracker.sources.items()},
+        curve=replay.curve.record(),
+        source_curves={name: curve.record() for name, curve in replay.source_curves.items()},
+    )
+
+
+def _phases(losses: Losses) -> tuple[Phase, ...]:
+    steps, values = losses.steps, losses.values
+    if len(steps) > POINTS:
+        edges = np.linspace(int(steps[0]), int(steps[-1]), POINTS + 1)[1:-1]
+        starts = np.unique(np.concatenate([[0], np.searchsorted(steps, edges)]))
+        starts = starts[starts < len(steps)]
+        finite = np.isfinite(values)
+        counts = np.add.reduceat(finite, starts)
+        sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
+        sizes = np.diff(np.append(starts, len(steps)))
+        enough = 2 * counts > sizes
+        steps, values = steps[starts], np.where(enough, sums / np.maximum(counts, 1), np.nan)
+    return phases(steps.tolist(), values.tolist())
+
+
+def _notes(replay: Replay, digest: Digest) -> list[str]:
+    notes = []
+    rows, window = len(replay.losses.steps), replay.settings.smma_window
+    if 0 < rows < ARRIVED * window:
+        notes.append(
+            f"{rows} rows of loss: too few for an SMMA over {window}; what is judged and drawn is smoothed "
+            "over a tenth of them"
+        )
+    if digest.alike_steps:
+        notes.append(
+            f"alike: at {digest.alike_steps} of {digest.compared} steps, the first {digest.first_alike}, the "
+            "samples of the step share more than half of what they could"
+        )
+    if digest.greedy:
+        notes.append(
+            "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
+            "in healthy models too; draw them at a temperature"
+        )
+    if replay.halted and digest.recovered:
+        notes.append(
+            "the last samples are fine again: if the model was merely young at the halt, set a warmup"
+        )
+    return notes
+
+
+def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
+    notes = []
+    for restarts, count, what in (
+        (timeline.restarts, timeline.superseded, "samples"),
+        (replay.losses.restarts, replay.losses.superseded, "rows of loss"),
+    ):
+        if restarts:
+            steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
+            notes.append(f"restarted from step {steps}: of {count:,} {what} later ones stand in the place")
+    return notes

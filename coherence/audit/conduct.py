@@ -1,0 +1,362 @@
+"""The audit of a dump, whatever its size: found, cut into shards, scored, and replayed run by run.
+
+Source: docs/report.md, "Large dumps".
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from math import inf
+from pathlib import Path
+from typing import NamedTuple
+
+from coherence.audit.build import Options, Told, audit_run, replay_run, wasted_steps
+from coherence.audit.dump import Dump, cut, prompts_of, read_losses, read_marks
+from coherence.audit.losses import Losses
+from coherence.audit.replay import Judged, Replay, RunRecord
+from coherence.audit.restarts import Restarts
+from coherence.audit.runners import ATTEMPTS, Runner, here, score_into
+from coherence.audit.shard import Settings, Shard
+from coherence.audit.store import Output
+from coherence.audit.summary import Digest
+from coherence.audit.table import Writer, check_target
+from coherence.audit.timeline import Timeline
+from coherence.readers import recognise as formats
+from coherence.readers import storage
+from coherence.readers.find import RunFiles, find_runs
+from coherence.readers.lines import LISTED, Problems, file_name
+from coherence.report import DiagnosisRecord, Mark, Ranking, Report, RunLine, SettingsRecord
+from coherence.run.folder import RunFolderBusy, lock_folder
+from coherence.signals.both import SAVED
+from coherence.signals.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
+from coherence.signals.settings import Settings as RunSettings
+
+WORTH_COMPILING = 16 * 2**20
+"""Bytes of a dump from which on the compiled scorer pays: the first time on a machine it is compiled."""
+
+SHOWN = 3
+"""Names that a note lists."""
+
+BEFORE_ALL = -1
+"""A step before all others."""
+
+
+class Request(NamedTuple):
+    """What to audit, and how.
+
+    Attributes:
+        paths: files, folders, patterns or URLs; `-` is standard input.
+        loss: where the losses are, if not beside the samples or among them.
+        format: of the samples, if their content does not tell.
+        prompt_field: the key of the prompt, if it is none of the usual.
+        options: of the audit.
+        scored: where the scored samples go, `.jsonl` or `.parquet`.
+    """
+
+    paths: Sequence[str]
+    loss: str | None = None
+    format: str | None = None
+    prompt_field: str | None = None
+    options: Options = Options()
+    scored: str | None = None
+
+
+class Job(NamedTuple):
+    """A dump made ready to be scored.
+
+    Attributes:
+        runs: its files.
+        shards: what they are cut into.
+        settings: how to score them.
+        notes: what was chosen, for the report.
+    """
+
+    runs: list[RunFiles]
+    shards: list[Shard]
+    settings: Settings
+    notes: tuple[str, ...] = ()
+
+
+def audit_paths(request: Request) -> Report | Ranking:
+    """Audit a dump in this process: one run gives a report, several a ranking.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        ValueError: there are no samples, or an option is out of range.
+    """
+    return audit_dump(request, prepare(request), here, lambda _output: None)[0]
+
+
+def prepare(request: Request) -> Job:
+    """Find the files of a dump and cut them into shards.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: there are no samples, or a file is not what it was taken for.
+    """
+    if request.scored is not None:
+        check_target(request.scored)
+    runs = find_runs(request.paths, request.loss, request.format)
+    base, notes = yardstick(runs)
+    chosen = request.options.over(base)
+    anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
+    settings = Settings(False, (), request.prompt_field, chosen.lexicon, chosen.profile, anew=anew)
+    shards = cut(runs)
+    size = sum(storage.size(file.path) for run in runs for file in run.samples)
+    fast = size >= WORTH_COMPILING and find_spec("numba") is not None
+    settings = settings._replace(fast=fast, prefixes=prompts_of(shards, settings))
+    return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
+
+
+def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
+    """Return the settings that all runs were judged with last, or else the usual ones with a note."""
+    stated = [
+        run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
+    ]
+    first = stated[0]
+    if all(each.named() == first.named() for each in stated):
+        return first, []
+    labels = {(lexicon_label(each.lexicon), profile_label(each.profile)) for each in stated}
+    if len(labels) == 1:
+        return DEFAULTS._replace(lexicon=first.lexicon, profile=first.profile), []
+    return DEFAULTS, [
+        "the runs were judged against different profiles, so that their scores do not compare; "
+        "--profile scores all alike"
+    ]
+
+
+def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
+    """Say which settings are those of the run folder, and which were chosen instead."""
+    stated = [run.folder.history[-1].settings for run in runs if run.folder and run.folder.history]
+    if not stated:
+        return []
+    if len(runs) > 1:
+        return ["the settings of each run are those that its folder states"]
+    (settings,) = stated
+    usual = DEFAULTS.named()
+    unusual = [name for name, value in settings.named().items() if value != usual[name]]
+    own = [name for name in unusual if name not in options.chosen]
+    changes = settings.changes(options.over(settings))
+    what = "settings" if {"lexicon", "profile"}.intersection(options.chosen) else "scores and settings"
+    notes = [f"{what} of the run folder: {in_words(own, settings) or 'the usual ones'}"]
+    return notes + ([f"chosen instead of the run folder's settings: {', '.join(changes)}"] if changes else [])
+
+
+def audit_dump(
+    request: Request,
+    job: Job,
+    runner: Runner,
+    done: Callable[[Output], None],
+    see: Sequence[Callable[[Judged], None]] = (),
+) -> tuple[Report | Ranking, Dump]:
+    """Score a dump and audit it: one run gives a report, several a ranking.
+
+    Args:
+        request: what was asked for.
+        job: the dump, made ready.
+        runner: what scores its shards.
+        done: is shown the output of each shard.
+        see: each is shown every judged sample of a dump of one run, in the order of the steps.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        ValueError: there are no samples, or an option is out of range.
+        KeyboardInterrupt: it was broken off before any sample was scored.
+    """
+    with _work_folder(request.scored) as folder:
+        outputs, aside = score_into(folder, job.shards, job.settings, runner, done)
+        dump = Dump(outputs, job.settings)
+        problems = dump.problems()
+        partial = len(outputs) + len(aside) < len(job.shards)
+        if not dump.runs and partial:
+            raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
+        if not dump.runs:
+            raise ValueError(f"{request.paths[0]}: no samples in it{_first_problem(problems)}")
+        losses = _losses(job.runs, problems, required=request.loss is not None)
+        told = Told((), problems.count, problems.listed, (), partial)
+        told = told._replace(notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)])
+        with Writer(request.scored, dump) as writer:
+            found: Report | Ranking
+            if len(dump.runs) == 1:
+                found = _report(dump, job.runs[0], losses, request.options, told, writer, see)
+            else:
+                found = _ranking(dump, job.runs, losses, request.options, told, writer)
+    if folder.exists() and not partial:
+        shutil.rmtree(folder)
+    return found, dump
+
+
+@contextmanager
+def _work_folder(scored: str | None) -> Iterator[Path]:
+    """Where the outputs of the shards lie: beside what is asked for, so that a second start goes on."""
+    if scored is not None and not storage.is_url(scored):
+        beside = Path(f"{scored}.shards")
+        try:
+            lock = lock_folder(beside)
+        except RunFolderBusy as busy:
+            raise ValueError(str(busy)) from busy
+        with lock:
+            yield beside
+        return
+    with tempfile.TemporaryDirectory(prefix="coherence-") as folder:
+        yield Path(folder)
+
+
+def _losses(runs: Sequence[RunFiles], problems: Problems, required: bool) -> dict[str, Losses]:
+    """Return the losses of each run, by its name."""
+    found: dict[str, Losses] = {}
+    for run in runs:
+        noted = Problems()
+        found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted)
+        if required and not found:
+            raise ValueError(f"{run.losses[0].path}: no losses in it{_first_problem(noted)}")
+        # Of a file that holds samples as well it was told already what is wrong with its lines.
+        if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
+            problems.count += noted.count
+            problems.listed += noted.listed[: LISTED - len(problems.listed)]
+    return found
+
+
+def _first_problem(problems: Problems) -> str:
+    if not problems.listed:
+        return ""
+    first = problems.listed[0]
+    return f" that could be used; {first.file}:{first.line}: {first.message}"
+
+
+def _notes(job: Job) -> list[str]:
+    notes = [note for run in job.runs for note in run.notes]
+    kinds = list(dict.fromkeys(file.format for run in job.runs for file in run.samples))
+    notes.append(f"samples read as {', '.join(formats.named(kind).NAME for kind in kinds)}")
+    files = [file for run in job.runs for file in run.losses]
+    if files:
+        paths = [file_name(file.path) for file in files]
+        more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+        notes.append(f"loss from {', '.join(paths[:SHOWN])}{more} ({formats.named(files[0].format).NAME})")
+    if prefixes := job.settings.prefixes:
+        shown = ", ".join(f"«{prefix}»" for prefix in prefixes[:SHOWN])
+        more = f" and {len(prefixes) - SHOWN} more" if len(prefixes) > SHOWN else ""
+        notes.append(f"taken for prompts, for samples of many steps begin so: {shown}{more}")
+    return notes
+
+
+def _set_aside(shard: Shard) -> str:
+    parts = [piece.part for piece in shard.pieces]
+    where = file_name(parts[0].path) + (f" from byte {parts[0].start:,}" if parts[0].end is not None else "")
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    return f"set aside, not scored: {where}{more}: it killed its worker {ATTEMPTS} times"
+
+
+def _report(
+    dump: Dump,
+    run: RunFiles,
+    losses: Mapping[str, Losses],
+    options: Options,
+    told: Told,
+    writer: Writer,
+    see: Sequence[Callable[[Judged], None]],
+) -> Report:
+    (name,) = dump.runs
+    own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
+    notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
+    timeline, own, record = _as_it_went(dump, name, run, own)
+    told = told._replace(notes=notes, events=[mark.shown for mark in record.marks if mark.event != SAVED])
+    record = _with_saved(record, run, timeline)
+    return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
+
+
+def _own_losses(dump: Dump, run: str) -> list[str]:
+    with_loss = any(chunk.rows["has_loss"].any() for chunk in Timeline(dump.outputs, run))
+    return ["loss from the samples' own rows"] if with_loss else []
+
+
+def _as_it_went(
+    dump: Dump, name: str, run: RunFiles, losses: Losses | None
+) -> tuple[Timeline, Losses | None, RunRecord]:
+    """Return the samples and losses of a run, as they were written where a monitor did, and its record."""
+    folder = run.folder
+    marks = tuple(read_marks(folder.events if folder else run.losses))
+    start = Entry(0.0, None, DEFAULTS._replace(vocab_size=run.vocab_size))
+    record = RunRecord(folder.history if folder and folder.history else (start,), marks)
+    known = None
+    if folder and set(run.losses) <= set(folder.events) and (losses is None or losses.written is not None):
+        known = Restarts.of(marks)
+    timeline = Timeline(dump.outputs, name, known)
+    if timeline.as_written and known is not None and losses is not None:
+        losses = losses.with_restarts(known)
+    return timeline, losses, record
+
+
+def _with_saved(record: RunRecord, run: RunFiles, timeline: Timeline) -> RunRecord:
+    """Return the record by which a run is replayed: step by step, only which checkpoints were saved counts.
+
+    Those that were noted are, or else the folders of checkpoints; that there are none before the first of
+    them is known from the beginning.
+    """
+    if timeline.as_written:
+        return record
+    saved = tuple(mark for mark in record.marks if mark.event == SAVED)
+    if not saved and run.saved:
+        saved = tuple(Mark(None, SAVED, step) for step in (BEFORE_ALL, *run.saved))
+    return record._replace(marks=saved)
+
+
+def _ranking(
+    dump: Dump,
+    files: Sequence[RunFiles],
+    losses: Mapping[str, Losses],
+    options: Options,
+    told: Told,
+    writer: Writer,
+) -> Ranking:
+    lines = []
+    numbers = {run.name: number for number, run in reversed(list(enumerate(files)))}
+    longest = max(map(len, numbers)) + 1
+    for name in dump.runs:
+        run = files[_number_of(f"{name}/"[:longest], numbers)]
+        timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
+        record = _with_saved(record, run, timeline)
+        lines.append(_line(name, *replay_run(timeline, own, options, [writer.of(name)], record)))
+    lines.sort(key=_rank)
+    return Ranking(
+        halt=any(line.halt for line in lines),
+        runs=tuple(lines),
+        partial=told.partial,
+        notes=tuple(told.notes),
+        problem_count=told.problem_count,
+        problems=tuple(told.problems),
+        settings=SettingsRecord.of(options.over(yardstick(files)[0])),
+    )
+
+
+def _number_of(run: str, numbers: Mapping[str, int]) -> int:
+    """Return the number of the files that a run is of: those named as it is, or as it is up to a slash."""
+    ends = [place for place, character in enumerate(run) if character == "/"]
+    return min((numbers[run[:end]] for end in ends if run[:end] in numbers), default=0)
+
+
+def _line(name: str, replay: Replay, digest: Digest) -> RunLine:
+    halted = replay.halted
+    return RunLine(
+        run=name,
+        halt=halted is not None,
+        halt_step=halted.verdict.step if halted else None,
+        first_low_step=digest.first_low_step,
+        last_step=replay.last_step(),
+        judged=digest.judged,
+        low=digest.low,
+        scores=digest.means,
+        smoothed=replay.signals.loss.smoothed,
+        observed=replay.settings.observe,
+        diagnosis=DiagnosisRecord.of(replay.diagnosis),
+        resume_from=replay.place.step,
+        wasted_steps=wasted_steps(replay),
+    )
+
+
+def _rank(line: RunLine) -> tuple[bool, float, float, float]:
+    scores = [value for _, value in line.scores if value is not None]
+    mean = sum(scores) / len(scores) if scores else 0.0
+    return line.halt, line.low / max(1, line.judged), -mean, inf if line.smoothed is None else line.smoothed

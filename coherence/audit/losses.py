@@ -1,0 +1,171 @@
+"""The losses of a run as columns, in the order of their steps, whatever files they were read from."""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from math import nan
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.audit.order import Chunk
+from coherence.audit.restarts import Restarts
+from coherence.audit.timeline import MOST
+
+CHUNK = 1024
+"""Rows that are held as Python's own numbers."""
+
+
+class Losses(NamedTuple):
+    """The losses of a run in the order of their steps.
+
+    Attributes:
+        steps, values: an entry a row; a value may be not-a-number.
+        sources: of each row, the number of its source; -1 for none.
+        names: of the sources.
+        restarts: the steps to which the run was set back.
+        superseded: how many rows that made void.
+        written: all rows in the order in which they were written, those included; None where they do not tell
+            their times.
+    """
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    sources: NDArray[np.int64]
+    names: tuple[str, ...] = ()
+    restarts: tuple[int, ...] = ()
+    superseded: int = 0
+    written: "Written | None" = None
+
+    def count_by_source(self) -> list[int]:
+        """Return how many rows each source has."""
+        named = self.sources[self.sources >= 0]
+        found: list[int] = np.bincount(named, minlength=len(self.names)).tolist()
+        return found
+
+    def rows(self) -> Iterator[tuple[int, float, str | None]]:
+        """Yield step, loss and source of each row."""
+        yield from _rows(self.names, self.steps, self.values, self.sources)
+
+    def with_restarts(self, restarts: Restarts) -> "Losses":
+        """Return the losses of a run whose restarts are known, without what each of them made void."""
+        written = self.written
+        if written is None:
+            return self
+        void = restarts.void(written.steps, written.times)
+        kept = np.flatnonzero(~void)
+        order = kept[np.argsort(written.steps[kept], kind="stable")]
+        found = (written.steps[order], written.values[order], written.sources[order])
+        steps = tuple(restarts.steps.tolist())
+        return Losses(*found, self.names, steps, int(void.sum()), written._replace(void=void))
+
+    def written_rows(self) -> Iterator[tuple[float, int, float, str | None, bool]]:
+        """Yield time, step, loss and source of all rows as they were written, and whether each is void."""
+        if self.written is not None:
+            steps, values, sources, times, void = self.written
+            rows = _rows(self.names, steps, values, sources)
+            for row, (time, is_void) in zip(rows, _pairs(times, void), strict=True):
+                yield time, *row, is_void
+
+
+class Written(NamedTuple):
+    """Rows of loss as they were written, when, and whether a restart has made them void."""
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    sources: NDArray[np.int64]
+    times: NDArray[np.float64]
+    void: NDArray[np.bool_]
+
+
+def _pairs(times: NDArray[np.float64], void: NDArray[np.bool_]) -> Iterator[tuple[float, bool]]:
+    for start in range(0, len(times), CHUNK):
+        stretch = slice(start, start + CHUNK)
+        yield from zip(times[stretch].tolist(), void[stretch].tolist(), strict=True)
+
+
+def _rows(
+    names: Sequence[str], steps: NDArray[np.int64], values: NDArray[np.float64], sources: NDArray[np.int64]
+) -> Iterator[tuple[int, float, str | None]]:
+    for start in range(0, len(steps), CHUNK):
+        stretch = slice(start, start + CHUNK)
+        columns = (steps[stretch], values[stretch], sources[stretch])
+        for step, value, source in zip(*(column.tolist() for column in columns), strict=True):
+            yield step, value, names[source] if source >= 0 else None
+
+
+class Collector:
+    """Takes the losses of a run as they are read, file after file.
+
+    >>> collector = Collector()
+    >>> for step, loss in [(10, 3.0), (20, 2.0), (20, 2.5), (30, 2.4)]:
+    ...     collector.add(step, loss)
+    >>> collector.losses().values.tolist()
+    [3.0, 2.0, 2.5, 2.4]
+    """
+
+    def __init__(self) -> None:
+        self._steps, self._values, self._times = array("q"), array("d"), array("d")
+        self._sources, self._files = array("q"), array("q")
+        self._names: dict[str, int] = {}
+        self._file = 0
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def next_file(self) -> None:
+        """Say that what comes stands in another file: its steps may begin anew."""
+        self._file += 1
+
+    def add(self, step: int, loss: float, source: str | None = None, time: float | None = None) -> None:
+        """Take one row."""
+        self._steps.append(step)
+        self._values.append(loss)
+        self._sources.append(-1 if source is None else self._names.setdefault(source, len(self._names)))
+        self._files.append(self._file)
+        self._times.append(nan if time is None else time)
+
+    def losses(self) -> Losses:
+        """Return what was taken, in the order of the steps; of what was written twice the later."""
+        steps, sources, files = (
+            np.array(each, np.int64) for each in (self._steps, self._sources, self._files)
+        )
+        values, times = np.array(self._values, np.float64), np.array(self._times, np.float64)
+        void, restarts = _void(steps, sources, files)
+        kept = np.flatnonzero(~void)
+        order = kept[np.argsort(steps[kept], kind="stable")]
+        found = (steps[order], values[order], sources[order])
+        written = Written(steps, values, sources, times, void) if np.isfinite(times).all() else None
+        return Losses(*found, tuple(self._names), restarts, int(void.sum()), written)
+
+
+def from_samples(chunks: Iterable[Chunk]) -> Losses:
+    """Return the losses that stand beside the samples: of each step the first."""
+    collector = Collector()
+    last = None
+    for chunk in chunks:
+        rows = chunk.rows[chunk.rows["has_loss"]]
+        for step, loss in zip(rows["step"].tolist(), rows["loss"].tolist(), strict=True):
+            if step != last:
+                collector.add(step, loss)
+            last = step
+    return collector.losses()
+
+
+def _void(
+    steps: NDArray[np.int64], sources: NDArray[np.int64], files: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+    """Tell which rows a restart has made void, as `Timeline` does for samples; and to which steps it went."""
+    void = np.zeros(len(steps), bool)
+    backs = np.flatnonzero((np.diff(steps) < 0) & (np.diff(files) == 0)) + 1
+    if len(backs) > MOST:
+        return void, ()
+    restarts, keys = [], steps * (int(sources.max(initial=0)) + 2) + sources
+    for back, end in pairwise([*backs.tolist(), len(steps)]):
+        earlier = np.flatnonzero((files[:back] == files[back]) & (steps[:back] >= steps[back]))
+        again = np.isin(keys[back:end], keys[earlier])
+        if again.any():
+            void[earlier] = True
+            restarts.append(int(steps[back]))
+    return void, tuple(restarts)

@@ -1,0 +1,300 @@
+"""A run once more: its samples and losses put to both signals, as they came.
+
+What comes out is folded as it comes: memory does not grow with the run. Source: docs/report.md.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from typing import Any, NamedTuple
+
+from coherence.audit.losses import Losses
+from coherence.audit.shard import ROW
+from coherence.audit.timeline import Timeline
+from coherence.curve import Curve
+from coherence.report import Mark
+from coherence.scoring.scores import Scores
+from coherence.signals.both import Signals
+from coherence.signals.checkpoint import Place
+from coherence.signals.diagnosis import Diagnosis
+from coherence.signals.gate import Verdict
+from coherence.signals.settings import DEFAULTS, Entry, Settings
+
+STRETCHES, SOURCE_STRETCHES = 2000, 200
+"""Of the curves that a report draws: two points each."""
+
+
+class Options:
+    """How to audit: what a person chose, over what the run's folder states, over the defaults.
+
+    Args:
+        seconds_per_step: to turn steps into time where samples carry none.
+        chosen: settings by their names in `Settings`; None is as if it were not there.
+
+    >>> Options(patience=3).over(Settings(warmup=100))[:4]
+    (30.0, 3, None, 100)
+    """
+
+    def __init__(self, seconds_per_step: float | None = None, **chosen: Any) -> None:
+        self.seconds_per_step = seconds_per_step
+        self.chosen = {name: value for name, value in chosen.items() if value is not None}
+        DEFAULTS._replace(**self.chosen)  # a name that is none is refused at once
+
+    def over(self, settings: Settings) -> Settings:
+        """Return settings with what was chosen in its place."""
+        return settings._replace(**self.chosen)
+
+
+class RunRecord(NamedTuple):
+    """What the folder of a run tells besides samples and losses.
+
+    Attributes:
+        history: its settings from the beginning on; empty where it states none.
+        marks: what befell the run.
+    """
+
+    history: tuple[Entry, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+class Row(NamedTuple):
+    """A scored sample, see `coherence.audit.shard.ROW`."""
+
+    run: int
+    step: int
+    row: int
+    place: int
+    piece: int
+    line: int
+    bigram: float
+    trigram: float
+    english: float
+    character: float
+    tokens: int
+    characters: int
+    has_loss: bool
+    loss: float
+    time: float
+    text: int
+    prompt: int
+    segment: int
+    compared: int
+    between: float
+
+    @property
+    def scores(self) -> Scores:
+        """The scores as values, none where a score has no meaning."""
+        return Scores(
+            _or_none(self.bigram),
+            _or_none(self.trigram),
+            _or_none(self.english),
+            _or_none(self.character),
+            self.tokens,
+            self.characters,
+        )
+
+
+def _or_none(value: float) -> float | None:
+    return None if value != value else value  # not-a-number alone differs from itself
+
+
+assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place
+
+
+class Judged(NamedTuple):
+    """A sample with its scores, the gate's verdict, and the loss when it came: as logged, and smoothed.
+
+    Attributes:
+        output, row: which output it is of, and its row there.
+        place: which sample of its step it is.
+    """
+
+    output: int
+    row: Row
+    place: int
+    scores: Scores
+    verdict: Verdict
+    loss: float | None
+    smoothed: float | None
+
+    @property
+    def fine(self) -> bool:
+        """Whether the sample is long enough to judge and not low."""
+        return self.scores.scorable and not self.verdict.low
+
+    @property
+    def counts(self) -> bool:
+        """Whether the sample was judged at all: too short a one is only when it is low."""
+        return self.verdict.low or self.scores.scorable
+
+
+class LossTurn(NamedTuple):
+    """A loss comes; `void` if a restart has made it so."""
+
+    time: float
+    step: int
+    loss: float
+    source: str | None
+    void: bool
+
+
+class SampleTurn(NamedTuple):
+    """A sample comes."""
+
+    time: float
+    output: int
+    row: Row
+    void: bool
+
+
+class MarkTurn(NamedTuple):
+    """Something befalls the run."""
+
+    time: float
+    mark: Mark
+
+
+class SettingsTurn(NamedTuple):
+    """Other settings hold from now on."""
+
+    time: float
+    settings: Settings
+
+
+Turn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
+
+
+def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> Iterator[Turn]:
+    """Yield samples, losses and what befell the run in the order of their steps.
+
+    Of one step the losses come first, and what befell the run last.
+    """
+    rows = losses.rows()
+    waiting = next(rows, None)
+    later = deque(sorted(marks, key=lambda mark: mark.step))
+    for turn in _samples(timeline):
+        if turn.void:
+            continue
+        while later and later[0].step < turn.row.step:
+            yield MarkTurn(0.0, later.popleft())
+        while waiting is not None and waiting[0] <= turn.row.step:
+            yield LossTurn(0.0, *waiting, False)
+            waiting = next(rows, None)
+        yield turn
+    yield from (MarkTurn(0.0, mark) for mark in later)
+    while waiting is not None:
+        yield LossTurn(0.0, *waiting, False)
+        waiting = next(rows, None)
+
+
+def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[Turn]:
+    """Yield samples, losses and what befell the run in the order in which a monitor wrote them down."""
+    settings = (SettingsTurn(entry.time, entry.settings) for entry in record.history[1:])
+    marks = (MarkTurn(mark.time or 0.0, mark) for mark in record.marks)
+    return merge(settings, marks, _losses(losses), _samples(timeline), key=lambda turn: turn.time)
+
+
+def _samples(timeline: Timeline) -> Iterator[SampleTurn]:
+    for chunk, voids in timeline.rows():
+        columns = (chunk.outputs.tolist(), chunk.rows.tolist(), voids.tolist())
+        for number, values, void in zip(*columns, strict=True):
+            row = Row._make(values)
+            yield SampleTurn(row.time, number, row, void)
+
+
+def _losses(losses: Losses) -> Iterator[LossTurn]:
+    for row in losses.written_rows():
+        yield LossTurn(*row)
+
+
+class Replay:
+    """The run once more.
+
+    Attributes:
+        options: how to audit.
+        settings: which hold, at its end for a run whose settings changed.
+        losses: of the run.
+        signals: both signals, as they stand.
+        halted: the sample on which the gate fired.
+        last: the last sample that counts.
+        curve, source_curves: of the losses that count.
+    """
+
+    def __init__(self, losses: Losses, settings: Settings, options: Options) -> None:
+        self.options = options
+        self.settings = options.over(settings)
+        self.losses = losses
+        self.signals = Signals.of(self.settings)
+        self.halted: Judged | None = None
+        self.last: Judged | None = None
+        self.curve = Curve(len(losses.steps) / STRETCHES)
+        self.source_curves = {
+            name: Curve(count / SOURCE_STRETCHES)
+            for name, count in zip(losses.names, losses.count_by_source(), strict=True)
+        }
+        self._place = 0  # of the next sample of a step, where nobody counted them
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What both signals mean together: at the halt, or at the end."""
+        return self.signals.diagnosis
+
+    @property
+    def place(self) -> Place:
+        """The step to go back to."""
+        return self.signals.place
+
+    def run(self, turns: Iterable[Turn], see: Sequence[Callable[[Judged], None]]) -> None:
+        """Go through all turns.
+
+        Args:
+            turns: in the order in which they come.
+            see: each is shown every sample that counts.
+        """
+        for turn in turns:
+            if isinstance(turn, LossTurn):
+                self._take_loss(turn)
+            elif isinstance(turn, SampleTurn):
+                judged = self._judge(turn)
+                if not turn.void:
+                    self.last = judged
+                    for look in see:
+                        look(judged)
+            elif isinstance(turn, MarkTurn):
+                self._take_mark(turn.mark)
+            else:
+                self.settings = self.options.over(turn.settings)
+                self.signals.configure(self.settings)
+
+    def _take_loss(self, turn: LossTurn) -> None:
+        loss = self.signals.loss
+        loss.update(turn.step, turn.loss, turn.source)
+        if turn.void:
+            return
+        self.curve.add(turn.step, turn.loss, loss.smoothed)
+        if turn.source is not None:
+            self.source_curves[turn.source].add(turn.step, turn.loss, loss.sources[turn.source].smoothed)
+
+    def _judge(self, turn: SampleTurn) -> Judged:
+        row, signals = turn.row, self.signals
+        if row.place < 0:
+            self._place = self._place + 1 if signals.step == row.step else 0
+        place = row.place if row.place >= 0 else self._place
+        scores = row.scores
+        verdict = signals.judge(scores, row.step, place)
+        if row.compared:
+            signals.compare(row.between, others=True)
+        judged = Judged(turn.output, row, place, scores, verdict, signals.loss.loss, signals.loss.smoothed)
+        if verdict.collapsed and self.halted is None:
+            self.halted = judged
+        return judged
+
+    def _take_mark(self, mark: Mark) -> None:
+        self.signals.take_event(mark.event, mark.step, mark.state)
+        if not self.signals.gate.halted:
+            self.halted = None
+
+    def last_step(self) -> int:
+        """Return the last step that samples or losses tell of."""
+        last = self.last.row.step if self.last else 0
+        return max(last, int(self.losses.steps[-1])) if len(self.losses.steps) else last

@@ -1,0 +1,194 @@
+"""The outputs of the shards on the disk: written whole or not at all, read a stretch at a time.
+
+An output is its rows, sorted by run and step, and a trailer with the rest. One that exists is done: its
+name changes when the input or the settings do.
+"""
+
+import hashlib
+import json
+import os
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from coherence.audit.shard import NO_STEP, ROW, Edge, Rows, Scored, Segment, Settings, Shard
+from coherence.readers import storage
+from coherence.readers.lines import Problems
+from coherence.report import Problem
+from coherence.run.folder import whole_file
+
+TRAILER = 8
+"""Bytes that say how long the trailer is."""
+
+
+def fingerprint(shard: Shard, settings: Settings) -> str:
+    """Return a name for the output of a shard that changes when the output would.
+
+    The file's size and time, what is read of it, and everything in the settings go into it.
+    """
+    told: list[Any] = [
+        version("coherence"),
+        ROW.descr,
+        settings.prefixes,
+        settings.prompt_field,
+        settings.anew,
+    ]
+    told.append(None if settings.lexicon is None else sorted(settings.lexicon.words))
+    told.append(None if settings.profile is None else settings.profile.to_json())
+    for part, name, run in shard.pieces:
+        told.append([*part, name, run, *_stamp(part.path)])
+    return f"{shard.number:06}-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
+
+
+def _stamp(path: str) -> list[int]:
+    """Return what changes when a file does."""
+    if storage.is_url(path):
+        return [storage.size(path)]
+    seen = Path(path).stat()
+    return [seen.st_size, seen.st_mtime_ns]
+
+
+class Stretch(NamedTuple):
+    """The rows of one run in an output.
+
+    Attributes:
+        run: its name.
+        start: where they begin.
+        without: how many of them, the first, tell no step.
+        rows: how many they are, those included.
+        first: the lowest step told.
+    """
+
+    run: str
+    start: int
+    without: int
+    rows: int
+    first: int
+
+
+def _stretches(rows: Rows, runs: list[str]) -> list[Stretch]:
+    starts = np.searchsorted(rows["run"], np.arange(len(runs) + 1)).tolist()
+    found = []
+    for run, start, end in zip(runs, starts, starts[1:], strict=False):
+        steps = rows["step"][start:end]
+        without = int(np.searchsorted(steps, NO_STEP, side="right"))
+        first = int(steps[without]) if without < len(steps) else 0
+        found.append(Stretch(run, start, without, end - start, first))
+    return found
+
+
+def _read(path: Path) -> tuple[Scored, list[Stretch]]:
+    """Return what an output on the disk tells besides its rows, and where those of each run lie."""
+    with path.open("rb") as file:
+        size = file.seek(-TRAILER, os.SEEK_END)
+        length = int.from_bytes(file.read(TRAILER), "little")
+        file.seek(size - length)
+        told = json.loads(file.read(length))
+    stretches = [Stretch(*each) for each in told["stretches"]]
+    if size - length != sum(stretch.rows for stretch in stretches) * ROW.itemsize:
+        raise ValueError(f"{path}: cut off")
+    scored = Scored(
+        rows=np.zeros(0, ROW),
+        runs=told["runs"],
+        segments=[Segment(*each) for each in told["segments"]],
+        edges=[Edge(*each) for each in told["edges"]],
+        size=told["size"],
+        lines=told["lines"],
+        problems=[Problems(count, [Problem(**each) for each in kept]) for count, kept in told["problems"]],
+    )
+    return scored, stretches
+
+
+def _to_json(scored: Scored, stretches: list[Stretch]) -> str:
+    problems = [[each.count, [one.model_dump() for one in each.listed]] for each in scored.problems]
+    return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
+
+
+class Output:
+    """The output of a shard: what it tells at once, its rows when they are asked for.
+
+    Attributes:
+        shard: what was scored.
+        count: how many rows there are.
+        stretches: the rows of each run, by its name.
+        edges: as in `Scored`, but without their texts, which `texts_at` reads.
+        size, runs, segments, lines: see `Scored`.
+    """
+
+    def __init__(self, shard: Shard, scored: Scored, stretches: list[Stretch], path: Path | None) -> None:
+        self.shard = shard
+        self.stretches = {stretch.run: stretch for stretch in stretches}
+        self.count = sum(stretch.rows for stretch in stretches)
+        self.size = scored.size
+        self.runs = scored.runs
+        self.segments = scored.segments
+        self.edges = [edge._replace(texts=[]) for edge in scored.edges]
+        self.lines = scored.lines
+        self._kept = scored if path is None else path
+
+    @cached_property
+    def segments_of(self) -> dict[str, list[int]]:
+        """The numbers of the segments of each run, by its name: there may be thousands of runs."""
+        found: dict[str, list[int]] = {}
+        for number, segment in enumerate(self.segments):
+            found.setdefault(self.runs[segment.run], []).append(number)
+        return found
+
+    @classmethod
+    def of(cls, shard: Shard, scored: Scored) -> Self:
+        """Return an output that is kept in memory."""
+        rows = scored.rows[np.lexsort((scored.rows["step"], scored.rows["run"]))]
+        return cls(shard, scored._replace(rows=rows), _stretches(rows, scored.runs), None)
+
+    @classmethod
+    def load(cls, shard: Shard, path: Path) -> Self:
+        """Return an output that was saved; its rows stay on the disk.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is cut off.
+        """
+        scored, stretches = _read(path)
+        return cls(shard, scored, stretches, path)
+
+    def save(self, path: Path) -> None:
+        """Write the output, whole or not at all: the rows, then the rest."""
+        scored = self._all()
+        trailer = _to_json(scored, list(self.stretches.values())).encode()
+        with whole_file(path) as file:
+            file.write(scored.rows.tobytes())
+            file.write(trailer)
+            file.write(len(trailer).to_bytes(TRAILER, "little"))
+
+    def rows(self, start: int, count: int) -> Rows:
+        """Return some of the rows, which are sorted by run and step; they are the caller's own."""
+        if isinstance(self._kept, Path):
+            return np.fromfile(self._kept, ROW, count, offset=start * ROW.itemsize)
+        return self._kept.rows[start : start + count].copy()
+
+    def leave_out_without_step(self) -> list[tuple[int, int]]:
+        """Leave out the samples that tell no step; return the piece and the line of each."""
+        left_out = [self.rows(each.start, each.without) for each in self.stretches.values()]
+        self.stretches = {
+            run: Stretch(run, each.start + each.without, 0, each.rows - each.without, each.first)
+            for run, each in self.stretches.items()
+            if each.rows > each.without
+        }
+        self.count = sum(each.rows for each in self.stretches.values())
+        return [place for rows in left_out for place in rows[["piece", "line"]].tolist()]
+
+    def texts_at(self, edge: int) -> list[str]:
+        """Return the texts of an edge; of one of many outputs they would not all fit into memory."""
+        return self._all().edges[edge].texts
+
+    @property
+    def problems(self) -> list[Problems]:
+        """Of each piece, the lines that were not used, counted from its beginning."""
+        return self._all().problems
+
+    def _all(self) -> Scored:
+        """Return everything, of an output that was saved without the rows."""
+        return _read(self._kept)[0] if isinstance(self._kept, Path) else self._kept

@@ -1,0 +1,277 @@
+"""What a report keeps of a run's samples, folded as they come: it does not grow with the run.
+
+Source: docs/report.md.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from coherence.audit.replay import Judged
+from coherence.report import FourScores, ScoredSample, StepDiversity, StretchRecord
+from coherence.signals.samples import ALIKE_BELOW
+
+STRETCHES = 12
+KEPT = 10_000
+"""Samples that a report lists; of more it lists every second, third, ..."""
+
+FOLDED = 1024
+"""Samples whose scores are added up at once."""
+
+WORST = 3
+COLUMNS = 10_000
+"""Prompts whose samples are followed from step to step."""
+
+Values = tuple[float | None, ...]
+"""The four scores of a sample."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """How much there is of a run: counted before it is gone through, so that it can be thinned out evenly.
+
+    Attributes:
+        samples: how many there are.
+        compared: at how many places samples of one step were compared.
+    """
+
+    samples: int = 0
+    compared: int = 0
+
+
+class Digest:
+    """Sees every judged sample of a run and keeps what its report shows.
+
+    Attributes:
+        judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
+        fine_after_halt: samples after the halt that were fine.
+        first_low_step: the step of the first low sample.
+        first: the first sample.
+        samples, between: for the report, thinned out.
+        alike_steps: at how many of the steps that were compared the samples are alike; first_alike the first.
+        worst, best: samples to read.
+    """
+
+    def __init__(self, survey: Survey, patience: int) -> None:
+        self.judged = self.low = self.too_short = self.fine_after_halt = 0
+        self.first_low_step: int | None = None
+        self.first: Judged | None = None
+        self.samples: list[ScoredSample] = []
+        self.between: list[StepDiversity] = []
+        self.alike_steps = 0
+        self.first_alike: int | None = None
+        self.greedy = _Greedy()
+        self._stretch = math.ceil(survey.samples / STRETCHES)
+        self._every, self._every_compared = (math.ceil(n / KEPT) for n in (survey.samples, survey.compared))
+        self._seen = self._compared = 0
+        self._stretches: list[_Stretch] = []
+        self._last_stretch: _Stretch | None = None
+        self._whole = _Means()
+        self._worst_low, self._worst = _Lowest(), _Lowest()
+        self._best: tuple[float, Judged] | None = None
+        self._last: deque[Judged] = deque(maxlen=patience)
+
+    def see(self, judged: Judged) -> None:
+        """Take one sample."""
+        if self.first is None:
+            self.first = judged
+        self._keep(judged)
+        if judged.row.compared:
+            self._compare(judged)
+        self.greedy.see(judged)
+        if judged.counts:
+            self._count(judged)
+            self._rank(judged)
+            self._last.append(judged)
+        else:
+            self.too_short += 1
+
+    def _count(self, judged: Judged) -> None:
+        self.judged += 1
+        if judged.verdict.low:
+            self.low += 1
+            if self.first_low_step is None:
+                self.first_low_step = judged.row.step
+        elif judged.verdict.collapsed and judged.fine:
+            self.fine_after_halt += 1
+
+    def _keep(self, judged: Judged) -> None:
+        last = self._last_stretch
+        if last is None or (last.samples >= self._stretch and last.last != judged.row.step):
+            last = self._last_stretch = _Stretch(judged.row.step)
+            self._stretches.append(last)
+        values = judged.scores.values
+        last.see(judged, values)
+        self._whole.add(values)
+        if self._seen % self._every == 0:
+            self.samples.append(_scored(judged))
+        self._seen += 1
+
+    def _compare(self, judged: Judged) -> None:
+        row = judged.row
+        if self._compared % self._every_compared == 0:
+            diversity = round(row.between, 2)
+            self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
+        self._compared += 1
+        if row.between < ALIKE_BELOW:
+            self.alike_steps += 1
+            self.first_alike = row.step if self.first_alike is None else self.first_alike
+
+    def _rank(self, judged: Judged) -> None:
+        mean = judged.scores.mean
+        self._worst.see(mean, judged)
+        if judged.verdict.low:
+            self._worst_low.see(mean, judged)
+        best = self._best
+        if best is None or mean > best[0] or (mean == best[0] and judged.row.text != best[1].row.text):
+            self._best = mean, judged
+
+    @property
+    def worst(self) -> list[Judged]:
+        """The samples with the lowest scores, no two alike: three empty ones teach nothing."""
+        return self._worst_low.found or self._worst.found
+
+    @property
+    def best(self) -> list[Judged]:
+        """The sample with the highest scores, unless it is among the worst."""
+        return [self._best[1]] if self._best and self._best[1] not in self.worst else []
+
+    @property
+    def compared(self) -> int:
+        """At how many places samples of one step were compared."""
+        return self._compared
+
+    @property
+    def stretches(self) -> tuple[StretchRecord, ...]:
+        """The run cut into stretches of about as many samples, never within a step."""
+        return tuple(stretch.record() for stretch in self._stretches)
+
+    @property
+    def means(self) -> FourScores:
+        """The mean scores of the whole run."""
+        return self._whole.scores
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the last samples, as many as would halt, are fine after the halt."""
+        return all(each.fine and each.verdict.collapsed for each in self._last)
+
+
+class _Means:
+    """The means of scores."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(4)
+        self._counts = np.zeros(4, np.int64)
+        self._waiting: list[Values] = []
+
+    def add(self, values: Values) -> None:
+        self._waiting.append(values)
+        if len(self._waiting) == FOLDED:
+            self._fold()
+
+    @property
+    def scores(self) -> FourScores:
+        self._fold()
+        pairs = zip(self._sums.tolist(), self._counts.tolist(), strict=True)
+        bigram, trigram, english, character = (total / count if count else None for total, count in pairs)
+        return FourScores(bigram=bigram, trigram=trigram, english=english, character=character)
+
+    def _fold(self) -> None:
+        values = np.array(self._waiting, np.float64).reshape(-1, 4)
+        there = ~np.isnan(values)
+        # One after the other: in another order the sum would depend on how many are added at once.
+        self._sums = np.cumsum(np.vstack([self._sums, np.where(there, values, 0.0)]), axis=0)[-1]
+        self._counts += there.sum(axis=0)
+        self._waiting = []
+
+
+class _Stretch:
+    def __init__(self, step: int) -> None:
+        self.first = self.last = step
+        self.samples = self.low = 0
+        self._smoothed: float | None = None
+        self._means = _Means()
+
+    def see(self, judged: Judged, values: Values) -> None:
+        # What came late belongs to the stretch in which it came.
+        self.first, self.last = min(self.first, judged.row.step), max(self.last, judged.row.step)
+        self._smoothed = judged.smoothed
+        self.samples += 1
+        if judged.verdict.low:
+            self.low += 1
+        self._means.add(values)
+
+    def record(self) -> StretchRecord:
+        return StretchRecord(
+            first=self.first,
+            last=self.last,
+            scores=self._means.scores,
+            samples=self.samples,
+            low=self.low,
+            smoothed=self._smoothed,
+        )
+
+
+class _Lowest:
+    """The few samples with the lowest scores, of equal texts the lowest and first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[float, int, Judged]] = {}
+        self._seen = 0
+        self._highest = math.inf  # once there are enough
+
+    def see(self, mean: float, judged: Judged) -> None:
+        self._seen += 1
+        if mean >= self._highest:
+            return
+        if judged.row.text in self._kept:
+            if mean >= self._kept[judged.row.text][0]:
+                return
+        elif len(self._kept) == WORST:
+            del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
+        self._kept[judged.row.text] = mean, self._seen, judged
+        if len(self._kept) == WORST:
+            self._highest = max(each[0] for each in self._kept.values())
+
+    @property
+    def found(self) -> list[Judged]:
+        return [each[2] for each in sorted(self._kept.values(), key=lambda each: each[:2])]
+
+
+class _Greedy:
+    """Counts the samples that repeat the one of the step before word for word."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[int, int], int] = {}
+        self._pairs = self._equal = 0
+
+    def see(self, judged: Judged) -> None:
+        text, column = judged.row.text, (judged.place, judged.row.prompt)
+        if not text:
+            return
+        before = self._texts.get(column)
+        if before is not None:
+            self._pairs += 1
+            self._equal += before == text
+        elif len(self._texts) == COLUMNS:
+            return
+        self._texts[column] = text
+
+    def __bool__(self) -> bool:
+        return self._pairs >= 3 and self._equal > self._pairs / 2
+
+
+def _scored(judged: Judged) -> ScoredSample:
+    return ScoredSample(
+        step=judged.row.step,
+        index=judged.place,
+        scores=FourScores.of(judged.scores),
+        tokens=judged.row.tokens,
+        low=judged.verdict.low,
+        streak=judged.verdict.streak,
+        loss=judged.loss,
+        smoothed=judged.smoothed,
+    )

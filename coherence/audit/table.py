@@ -1,0 +1,150 @@
+"""Scored samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
+
+Source: docs/report.md, "Scored samples".
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from importlib.util import find_spec
+from math import isfinite
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from coherence.audit.dump import Dump
+from coherence.audit.replay import Judged
+from coherence.escape import harmless_json
+from coherence.readers import storage
+from coherence.run.folder import whole_file
+from coherence.scoring.profile import SCALES
+
+BATCH = 4096
+"""Rows that are written at once."""
+
+COLUMNS = {
+    "format": "int64",
+    "run": "string",
+    "step": "int64",
+    "index": "int64",
+    **dict.fromkeys(SCALES, "float64"),
+    "tokens": "int64",
+    "characters": "int64",
+    "low": "bool_",
+    "streak": "int64",
+    "loss": "float64",
+    "smoothed": "float64",
+    "file": "string",
+    "line": "int64",
+}
+"""The columns and their types in Parquet."""
+
+
+class Writer:
+    """Writes scored samples to a temporary name, which becomes the file when all are there.
+
+    Without a target it does nothing.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: its name ends neither in `.jsonl` nor in `.parquet`, or an extra is missing.
+    """
+
+    def __init__(self, target: str | None, dump: Dump) -> None:
+        self._target, self._dump = target, dump
+        self._rows: list[dict[str, Any]] = []
+        self._table: Any = None
+        self._file: Any = None
+        self._ending = ExitStack()
+        if target is not None:
+            check_target(target)
+            self._file = self._ending.enter_context(_open(target))
+            self._ending.push(self._finish)
+
+    def of(self, run: str) -> Callable[[Judged], None]:
+        """Return what takes the samples of a run."""
+
+        def take(judged: Judged) -> None:
+            if self._file is not None:
+                self._rows.append(self._row(run, judged))
+                if len(self._rows) == BATCH:
+                    self._flush()
+
+        return take
+
+    def _row(self, run: str, judged: Judged) -> dict[str, Any]:
+        origin = self._dump.origin(judged.output, judged.row.piece, judged.row.line)
+        return {
+            "format": 1,
+            "run": run,
+            "step": judged.row.step,
+            "index": judged.place,
+            **dict(zip(SCALES, judged.scores.values, strict=True)),
+            "tokens": judged.row.tokens,
+            "characters": judged.row.characters,
+            "low": judged.verdict.low,
+            "streak": judged.verdict.streak,
+            "loss": _finite(judged.loss),
+            "smoothed": judged.smoothed,
+            "file": origin.file,
+            "line": origin.line,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.__exit__(kind, error, trace)
+
+    def _finish(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+            if self._table is not None:
+                self._table.close()
+
+    def _flush(self) -> None:
+        if self._target is not None and _is_parquet(self._target):
+            self._write_table()
+        else:
+            lines = (harmless_json(json.dumps(row, ensure_ascii=False)) + "\n" for row in self._rows)
+            self._file.write("".join(lines).encode("utf-8", "replace"))
+        self._rows = []
+
+    def _write_table(self) -> None:
+        pyarrow = import_module("pyarrow")
+        columns = [pyarrow.field(name, getattr(pyarrow, kind)()) for name, kind in COLUMNS.items()]
+        table = pyarrow.Table.from_pylist(self._rows, schema=pyarrow.schema(columns))
+        if self._table is None:
+            self._table = import_module("pyarrow.parquet").ParquetWriter(self._file, table.schema)
+        self._table.write_table(table)
+
+
+def check_target(target: str) -> None:
+    """Refuse a file that scored samples cannot be written to, before anything is scored.
+
+    Raises:
+        ValueError: its name ends neither in `.jsonl` nor in `.parquet`, or an extra is missing.
+    """
+    if not (target.endswith(".jsonl") or _is_parquet(target)):
+        raise ValueError(f"{target}: scored samples are written as .jsonl or .parquet")
+    if _is_parquet(target) and find_spec("pyarrow") is None:
+        raise ValueError(f"{target}: parquet needs pyarrow: pip install 'coherence[parquet]'")
+
+
+def _is_parquet(target: str) -> bool:
+    return target.endswith(".parquet")
+
+
+def _open(target: str) -> Any:
+    if storage.is_url(target):
+        return storage.file_system(target).open(target, "wb")
+    return whole_file(Path(target))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None

@@ -1,0 +1,235 @@
+"""The rows of a run as they count: joined at the edges of the shards, and without what a restart made void.
+
+Source: docs/report.md, "Restarts".
+"""
+
+from collections.abc import Iterator, Sequence
+from math import inf, nan
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.audit.order import Chunk, merge, sources
+from coherence.audit.restarts import Restarts
+from coherence.audit.shard import NO_STEP, Edge
+from coherence.audit.store import Output
+from coherence.scoring.ngrams import between_samples
+from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
+from coherence.scoring.text import tokenize
+from coherence.signals.samples import COMPARED
+
+MOST = 100
+"""A file whose steps go back more often than that is in no order, and nothing in it is called a restart."""
+
+
+class Timeline:
+    """The rows of a run in the order of their steps, to be gone through as often as one likes.
+
+    A log that was appended to after a restart holds steps twice: where the steps of a file go back, and a
+    step and prompt come that were there before, what was written of that step and later ones is void.
+
+    Where a monitor wrote the rows, and the restarts as it saw them, the rows come as they were written.
+
+    Args:
+        outputs: of the dump.
+        run: the name of the run.
+        known: the restarts that were written down; None where nobody did.
+
+    Attributes:
+        as_written: whether the rows come as they were written.
+        restarts: the steps to which the run was set back, in the order of the dump.
+        superseded: how many samples that made void.
+    """
+
+    def __init__(self, outputs: Sequence[Output], run: str, known: Restarts | None = None) -> None:
+        self._outputs = outputs
+        self._run = run
+        self._known = known
+        self._patches = _join_edges(outputs, run)
+        self._limits: NDArray[np.float64] | None = None
+        self.restarts: list[int] = []
+        self.superseded = 0
+        self.as_written = known is not None and self._is_written()
+        if self.as_written:
+            self.restarts = [] if known is None else known.steps.tolist()
+            self.superseded = sum(int(void.sum()) for _, void in self.rows())
+            return
+        self._sources = sources(outputs, run)
+        self._chains = _chains(outputs, run)
+        if self._chains.backs.any():
+            self._find_restarts()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield the rows that count."""
+        for chunk, void in self.rows():
+            kept = chunk.only(~void) if void.any() else chunk
+            if len(kept.rows):
+                yield kept
+
+    def rows(self) -> Iterator[tuple[Chunk, NDArray[np.bool_]]]:
+        """Yield all rows, and which of them a restart has made void."""
+        if self.as_written and self._known is not None:
+            for chunk in self._written():
+                self._patch(chunk)
+                yield chunk, self._known.void(chunk.rows["step"], chunk.rows["time"])
+            return
+        for chunk in merge(self._outputs, self._sources):
+            self._patch(chunk)
+            void = np.zeros(len(chunk.rows), bool)
+            if self._limits is not None:
+                void = chunk.rows["step"] >= self._limits[self._chains.links_of(chunk)]
+            yield chunk, void
+
+    def _written(self) -> Iterator[Chunk]:
+        """Yield the rows in the order of the dump, which is that in which they were written."""
+        for number, output in enumerate(self._outputs):
+            if stretch := output.stretches.get(self._run):
+                rows = output.rows(stretch.start, stretch.rows)
+                yield Chunk(rows[np.argsort(rows["row"])], np.full(len(rows), number))
+
+    def _is_written(self) -> bool:
+        """Tell whether a monitor wrote all the rows, one after the other."""
+        last = -inf
+        for chunk in self._written():
+            times = np.concatenate([[last], chunk.rows["time"]])
+            ours = (chunk.rows["place"] >= 0) & (chunk.rows["step"] != NO_STEP)
+            if not (ours.all() and (np.diff(times) >= 0).all()):
+                return False
+            last = times[-1]
+        return True
+
+    def _patch(self, chunk: Chunk) -> None:
+        rows = chunk.rows
+        for number in np.unique(chunk.outputs).tolist():
+            for row, patch in self._patches.get(number, {}).items():
+                for place in np.flatnonzero((chunk.outputs == number) & (rows["row"] == row)).tolist():
+                    rows["compared"][place], rows["between"][place] = patch
+
+    def _find_restarts(self) -> None:
+        """Find the links that hold what was there before, and what each makes void."""
+        chains = self._chains
+        repeats = np.zeros(len(chains.backs), bool)
+        for chunk in merge(self._outputs, self._sources):
+            links = chains.links_of(chunk)
+            order = np.lexsort((links, chunk.rows["prompt"], chunk.rows["step"], chains.files[links]))
+            rows, links = chunk.rows[order], links[order]
+            same = (np.diff(rows["step"]) == 0) & (np.diff(rows["prompt"]) == 0)
+            same &= (np.diff(chains.files[links]) == 0) & (np.diff(links) > 0)
+            repeats[links[1:][same]] = True
+        restarted = repeats & chains.backs
+        if not restarted.any():
+            return
+        self.restarts = chains.firsts[restarted].tolist()
+        self._limits = _limits(chains, restarted)
+        for chunk in merge(self._outputs, self._sources):
+            void = chunk.rows["step"] >= self._limits[chains.links_of(chunk)]
+            self.superseded += int(void.sum())
+
+
+class _Chains(NamedTuple):
+    """The segments of each file, one after the other over all its parts: its links.
+
+    Attributes:
+        files: of each link, the number of its file.
+        firsts: of each link, its first step.
+        backs: of each link, whether its first step is before the last one of the link before.
+        link: of each output, the segments of the run and the link of each.
+    """
+
+    files: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    backs: NDArray[np.bool_]
+    link: list[tuple[list[int], NDArray[np.int64]]]
+
+    def links_of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Return the link of each row."""
+        found = np.zeros(len(chunk.rows), np.int64)
+        for number in np.unique(chunk.outputs).tolist():
+            mask = chunk.outputs == number
+            segments, links = self.link[number]
+            found[mask] = links[np.searchsorted(segments, chunk.rows["segment"][mask])]
+        return found
+
+
+def _chains(outputs: Sequence[Output], run: str) -> _Chains:
+    files: dict[str, int] = {}
+    last: dict[str, tuple[int, int]] = {}  # of each file, the last link so far and its last step
+    links: list[tuple[int, int, bool]] = []
+    link = []
+    for output in outputs:
+        numbers = output.segments_of.get(run, [])
+        of_output = np.zeros(len(numbers), np.int64)
+        for place, number in enumerate(numbers):
+            segment = output.segments[number]
+            if segment.first == NO_STEP:
+                continue
+            path = output.shard.pieces[segment.piece].part.path
+            before = last.get(path)
+            if before is None or segment.first < before[1]:
+                links.append((files.setdefault(path, len(files)), segment.first, before is not None))
+                before = len(links) - 1, segment.last
+            of_output[place] = before[0]
+            last[path] = before[0], segment.last
+        link.append((numbers, of_output))
+    columns = np.array(links, np.int64).reshape(-1, 3)
+    backs = columns[:, 2].astype(bool)
+    often = (
+        np.bincount(columns[:, 0], backs, minlength=len(files)) > MOST if len(columns) else np.zeros(0, bool)
+    )
+    return _Chains(columns[:, 0], columns[:, 1], backs & ~often[columns[:, 0]], link)
+
+
+def _limits(chains: _Chains, restarted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the step of each link from which on a later link of its file has made it void."""
+    limits = np.full(len(chains.files), inf)
+    for link in np.flatnonzero(restarted).tolist():
+        earlier = (chains.files[:link] == chains.files[link]).nonzero()[0]
+        limits[earlier] = np.minimum(limits[earlier], chains.firsts[link])
+    return limits
+
+
+Patch = tuple[int, float]
+
+
+class _Place(NamedTuple):
+    """An edge, the number of its output, and which of the edges there it is."""
+
+    output: int
+    number: int
+    edge: Edge
+
+
+def _join_edges(outputs: Sequence[Output], run: str) -> dict[int, dict[int, Patch]]:
+    """Compare the samples of one step of a run that stand on both sides of the edge of a shard.
+
+    Returns:
+        of an output and a row, how many samples were compared there and the diversity between them.
+    """
+    patches: dict[int, dict[int, Patch]] = {}
+    joined: list[_Place] = []  # groups of one step that follow each other
+    for number, output in enumerate(outputs):
+        for place, edge in enumerate(output.edges):
+            if place or not joined or edge[:2] != joined[0].edge[:2] or edge.begins:
+                _join(outputs, joined, patches)
+                joined = []
+            if edge.run == run:
+                joined.append(_Place(number, place, edge))
+    _join(outputs, joined, patches)
+    return patches
+
+
+def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int, dict[int, Patch]]) -> None:
+    if len(joined) < 2:
+        return
+    texts: list[str] = []
+    for place in joined:
+        if len(texts) < COMPARED:
+            texts += outputs[place.output].texts_at(place.number)
+    tokens = [(tokenize(text), len(text)) for text in texts[:COMPARED]]
+    judged = [each for each, size in tokens if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS]
+    diversity = between_samples(judged)
+    for place in joined:
+        patches.setdefault(place.output, {})[place.edge.row] = 0, nan
+    if diversity is not None:
+        patches[joined[0].output][joined[0].edge.row] = len(judged), diversity

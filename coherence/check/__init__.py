@@ -1,0 +1,1 @@
+"""Against a snapshot: whether a checkpoint writes as well as the last one."""

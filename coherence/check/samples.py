@@ -1,0 +1,265 @@
+"""The samples of a checkpoint: read, scored, put to the gate, and ready to be compared with others.
+
+Source: docs/ci.md.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.audit.shard import Piece, Read, Shard, read_shard, to_read
+from coherence.audit.shard import Settings as ReadSettings
+from coherence.check.snapshot import FINE, LOW, SHORT, Drawn, Made, Pairs, Snapshot
+from coherence.check.statistics import SEED
+from coherence.readers import recognise as formats
+from coherence.readers.find import find_runs
+from coherence.readers.lines import LISTED, Part, Problems
+from coherence.readers.prompts import shared_prefixes
+from coherence.report import Sample
+from coherence.scoring.batch import Columns, score_plain
+from coherence.scoring.scores import Scores
+from coherence.signals.gate import Gate
+from coherence.signals.settings import DEFAULTS, Settings, lexicon_label, profile_label
+
+WORTH_COMPILING = 4 * 2**20
+"""Characters from which on loading the compiled scorer pays."""
+
+
+LONGEST_NAME = 40
+"""Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
+
+Prompts = Literal["told", "some", "found", "none"]
+
+
+class Fields(NamedTuple):
+    """Where a row holds what.
+
+    Attributes:
+        prompt: the key of the prompt, if it is none of the usual.
+        group: the key of the group, if samples are to be compared group by group.
+    """
+
+    prompt: str | None = None
+    group: str | None = None
+
+
+class Loaded(NamedTuple):
+    """Samples as they were read.
+
+    Attributes:
+        samples: in the order of their steps.
+        problems: what could not be used.
+        notes: what the reader should know of the data, in sentences.
+        settings: those that the folder of the run states, or the usual ones.
+    """
+
+    samples: list[Sample]
+    problems: Problems
+    notes: list[str]
+    settings: Settings = DEFAULTS
+
+
+class Measured(NamedTuple):
+    """Samples that were scored.
+
+    Attributes:
+        reads: in the order of their steps, with their prompts.
+        scores: of each.
+        drawn: all of them as they are compared.
+        pairs: of them; members says which two are in each.
+        snapshot: of them.
+        halt_reason: why the gate halts on them; None if it does not.
+    """
+
+    reads: list[Read]
+    scores: list[Scores]
+    drawn: Drawn
+    pairs: Pairs
+    members: list[tuple[int, int]]
+    snapshot: Snapshot
+    halt_reason: str | None
+
+
+def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = None) -> Loaded:
+    """Read the samples of a checkpoint.
+
+    Args:
+        paths: files, folders, patterns or URLs; `-` is standard input.
+        kind: the format of the samples, if their content does not tell.
+        fields: where a row holds what.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: there are no samples, or those of several runs.
+    """
+    fields = fields or Fields()
+    runs = find_runs(paths, None, kind)
+    names = [run.name if len(runs) > 1 else None for run in runs]
+    pieces = [
+        Piece(Part(file.path), file.format, name)
+        for run, name in zip(runs, names, strict=True)
+        for file in run.samples
+    ]
+    problems = [Problems() for _ in pieces]
+    how = ReadSettings(prompt_field=fields.prompt, group_field=fields.group)
+    reads = list(read_shard(Shard(0, tuple(pieces)), how, problems))
+    noted = Problems(
+        sum(each.count for each in problems), [one for each in problems for one in each.listed][:LISTED]
+    )
+    _refuse(reads, paths[0], noted, fields)
+    kinds = dict.fromkeys(formats.named(piece.format).NAME for piece in pieces)
+    samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
+    notes = [note for run in runs for note in run.notes]
+    folder = runs[0].folder
+    settings = folder.history[-1].settings if folder and folder.history else DEFAULTS
+    if unusual := DEFAULTS.changes(settings):
+        notes.append(f"settings of the run folder: {', '.join(unusual)}")
+    return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
+
+
+def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -> None:
+    """Raise an error if these are not the samples of one checkpoint."""
+    if not reads:
+        first = noted.listed[0] if noted.listed else None
+        why = f" that could be used; {first.file}:{first.line}: {first.message}" if first else ""
+        raise ValueError(f"{path}: no samples in it{why}")
+    runs = list(dict.fromkeys(read.run for read in reads))
+    if len(runs) > 1:
+        shown = ", ".join(repr(run) for run in runs[:2])
+        raise ValueError(f"{path}: samples of {len(runs)} runs ({shown}, ...); expected one")
+    if fields.group and not any(read.sample.group for read in reads):
+        raise ValueError(f"{path}: no sample has {fields.group!r}, by which they were to be grouped")
+
+
+def measure(
+    samples: Sequence[Sample],
+    fields: Fields | None = None,
+    settings: Settings = DEFAULTS,
+    prefixes: Sequence[str] | None = None,
+    scorer: Callable[..., Columns] | None = None,
+) -> Measured:
+    """Score the samples of a checkpoint and put them to the gate.
+
+    Args:
+        samples: in the order of their steps; at least one.
+        fields: where their rows held what.
+        settings: the reference and the words to score with, and how to gate.
+        prefixes: the prompts that texts begin with where no field tells them; None to look for them.
+        scorer: what scores them, as `score_plain` does; default that, or the compiled one for much text.
+    """
+    fields = fields or Fields()
+    told = [bool(sample.prompt) for sample in samples]
+    if prefixes is None:
+        prefixes = shared_prefixes(samples)
+    found_prompts = ReadSettings(prefixes=tuple(prefixes))
+    reads = [to_read(sample, 0, None, found_prompts) for sample in samples]
+    by, members = _pair(reads, fields)
+    scores, between = _score(reads, members, settings, scorer)
+    drawn = Drawn(
+        np.array([each.values for each in scores], np.float64),
+        [_state(each) for each in scores],
+        [_hash(_prompt(read, fields)) for read in reads],
+        [_group(read.sample, fields) for read in reads],
+    )
+    # A pair of which one is too short to judge tells nothing.
+    told_apart = np.flatnonzero(~np.isnan(between)).tolist()
+    members = [members[place] for place in told_apart]
+    pairs = Pairs(
+        between[told_apart],
+        by,
+        [drawn.prompts[one] if by == "prompt" else "" for one, _ in members],
+        [drawn.groups[one] for one, _ in members],
+    )
+    found: Prompts = "found" if prefixes else "none"
+    prompts: Prompts = "told" if all(told) else "some" if any(told) else found
+    made = _made(settings, fields, prompts)
+    snapshot = Snapshot.of(drawn, pairs, made, prefixes)
+    return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores, settings))
+
+
+def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
+    """Put the samples of one step and prompt together by twos; those of a step where few prompts have two."""
+    groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
+    groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
+    for place, read in enumerate(reads):
+        if prompt := _prompt(read, fields):
+            groups["prompt"][read.sample.step, prompt].append(place)
+        groups["step"][read.sample.step].append(place)
+    random = np.random.default_rng(SEED)
+    for by, found in groups.items():
+        # In no order: samples that take turns would always meet the same.
+        mixed = [[places[n] for n in random.permutation(len(places))] for places in found.values()]
+        pairs = [pair for places in mixed for pair in zip(places[::2], places[1::2], strict=False)]
+        if by == "step" or 4 * len(pairs) >= len(reads):
+            return by, pairs
+    return "step", []
+
+
+def _score(
+    reads: Sequence[Read],
+    members: Sequence[tuple[int, int]],
+    settings: Settings,
+    scorer: Callable[..., Columns] | None,
+) -> tuple[list[Scores], NDArray[np.float64]]:
+    """Score samples; those of a pair one after the other, so that they are compared with each other."""
+    paired = [place for pair in members for place in pair]
+    order = paired + sorted(set(range(len(reads))).difference(paired))
+    groups = [2] * len(members) + [1] * (len(reads) - len(paired))
+    texts = [reads[place].sample.text for place in order]
+    columns = (scorer or _scorer(sum(map(len, texts))))(
+        texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
+    )
+    rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
+    scores = [Scores._make(None if value != value else value for value in row) for row in rows]
+    return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
+
+
+def _scorer(size: int) -> Callable[..., Columns]:
+    if size < WORTH_COMPILING or find_spec("numba") is None:
+        return score_plain
+    return import_module("coherence.scoring.compiled").score_many  # type: ignore[no-any-return]
+
+
+def _state(scores: Scores) -> str:
+    return LOW if scores.low() else FINE if scores.scorable else SHORT
+
+
+def _prompt(read: Read, fields: Fields) -> str | None:
+    """Return the prompt of a sample, or its number where a row tells that."""
+    return read.prompt if fields.group else read.sample.group or read.prompt
+
+
+def _group(sample: Sample, fields: Fields) -> str:
+    name = (sample.group if fields.group else sample.source) or ""
+    return name if len(name) <= LONGEST_NAME else _hash(name)
+
+
+def _hash(text: str | None) -> str:
+    """Return what stands for a prompt in a snapshot, where nobody can read it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
+
+
+def _made(settings: Settings, fields: Fields, prompts: Prompts) -> Made:
+    return Made(
+        version=version("coherence"),
+        profile=profile_label(settings.profile),
+        lexicon=lexicon_label(settings.lexicon),
+        prompt_field=fields.prompt,
+        group_by=fields.group,
+        prompts=prompts,
+    )
+
+
+def _halt_reason(reads: Sequence[Read], scores: Sequence[Scores], settings: Settings) -> str | None:
+    gate = Gate(*settings[:5])
+    for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
+        step = read.sample.step
+        gate.update(each, place if step is None else step, place)
+    return None if gate.observe_only else gate.halt_reason

@@ -1,0 +1,99 @@
+"""What `coherence check` does, once its options are read."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from coherence.check.samples import Fields, Measured, load, measure
+from coherence.check.snapshot import Snapshot
+from coherence.check.statistics import FEWEST
+from coherence.check.verdict import Check, Limits
+from coherence.check.verdict import check as compare
+from coherence.escape import on_github, printable
+from coherence.scoring.profile import Profile
+from coherence.show.ci import github, junit, markdown
+from coherence.show.console import check_targets, console, write, write_json
+from coherence.show.terminal import show_problems
+from coherence.show.terminal_check import show_check
+
+STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
+
+
+def check(options: Namespace) -> int:
+    """Compare the samples of a checkpoint with a snapshot, or make one."""
+    check_targets(options.json, options.junit, options.snapshot if options.update else None)
+    limits = Limits(options.tolerance, options.level).checked()
+    fields = Fields(options.prompt_field, options.group_by)
+    chosen: dict[str, Any] = {} if options.profile is None else {"profile": Profile.load(options.profile)}
+    if options.update:
+        return _update(options, limits, fields, chosen)
+    snapshot = _load(options.snapshot)
+    loaded = load(options.paths, options.format, fields)
+    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen), snapshot.prefixes)
+    found = compare(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
+    annotated = options.github or on_github()
+    show_check(found, console(tame=annotated))
+    if options.junit is not None:
+        write(options.junit, junit(found).rstrip())
+    if annotated:
+        _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
+    if options.json is not None:
+        write_json(options.json, found.model_dump_json(indent=2))
+    return STATUS[found.verdict]
+
+
+def _load(path: str) -> Snapshot:
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such snapshot; --update makes one")
+    return Snapshot.load(path)
+
+
+def _annotate(found: Check, stream: TextIO) -> None:
+    for line in github(found):
+        print(line, file=stream)
+    stream.flush()
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown(found))
+
+
+def _update(options: Namespace, limits: Limits, fields: Fields, chosen: dict[str, Any]) -> int:
+    """Write the snapshot anew and say what changed."""
+    if options.json is not None or options.junit is not None:
+        raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
+    loaded = load(options.paths, options.format, fields)
+    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen))
+    screen, target = console(), Path(options.snapshot)
+    if target.exists():
+        _show_changes(options.snapshot, measured, limits, screen)
+    measured.snapshot.save(target)
+    screen.print(_line(f"wrote {target}: {measured.snapshot.drawn:,} samples"))
+    if measured.halt_reason is not None:
+        screen.print(_line(f"the gate halts on them, and on all that are like them: {measured.halt_reason}"))
+    if measured.snapshot.drawn < FEWEST:
+        screen.print(_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
+    show_problems(loaded.problems.count, loaded.problems.listed, screen)
+    return STATUS["pass"]
+
+
+def _show_changes(path: str, measured: Measured, limits: Limits, screen: Console) -> None:
+    try:
+        old = Snapshot.load(path)
+    except ValueError as error:
+        screen.print(_line(f"in the place of what could not be read: {error}"))
+        return
+    if old == measured.snapshot:
+        screen.print("nothing changed")
+    elif differences := measured.snapshot.made.differences(old.made):
+        screen.print(_line(f"other settings than before: {'; '.join(differences)}"))
+    else:
+        show_check(compare(old, measured, limits, path), screen)
+
+
+def _line(text: str) -> Text:
+    return Text(printable(text), overflow="fold")

@@ -1,0 +1,283 @@
+"""The command line: `coherence audit`, `check`, `serve`, `score` and `calibrate`.
+
+Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
+1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
+coherence itself (`EX_SOFTWARE` of sysexits), 130 broken off with Ctrl-C or SIGTERM.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from traceback import format_exception
+from typing import NoReturn, TextIO
+
+from coherence.escape import on_one_line
+from coherence.signals.settings import DEFAULTS
+
+UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
+
+SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
+"""The environment variable that, set to 1, shows where an error of coherence itself comes from."""
+
+OWN_MODULES = {"check": "coherence.cli.check", "serve": "coherence.cli.serve"}
+"""Commands that need little of what the others do: a check is short and needs no nltk."""
+
+HELP = """\
+Read a language model's own samples and say when its training has collapsed.
+
+  coherence audit runs/exp7
+  coherence serve runs/exp7
+  coherence check samples.jsonl --snapshot good.json
+  coherence score "Budy Budy Budy Budy"
+
+Machine output goes to standard output, everything for people to standard error.
+Exit status: 0 fine, 1 the gate halts or the samples are worse than the
+snapshot, 2 wrong usage or unreadable input, 70 an error of coherence itself
+(COHERENCE_TRACEBACK=1 shows where), 130 broken off with Ctrl-C or SIGTERM;
+serve ends with 0 then."""
+
+AUDIT_HELP = """\
+Replay a run: score its samples, run the gate over them in step order, put the
+loss beside them, and say continue, watch, pivot or halt, and why.
+
+PATH is what your trainer wrote: a folder, a file, a pattern, a URL, or - for
+standard input. JSON lines, JSON, CSV, Parquet, TensorBoard, trackio, one file a
+step and text logs are told by their content (docs/formats.md), also compressed.
+The losses are looked for beside the samples and among them. A folder of several
+runs gives a ranking. Lines that cannot be used are listed in the report; the
+others count.
+
+  coherence audit runs/exp7
+  coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
+  coherence audit samples.jsonl --json - | jq .diagnosis
+  coherence audit runs/exp7 --html report.html
+  coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
+
+Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
+unreadable input, 70 an error of coherence itself, 130 broken off with Ctrl-C or
+SIGTERM: a report is then of what was read, and with --scored the next start
+goes on."""
+
+CHECK_HELP = """\
+Ask of a new checkpoint: does it still write as well as the last one? Its
+samples are compared with a snapshot, a small JSON file that you commit.
+
+PATH is what holds the samples, as for audit: 200 or more, drawn as those of the
+snapshot were, best several for each of the same prompts. The check fails when
+the gate halts on them, or when a score has fallen, or the share of low samples
+risen, by more than the tolerance and beyond chance. One of the two alone is a
+warning. Where there are too few samples to tell, it says how many would do.
+docs/ci.md has jobs to paste.
+
+  coherence check samples.jsonl --snapshot good.json --update
+  coherence check samples.jsonl --snapshot good.json --junit check.xml
+
+Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
+other settings than the snapshot's, or fewer than 20 samples, 70 an error of
+coherence itself, 130 broken off with Ctrl-C or SIGTERM: each file is as it was,
+or whole."""
+
+SERVE_HELP = """\
+Show a run while it goes on: the page that audit --html writes, which asks every
+10 seconds for what was appended to the run folder. Of a folder that holds
+several run folders it shows all side by side.
+
+  coherence serve runs/exp7
+  coherence serve runs --port 9000
+
+It only reads, and answers this machine alone. To look at it from elsewhere, go
+through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
+can reach the machine can read the samples: there is no password.
+
+Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
+taken, 70 an error of coherence itself."""
+
+SCORE_HELP = """\
+Score one text: four scores from 0 to 100, and the phrase it repeats.
+
+  coherence score "Budy Budy Budy Budy"
+  head -c 2000 sample.txt | coherence score -
+
+Exit status: 0 scored, 2 wrong usage or unreadable input, 70 an error of
+coherence itself."""
+
+CALIBRATE_HELP = """\
+Measure a reference profile from text of your own: logs, code, French, a toy
+grammar. Samples are then scored against that language instead of broad English.
+
+CORPUS is a text file, a file of JSON lines (keys as in samples), or a folder of
+both. Each CORPUS weighs the same; give kinds of text apart. A profile wants
+1,000 tokens of each or more, better 100,000.
+
+  coherence calibrate novels/ news.jsonl -o profile.json
+  coherence audit samples.jsonl --profile profile.json
+
+Exit status: 0 written, 2 wrong usage or unreadable input, 70 an error of
+coherence itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    if arguments is None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        # A program that is told to end does as with Ctrl-C: it ends its workers and leaves no files behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt as ending:
+        _say(f"coherence: {str(ending) or 'broken off'}")
+        return BROKEN_OFF
+    except Exception as error:  # 1, which Python ends with, would say that the gate halts
+        _say_unforeseen(error)
+        return OWN_ERROR
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
+    commands = import_module(OWN_MODULES.get(options.command, "coherence.cli.commands"))
+    try:
+        return int(getattr(commands, options.command)(options))
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return UNUSABLE
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        _say(f"coherence: {_describe(error)}")
+        return UNUSABLE
+
+
+def _say(line: str) -> None:
+    """Write a line to standard error; where nobody reads it, the exit status says enough."""
+    if sys.stderr is not None:
+        try:
+            print(on_one_line(line), file=sys.stderr)  # noqa: T201 - this is the command line
+        except OSError:
+            _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what a stream still holds: nobody reads it, and Python would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _say_unforeseen(error: Exception) -> None:
+    """Say in a line that an error is one of coherence itself, and if it is asked for where it comes from."""
+    if asked := os.environ.get(SHOW_TRACEBACK) == "1":
+        for line in "".join(format_exception(error)).splitlines():
+            _say(line)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    more = "" if asked else f"; {SHOW_TRACEBACK}=1 shows the traceback"
+    _say(f"coherence: {what} (an error of coherence itself{more})")
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, on_one_line(f"{self.prog}: {message}; {self.prog} --help says how") + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="coherence", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-V", "--version", action="version", version=f"coherence {version('coherence')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
+    _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
+    _add_serve(_add_command(commands, "serve", "the report of a run that goes on, in a browser", SERVE_HELP))
+    _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
+    _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
+    return parser
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
+    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
+    add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
+    add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
+    add(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help=f"low is below this on every scale ({DEFAULTS.threshold:g})",
+    )
+    add("--patience", type=int, metavar="N", help=f"low samples that halt ({DEFAULTS.patience})")
+    add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
+    add("--warmup", type=int, metavar="STEP", help=f"pass over samples of earlier steps ({DEFAULTS.warmup})")
+    add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
+    add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
+    add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
+    add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
+    parser.set_defaults(command="audit")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
+    add("--snapshot", required=True, metavar="FILE", help="what to compare with")
+    add("--update", action="store_true", help="write the snapshot anew and say what changed")
+    add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
+    add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
+    add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
+    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
+    add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
+    add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
+    parser.set_defaults(command="check")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", type=Path, metavar="RUN_DIR", help="run folder, or a folder of run folders")
+    add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
+    parser.set_defaults(command="serve")
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("text", nargs="?", default="-", metavar="TEXT", help="the text; - or nothing is standard input")
+    add("--prompt", help="cut off where the text begins with it")
+    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--json", metavar="OUT", help="write scores and loop as JSON; - is standard output")
+    parser.set_defaults(command="score")
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("corpora", nargs="+", type=Path, metavar="CORPUS", help="text file, JSON lines or folder of them")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        metavar="PROFILE",
+        help="where the profile goes; - is standard output",
+    )
+    add("--name", default="custom", help="its name in reports")
+    add("--words", type=Path, metavar="FILE", help="word list of the language, one word a line")
+    parser.set_defaults(command="calibrate")

@@ -1,0 +1,573 @@
+"""What a person means by a path: the runs there, and of each its files of samples and of losses."""
+
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from coherence.readers import recognise as formats
+from coherence.readers import storage
+from coherence.readers.lines import HEAD, Part, Problems, file_name
+from coherence.readers.rows import is_of_a_step, step_of
+from coherence.run.folder import METRICS, SAMPLES, STATE, STATUS
+from coherence.signals import settings
+from coherence.signals.settings import FILE as SETTINGS
+from coherence.signals.settings import History
+
+LOSSES = (METRICS, "trainer_state.json", "metrics.csv")
+RUN = "run.json"
+WRITTEN = (STATE, STATUS)
+"""What a monitor writes beside its samples, and no other trainer does."""
+
+SAMPLE_FOLDERS = ("samples", "completions", "generations")
+"""Where trainers put samples below the folder of a run."""
+
+LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb")
+"""Where trainers put losses below the folder of a run."""
+
+BOTH = ("trackio", "tensorboard", "logs")
+"""Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
+
+DEEPEST = 100
+"""Folders above a link that are looked at; no dump lies deeper."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+_VERSION = re.compile(r"version_\d+")
+_NUMBER = re.compile(r"\d+")
+
+_NO_DATA = re.compile(
+    r"\.(pth?|bin|safetensors|ckpt|np[yz]|pkl|h5|keras|onnx|gguf|model|so|whl|zip|tar|lock|png|jpe?g|gif|svg"
+    r"|pdf|html|py|ipynb|sh|ya?ml|toml)"
+)
+"""What lies beside samples and holds none; it is not even opened."""
+
+_DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+"""Names that promise samples or losses: where one holds neither, the person is told."""
+
+
+class File(NamedTuple):
+    """A file and the name of its format."""
+
+    path: str
+    format: str
+
+
+class RunFiles(NamedTuple):
+    """What was found of one run.
+
+    Attributes:
+        name: of its folder, or of its first file.
+        samples, losses: its files, in the order of the numbers in their names.
+        vocab_size: which its run.json states.
+        notes: what was passed over and why, for the report.
+        folder: what else a monitor wrote there; None where the samples are not a monitor's.
+        saved: the steps of the checkpoints that lie there, in ascending order.
+    """
+
+    name: str
+    samples: tuple[File, ...]
+    losses: tuple[File, ...]
+    vocab_size: int | None = None
+    notes: tuple[str, ...] = ()
+    folder: "RunFolder | None" = None
+    saved: tuple[int, ...] = ()
+
+
+class RunFolder(NamedTuple):
+    """What lies in the folder that a monitor wrote, besides samples and losses.
+
+    Attributes:
+        history: its settings; empty where it states none.
+        events: the file that what befell the run stands in; none if nothing did.
+    """
+
+    history: History
+    events: tuple[File, ...]
+
+
+def find_runs(
+    paths: Sequence[str],
+    loss: str | None = None,
+    format: str | None = None,  # noqa: A002 - as the option
+) -> list[RunFiles]:
+    """Return the runs that paths stand for.
+
+    A file, or several, are one run; a folder is one, or one for each run folder in it. A path may be a
+    pattern, a URL, or `-` for standard input.
+
+    Args:
+        paths: what the person named.
+        loss: where the losses are, if not beside the samples.
+        format: of the samples, if their content does not tell.
+
+    Raises:
+        FileNotFoundError: there is nothing at a path.
+        ValueError: a file is of no format that is read, or a folder holds no samples.
+    """
+    if format is not None:
+        formats.named(format)  # a name that is none is no file's fault
+    named = [found for path in paths for found in _matching(path)]
+    folders = [path for path in named if storage.is_folder(path)]
+    notes: list[str] = []
+    files = _once((path for path in named if path not in set(folders)), notes)
+    runs: list[RunFiles] = []
+    errors: list[ValueError] = []
+    for group in [*_grouped(files), *folders]:
+        try:
+            runs += _runs_in(group, format) if isinstance(group, str) else [_run_of_files(group, format)]
+        except ValueError as error:
+            errors.append(error)
+    if not runs:
+        raise errors[0]
+    notes += [_shown(str(error)) for error in errors]
+    runs[0] = runs[0]._replace(notes=(*runs[0].notes, *notes))
+    if loss is not None:
+        if len(runs) > 1:
+            raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
+        given = tuple(_given_losses(loss))
+        runs = [run._replace(losses=given, saved=_saved(given, *run.saved)) for run in runs]
+    return _named_apart(runs)
+
+
+def _matching(path: str) -> list[str]:
+    """Return what a path stands for: itself, or what matches it as a pattern."""
+    if path == "-":
+        return [storage.spooled(sys.stdin.buffer)]
+    if storage.exists(path):
+        return [path]
+    if not any(sign in path for sign in "*?["):
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    if found := sorted(storage.matching(path), key=natural):
+        return found
+    raise FileNotFoundError(f"{path}: nothing matches")
+
+
+def natural(path: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts names by the numbers in them: `samples-100` before `samples-1000`.
+
+    >>> sorted(["s-1000", "s-100", "s-20"], key=natural)
+    ['s-20', 's-100', 's-1000']
+    """
+    return [
+        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+        for piece in re.split(r"(\d{1,18})", path)
+        if piece
+    ]
+
+
+def _once(paths: Iterable[str], notes: list[str]) -> list[str]:
+    """Return the paths, of those that lead to the same file one; of each left out a note says so."""
+    given = [(path, _identity(path)) for path in paths]
+    kept: dict[tuple[int, int] | str, int] = {}
+    for place, (path, identity) in enumerate(given):
+        before = kept.setdefault(identity, place)
+        if _is_lesser_name(path) < _is_lesser_name(given[before][0]):
+            kept[identity] = place
+    for place, (path, identity) in enumerate(given):
+        if kept[identity] != place:
+            same = file_name(given[kept[identity]][0])
+            notes.append(f"{file_name(path)}: left out, the same file as {same}")
+    return [path for place, (path, identity) in enumerate(given) if kept[identity] == place]
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    """Return what the names of a file share, soft and hard links; of a URL the path itself."""
+    if storage.is_url(path):
+        return path
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return path
+    return (seen.st_dev, seen.st_ino) if seen.st_ino else path  # some file systems number no files
+
+
+def _is_lesser_name(path: str) -> tuple[bool, bool]:
+    """Tell whether a path is a link and whether it tells no step; of a file another name is better then."""
+    return not storage.is_url(path) and Path(path).is_symlink(), step_of(path) is None
+
+
+def _files_once(files: Iterable[File], notes: list[str]) -> list[File]:
+    """Return files, each of them once."""
+    by_path = {file.path: file for file in files}
+    return [by_path[path] for path in _once(by_path, notes)]
+
+
+def _grouped(files: Sequence[str]) -> list[list[str]]:
+    """Return files grouped to runs: they are one, but those of several run folders of ours one each."""
+    ours = [
+        file
+        for file in files
+        if storage.bare_name(file) == SAMPLES and storage.exists(storage.join(storage.parent(file), RUN))
+    ]
+    apart = ours if len({storage.parent(file) for file in ours}) > 1 else []
+    alone = set(apart)
+    together = [file for file in files if file not in alone]
+    return ([together] if together else []) + [[file] for file in apart]
+
+
+def _run_of_files(files: Sequence[str], asked: str | None) -> RunFiles:
+    """Return the run that files make up; of several one that cannot be read is passed over, and noted."""
+    notes: list[str] = []
+    samples = _recognised(files, asked, notes)
+    if not samples:
+        raise ValueError("; ".join(notes[:3]))
+    name = file_name(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    beside = {storage.parent(file.path) for file in samples if storage.bare_name(file.path) == SAMPLES}
+    folder = _Folder(beside.pop()) if len(beside) == 1 else None
+    losses = (folder and _losses_in(folder)) or _losses_among(samples)
+    vocab_size = _vocab_size(folder) if folder else None
+    written = _run_folder(folder) if folder else None
+    notes += folder.notes if folder else []
+    saved = _saved(losses, *(_checkpoints(folder.path) if folder else ()))
+    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written, saved)
+
+
+def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> list[File]:
+    """Return the files whose format is known, in the order given; of the others a note says why."""
+    found = []
+    for path in paths:
+        try:
+            found.append(File(path, formats.key(formats.recognise(path, asked))))
+        except (OSError, ValueError) as error:
+            notes.append(_why(path, error))
+    return found
+
+
+def _why(path: str, error: Exception) -> str:
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return _shown(why if why.startswith(path) else f"{path}: {why}")
+
+
+def _shown(message: str) -> str:
+    """Return a message as a report can hold it: a path in it may be no UTF-8."""
+    return message.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _losses_among(samples: Iterable[File]) -> list[File]:
+    """Return the files of samples that hold losses as well, in rows of their own."""
+    return [file for file in samples if file.format in BOTH or _has_loss_rows(file)]
+
+
+def _has_loss_rows(file: File) -> bool:
+    module, part = formats.named(file.format), Part(file.path, 0, HEAD)
+    with_loss = sum(sample.loss is not None for sample in module.samples(part, Problems()))
+    return sum(1 for _ in module.losses(part, Problems())) > with_loss
+
+
+def _holds(file: File, what: str, notes: list[str]) -> bool:
+    """Tell whether a file holds `samples`, or `losses`; where a file can be cut, its beginning decides."""
+    try:
+        read = getattr(formats.named(file.format), what)
+        return next(read(Part(file.path, 0, HEAD), Problems()), None) is not None
+    except (OSError, ValueError) as error:  # what it needs is not installed, for instance
+        notes.append(_why(file.path, error))
+        return False
+
+
+def _runs_in(path: str, asked: str | None) -> list[RunFiles]:
+    """Return the run that a folder is of, or the runs of the folders in it.
+
+    Raises:
+        ValueError: there are no samples.
+    """
+    folder = _Folder(path, asked)
+    below = list(folder.below())
+    runs = _runs_of(folder, below)
+    if not runs:
+        for each in (folder, *below):
+            each.take_logs()
+        runs = _runs_of(folder, below)
+    if not runs:
+        why = f"; {folder.notes[0]}" if folder.notes else ""
+        raise ValueError(f"{path}: a folder without samples; expected {SAMPLES} or other files of them{why}")
+    return runs
+
+
+def _runs_of(folder: "_Folder", below: Iterable["_Folder"]) -> list[RunFiles]:
+    """Return the run of a folder, of which those below it are parts unless they are runs themselves."""
+    below = [child for child in below if child.samples]
+    one_run = folder.is_run or bool(folder.samples) or len(below) < 2
+    runs = []
+    for child in below:
+        if one_run and not child.is_run and not _losses_in(child):
+            folder.samples += child.samples
+            folder.notes += child.notes
+        else:
+            runs.append(_run_in(child))
+    return [_run_in(folder), *runs] if folder.samples else runs
+
+
+def _run_in(folder: "_Folder") -> RunFiles:
+    folder.samples = _files_once(folder.samples, folder.notes)
+    losses = _losses_in(folder) or _losses_among(folder.samples)
+    vocab_size, written = _vocab_size(folder), _run_folder(folder)
+    notes = tuple(dict.fromkeys(folder.notes))
+    saved = _saved(losses, *_checkpoints(folder.path))
+    return RunFiles(
+        _name(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes, written, saved
+    )
+
+
+class _Folder:
+    """A folder, and what lies in it.
+
+    Attributes:
+        files, folders: the paths in it, in the order of the numbers in their names.
+        scanned: its files whose format is known.
+        samples: its files of samples, and those below it where trainers put them.
+        notes: what was passed over and why.
+    """
+
+    def __init__(self, path: str, asked: str | None = None, for_samples: bool = False) -> None:
+        self.path, self._asked, self._for_samples = path, asked, for_samples
+        self.notes: list[str] = []
+        names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
+        paths = [storage.join(path, name) for name in names]
+        folders = [each for each in paths if storage.is_folder(each)]
+        known = set(folders)
+        self.files = [each for each in paths if each not in known]
+        self.folders = [each for each in folders if not self._leads_back(each, folders)]
+        self.scanned = self._scan()
+        self.samples = self._find_samples()
+
+    def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
+        """Tell whether a link leads to a folder that it lies in, or to one beside it: it is read there."""
+        if storage.is_url(path) or not Path(path).is_symlink():
+            return False
+        above = [path]
+        while (upper := storage.parent(above[-1])) not in (above[-1], ".") and len(above) < DEEPEST:
+            above.append(upper)
+        others = [
+            *above[1:],
+            *folders[: folders.index(path)],
+            *(p for p in folders if not Path(p).is_symlink()),
+        ]
+        if os.path.realpath(path) not in {os.path.realpath(other) for other in (*others, ".")}:
+            return False
+        self.notes.append(f"{file_name(path)}: a link to a folder that is read already")
+        return True
+
+    def named(self, name: str) -> list[str]:
+        """Return the file of a name in it, perhaps compressed."""
+        return [path for path in self.files if storage.bare_name(path) == name][:1]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether files lie in it that lie in the folder of a run alone."""
+        return any(self.named(name) for name in (*LOSSES, RUN))
+
+    def below(self) -> Iterator["_Folder"]:
+        """Yield the folders in it, and in its folders of samples and of losses, that may be runs."""
+        for path in self.folders:
+            if _name(path).lower() in SAMPLE_FOLDERS:
+                yield from _Folder(path, self._asked, for_samples=True).below()
+            elif _name(path) in LOSS_FOLDERS:
+                inner = _Folder(path, self._asked)
+                yield from (inner, *inner.below())
+            elif not is_of_a_step(path):
+                yield _Folder(path, self._asked)
+
+    def take_logs(self) -> None:
+        """Take for samples what holds losses and perhaps samples, and does hold some."""
+        logs = [file for file in self.scanned if file.format in BOTH]
+        self.samples = [file for file in logs if _holds(file, "samples", self.notes)]
+
+    def _scan(self) -> list[File]:
+        candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
+        notes: list[str] = []
+        found = _recognised(candidates, None, notes)
+        known = {file.path for file in found}
+        failed = [path for path in candidates if path not in known]
+        if self._asked is not None:
+            return found + _recognised(failed, self._asked, self.notes)
+        self.notes += [note for path, note in zip(failed, notes, strict=True) if _suffix(path) in _DATA]
+        return found
+
+    def _find_samples(self) -> list[File]:
+        if ours := self.named(SAMPLES):
+            return _recognised(ours, self._asked, self.notes)
+        found = [file for file in self.scanned if self._may_be_samples(file) and self._are_samples(file)]
+        for path in self.folders:
+            if _name(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path):
+                inner = _Folder(path, self._asked, for_samples=True)
+                found += inner.samples
+                self.notes += inner.notes
+        return found
+
+    def _may_be_samples(self, file: File) -> bool:
+        if self._asked is not None:
+            return file.format == self._asked
+        if file.format == "numbered" and not self._for_samples:
+            return self._is_one_of_several(file)
+        return storage.bare_name(file.path) not in LOSSES and file.format not in BOTH
+
+    def _is_one_of_several(self, file: File) -> bool:
+        """Tell whether other files are named alike but for the number, as those of other steps are."""
+        return self._alike[_NUMBER.sub("#", _name(file.path))] > 1
+
+    @cached_property
+    def _alike(self) -> Counter[str]:
+        return Counter(_NUMBER.sub("#", _name(each.path)) for each in self.scanned)
+
+    def _are_samples(self, file: File) -> bool:
+        noted = len(self.notes)
+        if _holds(file, "samples", self.notes):
+            return True
+        in_vain = len(self.notes) == noted and not _holds(file, "losses", self.notes)
+        if in_vain and _suffix(file.path) in _DATA:
+            self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
+        return False
+
+
+def _losses_in(folder: _Folder) -> list[File]:
+    """Return the files of losses of a run folder: the first kind that is there."""
+    steps = _Folder(storage.parent(folder.path)) if is_of_a_step(folder.path) else None
+    for place in (folder, steps):
+        if place is None:
+            continue
+        for candidates in _loss_candidates(place):
+            own = {_identity(file.path) for file in folder.samples}
+            others = [file for file in candidates if _identity(file.path) not in own]
+            if found := [file for file in others if _holds(file, "losses", folder.notes)]:
+                return _files_once(found, folder.notes)
+    return []
+
+
+def _loss_candidates(folder: _Folder) -> Iterator[list[File]]:
+    """Yield what may hold the losses of a run, kind by kind, the best known first."""
+    for name in LOSSES:
+        yield _recognised(folder.named(name), None, folder.notes)
+    newest = [path for path in folder.folders if _CHECKPOINT.fullmatch(_name(path))][-1:]
+    yield _recognised(_existing(newest, "trainer_state.json"), None, folder.notes)
+    inner = [path for path in folder.folders if _name(path) in LOSS_FOLDERS]
+    deeper = [
+        storage.join(path, name) for path in inner for name in sorted(storage.names_in(path), key=natural)
+    ]
+    below = [*inner, *(path for path in [*folder.folders, *deeper] if storage.is_folder(path))]
+    versions = [path for path in below if _VERSION.fullmatch(_name(path))][-1:]
+    yield _recognised(_existing(versions, "metrics.csv"), None, folder.notes)
+    yield [file for file in folder.scanned if file.format not in BOTH]
+    scanned = [folder, *(_Folder(path) for path in [*inner, *deeper] if storage.is_folder(path))]
+    for kind in BOTH:
+        yield [file for each in scanned for file in each.scanned if file.format == kind]
+
+
+def _existing(folders: Iterable[str], name: str) -> list[str]:
+    paths = [storage.join(folder, name) for folder in folders]
+    return [path for path in paths if storage.exists(path)]
+
+
+def _saved(losses: Iterable[File], *steps: int) -> tuple[int, ...]:
+    """Return the steps of checkpoints, and those of the ones beside losses."""
+    places = {storage.parent(file.path) for file in losses if not storage.is_url(file.path)}
+    return tuple(sorted({*steps, *(step for place in places for step in _checkpoints(place))}))
+
+
+def _checkpoints(folder: str) -> Iterator[int]:
+    """Yield the steps of the checkpoints in a folder; if it is one itself, of those beside it."""
+    if _CHECKPOINT.fullmatch(_name(folder)):
+        folder = storage.parent(folder)
+    try:
+        names = storage.names_in(folder)
+    except OSError:  # a file in it may be read all the same
+        return
+    for name in names:
+        found = _CHECKPOINT.fullmatch(name)
+        if found and storage.is_folder(storage.join(folder, name)):
+            yield int(found[1])
+
+
+def _given_losses(path: str) -> list[File]:
+    """Return the losses at a path that was named for them: a file, or those of a folder.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: the file is of no format that is read, or the folder holds no losses.
+    """
+    (path,) = _matching(path)
+    if not storage.is_folder(path):
+        return [File(path, formats.key(formats.recognise(path)))]
+    if found := _losses_in(_Folder(path)):
+        return found
+    raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")
+
+
+def _vocab_size(folder: _Folder) -> int | None:
+    """Return the vocabulary size that a run folder states in its run.json."""
+    for path in folder.named(RUN):
+        try:
+            with storage.open_bytes(path) as file:
+                size = json.loads(file.read(HEAD).decode("utf-8-sig")).get("vocab_size")
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path}: not a JSON object: {error}") from error
+        return size if isinstance(size, int) and not isinstance(size, bool) else None
+    return None
+
+
+def _run_folder(folder: _Folder) -> RunFolder | None:
+    """Return what a monitor wrote into a folder besides; None where no monitor did."""
+    if not folder.named(SAMPLES) or not any(map(folder.named, (SETTINGS, *WRITTEN))):
+        return None
+    events = _recognised(folder.named(LOSSES[0]), "jsonl", folder.notes)
+    return RunFolder(_history(folder), tuple(events))
+
+
+def _history(folder: _Folder) -> History:
+    """Return the settings that a run folder states; a note says where they cannot be read."""
+    for path in folder.named(SETTINGS):
+        try:
+            with storage.open_bytes(path) as file:
+                values = json.loads(file.read(settings.LARGEST))
+            history = settings.from_json(values)
+            if missing := settings.unknown(values):
+                folder.notes.append(f"judged with {' and '.join(missing)}, which this version does not have")
+            return history
+        except settings.LaterFormat as error:
+            raise settings.LaterFormat(f"{path}: {error}") from error
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, IndexError) as error:
+            folder.notes.append(f"{file_name(path)}: {_shown(str(error))}; the settings are the usual ones")
+    return ()
+
+
+def _name(path: str) -> str:
+    """Return the name of a file or a folder."""
+    if storage.is_url(path):
+        return path.rstrip("/").rpartition("/")[2]
+    return file_name(Path(path).name or Path(path).resolve().name)
+
+
+def _suffix(path: str) -> str:
+    return Path(storage.bare_name(path)).suffix
+
+
+def _named_apart(runs: list[RunFiles]) -> list[RunFiles]:
+    """Return the runs, those whose folders have the same name called by their paths."""
+    names = Counter(run.name for run in runs)
+    return [
+        run._replace(name=file_name(storage.parent(run.samples[0].path))) if names[run.name] > 1 else run
+        for run in runs
+    ]
+
+
+def text_files(corpus: Path) -> list[Path]:
+    """Return the text and JSON-lines files that a corpus consists of.
+
+    Raises:
+        FileNotFoundError: the path does not exist.
+        ValueError: the folder holds neither.
+    """
+    if not corpus.exists():
+        raise FileNotFoundError(f"{corpus}: no such file or folder")
+    if not corpus.is_dir():
+        return [corpus]
+    found = sorted(
+        path for path in corpus.rglob("*") if path.suffix in (".txt", ".md", ".jsonl") and path.is_file()
+    )
+    if not found:
+        raise ValueError(f"{corpus}: a folder without text; expected *.txt, *.md or *.jsonl in it")
+    return found

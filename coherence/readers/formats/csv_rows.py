@@ -1,0 +1,110 @@
+"""CSV and TSV with the names of the columns in the first line: samples, or losses as trainers log them."""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
+from coherence.report import LossRow, Sample
+
+NAME = "CSV with the names of the columns"
+
+_DELIMITERS = (",", "\t", ";")
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether the first line names a text, or a step and a loss; of one column, also by its name."""
+    line = next(iter(head.lines), "")
+    names = _names(line, _delimiter(line))
+    if len(names) == 1:
+        return names[0] in rows.TEXT and storage.bare_name(head.path).endswith((".csv", ".tsv"))
+    if not all(name.isprintable() and len(name) <= 100 for name in names):
+        return False
+    found = set(names)
+    return bool(found & set(rows.TEXT) or (found & set(rows.STEP) and found & set(rows.LOSS)))
+
+
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of a file."""
+    return rows.samples_of(_rows(part, problems), part.path, problems, prompt_field, group_field=group_field)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of a file."""
+    return rows.losses_of(_rows(part, problems), part.path, problems)
+
+
+def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows without their blank cells, each with the line where it begins.
+
+    Where the text is blank, it is the sample: a model that says nothing says so.
+    """
+    records = _records(part, problems)
+    _, names = next(records, (0, []))
+    names = [name.strip() for name in names]
+    texts = [name for name in rows.TEXT if name in names][:1]
+    for line, cells in records:
+        if len(cells) > len(names):
+            problems.add(part.path, line, f"{len(cells)} cells, but {len(names)} columns have a name")
+            continue
+        row = {name: cell for name, cell in zip(names, cells, strict=False) if cell.strip() or name in texts}
+        yield line, row if any(cell.strip() for cell in row.values()) else {}
+
+
+def _records(part: Part, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record, the names of the columns first, with the line where it begins."""
+    texts = _Lines(read_whole_lines(part, problems))
+    read = texts.read
+    # The limit is one for the whole process; a sample may be as long as a line of JSON.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
+    first = next((line for line in texts if line.strip()), "")
+    texts.begin(read[-1:])
+    reader = csv.reader(chain([first], texts), delimiter=_delimiter(first), strict=True)
+    while True:
+        try:
+            if cells := next(reader, []):
+                yield read[0], cells
+            elif not read:
+                return
+        except csv.Error as error:
+            problems.add(part.path, read[0], f"not CSV, to the end of line {read[-1]}: {error}")
+        texts.begin([])
+
+
+class _Lines:
+    """Lines, and which of them the record that is being read has: one without an end would be held whole."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines, self._size = lines, 0
+        self.read: list[int] = []
+
+    def begin(self, read: list[int]) -> None:
+        """Begin a record, of which some lines were read."""
+        self.read[:], self._size = read, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._size > LONGEST_LINE:
+            raise csv.Error("a record of more than 16 MB, which is the most that is read as one")
+        number, line = next(self._lines)
+        self.read.append(number)
+        self._size += len(line)
+        return line
+
+
+def _names(line: str, delimiter: str) -> list[str]:
+    """Return the names in the first line; none if it is no CSV."""
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _delimiter(line: str) -> str:
+    """Return what stands between the names of the first line: what parts it most often."""
+    return max(_DELIMITERS, key=line.count)

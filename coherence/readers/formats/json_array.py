@@ -1,0 +1,191 @@
+"""One JSON document: an array of objects, or an object in which such an array stands."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
+from coherence.report import LossRow, Sample
+
+NAME = "JSON array of objects"
+
+CHUNK = 2**20
+"""Bytes that are read at once."""
+
+_ARRAY = re.compile(r"\[\s*\{")
+_INNER_ARRAY = re.compile(r'"\s*:\s*\[\s*\{')
+# What stands between brackets: nothing else, and whole strings, in which brackets mean nothing.
+_NO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_BRACKET = re.compile(_NO_BRACKET.pattern + rb"([\[\]{}])", re.DOTALL)
+
+
+_SEPARATORS = b" \t\r\n,"
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether a file is an array of objects, or one object that holds such an array and is no sample."""
+    text = head.text.lstrip()
+    if _ARRAY.match(text):
+        return True
+    inner = _INNER_ARRAY.search(text) if text.startswith("{") else None
+    if inner is None:
+        return False
+    lines = head.lines
+    if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
+        before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()]))
+        return before.isdisjoint((*rows.STEP, *rows.TEXT, *rows.PROMPT))
+    return 2 * sum(map(is_json_object, lines)) < len(lines)
+
+
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of a file."""
+    return rows.samples_of(
+        _objects(part, problems), part.path, problems, prompt_field, group_field=group_field
+    )
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of a file."""
+    return rows.losses_of(_objects(part, problems), part.path, problems)
+
+
+def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects with the lines where they begin."""
+    for line, raw in _elements(part, problems):
+        try:
+            value = json.loads(raw.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            problems.add(part.path, line, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
+        except (ValueError, RecursionError) as error:
+            problems.add(part.path, line, f"not JSON: {why_not_json(error)}")
+        else:
+            yield line, value
+
+
+def _elements(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """Yield the objects of the arrays as bytes, one after another, without holding the document."""
+    scan = _Scan(part, problems)
+    with storage.open_bytes(part.path) as file:
+        try:
+            while chunk := file.read(min(CHUNK + scan.held, 4 * CHUNK)):
+                scan.take(chunk)
+                yield from scan.found()
+                if part.end is not None and scan.at >= part.end:
+                    return
+        except storage.BROKEN as error:
+            scan.add(storage.why_broken(error))
+            return
+    if scan.depth:
+        scan.add("the document ends in the middle: it is cut off, or a quote or a bracket is not closed")
+
+
+class _Scan:
+    """Where in a document one is: in which array, and in which of its objects.
+
+    Attributes:
+        depth: how many brackets are open.
+        at: how many bytes of it were looked at.
+    """
+
+    def __init__(self, part: Part, problems: Problems) -> None:
+        self._path, self._problems = part.path, problems
+        self.depth = self.at = 0
+        self._held = b""
+        self._line, self._counted = 1, 0  # a line, and up to where line ends were counted
+        self._seen = 0  # up to where brackets were seen in it
+        self._array: int | None = None  # the depth of the array whose objects are wanted
+        self._begun: int | None = None  # where the object begins that is open
+        self._ended = 0  # where the one before ended
+        self._too_long = False
+        self._objects = 0  # how many the array had
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held, which are looked at again with those that come: let more come then."""
+        return len(self._held)
+
+    def take(self, chunk: bytes) -> None:
+        """Hold more of the document, and let go of what is done with."""
+        done = self._seen if self._array is None else self._ended
+        done = done if self._begun is None else self._begun
+        if len(self._held) - done > LONGEST_LINE:
+            if not self._too_long:
+                self.add("an object or a value of more than 16 MB, which is the most that is read as one")
+            self._too_long, done = True, self._seen
+            self._held = self._held[:done] + _unfinished(self._held, done)
+        self._drop(done)
+        self._held += chunk
+
+    def _drop(self, size: int) -> None:
+        self._line_at(max(size, self._counted))
+        self._held = self._held[size:]
+        self._counted -= size
+        self._seen -= size
+        self._ended = max(self._ended - size, 0)
+        if self._begun is not None:
+            self._begun = max(self._begun - size, 0)
+
+    def add(self, message: str) -> None:
+        """Note a problem at the object that is open, or else where brackets were seen last."""
+        self._add(self._seen if self._begun is None else self._begun, message)
+
+    def _add(self, at: int, message: str) -> None:
+        self._problems.add(self._path, self._line_at(at), message)
+
+    def _line_at(self, at: int) -> int:
+        """Return the line of a place; those asked for come in the order of the document, nearly."""
+        if at > self._counted:
+            self._line += self._held.count(b"\n", self._counted, at)
+            self._counted = at
+            return self._line
+        return self._line - self._held.count(b"\n", at, self._counted)
+
+    def found(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the objects that end in what is held, with their lines."""
+        while bracket := _BRACKET.match(self._held, self._seen):
+            self.at += bracket.end() - self._seen
+            self._seen = bracket.end()
+            if bracket[1] in b"[{":
+                self._open(bracket[1])
+            else:
+                yield from self._close()
+
+    def _open(self, bracket: bytes) -> None:
+        self.depth += 1
+        if self._array is None:
+            if bracket == b"[" and self.depth <= 2:
+                self._array, self._ended, self._objects = self.depth, self._seen, 0
+        elif bracket == b"{" and self.depth == self._array + 1:
+            self._begun = self._seen - 1
+            self._between(self._begun)
+
+    def _close(self) -> Iterator[tuple[int, bytes]]:
+        if self._begun is not None and self._array == self.depth - 1:
+            if not self._too_long:
+                yield self._line_at(self._begun), self._held[self._begun : self._seen]
+            self._begun, self._ended, self._too_long = None, self._seen, False
+            self._objects += 1
+        elif self._array == self.depth:
+            if self._objects:
+                self._between(self._seen - 1)
+            self._array = None
+        self.depth = max(self.depth - 1, 0)
+
+    def _between(self, end: int) -> None:
+        """Note what stands between two objects besides the comma."""
+        between = self._held[self._ended : end].rstrip(_SEPARATORS)
+        if value := between.lstrip(_SEPARATORS):
+            at = self._ended + len(between) - len(value)
+            self._add(at, f"not a JSON object: {shown(value.decode(errors='replace'))}")
+
+
+def _unfinished(held: bytes, at: int) -> bytes:
+    """Return what matters of a string that goes on: its quote, and the backslashes at its end."""
+    rest = _NO_BRACKET.match(held, at)
+    if rest is None or rest.end() == len(held):
+        return b""
+    return b'"' + b"\\" * (len(held) - len(held.rstrip(b"\\")))

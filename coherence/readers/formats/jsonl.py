@@ -1,0 +1,82 @@
+"""JSON lines: an object a line, under the keys that trainers use.
+
+An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "completion": ["a", "b"]}`.
+"""
+
+from collections.abc import Iterator
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
+from coherence.report import LossRow, Mark, Sample
+from coherence.run.folder import METRICS, SAMPLES, check_format
+
+NAME = "JSON lines"
+
+OURS = (SAMPLES, METRICS)
+"""Names of the files of a run folder: a row of a later format there is a later version's."""
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether the first line, or half of them, are JSON objects; under the name of the format, any."""
+    lines = head.lines
+    found = [is_json_object(line) for line in lines]
+    if len(lines) == 1 and not head.whole:  # a line longer than what was read of it
+        return lines[0].startswith('{"')
+    named = storage.bare_name(head.path).endswith((".jsonl", ".ndjson"))
+    return any(found) and (named or found[0] or 2 * sum(found) >= len(found))
+
+
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of a part of a file."""
+    found, whole = _objects(part, problems), part == Part(part.path)
+    return rows.samples_of(found, part.path, problems, prompt_field, whole, group_field)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of a part of a file."""
+    return rows.losses_of(_objects(part, problems), part.path, problems)
+
+
+def events(part: Part) -> Iterator[Mark]:
+    """Yield what a run folder's own rows tell of besides losses; what is not usable `losses` says."""
+    for _, row in _objects(part, Problems()):
+        if (mark := rows.to_mark(row)) is not None:
+            yield mark
+
+
+def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+    """Yield the objects of a part of a file with their lines.
+
+    Raises:
+        LaterFormat: a later version wrote a row of the run folder.
+    """
+    ours = storage.bare_name(part.path) in OURS
+    for line, row in read_objects(part, problems):
+        if ours:
+            check_format(row, file_name(part.path), line)
+        yield line, row
+
+
+def parts(path: str, size: int) -> list[Part]:
+    """Return the parts of a file, each of about `size` bytes; what is compressed cannot be divided."""
+    with storage.open_raw(path) as file:
+        compressed = storage.compression(file.read(6)) is not None
+    end = storage.size(path)
+    if compressed or end <= size:
+        return [Part(path)]
+    return [Part(path, start, min(start + size, end)) for start in range(0, end, size)]
+
+
+def length(part: Part) -> int:
+    """Return how many lines begin in a part of a file that is not compressed."""
+    start, left = max(part.start - 1, 0), (part.end or storage.size(part.path)) - 1
+    left -= start
+    found = 0 if part.start else 1
+    with storage.open_raw(part.path) as file:
+        file.seek(start)
+        while left > 0 and (block := file.read(min(left, 2**20))):
+            found += block.count(b"\n")
+            left -= len(block)
+    return found

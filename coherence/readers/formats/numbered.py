@@ -1,0 +1,69 @@
+"""One text file a step, the step in its name: `samples-100` of gpt-2-simple, `step_500/out.txt`.
+
+Several samples in a file stand below headers, `======== SAMPLE 1 ========`; without them the file is one.
+"""
+
+import re
+from collections.abc import Iterator
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
+from coherence.report import LossRow, Sample
+
+NAME = "text, one file a step"
+
+_HEADER = re.compile(r"={4,}\s*SAMPLE\s+\d+\s*={4,}\s*", re.IGNORECASE)
+_TEXT = re.compile(r"(|.*\.)(txt|text|md|out|\d+)|[^.]*")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a]")
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether a file is text under a name with a number, or text below a header of samples."""
+    if _NO_TEXT.search(head.text) or head.text.count("\ufffd") > len(head.text) / 20:
+        return False
+    if _HEADER.fullmatch(next(iter(head.lines), "")):
+        return True
+    return rows.step_of(head.path) is not None and bool(_TEXT.fullmatch(storage.bare_name(head.path)))
+
+
+def samples(
+    part: Part,
+    problems: Problems,
+    prompt_field: str | None = None,  # noqa: ARG001 - text has no fields
+    group_field: str | None = None,  # noqa: ARG001
+) -> Iterator[Sample]:
+    """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
+    step = rows.step_of(part.path)
+    for line, text in _texts(part, problems):
+        yield Sample(step=step, text=text, file=file_name(part.path), line=line)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:  # noqa: ARG001 - there are none
+    """Yield nothing: the files hold samples alone."""
+    return iter(())
+
+
+def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the samples of a file, each with its first line: the header, or the first of the file."""
+    begun, headed, size = 1, False, 0
+    lines: list[str] = []
+
+    def text() -> Iterator[tuple[int, str]]:
+        whole = "".join(lines).strip("\r\n")
+        if size > LONGEST_LINE:
+            problems.add(
+                part.path, begun, "a sample of more than 16 MB, which is the most that is read as one"
+            )
+        elif headed or whole:
+            yield begun, whole
+
+    for number, line in read_whole_lines(part, problems):
+        if _HEADER.fullmatch(line):
+            yield from text()
+            begun, headed, size = number, True, 0
+            lines.clear()
+            continue
+        size += len(line)
+        if size <= LONGEST_LINE:
+            lines.append(line)
+    yield from text()

@@ -1,0 +1,195 @@
+"""Parquet tables: a sample or a loss a row, read a few rows at a time (extra `parquet`).
+
+TRL writes `completions_00010.parquet` with step, prompt, completion, rewards and advantage.
+"""
+
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
+from coherence.report import LossRow, Sample
+
+NAME = "Parquet"
+
+BATCH = 32
+"""Rows that are held at a time. With 256 a row takes some microseconds less, and those of 16 MB are 4 GB."""
+
+HELD = 128 * 2**20
+"""Bytes that so many rows may have; of longer ones fewer are held."""
+
+ROW = 24
+"""Bytes that a row counts at least, against what a file may unpack to: rows of nothing take time too."""
+
+BUFFER = 2**20
+"""Bytes that are read of a column at once; without it a row group would be held whole."""
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether a file is Parquet, or is called so: what is then wrong with it, reading it says."""
+    return head.raw.startswith(b"PAR1") or storage.bare_name(head.path).endswith(".parquet")
+
+
+def parts(path: str, size: int) -> list[Part]:
+    """Return the stretches of row groups that hold about `size` bytes each, together the whole file.
+
+    Raises:
+        ValueError: the file is no Parquet, or pyarrow is missing.
+    """
+    with storage.open_raw(path) as file:
+        metadata = _opened(path, file).metadata
+        groups = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+    found, start, held = [], 0, 0
+    for number, weight in enumerate(groups):
+        if held and held + weight > size:
+            found.append(Part(path, start, number))
+            start, held = number, 0
+        held += weight
+    return [*found, Part(path, start, len(groups))]
+
+
+def length(part: Part) -> int:
+    """Return how many rows the row groups of a part have."""
+    with storage.open_raw(part.path) as file:
+        metadata = _opened(part.path, file).metadata
+        end = metadata.num_row_groups if part.end is None else part.end
+        return sum(metadata.row_group(number).num_rows for number in range(part.start, end))
+
+
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of a table; the number of a row stands for its line.
+
+    Raises:
+        ValueError: the file is no Parquet, or pyarrow is missing.
+    """
+    usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
+    asked = {prompt_field or "prompt", group_field or "source"}
+    table = _rows(part, problems, usual | asked, rows.TEXT)
+    return rows.samples_of(table, part.path, problems, prompt_field, group_field=group_field)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses of a table; the number of a row stands for its line.
+
+    Raises:
+        ValueError: the file is no Parquet, or pyarrow is missing.
+    """
+    wanted = {*rows.LOSS, *rows.STEP, *rows.RUN, "grad_norm", "source", rows.SUMMARY}
+    return rows.losses_of(_rows(part, problems, wanted, rows.LOSS), part.path, problems)
+
+
+def _rows(
+    part: Part, problems: Problems, wanted: set[str], one_of: tuple[str, ...]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the rows of a part of a table; none, and none of its bytes are read, without the columns."""
+    with storage.open_raw(part.path) as file:
+        table = _opened(part.path, file)
+        columns = [name for name in table.schema_arrow.names if name in wanted]
+        if not set(columns) & set(one_of):
+            return
+        end = table.num_row_groups if part.end is None else min(part.end, table.num_row_groups)
+        before, left = 0, _Left(storage.most(storage.size(part.path)))
+        for group in range(part.start, end):
+            batches = _batches(table, group, columns, left)
+            size = table.metadata.row_group(group).num_rows
+            yield from _group(batches, part.path, before, size, problems)
+            before += size
+
+
+class _Left:
+    """How many bytes a table may still unpack to: a row of a gigabyte may be named a million times."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def check(self, size: int) -> None:
+        """Raise TooMuch if there are not so many left."""
+        if size > self._size:
+            raise storage.TooMuch(storage.TOO_MUCH)
+
+    def take(self, size: int) -> None:
+        """Count what was unpacked."""
+        self.check(size)
+        self._size -= size
+
+
+def _batches(table: Any, group: int, columns: list[str], left: _Left) -> Iterator[Any]:
+    """Yield the rows of a group, as many at a time as may be held."""
+    told = table.metadata.row_group(group)  # of its columns nothing is asked: pyarrow aborts on damaged ones
+    left.check(max(ROW * told.num_rows, told.total_byte_size))
+    at_once = min(BATCH, max(1, HELD // _held_for_one(table, group, columns)))
+    for batch in table.iter_batches(at_once, row_groups=[group], columns=columns, use_threads=False):
+        plain = batch.from_arrays([_plain(column) for column in batch.columns], names=batch.schema.names)
+        left.take(max(ROW * plain.num_rows, plain.nbytes))
+        yield plain
+
+
+def _held_for_one(table: Any, group: int, columns: list[str]) -> int:
+    """Return what is held to read one row of a group: its dictionary, of which a text may be every row."""
+    allocated = importlib.import_module("pyarrow").total_allocated_bytes
+    before = allocated()
+    reader = table.iter_batches(1, row_groups=[group], columns=columns, use_threads=False)
+    row = next(reader, None)  # is held while it is counted
+    held = allocated() - before
+    del row
+    return max(1, int(held))
+
+
+def _plain(column: Any) -> Any:
+    """Return a column whose values stand one by one, so that what they weigh is known."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+
+
+def _group(
+    batches: Iterator[Any], path: str, before: int, size: int, problems: Problems
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the rows of a row group of a size; what cannot be read of it is noted."""
+    number = before
+    try:
+        for batch in batches:
+            for row in _mappings(batch):
+                number += 1
+                if isinstance(row, str):
+                    problems.add(path, number, row)
+                else:
+                    yield number, row
+    except (OSError, ValueError, storage.TooMuch) as error:  # what pyarrow raises is or derives from one
+        left = before + size - number
+        problems.add(path, number + 1, f"{left:,} rows cannot be read: {_first_line(error)}")
+
+
+def _mappings(batch: Any) -> Iterable[Mapping[str, Any] | str]:
+    """Return the rows of a batch as mappings; of one that holds no UTF-8 or too much, what is wrong."""
+    if batch.nbytes <= LONGEST_LINE:
+        with suppress(UnicodeDecodeError):
+            return list(batch.to_pylist())
+    return (_mapping(batch.slice(index, 1)) for index in range(batch.num_rows))
+
+
+def _mapping(row: Any) -> Mapping[str, Any] | str:
+    if row.nbytes > LONGEST_LINE:
+        return f"a row of {row.nbytes / 1e6:,.0f} MB; at most 16 MB are read as one"
+    try:
+        found: Mapping[str, Any] = row.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
+    return found
+
+
+def _opened(path: str, file: Any) -> Any:
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ValueError(f"{path}: parquet needs pyarrow: pip install 'coherence[parquet]'") from error
+    try:
+        return parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not Parquet, or cut off: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,218 @@
+"""TensorBoard event files: texts as samples, the scalar of the training loss (extra `tensorboard`).
+
+An event file is a row of records, each with its length and checksums, so that it can be read while it is
+written. The records are framed here, from any storage and one at a time; the package says what they hold.
+"""
+
+import importlib
+import struct
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from coherence.readers import rows, storage
+from coherence.readers.lines import Head, Part, Problems
+from coherence.report import LossRow, Sample
+
+NAME = "TensorBoard event file"
+
+LOSS = {
+    "loss",
+    "train/loss",
+    "train_loss",
+    "loss/train",
+    "loss/train_loss",
+    "training/loss",
+    "training_loss",
+} | {
+    "train_loss_step",  # Lightning, where epochs are logged too
+    "lm loss",  # Megatron
+    "epoch_loss",  # Keras, which writes validation into a folder of its own
+}
+"""Tags of a training loss, in small letters. `train/train_loss`, Hugging Face's mean of a run, is none."""
+
+GRADIENT_NORM = {"grad_norm", "grad-norm", "gradient_norm"}
+"""How the tag of a gradient norm ends."""
+
+NO_SAMPLE = {"args", "config", "hparams", "hyperparameters", "model_config", "training_args"} | {
+    *rows.PROMPT,
+    "label",
+    "reference",
+    "target",
+}
+"""How the tag of a text ends that the model did not write."""
+
+SUFFIX = "/text_summary"
+"""What `SummaryWriter.add_text` appends to a tag."""
+
+LARGEST = 64 * 2**20
+"""Bytes; a longer record is no sample, and is passed over without being held."""
+
+_HEADER = struct.Struct("<QI")
+_CHECKSUM = 4
+
+Value = tuple[int, Any, Any]
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether a file is one of events, by the name that all of them have or by its first record."""
+    return ".tfevents." in storage.bare_name(head.path) or b"brain.Event:" in head.raw[:64]
+
+
+def samples(
+    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
+) -> Iterator[Sample]:
+    """Yield the texts, but for configurations and prompts; the number of a record stands for its line.
+
+    Raises:
+        ValueError: the file is none of events, or the package is missing.
+    """
+    return rows.samples_of(_texts(part, problems), part.path, problems, prompt_field, group_field=group_field)
+
+
+def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+    """Yield the training losses; the number of a record stands for its line.
+
+    Raises:
+        ValueError: the file is none of events, or the package is missing.
+    """
+    return rows.losses_of(_losses(part, problems), part.path, problems)
+
+
+def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+    of_text: dict[str, bool] = {}  # the first event of a tag may be the only one that says of what kind it is
+    for number, event, value in _values(part, problems):
+        if value.tag not in of_text:
+            of_text[value.tag] = _is_text(value)
+        if not of_text[value.tag]:
+            continue
+        for raw in value.tensor.string_val:
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                problems.add(part.path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
+                continue
+            yield number, {"step": event.step, "text": text, "time": event.wall_time}
+
+
+def _is_text(value: Any) -> bool:
+    kind = value.metadata.plugin_data.plugin_name
+    text = kind == "text" or (not kind and value.tag.endswith(SUFFIX))
+    return text and value.tag.removesuffix(SUFFIX).lower().rpartition("/")[2] not in NO_SAMPLE
+
+
+def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+    """Yield the losses under the first tag that has any, each with the gradient norm of its step."""
+    tags: list[str] = []
+    held: tuple[int, dict[str, Any]] | None = None
+    for number, event, value in _values(part, problems):
+        name = value.tag.lower()
+        if name in LOSS and (loss := _scalar(value)) is not None:
+            if value.tag not in tags:
+                tags.append(value.tag)
+                if value.tag != tags[0]:
+                    problems.add(
+                        part.path, number, f"losses as {value.tag!r} too; read are those as {tags[0]!r}"
+                    )
+            if value.tag == tags[0]:
+                if held is not None:
+                    yield held
+                held = number, {"step": event.step, "loss": loss}
+        elif held is not None and name.rpartition("/")[2] in GRADIENT_NORM and event.step == held[1]["step"]:
+            held[1]["grad_norm"] = _scalar(value)
+    if held is not None:
+        yield held
+
+
+def _scalar(value: Any) -> float | None:
+    """Return a number, as torch writes it or as TensorFlow does; None where there is not exactly one."""
+    if value.WhichOneof("value") == "simple_value":
+        return float(value.simple_value)
+    if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
+        return None  # one number may stand for a million millions of them, which would be laid out
+    try:
+        array = importlib.import_module("tensorboard.util.tensor_util").make_ndarray(value.tensor)
+        return float(array.item())
+    except (TypeError, ValueError):
+        return None
+
+
+def _values(part: Part, problems: Problems) -> Iterator[Value]:
+    """Yield the values of all events, each with the number of its record and its event."""
+    try:
+        event_type = importlib.import_module("tensorboard.compat.proto.event_pb2").Event
+        broken = importlib.import_module("google.protobuf.message").DecodeError
+    except ImportError as error:
+        needs = "tensorboard: pip install 'coherence[tensorboard]'"
+        raise ValueError(f"{part.path}: TensorBoard events need {needs}") from error
+    for number, record in _records(part.path, problems):
+        try:
+            event = event_type.FromString(record)
+        except broken:
+            problems.add(part.path, number, "a damaged record")
+            continue
+        for value in event.summary.value:
+            yield number, event, value
+
+
+def _records(path: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """Yield the records with their numbers, from 1; a last one that is cut off is noted."""
+    number = 1
+    with storage.open_bytes(path) as file:
+        try:
+            while header := file.read(_HEADER.size):
+                size = _size(header, path, number, problems)
+                if size is None:
+                    return
+                record = file.read(size) if size <= LARGEST else b""
+                rest = size - len(record) + _CHECKSUM
+                if _skip(file, rest) < rest:
+                    problems.add(
+                        path, number, "the last record is cut off, as in a file that is still written"
+                    )
+                    return
+                if size > LARGEST:
+                    problems.add(
+                        path, number, f"a record of {size / 1e6:,.0f} MB; at most 64 MB are read as one"
+                    )
+                else:
+                    yield number, record
+                number += 1
+        except storage.BROKEN as error:
+            problems.add(path, number, storage.why_broken(error))
+
+
+def _size(header: bytes, path: str, number: int, problems: Problems) -> int | None:
+    """Return the size of a record; None if there is no telling where it ends.
+
+    Raises:
+        ValueError: it would be the first.
+    """
+    if len(header) < _HEADER.size:
+        problems.add(path, number, "the last record is cut off, as in a file that is still written")
+        return None
+    size, checksum = _HEADER.unpack(header)
+    if _masked_crc32c(header[:8]) == checksum:
+        return int(size)
+    if number == 1:
+        raise ValueError(f"{path}: not a TensorBoard event file: its first record is none")
+    problems.add(path, number, "damaged from here on: the length of the record is not what its checksum says")
+    return None
+
+
+def _masked_crc32c(data: bytes) -> int:
+    """Return the checksum of TensorFlow's records; the package has it too, half a second of imports away."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 & -(crc & 1))
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _skip(file: BinaryIO, size: int) -> int:
+    """Read on by some bytes without holding them; return how many there were."""
+    skipped = 0
+    while skipped < size and (more := file.read(min(size - skipped, 2**20))):
+        skipped += len(more)
+    return skipped

@@ -1,0 +1,439 @@
+"""What crosses the boundary of the process: samples and loss rows in, the report out.
+
+All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/report.md.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from coherence.scoring.scores import Scores
+from coherence.signals.diagnosis import Diagnosis
+from coherence.signals.loss import SourceLoss
+from coherence.signals.settings import Settings
+
+
+def _finite_or_none(value: Any) -> Any:
+    """JSON has no not-a-number: where a report would hold one it holds null."""
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(_Written):
+    """Where a record was read: a file and its line, from 1."""
+
+    file: str
+    line: int
+
+
+class Sample(NamedTuple):
+    """One sample as a trainer wrote it; a reader has looked at what it holds.
+
+    Attributes:
+        step: of the training; None where the dump does not say, its samples are then numbered.
+        text: what the model wrote, perhaps after the prompt.
+        file, line: where it stands.
+        prompt: what it was given.
+        loss: at that step.
+        source: the part of the data mix, or the task.
+        time: when it was drawn, in seconds.
+        run: which run, where a dump holds several.
+        group: with which others it belongs together: the number of its prompt, or a key that was asked for.
+        place: which sample of its step it is, where a monitor wrote it; None in any other dump.
+        scores: which the monitor gave it, in the order of the scales.
+
+    >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
+    Origin(file='samples.jsonl', line=1)
+    """
+
+    step: int | None
+    text: str
+    file: str
+    line: int
+    prompt: str | None = None
+    loss: float | None = None
+    source: str | None = None
+    time: float | None = None
+    run: str | None = None
+    group: str | None = None
+    place: int | None = None
+    scores: tuple[float | None, ...] | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where it stands, as a report says it."""
+        return Origin(file=self.file, line=self.line)
+
+
+class LossRow(NamedTuple):
+    """The loss of one step as a trainer wrote it; `loss` may be not-a-number, `time` is when, in seconds."""
+
+    step: int
+    loss: float
+    file: str
+    line: int
+    source: str | None = None
+    run: str | None = None
+    time: float | None = None
+
+
+class Event(_Written):
+    """What was done to a run, or befell it, while it went on: a pivot, a restart.
+
+    >>> Event(step=420, event="pivot", details={"brought_in": "code"}).event
+    'pivot'
+    """
+
+    step: int
+    event: str
+    details: dict[str, Any] = {}
+
+
+class Mark(NamedTuple):
+    """An event as a monitor wrote it, with its time, and of a restart the state that was loaded, if one was.
+
+    >>> Mark(1.7e9, "restart", 420).event
+    'restart'
+    """
+
+    time: float | None
+    event: str
+    step: int
+    details: Mapping[str, Any] = MappingProxyType({})
+    state: Mapping[str, Any] | None = None
+
+    @property
+    def shown(self) -> Event:
+        """The event as a report says it."""
+        return Event(step=self.step, event=self.event, details=dict(self.details))
+
+
+class Problem(_Written):
+    """A line that could not be used, or that a reader of the report should know of."""
+
+    file: str
+    line: int
+    message: str
+
+
+class FourScores(_Written):
+    """The four scores of a sample; null where a score has no meaning."""
+
+    bigram: float | None
+    trigram: float | None
+    english: float | None
+    character: float | None
+
+    @classmethod
+    def of(cls, scores: Scores) -> "FourScores":
+        """Return the scores as they stand in a report: unrounded, so that what is low reads as low."""
+        return cls(**dict(zip(cls.model_fields, scores.values, strict=True)))
+
+
+class ScoredSample(_Written):
+    """A sample's scores, what the gate made of it, and the loss when it came: as logged, and smoothed."""
+
+    step: int
+    index: int
+    scores: FourScores
+    tokens: int
+    low: bool
+    streak: int
+    loss: Number
+    smoothed: Number
+
+
+class Loop(_Written):
+    """The phrase a sample repeats most.
+
+    Attributes:
+        phrase: its tokens, joined by spaces.
+        times: how often it stands in the sample.
+        share: of the sample's tokens that belong to it, 0 to 1.
+        period: tokens from one to the next, the median.
+        start: where the repetition begins, in characters of the answer.
+    """
+
+    phrase: str
+    times: int
+    share: float
+    period: int
+    start: int
+
+
+class ShownSample(_Written):
+    """A sample worth reading, with what it repeats."""
+
+    step: int
+    index: int
+    scores: FourScores
+    text: str
+    prompt: str | None
+    loop: Loop | None
+    origin: Origin
+
+
+class StretchRecord(_Written):
+    """Some steps of a run, about a twelfth of its samples: mean scores, and smoothed loss at their end."""
+
+    first: int
+    last: int
+    scores: FourScores
+    samples: int
+    low: int
+    smoothed: Number
+
+
+class StepDiversity(_Written):
+    """How different the samples of one step are from each other, 0 to 100."""
+
+    step: int
+    samples: int
+    diversity: float
+
+
+class DiagnosisRecord(_Written):
+    """The two signals, what they mean together and what to do."""
+
+    loss: str | None
+    samples: str
+    action: Literal["continue", "watch", "pivot", "halt"]
+    name: str
+    sentence: str
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> "DiagnosisRecord":
+        """Return a diagnosis as it stands in a report."""
+        return cls(**found._asdict())
+
+
+class SourceRecord(_Written):
+    """The loss of one source of the mixture."""
+
+    loss: Number
+    smma: Number
+    smoothed: Number = None  # a status that an earlier version wrote has none
+
+    @classmethod
+    def of(cls, seen: SourceLoss) -> "SourceRecord":
+        """Return the loss of a source as it stands in a report."""
+        return cls(**seen._asdict())
+
+
+class PhaseRecord(_Written):
+    """One stretch of the loss curve, seen with hindsight."""
+
+    label: str
+    start: int
+    end: int
+    first: Number
+    last: Number
+
+
+class CurveRecord(_Written):
+    """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
+
+    Attributes:
+        steps, losses, smoothed: an entry a point; a loss is null where it was not finite.
+    """
+
+    steps: tuple[int, ...]
+    losses: tuple[Number, ...]
+    smoothed: tuple[Number, ...]
+
+
+class LossRecord(_Written):
+    """The loss signal of a run.
+
+    Attributes:
+        rows, not_finite: of those that count; `rows` includes what is not finite.
+        window: of the SMMA.
+        smma: as the lesson defines it; of fewer rows than a few windows it has not arrived.
+        smoothed: what is judged, and what `perplexity`, `advantage` and `minimum` are of.
+    """
+
+    rows: int
+    not_finite: int
+    window: int
+    first: Number
+    last: Number
+    smma: Number
+    smoothed: Number
+    perplexity: Number
+    uniform_baseline: Number
+    advantage: Number
+    trend: str | None
+    minimum: Number
+    minimum_step: int | None
+    phases: tuple[PhaseRecord, ...]
+    sources: dict[str, SourceRecord]
+    curve: CurveRecord
+    source_curves: dict[str, CurveRecord]
+
+
+class GateStatus(_Written):
+    """Where the gate of a run stands."""
+
+    streak: int
+    threshold: float
+    patience: int
+    halted: bool
+    reason: str | None
+
+
+class Status(_Written):
+    """The status of a run that is going on: `loss.json`.
+
+    Attributes:
+        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
+        unusable: what the loop handed in and could not be understood: losses, texts, steps.
+    """
+
+    format: Literal[1] = 1
+    step: int | None
+    loss: Number
+    smma: Number
+    smoothed: Number = None
+    perplexity: Number
+    uniform_baseline: Number
+    trend: str | None
+    sources: dict[str, SourceRecord]
+    gate: GateStatus
+    diagnosis: DiagnosisRecord
+    resume_from: int | None = None
+    resume_reason: str = ""
+    unusable: int = 0
+    updated_at: float
+
+
+class SettingsRecord(_Written):
+    """What a report was made with: see `coherence.signals.settings.Settings`."""
+
+    version: str
+    threshold: float
+    patience: int
+    window: int | None
+    warmup: int
+    observe: bool
+    smma_window: int
+    vocab_size: int | None
+    lexicon: str
+    profile: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SettingsRecord":
+        """Return settings as they stand in a report, with the version of this package."""
+        return cls(version=_version(), **settings.named())
+
+
+@cache
+def _version() -> str:
+    return version("coherence")  # looked up in files: not for every reply of a server
+
+
+class Report(_Written):
+    """Everything an audit found out about one run.
+
+    Attributes:
+        halt: whether the gate fired.
+        halt_step: at which step.
+        halt_reason: why, one sentence.
+        first_low_step: the step of the first sample low on every scale.
+        judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
+        fine_after_halt: samples after the halt that were fine: a run that recovers was merely young.
+        diagnosis: at the halt, or at the end of a run that was not halted.
+        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
+        wasted_steps, wasted_seconds: what came after the halt.
+        restarts: the steps to which the run was set back, as the dump shows it.
+        superseded: samples that this made void; they are in none of the other figures.
+        partial: whether the audit was broken off: what follows the last step was not read.
+        stretches: the run cut into at most 12 stretches of about as many samples.
+        samples: in the order of the steps; of more than 10,000 every second, third, ...
+        worst, best: samples to read.
+        between: diversity between the samples of each step that has several; thinned out likewise.
+        events: what was done to the run and written down, in the order of the file.
+        notes: what the reader should know of the data, in sentences.
+        problem_count, problems: lines that were not used; the first of them are listed.
+    """
+
+    format: Literal[1] = 1
+    halt: bool
+    halt_step: int | None
+    halt_reason: str | None
+    first_low_step: int | None
+    first_step: int
+    last_step: int
+    judged: int
+    low: int
+    too_short: int
+    fine_after_halt: int
+    diagnosis: DiagnosisRecord
+    loss: LossRecord | None
+    resume_from: int | None
+    resume_reason: str
+    wasted_steps: int
+    wasted_seconds: Number
+    restarts: tuple[int, ...]
+    superseded: int
+    partial: bool
+    stretches: tuple[StretchRecord, ...]
+    samples: tuple[ScoredSample, ...]
+    worst: tuple[ShownSample, ...]
+    best: tuple[ShownSample, ...]
+    between: tuple[StepDiversity, ...]
+    events: tuple[Event, ...]
+    notes: tuple[str, ...]
+    problem_count: int
+    problems: tuple[Problem, ...]
+    settings: SettingsRecord
+
+
+class RunLine(_Written):
+    """One of several runs, in a line.
+
+    Attributes:
+        observed: whether its gate only observes, and asks nobody to stop.
+    """
+
+    run: str
+    halt: bool
+    halt_step: int | None
+    first_low_step: int | None
+    last_step: int
+    judged: int
+    low: int
+    scores: FourScores
+    smoothed: Number
+    observed: bool
+    diagnosis: DiagnosisRecord
+    resume_from: int | None
+    wasted_steps: int
+
+
+class Ranking(_Written):
+    """Several runs of one dump, the best first.
+
+    Attributes:
+        halt: whether the gate fired in any of them.
+        runs: those that were not halted first, then by the share of low samples, the mean score, the loss.
+        problem_count, problems: lines that were not used; the first of them are listed.
+    """
+
+    format: Literal[1] = 1
+    halt: bool
+    runs: tuple[RunLine, ...]
+    partial: bool
+    notes: tuple[str, ...]
+    problem_count: int
+    problems: tuple[Problem, ...]
+    settings: SettingsRecord

@@ -1,0 +1,1 @@
+"""In the training loop: the monitor, and the folder that it writes."""

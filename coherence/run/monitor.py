@@ -1,0 +1,788 @@
+"""The one object a training loop holds: losses and samples in, a verdict and a run folder out.
+
+Source: docs/training.md.
+"""
+
+import atexit
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from heapq import merge
+from itertools import groupby, islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+from coherence.escape import printable
+from coherence.report import DiagnosisRecord, GateStatus, SourceRecord, Status
+from coherence.run import given
+from coherence.run.folder import (
+    FORMAT,
+    METRICS,
+    SAMPLES,
+    STATE,
+    STATUS,
+    LaterFormat,
+    RunFolderBusy,
+    read_rows,
+    scores_of,
+    sealed,
+    unsealed,
+)
+from coherence.run.recorder import Recorder
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.ngrams_sorted import spectra
+from coherence.scoring.profile import SCALES, Profile
+from coherence.scoring.scores import Scores, score_tokens
+from coherence.scoring.text import clean, tokenize
+from coherence.signals.both import ACKNOWLEDGED, RESTART, Signals
+from coherence.signals.diagnosis import Diagnosis
+from coherence.signals.gate import Gate, Verdict
+from coherence.signals.loss import LossTracker, true_loss
+from coherence.signals.samples import StepSamples
+from coherence.signals.settings import DEFAULTS, Entry, Settings, from_json, to_json
+from coherence.signals.settings import FILE as SETTINGS
+from coherence.signals.steps import Steps
+
+__all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
+
+log = logging.getLogger("coherence")
+
+LATEST = 1e12
+"""Seconds; what says it was written later than this was written by no clock."""
+
+LATE, REACH = 16, 100
+"""Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
+
+THREADS = 64
+"""Threads whose losses are told apart."""
+
+_open_monitors: WeakSet["Monitor"] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Write the last status of runs whose loop just ended: not everybody calls `close`."""
+    for monitor in list(_open_monitors):
+        monitor._end()
+
+
+def _renew_guards() -> None:
+    """Let a forked child ask a monitor that was in the middle of a call: its thread is not there any more."""
+    for monitor in list(_open_monitors):
+        monitor._guard = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guards)
+
+
+class HaltedRun(RuntimeError):
+    """The run was halted by its gate; to train on all the same, acknowledge the halt."""
+
+
+class Monitor:
+    """Follows one training run: takes its losses and samples, decides, and keeps the run folder.
+
+    The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status,
+    `gate.json`, the state, and `settings.json`, all that decides. An existing folder is resumed: smoothing,
+    sources, streak and settings go on as if never stopped. Only the constructor raises: what a loop hands in
+    and cannot be understood is counted and set aside, and a folder that cannot be written to does not stop
+    the run: one warning is logged, the gate goes on in memory, `verdict.recording` is False, and writing
+    resumes when it can. Safe to call from threads.
+
+    Args:
+        folder: the run folder.
+        vocab_size: for the uniform baseline.
+        gate: the gate.
+        window: of the SMMA.
+        status_every: steps between two writings of status and state.
+        lexicon: the words that count as English.
+        profile: the reference to score against.
+        acknowledge_halt: go on with a run that was halted; the gate starts anew.
+
+    What is not given is as the folder states it, and as `Settings` has it in a new folder.
+
+    Raises:
+        HaltedRun: the run in the folder was halted.
+        RunFolderBusy: another process, or another monitor of this one, writes to it.
+        LaterFormat: a later version wrote the folder.
+        OSError: what it holds cannot be read.
+        ValueError: a setting is out of range.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder, vocab_size=8449) as monitor:
+    ...     monitor.loss(100, 8.43, source="gutenberg")
+    ...     verdict = monitor.sample(100, "The cat sat by the door and waited for the rain to stop.")
+    >>> verdict.halt, monitor.diagnosis.action
+    (False, 'continue')
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        vocab_size: int | None = None,
+        gate: Gate | None = None,
+        *,
+        window: int | None = None,
+        status_every: int = 100,
+        lexicon: Lexicon | None = None,
+        profile: Profile | None = None,
+        acknowledge_halt: bool = False,
+    ) -> None:
+        self._closed = True  # until it is open
+        if status_every < 1:
+            raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
+        self.folder = Path(folder)
+        self.status_every = status_every
+        self.verdict: Verdict | None = None
+        self.unusable = 0
+        self._given = _given(
+            gate, smma_window=window, vocab_size=vocab_size, lexicon=lexicon, profile=profile
+        )
+        own = DEFAULTS._replace(**self._given)
+        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
+        self._history: tuple[Entry, ...] = ()
+        self._damaged: dict[str, str] = {}  # files that cannot be used, and why
+        self._broken_off = False  # Ctrl-C came in the middle of a call
+        self._acknowledged = acknowledge_halt
+        self._restarts = 0
+        self._guard = threading.RLock()
+        self._time = 0.0  # of the last line
+        self._forget_position()
+        self._fresh = self.signals.state_dict()
+        self._open()
+
+    def _forget_position(self) -> None:
+        self._last_step: int | None = None
+        self._last_loss: int | None = None
+        self._kept_step: int | None = None
+        self._group, self._group_start = StepSamples(), 0  # of the last step; the byte where its lines begin
+        self._loss_steps: dict[int, Steps] = {}  # of each thread
+        self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
+
+    def _open(self) -> None:
+        """Become the writer of the folder, then see how long its files are and what they hold."""
+        self._recorder = Recorder(self.folder)
+        try:
+            self._settle()
+            self._restore()
+            self._closed = False
+            _open_monitors.add(self)
+            self._go_on_if_acknowledged()
+        except BaseException:
+            self._closed = True
+            self._recorder.close()
+            raise
+
+    @property
+    def recording(self) -> bool:
+        """Whether everything could be written, as far as it was tried."""
+        return self._recorder.recording
+
+    @property
+    def gate(self) -> Gate:
+        """The gate of the run."""
+        return self.signals.gate
+
+    @property
+    def settings(self) -> Settings:
+        """What decides, as it stands: a gate's attributes may be changed while the run goes on."""
+        return self._settings._replace(
+            **dict(zip(Settings._fields, _of_gate(self.signals.gate), strict=False))
+        )
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the two signals mean together: at the halt, or now if there was none."""
+        with self._guard:
+            return self.signals.diagnosis
+
+    @property
+    def resume_from(self) -> int | None:
+        """The step to go back to; None where there is no such step."""
+        with self._guard:
+            return self.signals.place.step
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the last loss or sample, those that the folder held included; None before any."""
+        with self._guard:
+            return self._last_step
+
+    def loss(self, step: Any, loss: Any, source: Any = None, grad_norm: Any = None) -> None:
+        """Take the loss of one step.
+
+        What cannot be understood is counted in `unusable` and written down, and changes nothing.
+
+        Args:
+            step: the training step, a whole number.
+            loss: in nats, a number or a tensor of one; not-a-number is a state of its own.
+            source: the part of the mixture it belongs to.
+            grad_norm: uncovers a not-a-number that was logged as 0.0.
+        """
+        with self._taking():
+            at, value = given.whole(step), given.number(loss)
+            if at is None or value is None:
+                what = f"step {given.kind(step)}" if at is None else f"loss {given.kind(loss)}"
+                self._set_aside(what, at)
+                return
+            self._go_to(at, METRICS)
+            value = true_loss(value, given.number(grad_norm))
+            # Sources are often numbered.
+            name = None if source is None else str(given.plain(source)) or None
+            self.signals.loss.update(at, value, name)
+            row = {"format": FORMAT, "step": at, "loss": _finite(value), "time": self._now()}
+            self._recorder.append(METRICS, [row if name is None else row | {"source": name}])
+            self._keep(at)
+
+    def sample(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
+        """Take the samples drawn at one step and return the gate's verdict.
+
+        What cannot be understood is counted in `unusable` and written down; the other texts are taken.
+
+        Args:
+            step: the training step, a whole number.
+            texts: what the model wrote: one text or several, which count in this order. Bytes and chat
+                messages are taken as well.
+            prompts: one for all, or one for each; cut off where a text begins with it.
+
+        Raises:
+            Exception: what iterating over `texts` or `prompts` raises is the caller's; nothing was taken.
+        """
+        drawn, asked = given.texts(texts), None if prompts is None else given.texts(prompts)
+        with self._taking():
+            at = given.whole(step)
+            if at is None:
+                self._set_aside(f"step {given.kind(step)}", at)
+                return self._unchanged("no step")
+            if drawn is None:
+                self._set_aside(f"texts {given.kind(texts)}", at)
+            pairs = self._usable(drawn or [], self._for_each(asked, prompts, len(drawn or []), at), at)
+            return self._judge_all(pairs, at) if pairs else self._unchanged("no text")
+
+    def _for_each(self, asked: list[object] | None, prompts: Any, texts: int, step: int) -> list[object]:
+        """Return a prompt for each text; None for all where their numbers do not fit."""
+        if asked is not None and len(asked) == 1 and asked[0] is prompts:
+            return asked * texts
+        if asked is None or len(asked) != texts:
+            if prompts is not None:
+                number = given.kind(prompts) if asked is None else str(len(asked))
+                self._set_aside(f"prompts: {number} for {texts} texts", step)
+            return [None] * texts
+        return asked
+
+    def _usable(
+        self, drawn: Sequence[object], prompts: Sequence[object], step: int
+    ) -> list[tuple[str, str | None]]:
+        pairs = []
+        for text, prompt in zip(drawn, prompts, strict=True):
+            found = given.text(text)
+            if found is None:
+                self._set_aside(f"text {given.kind(text)}", step)
+            else:
+                pairs.append((found, None if prompt is None else given.prompt(prompt)))
+        return pairs
+
+    def _judge_all(self, pairs: Sequence[tuple[str, str | None]], step: int) -> Verdict:
+        # A process that begins may draw the last samples once more.
+        anew = SAMPLES in self._opened
+        self._go_to(step, SAMPLES)
+        halted, now, first = self.gate.halted, self._now(), 0 if anew else self.gate.next_index(step)
+        self._begin_group(step, first, self._recorder.samples.end)
+        rows = []
+        for index, (text, prompt) in enumerate(pairs, first):
+            scores, tokens = self._score(text, prompt)
+            verdict = self.signals.judge(scores, step, index)
+            self._group.add(scores, tokens)
+            rows.append(_sample_row(step, index, text, prompt, scores, verdict, now))
+        self.signals.compare(self._group.diversity)
+        self._recorder.append(SAMPLES, rows)
+        fired = self.gate.halted and not halted
+        if fired:
+            name, sentence = self._recorder.name, self.signals.diagnosis.sentence
+            log.warning("%s: %s %s", name, verdict.reason, sentence)
+        self._keep(step, now=fired)
+        self.verdict = verdict._replace(recording=self.recording)
+        return self.verdict
+
+    def _unchanged(self, why: str) -> Verdict:
+        """Return the verdict as it stands, where nothing that was handed in could be judged."""
+        step = self._last_step or 0
+        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
+        self.verdict = self.verdict._replace(recording=self.recording)
+        return self.verdict
+
+    def note(self, event: Any, step: Any, /, **details: Any) -> None:
+        """Write down what was done to the run, among the losses; the audit's report shows it.
+
+        Three words mean something here as well: "checkpoint", that the trainer has saved one at that step,
+        so that the step to go back to is one of those; "restart", that the run was set back to that step;
+        "halt acknowledged", that it goes on all the same.
+
+        Args:
+            event: what it was, in a word or two: "pivot".
+            step: the training step.
+            details: what else to say: `brought_in="code"`.
+        """
+        with self._taking():
+            at, name = given.whole(step), str(given.plain(event))
+            if at is None:
+                self._set_aside(f"step {given.kind(step)}", at)
+                return
+            if name == RESTART:
+                self._go_back(at, details=details)
+            else:
+                self._write_event(name, at, details)
+                self.signals.take_event(name, at)
+
+    def _write_event(
+        self, event: str, step: int, details: Mapping[str, Any], state: Mapping[str, Any] | None = None
+    ) -> None:
+        row = {
+            "format": FORMAT,
+            "event": event,
+            "step": step,
+            "after": self._last_step,
+            "details": {str(given.plain(name)): given.plain(each) for name, each in details.items()},
+            "time": self._now(),
+        }
+        self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
+
+    def refuse_halted(self) -> None:
+        """Raise where training is about to begin on a run that was halted.
+
+        Raises:
+            HaltedRun: the gate has fired, and does not only observe.
+        """
+        if self._is_refused():
+            raise HaltedRun(
+                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start anew from a coherent "
+                "checkpoint in another folder, or acknowledge the halt: Monitor(..., acknowledge_halt=True)"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the run remembers, as plain JSON values, for a checkpoint."""
+        with self._guard:
+            return self.signals.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state in a checkpoint; what the folder holds of later steps stays there.
+
+        A checkpoint of the halted run brings its halt with it, unless the halt is acknowledged.
+
+        Raises:
+            ValueError: the state is of another format.
+        """
+        with self._taking():
+            state = _as_json(state)
+            if self.signals.state_dict() == state:
+                return
+            self.signals.load_state_dict(state)
+            steps = [step for step in (self.gate.step, self.signals.loss.step) if step is not None]
+            last = max(steps, default=None)
+            self._go_back(0 if last is None else last + 1, state=state)
+            self._forget_position()
+            self._last_step = last
+            self._go_on_if_acknowledged(refuse=False)
+            self._save_state()
+
+    def close(self) -> None:
+        """Write the status and let go of the folder."""
+        with self._guard:
+            if self._closed:
+                return
+            try:
+                if self._recorder.is_ours:
+                    self._recover()
+                    self._keep(self._last_step or 0, now=True)
+            finally:
+                self._recorder.close()
+                self._closed = True
+                _open_monitors.discard(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Close what nobody closed, unless it is a forked child's copy of another's monitor."""
+        with suppress(Exception):  # at the end of the interpreter anything may be gone already
+            if not self._closed and self._recorder.is_ours:
+                self.close()
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        """Let one call in; remember where Ctrl-C broke it off, for then memory and lines may differ."""
+        with self._guard:
+            self._recover()
+            if _of_gate(self.gate) != self._recorded:
+                self._take_settings()
+            try:
+                yield
+            except BaseException as error:
+                self._broken_off = self._broken_off or not isinstance(error, Exception)
+                raise
+
+    def _recover(self) -> None:
+        """After a call that was broken off, believe the lines; where some were lost, the memory."""
+        if self._broken_off and self.recording and not self._closed:
+            self.signals.load_state_dict(self._fresh)
+            self._forget_position()
+            self.unusable = 0
+            self._restore()
+            self._opened = set()
+        self._broken_off = False
+
+    def _now(self) -> float:
+        """Return the time of the next line, later than the last: lines are put in order by it.
+
+        The clock may be set back, or tick too rarely to tell two lines apart.
+        """
+        self._time = max(time.time(), math.nextafter(self._time, LATEST))
+        return self._time
+
+    def _go_on_if_acknowledged(self, refuse: bool = True) -> None:
+        if not self._acknowledged:
+            if refuse:
+                self.refuse_halted()
+        elif self._is_refused():
+            self._write_event(ACKNOWLEDGED, self._last_step or 0, {})
+            self.signals.acknowledge_halt()
+            self._save_state()
+
+    def _is_refused(self) -> bool:
+        return self.gate.halted and not self.gate.observe_only
+
+    # Settings
+
+    def _settle(self) -> None:
+        """Take what was not given from the folder; say once where what was given is not as it was there."""
+        self._history = self._read_settings()
+        stated = self._history[-1].settings if self._history else DEFAULTS
+        self._settings = stated._replace(**self._given)
+        self.signals.configure(self._settings)
+        self._recorded = _of_gate(self.gate)
+        changes = stated.changes(self._settings) if self._history else []
+        if changes:
+            log.warning("%s: goes on with other settings: %s", self._recorder.name, ", ".join(changes))
+
+    def _read_settings(self) -> tuple[Entry, ...]:
+        try:
+            return from_json(json.loads((self.folder / SETTINGS).read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except LaterFormat as error:
+            raise LaterFormat(f"{self.folder / SETTINGS}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            self._damaged[SETTINGS] = str(error)
+            return ()
+
+    def _take_settings(self) -> None:
+        """Take what the gate was set to in the middle of a run, unless it cannot be."""
+        before = self._recorded
+        try:
+            self.gate.configure(*_of_gate(self.gate))
+        except ValueError as error:
+            self.gate.configure(*before)
+            self._set_aside(f"setting: {error}", self._last_step)
+        if _of_gate(self.gate) != before:
+            self._record_settings()
+
+    def _record_settings(self) -> None:
+        """Write down what decides from now on."""
+        self._settings, self._recorded = self.settings, _of_gate(self.gate)
+        self.signals.samples.threshold = self._settings.threshold
+        self._history = (*self._history, Entry(self._now(), self._last_step, self._settings))
+        self._save_settings()
+
+    def _save_settings(self) -> None:
+        self._recorder.replace(SETTINGS, lambda: json.dumps(to_json(self._history), indent=1))
+
+    # What the folder holds
+
+    def _restore(self) -> None:
+        """Take up the saved state, then the lines that were written after it, each under its settings."""
+        metrics_end, rows_of_group = self._load_state()
+        metrics = read_rows(self.folder / METRICS, metrics_end)
+        samples = read_rows(self.folder / SAMPLES, self._group_start)
+        for _, row in islice(samples, rows_of_group):
+            self._group.add(*self._scores_of(row))
+        waiting = list(self._history)
+        rows = merge(metrics, samples, key=_time_of)
+        for at, call in groupby(rows, key=_time_of):
+            while waiting and (waiting[0].time <= at or waiting[0] is self._history[0]):
+                self.signals.configure(waiting.pop(0).settings)
+            self._take_back(list(call))  # one call writes one time
+            self._time = max(self._time, at)
+        self.signals.configure(self._settings)
+        # Not before all lines were read: a folder that a later version wrote is left as it is.
+        for file, why in self._damaged.items():
+            self._recorder.set_aside(file, why)
+        self._damaged = {}
+        times = [entry.time for entry in self._history]
+        self._time = max([self._time, *times])
+        if not self._history or self._history[-1].settings.named() != self._settings.named():
+            self._record_settings()
+
+    def _take_back(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+        for byte, row in rows:
+            try:
+                self._take_row_back(byte, row, row["step"])
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # no monitor wrote it
+                self.unusable += 1
+        if any("text" in row for _, row in rows):
+            self.signals.compare(self._group.diversity)
+
+    def _take_row_back(self, byte: int, row: Mapping[str, Any], step: int) -> None:
+        if "event" in row:
+            self._take_event_back(row["event"], step, row)
+        elif "text" in row:
+            index, (scores, tokens) = int(row["index"]), self._scores_of(row)
+            self._begin_group(step, index, byte)
+            self.signals.judge(scores, step, index)
+            self._group.add(scores, tokens)
+            self._last_step = step
+        elif "loss" in row:
+            loss, source = row["loss"], row.get("source")
+            known = source if isinstance(source, str) else None
+            self.signals.loss.update(step, math.nan if loss is None else float(loss), known)
+            self._last_step = self._last_loss = step
+        elif "unusable" in row:
+            self.unusable += 1
+
+    def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
+        """Return what a sample was scored when it came; another writer may have left that out."""
+        return scores_of(row) if "scores" in row else self._score(str(row["text"]), row.get("prompt"))
+
+    def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
+        self.signals.take_event(event, step, row.get("state"))
+        if event == RESTART:
+            self._last_loss = None
+
+    def _load_state(self) -> tuple[int, int]:
+        """Return the bytes of metrics that the saved state knows of, and its samples of the last step."""
+        path = self.folder / STATE
+        try:
+            saved = unsealed(path.read_text(encoding="utf-8"))
+            ends = int(saved["metrics_end"]), int(saved["group_rows"])
+            position = (
+                saved["last_step"],
+                saved["last_loss"],
+                int(saved["group_start"]),
+                int(saved["unusable"]),
+            )
+            self.signals.load_state_dict(saved["state"])
+        except (FileNotFoundError, NotADirectoryError):
+            return 0, 0
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._damaged[STATE] = str(error)
+            return 0, 0
+        self._last_step, self._last_loss, self._group_start, self.unusable = position
+        self._time = max(self._time, _time(saved))
+        return ends
+
+    def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
+        cleaned = clean(text, prompt)
+        tokens = tokenize(cleaned)
+        scores = score_tokens(cleaned, tokens, self._settings.lexicon, self._settings.profile, spectra)
+        return scores, tokens
+
+    def _begin_group(self, step: int, index: int, byte: int) -> None:
+        """Begin with the samples of a step, unless more of the last one come."""
+        if self.signals.begins(step, index):
+            self._group, self._group_start = StepSamples(), byte
+
+    # Restarts
+
+    def _go_to(self, step: int, file: str) -> None:
+        """Go on to the step of a loss or a sample; where it lies too far back, mark a restart."""
+        if self._is_restart(step, file):
+            self._go_back(step)
+        if file == METRICS:
+            self._steps_here().take(step)
+            self._last_loss = step
+        self._opened.discard(file)
+        self._last_step = step
+
+    def _is_restart(self, step: int, file: str) -> bool:
+        last = self.gate.step if file == SAMPLES else self._last_loss
+        if file in self._opened and last is not None and step < last:
+            return True  # a process that begins does not answer late
+        return self.gate.is_restart(step) if file == SAMPLES else self._steps_here().is_restart(step)
+
+    def _steps_here(self) -> Steps:
+        """Return the steps of the losses that this thread logs: threads that take turns are in no order."""
+        thread = threading.get_ident()
+        if thread not in self._loss_steps:
+            if len(self._loss_steps) >= THREADS:
+                self._loss_steps.clear()
+            self._loss_steps[thread] = Steps(LATE, REACH)
+        return self._loss_steps[thread]
+
+    def _go_back(
+        self, step: int, details: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
+    ) -> None:
+        """Mark a restart, and say so where it is not the first."""
+        self._restarts += 1
+        if self._restarts == 2:
+            log.warning(
+                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
+                "what comes late in the order of its steps",
+                *(self._recorder.name, self._last_step, step),
+            )
+        self._write_event(RESTART, step, details or {}, state)
+        self.signals.take_event(RESTART, step, state)
+        self._loss_steps, self._opened, self._kept_step, self._last_loss = {}, set(), None, None
+
+    # What is written
+
+    def _set_aside(self, what: str, step: int | None) -> None:
+        """Count what cannot be used and write it down; say so once."""
+        self.unusable += 1
+        what = printable(what)
+        if self.unusable == 1:
+            log.warning(
+                "%s: not usable, and set aside: %s; more of the kind are counted in metrics.jsonl",
+                *(self._recorder.name, what),
+            )
+        at = step if step is not None else self._last_step or 0
+        row = {"format": FORMAT, "step": at, "unusable": what, "time": self._now()}
+        self._recorder.append(METRICS, [row])
+
+    def _keep(self, step: int, now: bool = False) -> None:
+        """Write state and status where they are due.
+
+        Between two writings the lines are the record; the state is due as well when one could not be written.
+        """
+        recorder = self._recorder
+        due = now or self._kept_step is None or step >= self._kept_step + self.status_every
+        if due:
+            self._kept_step = step
+            recorder.look()
+        if recorder.anew:
+            recorder.anew = False
+            self._save_settings()
+        failed = not recorder.recording
+        if recorder.gap and not recorder.failed(SAMPLES):
+            self._write_event("lines lost", step, {})
+            recorder.gap = recorder.failed(METRICS)
+        if recorder.failed(SETTINGS):
+            self._save_settings()
+        if due or failed:
+            self._save_state()
+        if due or recorder.failed(STATUS):
+            self._save_status()
+
+    def _save_status(self) -> None:
+        self._recorder.replace(STATUS, lambda: self._status().model_dump_json(indent=1))
+
+    def _save_state(self) -> None:
+        # The lines are the record and can be read again: this one need not wait for the disk.
+        self._recorder.replace(STATE, lambda: sealed(self._state()), durable=False)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "state": self.signals.state_dict(),
+            "last_step": self._last_step,
+            "last_loss": self._last_loss,
+            "time": self._time,
+            "unusable": self.unusable,
+            "metrics_end": self._recorder.metrics.end,
+            "group_start": self._group_start if self._group.count else self._recorder.samples.end,
+            "group_rows": self._group.count,
+        }
+
+    def _status(self) -> Status:
+        loss, gate, place = self.signals.loss, self.gate, self.signals.place
+        return Status(
+            step=self._last_step,
+            loss=loss.loss,
+            smma=loss.smma,
+            smoothed=loss.smoothed,
+            perplexity=loss.perplexity,
+            uniform_baseline=loss.uniform_baseline,
+            trend=loss.trend,
+            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
+            gate=GateStatus(
+                streak=gate.streak,
+                threshold=gate.threshold,
+                patience=gate.patience,
+                halted=gate.halted,
+                reason=gate.halt_reason,
+            ),
+            diagnosis=DiagnosisRecord.of(self.signals.diagnosis),
+            resume_from=place.step,
+            resume_reason=place.reason,
+            unusable=self.unusable,
+            updated_at=time.time(),
+        )
+
+
+def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state as it comes back from a file: a framework may have made numpy's numbers of ours.
+
+    Raises:
+        ValueError: it is not a state.
+    """
+    try:
+        return dict(json.loads(json.dumps(state, default=given.plain)))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a state of a run: {error}") from error
+
+
+def _of_gate(gate: Gate) -> tuple[Any, ...]:
+    """Return the settings of a gate, in the order of `Settings`."""
+    return gate.threshold, gate.patience, gate.window, gate.warmup, gate.observe_only
+
+
+def _given(gate: Gate | None, **others: Any) -> dict[str, Any]:
+    """Return the settings that were given, by their names; what is None was not, but in a gate."""
+    of_gate = {} if gate is None else dict(zip(Settings._fields, _of_gate(gate), strict=False))
+    for name in ("smma_window", "vocab_size"):
+        if others[name] is not None and (number := given.whole(others[name])) is not None:
+            others[name] = number  # numpy's, as a plain one; what is none is refused where it is used
+    return of_gate | {name: value for name, value in others.items() if value is not None}
+
+
+def _sample_row(
+    step: int, index: int, text: str, prompt: str | None, scores: Scores, verdict: Verdict, time: float
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "step": step,
+        "index": index,
+        "prompt": prompt,
+        "text": text,
+        "scores": dict(zip(SCALES, scores.values, strict=True)),
+        "low": verdict.low,
+        "streak": verdict.streak,
+        "time": time,
+    }
+
+
+def _time(row: Mapping[str, Any]) -> float:
+    """Return when a row was written; 0 where another writer did not say, or said what no clock does."""
+    time = row.get("time")
+    return time if isinstance(time, float) and 0 <= time < LATEST else 0.0
+
+
+def _time_of(row: tuple[int, Mapping[str, Any]]) -> float:
+    return _time(row[1])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,103 @@
+"""Measures a reference profile from text of the user's own language.
+
+Source: docs/scores.md, "Reference profile".
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from random import Random
+
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.ngrams import effective_number, ngrams, runs_of_four
+from coherence.scoring.profile import Curve, Profile
+from coherence.scoring.text import clean, is_word, tokenize
+
+LEVEL = 0.1
+"""The reference is what nine in ten passages reach: the low end of what is normal, not its middle."""
+
+LENGTHS = tuple(round(2 ** (step / 2)) for step in range(2, 33))
+"""2 to 65,536 in steps of the square root of two."""
+
+PASSAGES = 150
+WORK = 300_000
+FEWEST_TOKENS = 1_000
+
+Effective = Callable[[int, int], float]
+"""(start, count) -> effective number of the `count` things counted from `start` on."""
+
+
+def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon | None = None) -> Profile:
+    """Measure a profile from the texts of several sources, each of which weighs the same.
+
+    For every length, passages are drawn from every source (fixed seed, so the same input gives the same
+    profile) and the curve takes the effective number that nine in ten of them reach. A source shorter
+    than twice the length is left out at that length.
+
+    Args:
+        sources: name of the source -> its text; prose, dialogue, code: whatever the model should write.
+        name: the name of the profile in reports.
+        lexicon: the words that count as English.
+
+    Raises:
+        ValueError: a source has fewer than 1,000 tokens, or they all repeat one thing.
+    """
+    lexicon = lexicon or Lexicon.load()
+    texts = {source: clean(text) for source, text in sorted(sources.items())}
+    tokens = {source: tokenize(text) for source, text in texts.items()}
+    for source, found in tokens.items():
+        if len(found) < FEWEST_TOKENS:
+            raise ValueError(f"{source} has {len(found)} tokens; a profile needs {FEWEST_TOKENS:,} or more")
+    known = lexicon.known(set().union(*tokens.values()))
+    words, letters = tokens.values(), texts.values()
+    points = {
+        "bigram": _points([_ngrams_of(found, 2) for found in words], words),
+        "trigram": _points([_ngrams_of(found, 3) for found in words], words),
+        "english": _points([_words_of(found, known) for found in words], words),
+        "character": _points([_runs_of(text) for text in letters], letters),
+    }
+    curves = {scale: Curve(found) for scale, found in points.items() if len(found) > 1}
+    if flat := [scale for scale in points if scale not in curves and scale != "english"]:
+        raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
+    share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
+    size, today = sum(map(len, words)), date.today().isoformat()
+    return Profile(name, ", ".join(texts), size, today, share, curves)
+
+
+def _ngrams_of(items: Sequence[str], order: int) -> Effective:
+    return lambda start, count: effective_number(
+        ngrams(items[start : start + count + order - 1], order).values()
+    )
+
+
+def _runs_of(text: str) -> Effective:
+    return lambda start, count: effective_number(runs_of_four(text[start : start + count + 3]).values())
+
+
+def _words_of(tokens: Sequence[str], known: frozenset[str]) -> Effective:
+    def effective(start: int, count: int) -> float:
+        counts = Counter(tokens[start : start + count])
+        return effective_number(counts[token] for token in known.intersection(counts))
+
+    return effective
+
+
+def _share(tokens: Sequence[str], known: frozenset[str]) -> float:
+    words = [token for token in tokens if is_word(token)]
+    return sum(token in known for token in words) / max(len(words), 1)
+
+
+def _points(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> list[tuple[float, float]]:
+    """Return rising points: for each length the low end of its passages."""
+    random = Random(0)  # noqa: S311 - it draws passages, not secrets
+    points = [(1.0, 1.0)]
+    for length in LENGTHS:
+        found = sorted(
+            effective(random.randrange(len(source) - length), length)
+            for effective, source in zip(measures, sources, strict=True)
+            if len(source) >= 2 * length
+            for _ in range(min(max(WORK // length, 8), PASSAGES))
+        )
+        if found and (level := round(found[int(LEVEL * len(found))], 4)) > points[-1][1]:
+            points.append((length, level))
+    return points

@@ -1,0 +1,144 @@
+"""The reference profile: how varied text of the user's language is, at every length.
+
+Source: docs/scores.md, "Reference profile". `coherence calibrate` measures one (`calibration`).
+"""
+
+import json
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from math import exp, inf, log
+from typing import Any, NamedTuple
+
+FORMAT = 1
+SCALES = ("bigram", "trigram", "english", "character")
+
+
+class Curve:
+    """A rising curve from a number of things counted to their effective number, linear in log-log.
+
+    Attributes:
+        points: pairs (count, effective number), both rising, the first one (1, 1).
+
+    >>> curve = Curve([(1, 1.0), (100, 50.0), (10_000, 1000.0)])
+    >>> round(curve.length_for(50.0)), round(curve.length_for(1000.0))
+    (100, 10000)
+    """
+
+    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+        _check_rising(points)
+        self.points = tuple((float(count), float(effective)) for count, effective in points)
+        self._log_counts = [log(count) for count, _ in points]
+        self._log_effectives = [log(effective) for _, effective in points]
+
+    def length_for(self, effective: float) -> float:
+        """Return how long reference text must be to hold `effective` different things; 0 below one.
+
+        Beyond the last point the last stretch goes on.
+        """
+        if effective < 1:
+            return 0.0
+        target, counts, effectives = log(effective), self._log_counts, self._log_effectives
+        right = min(max(bisect_left(effectives, target), 1), len(effectives) - 1)
+        share = (target - effectives[right - 1]) / (effectives[right] - effectives[right - 1])
+        return exp(min(counts[right - 1] + share * (counts[right] - counts[right - 1]), 700.0))
+
+
+def _check_rising(points: Sequence[tuple[float, float]]) -> None:
+    if len(points) < 2 or tuple(points[0]) != (1, 1):
+        raise ValueError(f"a curve needs two points or more, the first (1, 1); got {list(points[:2])!r}")
+    for (count, effective), (next_count, next_effective) in pairwise(points):
+        rising = count < next_count < inf and effective < next_effective < inf
+        # Two neighbouring floats may have one logarithm, and the curve is drawn in logarithms.
+        if not (rising and log(count) < log(next_count) and log(effective) < log(next_effective)):
+            raise ValueError(f"a curve must rise; got {next_count, next_effective} after {count, effective}")
+
+
+class Profile(NamedTuple):
+    """What reference text of one language shows, measured on `tokens` tokens of `source`.
+
+    Attributes:
+        name: for reports.
+        source: what it was measured on.
+        tokens: how much of it.
+        date: when, as YYYY-MM-DD.
+        english_share: share of its word tokens that the word list knows, 0 to 1.
+        curves: one `Curve` for each of the four scales; none for English where the reference holds
+            no word of the list, and then the English score has no meaning.
+    """
+
+    name: str
+    source: str
+    tokens: int
+    date: str
+    english_share: float
+    curves: dict[str, Curve]
+
+    @staticmethod
+    def load(path: str | os.PathLike[str] | None = None) -> "Profile":
+        """Return the profile in a JSON file, or the default one (broad English) without a path.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no profile, or of a format this version does not know.
+
+        >>> Profile.load().name
+        'english'
+        """
+        return _load_default() if path is None else _read(path)
+
+    @staticmethod
+    def parse(values: dict[str, Any]) -> "Profile":
+        """Return the profile that plain JSON values hold, as `to_json` gives them.
+
+        Raises:
+            ValueError: they are no profile, or one of a format this version does not know.
+
+        >>> Profile.parse(Profile.load().to_json()).name
+        'english'
+        """
+        try:
+            return _parse(values)
+        except (TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise ValueError(f"no reference profile: {error!r}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the profile as plain JSON values, the content of a profile file."""
+        curves = {scale: [list(point) for point in curve.points] for scale, curve in self.curves.items()}
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "source": self.source,
+            "tokens": self.tokens,
+            "date": self.date,
+            "english_share": self.english_share,
+            "curves": curves,
+        }
+
+
+@cache
+def _load_default() -> Profile:
+    return _read(os.path.join(os.path.dirname(__file__), "english_profile.json"))
+
+
+def _read(path: str | os.PathLike[str]) -> Profile:
+    with open(path, encoding="utf-8") as file:
+        try:
+            return _parse(json.load(file))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{os.fspath(path)!r} is no reference profile: {error!r}") from error
+
+
+def _parse(fields: dict[str, Any]) -> Profile:
+    if fields["format"] != FORMAT:
+        raise ValueError(f"format {fields['format']!r}; this version reads format {FORMAT}")
+    share = float(fields["english_share"])
+    curves = {scale: Curve(fields["curves"][scale]) for scale in SCALES if scale in fields["curves"]}
+    if missing := set(SCALES) - {"english"} - set(curves):
+        raise ValueError(f"no curve for {', '.join(sorted(missing))}")
+    if not (0 < share <= 1 or (share == 0 and "english" not in curves)):
+        raise ValueError(f"english_share {share!r}; expected a share above 0 and at most 1")
+    name, source, date = (str(fields[key]) for key in ("name", "source", "date"))
+    return Profile(name, source, int(fields["tokens"]), date, share, curves)

@@ -1,0 +1,320 @@
+"""A run folded row by row: what a live page shows of it. It does not grow with the run.
+
+Source: docs/page.md, "The server".
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
+
+from coherence.report import (
+    CurveRecord,
+    DiagnosisRecord,
+    Event,
+    LossRecord,
+    Report,
+    SettingsRecord,
+    SourceRecord,
+    StepDiversity,
+)
+from coherence.run.folder import scores_of
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.scores import Scores
+from coherence.show.page.gallery import Picture, rounded_down
+from coherence.show.page.marks import mark
+from coherence.signals.both import RESTART, SAVED, Signals
+from coherence.signals.samples import StepSamples
+from coherence.signals.settings import Settings
+from coherence.thinning import Thinned
+
+T = TypeVar("T")
+
+CURVE, SOURCE_CURVE, SAMPLES, STEPS = 4000, 400, 1000, 2000
+"""Points of a curve, samples, and steps whose samples were compared, that are kept at most."""
+
+EVENTS, SOURCES, HISTORY = 200, 50, 10_000
+
+TEXT, LOOKED_AT = 4000, 20_000
+"""Bytes of a sample that are shown; characters that are kept of it until then."""
+
+MARKED_AT_ONCE = 25
+"""Samples that are told at once: looking for the phrase that each repeats takes its time."""
+
+
+class _Point(NamedTuple):
+    step: int
+    loss: float | None
+    smoothed: float | None
+
+
+class _Counts(NamedTuple):
+    """What was counted up to a step: where a run is set back, so is this."""
+
+    judged: int = 0
+    low: int = 0
+    too_short: int = 0
+    fine_after_halt: int = 0
+    first_low: int | None = None
+
+
+class _Shown(NamedTuple):
+    """A sample that may be shown; it is marked when it is asked for."""
+
+    step: int
+    place: int
+    text: str
+    prompt: str | None
+    scores: Scores
+    low: bool
+    streak: int
+    loss: float | None
+    smoothed: float | None
+
+    @property
+    def counts(self) -> bool:
+        return self.low or self.scores.scorable
+
+
+@lru_cache(maxsize=64)  # what is not settled yet is told again and again
+def _picture(shown: _Shown, lexicon: Lexicon) -> dict[str, Any]:
+    marked = mark(shown.text, shown.prompt, lexicon, TEXT)
+    told = shown._asdict() | {"tokens": shown.scores.tokens, "scores": rounded_down(shown.scores)}
+    told |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
+    return {name: told[name] for name in Picture._fields}
+
+
+class Fold:
+    """What is kept of a run, and both its signals, which decide as those of the monitor did.
+
+    Args:
+        settings: of the run, as it began.
+
+    Attributes:
+        restarts: the steps to which the run was set back.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.restarts: list[int] = []
+        self._settings = settings
+        self._signals = Signals.of(settings)
+        self._numbers = count()
+        self._first = self._finite = math.nan  # the first loss, and the last finite one
+        self._rows = self._not_finite = 0
+        self._curve = Thinned[_Point](CURVE)
+        self._source_curves: dict[str, Thinned[_Point]] = {}
+        self._samples = Thinned[_Shown](SAMPLES)
+        self._between = Thinned[StepDiversity](STEPS)
+        self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._counts = _Counts()
+        self._history: deque[tuple[int, _Counts]] = deque(maxlen=HISTORY)
+        self._group = StepSamples()  # of the last step
+        self._first_step: int | None = None
+        self._last = (0, math.nan)  # its step and its time
+        self._halt: tuple[int, float] | None = None
+
+    def configure(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self._settings = settings
+        self._signals.configure(settings)
+
+    def take_metric(self, row: Mapping[str, Any]) -> None:
+        """Take a row of the losses: a loss, or an event."""
+        loss, source = row.get("loss"), row.get("source")
+        if "event" in row:
+            self._take_event(str(row["event"]), row)
+        elif "loss" in row and (loss is None or isinstance(loss, int | float)):
+            value = math.nan if loss is None else float(loss)
+            self._take_loss(row["step"], value, source if isinstance(source, str) else None)
+            self._last = max(self._last[0], row["step"]), time_of(row)
+
+    def _take_event(self, event: str, row: Mapping[str, Any]) -> None:
+        step, details = row["step"], row.get("details")
+        if event != SAVED:  # there may be many
+            self._events.append(
+                Event(step=step, event=event, details=details if isinstance(details, dict) else {})
+            )
+        self._compare()
+        self._signals.take_event(event, step, row.get("state"))
+        if event == RESTART:
+            self._go_back(step)
+        if not self._signals.gate.halted:
+            self._halt = None
+
+    def _take_loss(self, step: int, loss: float, source: str | None) -> None:
+        tracker = self._signals.loss
+        tracker.update(step, loss, source)
+        finite, number = math.isfinite(loss), next(self._numbers)
+        self._rows, self._not_finite = self._rows + 1, self._not_finite + (not finite)
+        if finite:
+            self._first = loss if self._first != self._first else self._first
+            self._finite = loss
+        shown, height = loss if finite else None, loss if finite else math.inf
+        self._curve.add(_Point(step, shown, tracker.smoothed), height, number)
+        if source is not None and (source in self._source_curves or len(self._source_curves) < SOURCES):
+            own = self._source_curves.setdefault(source, Thinned(SOURCE_CURVE))
+            own.add(_Point(step, shown, tracker.sources[source].smoothed), height, number)
+
+    def _go_back(self, step: int) -> None:
+        """Forget what a restart made void: the given step and all later ones."""
+        self._end_step()
+        self.restarts = [*self.restarts, step][-EVENTS:]
+        for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
+            series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
+        while self._history and self._history[-1][0] >= step:
+            self._history.pop()
+        self._counts = self._history[-1][1] if self._history else _Counts()
+        self._last = step, self._last[1]
+
+    def take_sample(self, row: Mapping[str, Any]) -> None:
+        """Take a row of the samples."""
+        step, index = row["step"], int(row["index"])
+        if self._signals.begins(step, index):
+            self._end_step()
+        self._first_step = step if self._first_step is None else min(step, self._first_step)
+        scores, tokens = scores_of(row)
+        verdict = self._signals.judge(scores, step, index)
+        self._group.add(scores, tokens)
+        shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)
+        self._samples.add(shown, scores.mean, next(self._numbers))
+        self._last = max(self._last[0], step), time_of(row)
+        if verdict.collapsed and self._halt is None:
+            self._halt = step, time_of(row)
+        self._count(shown)
+
+    def _count(self, shown: _Shown) -> None:
+        seen, low, counts = self._counts, shown.low, shown.counts
+        self._counts = seen._replace(
+            judged=seen.judged + counts,
+            low=seen.low + low,
+            too_short=seen.too_short + (not counts),
+            fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
+            first_low=shown.step if low and seen.first_low is None else seen.first_low,
+        )
+        self._history.append((shown.step, self._counts))
+
+    def _compare(self) -> None:
+        """Compare the samples of the step, as far as they have come; after each it would take too long."""
+        self._signals.compare(self._group.diversity)
+
+    def _end_step(self) -> None:
+        """Keep how different the samples of a step were that are all there."""
+        step, samples, diversity = self._signals.step, self._group.count, self._group.diversity
+        if step is not None and diversity is not None:
+            self._compare()
+            found = StepDiversity(step=step, samples=samples, diversity=round(diversity, 2))
+            self._between.add(found, diversity, next(self._numbers))
+        self._group = StepSamples()
+
+    def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
+        """Return what came after a number that was told before, and what of it is not settled yet."""
+        samples = self._samples.settled_since(since)
+        behind = len(samples) > MARKED_AT_ONCE
+        until = samples[MARKED_AT_ONCE].number if behind else math.inf
+        curves = {name: _told(curve, since, until) for name, curve in self._source_curves.items()}
+        return {
+            "since": until - 1 if behind else next(self._numbers),
+            "behind": behind,
+            "samples": [
+                [_picture(shown, lexicon) for shown in part] for part in _told(self._samples, since, until)
+            ],
+            "curve": _told(self._curve, since, until),
+            "source_curves": curves,
+            "between": [[each.model_dump() for each in part] for part in _told(self._between, since, until)],
+        }
+
+    def report(self) -> Report:
+        """Return the report without what `news` tells."""
+        self._compare()
+        seen, signals, (last, at) = self._counts, self._signals, self._last
+        gate, place = signals.gate, signals.place
+        halt = self._halt if gate.halted else None
+        return Report(
+            halt=gate.halted,
+            halt_step=halt[0] if halt else None,
+            halt_reason=gate.halt_reason,
+            first_low_step=seen.first_low,
+            first_step=self._first_step or 0,
+            last_step=last,
+            judged=seen.judged,
+            low=seen.low,
+            too_short=seen.too_short,
+            fine_after_halt=seen.fine_after_halt,
+            diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            loss=self._loss_record() if self._rows else None,
+            resume_from=place.step,
+            resume_reason=place.reason,
+            wasted_steps=last - halt[0] if halt else 0,
+            wasted_seconds=round(at - halt[1], 3) if halt else None,
+            restarts=tuple(self.restarts),
+            superseded=0,
+            partial=False,
+            stretches=(),
+            samples=(),
+            worst=(),
+            best=(),
+            between=(),
+            events=tuple(self._events),
+            notes=(),
+            problem_count=0,
+            problems=(),
+            settings=SettingsRecord.of(self._settings),
+        )
+
+    def _loss_record(self) -> LossRecord:
+        loss = self._signals.loss
+        minimum = loss.minimum
+        return LossRecord(
+            rows=self._rows,
+            not_finite=self._not_finite,
+            window=loss.window,
+            first=self._first,
+            last=self._finite,
+            smma=loss.smma,
+            smoothed=loss.smoothed,
+            perplexity=loss.perplexity,
+            uniform_baseline=loss.uniform_baseline,
+            advantage=loss.advantage,
+            trend=loss.trend,
+            minimum=minimum.loss if minimum else None,
+            minimum_step=minimum.step if minimum else None,
+            phases=(),
+            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
+            curve=EMPTY,
+            source_curves={},
+        )
+
+
+EMPTY = CurveRecord(steps=(), losses=(), smoothed=())
+
+
+def _told(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:
+    """Return what is settled between two numbers, and what is not settled yet."""
+    settled = [point.item for point in series.settled_since(since) if point.number < until]
+    return settled, [] if until < math.inf else series.unsettled
+
+
+def _shown(row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signals: Signals) -> _Shown:
+    prompt = row.get("prompt")
+    return _Shown(
+        step=row["step"],
+        place=int(row["index"]),
+        text=str(row["text"])[:LOOKED_AT],
+        prompt=None if prompt is None else str(prompt)[:LOOKED_AT],
+        scores=scores,
+        low=low,
+        streak=streak,
+        loss=_finite(signals.loss.loss),
+        smoothed=signals.loss.smoothed,
+    )
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def time_of(row: Mapping[str, Any]) -> float:
+    """Return when a row was written; 0 where it does not say."""
+    return _finite(row.get("time")) or 0.0

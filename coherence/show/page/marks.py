@@ -1,0 +1,111 @@
+"""A sample made ready to be looked at: the answer apart from the prompt, its loop and odd words marked.
+
+Source: docs/page.md, "The samples".
+"""
+
+from collections import Counter
+from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from coherence.report import Loop
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.loop import FEWEST_TIMES, find_loop
+from coherence.scoring.text import answer, is_word, locate
+
+ODD, LOOPED = 1, 2
+"""What a part of a text may be: no English word, of the repeated phrase; they add up."""
+
+LETTERS = "abcd"
+"""A letter for each sum of them: a is plain text."""
+
+PROMPT = 4
+"""A prompt is shown up to this part of the length of an answer."""
+
+REMEMBERED = 1024
+"""Texts whose loop is remembered: looking for it takes ten times as long as all the rest here."""
+
+
+class Marked(NamedTuple):
+    """A sample as it is shown.
+
+    Attributes:
+        prompt: what the model was given, its first characters.
+        text: the answer, its first characters.
+        runs: how it divides: so many UTF-16 units, as a browser counts them, of each kind in `LETTERS`.
+        left_out: characters of the answer that are not shown.
+        loop: of what is shown.
+    """
+
+    prompt: str | None
+    text: str
+    runs: str
+    left_out: int
+    loop: Loop | None
+
+
+def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marked:
+    """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
+
+    >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).runs
+    '3b1a2c1a2c1a2c1a2c'
+    """
+    whole = answer(text, prompt)
+    shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
+    located = locate(shown)
+    loop = _loop_in(shown) if _comes_back([token for _, token in located]) else None
+    kinds = bytearray(len(shown))
+    for start, end in _odd_words(located, len(shown), lexicon):
+        kinds[start:end] = bytes([ODD]) * (end - start)
+    for start, end in _occurrences(located, loop):
+        kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
+    return Marked(
+        None if prompt is None else prompt[: longest // PROMPT],
+        shown,
+        _runs(shown, kinds),
+        len(whole) - len(shown),
+        loop,
+    )
+
+
+def _runs(text: str, kinds: bytearray) -> str:
+    runs = groupby(zip(kinds, text, strict=True), key=lambda each: each[0])
+    lengths = [(kind, sum(1 + (char > "\uffff") for _, char in run)) for kind, run in runs]
+    return "".join(f"{length}{LETTERS[kind]}" for kind, length in lengths)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _loop_in(text: str) -> Loop | None:
+    return find_loop(text)
+
+
+def _comes_back(tokens: list[str]) -> bool:
+    """Tell whether looking for a repeated phrase is worth its time: two tokens come back together."""
+    counts = Counter(pairwise(tokens))
+    return bool(counts) and max(counts.values()) >= FEWEST_TIMES
+
+
+def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
+    known = lexicon.known(token for _, token in located)
+    ends = [*(start for start, _ in located), length][1:]
+    return [
+        (start, min(start + len(token), end))
+        for (start, token), end in zip(located, ends, strict=True)
+        if is_word(token) and token not in known
+    ]
+
+
+def _occurrences(located: list[tuple[int, str]], loop: Loop | None) -> list[tuple[int, int]]:
+    """Return where the repeated phrase stands, from where the repetition begins."""
+    if loop is None:
+        return []
+    phrase, found = loop.phrase.split(" "), []
+    at = next((place for place, (start, _) in enumerate(located) if start >= loop.start), len(located))
+    while at <= len(located) - len(phrase):
+        if [token for _, token in located[at : at + len(phrase)]] == phrase:
+            last, token = located[at + len(phrase) - 1]
+            found.append((located[at][0], last + len(token)))
+            at += len(phrase)
+        else:
+            at += 1
+    return found

@@ -1,0 +1,113 @@
+"""The report as one page: a file that needs nothing else, or the pieces of it that a server hands out.
+
+It reads a report and the samples to show, and computes nothing. Source: docs/page.md.
+"""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
+from gzip import compress
+from hashlib import sha256
+from html import escape
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
+from string import Template
+from typing import Any
+
+from coherence.escape import on_one_line
+from coherence.report import Ranking, Report
+from coherence.show.page.gallery import Picture
+
+SHEET = "plotly.js-style-global"
+"""The name under which the chart library looks for a style sheet of the page to add its own rules to."""
+
+UNSHOWN = {"samples", "worst", "best", "stretches"}
+"""What a page leaves out of a report: it shows its samples from other records, with their texts."""
+
+
+def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str) -> str:
+    """Return the report as one page that needs no network.
+
+    Args:
+        found: the report of one run, or the ranking of several.
+        pictures: the samples of the run.
+        name: of the run.
+    """
+    told = {"name": name, "report": found.model_dump(mode="json", exclude=UNSHOWN)}
+    samples = [each._asdict() for each in pictures]
+    style, script, charts = asset("style.css"), asset("page.js"), chart_library()
+    allowed = " ".join(_hash(each) for each in (script, charts) if each)
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return _template().substitute(
+        title=escape(on_one_line(f"{name} · coherence")),
+        policy=f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        style=f'<style id="{SHEET}">{style}</style>',
+        guards=_guards(charts),
+        mode="report",
+        packed=_packed("told", _json(told)) + _packed("samples", _json(samples)) + _packed("charts", charts),
+        script=f"<script>{script}</script>",
+    )
+
+
+def live_page() -> str:
+    """Return the page that a server hands out; its style, script and data are paths of that server."""
+    charts = chart_library()
+    script = '<script src="plotly.js" defer></script>' if charts else ""
+    return _template().substitute(
+        title="coherence",
+        policy="",
+        style=f'<link rel="stylesheet" id="{SHEET}" href="style.css">',
+        guards=_guards(charts),
+        mode="live",
+        packed="",
+        script=script + '<script src="page.js" defer></script>',
+    )
+
+
+def _json(told: Any) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def asset(name: str) -> str:
+    """Return a file that comes with the package."""
+    return (files("coherence.show.page") / name).read_text(encoding="utf-8")
+
+
+@cache
+def chart_library() -> str:
+    """Return the script that draws the charts; nothing where the extra `report` is not installed."""
+    if find_spec("plotly") is None:
+        return ""
+    return str(import_module("plotly.offline").get_plotlyjs())
+
+
+def _template() -> Template:
+    return Template(asset("page.html"))
+
+
+def _guards(charts: str) -> str:
+    """Return elements for whose sake the chart library does not add the style sheets of its maps.
+
+    The policy would refuse them, with a message on the console.
+    """
+    names = re.findall(r'getElementById\("([0-9a-f]{64})"\)', charts)
+    return "".join(f'<span hidden id="{name}"></span>' for name in dict.fromkeys(names))
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _packed(name: str, text: str) -> str:
+    """Return a text as an element that is data to every browser, whatever is in it."""
+    if not text:
+        return ""
+    packed = b64encode(compress(text.encode(errors="replace"), mtime=0)).decode()
+    return f'<script type="application/gzip" id="packed-{name}">{packed}</script>\n'

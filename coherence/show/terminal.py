@@ -1,0 +1,317 @@
+"""The report for a person at a terminal 80 columns wide."""
+
+from collections.abc import Sequence
+from math import floor
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from coherence.escape import printable
+from coherence.report import (
+    Event,
+    FourScores,
+    Loop,
+    LossRecord,
+    Problem,
+    Ranking,
+    Report,
+    RunLine,
+    ShownSample,
+    StretchRecord,
+)
+from coherence.scoring.text import answer
+from coherence.signals.loss import ARRIVED
+from coherence.signals.settings import DEFAULTS
+
+PANEL = 6
+"""Columns that the frame takes beside a title in it."""
+
+EXCERPT, LEAD = 220, 20
+"""Characters of a sample that are shown; how many of them before it loops."""
+
+LISTED_PROBLEMS = 10
+LISTED_EVENTS = 5
+
+ONE_IN = 5
+"""Of so many lines one that could not be used, and the headline says so: the verdict is of the others."""
+
+COLOURS = {"continue": "green", "watch": "yellow", "pivot": "magenta", "halt": "red"}
+
+
+def show_report(report: Report, console: Console) -> None:
+    """Print the whole report."""
+    console.print(_verdict(report, console.width))
+    console.print(_facts(report))
+    console.print()
+    console.print(_run_table(report))
+    console.print()
+    console.print(_readings(report))
+    for note in report.notes:
+        console.print(_line(f"note: {note}"))
+    show_problems(report.problem_count, report.problems, console)
+
+
+def show_ranking(ranking: Ranking, console: Console) -> None:
+    """Print several runs, the best first."""
+    halted = sum(line.halt for line in ranking.runs)
+    partial = " · broken off: of what was read so far" if ranking.partial else ""
+    unused = _unused(ranking.problem_count, sum(line.judged for line in ranking.runs))
+    unused = unused and f" · {unused}"
+    console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}{unused}", style="bold"))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold", min_width=17)
+    table.add_column("action", no_wrap=True)
+    for name in ("bi", "tri", "eng", "chr", "low", "loss", "halt", "back to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in ranking.runs:
+        table.add_row(*_ranking_row(line, ranking.settings.threshold))
+    console.print(table)
+    for note in ranking.notes:
+        console.print(_line(f"note: {note}"))
+    show_problems(ranking.problem_count, ranking.problems, console)
+
+
+def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
+    action = line.diagnosis.action
+    return [
+        Text(printable(line.run)),
+        Text(action, style=COLOURS[action]),
+        *(_score(mean, threshold) for _, mean in line.scores),
+        Text(f"{line.low}/{line.judged}"),
+        Text("" if line.smoothed is None else _number(line.smoothed)),
+        Text("" if line.halt_step is None else _step(line.halt_step)),
+        Text("" if line.resume_from is None else _step(line.resume_from)),
+    ]
+
+
+def show_work(samples: int, size: int, how: str, seconds: float, console: Console) -> None:
+    """Print how much was scored, and by what."""
+    took = f" in {_duration(seconds)}, {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
+    read = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+    console.print(_line(f"{samples:,} samples, {read}{took} ({how})"))
+
+
+def show_problems(count: int, problems: Sequence[Problem], console: Console) -> None:
+    """Print how many lines were not used, and the first of them as file:line: why."""
+    if count:
+        lines = "1 line was not used or needs" if count == 1 else f"{count:,} lines were not used or need"
+        console.print(_line(f"{lines} a look:"))
+    for problem in problems[:LISTED_PROBLEMS]:
+        console.print(Padding(_line(f"{problem.file}:{problem.line}: {problem.message}"), (0, 0, 0, 2)))
+    if count > LISTED_PROBLEMS:
+        console.print(Text(f"  and {count - min(len(problems), LISTED_PROBLEMS):,} more"))
+
+
+def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, console: Console) -> None:
+    """Print the four scores of one text and where it loops."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in scores:
+        table.add_row(name, _score(value, DEFAULTS.threshold))
+    console.print(table)
+    console.print(Text(f"{tokens} tokens; {'low on every scale' if low else 'not low'}"))
+    console.print(Text(_loop_sentence(loop)))
+
+
+def _verdict(report: Report, width: int) -> RenderableType:
+    diagnosis = report.diagnosis
+    partial = " · broken off: of what was read so far" if report.partial else ""
+    title = f"{diagnosis.action.upper()} · {diagnosis.name}{partial}"
+    rows = report.loss.rows if report.loss else 0
+    unused = _unused(report.problem_count, report.judged + report.too_short + rows)
+    if unused and len(f"{title} · {unused}") <= width - PANEL:
+        title, unused = f"{title} · {unused}", ""
+    return Panel(
+        Text(diagnosis.sentence),
+        title=Text(title, style="bold"),
+        title_align="left",
+        subtitle=Text(unused, style="bold") if unused else None,  # rather than cut off above
+        subtitle_align="left",
+        border_style=COLOURS[diagnosis.action],
+    )
+
+
+def _unused(count: int, used: int) -> str:
+    """Return how many lines could not be used, where they are so many that the headline has to say it."""
+    every = count + used
+    return f"{count:,} of {every:,} lines could not be used" if 0 < every <= ONE_IN * count else ""
+
+
+def _facts(report: Report) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    for name, fact in _fact_rows(report):
+        table.add_row(name, Text(fact))
+    return table
+
+
+def _fact_rows(report: Report) -> list[tuple[str, str]]:
+    rows = _halt_rows(report) if report.halt else []
+    leaving = report.diagnosis.action in ("pivot", "halt")
+    rows.append(("go back to" if leaving else "best checkpoint", _resume_sentence(report)))
+    rows.append(("first low step", _step(report.first_low_step)))
+    rows.append(("samples", _samples_sentence(report)))
+    rows += _event_rows(report.events)
+    if report.loss is None:
+        return [*rows, ("loss", "none given")]
+    rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
+    rows.append(("loss phases", _phases_sentence(report.loss)))
+    rows += [
+        ("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()
+    ]
+    return rows
+
+
+def _halt_rows(report: Report) -> list[tuple[str, str]]:
+    observed = " (observed only)" if report.settings.observe else ""
+    return [
+        ("halt step", f"{_step(report.halt_step)}{observed}: {report.halt_reason}"),
+        ("after the halt", _waste_sentence(report)),
+    ]
+
+
+def _event_rows(events: Sequence[Event]) -> list[tuple[str, str]]:
+    rows = [("event", printable(_event_sentence(event))) for event in events[:LISTED_EVENTS]]
+    left = len(events) - len(rows)
+    return [*rows, ("events", f"and {left:,} more")] if left else rows
+
+
+def _event_sentence(event: Event) -> str:
+    details = [f"{name.replace('_', ' ')} {value}" for name, value in event.details.items()]
+    return f"{event.event} at step {event.step:,}" + (f": {', '.join(details)}" if details else "")
+
+
+def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
+    # The diagnosis of a halted run is that of the halt; the loss may have gone elsewhere since.
+    trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
+    if loss.last is None:
+        return f"{trend}: {loss.not_finite} rows, none of them finite"
+    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}"
+    if loss.rows >= ARRIVED * loss.window:
+        sentence += f", SMMA {_number(loss.smma)}"
+    sentence += f", perplexity {_number(loss.perplexity)}"
+    if loss.uniform_baseline is not None:
+        sentence += f"; uniform {_number(loss.uniform_baseline)}, {_number(loss.advantage)} times better"
+    return sentence + (f"; {loss.not_finite} not finite" if loss.not_finite else "")
+
+
+def _phases_sentence(loss: LossRecord) -> str:
+    return ", ".join(f"{phase.label} {_span(phase.start, phase.end)}" for phase in loss.phases)
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first:,}" if first == last else f"{first:,}-{last:,}"
+
+
+def _samples_sentence(report: Report) -> str:
+    short = f", {report.too_short} too short to judge" if report.too_short else ""
+    return f"{report.diagnosis.samples}: {report.low} of {report.judged} low on every scale{short}"
+
+
+def _waste_sentence(report: Report) -> str:
+    sentence = f"{report.wasted_steps:,} steps"
+    if report.wasted_seconds is not None:
+        sentence += f", {_duration(report.wasted_seconds)}"
+    return sentence
+
+
+def _resume_sentence(report: Report) -> str:
+    if report.resume_from is None:
+        return report.resume_reason
+    return f"step {report.resume_from:,}: {report.resume_reason}"
+
+
+def _run_table(report: Report) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
+    table.add_column("steps", no_wrap=True)
+    for name in ("bigram", "trigram", "english", "character", "low", "loss" if report.loss else ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for stretch in report.stretches:
+        table.add_row(*_stretch_row(stretch, report.halt_step, report.settings.threshold))
+    return table
+
+
+def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float) -> list[RenderableType]:
+    halts = halt_step is not None and stretch.first <= halt_step <= stretch.last
+    return [
+        Text(_span(stretch.first, stretch.last)),
+        *(_score(mean, threshold) for _, mean in stretch.scores),
+        Text(f"{stretch.low}/{stretch.samples}"),
+        Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
+        Text("◀ halt", style="red") if halts else Text(""),
+    ]
+
+
+def _readings(report: Report) -> RenderableType:
+    parts: list[RenderableType] = []
+    for title, samples in (("Worst samples", report.worst), ("Best sample", report.best)):
+        if samples:
+            parts.append(Text(title, style="bold"))
+            parts += [part for sample in samples for part in _reading(sample)]
+    return Group(*parts)
+
+
+def _reading(sample: ShownSample) -> list[RenderableType]:
+    scores = " ".join(f"{name} {_plain_score(value)}" for name, value in sample.scores)
+    heading = Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2))
+    text = answer(sample.text, sample.prompt)
+    if not text:
+        return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
+    start = max(0, sample.loop.start - LEAD) if sample.loop and sample.loop.share > 0.1 else 0
+    end = start + EXCERPT
+    excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
+    return [
+        heading,
+        Padding(Text(_loop_sentence(sample.loop)), (0, 0, 0, 4)),
+        Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
+    ]
+
+
+def _loop_sentence(loop: Loop | None) -> str:
+    if loop is None:
+        return "no phrase comes back three times"
+    phrase = printable(loop.phrase)
+    period = "token" if loop.period == 1 else f"{loop.period} tokens"
+    return (
+        f"repeats «{phrase}» {loop.times} times, every {period}, from character {loop.start} on: "
+        f"{loop.share:.0%} of its tokens"
+    )
+
+
+def _line(text: str) -> Text:
+    return Text(printable(text), overflow="fold")
+
+
+def _score(value: float | None, threshold: float) -> Text:
+    return Text(_plain_score(value), style="red" if value is not None and value < threshold else "")
+
+
+def _plain_score(value: float | None) -> str:
+    # Rounded down: 29.6 is below a threshold of 30, and so is what stands for it. A mean may be off a little.
+    return "-" if value is None else f"{floor(round(value, 6))}"
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _step(value: int | None) -> str:
+    return "none" if value is None else f"{value:,}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> _duration(1.2), _duration(45), _duration(5400)
+    ('1 second', '45 seconds', '1.5 hours')
+    """
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {name}"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"

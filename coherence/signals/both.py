@@ -1,0 +1,191 @@
+"""Both signals of one run side by side: what the monitor, the audit and the page each go through.
+
+Whoever feeds it the same rows in the same order is told the same. Source: docs/signals.md.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from coherence.scoring.scores import Scores
+from coherence.signals.checkpoint import Checkpoint, Place
+from coherence.signals.diagnosis import Diagnosis, diagnose
+from coherence.signals.gate import Gate, Verdict
+from coherence.signals.loss import LossTracker
+from coherence.signals.samples import SampleTracker
+from coherence.signals.settings import Settings
+
+FORMAT = 2
+
+RESTART, ACKNOWLEDGED, SAVED = "restart", "halt acknowledged", "checkpoint"
+"""What can befall a run besides losses and samples, and changes what is decided."""
+
+
+class Signals:
+    """The gate, the sample signal and the loss of one run, and where to go back to.
+
+    Attributes:
+        gate: decides on each sample.
+        samples: names the state of the last samples.
+        loss: follows the loss; update it directly.
+        checkpoint: finds the step to go back to.
+
+    >>> from coherence import score
+    >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
+    >>> signals.loss.update(step=100, loss=8.43)
+    >>> scores = score("The cat sat by the door and waited for the rain to stop.")
+    >>> signals.judge(scores, step=100, index=0).low, signals.diagnosis.action
+    (False, 'continue')
+    """
+
+    def __init__(self, gate: Gate, loss: LossTracker) -> None:
+        self.gate = gate
+        self.loss = loss
+        self.samples = SampleTracker(gate.threshold)
+        self.checkpoint = Checkpoint()
+        self._last: tuple[int, int] | None = None  # step and index of the last sample
+        self._compared = False  # whether the samples of that step were, so far
+        self._halt: tuple[Diagnosis, Place] | None = None  # what both signals said when the gate fired
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Signals":
+        """Return the signals of a run that begins with such settings.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        return cls(Gate(*settings[:5]), LossTracker(settings.vocab_size, settings.smma_window))
+
+    def configure(self, settings: Settings) -> None:
+        """Go on with other settings; what is remembered stays.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        self.gate.configure(*settings[:5])
+        self.loss.configure(settings.vocab_size, settings.smma_window)
+        self.samples.threshold = settings.threshold
+
+    def judge(self, scores: Scores, step: int, index: int) -> Verdict:
+        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint."""
+        if self.begins(step, index):
+            self.checkpoint.begin(step)
+            self._compared = False
+        self._last = step, index
+        halted = self.gate.halted
+        verdict = self.gate.update(scores, step, index)
+        self.samples.update(scores, verdict)
+        if verdict.low or scores.scorable:
+            poor = verdict.low or scores.mean < self.gate.threshold
+            finite = self.loss.loss is None or math.isfinite(self.loss.loss)
+            self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
+        if verdict.collapsed and not halted:
+            self._halt = (
+                diagnose(self.loss.trend, self.samples.state),
+                self.checkpoint.place(verdict.samples[0][0]),
+            )
+        return verdict
+
+    def begins(self, step: int, index: int) -> bool:
+        """Tell whether a sample is the first of a step, or of one that is drawn anew."""
+        return self._last is None or step != self._last[0] or index <= self._last[1]
+
+    @property
+    def step(self) -> int | None:
+        """The step of the last sample; None before any, and after a restart."""
+        return None if self._last is None else self._last[0]
+
+    def compare(self, diversity: float | None, others: bool = False) -> None:
+        """Take how different the samples of the step are from each other, as far as they have come.
+
+        Args:
+            diversity: None where fewer than two could be compared.
+            others: whether it is of other samples of the step than what was said before: of another rank's.
+        """
+        again = self._compared and not others
+        self.samples.update_between(diversity, again)
+        self.checkpoint.compare(diversity, self.samples.alike, again)
+        self._compared = self._compared or diversity is not None
+
+    def take_event(self, event: str, step: int, state: Mapping[str, Any] | None = None) -> None:
+        """Take what befell the run; what changes nothing here is passed over.
+
+        Args:
+            event: what it was.
+            step: of a restart the first that is gone through anew, of a checkpoint its own.
+            state: of a restart, what was remembered in the checkpoint that the run goes on from. One that
+                this version cannot read is as if it were not there.
+        """
+        if event == RESTART:
+            self._restart(step, state)
+        elif event == ACKNOWLEDGED:
+            self.acknowledge_halt()
+        elif event == SAVED:
+            self.checkpoint.save(step)
+
+    def _restart(self, step: int, state: Mapping[str, Any] | None) -> None:
+        try:
+            self.load_state_dict(state or {})
+            self.gate.forget_steps()
+        except ValueError:
+            self.gate.restart()
+            self.checkpoint.restart(step)
+        self._last = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the two signals mean together: at the halt, or now if there was none."""
+        if self.gate.halted and self._halt is not None:
+            return self._halt[0]
+        return diagnose(self.loss.trend, self.samples.state)
+
+    @property
+    def place(self) -> Place:
+        """The step to go back to: at the halt, or now if there was none."""
+        if self.gate.halted and self._halt is not None:
+            return self._halt[1]
+        return self.checkpoint.place()
+
+    def acknowledge_halt(self) -> None:
+        """Let a halted run go on: the gate starts anew."""
+        self.gate.reset()
+        self.samples.acknowledge_halt()
+        self._halt = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what all of them remember, as plain JSON values; settings are not among them."""
+        return {
+            "format": FORMAT,
+            "gate": self.gate.state_dict(),
+            "samples": self.samples.state_dict(),
+            "loss": self.loss.state_dict(),
+            "checkpoint": self.checkpoint.state_dict(),
+            "last": None if self._last is None else list(self._last),
+            "compared": self._compared,
+            "halt": None if self._halt is None else [list(self._halt[0][:2]), list(self._halt[1])],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped.
+
+        Raises:
+            ValueError: the state is of another format, or not whole; nothing has changed then.
+        """
+        if state.get("format") != FORMAT:
+            raise ValueError(f"state of format {state.get('format')!r}; this version reads {FORMAT}")
+        before = self.state_dict()
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            self._load(before)
+            raise ValueError(f"state that is not whole: {error!r}") from error
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        self.gate.load_state_dict(state["gate"])
+        self.samples.load_state_dict(state["samples"])
+        self.loss.load_state_dict(state["loss"])
+        self.checkpoint.load_state_dict(state["checkpoint"])
+        last, halt = state["last"], state["halt"]
+        self._last = None if last is None else (int(last[0]), int(last[1]))
+        self._compared = bool(state["compared"])
+        self._halt = None if halt is None else (diagnose(*halt[0]), Place(*halt[1]))

@@ -1,0 +1,260 @@
+"""Where to go back to: the one rule, for the loop, the audit and the page.
+
+Source: docs/signals.md, "The step to go back to".
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from coherence.scoring.scores import Scores
+from coherence.signals.samples import ALIKE_BELOW
+
+NEAR = 0.5
+"""Of the run's own best: a step whose mean on some scale lies below that has lost too much."""
+
+BEST_SHARE = 0.25
+"""The run's own best is the median of that share of its steps, the highest ones."""
+
+FALLING, BEFORE = 0.85, 4
+"""A step is falling when its mean lies below that share of the mean of the last steps before it."""
+
+KEPT = 32
+"""Steps that are remembered; of the older half every second goes when there are too many."""
+
+SCALES = 4
+
+
+class Place(NamedTuple):
+    """The step to go back to, and why it is that one; None where there is no such step."""
+
+    step: int | None
+    reason: str
+
+
+class _Step(NamedTuple):
+    """The judged samples of one step, as far as they have come."""
+
+    step: int
+    sums: tuple[float, ...] = (0.0,) * SCALES
+    counts: tuple[int, ...] = (0,) * SCALES
+    poor: bool = False
+    diversity: float | None = None
+    alike: bool = False
+    smoothed: float | None = None
+    finite: bool = True
+
+    @property
+    def means(self) -> tuple[float | None, ...]:
+        return tuple(total / n if n else None for total, n in zip(self.sums, self.counts, strict=True))
+
+
+class _Candidate(NamedTuple):
+    """A step that could be gone back to, its mean scores, and the smoothed loss; none without losses."""
+
+    step: int
+    smoothed: float | None
+    means: tuple[float | None, ...]
+
+
+class Checkpoint:
+    """Sees the samples of a run step by step, and names the step to go back to.
+
+    A step can be gone back to when at least one of its samples was judged, and all that were are fine, with a
+    mean of their scores that is not below the threshold; when the mean of the step on each scale is at least
+    half of the run's own best so far (the median of the best quarter of its steps); when its scores are not
+    falling (15 % below the four steps before); when its samples are not alike, nor those of the last steps on
+    average, so that a step that holds one alone is none where variety is lost; and when the loss was finite.
+    Among those before the collapse it is the one with the lowest smoothed loss, without losses the last one.
+
+    Where the trainer says which checkpoints it saved, it is one of those: what was said of the last step
+    with samples up to it holds for a checkpoint.
+
+    >>> from coherence import score
+    >>> checkpoint = Checkpoint()
+    >>> for step, smoothed in [(100, 5.0), (200, 4.0), (300, 4.5)]:
+    ...     checkpoint.begin(step)
+    ...     scores = score("The cat sat by the door, and it waited for rain.")
+    ...     checkpoint.see(scores, poor=False, alike=False, smoothed=smoothed, finite=True)
+    >>> checkpoint.place().step
+    200
+    """
+
+    def __init__(self) -> None:
+        self._step: _Step | None = None
+        self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by their mean, of each scale
+        self._before: deque[float] = deque(maxlen=BEFORE)
+        self._last: _Candidate | None = None  # the last step, if it could be gone back to
+        self._candidates: list[_Candidate] = []
+        self._saved: list[_Candidate] | None = None  # None until the trainer says what it saves
+
+    def begin(self, step: int) -> None:
+        """Begin with the samples of the next step: those of the last are all there."""
+        self._end()
+        self._step = _Step(step)
+
+    def see(self, scores: Scores, poor: bool, alike: bool, smoothed: float | None, finite: bool) -> None:
+        """Take a judged sample of the step.
+
+        Args:
+            scores: of the sample.
+            poor: whether the sample is low, or the mean of its scores is below the threshold.
+            alike: whether the samples of the last steps are alike.
+            smoothed: the smoothed loss as it stands; None without losses.
+            finite: whether the last loss was finite.
+        """
+        step = self._step
+        if step is None:
+            return
+        values = scores.values
+        self._step = step._replace(
+            sums=tuple(total + (value or 0.0) for total, value in zip(step.sums, values, strict=True)),
+            counts=tuple(n + (value is not None) for n, value in zip(step.counts, values, strict=True)),
+            poor=step.poor or poor,
+            alike=alike,
+            smoothed=smoothed,
+            finite=finite,
+        )
+
+    def compare(self, diversity: float | None, alike: bool, again: bool = False) -> None:
+        """Take how different the samples of the step are from each other; of several groups the most alike.
+
+        Args:
+            diversity: None where fewer than two could be compared.
+            alike: whether the samples of the last steps are alike, with those of this one.
+            again: it takes the place of what was said before, for more samples have come.
+        """
+        if self._step is None or diversity is None:
+            return
+        before = math.inf if again or self._step.diversity is None else self._step.diversity
+        self._step = self._step._replace(diversity=min(before, diversity), alike=alike)
+
+    def save(self, step: int) -> None:
+        """Take that the trainer has saved a checkpoint of a step."""
+        last, saved = self._ended()._last, self._saved or []
+        self._saved = saved if last is None else _with(saved, last._replace(step=step))
+
+    def restart(self, step: int) -> None:
+        """Forget the steps that the run was set back behind: the given one, and all later ones."""
+        self._end()
+        self._last = None
+        self._candidates = [each for each in self._candidates if each.step < step]
+        if self._saved is not None:
+            self._saved = [each for each in self._saved if each.step < step]
+
+    def place(self, before: float = math.inf) -> Place:
+        """Return the step to go back to.
+
+        Args:
+            before: the step of the first sample that counted for the halt.
+        """
+        now = self._ended()
+        best = now._best(now._candidates, before)
+        if best is None:
+            return Place(None, "no step had samples that vary and score near the best of the run")
+        why = "last step" if best.smoothed is None else "lowest smoothed loss"
+        why += " among the steps whose samples vary and score near the best of the run"
+        if now._saved is None:
+            return Place(best.step, why)
+        saved = now._best(now._saved, before)
+        if saved is None:
+            return Place(None, f"no checkpoint was saved up to step {best.step:,} ({why})")
+        return Place(saved.step, f"{why}; its checkpoint was saved")
+
+    def _best(self, candidates: Sequence[_Candidate], before: float) -> _Candidate | None:
+        """Return the lowest before a step that is still near the run's own best; of equal ones the last."""
+        found = [each for each in reversed(candidates) if each.step < before and self._is_near(each.means)]
+        return min(found, key=_height, default=None)
+
+    def _ended(self) -> "Checkpoint":
+        """Return what would be known if no more samples of this step came."""
+        copy = Checkpoint()
+        copy.load_state_dict(self.state_dict())
+        copy._end()
+        return copy
+
+    def _end(self) -> None:
+        step, self._step = self._step, None
+        if step is None or not any(step.counts):
+            return
+        mean = self._count(step.means)
+        falling = bool(self._before) and mean < FALLING * sum(self._before) / len(self._before)
+        self._before.append(mean)
+        alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
+        spoilt = step.poor or falling or alike or not step.finite
+        fit = not spoilt and self._is_near(step.means)
+        self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
+        if self._last is not None:
+            self._candidates = _with(self._candidates, self._last)
+
+    def _count(self, means: Sequence[float | None]) -> float:
+        """Count the means of a step among those of the run; return the mean of them all."""
+        for counts, mean in zip(self._counts, means, strict=True):
+            if mean is not None:
+                counts[int(mean)] = counts.get(int(mean), 0) + 1
+        there = [mean for mean in means if mean is not None]
+        return sum(there) / len(there)
+
+    def _is_near(self, means: Sequence[float | None]) -> bool:
+        pairs = zip(means, self._counts, strict=True)
+        return all(mean is None or mean >= NEAR * _best_of(counts) for mean, counts in pairs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered, as plain JSON values."""
+        saved = self._saved
+        return {
+            "step": None
+            if self._step is None
+            else [list(x) if isinstance(x, tuple) else x for x in self._step],
+            "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
+            "before": list(self._before),
+            "last": None if self._last is None else _plain(self._last),
+            "candidates": [_plain(each) for each in self._candidates],
+            "saved": None if saved is None else [_plain(each) for each in saved],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped."""
+        self._step = None if state["step"] is None else _step(*state["step"])
+        self._counts = [{int(mean): int(steps) for mean, steps in counts} for counts in state["counts"]]
+        self._before = deque(state["before"], BEFORE)
+        self._last = None if state["last"] is None else _candidate(*state["last"])
+        self._candidates = [_candidate(*each) for each in state["candidates"]]
+        self._saved = None if state["saved"] is None else [_candidate(*each) for each in state["saved"]]
+
+
+def _plain(candidate: _Candidate) -> list[Any]:
+    return [*candidate[:2], list(candidate.means)]
+
+
+def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> _Step:
+    return _Step(step, tuple(sums), tuple(counts), *rest)
+
+
+def _candidate(step: int, smoothed: float | None, means: Sequence[float | None]) -> _Candidate:
+    return _Candidate(step, smoothed, tuple(means))
+
+
+def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
+    """Return candidates with one more; of too many older ones every second, and the lowest."""
+    found = [*(each for each in candidates if each.step != new.step), new]
+    if len(found) <= KEPT:
+        return found
+    older, recent = found[: KEPT // 2], found[KEPT // 2 :]
+    lowest = min(reversed(older), key=_height)
+    return [each for place, each in enumerate(older) if place % 2 == 0 or each is lowest] + recent
+
+
+def _height(candidate: _Candidate) -> float:
+    return math.inf if candidate.smoothed is None else candidate.smoothed
+
+
+def _best_of(counts: Mapping[int, int]) -> int:
+    """Return the run's own best on a scale: the median of the best quarter of its steps, rounded down."""
+    place = (math.ceil(BEST_SHARE * sum(counts.values())) - 1) // 2
+    for mean in sorted(counts, reverse=True):
+        place -= counts[mean]
+        if place < 0:
+            return mean
+    return 0

@@ -1,0 +1,271 @@
+"""The gate: halts a run whose samples have collapsed, and says why.
+
+It knows scores and steps only: no files, no frameworks, no clock. Source: docs/signals.md, "The gate".
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from coherence.scoring.scores import Scores
+from coherence.signals.settings import DEFAULTS
+from coherence.signals.steps import Steps
+
+FORMAT = 2
+
+LATE = 4
+"""Steps that samples may be overtaken by: those of an inference server come late, and in no order."""
+
+Position = tuple[int, int]
+"""Where a sample stands in the run: (step, index within the step)."""
+
+
+class Verdict(NamedTuple):
+    """What the gate says of one sample, with its reason.
+
+    Attributes:
+        halt: training should stop now. Stays true once true; never true when only observing.
+        collapsed: the gate has fired, whether or not it may ask to stop.
+        low: this sample is low on every scale.
+        streak: how many low samples count towards a halt.
+        patience: how many halt.
+        step: the step of this sample.
+        samples: (step, index) of the samples that count.
+        reason: one sentence.
+        recording: whether a monitor could write it down; a gate alone has nothing to write to.
+    """
+
+    halt: bool
+    collapsed: bool
+    low: bool
+    streak: int
+    patience: int
+    step: int
+    samples: tuple[Position, ...]
+    reason: str
+    recording: bool = True
+
+
+class Gate:
+    """Halts on the `patience`-th low sample in a row.
+
+    A fine sample ends the streak; one too short to judge is passed over. With `window`, `patience` low
+    samples among the last `window` that were not passed over are enough. Samples of steps below `warmup`
+    are passed over. The same (step, index) of the last step counts once. A sample of an earlier step has come
+    late and counts as any other, unless it was there before or more than four steps of samples came after it:
+    that is a restart, and the streak starts anew. Once halted the gate stays halted until `reset`.
+
+    Args:
+        threshold: a sample is low when every score it has is strictly below, 0 < threshold <= 100.
+        patience: how many low samples halt, 1 or more.
+        window: None for "in a row", else at least `patience`.
+        warmup: first step that is judged.
+        observe_only: decide and report, never ask to stop.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    >>> from coherence import score
+    >>> gate = Gate(patience=2)
+    >>> gate.update(score("Budy Budy Budy Budy"), step=100).halt
+    False
+    >>> verdict = gate.update(score("'' '' '' '' '' '' '' ''"), step=200)
+    >>> verdict.halt, verdict.streak
+    (True, 2)
+    >>> verdict.reason
+    '2 samples in a row scored below 30 on every scale, from step 100 to step 200'
+    """
+
+    def __init__(
+        self,
+        threshold: float = DEFAULTS.threshold,
+        patience: int = DEFAULTS.patience,
+        window: int | None = DEFAULTS.window,
+        warmup: int = DEFAULTS.warmup,
+        observe_only: bool = DEFAULTS.observe,
+    ) -> None:
+        self._steps = Steps(LATE)
+        self.configure(threshold, patience, window, warmup, observe_only)
+        self.reset()
+
+    def configure(
+        self, threshold: float, patience: int, window: int | None, warmup: int, observe_only: bool
+    ) -> None:
+        """Change the settings of a gate in use; what it remembers stays.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        patience, warmup = _whole("patience", patience), _whole("warmup", warmup)
+        window = None if window is None else _whole("window", window)
+        if not 0 < threshold <= 100:
+            raise ValueError(f"threshold {threshold!r}; expected a number above 0 and at most 100")
+        if patience < 1:
+            raise ValueError(f"patience {patience!r}; expected 1 or more")
+        if window is not None and window < patience:
+            raise ValueError(f"window {window!r}; expected at least the patience, {patience!r}, or None")
+        if warmup < 0:
+            raise ValueError(f"warmup {warmup!r}; expected a step, 0 or later")
+        self.threshold = float(threshold)
+        self.patience = patience
+        self.window = window
+        self.warmup = warmup
+        self.observe_only = bool(observe_only)
+
+    def reset(self) -> None:
+        """Forget everything: the only way back from a halt."""
+        self._judged: list[tuple[Position, bool]] = []  # the last samples that were not passed over
+        self._steps.clear()
+        self._seen: dict[int, set[int]] = {}  # of the last steps, the indexes handed in
+        self._halt_reason: str | None = None
+
+    def restart(self) -> None:
+        """Start the streak anew: the run was set back. A halt stays."""
+        if not self.halted:
+            self._judged = []
+        self.forget_steps()
+
+    def forget_steps(self) -> None:
+        """Forget which steps there were; the streak goes on."""
+        self._steps.clear()
+        self._seen = {}
+
+    @property
+    def step(self) -> int | None:
+        """The step of the last sample; None before any, and after a restart."""
+        return self._steps.last
+
+    def is_restart(self, step: int) -> bool:
+        """Tell whether a sample of a step would be a restart."""
+        return self._steps.is_restart(step)
+
+    def next_index(self, step: int) -> int:
+        """Return the first index beyond those that samples of a step were handed in with."""
+        return max(self._seen.get(step, ()), default=-1) + 1
+
+    @property
+    def halted(self) -> bool:
+        """Whether the gate has fired."""
+        return self._halt_reason is not None
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why the gate has fired, one sentence; None if it has not."""
+        return self._halt_reason
+
+    @property
+    def streak(self) -> int:
+        """How many low samples count towards a halt."""
+        return len(self._counting())
+
+    def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
+        """Take one sample's scores and return the verdict.
+
+        Args:
+            scores: of the sample.
+            step: the training step it was drawn at.
+            index: which of the samples of that step it is.
+        """
+        low = scores.low(self.threshold)
+        repeated = self._repeated(step, index)
+        if self.halted:
+            return self._verdict(step, low, str(self._halt_reason))
+        if repeated:
+            return self._verdict(step, low, f"sample {index} of step {step} was counted already")
+        if step < self.warmup:
+            return self._verdict(step, low, f"passed over: step {step} is in the warm-up of {self.warmup}")
+        if not low and not scores.scorable:
+            return self._verdict(step, low, f"passed over: too short to judge ({scores.tokens} tokens)")
+        self._judge((step, index), low)
+        return self._verdict(step, low, self._halt_reason or self._describe(scores, low))
+
+    def _repeated(self, step: int, index: int) -> bool:
+        """Note the sample's place in the run; tell whether it was handed in before."""
+        again = self.step is not None and step < self.step and index in self._seen.get(step, ())
+        if again or self._steps.is_restart(step):
+            self.restart()
+        self._steps.take(step)
+        seen = self._seen.setdefault(step, set())
+        if len(self._seen) > LATE + 1:
+            del self._seen[min(self._seen)]
+        repeated = index in seen
+        seen.add(index)
+        return repeated
+
+    def _judge(self, position: Position, low: bool) -> None:
+        if self.window is None and not low:
+            self._judged = []
+            return
+        self._judged = [*self._judged, (position, low)][-(self.window or self.patience) :]
+        counting = self._counting()
+        if len(counting) >= self.patience:
+            self._halt_reason = self._describe_halt(counting)
+
+    def _counting(self) -> tuple[Position, ...]:
+        return tuple([position for position, low in self._judged if low])
+
+    def _describe_halt(self, counting: tuple[Position, ...]) -> str:
+        if self.window is None:
+            which = f"{len(counting)} samples in a row"
+        else:
+            which = f"{len(counting)} of the last {len(self._judged)} samples"
+        where = f"from step {counting[0][0]} to step {counting[-1][0]}"
+        return f"{which} scored below {self.threshold:g} on every scale, {where}"
+
+    def _describe(self, scores: Scores, low: bool) -> str:
+        count = f"{len(self._counting())} of {self.patience}"
+        if low:
+            return f"low on every scale ({count} that halt): {_written(scores)}"
+        return f"fine ({count} that halt): {_written(scores)}"
+
+    def unchanged(self, step: int, reason: str) -> Verdict:
+        """Return the verdict where no sample has come, with the reason for that; a halt gives its own."""
+        return self._verdict(step, False, self._halt_reason or reason)
+
+    def _verdict(self, step: int, low: bool, reason: str) -> Verdict:
+        counting, collapsed = self._counting(), self.halted
+        halt = collapsed and not self.observe_only
+        return Verdict(halt, collapsed, low, len(counting), self.patience, step, counting, reason)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the gate remembers, as plain JSON values; its settings are not among them."""
+        return {
+            "format": FORMAT,
+            "judged": [[step, index, low] for (step, index), low in self._judged],
+            "steps": self._steps.state(),
+            "seen": [[step, sorted(indexes)] for step, indexes in self._seen.items()],
+            "halt_reason": self._halt_reason,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped.
+
+        Raises:
+            ValueError: the state is of another format, or not whole.
+        """
+        if state.get("format") != FORMAT:
+            raise ValueError(f"gate state of format {state.get('format')!r}; this version reads {FORMAT}")
+        if missing := sorted(self.state_dict().keys() - state.keys()):
+            raise ValueError(f"gate state without {', '.join(missing)}")
+        self._judged = [((int(step), int(index)), bool(low)) for step, index, low in state["judged"]]
+        self._steps.load(state["steps"])
+        self._seen = {int(step): set(indexes) for step, indexes in state["seen"]}
+        self._halt_reason = state["halt_reason"]
+
+
+def _whole(name: str, value: float) -> int:
+    """Return a setting as a plain number: numpy's, or a share of the steps, as well."""
+    try:
+        return int(value)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{name} {value!r}; expected a whole number") from None
+
+
+def _written(scores: Scores) -> str:
+    return (
+        f"bigram {_rounded(scores.bigram)}, trigram {_rounded(scores.trigram)}, "
+        f"english {_rounded(scores.english)}, character {_rounded(scores.character)}"
+    )
+
+
+def _rounded(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0f}"

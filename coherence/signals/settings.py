@@ -1,0 +1,208 @@
+"""What decides about a run: how samples are scored, when the gate halts, how the loss is smoothed.
+
+One type for gate, monitor, audit, page and command line, so that a default stands in one place. A run folder
+states its own in `settings.json`. Source: docs/training.md, "The run folder".
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import Profile
+
+FORMAT = 1
+FILE = "settings.json"
+
+LARGEST = 2**26
+"""Bytes of it that are read; a word list of one's own may be among them."""
+
+
+class Settings(NamedTuple):
+    """Everything that a decision depends on besides samples and losses.
+
+    Attributes:
+        threshold, patience, window, warmup: of the gate.
+        observe: decide and report, never ask to stop.
+        smma_window: N of the SMMA, in rows of loss.
+        vocab_size: for the uniform baseline; None where nobody told it.
+        lexicon: the words that count; None for those of English that come with the package.
+        profile: the reference to score against; None for broad English.
+
+    >>> Settings().threshold, Settings(patience=3).patience
+    (30.0, 3)
+    """
+
+    threshold: float = 30.0
+    patience: int = 5
+    window: int | None = None
+    warmup: int = 0
+    observe: bool = False
+    smma_window: int = 100
+    vocab_size: int | None = None
+    lexicon: Lexicon | None = None
+    profile: Profile | None = None
+
+    def named(self) -> dict[str, Any]:
+        """Return the settings as plain values: the lexicon and the profile by what tells them from others.
+
+        >>> Settings(warmup=2000).named()["warmup"]
+        2000
+        """
+        return self._asdict() | {
+            "lexicon": lexicon_label(self.lexicon),
+            "profile": profile_label(self.profile),
+        }
+
+    def changes(self, other: "Settings") -> list[str]:
+        """Return what another's settings have otherwise, in words.
+
+        >>> Settings().changes(Settings(warmup=2000, vocab_size=8449))
+        ['warmup 0 → 2000', 'vocab size none → 8449']
+        """
+        ours, theirs = self.named(), other.named()
+        return [
+            f"{name.replace('_', ' ')} {_said(ours[name])} → {_said(theirs[name])}"
+            for name in ours
+            if ours[name] != theirs[name]
+        ]
+
+
+DEFAULTS = Settings()
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "threshold": (float, int),
+    "patience": (int,),
+    "window": (int, type(None)),
+    "warmup": (int,),
+    "observe": (bool,),
+    "smma_window": (int,),
+    "vocab_size": (int, type(None)),
+}
+"""What kinds of value the settings are in a file."""
+
+
+class LaterFormat(ValueError):
+    """A later version of this package wrote the run folder, in a format that this one cannot read."""
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def lexicon_label(lexicon: Lexicon | None) -> str:
+    """Return what tells a word list from others: its name, and how many words it holds."""
+    usual = Lexicon.load()
+    lexicon = lexicon or usual
+    label = f"{lexicon.name}, {len(lexicon.words)} words"
+    if lexicon is usual or lexicon.words == usual.words:
+        return label
+    return f"{label} {sha256(chr(10).join(sorted(lexicon.words)).encode()).hexdigest()[:8]}"
+
+
+def profile_label(profile: Profile | None) -> str:
+    """Return what tells a profile from others: its name, and a checksum of what it holds."""
+    profile = profile or Profile.load()
+    return f"{profile.name} {sha256(json.dumps(profile.to_json()).encode()).hexdigest()[:8]}"
+
+
+class Entry(NamedTuple):
+    """The settings of a run from a moment on.
+
+    Attributes:
+        time: of the clock, in seconds.
+        step: the last step before it; None before any.
+        settings: as they were from then on.
+    """
+
+    time: float
+    step: int | None
+    settings: Settings
+
+
+History = tuple[Entry, ...]
+"""The settings of a run from its beginning on: an entry for the first, and one for each change."""
+
+
+def to_json(history: Sequence[Entry]) -> dict[str, Any]:
+    """Return the content of `settings.json`; what does not come with the package stands there by value.
+
+    >>> history = from_json(to_json([Entry(1.0, None, Settings(warmup=2000))]))
+    >>> history[0].settings.warmup
+    2000
+    """
+    lexicons = [entry.settings.lexicon for entry in history if entry.settings.lexicon]
+    profiles = [entry.settings.profile for entry in history if entry.settings.profile]
+    return {
+        "format": FORMAT,
+        "history": [{"time": entry.time, "step": entry.step, **entry.settings.named()} for entry in history],
+        "lexicons": {
+            lexicon_label(each): {"name": each.name, "words": sorted(each.words)}
+            for each in lexicons
+            if lexicon_label(each) != lexicon_label(None)
+        },
+        "profiles": {
+            profile_label(each): each.to_json()
+            for each in profiles
+            if profile_label(each) != profile_label(None)
+        },
+    }
+
+
+def from_json(values: Mapping[str, Any]) -> History:
+    """Return the settings that a folder states, in the order of their times.
+
+    Raises:
+        ValueError: they are of another format, or not whole.
+    """
+    try:
+        if type(values["format"]) is int and values["format"] > FORMAT:
+            later = f"format {values['format']}; this version reads format {FORMAT}"
+            raise LaterFormat(f"{later}: a later version wrote this run folder")
+        if values["format"] != FORMAT:
+            raise ValueError(f"format {values['format']!r}; this version reads format {FORMAT}")
+        lexicons = {
+            label: Lexicon(each["words"], str(each["name"])) for label, each in values["lexicons"].items()
+        }
+        profiles = {label: Profile.parse(each) for label, each in values["profiles"].items()}
+        history = tuple(_entry(dict(row), lexicons, profiles) for row in values["history"])
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"settings that are not whole: {error!r}") from error
+    if not history:
+        raise ValueError("settings without any entry")
+    return history
+
+
+def _entry(row: dict[str, Any], lexicons: Mapping[str, Lexicon], profiles: Mapping[str, Profile]) -> Entry:
+    time, step = float(row.pop("time")), row.pop("step")
+    settings = Settings(**row)._replace(
+        lexicon=lexicons.get(row["lexicon"]), profile=profiles.get(row["profile"])
+    )
+    for name, kinds in KINDS.items():
+        if type(value := getattr(settings, name)) not in kinds:
+            raise ValueError(f"{name} {value!r}; expected {' or '.join(kind.__name__ for kind in kinds)}")
+    return Entry(time, None if step is None else int(step), settings)
+
+
+def unknown(values: Mapping[str, Any]) -> list[str]:
+    """Return what the last settings of a folder name that neither it nor this version holds.
+
+    A later version may come with other words, or another reference.
+    """
+    last = values["history"][-1]
+    known = (
+        ("lexicon", {lexicon_label(None), *values["lexicons"]}),
+        ("profile", {profile_label(None), *values["profiles"]}),
+    )
+    return [f"{name} {last[name]}" for name, labels in known if last[name] not in labels]
+
+
+def in_words(given: Iterable[str], settings: Settings) -> str:
+    """Return some settings by their names, for a sentence.
+
+    >>> in_words(["threshold", "patience"], Settings())
+    'threshold 30, patience 5'
+    """
+    values = settings.named()
+    return ", ".join(f"{name.replace('_', ' ')} {_said(values[name])}" for name in given)
