@@ -28,7 +28,7 @@ import numpy as np
 
 from coherence.check.samples import measure
 from coherence.check.verdict import Check, Limits, check
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns
 from coherence.scoring.scores import Scores, score_tokens
 from coherence.scoring.text import clean, tokenize

@@ -21,7 +21,7 @@ from typing import Any
 
 from coherence import Gate, Lexicon, Scores, score
 from coherence.audit.build import audit
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.ngrams import ngrams
 from coherence.scoring.text import clean, is_word, tokenize
 

@@ -13,8 +13,8 @@ import pytest
 from coherence.check.samples import Measured, measure
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, Limits, check
+from coherence.readers.records import Sample
 from coherence.readers.rows import to_sample
-from coherence.report import Sample
 from coherence.scoring.profile import Profile
 from coherence.show.ci import excerpt, too_few, where
 from coherence.signals.settings import Settings

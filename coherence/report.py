@@ -1,16 +1,15 @@
-"""What crosses the boundary of the process: samples and loss rows in, the report out.
+"""What was found, as it is promised to others: the report of a run, a ranking of several, a status.
 
-All of it is frozen. What is written carries `format` and refuses unknown fields. Source: docs/report.md.
+All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/report.md.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.scores import Scores
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.loss import SourceLoss
@@ -29,101 +28,46 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Origin(_Written):
-    """Where a record was read: a file and its line, from 1."""
+class OriginRecord(_Written):
+    """Where a sample was read: a file and its line, from 1."""
 
     file: str
     line: int
 
+    @classmethod
+    def of(cls, origin: Origin) -> "OriginRecord":
+        """Return an origin as it stands in a report."""
+        return cls(**origin._asdict())
 
-class Sample(NamedTuple):
-    """One sample as a trainer wrote it; a reader has looked at what it holds.
 
-    Attributes:
-        step: of the training; None where the dump does not say, its samples are then numbered.
-        text: what the model wrote, perhaps after the prompt.
-        file, line: where it stands.
-        prompt: what it was given.
-        loss: at that step.
-        source: the part of the data mix, or the task.
-        time: when it was drawn, in seconds.
-        run: which run, where a dump holds several.
-        group: with which others it belongs together: the number of its prompt, or a key that was asked for.
-        place: which sample of its step it is, where a monitor wrote it; None in any other dump.
-        scores: which the monitor gave it, in the order of the scales.
+class ProblemRecord(_Written):
+    """A line that could not be used, or that a reader of the report should know of."""
 
-    >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
-    Origin(file='samples.jsonl', line=1)
-    """
-
-    step: int | None
-    text: str
     file: str
     line: int
-    prompt: str | None = None
-    loss: float | None = None
-    source: str | None = None
-    time: float | None = None
-    run: str | None = None
-    group: str | None = None
-    place: int | None = None
-    scores: tuple[float | None, ...] | None = None
+    message: str
 
-    @property
-    def origin(self) -> Origin:
-        """Where it stands, as a report says it."""
-        return Origin(file=self.file, line=self.line)
+    @classmethod
+    def of(cls, problem: Problem) -> "ProblemRecord":
+        """Return a problem as it stands in a report."""
+        return cls(**problem._asdict())
 
 
-class LossRow(NamedTuple):
-    """The loss of one step as a trainer wrote it; `loss` may be not-a-number, `time` is when, in seconds."""
-
-    step: int
-    loss: float
-    file: str
-    line: int
-    source: str | None = None
-    run: str | None = None
-    time: float | None = None
-
-
-class Event(_Written):
+class EventRecord(_Written):
     """What was done to a run, or befell it, while it went on: a pivot, a restart.
 
-    >>> Event(step=420, event="pivot", details={"brought_in": "code"}).event
-    'pivot'
+    >>> EventRecord.of(Mark(1.7e9, "pivot", 420, {"brought_in": "code"})).details
+    {'brought_in': 'code'}
     """
 
     step: int
     event: str
     details: dict[str, Any] = {}
 
-
-class Mark(NamedTuple):
-    """An event as a monitor wrote it, with its time, and of a restart the state that was loaded, if one was.
-
-    >>> Mark(1.7e9, "restart", 420).event
-    'restart'
-    """
-
-    time: float | None
-    event: str
-    step: int
-    details: Mapping[str, Any] = MappingProxyType({})
-    state: Mapping[str, Any] | None = None
-
-    @property
-    def shown(self) -> Event:
-        """The event as a report says it."""
-        return Event(step=self.step, event=self.event, details=dict(self.details))
-
-
-class Problem(_Written):
-    """A line that could not be used, or that a reader of the report should know of."""
-
-    file: str
-    line: int
-    message: str
+    @classmethod
+    def of(cls, mark: Mark) -> "EventRecord":
+        """Return an event as it stands in a report."""
+        return cls(step=mark.step, event=mark.event, details=dict(mark.details))
 
 
 class FourScores(_Written):
@@ -180,7 +124,7 @@ class ShownSample(_Written):
     text: str
     prompt: str | None
     loop: Loop | None
-    origin: Origin
+    origin: OriginRecord
 
 
 class StretchRecord(_Written):
@@ -391,10 +335,10 @@ class Report(_Written):
     worst: tuple[ShownSample, ...]
     best: tuple[ShownSample, ...]
     between: tuple[StepDiversity, ...]
-    events: tuple[Event, ...]
+    events: tuple[EventRecord, ...]
     notes: tuple[str, ...]
     problem_count: int
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemRecord, ...]
     settings: SettingsRecord
 
 
@@ -435,5 +379,5 @@ class Ranking(_Written):
     partial: bool
     notes: tuple[str, ...]
     problem_count: int
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemRecord, ...]
     settings: SettingsRecord

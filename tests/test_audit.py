@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from coherence import Profile
 from coherence.audit.build import Options, Told, audit
 from coherence.audit.conduct import Request, audit_paths
-from coherence.report import LossRow, Problem, Report, Sample
+from coherence.readers.records import LossRow, Problem, Sample
+from coherence.report import Report
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "

@@ -11,7 +11,7 @@ import pytest
 from coherence.check.samples import Measured, load, measure
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, Limits, check, shown
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.show.ci import too_few
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"

@@ -22,7 +22,7 @@ from shell import PROFILE, Outcome, Shell
 from coherence.check.snapshot import Made
 from coherence.check.verdict import Check, Comparison, Heavy, Verdict
 from coherence.escape import tamed
-from coherence.report import FourScores, Origin, Problem
+from coherence.report import FourScores, OriginRecord, ProblemRecord
 from coherence.show.ci import command, excerpt, github, junit, markdown
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -402,12 +402,12 @@ def check_of(text: str) -> Check:
                 times=2,
                 text=text,
                 prompt=text,
-                origin=Origin(file=text, line=1),
+                origin=OriginRecord(file=text, line=1),
             ),
         ),
         notes=(text,),
         problem_count=1,
-        problems=(Problem(file=text, line=1, message=text),),
+        problems=(ProblemRecord(file=text, line=1, message=text),),
         made=made_with,
     )
 

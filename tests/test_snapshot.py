@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coherence.check.samples import Fields, measure
 from coherence.check.snapshot import CAP, Drawn, Made, Pairs, Snapshot
-from coherence.report import Sample
+from coherence.readers.records import Sample
 
 MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
 NO_PAIRS = Pairs(np.zeros(0), "step", [], [])

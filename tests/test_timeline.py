@@ -14,7 +14,7 @@ from coherence.audit.shard import Piece, Read, Settings, Shard, score_reads
 from coherence.audit.store import Output
 from coherence.audit.timeline import MOST, Timeline
 from coherence.readers.lines import Part
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.ngrams import between_samples
 from coherence.scoring.text import tokenize
 

@@ -121,7 +121,7 @@ def read_file(data: bytes) -> None:
         for row in taken(module.losses(Part(path), problems), path):
             check_place(row.step, row.line)
             require(isinstance(row.loss, float), row)
-        json.dumps([problem.model_dump() for problem in problems.listed], ensure_ascii=False).encode()
+        json.dumps([problem._asdict() for problem in problems.listed], ensure_ascii=False).encode()
 
 
 def taken(found: Iterable[Any], path: str) -> Iterator[Any]:

@@ -15,17 +15,16 @@ from coherence.audit.shard import Shard, score_reads, to_read
 from coherence.audit.store import Output
 from coherence.audit.summary import Digest, Survey
 from coherence.audit.timeline import Timeline
+from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
 from coherence.report import (
     DiagnosisRecord,
-    Event,
+    EventRecord,
     FourScores,
     LossRecord,
-    LossRow,
-    Origin,
+    OriginRecord,
     PhaseRecord,
-    Problem,
+    ProblemRecord,
     Report,
-    Sample,
     SettingsRecord,
     ShownSample,
     SourceRecord,
@@ -66,7 +65,7 @@ class Told(NamedTuple):
     notes: Sequence[str] = ()
     problem_count: int = 0
     problems: Sequence[Problem] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[Mark] = ()
     partial: bool = False
 
 
@@ -203,10 +202,10 @@ def _report(
         worst=tuple(_shown(each, texts) for each in digest.worst),
         best=tuple(_shown(each, texts) for each in digest.best),
         between=tuple(sorted(digest.between, key=lambda each: each.step)),
-        events=tuple(told.events),
+        events=tuple(map(EventRecord.of, told.events)),
         notes=(*told.notes, *_notes(replay, digest), *_restart_notes(replay, timeline)),
         problem_count=told.problem_count,
-        problems=tuple(told.problems),
+        problems=tuple(map(ProblemRecord.of, told.problems)),
         settings=SettingsRecord.of(replay.settings),
     )
 
@@ -220,7 +219,7 @@ def _shown(judged: Judged, texts: Mapping[tuple[int, int], Text]) -> ShownSample
         text=text,
         prompt=prompt,
         loop=find_loop(text, prompt),
-        origin=origin,
+        origin=OriginRecord.of(origin),
     )
 
 

@@ -27,7 +27,8 @@ from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
-from coherence.report import DiagnosisRecord, Mark, Ranking, Report, RunLine, SettingsRecord
+from coherence.readers.records import Mark
+from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
 from coherence.run.folder import RunFolderBusy, lock_folder
 from coherence.signals.both import SAVED
 from coherence.signals.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
@@ -262,7 +263,7 @@ def _report(
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
     notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
     timeline, own, record = _as_it_went(dump, name, run, own)
-    told = told._replace(notes=notes, events=[mark.shown for mark in record.marks if mark.event != SAVED])
+    told = told._replace(notes=notes, events=[mark for mark in record.marks if mark.event != SAVED])
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
 
@@ -326,7 +327,7 @@ def _ranking(
         partial=told.partial,
         notes=tuple(told.notes),
         problem_count=told.problem_count,
-        problems=tuple(told.problems),
+        problems=tuple(map(ProblemRecord.of, told.problems)),
         settings=SettingsRecord.of(options.over(yardstick(files)[0])),
     )
 

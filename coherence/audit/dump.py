@@ -15,8 +15,8 @@ from coherence.readers import storage
 from coherence.readers.find import File, RunFiles
 from coherence.readers.lines import LISTED, Part, Problems, file_name
 from coherence.readers.prompts import shared_prefixes
+from coherence.readers.records import Mark, Origin
 from coherence.readers.rows import STEP
-from coherence.report import Mark, Origin
 
 SHARD = 8 * 2**20
 """Bytes of a shard, as they are stored; of a very large dump more, so that there are not too many shards."""
@@ -123,7 +123,7 @@ class Dump:
             for place, problems in enumerate(output.problems):
                 before = self._before.get((number, place), 0)
                 self._note_strays(problems, number, place)
-                moved = [each.model_copy(update={"line": each.line + before}) for each in problems.listed]
+                moved = [each._replace(line=each.line + before) for each in problems.listed]
                 found.count += problems.count
                 found.listed += moved[: LISTED - len(found.listed)]
         return found
@@ -154,7 +154,7 @@ class Dump:
     def origin(self, number: int, piece: int, line: int) -> Origin:
         """Return where a sample stands, from the line in its piece."""
         path = self.outputs[number].shard.pieces[piece].part.path
-        return Origin(file=file_name(path), line=line + self._before.get((number, piece), 0))
+        return Origin(file_name(path), line + self._before.get((number, piece), 0))
 
 
 def read_losses(files: Iterable[File], run: str | None, problems: Problems) -> dict[str, Losses]:

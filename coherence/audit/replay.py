@@ -12,7 +12,7 @@ from coherence.audit.losses import Losses
 from coherence.audit.shard import ROW
 from coherence.audit.timeline import Timeline
 from coherence.curve import Curve
-from coherence.report import Mark
+from coherence.readers.records import Mark
 from coherence.scoring.scores import Scores
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place

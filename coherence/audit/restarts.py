@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.report import Mark
+from coherence.readers.records import Mark
 from coherence.signals.both import RESTART
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coherence.readers import recognise as formats
 from coherence.readers.lines import Part, Problems
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.run.folder import LaterFormat
 from coherence.scoring.batch import Columns, score_plain
 from coherence.scoring.lexicon import Lexicon

@@ -17,7 +17,7 @@ import numpy as np
 from coherence.audit.shard import NO_STEP, ROW, Edge, Rows, Scored, Segment, Settings, Shard
 from coherence.readers import storage
 from coherence.readers.lines import Problems
-from coherence.report import Problem
+from coherence.readers.records import Problem
 from coherence.run.folder import whole_file
 
 TRAILER = 8
@@ -97,13 +97,13 @@ def _read(path: Path) -> tuple[Scored, list[Stretch]]:
         edges=[Edge(*each) for each in told["edges"]],
         size=told["size"],
         lines=told["lines"],
-        problems=[Problems(count, [Problem(**each) for each in kept]) for count, kept in told["problems"]],
+        problems=[Problems(count, [Problem(*each) for each in kept]) for count, kept in told["problems"]],
     )
     return scored, stretches
 
 
 def _to_json(scored: Scored, stretches: list[Stretch]) -> str:
-    problems = [[each.count, [one.model_dump() for one in each.listed]] for each in scored.problems]
+    problems = [[each.count, each.listed] for each in scored.problems]
     return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
 
 

@@ -22,7 +22,7 @@ from coherence.readers import recognise as formats
 from coherence.readers.find import find_runs
 from coherence.readers.lines import LISTED, Part, Problems
 from coherence.readers.prompts import shared_prefixes
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns, score_plain
 from coherence.scoring.scores import Scores
 from coherence.signals.gate import Gate

@@ -16,7 +16,7 @@ from coherence.check.samples import Measured
 from coherence.check.snapshot import LOW, SCALES, SHORT, Drawn, Made, Pairs, Snapshot, Written
 from coherence.check.statistics import FEWEST, Change, Design, Floats
 from coherence.readers.lines import Problems
-from coherence.report import FourScores, Origin, Problem
+from coherence.report import FourScores, OriginRecord, ProblemRecord
 
 SHARES = ("low", "too short")
 BETWEEN = "between"
@@ -85,7 +85,7 @@ class Heavy(Written):
     times: int
     text: str
     prompt: str | None
-    origin: Origin
+    origin: OriginRecord
 
 
 class Check(Written):
@@ -120,7 +120,7 @@ class Check(Written):
     heaviest: tuple[Heavy, ...]
     notes: tuple[str, ...]
     problem_count: int
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemRecord, ...]
     made: Made
 
     def of(self, *verdicts: Verdict) -> list[Comparison]:
@@ -183,7 +183,7 @@ def check(
         heaviest=tuple(_heaviest(measured, comparisons)),
         notes=(*notes, *said),
         problem_count=problems.count,
-        problems=tuple(problems.listed),
+        problems=tuple(map(ProblemRecord.of, problems.listed)),
         made=snapshot.made,
     )
 
@@ -424,7 +424,7 @@ def _heavy(measured: Measured, place: int, times: int) -> Heavy:
         times=times,
         text=sample.text,
         prompt=prompt,
-        origin=sample.origin,
+        origin=OriginRecord.of(sample.origin),
     )
 
 

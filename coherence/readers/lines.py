@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from coherence.readers import storage
-from coherence.report import Problem
+from coherence.readers.records import Problem
 from coherence.run.given import LARGEST_STEP
 
 LONGEST_LINE = 16 * 2**20

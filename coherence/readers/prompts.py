@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.text import is_word, tokenize
 
 LOOKED_AT = 1_000

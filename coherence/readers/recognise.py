@@ -21,7 +21,7 @@ from coherence.readers.formats import (
     trainer_state,
 )
 from coherence.readers.lines import Head, Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 __all__ = ["FORMATS", "Format", "Head", "key", "named", "read_head", "recognise"]
 

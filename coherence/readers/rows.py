@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 from coherence.escape import printable
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
+from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.storage import bare_name, parent
-from coherence.report import LossRow, Mark, Sample
 from coherence.scoring.profile import SCALES
 from coherence.signals.loss import true_loss
 

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from coherence.escape import printable
+from coherence.readers.records import Problem
 from coherence.report import (
-    Event,
+    EventRecord,
     FourScores,
     Loop,
     LossRecord,
-    Problem,
+    ProblemRecord,
     Ranking,
     Report,
     RunLine,
@@ -95,7 +96,7 @@ def show_work(samples: int, size: int, how: str, seconds: float, console: Consol
     console.print(_line(f"{samples:,} samples, {read}{took} ({how})"))
 
 
-def show_problems(count: int, problems: Sequence[Problem], console: Console) -> None:
+def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], console: Console) -> None:
     """Print how many lines were not used, and the first of them as file:line: why."""
     if count:
         lines = "1 line was not used or needs" if count == 1 else f"{count:,} lines were not used or need"
@@ -175,13 +176,13 @@ def _halt_rows(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _event_rows(events: Sequence[Event]) -> list[tuple[str, str]]:
+def _event_rows(events: Sequence[EventRecord]) -> list[tuple[str, str]]:
     rows = [("event", printable(_event_sentence(event))) for event in events[:LISTED_EVENTS]]
     left = len(events) - len(rows)
     return [*rows, ("events", f"and {left:,} more")] if left else rows
 
 
-def _event_sentence(event: Event) -> str:
+def _event_sentence(event: EventRecord) -> str:
     details = [f"{name.replace('_', ' ')} {value}" for name, value in event.details.items()]
     return f"{event.event} at step {event.step:,}" + (f": {', '.join(details)}" if details else "")
 

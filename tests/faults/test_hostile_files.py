@@ -36,7 +36,7 @@ from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.formats import trackio
 from coherence.readers.lines import Part, Problems
-from coherence.report import Sample
+from coherence.readers.records import Sample
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 

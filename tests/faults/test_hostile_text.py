@@ -19,7 +19,7 @@ from coherence import score
 from coherence.readers import prompts, rows
 from coherence.readers.formats import jsonl, log_lines, log_samples
 from coherence.readers.lines import Part, Problems
-from coherence.report import Sample
+from coherence.readers.records import Sample
 from coherence.scoring.loop import find_loop
 from coherence.scoring.text import answer, clean, locate
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coherence.readers.formats import csv_rows
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 
 def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coherence.readers.formats import json_array
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.report import Sample
+from coherence.readers.records import Sample
 
 ROWS = [{"step": step, "text": text} for step, text in enumerate(["a ] }", 'b \\" { [', "", "é\n"])]
 

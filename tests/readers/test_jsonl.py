@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems, read_head
+from coherence.readers.records import LossRow, Sample
 from coherence.readers.rows import PROMPT, RUN, STEP, TEXT
-from coherence.report import LossRow, Sample
 
 GOOD = b'{"step": 7, "text": "once upon a time"}'
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coherence.readers.formats import log_samples, logs
 from coherence.readers.formats.log_lines import Line, entry_of, lines_of
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from coherence.readers.formats import numbered
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
-from coherence.report import Sample
+from coherence.readers.records import Sample
 
 
 def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:

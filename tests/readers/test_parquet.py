@@ -10,7 +10,7 @@ import pytest
 
 from coherence.readers.formats import parquet
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 pa = pytest.importorskip("pyarrow", reason="a Parquet file is written with pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="a Parquet file is written with pyarrow")

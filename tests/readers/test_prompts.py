@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from coherence.readers.prompts import LONGEST, LOOKED_AT, shared_prefixes
-from coherence.report import Sample
+from coherence.readers.records import Sample
 
 WORDS = ("the", "a", "sun", "moon", "river", "old", "small", "ran", "sat", "blue", "two", "never", "light")
 PROMPT = "Hello, I'm a language model,"

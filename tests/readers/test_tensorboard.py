@@ -12,7 +12,7 @@ import pytest
 
 from coherence.readers.formats import tensorboard
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 REASON = "an event file is written with tensorboard"
 event_pb2 = pytest.importorskip("tensorboard.compat.proto.event_pb2", reason=REASON)

@@ -15,7 +15,7 @@ import pytest
 
 from coherence.readers.formats import trackio
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 TIME = "2026-01-01T00:00:10+00:00"
 SCHEMA = """

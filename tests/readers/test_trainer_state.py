@@ -10,7 +10,7 @@ import pytest
 
 from coherence.readers.formats import trainer_state
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.report import LossRow
+from coherence.readers.records import LossRow
 
 HISTORY = """{
   "best_metric": null,

@@ -10,7 +10,7 @@ from coherence.readers import recognise as formats
 from coherence.readers.find import find_runs
 from coherence.readers.formats import csv_rows
 from coherence.readers.lines import Part, Problems
-from coherence.report import LossRow
+from coherence.readers.records import LossRow
 
 
 def losses_in(folder: Path) -> tuple[list[LossRow], str]:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "CSV with the names of the columns"
 

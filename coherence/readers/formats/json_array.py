@@ -7,7 +7,7 @@ from typing import Any
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "JSON array of objects"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
-from coherence.report import LossRow, Mark, Sample
+from coherence.readers.records import LossRow, Mark, Sample
 from coherence.run.folder import METRICS, SAMPLES, check_format
 
 NAME = "JSON lines"

@@ -12,7 +12,7 @@ from coherence.readers import rows
 from coherence.readers.formats.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
 from coherence.readers.formats.log_samples import Found, LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "training log"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "text, one file a step"
 

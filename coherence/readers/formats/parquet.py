@@ -10,7 +10,7 @@ from typing import Any
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "Parquet"
 

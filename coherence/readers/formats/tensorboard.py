@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import Head, Part, Problems
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "TensorBoard event file"
 

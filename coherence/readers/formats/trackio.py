@@ -15,7 +15,7 @@ from typing import Any
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "trackio database"
 

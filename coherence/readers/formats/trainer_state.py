@@ -6,7 +6,7 @@ from typing import Any
 
 from coherence.readers import rows, storage
 from coherence.readers.lines import Head, Part, Problems
-from coherence.report import LossRow, Sample
+from coherence.readers.records import LossRow, Sample
 
 NAME = "Hugging Face trainer_state.json"
 

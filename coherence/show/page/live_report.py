@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from coherence.report import (
     CurveRecord,
     DiagnosisRecord,
-    Event,
+    EventRecord,
     LossRecord,
     Report,
     SettingsRecord,
@@ -107,7 +107,7 @@ class Fold:
         self._source_curves: dict[str, Thinned[_Point]] = {}
         self._samples = Thinned[_Shown](SAMPLES)
         self._between = Thinned[StepDiversity](STEPS)
-        self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._events: deque[EventRecord] = deque(maxlen=EVENTS)
         self._counts = _Counts()
         self._history: deque[tuple[int, _Counts]] = deque(maxlen=HISTORY)
         self._group = StepSamples()  # of the last step
@@ -134,7 +134,7 @@ class Fold:
         step, details = row["step"], row.get("details")
         if event != SAVED:  # there may be many
             self._events.append(
-                Event(step=step, event=event, details=details if isinstance(details, dict) else {})
+                EventRecord(step=step, event=event, details=details if isinstance(details, dict) else {})
             )
         self._compare()
         self._signals.take_event(event, step, row.get("state"))

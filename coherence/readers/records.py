@@ -1,0 +1,96 @@
+"""What readers yield: samples, losses, what befell a run, and the lines that could not be used.
+
+Plain values with the file and the line where they stand. Source: docs/formats.md.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Where a record was read: a file and its line, from 1.
+
+    >>> Origin("samples.jsonl", 3).line
+    3
+    """
+
+    file: str
+    line: int
+
+
+class Problem(NamedTuple):
+    """A line that could not be used, or that a reader of the report should know of.
+
+    >>> Problem("samples.jsonl", 3, "not JSON").message
+    'not JSON'
+    """
+
+    file: str
+    line: int
+    message: str
+
+
+class Sample(NamedTuple):
+    """One sample as a trainer wrote it; a reader has looked at what it holds.
+
+    Attributes:
+        step: of the training; None where the dump does not say, its samples are then numbered.
+        text: what the model wrote, perhaps after the prompt.
+        file, line: where it stands.
+        prompt: what it was given.
+        loss: at that step.
+        source: the part of the data mix, or the task.
+        time: when it was drawn, in seconds.
+        run: which run, where a dump holds several.
+        group: with which others it belongs together: the number of its prompt, or a key that was asked for.
+        place: which sample of its step it is, where a monitor wrote it; None in any other dump.
+        scores: which the monitor gave it, in the order of the scales.
+
+    >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
+    Origin(file='samples.jsonl', line=1)
+    """
+
+    step: int | None
+    text: str
+    file: str
+    line: int
+    prompt: str | None = None
+    loss: float | None = None
+    source: str | None = None
+    time: float | None = None
+    run: str | None = None
+    group: str | None = None
+    place: int | None = None
+    scores: tuple[float | None, ...] | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where it stands."""
+        return Origin(self.file, self.line)
+
+
+class LossRow(NamedTuple):
+    """The loss of one step as a trainer wrote it; `loss` may be not-a-number, `time` is when, in seconds."""
+
+    step: int
+    loss: float
+    file: str
+    line: int
+    source: str | None = None
+    run: str | None = None
+    time: float | None = None
+
+
+class Mark(NamedTuple):
+    """An event as a monitor wrote it, with its time, and of a restart the state that was loaded, if one was.
+
+    >>> Mark(1.7e9, "restart", 420).event
+    'restart'
+    """
+
+    time: float | None
+    event: str
+    step: int
+    details: Mapping[str, Any] = MappingProxyType({})
+    state: Mapping[str, Any] | None = None
