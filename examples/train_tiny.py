@@ -52,7 +52,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
-from coherence.run.folder import replace_file, whole_file
+from coherence.files import replace_file, whole_file
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.signals.gate import Gate
 

@@ -401,7 +401,6 @@ def test_rows_of_another_writer_do_not_stop_a_run_from_opening(tmp_path: Path) -
     ("file", "row"),
     [
         ("samples.jsonl", '{"format": 1, "step": 1, "text": "abc", "time": 1.0}'),
-        ("samples.jsonl", '{"format": 1, "step": 1, "index": 0, "text": "abc", "scores": 5, "time": 1.0}'),
         ("samples.jsonl", '{"format": 1, "step": 1, "index": "one", "text": "abc", "time": 1.0}'),
         ("metrics.jsonl", '{"format": 1, "step": 1, "loss": [1], "time": 1.0}'),
         ("metrics.jsonl", '{"format": 1, "step": 1, "loss": "n/a", "time": 1.0}'),

@@ -20,10 +20,10 @@ import pytest
 
 from coherence import Gate
 from coherence.cli.main import main
-from coherence.run.folder import LaterFormat
 from coherence.run.monitor import Monitor, RunFolderBusy
 from coherence.signals.both import Signals
 from coherence.signals.loss import LossTracker
+from coherence.signals.settings import LaterFormat
 
 LOW = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy"
 FINE = "The cat sat by the door and waited for the rain to stop."

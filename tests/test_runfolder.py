@@ -15,19 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.run.folder import (
-    Appender,
-    LaterFormat,
-    RunFolderBusy,
-    check_format,
-    lock_folder,
-    moved,
-    read_tail,
-    replace_file,
-    sealed,
-    set_aside,
-    unsealed,
-)
+from coherence.files import RunFolderBusy, lock_folder, moved, replace_file, set_aside
+from coherence.readers.folder import check_format, read_rows
+from coherence.run.folder import Appender, sealed, unsealed
+from coherence.signals.settings import LaterFormat
 
 ROW = {"format": 1, "step": 7, "text": "Once upon a time"}
 
@@ -41,6 +32,10 @@ def appender(tmp_path: Path) -> Iterator[Appender]:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def read_tail(path: Path, start: int) -> Iterator[dict[str, Any]]:
+    return (row for _, row in read_rows(path, start))
 
 
 # Lines that are appended
@@ -676,7 +671,7 @@ def test_what_cannot_be_set_aside_is_an_error_of_the_system(tmp_path: Path) -> N
 HOLD = """
 import sys
 from pathlib import Path
-from coherence.run.folder import lock_folder
+from coherence.files import lock_folder
 lock = lock_folder(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

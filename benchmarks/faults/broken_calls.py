@@ -32,7 +32,8 @@ from disturbed import LOW, is_row, main, train, train_on
 
 
 OURS = tuple(
-    str(Path(coherence.__file__).parent / "run" / name) for name in ("monitor.py", "recorder.py", "folder.py")
+    str(Path(coherence.__file__).parent / name)
+    for name in ("run/monitor.py", "run/recorder.py", "run/folder.py", "files.py")
 )
 
 

@@ -23,13 +23,13 @@ from coherence.audit.store import Output
 from coherence.audit.summary import Digest
 from coherence.audit.table import Writer, check_target
 from coherence.audit.timeline import Timeline
+from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.lines import LISTED, Problems, file_name
 from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
-from coherence.run.folder import RunFolderBusy, lock_folder
 from coherence.signals.both import SAVED
 from coherence.signals.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
 from coherence.signals.settings import Settings as RunSettings

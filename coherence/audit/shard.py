@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from coherence.readers import recognise as formats
 from coherence.readers.lines import Part, Problems
 from coherence.readers.records import Sample
-from coherence.run.folder import LaterFormat
 from coherence.scoring.batch import Columns, score_plain
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import clean
 from coherence.signals.samples import COMPARED
+from coherence.signals.settings import LaterFormat
 
 NO_STEP = np.iinfo(np.int64).min
 """The step of a sample whose file tells none."""

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from coherence.audit.shard import NO_STEP, ROW, Edge, Rows, Scored, Segment, Settings, Shard
+from coherence.files import whole_file
 from coherence.readers import storage
 from coherence.readers.lines import Problems
 from coherence.readers.records import Problem
-from coherence.run.folder import whole_file
 
 TRAILER = 8
 """Bytes that say how long the trailer is."""

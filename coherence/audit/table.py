@@ -16,8 +16,8 @@ from typing import Any, Self
 from coherence.audit.dump import Dump
 from coherence.audit.replay import Judged
 from coherence.escape import harmless_json
+from coherence.files import whole_file
 from coherence.readers import storage
-from coherence.run.folder import whole_file
 from coherence.scoring.profile import SCALES
 
 BATCH = 4096

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from coherence.run.folder import whole_file
+from coherence.files import whole_file
 
 SCALES = ("bigram", "trigram", "english", "character")
 CAP = 2_000

@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from coherence.readers import recognise as formats
 from coherence.readers import storage
+from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.lines import HEAD, Part, Problems, file_name
 from coherence.readers.rows import is_of_a_step, step_of
-from coherence.run.folder import METRICS, SAMPLES, STATE, STATUS
 from coherence.signals import settings
-from coherence.signals.settings import FILE as SETTINGS
 from coherence.signals.settings import History
 
 LOSSES = (METRICS, "trainer_state.json", "metrics.csv")

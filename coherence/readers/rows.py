@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
 from coherence.escape import printable
+from coherence.readers.folder import FORMAT, is_sample, recorded_scores
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.storage import bare_name, parent
-from coherence.scoring.profile import SCALES
 from coherence.signals.loss import true_loss
 
 STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
@@ -209,6 +209,7 @@ def to_sample(
     step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
+    ours = is_sample(row)
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
@@ -220,21 +221,9 @@ def to_sample(
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, keys.run)),
         group=_name(first_of(row, keys.group)),
-        place=row["index"] if is_monitors(row) else None,
-        scores=_scores(row["scores"]) if is_monitors(row) else None,
+        place=row["index"] if ours else None,
+        scores=recorded_scores(row["scores"]) if ours else None,
     )
-
-
-def _scores(values: Any) -> tuple[float | None, ...] | None:
-    """Return the scores that a monitor wrote down; None where they are none."""
-    found = tuple(values.get(scale) for scale in SCALES) if isinstance(values, dict) else (math.nan,)
-    usable = all(each is None or (isinstance(each, int | float) and 0 <= each <= 100) for each in found)
-    return found if usable else None
-
-
-def is_monitors(row: Row) -> bool:
-    """Tell whether a row is a sample that a monitor wrote into its run folder."""
-    return row.get("format") == 1 and type(row.get("index")) is int and "streak" in row and "scores" in row
 
 
 def required(row: Row, keys: tuple[str, ...]) -> Any:
@@ -311,7 +300,7 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     Raises:
         ValueError: what it holds is no loss or no step; the message says what.
     """
-    if row.get("format") == 1 and "unusable" in row:
+    if row.get("format") == FORMAT and "unusable" in row:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
         raise ValueError(f"the loop handed in what is not usable: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
@@ -334,12 +323,12 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
 
 def _is_ours_and_nan(row: Row) -> bool:
     """Tell whether a run folder's own row holds a not-a-number, for which JSON has only null."""
-    return row.get("format") == 1 and "loss" in row and row["loss"] is None
+    return row.get("format") == FORMAT and "loss" in row and row["loss"] is None
 
 
 def to_mark(row: Row) -> Mark | None:
     """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
-    if row.get("format") != 1 or not isinstance(row.get("event"), str):
+    if row.get("format") != FORMAT or not isinstance(row.get("event"), str):
         return None
     state = row.get("state")
     try:
@@ -360,7 +349,7 @@ def _details(row: Row) -> dict[str, Any]:
     Raises:
         ValueError: no report can hold them, or the name of the event; the message says why.
     """
-    if row.get("format") != 1 or not isinstance(row.get("event"), str):
+    if row.get("format") != FORMAT or not isinstance(row.get("event"), str):
         return {}
     to_text(row["event"])
     details = row.get("details")

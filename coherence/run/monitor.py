@@ -20,21 +20,11 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from coherence.escape import printable
+from coherence.files import RunFolderBusy
+from coherence.readers.folder import FORMAT, METRICS, SAMPLES, SETTINGS, STATE, STATUS, read_rows, scores_of
 from coherence.report import DiagnosisRecord, GateStatus, SourceRecord, Status
 from coherence.run import given
-from coherence.run.folder import (
-    FORMAT,
-    METRICS,
-    SAMPLES,
-    STATE,
-    STATUS,
-    LaterFormat,
-    RunFolderBusy,
-    read_rows,
-    scores_of,
-    sealed,
-    unsealed,
-)
+from coherence.run.folder import sealed, unsealed
 from coherence.run.recorder import Recorder
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams_sorted import spectra
@@ -46,8 +36,7 @@ from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.gate import Gate, Verdict
 from coherence.signals.loss import LossTracker, true_loss
 from coherence.signals.samples import StepSamples
-from coherence.signals.settings import DEFAULTS, Entry, Settings, from_json, to_json
-from coherence.signals.settings import FILE as SETTINGS
+from coherence.signals.settings import DEFAULTS, Entry, LaterFormat, Settings, from_json, to_json
 from coherence.signals.steps import Steps
 
 __all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
@@ -565,8 +554,7 @@ class Monitor:
             self.unusable += 1
 
     def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
-        """Return what a sample was scored when it came; another writer may have left that out."""
-        return scores_of(row) if "scores" in row else self._score(str(row["text"]), row.get("prompt"))
+        return scores_of(row, self._settings.lexicon, self._settings.profile)
 
     def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
         self.signals.take_event(event, step, row.get("state"))

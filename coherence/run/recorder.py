@@ -11,17 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from coherence.escape import printable
-from coherence.run.folder import (
-    METRICS,
-    SAMPLES,
-    STATUS,
-    Appender,
-    RunFolderBusy,
-    lock_folder,
-    moved,
-    replace_file,
-    set_aside,
-)
+from coherence.files import RunFolderBusy, lock_folder, moved, replace_file, set_aside
+from coherence.readers.folder import METRICS, SAMPLES, STATUS
+from coherence.run.folder import Appender
 
 log = logging.getLogger("coherence")
 

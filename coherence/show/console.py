@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 from rich.console import Console
 
 from coherence.escape import harmless_json, on_github, tamed
-from coherence.run.folder import whole_file
+from coherence.files import whole_file
 
 
 class _Console(Console):

@@ -13,7 +13,6 @@ from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
 
 FORMAT = 1
-FILE = "settings.json"
 
 LARGEST = 2**26
 """Bytes of it that are read; a word list of one's own may be among them."""

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from coherence.run.folder import replace_file
+from coherence.files import replace_file
 from coherence.run.monitor import Monitor
 from coherence.signals.both import SAVED
 from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt

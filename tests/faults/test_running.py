@@ -24,9 +24,9 @@ import disturbed
 import pytest
 from loading import load
 
+from coherence import files
 from coherence.cli.main import main
-from coherence.run import folder as runfolder
-from coherence.run.folder import lock_folder, whole_file
+from coherence.files import lock_folder, whole_file
 from coherence.run.monitor import Monitor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
@@ -267,7 +267,6 @@ def test_a_run_without_descriptors_goes_on_and_a_state_it_cannot_open_is_not_cal
 READ_ONLY = """
 import logging, sys
 from pathlib import Path
-from coherence.run import folder as runfolder
 from coherence.cli.main import main
 from coherence.run.monitor import Monitor
 folder = Path(sys.argv[1])
@@ -339,7 +338,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from coherence.run.folder import whole_file
+from coherence.files import whole_file
 path, letter, length = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
 sys.stdin.readline()
 for _ in range(300):
@@ -376,7 +375,7 @@ def test_of_several_that_write_one_file_at_once_each_leaves_a_whole_one(tmp_path
 def test_a_temporary_file_that_takes_its_place_while_it_is_claimed_is_not_taken_for_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, others, lock = tmp_path / "report.json", [1], runfolder._try_lock
+    path, others, lock = tmp_path / "report.json", [1], files._try_lock
 
     def lock_late(file: IO[Any]) -> bool:
         if others.pop():
@@ -384,7 +383,7 @@ def test_a_temporary_file_that_takes_its_place_while_it_is_claimed_is_not_taken_
             others.extend((0, 0, 0))
         return lock(file)
 
-    monkeypatch.setattr(runfolder, "_try_lock", lock_late)
+    monkeypatch.setattr(files, "_try_lock", lock_late)
     with whole_file(path) as first:
         with whole_file(path) as second:
             second.write(b"second, and longer")

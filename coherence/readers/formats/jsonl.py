@@ -6,9 +6,9 @@ An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "com
 from collections.abc import Iterator
 
 from coherence.readers import rows, storage
+from coherence.readers.folder import METRICS, SAMPLES, check_format
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
 from coherence.readers.records import LossRow, Mark, Sample
-from coherence.run.folder import METRICS, SAMPLES, check_format
 
 NAME = "JSON lines"
 

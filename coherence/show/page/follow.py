@@ -17,12 +17,11 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATUS, is_row, parsed
 from coherence.report import Status
-from coherence.run.folder import FORMAT, METRICS, SAMPLES, STATUS
 from coherence.scoring.lexicon import Lexicon
 from coherence.show.page.live_report import Fold, time_of
 from coherence.signals.settings import DEFAULTS, LARGEST, Entry, from_json
-from coherence.signals.settings import FILE as SETTINGS
 
 FILES = (METRICS, SAMPLES, STATUS)
 
@@ -80,10 +79,9 @@ class Tail:
                 return
             self._end += len(line)
             if whole and not self._skipping:
-                with suppress(ValueError, RecursionError):
-                    row = json.loads(line)
-                    if isinstance(row, dict) and row.get("format") == FORMAT and type(row.get("step")) is int:
-                        yield row
+                row = parsed(line)
+                if is_row(row):
+                    yield row
             self._skipping = not whole
             if self._end - start >= AT_ONCE:
                 self.behind = True

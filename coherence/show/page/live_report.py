@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
+from coherence.readers.folder import scores_of
 from coherence.report import (
     CurveRecord,
     DiagnosisRecord,
@@ -20,7 +21,6 @@ from coherence.report import (
     SourceRecord,
     StepDiversity,
 )
-from coherence.run.folder import scores_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
 from coherence.show.page.gallery import Picture, rounded_down
@@ -174,7 +174,7 @@ class Fold:
         if self._signals.begins(step, index):
             self._end_step()
         self._first_step = step if self._first_step is None else min(step, self._first_step)
-        scores, tokens = scores_of(row)
+        scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
         verdict = self._signals.judge(scores, step, index)
         self._group.add(scores, tokens)
         shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)

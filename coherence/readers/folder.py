@@ -1,0 +1,155 @@
+"""What a run folder holds: the names of its files, their format, and what a row of it says.
+
+The monitor writes it; the audit, the page and the monitor that resumes read it. Source: docs/training.md,
+"The run folder".
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import SCALES, Profile
+from coherence.scoring.scores import Scores, score_tokens
+from coherence.scoring.text import clean, tokenize
+from coherence.signals.settings import LaterFormat
+
+FORMAT = 1
+
+SAMPLES, METRICS = "samples.jsonl", "metrics.jsonl"
+"""The files that only grow."""
+
+STATUS, STATE, SETTINGS = "loss.json", "gate.json", "settings.json"
+"""The files that are replaced whole."""
+
+
+def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows from a byte on, each after the byte where it begins; other lines are passed over.
+
+    Raises:
+        LaterFormat: a later version wrote a row; the message names the byte where it begins.
+        OSError: the file cannot be read.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        at = file.seek(start)
+        for line in file:
+            # A line that lacks its newline alone is whole: the next append will end it.
+            record = parsed(line)
+            check_format(record, path, f"byte {at}")
+            if is_row(record):
+                yield at, record
+            at += len(line)
+
+
+def parsed(line: bytes) -> Any:
+    """Return what a line of JSON holds; None where it is torn.
+
+    >>> parsed(b'{"step": 100}'), parsed(b'{"step": 1')
+    ({'step': 100}, None)
+    """
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def check_format(record: Any, path: str | os.PathLike[str], where: int | str) -> None:
+    """Refuse a row of a run folder that a later version wrote; anything else passes.
+
+    To pass over it, as over a line of another writer, would take a run for younger than it is.
+
+    Args:
+        record: what the line holds.
+        path: of the file.
+        where: the number of the line, or the byte where it begins: "byte 120".
+
+    Raises:
+        LaterFormat: it is such a row.
+
+    >>> check_format({"format": 1, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
+    >>> check_format({"format": 2, "step": 100, "time": 1.7e9}, "metrics.jsonl", 3)
+    Traceback (most recent call last):
+    coherence.signals.settings.LaterFormat: metrics.jsonl:3: format 2; this version reads format 1: a later \
+version wrote this run folder
+    """
+    # Another writer may count its formats too, so that a row has to look like one of ours in all else.
+    looks_like_ours = isinstance(record, dict) and type(record.get("step")) is int and "time" in record
+    if looks_like_ours and is_later(record.get("format")):
+        raise LaterFormat(
+            f"{os.fspath(path)}:{where}: format {record['format']}; this version reads format {FORMAT}: "
+            "a later version wrote this run folder"
+        )
+
+
+def is_later(number: Any) -> bool:
+    """Tell whether a later version numbers a format so.
+
+    >>> is_later(2), is_later(1), is_later("2")
+    (True, False, False)
+    """
+    return type(number) is int and number > FORMAT
+
+
+def is_row(record: Any) -> bool:
+    """Tell whether what a line holds is a row of a run folder.
+
+    >>> is_row({"format": 1, "step": 100, "loss": 3.4}), is_row({"step": 100, "loss": 3.4})
+    (True, False)
+    """
+    return isinstance(record, dict) and record.get("format") == FORMAT and type(record.get("step")) is int
+
+
+def is_sample(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of any file is a sample that a monitor wrote.
+
+    >>> is_sample({"format": 1, "step": 100, "index": 0, "text": "Once", "scores": {}, "streak": 0})
+    True
+    """
+    named = "streak" in row and "scores" in row
+    return named and row.get("format") == FORMAT and type(row.get("index")) is int
+
+
+def recorded_scores(values: Any) -> tuple[float | None, ...] | None:
+    """Return the scores that a monitor wrote down, in the order of the scales; None where they are none.
+
+    >>> recorded_scores({"bigram": 100.0, "trigram": 99.5, "english": 80.0})
+    (100.0, 99.5, 80.0, None)
+    >>> recorded_scores({"bigram": "high"}), recorded_scores(None)
+    (None, None)
+    """
+    found = tuple(values.get(scale) for scale in SCALES) if isinstance(values, dict) else (math.nan,)
+    usable = all(each is None or (isinstance(each, int | float) and 0 <= each <= 100) for each in found)
+    return found if usable else None
+
+
+def scores_of(
+    row: Mapping[str, Any], lexicon: Lexicon | None = None, profile: Profile | None = None
+) -> tuple[Scores, list[str]]:
+    """Return the scores of a sample as its row states them, and its tokens; where it states none, score it.
+
+    Args:
+        row: of the samples.
+        lexicon: as for `score`.
+        profile: as for `score`.
+
+    Raises:
+        KeyError: the row holds no text.
+
+    >>> row = {"text": "The cat sat.", "scores": {"bigram": 100.0, "trigram": 99.5, "english": 80.0}}
+    >>> scores, tokens = scores_of(row)
+    >>> scores.values, tokens
+    ((100.0, 99.5, 80.0, None), ['the', 'cat', 'sat', '.'])
+    """
+    prompt = row.get("prompt")
+    cleaned = clean(str(row["text"]), None if prompt is None else str(prompt))
+    tokens = tokenize(cleaned)
+    recorded = recorded_scores(row.get("scores"))
+    if recorded is None:
+        return score_tokens(cleaned, tokens, lexicon, profile), tokens
+    bigram, trigram, english, character = (None if each is None else float(each) for each in recorded)
+    return Scores(bigram, trigram, english, character, len(tokens), len(cleaned)), tokens
