@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from coherence import Gate, Lexicon, Scores, score
-from coherence.audit.build import audit
+from coherence.audit.build import audit_samples
 from coherence.readers.records import Sample
 from coherence.scoring.ngrams import ngrams
 from coherence.scoring.text import clean, is_word, tokenize
@@ -171,7 +171,7 @@ def _alike(rows: Sequence[Row]) -> str:
         )
         for number, row in enumerate(rows)
     ]
-    return "warned" if any(note.startswith("alike") for note in audit(samples).notes) else ""
+    return "warned" if any(note.startswith("alike") for note in audit_samples(samples).notes) else ""
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coherence import score
-from coherence.audit.shard import Piece, Settings, Shard, score_shard
+from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.readers.lines import Part
+from coherence.readers.read import Piece
 from coherence.scoring.compiled import score_many
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
@@ -141,7 +142,9 @@ def shared(contender: Contender) -> Contender:
 
 def from_json_lines(paths: list[str]) -> None:
     """Read JSON lines, score their samples and compare those of a step: what an audit does with a shard."""
-    score_shard(Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), Settings(fast=True))
+    score_shard(
+        Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), ScoringSettings(fast=True)
+    )
 
 
 def distinct(text: str) -> list[float]:

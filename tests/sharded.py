@@ -41,12 +41,11 @@ class Deadly(str):
 def run(size: int, deadly: int | None, arguments: list[str]) -> int:
     """Run the command line with shards of such a size, one of which may be deadly."""
     # Here, for each worker imports this module: what it needs to score it imports itself.
-    import coherence.audit.conduct
-    import coherence.audit.dump
+    import coherence.audit.plan
     from coherence.cli.main import main
 
-    coherence.audit.dump.SHARD = size
-    cut = coherence.audit.dump.cut
+    coherence.audit.plan.SHARD = size
+    cut = coherence.audit.plan.cut
 
     def cut_deadly(runs: Any) -> Any:
         shards = cut(runs)
@@ -56,7 +55,7 @@ def run(size: int, deadly: int | None, arguments: list[str]) -> int:
             shards[deadly] = shards[deadly]._replace(pieces=(piece._replace(part=part),))
         return shards
 
-    setattr(coherence.audit.conduct, "cut", cut_deadly)  # noqa: B010 - where the command looks for it
+    setattr(coherence.audit.plan, "cut", cut_deadly)  # noqa: B010 - where the command looks for it
     return main(arguments)
 
 

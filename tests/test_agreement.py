@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate
-from coherence.audit.conduct import Request, audit_paths
+from coherence.audit.conduct import audit
 from coherence.report import Report
 from coherence.run.monitor import Monitor
 from coherence.scoring.profile import Curve, Profile
@@ -214,7 +214,7 @@ def said_by(report: Report) -> dict[str, Any]:
 def audited(folder: Path) -> Report | None:
     """The report of a folder; none where a restart has made all its samples void."""
     try:
-        report = audit_paths(Request([str(folder)]))
+        report = audit(folder)
     except ValueError as error:
         if "set back behind all" in str(error):
             return None

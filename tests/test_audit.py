@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from coherence import Profile
-from coherence.audit.build import Options, Told, audit
-from coherence.audit.conduct import Request, audit_paths
+from coherence.audit.build import Told, audit_samples
+from coherence.audit.conduct import audit
+from coherence.audit.plan import Options
 from coherence.readers.records import LossRow, Problem, Sample
 from coherence.report import Report
 
@@ -60,7 +61,7 @@ def falling(steps: Iterable[int]) -> list[LossRow]:
 
 def lesson() -> Report:
     samples = [fine(100), fine(200), *(low(step) for step in range(300, 1001, 100))]
-    return audit(samples, losses((100, 8.0), (300, 3.5), (700, 2.8)))
+    return audit_samples(samples, losses((100, 8.0), (300, 3.5), (700, 2.8)))
 
 
 def test_the_run_of_the_lesson_converges_while_it_has_collapsed_and_is_halted() -> None:
@@ -91,12 +92,12 @@ def test_the_worst_samples_say_what_they_repeat_and_the_best_is_fine() -> None:
 
 
 def test_losses_that_begin_after_the_first_samples_still_choose_the_checkpoint() -> None:
-    report = audit([fine(step) for step in (100, 200, 300)], losses((150, 3.0), (250, 2.0)))
+    report = audit_samples([fine(step) for step in (100, 200, 300)], losses((150, 3.0), (250, 2.0)))
     assert report.resume_from == 300
 
 
 def test_steps_after_the_last_sample_are_wasted_too() -> None:
-    report = audit([low(step) for step in range(1, 6)], losses((1, 2.0), (9, 1.0)))
+    report = audit_samples([low(step) for step in range(1, 6)], losses((1, 2.0), (9, 1.0)))
     assert (report.halt_step, report.last_step, report.wasted_steps) == (5, 5, 4)
 
 
@@ -113,34 +114,34 @@ def test_each_sample_stands_in_the_report_with_its_scores_streak_and_loss() -> N
 
 @pytest.mark.parametrize(("count", "halted"), [(4, False), (5, True), (6, True)])
 def test_the_fifth_low_sample_in_a_row_halts(count: int, halted: bool) -> None:
-    report = audit([fine(0), *(low(step) for step in range(1, count + 1)), fine(9)])
+    report = audit_samples([fine(0), *(low(step) for step in range(1, count + 1)), fine(9)])
     assert (report.halt, report.halt_step) == ((True, 5) if halted else (False, None))
     assert report.low == count
 
 
 def test_a_run_that_is_not_halted_wastes_nothing() -> None:
-    report = audit([fine(step, time=float(step)) for step in range(5)])
+    report = audit_samples([fine(step, time=float(step)) for step in range(5)])
     assert (report.halt, report.halt_step, report.halt_reason, report.first_low_step) == (False, *[None] * 3)
     assert (report.wasted_steps, report.wasted_seconds, report.fine_after_halt) == (0, None, 0)
     assert (report.diagnosis.action, report.diagnosis.samples) == ("continue", "coherent")
 
 
 def test_fine_samples_after_the_halt_are_counted_and_the_diagnosis_stays_that_of_the_halt() -> None:
-    report = audit([*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 13))])
+    report = audit_samples([*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 13))])
     assert (report.halt_step, report.fine_after_halt) == (5, 6)
     assert report.diagnosis.samples == "collapsed"
     assert [note for note in report.notes if "warmup" in note]
 
 
 def test_a_run_that_has_not_recovered_at_its_end_gets_no_advice_to_set_a_warmup() -> None:
-    report = audit([*(low(step) for step in range(1, 7)), fine(7), low(8), fine(9)])
+    report = audit_samples([*(low(step) for step in range(1, 7)), fine(7), low(8), fine(9)])
     assert report.fine_after_halt == 2
     assert not [note for note in report.notes if "warmup" in note]
 
 
 def test_the_diagnosis_of_a_halt_takes_the_loss_as_it_was_at_the_halt() -> None:
     rows = losses(*((step, 8 - step) for step in range(7)), *((step, 9.5) for step in range(7, 12)))
-    report = audit([low(step) for step in range(12)], rows)
+    report = audit_samples([low(step) for step in range(12)], rows)
     assert report.halt_step == 4
     assert report.diagnosis.loss == "converging"
     assert report.loss is not None
@@ -148,7 +149,7 @@ def test_the_diagnosis_of_a_halt_takes_the_loss_as_it_was_at_the_halt() -> None:
 
 
 def test_several_low_samples_of_one_step_each_count() -> None:
-    report = audit([low(7, index) for index in range(5)])
+    report = audit_samples([low(7, index) for index in range(5)])
     assert (report.halt_step, report.wasted_steps) == (7, 0)
 
 
@@ -157,7 +158,7 @@ def test_several_low_samples_of_one_step_each_count() -> None:
 
 def timed(times: Sequence[float | None], **options: Any) -> float | None:
     samples = [low(10 * step, time=time) for step, time in enumerate(times)]
-    return audit(samples, options=Options(**options)).wasted_seconds
+    return audit_samples(samples, options=Options(**options)).wasted_seconds
 
 
 def test_wasted_time_is_taken_from_the_samples_own_clock() -> None:
@@ -183,37 +184,40 @@ def test_without_clock_and_cost_wasted_time_is_unknown(times: list[float | None]
 def test_one_goes_back_to_the_lowest_smma_among_coherent_steps_before_the_collapse() -> None:
     rows = losses((100, 8.0), (200, 3.0), (300, 4.0), (400, 2.0), (900, 1.0))
     samples = [fine(100), fine(200), fine(300), *(low(step) for step in range(400, 900, 100)), fine(900)]
-    assert audit(samples, rows).resume_from == 200
+    assert audit_samples(samples, rows).resume_from == 200
 
 
 def test_a_step_whose_samples_are_mixed_is_not_coherent() -> None:
     rows = losses((100, 8.0), (200, 3.0), (300, 4.0))
-    assert audit([fine(100), fine(200), low(200, 1), fine(300)], rows).resume_from == 300
+    assert audit_samples([fine(100), fine(200), low(200, 1), fine(300)], rows).resume_from == 300
 
 
 def test_a_sample_that_is_too_short_does_not_decide_whether_a_step_is_coherent() -> None:
-    assert audit([fine(100), fine(200), short(200, 1), short(300)]).resume_from == 200
+    assert audit_samples([fine(100), fine(200), short(200, 1), short(300)]).resume_from == 200
 
 
 def test_without_a_loss_one_goes_back_to_the_last_coherent_step_before_the_collapse() -> None:
     samples = [fine(100), fine(200), fine(300), *(low(step) for step in range(400, 900, 100)), fine(900)]
-    assert audit(samples).resume_from == 300
+    assert audit_samples(samples).resume_from == 300
 
 
 def test_a_run_that_never_was_coherent_has_nothing_to_go_back_to() -> None:
-    assert audit([low(step) for step in range(6)], falling(range(6))).resume_from is None
+    assert audit_samples([low(step) for step in range(6)], falling(range(6))).resume_from is None
 
 
 def test_a_step_at_which_the_loss_is_not_finite_is_nothing_to_go_back_to() -> None:
     rows = losses((100, 8.0), (200, 3.0), (300, math.nan), (400, 5.0))
-    assert audit([fine(100), fine(200), fine(300), fine(400)], rows).resume_from == 200
-    assert audit([low(100), fine(300)], rows[:1] + rows[2:3]).resume_from is None
+    assert audit_samples([fine(100), fine(200), fine(300), fine(400)], rows).resume_from == 200
+    assert audit_samples([low(100), fine(300)], rows[:1] + rows[2:3]).resume_from is None
 
 
 def test_a_step_whose_samples_are_alike_is_nothing_to_go_back_to() -> None:
     text = fine(200).text
     rows = losses((100, 8.0), (200, 3.0))
-    assert audit([fine(100), fine(100, 1), sample(200, text), sample(200, text, 1)], rows).resume_from == 100
+    assert (
+        audit_samples([fine(100), fine(100, 1), sample(200, text), sample(200, text, 1)], rows).resume_from
+        == 100
+    )
 
 
 # The order of samples and losses
@@ -236,14 +240,14 @@ ROWS = [*falling(range(0, 900, 50)), *losses((910, math.nan), (960, 9.0), source
 def test_the_order_in_which_samples_and_losses_come_does_not_matter(
     samples: list[Sample], rows: list[LossRow]
 ) -> None:
-    assert audit(samples, rows).model_dump_json() == audit(RUN, ROWS).model_dump_json()
+    assert audit_samples(samples, rows).model_dump_json() == audit_samples(RUN, ROWS).model_dump_json()
 
 
 # The state of the samples
 
 
 def test_a_run_of_samples_that_are_too_short_is_not_called_coherent() -> None:
-    report = audit([short(step) for step in range(10)])
+    report = audit_samples([short(step) for step in range(10)])
     assert (report.judged, report.too_short, report.halt) == (0, 10, False)
     assert (report.diagnosis.samples, report.diagnosis.action) == ("too short", "watch")
     assert (report.worst, report.best, report.resume_from) == ((), (), None)
@@ -251,7 +255,7 @@ def test_a_run_of_samples_that_are_too_short_is_not_called_coherent() -> None:
 
 def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
     texts = {step: fine(step).text for step in range(0, 500, 100)}
-    report = audit([sample(step, text, index) for step, text in texts.items() for index in range(3)])
+    report = audit_samples([sample(step, text, index) for step, text in texts.items() for index in range(3)])
     assert report.diagnosis.samples == "alike"
     assert [(each.step, each.samples, each.diversity) for each in report.between] == [
         (step, 3, 0.0) for step in texts
@@ -260,7 +264,7 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
 
 
 def test_samples_of_a_step_that_differ_are_not() -> None:
-    report = audit([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
+    report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
     assert report.diagnosis.samples == "coherent"
     assert min(each.diversity for each in report.between) > 80
     assert report.notes == ()
@@ -268,14 +272,16 @@ def test_samples_of_a_step_that_differ_are_not() -> None:
 
 def test_samples_that_repeat_the_one_before_word_for_word_look_greedy() -> None:
     text = fine(0).text
-    assert [note for note in audit([sample(step, text) for step in range(6)]).notes if "greedy" in note]
-    assert not audit([fine(step) for step in range(6)]).notes
-    assert not audit([sample(step, text) for step in range(3)]).notes
+    assert [
+        note for note in audit_samples([sample(step, text) for step in range(6)]).notes if "greedy" in note
+    ]
+    assert not audit_samples([fine(step) for step in range(6)]).notes
+    assert not audit_samples([sample(step, text) for step in range(3)]).notes
 
 
 def test_a_run_that_loses_its_words_is_said_to_while_the_loss_still_falls() -> None:
     samples = [*map(fine, range(8)), *(sample(step, gibberish(step)) for step in range(8, 16))]
-    report = audit(samples, falling(range(16)))
+    report = audit_samples(samples, falling(range(16)))
     assert not report.halt
     assert (report.diagnosis.samples, report.diagnosis.action) == ("words gone", "pivot")
 
@@ -291,27 +297,27 @@ def gibberish(step: int) -> str:
 
 def test_a_window_halts_a_collapse_that_comes_and_goes() -> None:
     samples = [low(step) if step % 3 else fine(step) for step in range(1, 13)]
-    assert not audit(samples).halt
-    report = audit(samples, options=Options(window=8))
+    assert not audit_samples(samples).halt
+    report = audit_samples(samples, options=Options(window=8))
     assert report.halt_step == 7
     assert report.settings.window == 8
 
 
 def test_a_warmup_passes_over_the_young_model() -> None:
     samples = [*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 10))]
-    assert audit(samples).halt_step == 5
-    assert not audit(samples, options=Options(warmup=7)).halt
+    assert audit_samples(samples).halt_step == 5
+    assert not audit_samples(samples, options=Options(warmup=7)).halt
 
 
 def test_a_patience_and_a_threshold_of_ones_own() -> None:
     samples = [low(step) for step in range(1, 5)]
-    assert audit(samples, options=Options(patience=3)).halt_step == 3
-    assert not audit(samples, options=Options(patience=3, threshold=5.0)).halt
+    assert audit_samples(samples, options=Options(patience=3)).halt_step == 3
+    assert not audit_samples(samples, options=Options(patience=3, threshold=5.0)).halt
 
 
 def test_observing_reports_the_same_and_says_so() -> None:
     samples = [low(step) for step in range(8)]
-    told, observed = audit(samples), audit(samples, options=Options(observe=True))
+    told, observed = audit_samples(samples), audit_samples(samples, options=Options(observe=True))
     assert observed.settings.observe
     assert observed.model_copy(update={"settings": told.settings}) == told
 
@@ -319,8 +325,8 @@ def test_observing_reports_the_same_and_says_so() -> None:
 def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
     default = Profile.load()
     profile = Profile("toy", "test", 1, "2026-01-01", default.english_share, default.curves)
-    assert audit([fine(1)], options=Options(profile=profile)).settings.profile.startswith("toy ")
-    assert audit([fine(1)]).settings.profile.startswith(default.name)
+    assert audit_samples([fine(1)], options=Options(profile=profile)).settings.profile.startswith("toy ")
+    assert audit_samples([fine(1)]).settings.profile.startswith(default.name)
 
 
 @pytest.mark.parametrize(
@@ -336,19 +342,19 @@ def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
 )
 def test_an_option_out_of_range_is_refused_by_name(options: Options, word: str) -> None:
     with pytest.raises(ValueError, match=word):
-        audit([fine(1)], options=options)
+        audit_samples([fine(1)], options=options)
 
 
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="no samples"):
-        audit([])
+        audit_samples([])
 
 
 # The loss
 
 
 def test_the_loss_stands_in_the_report_in_every_unit() -> None:
-    loss = audit([fine(0)], losses((0, 9.0), (10, 4.0), (20, 3.0)), Options(vocab_size=8449)).loss
+    loss = audit_samples([fine(0)], losses((0, 9.0), (10, 4.0), (20, 3.0)), Options(vocab_size=8449)).loss
     assert loss is not None
     assert (loss.rows, loss.not_finite, loss.first, loss.last, loss.smoothed) == (3, 0, 9.0, 3.0, 3.0)
     assert loss.smma == pytest.approx((0.99 * 9.0 + 0.01 * 4.0) * 0.99 + 0.01 * 3.0), "as the lesson has it"
@@ -363,21 +369,21 @@ def test_the_loss_stands_in_the_report_in_every_unit() -> None:
 
 
 def test_a_log_of_few_rows_says_that_its_smma_has_not_arrived_and_is_judged_all_the_same() -> None:
-    report = audit([fine(0)], falling(range(50)))
+    report = audit_samples([fine(0)], falling(range(50)))
     assert report.loss is not None
     assert report.loss.window == 100
     (note,) = report.notes
     assert note.startswith("50 rows of loss: too few for an SMMA over 100;")
     smma, smoothed, last = report.loss.smma or 0.0, report.loss.smoothed or 0.0, report.loss.last or 0.0
     assert abs(smoothed - last) < 0.2 < smma - last
-    long = audit([fine(0)], falling(range(1000)))
+    long = audit_samples([fine(0)], falling(range(1000)))
     assert long.loss is not None
     assert (long.loss.window, long.notes) == (100, ())
 
 
 def test_the_sources_of_the_mixture_are_kept_apart() -> None:
     rows = losses((0, 8.0), (2, 4.0), source="books") + losses((1, 6.0), source="chat")
-    loss = audit([fine(0)], rows).loss
+    loss = audit_samples([fine(0)], rows).loss
     assert loss is not None
     assert {name: (source.loss, source.smoothed) for name, source in loss.sources.items()} == {
         "books": (4.0, 4.0),
@@ -386,13 +392,13 @@ def test_the_sources_of_the_mixture_are_kept_apart() -> None:
 
 
 def test_losses_after_the_last_sample_count_in_the_trend() -> None:
-    loss = audit([fine(0)], losses((0, 8.0), (10, 4.0), (20, math.nan))).loss
+    loss = audit_samples([fine(0)], losses((0, 8.0), (10, 4.0), (20, math.nan))).loss
     assert loss is not None
     assert (loss.trend, loss.not_finite, loss.last) == ("not finite", 1, 4.0)
 
 
 def test_a_loss_that_never_is_finite_is_null_wherever_it_would_stand() -> None:
-    report = audit([fine(0), fine(1)], losses((0, math.nan), (1, math.inf)))
+    report = audit_samples([fine(0), fine(1)], losses((0, math.nan), (1, math.inf)))
     assert report.loss is not None
     assert (report.loss.rows, report.loss.not_finite, report.loss.trend) == (2, 2, "not finite")
     assert (report.loss.first, report.loss.last, report.loss.smma, report.loss.minimum) == (None,) * 4
@@ -402,7 +408,7 @@ def test_a_loss_that_never_is_finite_is_null_wherever_it_would_stand() -> None:
 
 # The report as JSON
 
-WHOLE = audit(
+WHOLE = audit_samples(
     [*RUN, sample(1200, "wörd 東京 \x1b[31m \x00 \u202e", prompt="p")],
     [*ROWS, *losses((1250, math.inf), source="chat")],
     Options(vocab_size=50, window=7, seconds_per_step=0.5),
@@ -412,7 +418,13 @@ WHOLE = audit(
         [Problem(file="a", line=1, message="not JSON"), Problem(file="b", line=2, message="no text")],
     ),
 )
-REPORTS = [WHOLE, lesson(), audit([fine(1)]), audit([short(1)]), audit([fine(0)], losses((0, math.nan)))]
+REPORTS = [
+    WHOLE,
+    lesson(),
+    audit_samples([fine(1)]),
+    audit_samples([short(1)]),
+    audit_samples([fine(0)], losses((0, math.nan))),
+]
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -460,6 +472,6 @@ def test_what_a_restart_has_made_void_is_not_put_to_the_gate(tmp_path: Path) -> 
     again = [(step, fine(step).text) for step in range(30, 100, 10)]
     rows = [{"step": step, "prompt": "a", "text": text} for step, text in [*steps, *again]]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    report = audit_paths(Request([str(tmp_path / "a.jsonl")], options=Options(window=8, patience=4)))
+    report = audit(tmp_path / "a.jsonl", window=8, patience=4)
     assert isinstance(report, Report)
     assert (report.restarts, report.superseded, report.low, report.halt) == ((30,), 7, 0, False)

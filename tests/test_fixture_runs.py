@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from coherence.audit.build import Options
-from coherence.audit.conduct import Request, audit_paths
+from coherence.audit.conduct import audit
 from coherence.report import Report
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
@@ -25,7 +24,7 @@ def told(name: str, file: str = "run.json") -> dict[str, Any]:
 @cache
 def audited(name: str) -> Report:
     """Audit one run with the warm-up that its script sets."""
-    report = audit_paths(Request([str(RUNS / name)], options=Options(warmup=told(name)["gate_warmup"])))
+    report = audit(RUNS / name, warmup=told(name)["gate_warmup"])
     assert isinstance(report, Report)
     return report
 

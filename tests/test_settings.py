@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coherence import Gate, LossTracker
-from coherence.audit.replay import Options
+from coherence.audit.plan import Options
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Curve, Profile
 from coherence.signals.both import Signals

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.check.samples import Fields, measure
+from coherence.check.samples import measure
 from coherence.check.snapshot import CAP, Drawn, Made, Pairs, Snapshot
+from coherence.readers.format import Fields
 from coherence.readers.records import Sample
 
 MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")

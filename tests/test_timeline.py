@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.audit.order import CHUNK
-from coherence.audit.shard import Piece, Read, Settings, Shard, score_reads
+from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
-from coherence.audit.timeline import MOST, Timeline
+from coherence.audit.timeline import CHUNK, MOST, Timeline
 from coherence.readers.lines import Part
+from coherence.readers.read import Piece, PromptedSample
 from coherence.readers.records import Sample
 from coherence.scoring.ngrams import between_samples
 from coherence.scoring.text import tokenize
@@ -27,7 +27,7 @@ Row = tuple[int | None, str]
 def output(rows: Sequence[Row], number: int = 0, path: str = "a.jsonl", run: str = "") -> Output:
     """The output of a shard that holds such samples: each a step and a prompt."""
     reads = [
-        Read(
+        PromptedSample(
             0,
             run,
             Sample(step, f"text {place} {number}", "samples.jsonl", 1),
@@ -35,7 +35,9 @@ def output(rows: Sequence[Row], number: int = 0, path: str = "a.jsonl", run: str
         )
         for place, (step, prompt) in enumerate(rows)
     ]
-    return Output.of(Shard(number, (Piece(Part(path), "jsonl", None),)), score_reads(reads, Settings()))
+    return Output.of(
+        Shard(number, (Piece(Part(path), "jsonl", None),)), score_samples(reads, ScoringSettings())
+    )
 
 
 def steps(*shards: Sequence[int | None]) -> list[int]:
@@ -169,10 +171,12 @@ def texts(count: int) -> list[str]:
 
 
 def group(step: int, members: Sequence[str], number: int, first: int = 0) -> Output:
-    reads = [Read(0, "", Sample(step, text, "samples.jsonl", 1), None) for text in members]
+    reads = [PromptedSample(0, "", Sample(step, text, "samples.jsonl", 1), None) for text in members]
     if first:
-        reads.insert(0, Read(0, "", Sample(first, "alone", "samples.jsonl", 1), None))
-    return Output.of(Shard(number, (Piece(Part("a.jsonl"), "jsonl", None),)), score_reads(reads, Settings()))
+        reads.insert(0, PromptedSample(0, "", Sample(first, "alone", "samples.jsonl", 1), None))
+    return Output.of(
+        Shard(number, (Piece(Part("a.jsonl"), "jsonl", None),)), score_samples(reads, ScoringSettings())
+    )
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2, 3), (1, 2, 3, 4, 5)])

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from loading import load
 
-import coherence.audit.dump
-from coherence.audit.conduct import Request, audit_dump, prepare
+import coherence.audit.plan
+from coherence.audit.conduct import audit_dump
+from coherence.audit.plan import Request, prepare
 from coherence.audit.runners import ATTEMPTS, Scoring, here, score_into
-from coherence.audit.shard import Settings, Shard
+from coherence.audit.shard import ScoringSettings, Shard
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 
@@ -24,7 +25,7 @@ row, rows, write = sharded.row, sharded.rows, sharded.write_lines
 
 def audited(monkeypatch: pytest.MonkeyPatch, paths: Sequence[Path], size: int) -> tuple[int, str, str]:
     """How many shards there were, the report, and the scored samples."""
-    monkeypatch.setattr(coherence.audit.dump, "SHARD", size)
+    monkeypatch.setattr(coherence.audit.plan, "SHARD", size)
     scored = paths[0].parent / "scored.jsonl"
     request = Request([str(path) for path in paths], scored=str(scored))
     job = prepare(request)
@@ -197,8 +198,8 @@ def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
 # The work folder
 
 
-def jobs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Shard], Settings]:
-    monkeypatch.setattr(coherence.audit.dump, "SHARD", 4_000)
+def jobs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Shard], ScoringSettings]:
+    monkeypatch.setattr(coherence.audit.plan, "SHARD", 4_000)
     job = prepare(Request([str(write(folder / "a.jsonl", *rows(range(40))))]))
     return job.shards, job.settings
 
@@ -213,7 +214,7 @@ def test_an_output_that_is_cut_off_is_scored_again(monkeypatch: pytest.MonkeyPat
     os.truncate(cut_off[2], cut_off[2].stat().st_size - 9)
     asked: list[int] = []
 
-    def seen(shards: Sequence[Shard], settings: Settings) -> Scoring:
+    def seen(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
         asked.extend(shard.number for shard in shards)
         return here(shards, settings)
 
@@ -229,10 +230,10 @@ def test_an_output_is_of_its_file_and_its_settings_alone(
 ) -> None:
     shards, settings = jobs(tmp_path, monkeypatch)
 
-    def scored(settings: Settings) -> int:
+    def scored(settings: ScoringSettings) -> int:
         asked: list[Shard] = []
 
-        def seen(shards: Sequence[Shard], settings: Settings) -> Scoring:
+        def seen(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
             asked.extend(shards)
             return here(shards, settings)
 
@@ -248,7 +249,7 @@ def test_an_output_is_of_its_file_and_its_settings_alone(
 
 
 def test_ctrl_c_before_anything_was_scored_is_said(tmp_path: Path) -> None:
-    def broken_off(_shards: Sequence[Shard], _settings: Settings) -> Scoring:
+    def broken_off(_shards: Sequence[Shard], _settings: ScoringSettings) -> Scoring:
         raise KeyboardInterrupt
 
     request = Request([str(write(tmp_path / "a.jsonl", *rows(range(40))))])

@@ -31,6 +31,7 @@ with atheris.instrument_imports(include=["coherence"]):
     from coherence import score
     from coherence.readers import recognise as formats
     from coherence.readers.lines import Part, Problems, read_head
+    from coherence.readers.read import Piece, losses_in, samples_in
     from coherence.run.given import LARGEST_STEP
     from coherence.scoring import ngrams, ngrams_sorted
     from coherence.scoring.loop import find_loop
@@ -95,7 +96,7 @@ def fuzz(
 
 def seed_files() -> Iterator[bytes]:
     """Yield a whole file of each format that can be written here."""
-    kinds = [formats.key(module) for module in formats.FORMATS]
+    kinds = [each.key for each in formats.FORMATS]
     for kind in WHOLE:
         with suppress(ImportError):
             yield bytes([kinds.index(kind.partition(".")[0])]) + content(kind)
@@ -105,20 +106,20 @@ def read_file(data: bytes) -> None:
     """Recognise a file of these bytes, and read it as of the format that its first byte tells."""
     if not data:
         return
-    module = formats.FORMATS[data[0] % len(formats.FORMATS)]
+    kind = formats.FORMATS[data[0] % len(formats.FORMATS)].key
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        path = str(Path(folder) / WHOLE[formats.key(module)][0])
+        path = str(Path(folder) / WHOLE[kind][0])
         Path(path).write_bytes(data[1:])
         problems = Problems()
         for head in taken(map(read_head, [path]), path):
             for each in formats.FORMATS:
                 each.recognise(head)
-        for number, sample in enumerate(taken(module.samples(Part(path), problems), path)):
+        for number, sample in enumerate(taken(samples_in(Piece(Part(path), kind), problems), path)):
             check_place(sample.step, sample.line)
             (sample.text + (sample.prompt or "") + (sample.source or "")).encode()
             if number < SCORED:
                 scored(sample.text, sample.prompt)
-        for row in taken(module.losses(Part(path), problems), path):
+        for row in taken(losses_in(Piece(Part(path), kind), problems), path):
             check_place(row.step, row.line)
             require(isinstance(row.loss, float), row)
         json.dumps([problem._asdict() for problem in problems.listed], ensure_ascii=False).encode()

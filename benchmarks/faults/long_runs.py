@@ -28,7 +28,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from coherence import Gate
-from coherence.audit.conduct import Request, audit_paths
+from coherence.audit.conduct import audit
 from coherence.report import Report
 from coherence.run.monitor import Monitor
 
@@ -218,7 +218,7 @@ def is_row(line: bytes) -> bool:
 
 def disagreements(folder: Path, monitor: Monitor, losses: int, samples: int) -> int:
     """Return how many things an audit of the folder says otherwise than the monitor did."""
-    report = audit_paths(Request([str(folder)]))
+    report = audit(folder)
     assert isinstance(report, Report)  # noqa: S101 - it is one run
     pairs = [
         (report.judged + report.too_short, samples),

@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from coherence.audit.losses import Collector, Losses, from_samples
-from coherence.audit.replay import Judged, Options, Replay, RunRecord, as_written, by_step
-from coherence.audit.shard import Settings as ScoreSettings
-from coherence.audit.shard import Shard, score_reads, to_read
+from coherence.audit.plan import Options
+from coherence.audit.replay import Replay, RunRecord, as_written, by_step
+from coherence.audit.rows import GatedSample
+from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
 from coherence.audit.summary import Digest, Survey
 from coherence.audit.timeline import Timeline
+from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
 from coherence.report import (
     DiagnosisRecord,
@@ -32,8 +34,6 @@ from coherence.report import (
 from coherence.scoring.loop import find_loop
 from coherence.signals.loss import ARRIVED, Phase, phases
 from coherence.signals.settings import DEFAULTS
-
-__all__ = ["Options", "audit", "audit_run"]
 
 POINTS = 12 * 500
 """A longer loss curve is drawn together to so many points before its phases are told."""
@@ -69,13 +69,13 @@ class Told(NamedTuple):
     partial: bool = False
 
 
-def audit(
+def audit_samples(
     samples: Iterable[Sample],
     losses: Iterable[LossRow] = (),
     options: Options | None = None,
     told: Told | None = None,
 ) -> Report:
-    """Replay a run from its samples and losses and return the two-signal report.
+    """Audit a run whose samples and losses are at hand, and return the two-signal report.
 
     Samples are taken in the order of their steps, those of one step in the order given. The diagnosis is
     the one at the halt, or at the end of a run that was not halted.
@@ -88,13 +88,17 @@ def audit(
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
+
+    >>> samples = [Sample(step, "Budy " * 20, "at hand", 1) for step in range(1, 10)]
+    >>> audit_samples(samples, [LossRow(1, 3.4, "at hand", 1)]).halt_step
+    5
     """
     options = options or Options()
     chosen = options.over(DEFAULTS)
-    settings = ScoreSettings(lexicon=chosen.lexicon, profile=chosen.profile)
-    reads = [to_read(sample, 0, None, settings)._replace(run="") for sample in samples]
+    settings = ScoringSettings(lexicon=chosen.lexicon, profile=chosen.profile)
+    reads = [with_prompt(sample)._replace(run="") for sample in samples]
     # Without segments: what is handed in is one run, whatever the order.
-    output = Output.of(Shard(0, ()), score_reads(reads, settings)._replace(segments=[]))
+    output = Output.of(Shard(0, ()), score_samples(reads, settings)._replace(segments=[]))
     collector = Collector()
     for row in losses:
         collector.add(row.step, row.loss, row.source)
@@ -114,7 +118,7 @@ def audit_run(
     options: Options,
     texts: Texts,
     told: Told,
-    see: Sequence[Callable[[Judged], None]] = (),
+    see: Sequence[Callable[[GatedSample], None]] = (),
     record: RunRecord | None = None,
 ) -> Report:
     """Replay a run whose samples are scored and return the two-signal report.
@@ -140,7 +144,7 @@ def replay_run(
     timeline: Timeline,
     losses: Losses | None,
     options: Options,
-    see: Sequence[Callable[[Judged], None]] = (),
+    see: Sequence[Callable[[GatedSample], None]] = (),
     record: RunRecord | None = None,
 ) -> tuple[Replay, Digest]:
     """Replay a run whose samples are scored; return the replay and what was kept of the samples.
@@ -210,7 +214,7 @@ def _report(
     )
 
 
-def _shown(judged: Judged, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
+def _shown(judged: GatedSample, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
     text, prompt, origin = texts[judged.output, judged.row.row]
     return ShownSample(
         step=judged.row.step,

@@ -7,35 +7,32 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from coherence.audit.build import Options, Told, audit_run, replay_run, wasted_steps
-from coherence.audit.dump import Dump, cut, prompts_of, read_losses, read_marks
-from coherence.audit.losses import Losses
-from coherence.audit.replay import Judged, Replay, RunRecord
+from coherence.audit.build import Told, audit_run, replay_run, wasted_steps
+from coherence.audit.dump import Dump
+from coherence.audit.losses import Losses, read_losses, read_marks
+from coherence.audit.plan import Job, Options, Request, prepare, yardstick
+from coherence.audit.replay import Replay, RunRecord
 from coherence.audit.restarts import Restarts
+from coherence.audit.rows import GatedSample
 from coherence.audit.runners import ATTEMPTS, Runner, here, score_into
-from coherence.audit.shard import Settings, Shard
+from coherence.audit.shard import Shard
 from coherence.audit.store import Output
 from coherence.audit.summary import Digest
-from coherence.audit.table import Writer, check_target
+from coherence.audit.table import Writer
 from coherence.audit.timeline import Timeline
 from coherence.files import RunFolderBusy, lock_folder
-from coherence.readers import recognise as formats
 from coherence.readers import storage
-from coherence.readers.find import RunFiles, find_runs
+from coherence.readers.find import RunFiles
 from coherence.readers.lines import LISTED, Problems, file_name
+from coherence.readers.recognise import by_key
 from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
 from coherence.signals.both import SAVED
-from coherence.signals.settings import DEFAULTS, Entry, in_words, lexicon_label, profile_label
-from coherence.signals.settings import Settings as RunSettings
-
-WORTH_COMPILING = 16 * 2**20
-"""Bytes of a dump from which on the compiled scorer pays: the first time on a machine it is compiled."""
+from coherence.signals.settings import DEFAULTS, Entry
 
 SHOWN = 3
 """Names that a note lists."""
@@ -44,105 +41,45 @@ BEFORE_ALL = -1
 """A step before all others."""
 
 
-class Request(NamedTuple):
-    """What to audit, and how.
+def audit(
+    *paths: str | Path,
+    loss: str | None = None,
+    format: str | None = None,  # noqa: A002 - as the option of the command
+    prompt_field: str | None = None,
+    scored: str | None = None,
+    seconds_per_step: float | None = None,
+    **settings: Any,
+) -> Report | Ranking:
+    r"""Audit what a trainer wrote: one run gives a report, several give a ranking.
 
-    Attributes:
+    The dump is scored in this process; the command `coherence audit` can also score it in several, or on a
+    cluster.
+
+    Args:
         paths: files, folders, patterns or URLs; `-` is standard input.
         loss: where the losses are, if not beside the samples or among them.
         format: of the samples, if their content does not tell.
         prompt_field: the key of the prompt, if it is none of the usual.
-        options: of the audit.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
-    """
-
-    paths: Sequence[str]
-    loss: str | None = None
-    format: str | None = None
-    prompt_field: str | None = None
-    options: Options = Options()
-    scored: str | None = None
-
-
-class Job(NamedTuple):
-    """A dump made ready to be scored.
-
-    Attributes:
-        runs: its files.
-        shards: what they are cut into.
-        settings: how to score them.
-        notes: what was chosen, for the report.
-    """
-
-    runs: list[RunFiles]
-    shards: list[Shard]
-    settings: Settings
-    notes: tuple[str, ...] = ()
-
-
-def audit_paths(request: Request) -> Report | Ranking:
-    """Audit a dump in this process: one run gives a report, several a ranking.
+        seconds_per_step: turns steps into time where samples carry none.
+        settings: what decides, by the names in `Settings`: `patience=3`. What is not given is as the run
+            folder states it, or as it is by default.
 
     Raises:
         OSError: a file cannot be read or written.
-        ValueError: there are no samples, or an option is out of range.
+        ValueError: there are no samples, or a setting is out of range.
+
+    >>> import json, tempfile
+    >>> lines = [json.dumps({"step": step, "text": "Budy " * 20}) for step in range(1, 10)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "samples.jsonl").write_text("\n".join(lines))
+    ...     report = audit(folder)
+    >>> report.halt_step, report.diagnosis.action
+    (5, 'halt')
     """
+    options = Options(seconds_per_step, **settings)
+    request = Request(list(map(str, paths)), loss, format, prompt_field, options, scored)
     return audit_dump(request, prepare(request), here, lambda _output: None)[0]
-
-
-def prepare(request: Request) -> Job:
-    """Find the files of a dump and cut them into shards.
-
-    Raises:
-        OSError: a file cannot be read.
-        ValueError: there are no samples, or a file is not what it was taken for.
-    """
-    if request.scored is not None:
-        check_target(request.scored)
-    runs = find_runs(request.paths, request.loss, request.format)
-    base, notes = yardstick(runs)
-    chosen = request.options.over(base)
-    anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
-    settings = Settings(False, (), request.prompt_field, chosen.lexicon, chosen.profile, anew=anew)
-    shards = cut(runs)
-    size = sum(storage.size(file.path) for run in runs for file in run.samples)
-    fast = size >= WORTH_COMPILING and find_spec("numba") is not None
-    settings = settings._replace(fast=fast, prefixes=prompts_of(shards, settings))
-    return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
-
-
-def yardstick(runs: Sequence[RunFiles]) -> tuple[RunSettings, list[str]]:
-    """Return the settings that all runs were judged with last, or else the usual ones with a note."""
-    stated = [
-        run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
-    ]
-    first = stated[0]
-    if all(each.named() == first.named() for each in stated):
-        return first, []
-    labels = {(lexicon_label(each.lexicon), profile_label(each.profile)) for each in stated}
-    if len(labels) == 1:
-        return DEFAULTS._replace(lexicon=first.lexicon, profile=first.profile), []
-    return DEFAULTS, [
-        "the runs were judged against different profiles, so that their scores do not compare; "
-        "--profile scores all alike"
-    ]
-
-
-def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
-    """Say which settings are those of the run folder, and which were chosen instead."""
-    stated = [run.folder.history[-1].settings for run in runs if run.folder and run.folder.history]
-    if not stated:
-        return []
-    if len(runs) > 1:
-        return ["the settings of each run are those that its folder states"]
-    (settings,) = stated
-    usual = DEFAULTS.named()
-    unusual = [name for name, value in settings.named().items() if value != usual[name]]
-    own = [name for name in unusual if name not in options.chosen]
-    changes = settings.changes(options.over(settings))
-    what = "settings" if {"lexicon", "profile"}.intersection(options.chosen) else "scores and settings"
-    notes = [f"{what} of the run folder: {in_words(own, settings) or 'the usual ones'}"]
-    return notes + ([f"chosen instead of the run folder's settings: {', '.join(changes)}"] if changes else [])
 
 
 def audit_dump(
@@ -150,7 +87,7 @@ def audit_dump(
     job: Job,
     runner: Runner,
     done: Callable[[Output], None],
-    see: Sequence[Callable[[Judged], None]] = (),
+    see: Sequence[Callable[[GatedSample], None]] = (),
 ) -> tuple[Report | Ranking, Dump]:
     """Score a dump and audit it: one run gives a report, several a ranking.
 
@@ -230,12 +167,12 @@ def _first_problem(problems: Problems) -> str:
 def _notes(job: Job) -> list[str]:
     notes = [note for run in job.runs for note in run.notes]
     kinds = list(dict.fromkeys(file.format for run in job.runs for file in run.samples))
-    notes.append(f"samples read as {', '.join(formats.named(kind).NAME for kind in kinds)}")
+    notes.append(f"samples read as {', '.join(by_key(kind).name for kind in kinds)}")
     files = [file for run in job.runs for file in run.losses]
     if files:
         paths = [file_name(file.path) for file in files]
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-        notes.append(f"loss from {', '.join(paths[:SHOWN])}{more} ({formats.named(files[0].format).NAME})")
+        notes.append(f"loss from {', '.join(paths[:SHOWN])}{more} ({by_key(files[0].format).name})")
     if prefixes := job.settings.prefixes:
         shown = ", ".join(f"«{prefix}»" for prefix in prefixes[:SHOWN])
         more = f" and {len(prefixes) - SHOWN} more" if len(prefixes) > SHOWN else ""
@@ -257,7 +194,7 @@ def _report(
     options: Options,
     told: Told,
     writer: Writer,
-    see: Sequence[Callable[[Judged], None]],
+    see: Sequence[Callable[[GatedSample], None]],
 ) -> Report:
     (name,) = dump.runs
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
@@ -333,7 +270,7 @@ def _ranking(
 
 
 def _number_of(run: str, numbers: Mapping[str, int]) -> int:
-    """Return the number of the files that a run is of: those named as it is, or as it is up to a slash."""
+    """Return the number of the files that a run is of: those by_key as it is, or as it is up to a slash."""
     ends = [place for place, character in enumerate(run) if character == "/"]
     return min((numbers[run[:end]] for end in ends if run[:end] in numbers), default=0)
 

@@ -9,9 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.order import Chunk
 from coherence.audit.restarts import Restarts
+from coherence.audit.rows import Chunk
 from coherence.audit.timeline import MOST
+from coherence.readers.find import File
+from coherence.readers.lines import Part, Problems
+from coherence.readers.read import Piece, losses_in, marks_in
+from coherence.readers.records import Mark
 
 CHUNK = 1024
 """Rows that are held as Python's own numbers."""
@@ -169,3 +173,26 @@ def _void(
             void[earlier] = True
             restarts.append(int(steps[back]))
     return void, tuple(restarts)
+
+
+def read_losses(files: Iterable[File], run: str | None, problems: Problems) -> dict[str, Losses]:
+    """Return the losses of each run that files tell of.
+
+    Args:
+        files: of losses.
+        run: the name of the run they belong to, before the names that their rows give.
+        problems: takes the lines that could not be used.
+    """
+    collectors: dict[str, Collector] = {}
+    for file in files:
+        for collector in collectors.values():
+            collector.next_file()
+        for row in losses_in(Piece(Part(file.path), file.format), problems):
+            name = "/".join(filter(None, (run, row.run)))
+            collectors.setdefault(name, Collector()).add(row.step, row.loss, row.source, row.time)
+    return {name: collector.losses() for name, collector in collectors.items()}
+
+
+def read_marks(files: Iterable[File]) -> list[Mark]:
+    """Return what the files of losses tell of besides losses."""
+    return [mark for file in files for mark in marks_in(Piece(Part(file.path), file.format))]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coherence.audit.runners import ATTEMPTS, Runner, Scoring, score_one
-from coherence.audit.shard import Settings, Shard
+from coherence.audit.shard import ScoringSettings, Shard
 from coherence.audit.store import Output
 
 AHEAD = 2
@@ -39,7 +39,7 @@ def on_ray(address: str) -> Runner:
     if find_spec("ray") is None:
         raise ValueError("--ray needs ray: pip install 'coherence[ray]'")
 
-    def run(shards: Sequence[Shard], settings: Settings) -> Scoring:
+    def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
         if shards:
             with _connected(address) as ray:
                 yield from _score(ray, shards, settings)
@@ -64,7 +64,7 @@ def _connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _score(ray: Any, shards: Sequence[Shard], settings: Settings) -> Scoring:
+def _score(ray: Any, shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
     task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_score_there)
     stored, folder = ray.put(settings), str(Path.cwd())
     waiting = list(reversed(shards))
@@ -96,7 +96,7 @@ def _output(ray: Any, done: Any) -> Output | None:
     return output
 
 
-def _score_there(shard: Shard, settings: Settings, folder: str) -> Output:
+def _score_there(shard: Shard, settings: ScoringSettings, folder: str) -> Output:
     """Score a shard in a worker, which may have started in another folder than its paths begin in."""
     with suppress(OSError):  # not there on this node: then the paths are URLs, or absolute
         os.chdir(folder)

@@ -6,43 +6,21 @@ What comes out is folded as it comes: memory does not grow with the run. Source:
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from coherence.audit.losses import Losses
-from coherence.audit.shard import ROW
+from coherence.audit.plan import Options
+from coherence.audit.rows import GatedSample, Row
 from coherence.audit.timeline import Timeline
 from coherence.curve import Curve
 from coherence.readers.records import Mark
-from coherence.scoring.scores import Scores
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
-from coherence.signals.gate import Verdict
-from coherence.signals.settings import DEFAULTS, Entry, Settings
+from coherence.signals.settings import Entry, Settings
 
 STRETCHES, SOURCE_STRETCHES = 2000, 200
 """Of the curves that a report draws: two points each."""
-
-
-class Options:
-    """How to audit: what a person chose, over what the run's folder states, over the defaults.
-
-    Args:
-        seconds_per_step: to turn steps into time where samples carry none.
-        chosen: settings by their names in `Settings`; None is as if it were not there.
-
-    >>> Options(patience=3).over(Settings(warmup=100))[:4]
-    (30.0, 3, None, 100)
-    """
-
-    def __init__(self, seconds_per_step: float | None = None, **chosen: Any) -> None:
-        self.seconds_per_step = seconds_per_step
-        self.chosen = {name: value for name, value in chosen.items() if value is not None}
-        DEFAULTS._replace(**self.chosen)  # a name that is none is refused at once
-
-    def over(self, settings: Settings) -> Settings:
-        """Return settings with what was chosen in its place."""
-        return settings._replace(**self.chosen)
 
 
 class RunRecord(NamedTuple):
@@ -55,77 +33,6 @@ class RunRecord(NamedTuple):
 
     history: tuple[Entry, ...] = ()
     marks: tuple[Mark, ...] = ()
-
-
-class Row(NamedTuple):
-    """A scored sample, see `coherence.audit.shard.ROW`."""
-
-    run: int
-    step: int
-    row: int
-    place: int
-    piece: int
-    line: int
-    bigram: float
-    trigram: float
-    english: float
-    character: float
-    tokens: int
-    characters: int
-    has_loss: bool
-    loss: float
-    time: float
-    text: int
-    prompt: int
-    segment: int
-    compared: int
-    between: float
-
-    @property
-    def scores(self) -> Scores:
-        """The scores as values, none where a score has no meaning."""
-        return Scores(
-            _or_none(self.bigram),
-            _or_none(self.trigram),
-            _or_none(self.english),
-            _or_none(self.character),
-            self.tokens,
-            self.characters,
-        )
-
-
-def _or_none(value: float) -> float | None:
-    return None if value != value else value  # not-a-number alone differs from itself
-
-
-assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place
-
-
-class Judged(NamedTuple):
-    """A sample with its scores, the gate's verdict, and the loss when it came: as logged, and smoothed.
-
-    Attributes:
-        output, row: which output it is of, and its row there.
-        place: which sample of its step it is.
-    """
-
-    output: int
-    row: Row
-    place: int
-    scores: Scores
-    verdict: Verdict
-    loss: float | None
-    smoothed: float | None
-
-    @property
-    def fine(self) -> bool:
-        """Whether the sample is long enough to judge and not low."""
-        return self.scores.scorable and not self.verdict.low
-
-    @property
-    def counts(self) -> bool:
-        """Whether the sample was judged at all: too short a one is only when it is low."""
-        return self.verdict.low or self.scores.scorable
 
 
 class LossTurn(NamedTuple):
@@ -225,8 +132,8 @@ class Replay:
         self.settings = options.over(settings)
         self.losses = losses
         self.signals = Signals.of(self.settings)
-        self.halted: Judged | None = None
-        self.last: Judged | None = None
+        self.halted: GatedSample | None = None
+        self.last: GatedSample | None = None
         self.curve = Curve(len(losses.steps) / STRETCHES)
         self.source_curves = {
             name: Curve(count / SOURCE_STRETCHES)
@@ -244,7 +151,7 @@ class Replay:
         """The step to go back to."""
         return self.signals.place
 
-    def run(self, turns: Iterable[Turn], see: Sequence[Callable[[Judged], None]]) -> None:
+    def run(self, turns: Iterable[Turn], see: Sequence[Callable[[GatedSample], None]]) -> None:
         """Go through all turns.
 
         Args:
@@ -275,7 +182,7 @@ class Replay:
         if turn.source is not None:
             self.source_curves[turn.source].add(turn.step, turn.loss, loss.sources[turn.source].smoothed)
 
-    def _judge(self, turn: SampleTurn) -> Judged:
+    def _judge(self, turn: SampleTurn) -> GatedSample:
         row, signals = turn.row, self.signals
         if row.place < 0:
             self._place = self._place + 1 if signals.step == row.step else 0
@@ -284,7 +191,9 @@ class Replay:
         verdict = signals.judge(scores, row.step, place)
         if row.compared:
             signals.compare(row.between, others=True)
-        judged = Judged(turn.output, row, place, scores, verdict, signals.loss.loss, signals.loss.smoothed)
+        judged = GatedSample(
+            turn.output, row, place, scores, verdict, signals.loss.loss, signals.loss.smoothed
+        )
         if verdict.collapsed and self.halted is None:
             self.halted = judged
         return judged

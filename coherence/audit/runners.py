@@ -16,7 +16,7 @@ from multiprocessing import active_children, get_context, parent_process, resour
 from pathlib import Path
 from threading import Thread
 
-from coherence.audit.shard import Settings, Shard, score_shard
+from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.audit.store import Output, fingerprint
 
 ATTEMPTS = 3
@@ -25,13 +25,13 @@ ATTEMPTS = 3
 Scoring = Iterator[tuple[Shard, Output | None]]
 """Each shard with its output as it is done; without one if it has killed its workers."""
 
-Runner = Callable[[Sequence[Shard], Settings], Scoring]
+Runner = Callable[[Sequence[Shard], ScoringSettings], Scoring]
 
 
 def score_into(
     folder: Path,
     shards: Sequence[Shard],
-    settings: Settings,
+    settings: ScoringSettings,
     runner: Runner,
     done: Callable[[Output], None] = lambda _output: None,
 ) -> tuple[list[Output], list[Shard]]:
@@ -70,12 +70,12 @@ def score_into(
     return [outputs[number] for number in sorted(outputs)], aside
 
 
-def score_one(shard: Shard, settings: Settings) -> Output:
+def score_one(shard: Shard, settings: ScoringSettings) -> Output:
     """Score one shard: what every runner runs."""
     return Output.of(shard, score_shard(shard, settings))
 
 
-def here(shards: Sequence[Shard], settings: Settings) -> Scoring:
+def here(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
     """Score shards in this process."""
     for shard in shards:
         yield shard, score_one(shard, settings)
@@ -88,7 +88,7 @@ def in_processes(workers: int) -> Runner:
     again; one that kills all its workers is set aside.
     """
 
-    def run(shards: Sequence[Shard], settings: Settings) -> Scoring:
+    def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
         waiting = list(reversed(shards))
         deaths: Counter[int] = Counter()
         with _workers() as start:

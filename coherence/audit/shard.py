@@ -12,10 +12,11 @@ from itertools import count, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from coherence.readers import recognise as formats
-from coherence.readers.lines import Part, Problems
+from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
+from coherence.readers.format import USUAL, Fields
+from coherence.readers.lines import Problems
+from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns, score_plain
 from coherence.scoring.lexicon import Lexicon
@@ -23,37 +24,6 @@ from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import clean
 from coherence.signals.samples import COMPARED
-from coherence.signals.settings import LaterFormat
-
-NO_STEP = np.iinfo(np.int64).min
-"""The step of a sample whose file tells none."""
-
-ROW = np.dtype(
-    [
-        ("run", np.int32),  # index into the names of the output, of the dump once it is read
-        ("step", np.int64),
-        ("row", np.int64),  # which sample of the shard
-        ("place", np.int64),  # which sample of its step, where a monitor wrote it; else -1
-        ("piece", np.int32),  # which piece of the shard it stands in
-        ("line", np.int64),
-        ("bigram", np.float64),
-        ("trigram", np.float64),
-        ("english", np.float64),
-        ("character", np.float64),
-        ("tokens", np.int64),
-        ("characters", np.int64),
-        ("has_loss", np.bool_),
-        ("loss", np.float64),
-        ("time", np.float64),
-        ("text", np.uint64),  # hashes: equal texts have equal ones
-        ("prompt", np.uint64),
-        ("segment", np.int32),  # of the shard: within one the steps of a file and run do not go back
-        ("compared", np.int32),  # samples of the step compared with each other, at the first of them
-        ("between", np.float64),
-    ]
-)
-
-Rows = NDArray[np.void]
 
 BATCH = 2**20
 """Characters that are scored at once."""
@@ -66,14 +36,6 @@ SEGMENTS = 1000
 """A shard whose steps go back more often is in no order at all."""
 
 
-class Piece(NamedTuple):
-    """A part of a file, what it is written in, and the run it belongs to if its rows name none."""
-
-    part: Part
-    format: str
-    run: str | None
-
-
 class Shard(NamedTuple):
     """Pieces of a dump that are scored together: several small files, or a part of a large one."""
 
@@ -81,50 +43,26 @@ class Shard(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
-class Settings(NamedTuple):
+class ScoringSettings(NamedTuple):
     """What a score depends on.
 
     Attributes:
         fast: use the compiled scorer.
         prefixes: prompts that texts begin with where no field tells the prompt.
-        prompt_field: the key of the prompt.
+        fields: under which keys to look, besides the usual.
         lexicon, profile: as for `score`.
-        group_field: the key of the group; no score depends on it.
         anew: score what a monitor wrote anew: its scores are not believed.
     """
 
     fast: bool = False
     prefixes: tuple[str, ...] = ()
-    prompt_field: str | None = None
+    fields: Fields = USUAL
     lexicon: Lexicon | None = None
     profile: Profile | None = None
-    group_field: str | None = None
     anew: bool = False
 
 
-class Edge(NamedTuple):
-    """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them.
-
-    `begins` where the first of them is surely the first of its step: a monitor counts them.
-    """
-
-    run: str
-    step: int
-    row: int
-    begins: bool
-    texts: list[str]
-
-
-class Segment(NamedTuple):
-    """A stretch of a file in which the steps of a run do not go back."""
-
-    run: int
-    piece: int
-    first: int
-    last: int
-
-
-class Scored(NamedTuple):
+class ShardResult(NamedTuple):
     """The output of a shard.
 
     Attributes:
@@ -146,46 +84,15 @@ class Scored(NamedTuple):
     problems: list[Problems]
 
 
-class Read(NamedTuple):
-    """A sample as it was read: which piece it stands in, its run, what of its text is the prompt."""
-
-    piece: int
-    run: str
-    sample: Sample
-    prompt: str | None
-
-
-def score_shard(shard: Shard, settings: Settings) -> Scored:
+def score_shard(shard: Shard, settings: ScoringSettings) -> ShardResult:
     """Read a shard and score its samples; what cannot be read of it is noted."""
     problems = [Problems() for _ in shard.pieces]
-    scored = score_reads(read_shard(shard, settings, problems), settings)
-    return scored._replace(lines=[count_lines(piece) for piece in shard.pieces], problems=problems)
+    reads = read_pieces(shard.pieces, problems, settings.fields, settings.prefixes)
+    result = score_samples(reads, settings)
+    return result._replace(lines=[line_count(piece) for piece in shard.pieces], problems=problems)
 
 
-def read_shard(shard: Shard, settings: Settings, problems: list[Problems]) -> Iterator[Read]:
-    """Yield the samples of a shard in the order of the dump."""
-    for number, piece in enumerate(shard.pieces):
-        reader, noted = formats.named(piece.format), problems[number]
-        try:
-            for sample in reader.samples(piece.part, noted, settings.prompt_field, settings.group_field):
-                yield to_read(sample, number, piece.run, settings)
-        except LaterFormat:
-            raise
-        except (OSError, ValueError) as error:
-            noted.add(piece.part.path, 0, f"not read on from here: {error}")
-
-
-def to_read(sample: Sample, piece: int, run: str | None, settings: Settings) -> Read:
-    """Return a sample with its run, and with the prompt that its text begins with.
-
-    What a monitor judged without a prompt has none.
-    """
-    told = sample.prompt is not None or sample.place is not None
-    prompt = sample.prompt if told else _prefix(sample.text, settings.prefixes)
-    return Read(piece, "/".join(filter(None, (run, sample.run))), sample, prompt)
-
-
-def score_reads(reads: Iterable[Read], settings: Settings) -> Scored:
+def score_samples(reads: Iterable[PromptedSample], settings: ScoringSettings) -> ShardResult:
     """Score samples as they come."""
     names: dict[str, int] = {}
     batches: list[Rows] = [np.zeros(0, ROW)]
@@ -199,14 +106,10 @@ def score_reads(reads: Iterable[Read], settings: Settings) -> Scored:
         size += sum(len(read.sample.text) for cluster in clusters for read in cluster)
     rows = np.concatenate(batches)
     segments = _cut_into_segments(rows)
-    return Scored(rows, list(names), segments, [each.edge() for each in edges], size, [], [])
+    return ShardResult(rows, list(names), segments, [each.edge() for each in edges], size, [], [])
 
 
-def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
-    return next((prefix for prefix in prefixes if text.startswith(prefix)), None) if prefixes else None
-
-
-def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
+def _clusters(reads: Iterable[PromptedSample]) -> Iterator[list[PromptedSample]]:
     """Put together what is compared: the first samples of those of one step that stand together.
 
     Where a monitor counts them from 0 again, the step was drawn anew.
@@ -214,7 +117,7 @@ def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
     anew = count()
     number = 0
 
-    def key(read: Read) -> tuple[str, int | None, int]:
+    def key(read: PromptedSample) -> tuple[str, int | None, int]:
         nonlocal number
         number = next(anew) if read.sample.place == 0 else number
         return read.run, read.sample.step, number
@@ -226,8 +129,8 @@ def _clusters(reads: Iterable[Read]) -> Iterator[list[Read]]:
             yield [read]
 
 
-def _batches(clusters: Iterable[list[Read]]) -> Iterator[list[list[Read]]]:
-    batch: list[list[Read]] = []
+def _batches(clusters: Iterable[list[PromptedSample]]) -> Iterator[list[list[PromptedSample]]]:
+    batch: list[list[PromptedSample]] = []
     size = 0
     for cluster in clusters:
         batch.append(cluster)
@@ -239,7 +142,9 @@ def _batches(clusters: Iterable[list[Read]]) -> Iterator[list[list[Read]]]:
         yield batch
 
 
-def _rows(clusters: Sequence[list[Read]], start: int, names: dict[str, int], settings: Settings) -> Rows:
+def _rows(
+    clusters: Sequence[list[PromptedSample]], start: int, names: dict[str, int], settings: ScoringSettings
+) -> Rows:
     groups = [len(cluster) for cluster in clusters]
     reads = [read for cluster in clusters for read in cluster]
     samples = [read.sample for read in reads]
@@ -277,7 +182,7 @@ def _believe(rows: Rows, samples: Sequence[Sample]) -> None:
 
 
 def _score(
-    texts: Sequence[str], prompts: Sequence[str | None], groups: Sequence[int], settings: Settings
+    texts: Sequence[str], prompts: Sequence[str | None], groups: Sequence[int], settings: ScoringSettings
 ) -> Columns:
     scorer = import_module("coherence.scoring.compiled").score_many if settings.fast else score_plain
     columns: Columns = scorer(texts, prompts, settings.lexicon, settings.profile, groups)
@@ -292,14 +197,14 @@ def _hash(text: str) -> int:
 class _AtEdge(NamedTuple):
     row: int
     step: int
-    reads: list[Read]
+    reads: list[PromptedSample]
 
     def edge(self) -> Edge:
         texts = [clean(read.sample.text, read.prompt) for read in self.reads]
         return Edge(self.reads[0].run, self.step, self.row, self.reads[0].sample.place == 0, texts)
 
 
-def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[Read]], row: int) -> list[_AtEdge]:
+def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[PromptedSample]], row: int) -> list[_AtEdge]:
     """Return the first and the last group so far."""
     for cluster in clusters:
         step = cluster[0].sample.step
@@ -309,17 +214,9 @@ def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[Read]], row: int) ->
     return edges
 
 
-def _goes_on(edges: Sequence[_AtEdge], read: Read) -> bool:
+def _goes_on(edges: Sequence[_AtEdge], read: PromptedSample) -> bool:
     same = bool(edges) and (edges[-1].reads[0].run, edges[-1].step) == (read.run, read.sample.step)
     return same and read.sample.place != 0
-
-
-def count_lines(piece: Piece) -> int:
-    """Return how many lines the part of a file has; 0 for a whole file, where nobody asks."""
-    if piece.part.end is None:
-        return 0
-    count: int = getattr(formats.named(piece.format), "length")(piece.part)  # noqa: B009 - where there are parts
-    return count
 
 
 def _cut_into_segments(rows: Rows) -> list[Segment]:

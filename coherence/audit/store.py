@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from coherence.audit.shard import NO_STEP, ROW, Edge, Rows, Scored, Segment, Settings, Shard
+from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
+from coherence.audit.shard import ScoringSettings, Shard, ShardResult
 from coherence.files import whole_file
 from coherence.readers import storage
 from coherence.readers.lines import Problems
@@ -24,7 +25,7 @@ TRAILER = 8
 """Bytes that say how long the trailer is."""
 
 
-def fingerprint(shard: Shard, settings: Settings) -> str:
+def fingerprint(shard: Shard, settings: ScoringSettings) -> str:
     """Return a name for the output of a shard that changes when the output would.
 
     The file's size and time, what is read of it, and everything in the settings go into it.
@@ -33,7 +34,7 @@ def fingerprint(shard: Shard, settings: Settings) -> str:
         version("coherence"),
         ROW.descr,
         settings.prefixes,
-        settings.prompt_field,
+        settings.fields,
         settings.anew,
     ]
     told.append(None if settings.lexicon is None else sorted(settings.lexicon.words))
@@ -80,7 +81,7 @@ def _stretches(rows: Rows, runs: list[str]) -> list[Stretch]:
     return found
 
 
-def _read(path: Path) -> tuple[Scored, list[Stretch]]:
+def _read(path: Path) -> tuple[ShardResult, list[Stretch]]:
     """Return what an output on the disk tells besides its rows, and where those of each run lie."""
     with path.open("rb") as file:
         size = file.seek(-TRAILER, os.SEEK_END)
@@ -90,7 +91,7 @@ def _read(path: Path) -> tuple[Scored, list[Stretch]]:
     stretches = [Stretch(*each) for each in told["stretches"]]
     if size - length != sum(stretch.rows for stretch in stretches) * ROW.itemsize:
         raise ValueError(f"{path}: cut off")
-    scored = Scored(
+    scored = ShardResult(
         rows=np.zeros(0, ROW),
         runs=told["runs"],
         segments=[Segment(*each) for each in told["segments"]],
@@ -102,7 +103,7 @@ def _read(path: Path) -> tuple[Scored, list[Stretch]]:
     return scored, stretches
 
 
-def _to_json(scored: Scored, stretches: list[Stretch]) -> str:
+def _to_json(scored: ShardResult, stretches: list[Stretch]) -> str:
     problems = [[each.count, each.listed] for each in scored.problems]
     return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
 
@@ -114,11 +115,13 @@ class Output:
         shard: what was scored.
         count: how many rows there are.
         stretches: the rows of each run, by its name.
-        edges: as in `Scored`, but without their texts, which `texts_at` reads.
-        size, runs, segments, lines: see `Scored`.
+        edges: as in `ShardResult`, but without their texts, which `texts_at` reads.
+        size, runs, segments, lines: see `ShardResult`.
     """
 
-    def __init__(self, shard: Shard, scored: Scored, stretches: list[Stretch], path: Path | None) -> None:
+    def __init__(
+        self, shard: Shard, scored: ShardResult, stretches: list[Stretch], path: Path | None
+    ) -> None:
         self.shard = shard
         self.stretches = {stretch.run: stretch for stretch in stretches}
         self.count = sum(stretch.rows for stretch in stretches)
@@ -138,7 +141,7 @@ class Output:
         return found
 
     @classmethod
-    def of(cls, shard: Shard, scored: Scored) -> Self:
+    def of(cls, shard: Shard, scored: ShardResult) -> Self:
         """Return an output that is kept in memory."""
         rows = scored.rows[np.lexsort((scored.rows["step"], scored.rows["run"]))]
         return cls(shard, scored._replace(rows=rows), _stretches(rows, scored.runs), None)
@@ -189,6 +192,6 @@ class Output:
         """Of each piece, the lines that were not used, counted from its beginning."""
         return self._all().problems
 
-    def _all(self) -> Scored:
+    def _all(self) -> ShardResult:
         """Return everything, of an output that was saved without the rows."""
         return _read(self._kept)[0] if isinstance(self._kept, Path) else self._kept

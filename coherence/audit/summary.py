@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coherence.audit.replay import Judged
+from coherence.audit.rows import GatedSample
 from coherence.report import FourScores, ScoredSample, StepDiversity, StretchRecord
 from coherence.signals.samples import ALIKE_BELOW
 
@@ -57,7 +57,7 @@ class Digest:
     def __init__(self, survey: Survey, patience: int) -> None:
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
         self.first_low_step: int | None = None
-        self.first: Judged | None = None
+        self.first: GatedSample | None = None
         self.samples: list[ScoredSample] = []
         self.between: list[StepDiversity] = []
         self.alike_steps = 0
@@ -70,10 +70,10 @@ class Digest:
         self._last_stretch: _Stretch | None = None
         self._whole = _Means()
         self._worst_low, self._worst = _Lowest(), _Lowest()
-        self._best: tuple[float, Judged] | None = None
-        self._last: deque[Judged] = deque(maxlen=patience)
+        self._best: tuple[float, GatedSample] | None = None
+        self._last: deque[GatedSample] = deque(maxlen=patience)
 
-    def see(self, judged: Judged) -> None:
+    def see(self, judged: GatedSample) -> None:
         """Take one sample."""
         if self.first is None:
             self.first = judged
@@ -88,7 +88,7 @@ class Digest:
         else:
             self.too_short += 1
 
-    def _count(self, judged: Judged) -> None:
+    def _count(self, judged: GatedSample) -> None:
         self.judged += 1
         if judged.verdict.low:
             self.low += 1
@@ -97,7 +97,7 @@ class Digest:
         elif judged.verdict.collapsed and judged.fine:
             self.fine_after_halt += 1
 
-    def _keep(self, judged: Judged) -> None:
+    def _keep(self, judged: GatedSample) -> None:
         last = self._last_stretch
         if last is None or (last.samples >= self._stretch and last.last != judged.row.step):
             last = self._last_stretch = _Stretch(judged.row.step)
@@ -109,7 +109,7 @@ class Digest:
             self.samples.append(_scored(judged))
         self._seen += 1
 
-    def _compare(self, judged: Judged) -> None:
+    def _compare(self, judged: GatedSample) -> None:
         row = judged.row
         if self._compared % self._every_compared == 0:
             diversity = round(row.between, 2)
@@ -119,7 +119,7 @@ class Digest:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 
-    def _rank(self, judged: Judged) -> None:
+    def _rank(self, judged: GatedSample) -> None:
         mean = judged.scores.mean
         self._worst.see(mean, judged)
         if judged.verdict.low:
@@ -129,12 +129,12 @@ class Digest:
             self._best = mean, judged
 
     @property
-    def worst(self) -> list[Judged]:
+    def worst(self) -> list[GatedSample]:
         """The samples with the lowest scores, no two alike: three empty ones teach nothing."""
         return self._worst_low.found or self._worst.found
 
     @property
-    def best(self) -> list[Judged]:
+    def best(self) -> list[GatedSample]:
         """The sample with the highest scores, unless it is among the worst."""
         return [self._best[1]] if self._best and self._best[1] not in self.worst else []
 
@@ -195,7 +195,7 @@ class _Stretch:
         self._smoothed: float | None = None
         self._means = _Means()
 
-    def see(self, judged: Judged, values: Values) -> None:
+    def see(self, judged: GatedSample, values: Values) -> None:
         # What came late belongs to the stretch in which it came.
         self.first, self.last = min(self.first, judged.row.step), max(self.last, judged.row.step)
         self._smoothed = judged.smoothed
@@ -219,11 +219,11 @@ class _Lowest:
     """The few samples with the lowest scores, of equal texts the lowest and first."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[float, int, Judged]] = {}
+        self._kept: dict[int, tuple[float, int, GatedSample]] = {}
         self._seen = 0
         self._highest = math.inf  # once there are enough
 
-    def see(self, mean: float, judged: Judged) -> None:
+    def see(self, mean: float, judged: GatedSample) -> None:
         self._seen += 1
         if mean >= self._highest:
             return
@@ -237,7 +237,7 @@ class _Lowest:
             self._highest = max(each[0] for each in self._kept.values())
 
     @property
-    def found(self) -> list[Judged]:
+    def found(self) -> list[GatedSample]:
         return [each[2] for each in sorted(self._kept.values(), key=lambda each: each[:2])]
 
 
@@ -248,7 +248,7 @@ class _Greedy:
         self._texts: dict[tuple[int, int], int] = {}
         self._pairs = self._equal = 0
 
-    def see(self, judged: Judged) -> None:
+    def see(self, judged: GatedSample) -> None:
         text, column = judged.row.text, (judged.place, judged.row.prompt)
         if not text:
             return
@@ -264,7 +264,7 @@ class _Greedy:
         return self._pairs >= 3 and self._equal > self._pairs / 2
 
 
-def _scored(judged: Judged) -> ScoredSample:
+def _scored(judged: GatedSample) -> ScoredSample:
     return ScoredSample(
         step=judged.row.step,
         index=judged.place,

@@ -1,20 +1,20 @@
-"""Scored samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
+"""ShardResult samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
 
-Source: docs/report.md, "Scored samples".
+Source: docs/report.md, "ShardResult samples".
 """
 
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
-from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from coherence.audit.dump import Dump
-from coherence.audit.replay import Judged
+from coherence.audit.plan import is_parquet
+from coherence.audit.rows import GatedSample
 from coherence.escape import harmless_json
 from coherence.files import whole_file
 from coherence.readers import storage
@@ -58,14 +58,13 @@ class Writer:
         self._file: Any = None
         self._ending = ExitStack()
         if target is not None:
-            check_target(target)
             self._file = self._ending.enter_context(_open(target))
             self._ending.push(self._finish)
 
-    def of(self, run: str) -> Callable[[Judged], None]:
+    def of(self, run: str) -> Callable[[GatedSample], None]:
         """Return what takes the samples of a run."""
 
-        def take(judged: Judged) -> None:
+        def take(judged: GatedSample) -> None:
             if self._file is not None:
                 self._rows.append(self._row(run, judged))
                 if len(self._rows) == BATCH:
@@ -73,7 +72,7 @@ class Writer:
 
         return take
 
-    def _row(self, run: str, judged: Judged) -> dict[str, Any]:
+    def _row(self, run: str, judged: GatedSample) -> dict[str, Any]:
         origin = self._dump.origin(judged.output, judged.row.piece, judged.row.line)
         return {
             "format": 1,
@@ -108,7 +107,7 @@ class Writer:
                 self._table.close()
 
     def _flush(self) -> None:
-        if self._target is not None and _is_parquet(self._target):
+        if self._target is not None and is_parquet(self._target):
             self._write_table()
         else:
             lines = (harmless_json(json.dumps(row, ensure_ascii=False)) + "\n" for row in self._rows)
@@ -122,22 +121,6 @@ class Writer:
         if self._table is None:
             self._table = import_module("pyarrow.parquet").ParquetWriter(self._file, table.schema)
         self._table.write_table(table)
-
-
-def check_target(target: str) -> None:
-    """Refuse a file that scored samples cannot be written to, before anything is scored.
-
-    Raises:
-        ValueError: its name ends neither in `.jsonl` nor in `.parquet`, or an extra is missing.
-    """
-    if not (target.endswith(".jsonl") or _is_parquet(target)):
-        raise ValueError(f"{target}: scored samples are written as .jsonl or .parquet")
-    if _is_parquet(target) and find_spec("pyarrow") is None:
-        raise ValueError(f"{target}: parquet needs pyarrow: pip install 'coherence[parquet]'")
-
-
-def _is_parquet(target: str) -> bool:
-    return target.endswith(".parquet")
 
 
 def _open(target: str) -> Any:

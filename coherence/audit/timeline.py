@@ -10,14 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.order import Chunk, merge, sources
 from coherence.audit.restarts import Restarts
-from coherence.audit.shard import NO_STEP, Edge
+from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
 from coherence.audit.store import Output
 from coherence.scoring.ngrams import between_samples
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import tokenize
 from coherence.signals.samples import COMPARED
+
+CHUNK = 1024
+"""Rows of an output that are held while others are waited for."""
 
 MOST = 100
 """A file whose steps go back more often than that is in no order, and nothing in it is called a restart."""
@@ -55,7 +57,7 @@ class Timeline:
             self.restarts = [] if known is None else known.steps.tolist()
             self.superseded = sum(int(void.sum()) for _, void in self.rows())
             return
-        self._sources = sources(outputs, run)
+        self._spans = _spans(outputs, run)
         self._chains = _chains(outputs, run)
         if self._chains.backs.any():
             self._find_restarts()
@@ -74,7 +76,7 @@ class Timeline:
                 self._patch(chunk)
                 yield chunk, self._known.void(chunk.rows["step"], chunk.rows["time"])
             return
-        for chunk in merge(self._outputs, self._sources):
+        for chunk in _merge(self._outputs, self._spans):
             self._patch(chunk)
             void = np.zeros(len(chunk.rows), bool)
             if self._limits is not None:
@@ -110,7 +112,7 @@ class Timeline:
         """Find the links that hold what was there before, and what each makes void."""
         chains = self._chains
         repeats = np.zeros(len(chains.backs), bool)
-        for chunk in merge(self._outputs, self._sources):
+        for chunk in _merge(self._outputs, self._spans):
             links = chains.links_of(chunk)
             order = np.lexsort((links, chunk.rows["prompt"], chunk.rows["step"], chains.files[links]))
             rows, links = chunk.rows[order], links[order]
@@ -122,7 +124,7 @@ class Timeline:
             return
         self.restarts = chains.firsts[restarted].tolist()
         self._limits = _limits(chains, restarted)
-        for chunk in merge(self._outputs, self._sources):
+        for chunk in _merge(self._outputs, self._spans):
             void = chunk.rows["step"] >= self._limits[chains.links_of(chunk)]
             self.superseded += int(void.sum())
 
@@ -233,3 +235,106 @@ def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int
         patches.setdefault(place.output, {})[place.edge.row] = 0, nan
     if diversity is not None:
         patches[joined[0].output][joined[0].edge.row] = len(judged), diversity
+
+
+class _Span(NamedTuple):
+    """Rows of one run in one output; numbered from `base` on where the run tells no steps."""
+
+    number: int
+    start: int
+    end: int
+    first: int
+    base: int | None
+
+
+def _spans(outputs: Sequence[Output], run: str) -> list[_Span]:
+    """Return where the rows of a run lie.
+
+    A run in which no sample tells its step is numbered; in any other the samples that tell none are left
+    out, see `without_step`.
+    """
+    found = [
+        (number, output.stretches[run]) for number, output in enumerate(outputs) if run in output.stretches
+    ]
+    if any(each.rows > each.without for _, each in found):
+        return [
+            _Span(number, each.start + each.without, each.start + each.rows, each.first, None)
+            for number, each in found
+            if each.rows > each.without
+        ]
+    numbered, base = [], 0
+    for number, each in found:
+        numbered.append(_Span(number, each.start, each.start + each.rows, base, base))
+        base += each.rows
+    return numbered
+
+
+def _merge(outputs: Sequence[Output], found: Sequence[_Span]) -> Iterator[Chunk]:
+    """Yield the rows of a run in the order of their steps, those of one step in the order of the dump."""
+    waiting = sorted(found, key=lambda span: span.first, reverse=True)
+    cursors: list[_Cursor] = []
+    while waiting or cursors:
+        while waiting and (not cursors or waiting[-1].first <= _bound(cursors)):
+            span = waiting.pop()
+            cursors.append(_Cursor(outputs[span.number], span))
+            cursors.sort(key=lambda cursor: cursor.span.number)
+        bound = _bound(cursors)
+        parts = [(cursor.span.number, cursor.take_below(bound)) for cursor in cursors]
+        if not any(len(rows) for _, rows in parts):  # one step fills the buffer: the first output comes first
+            first = next(cursor for cursor in cursors if cursor.begins_with(bound))
+            parts = [(first.span.number, first.take_below(bound + 1))]
+        yield _sorted(parts)
+        cursors = [cursor for cursor in cursors if not cursor.exhausted]
+
+
+def _bound(cursors: Sequence["_Cursor"]) -> float:
+    """Return the step below which nothing more can come."""
+    return min((cursor.last for cursor in cursors), default=inf)
+
+
+def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
+    rows = np.concatenate([rows for _, rows in parts])
+    numbers = np.repeat([number for number, _ in parts], [len(rows) for _, rows in parts])
+    order = np.argsort(rows["step"], kind="stable")
+    return Chunk(rows[order], numbers[order])
+
+
+class _Cursor:
+    """Goes through the rows of a span, a buffer at a time."""
+
+    def __init__(self, output: Output, span: _Span) -> None:
+        self.span = span
+        self._output = output
+        self._at = span.start
+        self._buffer = np.zeros(0, ROW)
+        self._fill()
+
+    @property
+    def last(self) -> float:
+        """The step of the last row in the buffer; infinite where none comes after it."""
+        return inf if self._at >= self.span.end else int(self._buffer["step"][-1])
+
+    @property
+    def exhausted(self) -> bool:
+        return not len(self._buffer)
+
+    def begins_with(self, step: float) -> bool:
+        return int(self._buffer["step"][0]) == step
+
+    def take_below(self, step: float) -> Rows:
+        """Remove the rows below a step from the buffer, and return them."""
+        count = len(self._buffer) if step == inf else int(np.searchsorted(self._buffer["step"], step))
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        if not len(self._buffer):
+            self._fill()
+        return taken
+
+    def _fill(self) -> None:
+        count = min(CHUNK, self.span.end - self._at)
+        if count <= 0:
+            return
+        rows = self._output.rows(self._at, count)
+        if self.span.base is not None:
+            rows["step"] = self.span.base + np.arange(count) + self._at - self.span.start
+        self._buffer = rows
+        self._at += count

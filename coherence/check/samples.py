@@ -14,14 +14,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.shard import Piece, Read, Shard, read_shard, to_read
-from coherence.audit.shard import Settings as ReadSettings
 from coherence.check.snapshot import FINE, LOW, SHORT, Drawn, Made, Pairs, Snapshot
 from coherence.check.statistics import SEED
-from coherence.readers import recognise as formats
 from coherence.readers.find import find_runs
+from coherence.readers.format import Fields
 from coherence.readers.lines import LISTED, Part, Problems
 from coherence.readers.prompts import shared_prefixes
+from coherence.readers.read import Piece, PromptedSample, read_pieces, with_prompt
+from coherence.readers.recognise import by_key
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns, score_plain
 from coherence.scoring.scores import Scores
@@ -36,18 +36,6 @@ LONGEST_NAME = 40
 """Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
 
 Prompts = Literal["told", "some", "found", "none"]
-
-
-class Fields(NamedTuple):
-    """Where a row holds what.
-
-    Attributes:
-        prompt: the key of the prompt, if it is none of the usual.
-        group: the key of the group, if samples are to be compared group by group.
-    """
-
-    prompt: str | None = None
-    group: str | None = None
 
 
 class Loaded(NamedTuple):
@@ -78,7 +66,7 @@ class Measured(NamedTuple):
         halt_reason: why the gate halts on them; None if it does not.
     """
 
-    reads: list[Read]
+    reads: list[PromptedSample]
     scores: list[Scores]
     drawn: Drawn
     pairs: Pairs
@@ -108,13 +96,12 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
         for file in run.samples
     ]
     problems = [Problems() for _ in pieces]
-    how = ReadSettings(prompt_field=fields.prompt, group_field=fields.group)
-    reads = list(read_shard(Shard(0, tuple(pieces)), how, problems))
+    reads = list(read_pieces(pieces, problems, fields))
     noted = Problems(
         sum(each.count for each in problems), [one for each in problems for one in each.listed][:LISTED]
     )
     _refuse(reads, paths[0], noted, fields)
-    kinds = dict.fromkeys(formats.named(piece.format).NAME for piece in pieces)
+    kinds = dict.fromkeys(by_key(piece.format).name for piece in pieces)
     samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
     notes = [note for run in runs for note in run.notes]
     folder = runs[0].folder
@@ -124,7 +111,7 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
     return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
 
 
-def _refuse(reads: Sequence[Read], path: str, noted: Problems, fields: Fields) -> None:
+def _refuse(reads: Sequence[PromptedSample], path: str, noted: Problems, fields: Fields) -> None:
     """Raise an error if these are not the samples of one checkpoint."""
     if not reads:
         first = noted.listed[0] if noted.listed else None
@@ -158,8 +145,7 @@ def measure(
     told = [bool(sample.prompt) for sample in samples]
     if prefixes is None:
         prefixes = shared_prefixes(samples)
-    found_prompts = ReadSettings(prefixes=tuple(prefixes))
-    reads = [to_read(sample, 0, None, found_prompts) for sample in samples]
+    reads = [with_prompt(sample, prefixes) for sample in samples]
     by, members = _pair(reads, fields)
     scores, between = _score(reads, members, settings, scorer)
     drawn = Drawn(
@@ -184,7 +170,9 @@ def measure(
     return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores, settings))
 
 
-def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
+def _pair(
+    reads: Sequence[PromptedSample], fields: Fields
+) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
     """Put the samples of one step and prompt together by twos; those of a step where few prompts have two."""
     groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
     groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
@@ -203,7 +191,7 @@ def _pair(reads: Sequence[Read], fields: Fields) -> tuple[Literal["prompt", "ste
 
 
 def _score(
-    reads: Sequence[Read],
+    reads: Sequence[PromptedSample],
     members: Sequence[tuple[int, int]],
     settings: Settings,
     scorer: Callable[..., Columns] | None,
@@ -231,7 +219,7 @@ def _state(scores: Scores) -> str:
     return LOW if scores.low() else FINE if scores.scorable else SHORT
 
 
-def _prompt(read: Read, fields: Fields) -> str | None:
+def _prompt(read: PromptedSample, fields: Fields) -> str | None:
     """Return the prompt of a sample, or its number where a row tells that."""
     return read.prompt if fields.group else read.sample.group or read.prompt
 
@@ -257,7 +245,7 @@ def _made(settings: Settings, fields: Fields, prompts: Prompts) -> Made:
     )
 
 
-def _halt_reason(reads: Sequence[Read], scores: Sequence[Scores], settings: Settings) -> str | None:
+def _halt_reason(reads: Sequence[PromptedSample], scores: Sequence[Scores], settings: Settings) -> str | None:
     gate = Gate(*settings[:5])
     for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
         step = read.sample.step

@@ -9,12 +9,13 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from coherence.check.samples import Fields, Measured, load, measure
+from coherence.check.samples import Measured, load, measure
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
 from coherence.check.verdict import Check, Limits
 from coherence.check.verdict import check as compare
 from coherence.escape import on_github, printable
+from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.show.ci import github, junit, markdown
 from coherence.show.console import check_targets, console, write, write_json

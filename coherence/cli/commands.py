@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from coherence.audit.build import Options
-from coherence.audit.conduct import Request, audit_dump, prepare
+from coherence.audit.conduct import audit_dump
+from coherence.audit.plan import Options, Request, prepare
 from coherence.audit.runners import Runner, here, in_processes
 from coherence.readers import storage
 from coherence.readers.find import text_files

@@ -5,15 +5,16 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.lines import HEAD, Part, Problems, file_name
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import by_key, recognise
 from coherence.readers.rows import is_of_a_step, step_of
 from coherence.signals import settings
 from coherence.signals.settings import History
@@ -109,7 +110,7 @@ def find_runs(
         ValueError: a file is of no format that is read, or a folder holds no samples.
     """
     if format is not None:
-        formats.named(format)  # a name that is none is no file's fault
+        by_key(format)  # a name that is none is no file's fault
     named = [found for path in paths for found in _matching(path)]
     folders = [path for path in named if storage.is_folder(path)]
     notes: list[str] = []
@@ -231,7 +232,7 @@ def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> li
     found = []
     for path in paths:
         try:
-            found.append(File(path, formats.key(formats.recognise(path, asked))))
+            found.append(File(path, recognise(path, asked).key))
         except (OSError, ValueError) as error:
             notes.append(_why(path, error))
     return found
@@ -253,16 +254,15 @@ def _losses_among(samples: Iterable[File]) -> list[File]:
 
 
 def _has_loss_rows(file: File) -> bool:
-    module, part = formats.named(file.format), Part(file.path, 0, HEAD)
-    with_loss = sum(sample.loss is not None for sample in module.samples(part, Problems()))
-    return sum(1 for _ in module.losses(part, Problems())) > with_loss
+    piece = Piece(Part(file.path, 0, HEAD), file.format)
+    with_loss = sum(sample.loss is not None for sample in samples_in(piece, Problems()))
+    return sum(1 for _ in losses_in(piece, Problems())) > with_loss
 
 
-def _holds(file: File, what: str, notes: list[str]) -> bool:
-    """Tell whether a file holds `samples`, or `losses`; where a file can be cut, its beginning decides."""
+def _holds(file: File, read: Callable[[Piece, Problems], Iterator[object]], notes: list[str]) -> bool:
+    """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
     try:
-        read = getattr(formats.named(file.format), what)
-        return next(read(Part(file.path, 0, HEAD), Problems()), None) is not None
+        return next(read(Piece(Part(file.path, 0, HEAD), file.format), Problems()), None) is not None
     except (OSError, ValueError) as error:  # what it needs is not installed, for instance
         notes.append(_why(file.path, error))
         return False
@@ -374,7 +374,7 @@ class _Folder:
     def take_logs(self) -> None:
         """Take for samples what holds losses and perhaps samples, and does hold some."""
         logs = [file for file in self.scanned if file.format in BOTH]
-        self.samples = [file for file in logs if _holds(file, "samples", self.notes)]
+        self.samples = [file for file in logs if _holds(file, samples_in, self.notes)]
 
     def _scan(self) -> list[File]:
         candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
@@ -415,9 +415,9 @@ class _Folder:
 
     def _are_samples(self, file: File) -> bool:
         noted = len(self.notes)
-        if _holds(file, "samples", self.notes):
+        if _holds(file, samples_in, self.notes):
             return True
-        in_vain = len(self.notes) == noted and not _holds(file, "losses", self.notes)
+        in_vain = len(self.notes) == noted and not _holds(file, losses_in, self.notes)
         if in_vain and _suffix(file.path) in _DATA:
             self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
         return False
@@ -432,7 +432,7 @@ def _losses_in(folder: _Folder) -> list[File]:
         for candidates in _loss_candidates(place):
             own = {_identity(file.path) for file in folder.samples}
             others = [file for file in candidates if _identity(file.path) not in own]
-            if found := [file for file in others if _holds(file, "losses", folder.notes)]:
+            if found := [file for file in others if _holds(file, losses_in, folder.notes)]:
                 return _files_once(found, folder.notes)
     return []
 
@@ -490,7 +490,7 @@ def _given_losses(path: str) -> list[File]:
     """
     (path,) = _matching(path)
     if not storage.is_folder(path):
-        return [File(path, formats.key(formats.recognise(path)))]
+        return [File(path, recognise(path).key)]
     if found := _losses_in(_Folder(path)):
         return found
     raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from coherence.escape import printable
 from coherence.readers.folder import FORMAT, is_sample, recorded_scores
+from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.storage import bare_name, parent
@@ -50,9 +51,8 @@ def samples_of(
     rows: Iterable[tuple[int, Row]],
     path: str,
     problems: Problems,
-    prompt_field: str | None = None,
+    fields: Fields = USUAL,
     whole: bool = True,
-    group_field: str | None = None,
 ) -> Iterator[Sample]:
     """Yield the samples of rows and their lines, in the order of the file.
 
@@ -64,18 +64,17 @@ def samples_of(
         rows: of the file, each with the line where it begins.
         path: of the file.
         problems: takes the rows that could not be used.
-        prompt_field: the name under which the prompt stands, where it is none of the usual.
+        fields: under which keys to look, besides the usual.
         whole: whether the rows are those of the whole file.
-        group_field: the name under which the group stands, if samples are to be compared by groups.
     """
     name, named, with_steps, passed_over, found = file_name(path), step_named(path), False, 0, False
-    for line, row in _expanded(rows, TEXT, path, problems, (prompt_field, group_field)):
+    for line, row in _expanded(rows, TEXT, path, problems, fields):
         if _is_loss_alone(row):
             passed_over = passed_over or line
             continue
         found = True
         try:
-            sample = to_sample(row, name, line, prompt_field, group_field)
+            sample = to_sample(row, name, line, fields)
             if sample.step is None and named is not None:
                 sample = sample._replace(step=named)
             elif with_steps:
@@ -83,8 +82,8 @@ def samples_of(
         except ValueError as error:
             problems.add(path, line, str(error))
             continue
-        if prompt_field is not None and row.get(prompt_field) is None:
-            problems.add(path, line, f"no {shown(prompt_field)}, which was named as the prompt")
+        if fields.prompt is not None and row.get(fields.prompt) is None:
+            problems.add(path, line, f"no {shown(fields.prompt)}, which was named as the prompt")
         with_steps = with_steps or sample.step is not None
         yield sample
     if whole and passed_over and not found:
@@ -100,7 +99,7 @@ def _expanded(
     keys: tuple[str, ...],
     path: str,
     problems: Problems,
-    named: tuple[str | None, ...] = (),
+    named: Fields = USUAL,
 ) -> Iterator[tuple[int, Row]]:
     """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
     for line, row in rows:
@@ -178,30 +177,28 @@ class _Keys(NamedTuple):
 
 
 @lru_cache
-def _names_read(prompt_field: str | None, group_field: str | None) -> frozenset[str]:
+def _names_read(fields: Fields) -> frozenset[str]:
     """Return the names that matter: those of a row may be many and long, and what is looked up is kept."""
-    return frozenset((*_READ, *filter(None, (prompt_field, group_field))))
+    return frozenset((*_READ, *filter(None, fields)))
 
 
 @lru_cache
-def _keys_of(names: frozenset[str], prompt_field: str | None, group_field: str | None) -> _Keys:
+def _keys_of(names: frozenset[str], fields: Fields) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
-    prompt = PROMPT if prompt_field is None else (prompt_field, *PROMPT)
-    group = GROUP if group_field is None else (group_field,)
+    prompt = PROMPT if fields.prompt is None else (fields.prompt, *PROMPT)
+    group = GROUP if fields.group is None else (fields.group,)
     wanted = (STEP, prompt, LOSS, TIME, RUN, group)
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
-def to_sample(
-    row: Row, file: str, line: int, prompt_field: str | None = None, group_field: str | None = None
-) -> Sample:
+def to_sample(row: Row, file: str, line: int, fields: Fields = USUAL) -> Sample:
     """Return the sample that a row holds.
 
     Raises:
         ValueError: it holds no text, or what it holds is no text, no step; the message says what.
     """
-    names = _names_read(prompt_field, group_field).intersection(row)
-    keys = _keys_of(names, prompt_field, group_field)
+    names = _names_read(fields).intersection(row)
+    keys = _keys_of(names, fields)
     value = required(row, TEXT)
     text, before = _spoken(value) if is_chat(value) else (to_text(value), None)
     if text is None:

@@ -27,15 +27,17 @@ import numpy as np
 import pytest
 from whole_files import LINES, METRICS, ROWS, TEXTS, WHOLE, content
 
-from coherence.audit.shard import ROW, Piece, Scored, Segment, Shard
+from coherence.audit.rows import ROW, Segment
+from coherence.audit.shard import Shard, ShardResult
 from coherence.audit.store import Output
 from coherence.audit.timeline import Timeline
 from coherence.cli.main import main
 from coherence.readers import find as files
-from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.formats import trackio
 from coherence.readers.lines import Part, Problems
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import FORMATS
 from coherence.readers.records import Sample
 
 RANDOM = Random(0)  # noqa: S311 - not for secrets
@@ -47,10 +49,10 @@ def samples_of(path: Path, kind: str) -> tuple[list[Sample], Problems]:
     """What a reader makes of a file, samples and losses; nothing but its own errors may come out."""
     problems = Problems()
     found: list[Sample] = []
-    module = formats.named(kind)
+    piece = Piece(Part(str(path)), kind)
     try:
-        found += module.samples(Part(str(path)), problems)
-        list(module.losses(Part(str(path)), problems))
+        found += samples_in(piece, problems)
+        list(losses_in(piece, problems))
     except (OSError, ValueError) as error:
         problems.add(str(path), 0, str(error))
     return found, problems
@@ -116,7 +118,7 @@ def test_flipped_bits_raise_nothing_but_the_errors_of_a_reader(whole: tuple[str,
             assert problems.count, bytes(damaged)
 
 
-@pytest.mark.parametrize("kind", [formats.key(module) for module in formats.FORMATS])
+@pytest.mark.parametrize("kind", [each.key for each in FORMATS])
 def test_what_is_no_file_of_a_format_is_refused_or_passed_over_by_its_reader(
     kind: str, tmp_path: Path
 ) -> None:
@@ -237,7 +239,7 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
 def test_a_trainer_state_of_nothing_but_brackets_is_refused_before_it_takes_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "trainer_state.json"
     path.write_bytes(gzip.compress(b'{"log_history": [' + b"{}," * 25_000_000 + b"{}]}", 1))
-    found, count, held, said = peak(path, "losses")
+    found, count, held, said = peak(path, "losses_in")
     assert (found, count) == (0, 1)
     assert "more than 16 million values" in said
     assert held < 400e6
@@ -279,12 +281,13 @@ PEAK = """
 import resource, sys
 if allowed := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
-from coherence.readers import recognise as formats
+from coherence.readers import read
 from coherence.readers.lines import Part, Problems
+from coherence.readers.recognise import recognise
 problems = Problems()
 try:
-    module = formats.recognise(sys.argv[1])
-    found = sum(1 for _ in getattr(module, sys.argv[2])(Part(sys.argv[1]), problems))
+    piece = read.Piece(Part(sys.argv[1]), recognise(sys.argv[1]).key)
+    found = sum(1 for _ in getattr(read, sys.argv[2])(piece, problems))
 except ValueError as error:
     found, problems = 0, Problems(1, [error])
 held = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -292,7 +295,7 @@ print(found, problems.count, held, problems.listed[:1])
 """
 
 
-def peak(path: Path, what: str = "samples", allowed: int = 0) -> tuple[int, int, float, str]:
+def peak(path: Path, what: str = "samples_in", allowed: int = 0) -> tuple[int, int, float, str]:
     """Of a process that reads a file: how much it found, could not use and held at most; what it said."""
     if not Path("/proc/self/status").exists():  # getrusage would count what the process was forked from
         pytest.skip("the memory of a process alone is not told here")
@@ -341,9 +344,10 @@ def test_a_table_of_millions_of_rows_without_anything_is_not_gone_over(tmp_path:
 
 
 def test_samples_without_text_are_scored_in_bounded_batches() -> None:
-    from coherence.audit.shard import BATCH, EMPTY, Read, _batches
+    from coherence.audit.shard import BATCH, EMPTY, _batches
+    from coherence.readers.read import PromptedSample
 
-    read = Read(0, "", Sample(1, "", "s.jsonl", 1), None)
+    read = PromptedSample(0, "", Sample(1, "", "s.jsonl", 1), None)
     batch = next(_batches([read] for _ in range(BATCH)))
     assert len(batch) <= BATCH // EMPTY
 
@@ -491,7 +495,7 @@ def seconds_for(runs: int) -> float:
     names = [f"run {number}" for number in range(runs)]
     segments = [Segment(number, 0, 1, 1) for number in range(runs)]
     shard = Shard(0, (Piece(Part("samples.jsonl"), "jsonl", None),))
-    output = Output.of(shard, Scored(rows, names, segments, [], 0, [], []))
+    output = Output.of(shard, ShardResult(rows, names, segments, [], 0, [], []))
     started = time.process_time()
     assert all(len(Timeline([output], name).restarts) == 0 for name in names)
     return time.process_time() - started
@@ -523,7 +527,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_said_to_have(tmp_path: Path) ->
     path = tmp_path / "samples.jsonl"
     path.write_bytes(LINES * 10_000)
     problems = Problems()
-    read = iter(formats.named("jsonl").samples(Part(str(path)), problems))
+    read = iter(samples_in(Piece(Part(str(path)), "jsonl"), problems))
     next(read)
     os.truncate(path, len(LINES) * 100)
     rest = sum(1 for _ in read)
@@ -535,7 +539,7 @@ def test_a_part_beyond_the_end_of_a_file_that_shrank_says_so(tmp_path: Path) -> 
     path = tmp_path / "samples.jsonl"
     path.write_bytes(LINES)
     problems = Problems()
-    assert not list(formats.named("jsonl").samples(Part(str(path), 10**6, 2 * 10**6), problems))
+    assert not list(samples_in(Piece(Part(str(path), 10**6, 2 * 10**6), "jsonl"), problems))
     assert "shorter meanwhile" in problems.listed[0].message
 
 

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from coherence.readers import recognise as formats
 from coherence.readers import storage
 from coherence.readers.find import RunFiles, find_runs, natural, text_files
 from coherence.readers.lines import Part, Problems
+from coherence.readers.read import Piece, losses_in, samples_in
 
 SAMPLE = '{"step": 1, "text": "once"}\n'
 LOSS = '{"step": 1, "loss": 2.5}\n'
@@ -229,7 +229,7 @@ def test_standard_input_is_read_more_than_once_and_goes_by_a_dash(
     assert run.name == "-"
     problems = Problems()
     for _ in range(2):
-        (sample,) = formats.named(run.samples[0].format).samples(Part(run.samples[0].path), problems)
+        (sample,) = samples_in(Piece(Part(run.samples[0].path), run.samples[0].format), problems)
         assert (sample.text, sample.file) == ("once", "-")
     assert [problem.file for problem in problems.listed] == ["-", "-"]
     assert list(here.iterdir()) == []
@@ -521,6 +521,6 @@ def test_runs_are_found_and_read_end_to_end(here: Path) -> None:
     )
     run = the_run("exp")
     problems = Problems()
-    texts = [s.text for f in run.samples for s in formats.named(f.format).samples(Part(f.path), problems)]
-    losses = [r.loss for f in run.losses for r in formats.named(f.format).losses(Part(f.path), problems)]
+    texts = [s.text for f in run.samples for s in samples_in(Piece(Part(f.path), f.format), problems)]
+    losses = [r.loss for f in run.losses for r in losses_in(Piece(Part(f.path), f.format), problems)]
     assert (texts, losses, problems.count) == ([f"text {step}" for step in range(5)], [2.5], 0)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coherence.readers.format import Fields
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
@@ -22,7 +23,7 @@ def samples_of(
 ) -> tuple[list[Sample], Problems]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = Problems()
-    return list(jsonl.samples(Part(str(path)), problems, prompt_field)), problems
+    return list(jsonl.samples(Part(str(path)), problems, Fields(prompt_field))), problems
 
 
 def losses_of(path: Path, content: bytes | str) -> tuple[list[LossRow], Problems]:

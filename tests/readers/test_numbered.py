@@ -7,6 +7,7 @@ import pytest
 
 from coherence.readers.formats import numbered
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
+from coherence.readers.read import Piece, losses_in
 from coherence.readers.records import Sample
 
 
@@ -107,4 +108,4 @@ def test_it_is_known_by_its_number_or_its_headers(
 
 
 def test_it_holds_no_losses(tmp_path: Path) -> None:
-    assert not list(numbered.losses(Part(str(tmp_path / "samples-1")), Problems()))
+    assert not list(losses_in(Piece(Part(str(tmp_path / "samples-1")), "numbered"), Problems()))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats import parquet
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
@@ -33,9 +34,9 @@ def write(path: Path, columns: dict[str, Any], **options: Any) -> None:
     pq.write_table(pa.table(columns), path, **options)
 
 
-def samples_of(path: Path, **options: Any) -> tuple[list[Sample], Problems]:
+def samples_of(path: Path, fields: Fields = USUAL) -> tuple[list[Sample], Problems]:
     problems = Problems()
-    return list(parquet.samples(Part(str(path)), problems, **options)), problems
+    return list(parquet.samples(Part(str(path)), problems, fields)), problems
 
 
 def losses_of(path: Path) -> tuple[list[LossRow], Problems]:
@@ -81,7 +82,7 @@ def test_any_table_with_the_usual_names_is_read(file: Path) -> None:
 
 def test_the_prompt_may_stand_under_a_name_of_its_own(file: Path) -> None:
     write(file, {"step": [1], "text": ["Once"], "opening": ["Tell me"]})
-    (sample,), _ = samples_of(file, prompt_field="opening")
+    (sample,), _ = samples_of(file, Fields("opening"))
     assert sample.prompt == "Tell me"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from coherence.readers.formats import trainer_state
 from coherence.readers.lines import Part, Problems, read_head
+from coherence.readers.read import Piece, samples_in
 from coherence.readers.records import LossRow
 
 HISTORY = """{
@@ -67,7 +68,7 @@ def test_a_trainer_state_is_known_by_its_name_or_by_its_keys(tmp_path: Path) -> 
 def test_it_holds_no_samples(state: Path) -> None:
     state.write_text(HISTORY, encoding="utf-8")
     problems = Problems()
-    assert not list(trainer_state.samples(Part(str(state)), problems))
+    assert not list(samples_in(Piece(Part(str(state)), "trainer_state"), problems))
     assert problems.count == 0
 
 

@@ -25,9 +25,9 @@ LOW = "Budy Budy Budy Budy "
 
 SMALL_SHARDS = """
 import sys
-import coherence.audit.dump
+import coherence.audit.plan
 from coherence.cli.main import main
-coherence.audit.dump.SHARD = 20_000
+coherence.audit.plan.SHARD = 20_000
 if __name__ == "__main__":
     sys.exit(main())
 """

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from coherence.audit.build import Options
-from coherence.audit.conduct import Request, audit_paths
+from coherence.audit.conduct import audit
 from coherence.cli.main import main
 from coherence.report import Report
 from coherence.run.monitor import Monitor
@@ -176,7 +175,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["healthy", "leak", "lr", "one-line"])
 def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     window = json.loads((FIXTURES / name / "gate.json").read_bytes())["state"]["loss"]["window"]
-    audited = audit_paths(Request([str(FIXTURES / name)], options=Options()))
+    audited = audit(FIXTURES / name)
     assert isinstance(audited, Report)
     live = told(Run(FIXTURES / name))
     report = live["report"]

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
 from coherence.readers.records import LossRow, Sample
-
-NAME = "CSV with the names of the columns"
 
 _DELIMITERS = (",", "\t", ";")
 
@@ -25,11 +24,9 @@ def recognise(head: Head) -> bool:
     return bool(found & set(rows.TEXT) or (found & set(rows.STEP) and found & set(rows.LOSS)))
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the samples of a file."""
-    return rows.samples_of(_rows(part, problems), part.path, problems, prompt_field, group_field=group_field)
+    return rows.samples_of(_rows(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -108,3 +105,6 @@ def _names(line: str, delimiter: str) -> list[str]:
 def _delimiter(line: str) -> str:
     """Return what stands between the names of the first line: what parts it most often."""
     return max(_DELIMITERS, key=line.count)
+
+
+FORMAT = Format("csv_rows", "CSV with the names of the columns", recognise, samples, losses)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
 from coherence.readers.records import LossRow, Sample
-
-NAME = "JSON array of objects"
 
 CHUNK = 2**20
 """Bytes that are read at once."""
@@ -39,13 +38,9 @@ def recognise(head: Head) -> bool:
     return 2 * sum(map(is_json_object, lines)) < len(lines)
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the samples of a file."""
-    return rows.samples_of(
-        _objects(part, problems), part.path, problems, prompt_field, group_field=group_field
-    )
+    return rows.samples_of(_objects(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -189,3 +184,6 @@ def _unfinished(held: bytes, at: int) -> bytes:
     if rest is None or rest.end() == len(held):
         return b""
     return b'"' + b"\\" * (len(held) - len(held.rstrip(b"\\")))
+
+
+FORMAT = Format("json_array", "JSON array of objects", recognise, samples, losses)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from coherence.readers import rows, storage
 from coherence.readers.folder import METRICS, SAMPLES, check_format
+from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
 from coherence.readers.records import LossRow, Mark, Sample
-
-NAME = "JSON lines"
 
 OURS = (SAMPLES, METRICS)
 """Names of the files of a run folder: a row of a later format there is a later version's."""
@@ -26,12 +25,10 @@ def recognise(head: Head) -> bool:
     return any(found) and (named or found[0] or 2 * sum(found) >= len(found))
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the samples of a part of a file."""
     found, whole = _objects(part, problems), part == Part(part.path)
-    return rows.samples_of(found, part.path, problems, prompt_field, whole, group_field)
+    return rows.samples_of(found, part.path, problems, fields, whole)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -80,3 +77,6 @@ def length(part: Part) -> int:
             found += block.count(b"\n")
             left -= len(block)
     return found
+
+
+FORMAT = Format("jsonl", "JSON lines", recognise, samples, losses, events, Cut(parts, length))

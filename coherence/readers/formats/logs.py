@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from coherence.readers import rows
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
 from coherence.readers.formats.log_samples import Found, LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
 from coherence.readers.records import LossRow, Sample
-
-NAME = "training log"
 
 _ONE_STEP = re.compile(r"=+ *SAMPLE +\d+ *=+", re.IGNORECASE)
 """The first line of a file that holds the samples of one step alone; its name tells the step."""
@@ -36,8 +35,7 @@ def recognise(head: Head) -> bool:
 def samples(
     part: Part,
     problems: Problems,
-    prompt_field: str | None = None,  # noqa: ARG001 - a log has no fields
-    group_field: str | None = None,  # noqa: ARG001
+    fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
     """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
     named = rows.step_named(part.path)
@@ -75,3 +73,6 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
             held[entry.kind].append(row)
     if held is not None:
         yield from held[ESTIMATE] or held[VALIDATION]
+
+
+FORMAT = Format("logs", "training log", recognise, samples, losses)

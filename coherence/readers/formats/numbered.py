@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
-from coherence.readers.records import LossRow, Sample
-
-NAME = "text, one file a step"
+from coherence.readers.records import Sample
 
 _HEADER = re.compile(r"={4,}\s*SAMPLE\s+\d+\s*={4,}\s*", re.IGNORECASE)
 _TEXT = re.compile(r"(|.*\.)(txt|text|md|out|\d+)|[^.]*")
@@ -29,18 +28,12 @@ def recognise(head: Head) -> bool:
 def samples(
     part: Part,
     problems: Problems,
-    prompt_field: str | None = None,  # noqa: ARG001 - text has no fields
-    group_field: str | None = None,  # noqa: ARG001
+    fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
     """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
     step = rows.step_of(part.path)
     for line, text in _texts(part, problems):
         yield Sample(step=step, text=text, file=file_name(part.path), line=line)
-
-
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:  # noqa: ARG001 - there are none
-    """Yield nothing: the files hold samples alone."""
-    return iter(())
 
 
 def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
@@ -67,3 +60,6 @@ def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
         if size <= LONGEST_LINE:
             lines.append(line)
     yield from text()
+
+
+FORMAT = Format("numbered", "text, one file a step", recognise, samples)

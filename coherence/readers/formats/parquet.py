@@ -9,10 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
 from coherence.readers.records import LossRow, Sample
-
-NAME = "Parquet"
 
 BATCH = 32
 """Rows that are held at a time. With 256 a row takes some microseconds less, and those of 16 MB are 4 GB."""
@@ -58,18 +57,16 @@ def length(part: Part) -> int:
         return sum(metadata.row_group(number).num_rows for number in range(part.start, end))
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the samples of a table; the number of a row stands for its line.
 
     Raises:
         ValueError: the file is no Parquet, or pyarrow is missing.
     """
     usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
-    asked = {prompt_field or "prompt", group_field or "source"}
+    asked = {fields.prompt or "prompt", fields.group or "source"}
     table = _rows(part, problems, usual | asked, rows.TEXT)
-    return rows.samples_of(table, part.path, problems, prompt_field, group_field=group_field)
+    return rows.samples_of(table, part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -193,3 +190,6 @@ def _opened(path: str, file: Any) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+FORMAT = Format("parquet", "Parquet", recognise, samples, losses, cut=Cut(parts, length))

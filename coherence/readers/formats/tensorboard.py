@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.records import LossRow, Sample
-
-NAME = "TensorBoard event file"
 
 LOSS = {
     "loss",
@@ -58,15 +57,13 @@ def recognise(head: Head) -> bool:
     return ".tfevents." in storage.bare_name(head.path) or b"brain.Event:" in head.raw[:64]
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the texts, but for configurations and prompts; the number of a record stands for its line.
 
     Raises:
         ValueError: the file is none of events, or the package is missing.
     """
-    return rows.samples_of(_texts(part, problems), part.path, problems, prompt_field, group_field=group_field)
+    return rows.samples_of(_texts(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -216,3 +213,6 @@ def _skip(file: BinaryIO, size: int) -> int:
     while skipped < size and (more := file.read(min(size - skipped, 2**20))):
         skipped += len(more)
     return skipped
+
+
+FORMAT = Format("tensorboard", "TensorBoard event file", recognise, samples, losses)

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from coherence.readers import rows, storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
 from coherence.readers.records import LossRow, Sample
-
-NAME = "trackio database"
 
 PAGE = 1000
 PAGE_BYTES = 16 * 2**20
@@ -44,17 +43,13 @@ def recognise(head: Head) -> bool:
     return head.raw.startswith(b"SQLite format 3\0")
 
 
-def samples(
-    part: Part, problems: Problems, prompt_field: str | None = None, group_field: str | None = None
-) -> Iterator[Sample]:
+def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the texts of all runs, from tables, traces, Markdown and strings; their rows stand for lines.
 
     Raises:
         ValueError: the file is no database of trackio.
     """
-    return rows.samples_of(
-        _texts(part.path, problems), part.path, problems, prompt_field, group_field=group_field
-    )
+    return rows.samples_of(_texts(part.path, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -270,3 +265,6 @@ def _size(path: str) -> int | None:
     with suppress(FileNotFoundError):
         return Path(path).stat().st_size
     return None
+
+
+FORMAT = Format("trackio", "trackio database", recognise, samples, losses)

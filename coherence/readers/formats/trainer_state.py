@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from coherence.readers import rows, storage
+from coherence.readers.format import Format
 from coherence.readers.lines import Head, Part, Problems
-from coherence.readers.records import LossRow, Sample
-
-NAME = "Hugging Face trainer_state.json"
+from coherence.readers.records import LossRow
 
 LARGEST = 256 * 2**20
 """Bytes; a state of a million rows is half of it, and what is larger is none."""
@@ -21,16 +20,6 @@ def recognise(head: Head) -> bool:
     """Tell whether a file is a trainer state, by its name or by its keys: other names are common copies."""
     named = storage.bare_name(head.path) == "trainer_state.json"
     return named or (head.text.lstrip().startswith("{") and '"log_history"' in head.text)
-
-
-def samples(
-    part: Part,  # noqa: ARG001 - there are none
-    problems: Problems,  # noqa: ARG001
-    prompt_field: str | None = None,  # noqa: ARG001
-    group_field: str | None = None,  # noqa: ARG001
-) -> Iterator[Sample]:
-    """Yield nothing: a trainer state holds no samples."""
-    return iter(())
 
 
 def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
@@ -66,3 +55,6 @@ def _read(path: str) -> str:
     if sum(map(content.count, (b",", b"[", b"{"))) > VALUES:  # an empty object of three bytes takes seventy
         raise ValueError(f"more than {VALUES // 10**6} million values")
     return content.decode("utf-8-sig")
+
+
+FORMAT = Format("trainer_state", "Hugging Face trainer_state.json", recognise, losses=losses)

@@ -7,7 +7,7 @@ from math import floor
 from typing import Any, NamedTuple
 
 from coherence.audit.build import Texts
-from coherence.audit.replay import Judged
+from coherence.audit.rows import GatedSample
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
 from coherence.show.page.marks import Marked, mark
@@ -52,9 +52,9 @@ class Gallery:
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
         self._lexicon = lexicon or Lexicon.load()
-        self._chosen = Thinned[Judged](SAMPLES)
+        self._chosen = Thinned[GatedSample](SAMPLES)
 
-    def see(self, judged: Judged) -> None:
+    def see(self, judged: GatedSample) -> None:
         """Take one sample."""
         self._chosen.add(judged, judged.scores.mean)
 
@@ -73,7 +73,7 @@ class Gallery:
         ]
 
 
-def picture(judged: Judged, marked: Marked) -> Picture:
+def picture(judged: GatedSample, marked: Marked) -> Picture:
     """Return a judged sample as a page shows it."""
     return Picture(
         step=judged.row.step,

@@ -1,0 +1,143 @@
+"""The rows of the audit: a scored sample in a column, as a value, and as the gate judged it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coherence.scoring.scores import Scores
+from coherence.signals.gate import Verdict
+
+NO_STEP = np.iinfo(np.int64).min
+"""The step of a sample whose file tells none."""
+
+ROW = np.dtype(
+    [
+        ("run", np.int32),  # index into the names of the output, of the dump once it is read
+        ("step", np.int64),
+        ("row", np.int64),  # which sample of the shard
+        ("place", np.int64),  # which sample of its step, where a monitor wrote it; else -1
+        ("piece", np.int32),  # which piece of the shard it stands in
+        ("line", np.int64),
+        ("bigram", np.float64),
+        ("trigram", np.float64),
+        ("english", np.float64),
+        ("character", np.float64),
+        ("tokens", np.int64),
+        ("characters", np.int64),
+        ("has_loss", np.bool_),
+        ("loss", np.float64),
+        ("time", np.float64),
+        ("text", np.uint64),  # hashes: equal texts have equal ones
+        ("prompt", np.uint64),
+        ("segment", np.int32),  # of the shard: within one the steps of a file and run do not go back
+        ("compared", np.int32),  # samples of the step compared with each other, at the first of them
+        ("between", np.float64),
+    ]
+)
+
+Rows = NDArray[np.void]
+
+
+class Edge(NamedTuple):
+    """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them.
+
+    `begins` where the first of them is surely the first of its step: a monitor counts them.
+    """
+
+    run: str
+    step: int
+    row: int
+    begins: bool
+    texts: list[str]
+
+
+class Segment(NamedTuple):
+    """A stretch of a file in which the steps of a run do not go back."""
+
+    run: int
+    piece: int
+    first: int
+    last: int
+
+
+class Chunk(NamedTuple):
+    """Rows that follow each other in the order of the steps, and the number of the output each is of."""
+
+    rows: Rows
+    outputs: NDArray[np.int64]
+
+    def only(self, mask: NDArray[np.bool_]) -> "Chunk":
+        """Return the rows that a mask marks."""
+        return Chunk(self.rows[mask], self.outputs[mask])
+
+
+class Row(NamedTuple):
+    """A scored sample as a value, field for field as in `ROW`."""
+
+    run: int
+    step: int
+    row: int
+    place: int
+    piece: int
+    line: int
+    bigram: float
+    trigram: float
+    english: float
+    character: float
+    tokens: int
+    characters: int
+    has_loss: bool
+    loss: float
+    time: float
+    text: int
+    prompt: int
+    segment: int
+    compared: int
+    between: float
+
+    @property
+    def scores(self) -> Scores:
+        """The scores as values, none where a score has no meaning."""
+        return Scores(
+            _or_none(self.bigram),
+            _or_none(self.trigram),
+            _or_none(self.english),
+            _or_none(self.character),
+            self.tokens,
+            self.characters,
+        )
+
+
+def _or_none(value: float) -> float | None:
+    return None if value != value else value  # not-a-number alone differs from itself
+
+
+assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place
+
+
+class GatedSample(NamedTuple):
+    """A sample with its scores, the gate's verdict, and the loss when it came: as logged, and smoothed.
+
+    Attributes:
+        output, row: which output it is of, and its row there.
+        place: which sample of its step it is.
+    """
+
+    output: int
+    row: Row
+    place: int
+    scores: Scores
+    verdict: Verdict
+    loss: float | None
+    smoothed: float | None
+
+    @property
+    def fine(self) -> bool:
+        """Whether the sample is long enough to judge and not low."""
+        return self.scores.scorable and not self.verdict.low
+
+    @property
+    def counts(self) -> bool:
+        """Whether the sample was judged at all: too short a one is only when it is low."""
+        return self.verdict.low or self.scores.scorable

@@ -1,0 +1,72 @@
+"""A format: one value that says what can be read of a file of it.
+
+Each module of `readers.formats` ends with its own. Source: docs/formats.md.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.records import LossRow, Mark, Sample
+
+
+class Fields(NamedTuple):
+    """The keys that a person named, where those that trainers use do not tell.
+
+    Attributes:
+        prompt: of the prompt.
+        group: of the group, if samples are to be compared group by group.
+    """
+
+    prompt: str | None = None
+    group: str | None = None
+
+
+USUAL = Fields()
+"""The keys that trainers use."""
+
+
+class SampleReader(Protocol):
+    """Yields the samples of a part of a file; what cannot be used is noted."""
+
+    def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
+        """Read on as samples are asked for."""
+
+
+class LossReader(Protocol):
+    """Yields the training losses of a part of a file; what cannot be used is noted."""
+
+    def __call__(self, part: Part, problems: Problems) -> Iterator[LossRow]:
+        """Read on as losses are asked for."""
+
+
+class Cut(NamedTuple):
+    """How a file can be divided.
+
+    Attributes:
+        parts: returns the parts of the file at a path, each of about so many bytes.
+        length: returns how many lines begin in a part.
+    """
+
+    parts: Callable[[str, int], list[Part]]
+    length: Callable[[Part], int]
+
+
+class Format(NamedTuple):
+    """What trainers write in one way, and how to read it.
+
+    Attributes:
+        key: as `--format` names it.
+        name: as a report does.
+        recognise: tells whether a file that begins so is of the format.
+        samples, losses, events: what can be read of such a file; None where it holds none.
+        cut: how to divide a file; None where it is read whole.
+    """
+
+    key: str
+    name: str
+    recognise: Callable[[Head], bool]
+    samples: SampleReader | None = None
+    losses: LossReader | None = None
+    events: Callable[[Part], Iterator[Mark]] | None = None
+    cut: Cut | None = None
