@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from coherence.signals.logits import cross_entropy
-from coherence.signals.loss import LossTracker, Phase, advantage, perplexity, phases, uniform_baseline
+from coherence.signals.loss import LossTracker, advantage, perplexity, uniform_baseline
+from coherence.signals.phases import Phase, phases
 
 LESSON = Path(__file__).parent.parent / "fixtures" / "lesson"
 TABLES: list[dict[str, Any]] = json.loads((LESSON / "loss_tables.json").read_text(encoding="utf-8"))["tables"]

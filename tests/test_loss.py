@@ -23,10 +23,10 @@ from coherence.signals.loss import (
     Trend,
     advantage,
     perplexity,
-    phases,
     true_loss,
     uniform_baseline,
 )
+from coherence.signals.phases import phases
 
 NAN, INF = math.nan, math.inf
 STEPS = 20_000

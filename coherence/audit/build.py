@@ -32,7 +32,8 @@ from coherence.report import (
     SourceRecord,
 )
 from coherence.scoring.loop import find_loop
-from coherence.signals.loss import ARRIVED, Phase, phases
+from coherence.signals.loss import ARRIVED
+from coherence.signals.phases import Phase, phases
 from coherence.signals.settings import DEFAULTS
 
 POINTS = 12 * 500
