@@ -3,16 +3,18 @@
 All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/report.md.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.scores import Scores
 from coherence.signals.diagnosis import Diagnosis
-from coherence.signals.loss import SourceLoss
+from coherence.signals.loss import LossTracker, SourceLoss
+from coherence.signals.phases import Phase
 from coherence.signals.settings import Settings
 
 
@@ -173,6 +175,11 @@ class SourceRecord(_Written):
         """Return the loss of a source as it stands in a report."""
         return cls(**seen._asdict())
 
+    @classmethod
+    def of_each(cls, tracker: LossTracker) -> dict[str, "SourceRecord"]:
+        """Return the losses of all sources of a run, by their names."""
+        return {name: cls.of(seen) for name, seen in tracker.sources.items()}
+
 
 class PhaseRecord(_Written):
     """One stretch of the loss curve, seen with hindsight."""
@@ -183,6 +190,19 @@ class PhaseRecord(_Written):
     first: Number
     last: Number
 
+    @classmethod
+    def of(cls, phase: Phase) -> "PhaseRecord":
+        """Return a phase as it stands in a report."""
+        return cls(**phase._asdict() | {"start": int(phase.start), "end": int(phase.end)})
+
+
+class CurvePoint(NamedTuple):
+    """A loss as a curve shows it."""
+
+    step: int
+    loss: float | None
+    smoothed: float | None
+
 
 class CurveRecord(_Written):
     """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
@@ -191,9 +211,28 @@ class CurveRecord(_Written):
         steps, losses, smoothed: an entry a point; a loss is null where it was not finite.
     """
 
-    steps: tuple[int, ...]
-    losses: tuple[Number, ...]
-    smoothed: tuple[Number, ...]
+    steps: tuple[int, ...] = ()
+    losses: tuple[Number, ...] = ()
+    smoothed: tuple[Number, ...] = ()
+
+    @classmethod
+    def of(cls, points: Sequence[CurvePoint]) -> "CurveRecord":
+        """Return points as they stand in a report.
+
+        >>> CurveRecord.of([CurvePoint(100, 3.4, 3.5), CurvePoint(200, float("nan"), 3.5)]).losses
+        (3.4, None)
+        """
+        steps, losses, smoothed = zip(*points, strict=True) if points else ((), (), ())
+        return cls(steps=steps, losses=losses, smoothed=smoothed)
+
+
+class LossCounts(NamedTuple):
+    """How many losses of a run count, how many of them are not finite; the first and the last finite one."""
+
+    rows: int
+    not_finite: int
+    first: float | None
+    last: float | None
 
 
 class LossRecord(_Written):
@@ -219,10 +258,35 @@ class LossRecord(_Written):
     trend: str | None
     minimum: Number
     minimum_step: int | None
-    phases: tuple[PhaseRecord, ...]
+    phases: tuple[PhaseRecord, ...] = ()
     sources: dict[str, SourceRecord]
-    curve: CurveRecord
-    source_curves: dict[str, CurveRecord]
+    curve: CurveRecord = CurveRecord()
+    source_curves: dict[str, CurveRecord] = {}
+
+    @classmethod
+    def of(cls, tracker: LossTracker, counts: LossCounts, **seen: Any) -> "LossRecord":
+        """Return the loss signal as it stands in a report.
+
+        Args:
+            tracker: of the run.
+            counts: how many losses count, and the first and the last of them.
+            seen: phases and curves.
+        """
+        minimum = tracker.minimum
+        return cls(
+            **counts._asdict(),
+            window=tracker.window,
+            smma=tracker.smma,
+            smoothed=tracker.smoothed,
+            perplexity=tracker.perplexity,
+            uniform_baseline=tracker.uniform_baseline,
+            advantage=tracker.advantage,
+            trend=tracker.trend,
+            minimum=minimum.loss if minimum else None,
+            minimum_step=minimum.step if minimum else None,
+            sources=SourceRecord.of_each(tracker),
+            **seen,
+        )
 
 
 class GateStatus(_Written):
@@ -327,18 +391,18 @@ class Report(_Written):
     resume_reason: str
     wasted_steps: int
     wasted_seconds: Number
-    restarts: tuple[int, ...]
-    superseded: int
-    partial: bool
-    stretches: tuple[StretchRecord, ...]
-    samples: tuple[ScoredSample, ...]
-    worst: tuple[ShownSample, ...]
-    best: tuple[ShownSample, ...]
-    between: tuple[StepDiversity, ...]
-    events: tuple[EventRecord, ...]
-    notes: tuple[str, ...]
-    problem_count: int
-    problems: tuple[ProblemRecord, ...]
+    restarts: tuple[int, ...] = ()
+    superseded: int = 0
+    partial: bool = False
+    stretches: tuple[StretchRecord, ...] = ()
+    samples: tuple[ScoredSample, ...] = ()
+    worst: tuple[ShownSample, ...] = ()
+    best: tuple[ShownSample, ...] = ()
+    between: tuple[StepDiversity, ...] = ()
+    events: tuple[EventRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    problem_count: int = 0
+    problems: tuple[ProblemRecord, ...] = ()
     settings: SettingsRecord
 
 

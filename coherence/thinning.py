@@ -4,7 +4,8 @@ Source: docs/page.md, "What is thinned out".
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from math import ceil
+from typing import Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -20,10 +21,11 @@ class Point(NamedTuple, Generic[T]):
 class Thinned(Generic[T]):
     """Takes a series point by point and keeps of each stretch the lowest and the highest.
 
-    At first every point is kept; when there are too many, stretches become twice as long.
+    When there are too many points, stretches become twice as long.
 
     Args:
         limit: points that are kept at most.
+        stretch: how many points make a stretch at first; up to two every point is kept.
 
     >>> thinned = Thinned[int](limit=8)
     >>> for number, height in enumerate([3, 2, 9, 2, 2, 2, 2, 2, 2, 0, 2]):
@@ -32,11 +34,23 @@ class Thinned(Generic[T]):
     [2, 9, 2, 2, 0, 2]
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, stretch: int = 1) -> None:
         self._limit = limit
-        self._size = 1
+        self._size = stretch
         self._kept: list[Point[T]] = []
         self._open: list[Point[T]] = []
+
+    @classmethod
+    def of(cls, count: int, limit: int) -> Self:
+        """Return one for a series of which the length is known: its stretches are as long from the beginning.
+
+        >>> thinned = Thinned[float].of(8, limit=4)
+        >>> for loss in [3.0, 2.0, 9.0, 2.5, 2.4, 2.3, 2.2, 2.1]:
+        ...     thinned.add(loss, loss)
+        >>> thinned.outline
+        [2.0, 9.0, 2.4, 2.1]
+        """
+        return cls(limit, max(1, ceil(2 * count / limit)))
 
     def __len__(self) -> int:
         return len(self._kept) + len(self._open)
@@ -57,8 +71,13 @@ class Thinned(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What is kept, in the order in which it came."""
+        """What is kept, in the order in which it came, and the last point."""
         return [*(point.item for point in self._kept), *self.unsettled]
+
+    @property
+    def outline(self) -> list[T]:
+        """What is kept, in the order in which it came."""
+        return [point.item for point in (*self._kept, *extremes(self._open))]
 
     def settled_since(self, number: float) -> list[Point[T]]:
         """Return what is kept of the points beyond a number, without the stretch that goes on."""

@@ -19,9 +19,11 @@ from coherence.audit.timeline import Timeline
 from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
 from coherence.report import (
+    CurveRecord,
     DiagnosisRecord,
     EventRecord,
     FourScores,
+    LossCounts,
     LossRecord,
     OriginRecord,
     PhaseRecord,
@@ -29,7 +31,6 @@ from coherence.report import (
     Report,
     SettingsRecord,
     ShownSample,
-    SourceRecord,
 )
 from coherence.scoring.loop import find_loop
 from coherence.signals.loss import ARRIVED
@@ -244,30 +245,15 @@ def _wasted_seconds(replay: Replay) -> float | None:
 
 
 def _loss_record(replay: Replay) -> LossRecord:
-    tracker, losses = replay.signals.loss, replay.losses
-    finite = losses.values[np.isfinite(losses.values)]
-    minimum = tracker.minimum
-    return LossRecord(
-        rows=len(losses.values),
-        not_finite=len(losses.values) - len(finite),
-        window=tracker.window,
-        first=float(finite[0]) if len(finite) else None,
-        last=float(finite[-1]) if len(finite) else None,
-        smma=tracker.smma,
-        smoothed=tracker.smoothed,
-        perplexity=tracker.perplexity,
-        uniform_baseline=tracker.uniform_baseline,
-        advantage=tracker.advantage,
-        trend=tracker.trend,
-        minimum=minimum.loss if minimum else None,
-        minimum_step=minimum.step if minimum else None,
-        phases=tuple(
-            PhaseRecord(label=p.label, start=int(p.start), end=int(p.end), first=p.first, last=p.last)
-            for p in _phases(losses)
-        ),
-        sources={name: SourceRecord.of(seen) for name, seen in tracker.sources.items()},
-        curve=replay.curve.record(),
-        source_curves={name: curve.record() for name, curve in replay.source_curves.items()},
+    values = replay.losses.values
+    finite = values[np.isfinite(values)]
+    first, last = (float(finite[0]), float(finite[-1])) if len(finite) else (None, None)
+    return LossRecord.of(
+        replay.signals.loss,
+        LossCounts(len(values), len(values) - len(finite), first, last),
+        phases=tuple(map(PhaseRecord.of, _phases(replay.losses))),
+        curve=CurveRecord.of(replay.curve.outline),
+        source_curves={name: CurveRecord.of(each.outline) for name, each in replay.source_curves.items()},
     )
 
 

@@ -6,21 +6,23 @@ What comes out is folded as it comes: memory does not grow with the run. Source:
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
+from math import inf, isfinite
 from typing import NamedTuple
 
 from coherence.audit.losses import Losses
 from coherence.audit.plan import Options
 from coherence.audit.rows import GatedSample, Row
 from coherence.audit.timeline import Timeline
-from coherence.curve import Curve
 from coherence.readers.records import Mark
+from coherence.report import CurvePoint
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.settings import Entry, Settings
+from coherence.thinning import Thinned
 
-STRETCHES, SOURCE_STRETCHES = 2000, 200
-"""Of the curves that a report draws: two points each."""
+POINTS, SOURCE_POINTS = 4000, 400
+"""Of the curves that a report draws."""
 
 
 class RunRecord(NamedTuple):
@@ -134,9 +136,9 @@ class Replay:
         self.signals = Signals.of(self.settings)
         self.halted: GatedSample | None = None
         self.last: GatedSample | None = None
-        self.curve = Curve(len(losses.steps) / STRETCHES)
+        self.curve = Thinned[CurvePoint].of(len(losses.steps), POINTS)
         self.source_curves = {
-            name: Curve(count / SOURCE_STRETCHES)
+            name: Thinned[CurvePoint].of(count, SOURCE_POINTS)
             for name, count in zip(losses.names, losses.count_by_source(), strict=True)
         }
         self._place = 0  # of the next sample of a step, where nobody counted them
@@ -178,9 +180,11 @@ class Replay:
         loss.update(turn.step, turn.loss, turn.source)
         if turn.void:
             return
-        self.curve.add(turn.step, turn.loss, loss.smoothed)
+        height = turn.loss if isfinite(turn.loss) else inf
+        self.curve.add(CurvePoint(turn.step, turn.loss, loss.smoothed), height)
         if turn.source is not None:
-            self.source_curves[turn.source].add(turn.step, turn.loss, loss.sources[turn.source].smoothed)
+            point = CurvePoint(turn.step, turn.loss, loss.sources[turn.source].smoothed)
+            self.source_curves[turn.source].add(point, height)
 
     def _judge(self, turn: SampleTurn) -> GatedSample:
         row, signals = turn.row, self.signals
