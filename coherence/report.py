@@ -3,6 +3,7 @@
 All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/report.md.
 """
 
+import time
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.scores import Scores
+from coherence.signals.both import Signals
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.loss import LossTracker, SourceLoss
 from coherence.signals.phases import Phase
@@ -322,6 +324,39 @@ class Status(_Written):
     resume_reason: str = ""
     unusable: int = 0
     updated_at: float
+
+    @classmethod
+    def of(cls, signals: Signals, step: int | None, unusable: int = 0) -> "Status":
+        """Return the status of a run as it stands now.
+
+        Args:
+            signals: of the run.
+            step: of its last loss or sample.
+            unusable: how many things were handed in that could not be used.
+        """
+        loss, gate, place = signals.loss, signals.gate, signals.place
+        return cls(
+            step=step,
+            loss=loss.loss,
+            smma=loss.smma,
+            smoothed=loss.smoothed,
+            perplexity=loss.perplexity,
+            uniform_baseline=loss.uniform_baseline,
+            trend=loss.trend,
+            sources=SourceRecord.of_each(loss),
+            gate=GateStatus(
+                streak=gate.streak,
+                threshold=gate.threshold,
+                patience=gate.patience,
+                halted=gate.halted,
+                reason=gate.halt_reason,
+            ),
+            diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            resume_from=place.step,
+            resume_reason=place.reason,
+            unusable=unusable,
+            updated_at=time.time(),
+        )
 
 
 class SettingsRecord(_Written):

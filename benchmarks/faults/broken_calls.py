@@ -33,7 +33,7 @@ from disturbed import LOW, is_row, main, train, train_on
 
 OURS = tuple(
     str(Path(coherence.__file__).parent / name)
-    for name in ("run/monitor.py", "run/recorder.py", "run/folder.py", "files.py")
+    for name in ("run/monitor.py", "run/memory.py", "run/recorder.py", "run/folder.py", "files.py")
 )
 
 

@@ -9,11 +9,8 @@ import logging
 import math
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from heapq import merge
-from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,30 +18,25 @@ from weakref import WeakSet
 
 from coherence.escape import printable
 from coherence.files import RunFolderBusy
-from coherence.readers.folder import FORMAT, METRICS, SAMPLES, SETTINGS, STATE, STATUS, read_rows, scores_of
-from coherence.report import DiagnosisRecord, GateStatus, SourceRecord, Status
+from coherence.readers.folder import FORMAT, METRICS, SAMPLES, SETTINGS, STATE, STATUS
+from coherence.report import Status
 from coherence.run import given
-from coherence.run.folder import sealed, unsealed
+from coherence.run.folder import sealed
+from coherence.run.memory import Memory
 from coherence.run.recorder import Recorder
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import SCALES, Profile
-from coherence.scoring.scores import Scores, score_tokens
-from coherence.scoring.text import clean, tokenize
+from coherence.scoring.scores import Scores
 from coherence.signals.both import ACKNOWLEDGED, RESTART, Signals
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.gate import Gate, Verdict
 from coherence.signals.loss import LossTracker, true_loss
-from coherence.signals.samples import StepSamples
 from coherence.signals.settings import DEFAULTS, Entry, LaterFormat, Settings, from_json, to_json
 from coherence.signals.steps import Steps
 
 __all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
-
-LATEST = 1e12
-"""Seconds; what says it was written later than this was written by no clock."""
 
 LATE, REACH = 16, 100
 """Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
@@ -131,28 +123,24 @@ class Monitor:
         self.folder = Path(folder)
         self.status_every = status_every
         self.verdict: Verdict | None = None
-        self.unusable = 0
         self._given = _given(
             gate, smma_window=window, vocab_size=vocab_size, lexicon=lexicon, profile=profile
         )
         own = DEFAULTS._replace(**self._given)
         self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
+        self._memory = Memory(self.signals)
         self._history: tuple[Entry, ...] = ()
         self._damaged: dict[str, str] = {}  # files that cannot be used, and why
         self._broken_off = False  # Ctrl-C came in the middle of a call
         self._acknowledged = acknowledge_halt
         self._restarts = 0
         self._guard = threading.RLock()
-        self._time = 0.0  # of the last line
         self._forget_position()
-        self._fresh = self.signals.state_dict()
         self._open()
 
     def _forget_position(self) -> None:
-        self._last_step: int | None = None
-        self._last_loss: int | None = None
+        self._memory.forget_position()
         self._kept_step: int | None = None
-        self._group, self._group_start = StepSamples(), 0  # of the last step; the byte where its lines begin
         self._loss_steps: dict[int, Steps] = {}  # of each thread
         self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
 
@@ -174,6 +162,11 @@ class Monitor:
     def recording(self) -> bool:
         """Whether everything could be written, as far as it was tried."""
         return self._recorder.recording
+
+    @property
+    def unusable(self) -> int:
+        """How many things were handed in that could not be used."""
+        return self._memory.unusable
 
     @property
     def gate(self) -> Gate:
@@ -203,7 +196,7 @@ class Monitor:
     def last_step(self) -> int | None:
         """The step of the last loss or sample, those that the folder held included; None before any."""
         with self._guard:
-            return self._last_step
+            return self._memory.last_step
 
     def loss(self, step: Any, loss: Any, source: Any = None, grad_norm: Any = None) -> None:
         """Take the loss of one step.
@@ -227,7 +220,7 @@ class Monitor:
             # Sources are often numbered.
             name = None if source is None else str(given.plain(source)) or None
             self.signals.loss.update(at, value, name)
-            row = {"format": FORMAT, "step": at, "loss": _finite(value), "time": self._now()}
+            row = {"format": FORMAT, "step": at, "loss": _finite(value), "time": self._memory.now()}
             self._recorder.append(METRICS, [row if name is None else row | {"source": name}])
             self._keep(at)
 
@@ -283,15 +276,13 @@ class Monitor:
         # A process that begins may draw the last samples once more.
         anew = SAMPLES in self._opened
         self._go_to(step, SAMPLES)
-        halted, now, first = self.gate.halted, self._now(), 0 if anew else self.gate.next_index(step)
-        self._begin_group(step, first, self._recorder.samples.end)
+        halted, now, first = self.gate.halted, self._memory.now(), 0 if anew else self.gate.next_index(step)
+        self._memory.begin_group(step, first, self._recorder.samples.end)
         rows = []
         for index, (text, prompt) in enumerate(pairs, first):
-            scores, tokens = self._score(text, prompt)
-            verdict = self.signals.judge(scores, step, index)
-            self._group.add(scores, tokens)
+            scores, verdict = self._memory.judge(step, index, text, prompt)
             rows.append(_sample_row(step, index, text, prompt, scores, verdict, now))
-        self.signals.compare(self._group.diversity)
+        self.signals.compare(self._memory.group.diversity)
         self._recorder.append(SAMPLES, rows)
         fired = self.gate.halted and not halted
         if fired:
@@ -303,7 +294,7 @@ class Monitor:
 
     def _unchanged(self, why: str) -> Verdict:
         """Return the verdict as it stands, where nothing that was handed in could be judged."""
-        step = self._last_step or 0
+        step = self._memory.last_step or 0
         self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
         self.verdict = self.verdict._replace(recording=self.recording)
         return self.verdict
@@ -338,9 +329,9 @@ class Monitor:
             "format": FORMAT,
             "event": event,
             "step": step,
-            "after": self._last_step,
+            "after": self._memory.last_step,
             "details": {str(given.plain(name)): given.plain(each) for name, each in details.items()},
-            "time": self._now(),
+            "time": self._memory.now(),
         }
         self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
 
@@ -378,7 +369,7 @@ class Monitor:
             last = max(steps, default=None)
             self._go_back(0 if last is None else last + 1, state=state)
             self._forget_position()
-            self._last_step = last
+            self._memory.last_step = last
             self._go_on_if_acknowledged(refuse=False)
             self._save_state()
 
@@ -390,7 +381,7 @@ class Monitor:
             try:
                 if self._recorder.is_ours:
                     self._recover()
-                    self._keep(self._last_step or 0, now=True)
+                    self._keep(self._memory.last_step or 0, now=True)
             finally:
                 self._recorder.close()
                 self._closed = True
@@ -429,27 +420,18 @@ class Monitor:
     def _recover(self) -> None:
         """After a call that was broken off, believe the lines; where some were lost, the memory."""
         if self._broken_off and self.recording and not self._closed:
-            self.signals.load_state_dict(self._fresh)
+            self._memory.forget()
             self._forget_position()
-            self.unusable = 0
             self._restore()
             self._opened = set()
         self._broken_off = False
-
-    def _now(self) -> float:
-        """Return the time of the next line, later than the last: lines are put in order by it.
-
-        The clock may be set back, or tick too rarely to tell two lines apart.
-        """
-        self._time = max(time.time(), math.nextafter(self._time, LATEST))
-        return self._time
 
     def _go_on_if_acknowledged(self, refuse: bool = True) -> None:
         if not self._acknowledged:
             if refuse:
                 self.refuse_halted()
         elif self._is_refused():
-            self._write_event(ACKNOWLEDGED, self._last_step or 0, {})
+            self._write_event(ACKNOWLEDGED, self._memory.last_step or 0, {})
             self.signals.acknowledge_halt()
             self._save_state()
 
@@ -462,7 +444,7 @@ class Monitor:
         """Take what was not given from the folder; say once where what was given is not as it was there."""
         self._history = self._read_settings()
         stated = self._history[-1].settings if self._history else DEFAULTS
-        self._settings = stated._replace(**self._given)
+        self._settings = self._memory.settings = stated._replace(**self._given)
         self.signals.configure(self._settings)
         self._recorded = _of_gate(self.gate)
         changes = stated.changes(self._settings) if self._history else []
@@ -487,112 +469,31 @@ class Monitor:
             self.gate.configure(*_of_gate(self.gate))
         except ValueError as error:
             self.gate.configure(*before)
-            self._set_aside(f"setting: {error}", self._last_step)
+            self._set_aside(f"setting: {error}", self._memory.last_step)
         if _of_gate(self.gate) != before:
             self._record_settings()
 
     def _record_settings(self) -> None:
         """Write down what decides from now on."""
         self._settings, self._recorded = self.settings, _of_gate(self.gate)
+        self._memory.settings = self._settings
         self.signals.samples.threshold = self._settings.threshold
-        self._history = (*self._history, Entry(self._now(), self._last_step, self._settings))
+        self._history = (*self._history, Entry(self._memory.now(), self._memory.last_step, self._settings))
         self._save_settings()
 
     def _save_settings(self) -> None:
         self._recorder.replace(SETTINGS, lambda: json.dumps(to_json(self._history), indent=1))
 
-    # What the folder holds
-
     def _restore(self) -> None:
-        """Take up the saved state, then the lines that were written after it, each under its settings."""
-        metrics_end, rows_of_group = self._load_state()
-        metrics = read_rows(self.folder / METRICS, metrics_end)
-        samples = read_rows(self.folder / SAMPLES, self._group_start)
-        for _, row in islice(samples, rows_of_group):
-            self._group.add(*self._scores_of(row))
-        waiting = list(self._history)
-        rows = merge(metrics, samples, key=_time_of)
-        for at, call in groupby(rows, key=_time_of):
-            while waiting and (waiting[0].time <= at or waiting[0] is self._history[0]):
-                self.signals.configure(waiting.pop(0).settings)
-            self._take_back(list(call))  # one call writes one time
-            self._time = max(self._time, at)
-        self.signals.configure(self._settings)
+        """Take up what the folder holds; put out of the way what of it is damaged."""
+        if damage := self._memory.restore(self.folder, self._history):
+            self._damaged[STATE] = damage
         # Not before all lines were read: a folder that a later version wrote is left as it is.
         for file, why in self._damaged.items():
             self._recorder.set_aside(file, why)
         self._damaged = {}
-        times = [entry.time for entry in self._history]
-        self._time = max([self._time, *times])
         if not self._history or self._history[-1].settings.named() != self._settings.named():
             self._record_settings()
-
-    def _take_back(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
-        for byte, row in rows:
-            try:
-                self._take_row_back(byte, row, row["step"])
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # no monitor wrote it
-                self.unusable += 1
-        if any("text" in row for _, row in rows):
-            self.signals.compare(self._group.diversity)
-
-    def _take_row_back(self, byte: int, row: Mapping[str, Any], step: int) -> None:
-        if "event" in row:
-            self._take_event_back(row["event"], step, row)
-        elif "text" in row:
-            index, (scores, tokens) = int(row["index"]), self._scores_of(row)
-            self._begin_group(step, index, byte)
-            self.signals.judge(scores, step, index)
-            self._group.add(scores, tokens)
-            self._last_step = step
-        elif "loss" in row:
-            loss, source = row["loss"], row.get("source")
-            known = source if isinstance(source, str) else None
-            self.signals.loss.update(step, math.nan if loss is None else float(loss), known)
-            self._last_step = self._last_loss = step
-        elif "unusable" in row:
-            self.unusable += 1
-
-    def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
-        return scores_of(row, self._settings.lexicon, self._settings.profile)
-
-    def _take_event_back(self, event: str, step: int, row: Mapping[str, Any]) -> None:
-        self.signals.take_event(event, step, row.get("state"))
-        if event == RESTART:
-            self._last_loss = None
-
-    def _load_state(self) -> tuple[int, int]:
-        """Return the bytes of metrics that the saved state knows of, and its samples of the last step."""
-        path = self.folder / STATE
-        try:
-            saved = unsealed(path.read_text(encoding="utf-8"))
-            ends = int(saved["metrics_end"]), int(saved["group_rows"])
-            position = (
-                saved["last_step"],
-                saved["last_loss"],
-                int(saved["group_start"]),
-                int(saved["unusable"]),
-            )
-            self.signals.load_state_dict(saved["state"])
-        except (FileNotFoundError, NotADirectoryError):
-            return 0, 0
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._damaged[STATE] = str(error)
-            return 0, 0
-        self._last_step, self._last_loss, self._group_start, self.unusable = position
-        self._time = max(self._time, _time(saved))
-        return ends
-
-    def _score(self, text: str, prompt: str | None) -> tuple[Scores, list[str]]:
-        cleaned = clean(text, prompt)
-        tokens = tokenize(cleaned)
-        scores = score_tokens(cleaned, tokens, self._settings.lexicon, self._settings.profile, spectra)
-        return scores, tokens
-
-    def _begin_group(self, step: int, index: int, byte: int) -> None:
-        """Begin with the samples of a step, unless more of the last one come."""
-        if self.signals.begins(step, index):
-            self._group, self._group_start = StepSamples(), byte
 
     # Restarts
 
@@ -602,12 +503,12 @@ class Monitor:
             self._go_back(step)
         if file == METRICS:
             self._steps_here().take(step)
-            self._last_loss = step
+            self._memory.last_loss = step
         self._opened.discard(file)
-        self._last_step = step
+        self._memory.last_step = step
 
     def _is_restart(self, step: int, file: str) -> bool:
-        last = self.gate.step if file == SAMPLES else self._last_loss
+        last = self.gate.step if file == SAMPLES else self._memory.last_loss
         if file in self._opened and last is not None and step < last:
             return True  # a process that begins does not answer late
         return self.gate.is_restart(step) if file == SAMPLES else self._steps_here().is_restart(step)
@@ -630,25 +531,25 @@ class Monitor:
             log.warning(
                 "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
                 "what comes late in the order of its steps",
-                *(self._recorder.name, self._last_step, step),
+                *(self._recorder.name, self._memory.last_step, step),
             )
         self._write_event(RESTART, step, details or {}, state)
         self.signals.take_event(RESTART, step, state)
-        self._loss_steps, self._opened, self._kept_step, self._last_loss = {}, set(), None, None
+        self._loss_steps, self._opened, self._kept_step, self._memory.last_loss = {}, set(), None, None
 
     # What is written
 
     def _set_aside(self, what: str, step: int | None) -> None:
         """Count what cannot be used and write it down; say so once."""
-        self.unusable += 1
+        self._memory.unusable += 1
         what = printable(what)
         if self.unusable == 1:
             log.warning(
                 "%s: not usable, and set aside: %s; more of the kind are counted in metrics.jsonl",
                 *(self._recorder.name, what),
             )
-        at = step if step is not None else self._last_step or 0
-        row = {"format": FORMAT, "step": at, "unusable": what, "time": self._now()}
+        at = step if step is not None else self._memory.last_step or 0
+        row = {"format": FORMAT, "step": at, "unusable": what, "time": self._memory.now()}
         self._recorder.append(METRICS, [row])
 
     def _keep(self, step: int, now: bool = False) -> None:
@@ -676,48 +577,16 @@ class Monitor:
             self._save_status()
 
     def _save_status(self) -> None:
-        self._recorder.replace(STATUS, lambda: self._status().model_dump_json(indent=1))
+        self._recorder.replace(
+            STATUS, lambda: Status.of(self.signals, self.last_step, self.unusable).model_dump_json(indent=1)
+        )
 
     def _save_state(self) -> None:
         # The lines are the record and can be read again: this one need not wait for the disk.
-        self._recorder.replace(STATE, lambda: sealed(self._state()), durable=False)
+        self._recorder.replace(STATE, lambda: sealed(self._saved()), durable=False)
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "state": self.signals.state_dict(),
-            "last_step": self._last_step,
-            "last_loss": self._last_loss,
-            "time": self._time,
-            "unusable": self.unusable,
-            "metrics_end": self._recorder.metrics.end,
-            "group_start": self._group_start if self._group.count else self._recorder.samples.end,
-            "group_rows": self._group.count,
-        }
-
-    def _status(self) -> Status:
-        loss, gate, place = self.signals.loss, self.gate, self.signals.place
-        return Status(
-            step=self._last_step,
-            loss=loss.loss,
-            smma=loss.smma,
-            smoothed=loss.smoothed,
-            perplexity=loss.perplexity,
-            uniform_baseline=loss.uniform_baseline,
-            trend=loss.trend,
-            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
-            gate=GateStatus(
-                streak=gate.streak,
-                threshold=gate.threshold,
-                patience=gate.patience,
-                halted=gate.halted,
-                reason=gate.halt_reason,
-            ),
-            diagnosis=DiagnosisRecord.of(self.signals.diagnosis),
-            resume_from=place.step,
-            resume_reason=place.reason,
-            unusable=self.unusable,
-            updated_at=time.time(),
-        )
+    def _saved(self) -> dict[str, Any]:
+        return self._memory.saved(self._recorder.metrics.end, self._recorder.samples.end)
 
 
 def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -760,16 +629,6 @@ def _sample_row(
         "streak": verdict.streak,
         "time": time,
     }
-
-
-def _time(row: Mapping[str, Any]) -> float:
-    """Return when a row was written; 0 where another writer did not say, or said what no clock does."""
-    time = row.get("time")
-    return time if isinstance(time, float) and 0 <= time < LATEST else 0.0
-
-
-def _time_of(row: tuple[int, Mapping[str, Any]]) -> float:
-    return _time(row[1])
 
 
 def _finite(value: float) -> float | None:

@@ -176,7 +176,7 @@ def test_a_run_under_a_clock_that_is_set_back_is_opened_again_as_if_never_stoppe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = set_back()
-    monkeypatch.setattr("coherence.run.monitor.time", SimpleNamespace(time=lambda: next(times)))
+    monkeypatch.setattr("coherence.run.memory.time", SimpleNamespace(time=lambda: next(times)))
     run, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
     with Monitor(run, window=3) as first, Monitor(undisturbed, window=3) as other:
         for step in range(8):
@@ -191,7 +191,7 @@ def test_a_run_under_a_clock_that_is_set_back_is_opened_again_as_if_never_stoppe
         with Monitor(run, window=3) as again:
             assert again.state_dict() == expected
             assert again.last_step == 7, "not the step of the last sample"
-            last = again._time
+            last = again._memory._time
     with Monitor(run) as again:
         again.loss(8, 3.0)
     told = [json.loads(line)["time"] for line in (run / "metrics.jsonl").read_bytes().splitlines()]
