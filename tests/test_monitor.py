@@ -655,7 +655,8 @@ def test_a_second_monitor_on_the_folder_is_refused(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         with pytest.raises(RunFolderBusy, match=str(tmp_path)):
             Monitor(tmp_path)
-        assert monitor.sample(100, FINE).recording
+        monitor.sample(100, FINE)
+        assert monitor.recording
     Monitor(tmp_path).close()
 
 
@@ -681,7 +682,8 @@ def test_a_closed_monitor_writes_nothing_over_the_next_one(
         replay(second, samples("LL", 200))
     first.close()
     assert warnings_in(caplog) == []
-    assert not first.sample(300, FINE).recording
+    first.sample(300, FINE)
+    assert not first.recording
     assert [each for each in warnings_in(caplog) if "is closed" in each] == warnings_in(caplog)
     with Monitor(tmp_path) as third:
         assert third.gate.streak == 3
@@ -795,13 +797,13 @@ def test_a_run_that_cannot_record_goes_on_warns_once_and_records_again_when_it_c
         for step in (100, 200):
             monitor.loss(step, 3.0)
             verdict = monitor.sample(step, LOW)
-            assert (verdict.recording, monitor.recording) == (False, False)
+            assert not monitor.recording
         assert verdict.streak == 2
         clear()
         if with_loss:
             monitor.loss(300, 3.0)
         verdict = monitor.sample(300, LOW)
-        assert (verdict.recording, monitor.recording, verdict.streak) == (True, True, 3)
+        assert (monitor.recording, verdict.streak) == (True, 3)
     assert [each.split(" (")[0] for each in warnings_in(caplog)] == [f"{folder}: cannot record"]
     assert lines(folder / "samples.jsonl")[-1]["step"] == 300
     events = [row["event"] for row in lines(folder / "metrics.jsonl") if "event" in row]
@@ -817,7 +819,7 @@ def test_a_run_that_never_could_record_still_halts(tmp_path: Path, caplog: pytes
         said = replay(monitor, samples("LLLLL"))
     verdict = said[-1][0]
     assert verdict is not None
-    assert (verdict.halt, verdict.recording) == (True, False)
+    assert (verdict.halt, monitor.recording) == (True, False)
     cannot, halted = warnings_in(caplog)
     assert ("cannot record" in cannot, "5 samples in a row" in halted) == (True, True)
 
@@ -839,7 +841,7 @@ def train():
     step += 1
     monitor.loss(step, 3.0)
     verdicts.append(monitor.sample(step, sys.argv[2]))
-    return verdicts[-1].recording
+    return monitor.recording
 
 while train():
     if step == 5:

@@ -75,7 +75,7 @@ class Monitor:
     `gate.json`, the state, and `settings.json`, all that decides. An existing folder is resumed: smoothing,
     sources, streak and settings go on as if never stopped. Only the constructor raises: what a loop hands in
     and cannot be understood is counted and set aside, and a folder that cannot be written to does not stop
-    the run: one warning is logged, the gate goes on in memory, `verdict.recording` is False, and writing
+    the run: one warning is logged, the gate goes on in memory, `monitor.recording` is False, and writing
     resumes when it can. Safe to call from threads.
 
     Args:
@@ -289,14 +289,13 @@ class Monitor:
             name, sentence = self._recorder.name, self.signals.diagnosis.sentence
             log.warning("%s: %s %s", name, verdict.reason, sentence)
         self._keep(step, now=fired)
-        self.verdict = verdict._replace(recording=self.recording)
-        return self.verdict
+        self.verdict = verdict
+        return verdict
 
     def _unchanged(self, why: str) -> Verdict:
         """Return the verdict as it stands, where nothing that was handed in could be judged."""
         step = self._memory.last_step or 0
         self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
-        self.verdict = self.verdict._replace(recording=self.recording)
         return self.verdict
 
     def note(self, event: Any, step: Any, /, **details: Any) -> None:

@@ -31,7 +31,6 @@ class Verdict(NamedTuple):
         step: the step of this sample.
         samples: (step, index) of the samples that count.
         reason: one sentence.
-        recording: whether a monitor could write it down; a gate alone has nothing to write to.
     """
 
     halt: bool
@@ -42,7 +41,6 @@ class Verdict(NamedTuple):
     step: int
     samples: tuple[Position, ...]
     reason: str
-    recording: bool = True
 
 
 class Gate:

@@ -239,10 +239,12 @@ with Monitor(folder, status_every=1) as monitor:
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, most[1]))
     for step in range(1, 3):
         monitor.loss(step, 3.0)
-        assert not monitor.sample(step, "Budy Budy Budy Budy ").recording
+        monitor.sample(step, "Budy Budy Budy Budy ")
+        assert not monitor.recording
     resource.setrlimit(resource.RLIMIT_NOFILE, most)
     monitor.loss(3, 3.0)
-    assert monitor.sample(3, "Budy Budy Budy Budy ").recording
+    monitor.sample(3, "Budy Budy Budy Budy ")
+    assert monitor.recording
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, most[1]))
 try:
     Monitor(folder)
@@ -279,7 +281,7 @@ if subprocess.run(["mount", "-o", "remount,ro", str(folder)]).returncode:
 with Monitor(folder / "run") as monitor:
     monitor.loss(2, 3.0)
     verdict = monitor.sample(2, "Budy Budy Budy Budy ")
-    assert (verdict.streak, verdict.recording) == (2, False)
+    assert (verdict.streak, monitor.recording) == (2, False)
 sys.exit(main(["audit", str(folder / "run"), "--json", str(folder / "report.json")]) != 2)
 """
 
