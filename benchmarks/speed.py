@@ -25,7 +25,10 @@ WAYS_IN = {
     "score, once called": "from coherence import score; score('a b c')",
     "audit": "import coherence.audit.build",
     "command line, --help": "import coherence.cli.main",
-    "command line, any command": "import coherence.cli.commands",
+    **{
+        f"command line, {command}": f"import coherence.cli.{command}"
+        for command in ("audit", "check", "serve", "score", "calibrate")
+    },
 }
 
 

@@ -88,10 +88,13 @@ FLOORS = (
         "show",
         "show.page",
         "cli.main",
-        "cli.commands",
+        "cli.audit",
+        "cli.calibrate",
+        "cli.score",
         "show.progress",
         "show.console",
         "show.terminal",
+        "show.terminal_score",
     }
     | {"show.page.page", "show.page.server", "cli.serve"}
     | {"cli.check", "show.ci", "pytest_plugin", "show.terminal_check"}
@@ -191,13 +194,42 @@ def test_every_public_name_says_what_it_is(module: str) -> None:
     assert not list(undocumented(TREES[module], module))
 
 
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after a statement."""
+    asked = f"import sys; {statement}\nprint(*sys.modules, sep='\\n')"
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+    return set(answer.stdout.split())
+
+
 @pytest.mark.parametrize("used", ["", "score('Budy Budy Budy Budy'); Gate().update(score('é' * 99), 1)"])
 def test_score_and_gate_load_nothing_heavy(used: str) -> None:
-    asked = f"import sys; from coherence import score, Gate; {used}\nprint(*sys.modules, sep='\\n')"
-    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
-    loaded = {name.split(".")[0] for name in answer.stdout.split()}
+    loaded = loaded_by(f"from coherence import score, Gate; {used}")
     assert "coherence" in loaded
     assert not loaded.intersection(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("main", set()),
+        ("audit", {"numpy", "pydantic", "rich"}),
+        ("calibrate", {"pydantic", "rich"}),
+        ("check", {"numpy", "pydantic", "rich"}),
+        ("score", {"rich"}),
+        ("serve", {"numpy", "pydantic", "rich"}),
+    ],
+)
+def test_a_command_loads_what_it_needs_and_nothing_else_that_is_heavy(module: str, heavy: set[str]) -> None:
+    loaded = loaded_by(f"import coherence.cli.{module}")
+    assert loaded.intersection(HEAVY) == heavy
+    commands = {f"coherence.cli.{path.stem}" for path in (PACKAGE / "cli").glob("[a-z]*.py")}
+    assert loaded.intersection(commands) == {f"coherence.cli.{module}"}
+
+
+def test_to_score_a_text_nothing_is_loaded_that_reads_files_or_makes_reports() -> None:
+    loaded = loaded_by("import coherence.cli.score")
+    rooms = ("audit", "check", "readers", "report", "show.page", "show.terminal")
+    assert not loaded.intersection(f"coherence.{room}" for room in rooms)
 
 
 def test_the_surface_is_sorted_and_there() -> None:

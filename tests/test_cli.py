@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from shell import PROFILE, Shell
 
+from coherence.cli.calibrate import text_files
 from coherence.report import Report
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -245,7 +246,7 @@ def failing(error: BaseException) -> Any:
 def test_an_error_that_nobody_foresaw_is_told_in_a_line_and_exits_with_70(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    monkeypatch.setattr("coherence.cli.commands.score_text", failing(error))
+    monkeypatch.setattr("coherence.cli.score.score", failing(error))
     monkeypatch.delenv("COHERENCE_TRACEBACK", raising=False)
     told = "(an error of coherence itself; COHERENCE_TRACEBACK=1 shows the traceback)"
     assert shell("score", "D") == (70, "", f"coherence: {said} {told}\n")
@@ -254,20 +255,20 @@ def test_an_error_that_nobody_foresaw_is_told_in_a_line_and_exits_with_70(
 def test_the_traceback_of_such_an_error_is_shown_where_it_is_asked_for(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coherence.cli.commands.score_text", failing(RuntimeError("unforeseen\x1b[31m")))
+    monkeypatch.setattr("coherence.cli.score.score", failing(RuntimeError("unforeseen\x1b[31m")))
     monkeypatch.setenv("COHERENCE_TRACEBACK", "1")
     status, out, err = shell("score", "D")
     assert (status, out) == (70, "")
     assert err.startswith("Traceback (most recent call last):\n")
-    assert ", in score\n" in err
+    assert ", in run\n" in err
     assert err.endswith("\ncoherence: RuntimeError: unforeseen [31m (an error of coherence itself)\n")
     assert controls(err) == set()
 
 
 def test_ctrl_c_and_a_leaving_are_no_errors_of_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coherence.cli.commands.score_text", failing(KeyboardInterrupt()))
+    monkeypatch.setattr("coherence.cli.score.score", failing(KeyboardInterrupt()))
     assert shell("score", "D") == (130, "", "coherence: broken off\n")
-    monkeypatch.setattr("coherence.cli.commands.score_text", failing(SystemExit(3)))
+    monkeypatch.setattr("coherence.cli.score.score", failing(SystemExit(3)))
     assert shell("score", "D") == (3, "", "")
 
 
@@ -460,6 +461,21 @@ def test_a_corpus_that_is_too_small_is_refused_by_name(shell: Shell) -> None:
 
 def test_a_missing_corpus_is_refused_by_name(shell: Shell) -> None:
     assert shell.refused("calibrate", "none", "-o", "p.json") == "coherence: none: no such file or folder\n"
+
+
+def test_a_corpus_folder_stands_for_the_text_below_it(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl", "deep/er/d.png"):
+        (tmp_path / name).touch()
+    assert text_files(tmp_path) == [tmp_path / name for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl")]
+    assert text_files(tmp_path / "deep/er/d.png") == [tmp_path / "deep/er/d.png"]
+
+
+def test_a_corpus_without_text_or_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{tmp_path}: a folder without text"):
+        text_files(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"^{tmp_path}/none: no such file or folder"):
+        text_files(tmp_path / "none")
 
 
 # Help

@@ -12,8 +12,7 @@ from rich.text import Text
 from coherence.check.samples import Measured, load, measure
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
-from coherence.check.verdict import Check, Limits
-from coherence.check.verdict import check as compare
+from coherence.check.verdict import Check, Limits, check
 from coherence.escape import on_github, printable
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
@@ -25,7 +24,7 @@ from coherence.show.terminal_check import show_check
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
 
-def check(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
@@ -36,7 +35,7 @@ def check(options: Namespace) -> int:
     snapshot = _load(options.snapshot)
     loaded = load(options.paths, options.format, fields)
     measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen), snapshot.prefixes)
-    found = compare(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
+    found = check(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
     annotated = options.github or on_github()
     show_check(found, console(tame=annotated))
     if options.junit is not None:
@@ -93,7 +92,7 @@ def _show_changes(path: str, measured: Measured, limits: Limits, screen: Console
     elif differences := measured.snapshot.made.differences(old.made):
         screen.print(_line(f"other settings than before: {'; '.join(differences)}"))
     else:
-        show_check(compare(old, measured, limits, path), screen)
+        show_check(check(old, measured, limits, path), screen)
 
 
 def _line(text: str) -> Text:

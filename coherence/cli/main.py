@@ -24,9 +24,6 @@ UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
 SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
 """The environment variable that, set to 1, shows where an error of coherence itself comes from."""
 
-OWN_MODULES = {"check": "coherence.cli.check", "serve": "coherence.cli.serve"}
-"""Commands that need little of what the others do: a check is short and needs no nltk."""
-
 HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
@@ -138,10 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    # Imported after the options are read: --help and a wrong option need not wait for nltk and pydantic.
-    commands = import_module(OWN_MODULES.get(options.command, "coherence.cli.commands"))
+    # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.
+    command = import_module(f"coherence.cli.{options.command}")
     try:
-        return int(getattr(commands, options.command)(options))
+        return int(command.run(options))
     except BrokenPipeError:
         _silence(sys.stdout)
         return UNUSABLE

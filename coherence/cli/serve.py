@@ -19,7 +19,7 @@ LONGEST_WAIT = 0.5
 """Seconds after which it is seen that a signal has come."""
 
 
-def serve(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     """Serve the page of a run that goes on, or of several, until Ctrl-C."""
     folder: Path = options.folder
     if not folder.is_dir():

@@ -551,22 +551,3 @@ def _named_apart(runs: list[RunFiles]) -> list[RunFiles]:
         run._replace(name=file_name(storage.parent(run.samples[0].path))) if names[run.name] > 1 else run
         for run in runs
     ]
-
-
-def text_files(corpus: Path) -> list[Path]:
-    """Return the text and JSON-lines files that a corpus consists of.
-
-    Raises:
-        FileNotFoundError: the path does not exist.
-        ValueError: the folder holds neither.
-    """
-    if not corpus.exists():
-        raise FileNotFoundError(f"{corpus}: no such file or folder")
-    if not corpus.is_dir():
-        return [corpus]
-    found = sorted(
-        path for path in corpus.rglob("*") if path.suffix in (".txt", ".md", ".jsonl") and path.is_file()
-    )
-    if not found:
-        raise ValueError(f"{corpus}: a folder without text; expected *.txt, *.md or *.jsonl in it")
-    return found

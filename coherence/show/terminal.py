@@ -1,7 +1,6 @@
 """The report for a person at a terminal 80 columns wide."""
 
 from collections.abc import Sequence
-from math import floor
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -14,8 +13,6 @@ from coherence.escape import printable
 from coherence.readers.records import Problem
 from coherence.report import (
     EventRecord,
-    FourScores,
-    Loop,
     LossRecord,
     ProblemRecord,
     Ranking,
@@ -25,8 +22,8 @@ from coherence.report import (
     StretchRecord,
 )
 from coherence.scoring.text import answer
+from coherence.show.terminal_score import loop_sentence, plain_score, score_cell
 from coherence.signals.loss import ARRIVED
-from coherence.signals.settings import DEFAULTS
 
 PANEL = 6
 """Columns that the frame takes beside a title in it."""
@@ -81,7 +78,7 @@ def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
     return [
         Text(printable(line.run)),
         Text(action, style=COLOURS[action]),
-        *(_score(mean, threshold) for _, mean in line.scores),
+        *(score_cell(mean, threshold) for _, mean in line.scores),
         Text(f"{line.low}/{line.judged}"),
         Text("" if line.smoothed is None else _number(line.smoothed)),
         Text("" if line.halt_step is None else _step(line.halt_step)),
@@ -105,18 +102,6 @@ def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], conso
         console.print(Padding(_line(f"{problem.file}:{problem.line}: {problem.message}"), (0, 0, 0, 2)))
     if count > LISTED_PROBLEMS:
         console.print(Text(f"  and {count - min(len(problems), LISTED_PROBLEMS):,} more"))
-
-
-def show_scores(scores: FourScores, loop: Loop | None, low: bool, tokens: int, console: Console) -> None:
-    """Print the four scores of one text and where it loops."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in scores:
-        table.add_row(name, _score(value, DEFAULTS.threshold))
-    console.print(table)
-    console.print(Text(f"{tokens} tokens; {'low on every scale' if low else 'not low'}"))
-    console.print(Text(_loop_sentence(loop)))
 
 
 def _verdict(report: Report, width: int) -> RenderableType:
@@ -242,7 +227,7 @@ def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float
     halts = halt_step is not None and stretch.first <= halt_step <= stretch.last
     return [
         Text(_span(stretch.first, stretch.last)),
-        *(_score(mean, threshold) for _, mean in stretch.scores),
+        *(score_cell(mean, threshold) for _, mean in stretch.scores),
         Text(f"{stretch.low}/{stretch.samples}"),
         Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
         Text("◀ halt", style="red") if halts else Text(""),
@@ -259,7 +244,7 @@ def _readings(report: Report) -> RenderableType:
 
 
 def _reading(sample: ShownSample) -> list[RenderableType]:
-    scores = " ".join(f"{name} {_plain_score(value)}" for name, value in sample.scores)
+    scores = " ".join(f"{name} {plain_score(value)}" for name, value in sample.scores)
     heading = Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2))
     text = answer(sample.text, sample.prompt)
     if not text:
@@ -269,33 +254,13 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [
         heading,
-        Padding(Text(_loop_sentence(sample.loop)), (0, 0, 0, 4)),
+        Padding(Text(loop_sentence(sample.loop)), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
 
 
-def _loop_sentence(loop: Loop | None) -> str:
-    if loop is None:
-        return "no phrase comes back three times"
-    phrase = printable(loop.phrase)
-    period = "token" if loop.period == 1 else f"{loop.period} tokens"
-    return (
-        f"repeats «{phrase}» {loop.times} times, every {period}, from character {loop.start} on: "
-        f"{loop.share:.0%} of its tokens"
-    )
-
-
 def _line(text: str) -> Text:
     return Text(printable(text), overflow="fold")
-
-
-def _score(value: float | None, threshold: float) -> Text:
-    return Text(_plain_score(value), style="red" if value is not None and value < threshold else "")
-
-
-def _plain_score(value: float | None) -> str:
-    # Rounded down: 29.6 is below a threshold of 30, and so is what stands for it. A mean may be off a little.
-    return "-" if value is None else f"{floor(round(value, 6))}"
 
 
 def _number(value: float | None) -> str:

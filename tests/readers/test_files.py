@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from coherence.readers import storage
-from coherence.readers.find import RunFiles, find_runs, natural, text_files
+from coherence.readers.find import RunFiles, find_runs, natural
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
 
@@ -494,24 +494,6 @@ def test_a_format_that_was_named_is_taken_for_granted(here: Path) -> None:
     assert [file.path for file in the_run("exp", format="numbered").samples] == ["exp/poem"]
     with pytest.raises(ValueError, match=r"^format 'paper'; expected one of .*jsonl"):
         find_runs(["poem"], format="paper")
-
-
-# The text of a corpus
-
-
-def test_a_corpus_folder_stands_for_the_text_below_it(tmp_path: Path) -> None:
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl", "deep/er/d.png"):
-        (tmp_path / name).touch()
-    assert text_files(tmp_path) == [tmp_path / name for name in ("b.txt", "deep/a.md", "deep/er/c.jsonl")]
-    assert text_files(tmp_path / "deep/er/d.png") == [tmp_path / "deep/er/d.png"]
-
-
-def test_a_corpus_without_text_or_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"^{tmp_path}: a folder without text"):
-        text_files(tmp_path)
-    with pytest.raises(FileNotFoundError, match=f"^{tmp_path}/none: no such file or folder"):
-        text_files(tmp_path / "none")
 
 
 def test_runs_are_found_and_read_end_to_end(here: Path) -> None:

@@ -1,0 +1,65 @@
+"""What `coherence calibrate` does, once its options are read."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from coherence.readers.formats import jsonl
+from coherence.readers.lines import Part, Problems
+from coherence.scoring.calibration import measure
+from coherence.scoring.lexicon import Lexicon
+from coherence.show.console import check_targets, console, write_json
+from coherence.show.terminal import show_problems
+
+
+def run(options: Namespace) -> int:
+    """Measure a reference profile from corpora."""
+    check_targets(options.output)
+    lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
+    problems = Problems()
+    sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
+    profile = measure(sources, options.name, lexicon)
+    write_json(options.output, _one_line_a_key(profile.to_json()))
+    screen = console()
+    screen.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
+    show_problems(problems.count, problems.listed, screen)
+    return 0
+
+
+def _one_line_a_key(values: dict[str, Any]) -> str:
+    """Write JSON that a person can still look at: a profile has hundreds of points."""
+    return (
+        "{\n"
+        + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+        + "\n}"
+    )
+
+
+def _corpus_text(corpus: Path, problems: Problems) -> str:
+    texts: list[str] = []
+    for path in text_files(corpus):
+        if path.suffix == ".jsonl":
+            texts += [sample.text for sample in jsonl.samples(Part(str(path)), problems)]
+        else:
+            texts.append(path.read_text(encoding="utf-8", errors="replace"))
+    return "\n\n".join(texts)
+
+
+def text_files(corpus: Path) -> list[Path]:
+    """Return the text and JSON-lines files that a corpus consists of.
+
+    Raises:
+        FileNotFoundError: the path does not exist.
+        ValueError: the folder holds neither.
+    """
+    if not corpus.exists():
+        raise FileNotFoundError(f"{corpus}: no such file or folder")
+    if not corpus.is_dir():
+        return [corpus]
+    found = sorted(
+        path for path in corpus.rglob("*") if path.suffix in (".txt", ".md", ".jsonl") and path.is_file()
+    )
+    if not found:
+        raise ValueError(f"{corpus}: a folder without text; expected *.txt, *.md or *.jsonl in it")
+    return found
