@@ -148,6 +148,12 @@ def test_imports_point_down_or_sideways(module: str) -> None:
     assert not above
 
 
+@pytest.mark.parametrize("module", TREES)
+def test_what_is_private_is_imported_by_nobody_else(module: str) -> None:
+    own = [name for name in imported(TREES[module]) if name.startswith("coherence.")]
+    assert not [name for name in own if name.rpartition(".")[2].startswith("_")]
+
+
 def test_imports_go_in_no_circle() -> None:
     assert list(TopologicalSorter({module: imported_modules(module) for module in TREES}).static_order())
 

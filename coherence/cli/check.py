@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.text import Text
 
 from coherence.check.samples import Measured, load, measure
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
 from coherence.check.verdict import Check, Limits, check
-from coherence.escape import on_github, printable
+from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.show.ci import github, junit, markdown
-from coherence.show.console import check_targets, console, write, write_json
+from coherence.show.console import as_line, check_targets, console, write, write_json
 from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
 
@@ -72,11 +71,13 @@ def _update(options: Namespace, limits: Limits, fields: Fields, chosen: dict[str
     if target.exists():
         _show_changes(options.snapshot, measured, limits, screen)
     measured.snapshot.save(target)
-    screen.print(_line(f"wrote {target}: {measured.snapshot.drawn:,} samples"))
+    screen.print(as_line(f"wrote {target}: {measured.snapshot.drawn:,} samples"))
     if measured.halt_reason is not None:
-        screen.print(_line(f"the gate halts on them, and on all that are like them: {measured.halt_reason}"))
+        screen.print(
+            as_line(f"the gate halts on them, and on all that are like them: {measured.halt_reason}")
+        )
     if measured.snapshot.drawn < FEWEST:
-        screen.print(_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
+        screen.print(as_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
     show_problems(loaded.problems.count, loaded.problems.listed, screen)
     return STATUS["pass"]
 
@@ -85,15 +86,11 @@ def _show_changes(path: str, measured: Measured, limits: Limits, screen: Console
     try:
         old = Snapshot.load(path)
     except ValueError as error:
-        screen.print(_line(f"in the place of what could not be read: {error}"))
+        screen.print(as_line(f"in the place of what could not be read: {error}"))
         return
     if old == measured.snapshot:
         screen.print("nothing changed")
     elif differences := measured.snapshot.made.differences(old.made):
-        screen.print(_line(f"other settings than before: {'; '.join(differences)}"))
+        screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
     else:
         show_check(check(old, measured, limits, path), screen)
-
-
-def _line(text: str) -> Text:
-    return Text(printable(text), overflow="fold")

@@ -1,4 +1,7 @@
-"""Where output goes: machine output to standard output or a file, everything for people to standard error."""
+"""Where output goes: machine output to standard output or a file, everything for people to standard error.
+
+And how a line of it looks: printable, in the colour of its verdict.
+"""
 
 import errno
 import os
@@ -8,9 +11,23 @@ from tempfile import TemporaryFile
 from typing import IO, Any, cast
 
 from rich.console import Console
+from rich.text import Text
 
-from coherence.escape import harmless_json, on_github, tamed
+from coherence.escape import harmless_json, on_github, printable, tamed
 from coherence.files import whole_file
+
+COLOURS = {
+    "continue": "green",
+    "watch": "yellow",
+    "pivot": "magenta",
+    "halt": "red",
+    "pass": "green",
+    "warning": "yellow",
+    "inconclusive": "yellow",
+    "too few": "yellow",
+    "fail": "red",
+}
+"""Of an action, and of the verdict of a check."""
 
 
 class _Console(Console):
@@ -40,6 +57,15 @@ def console(tame: bool = False) -> Console:
     if tame or on_github():
         return _Console(file=cast("IO[str]", _Tamed()), highlight=False)
     return _Console(stderr=True, highlight=False)
+
+
+def as_line(text: str) -> Text:
+    r"""Return a line for a person: what stands in it has no power over the terminal, and goes on below.
+
+    >>> as_line("a\x1b[31mb").plain
+    'a [31mb'
+    """
+    return Text(printable(text), overflow="fold")
 
 
 def check_targets(*targets: str | None) -> None:

@@ -22,6 +22,7 @@ from coherence.report import (
     StretchRecord,
 )
 from coherence.scoring.text import answer
+from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal_score import loop_sentence, plain_score, score_cell
 from coherence.signals.loss import ARRIVED
 
@@ -37,8 +38,6 @@ LISTED_EVENTS = 5
 ONE_IN = 5
 """Of so many lines one that could not be used, and the headline says so: the verdict is of the others."""
 
-COLOURS = {"continue": "green", "watch": "yellow", "pivot": "magenta", "halt": "red"}
-
 
 def show_report(report: Report, console: Console) -> None:
     """Print the whole report."""
@@ -49,7 +48,7 @@ def show_report(report: Report, console: Console) -> None:
     console.print()
     console.print(_readings(report))
     for note in report.notes:
-        console.print(_line(f"note: {note}"))
+        console.print(as_line(f"note: {note}"))
     show_problems(report.problem_count, report.problems, console)
 
 
@@ -69,7 +68,7 @@ def show_ranking(ranking: Ranking, console: Console) -> None:
         table.add_row(*_ranking_row(line, ranking.settings.threshold))
     console.print(table)
     for note in ranking.notes:
-        console.print(_line(f"note: {note}"))
+        console.print(as_line(f"note: {note}"))
     show_problems(ranking.problem_count, ranking.problems, console)
 
 
@@ -90,16 +89,16 @@ def show_work(samples: int, size: int, how: str, seconds: float, console: Consol
     """Print how much was scored, and by what."""
     took = f" in {_duration(seconds)}, {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
     read = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
-    console.print(_line(f"{samples:,} samples, {read}{took} ({how})"))
+    console.print(as_line(f"{samples:,} samples, {read}{took} ({how})"))
 
 
 def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], console: Console) -> None:
     """Print how many lines were not used, and the first of them as file:line: why."""
     if count:
         lines = "1 line was not used or needs" if count == 1 else f"{count:,} lines were not used or need"
-        console.print(_line(f"{lines} a look:"))
+        console.print(as_line(f"{lines} a look:"))
     for problem in problems[:LISTED_PROBLEMS]:
-        console.print(Padding(_line(f"{problem.file}:{problem.line}: {problem.message}"), (0, 0, 0, 2)))
+        console.print(Padding(as_line(f"{problem.file}:{problem.line}: {problem.message}"), (0, 0, 0, 2)))
     if count > LISTED_PROBLEMS:
         console.print(Text(f"  and {count - min(len(problems), LISTED_PROBLEMS):,} more"))
 
@@ -257,10 +256,6 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
         Padding(Text(loop_sentence(sample.loop)), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
-
-
-def _line(text: str) -> Text:
-    return Text(printable(text), overflow="fold")
 
 
 def _number(value: float | None) -> str:

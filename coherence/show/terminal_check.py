@@ -7,31 +7,29 @@ from rich.table import Table
 from rich.text import Text
 
 from coherence.check.verdict import Check, Heavy
-from coherence.escape import printable
 from coherence.show.ci import excerpt, figures, headline, too_few, where
+from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal import show_problems
-
-COLOURS = {"pass": "green", "warning": "yellow", "inconclusive": "yellow", "too few": "yellow", "fail": "red"}
 
 
 def show_check(found: Check, console: Console) -> None:
     """Print the verdict, each comparison, and the samples that weigh most."""
     console.print(Text(headline(found), style=f"bold {COLOURS[found.verdict]}"))
-    console.print(_line(_what(found)))
+    console.print(as_line(_what(found)))
     if found.comparisons:
         console.print(_table(found))
     if found.halt_reason is not None:
-        console.print(_line(f"fail: the gate halts: {found.halt_reason}"))
+        console.print(as_line(f"fail: the gate halts: {found.halt_reason}"))
     for each in found.of("fail", "warning"):
-        console.print(_line(f"{each.verdict}: {each.sentence}"))
+        console.print(as_line(f"{each.verdict}: {each.sentence}"))
     if told := too_few(found):
-        console.print(_line(f"inconclusive: {told}"))
+        console.print(as_line(f"inconclusive: {told}"))
     if found.heaviest:
         console.print(Text("The samples that weigh most", style="bold"))
     for heavy in found.heaviest:
         _show(heavy, console)
     for note in found.notes:
-        console.print(_line(f"note: {note}"))
+        console.print(as_line(f"note: {note}"))
     show_problems(found.problem_count, found.problems, console)
 
 
@@ -57,9 +55,5 @@ def _table(found: Check) -> Table:
 
 def _show(heavy: Heavy, console: Console) -> None:
     scores = " ".join(f"{name} {'-' if value is None else f'{value:.0f}'}" for name, value in heavy.scores)
-    console.print(Padding(_line(f"{where(heavy)}: {scores}"), (0, 0, 0, 2)))
+    console.print(Padding(as_line(f"{where(heavy)}: {scores}"), (0, 0, 0, 2)))
     console.print(Padding(Text(excerpt(heavy, 220), style="dim", overflow="fold"), (0, 0, 0, 4)))
-
-
-def _line(text: str) -> Text:
-    return Text(printable(text), overflow="fold")
