@@ -28,11 +28,19 @@ def _finite_or_none(value: Any) -> Any:
 Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
 
 
-class _Written(BaseModel):
+class Written(BaseModel):
+    """What is written for others to read: frozen, without fields that nobody knows.
+
+    >>> class Place(Written):
+    ...     line: int
+    >>> Place(line=2).model_dump_json()
+    '{"line":2}'
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OriginRecord(_Written):
+class OriginRecord(Written):
     """Where a sample was read: a file and its line, from 1."""
 
     file: str
@@ -44,7 +52,7 @@ class OriginRecord(_Written):
         return cls(**origin._asdict())
 
 
-class ProblemRecord(_Written):
+class ProblemRecord(Written):
     """A line that could not be used, or that a reader of the report should know of."""
 
     file: str
@@ -57,7 +65,7 @@ class ProblemRecord(_Written):
         return cls(**problem._asdict())
 
 
-class EventRecord(_Written):
+class EventRecord(Written):
     """What was done to a run, or befell it, while it went on: a pivot, a restart.
 
     >>> EventRecord.of(Mark(1.7e9, "pivot", 420, {"brought_in": "code"})).details
@@ -74,7 +82,7 @@ class EventRecord(_Written):
         return cls(step=mark.step, event=mark.event, details=dict(mark.details))
 
 
-class FourScores(_Written):
+class FourScores(Written):
     """The four scores of a sample; null where a score has no meaning."""
 
     bigram: float | None
@@ -88,7 +96,7 @@ class FourScores(_Written):
         return cls(**dict(zip(cls.model_fields, scores.values, strict=True)))
 
 
-class ScoredSample(_Written):
+class ScoredSample(Written):
     """A sample's scores, what the gate made of it, and the loss when it came: as logged, and smoothed."""
 
     step: int
@@ -101,7 +109,7 @@ class ScoredSample(_Written):
     smoothed: Number
 
 
-class Loop(_Written):
+class Loop(Written):
     """The phrase a sample repeats most.
 
     Attributes:
@@ -119,7 +127,7 @@ class Loop(_Written):
     start: int
 
 
-class ShownSample(_Written):
+class ShownSample(Written):
     """A sample worth reading, with what it repeats."""
 
     step: int
@@ -131,7 +139,7 @@ class ShownSample(_Written):
     origin: OriginRecord
 
 
-class StretchRecord(_Written):
+class StretchRecord(Written):
     """Some steps of a run, about a twelfth of its samples: mean scores, and smoothed loss at their end."""
 
     first: int
@@ -142,7 +150,7 @@ class StretchRecord(_Written):
     smoothed: Number
 
 
-class StepDiversity(_Written):
+class StepDiversity(Written):
     """How different the samples of one step are from each other, 0 to 100."""
 
     step: int
@@ -150,7 +158,7 @@ class StepDiversity(_Written):
     diversity: float
 
 
-class DiagnosisRecord(_Written):
+class DiagnosisRecord(Written):
     """The two signals, what they mean together and what to do."""
 
     loss: str | None
@@ -165,7 +173,7 @@ class DiagnosisRecord(_Written):
         return cls(**found._asdict())
 
 
-class SourceRecord(_Written):
+class SourceRecord(Written):
     """The loss of one source of the mixture."""
 
     loss: Number
@@ -183,7 +191,7 @@ class SourceRecord(_Written):
         return {name: cls.of(seen) for name, seen in tracker.sources.items()}
 
 
-class PhaseRecord(_Written):
+class PhaseRecord(Written):
     """One stretch of the loss curve, seen with hindsight."""
 
     label: str
@@ -206,7 +214,7 @@ class CurvePoint(NamedTuple):
     smoothed: float | None
 
 
-class CurveRecord(_Written):
+class CurveRecord(Written):
     """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
 
     Attributes:
@@ -237,7 +245,7 @@ class LossCounts(NamedTuple):
     last: float | None
 
 
-class LossRecord(_Written):
+class LossRecord(Written):
     """The loss signal of a run.
 
     Attributes:
@@ -291,7 +299,7 @@ class LossRecord(_Written):
         )
 
 
-class GateStatus(_Written):
+class GateStatus(Written):
     """Where the gate of a run stands."""
 
     streak: int
@@ -301,7 +309,7 @@ class GateStatus(_Written):
     reason: str | None
 
 
-class Status(_Written):
+class Status(Written):
     """The status of a run that is going on: `loss.json`.
 
     Attributes:
@@ -359,7 +367,7 @@ class Status(_Written):
         )
 
 
-class SettingsRecord(_Written):
+class SettingsRecord(Written):
     """What a report was made with: see `coherence.signals.settings.Settings`."""
 
     version: str
@@ -384,7 +392,7 @@ def _version() -> str:
     return version("coherence")  # looked up in files: not for every reply of a server
 
 
-class Report(_Written):
+class Report(Written):
     """Everything an audit found out about one run.
 
     Attributes:
@@ -441,7 +449,7 @@ class Report(_Written):
     settings: SettingsRecord
 
 
-class RunLine(_Written):
+class RunLine(Written):
     """One of several runs, in a line.
 
     Attributes:
@@ -463,7 +471,7 @@ class RunLine(_Written):
     wasted_steps: int
 
 
-class Ranking(_Written):
+class Ranking(Written):
     """Several runs of one dump, the best first.
 
     Attributes:

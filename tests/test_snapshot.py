@@ -107,6 +107,8 @@ def broken(**changes: Any) -> str:
         (broken(samples__prompts=[0, 0, 7]), "number 7 of 1 names"),
         (broken(samples__bigram=[1, 2, 101]), "samples.bigram.2"),
         (broken(samples__bigram=[1, 2, "NaN"]), "samples.bigram.2"),
+        (broken(samples__bigram=[1, 2, math.nan]), "samples.bigram.2"),
+        (broken(samples__bigram=[1, 2, math.inf]), "samples.bigram.2"),
     ],
 )
 def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, content: str, said: str) -> None:

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from coherence.files import whole_file
+from coherence.report import Written
+from coherence.scoring.profile import SCALES
 
-SCALES = ("bigram", "trigram", "english", "character")
 CAP = 2_000
 """Samples that a snapshot holds; of more it holds as many of each prompt as its share."""
 
@@ -25,17 +26,7 @@ FINE, LOW, SHORT = "f", "l", "s"
 Floats = NDArray[np.float64]
 
 
-def _rounded(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-Points = Annotated[float | None, Field(ge=0, le=100), BeforeValidator(_rounded)]
-
-
-class Written(BaseModel):
-    """What is written for others to read: frozen, without fields that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Points = Annotated[float | None, Field(ge=0, le=100)]
 
 
 class Made(Written):

@@ -13,10 +13,11 @@ import numpy as np
 
 from coherence.check import statistics
 from coherence.check.samples import Measured
-from coherence.check.snapshot import LOW, SCALES, SHORT, Drawn, Made, Pairs, Snapshot, Written
+from coherence.check.snapshot import LOW, SHORT, Drawn, Made, Pairs, Snapshot
 from coherence.check.statistics import FEWEST, Change, Design, Floats
 from coherence.readers.lines import Problems
-from coherence.report import FourScores, OriginRecord, ProblemRecord
+from coherence.report import FourScores, OriginRecord, ProblemRecord, Written
+from coherence.scoring.profile import SCALES
 
 SHARES = ("low", "too short")
 BETWEEN = "between"
