@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from coherence.check.samples import measure
+from coherence.check.samples import score_samples
 from coherence.check.verdict import Check, Limits, check
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns
@@ -99,8 +99,8 @@ def scored_once(
 
 def compared(before: Sequence[Sample], now: Sequence[Sample]) -> Check:
     """Check one side against the other."""
-    first = measure(before, scorer=scored_once, prefixes=())
-    return check(first.snapshot, measure(now, scorer=scored_once, prefixes=()), Limits())
+    first = score_samples(before, scorer=scored_once, prefixes=())
+    return check(first.snapshot, score_samples(now, scorer=scored_once, prefixes=()), Limits())
 
 
 def print_false_alarms(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from coherence.check.samples import Measured, measure
+from coherence.check.samples import CheckpointScores, score_samples
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, Limits, check
 from coherence.readers.records import Sample
@@ -66,11 +66,11 @@ class Checker(NamedTuple):
         limits = Limits(_number("tolerance", self.tolerance), _number("level", self.level)).checked()
         taken, settings = _samples(samples, name), Settings(profile=Profile.load(profile))
         if self.update or not target.exists():
-            _rewrite(target, measure(taken, settings=settings), limits)
+            _rewrite(target, score_samples(taken, settings=settings), limits)
         try:
             snapshot = Snapshot.load(target)
-            measured = measure(taken, settings=settings, prefixes=snapshot.prefixes)
-            found = check(snapshot, measured, limits, target.name)
+            scored = score_samples(taken, settings=settings, prefixes=snapshot.prefixes)
+            found = check(snapshot, scored, limits, target.name)
         except ValueError as error:
             pytest.fail(f"{error} (--coherence-update rewrites it)")
         if found.verdict in ("fail", "too few"):
@@ -101,19 +101,19 @@ def _samples(given: Iterable[str | Mapping[str, Any]], name: str) -> list[Sample
     return samples
 
 
-def _rewrite(target: Path, measured: Measured, limits: Limits) -> NoReturn:
+def _rewrite(target: Path, scored: CheckpointScores, limits: Limits) -> NoReturn:
     """Write the snapshot and fail with what changed."""
     __tracebackhide__ = True
-    lines = [f"wrote {target}: {measured.snapshot.drawn:,} samples"]
+    lines = [f"wrote {target}: {scored.snapshot.drawn:,} samples"]
     if target.exists():
         try:
-            found = check(Snapshot.load(target), measured, limits, target.name)
+            found = check(Snapshot.load(target), scored, limits, target.name)
             lines += [each.sentence for each in found.comparisons]
         except ValueError as error:
             lines.append(f"the one before: {error}")
-    if measured.halt_reason is not None:
-        lines.append(f"the gate halts on them: {measured.halt_reason}")
-    measured.snapshot.save(target)
+    if scored.halt_reason is not None:
+        lines.append(f"the gate halts on them: {scored.halt_reason}")
+    scored.snapshot.save(target)
     lines.append("look at it, commit it, and run again without --coherence-update")
     pytest.fail("\n  ".join(lines))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coherence.check.samples import Measured, load, measure
+from coherence.check.samples import CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, Limits, check, shown
 from coherence.readers.records import Sample
@@ -41,7 +41,7 @@ def samples(count: int, bad: int = 0, text: str = LOOP, seed: object = "", **mor
 
 
 def checked(before: Sequence[Sample], now: Sequence[Sample], **limits: float) -> Check:
-    return check(measure(before).snapshot, measure(now), Limits(**limits))
+    return check(score_samples(before).snapshot, score_samples(now), Limits(**limits))
 
 
 def verdicts(found: Check) -> dict[str, str]:
@@ -76,9 +76,9 @@ def test_the_gate_alone_fails_the_check() -> None:
 def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
     texts = [LOOP if step % 2 else fine(step) for step in range(10)]
     rows = [sample(text)._replace(step=n) for n, text in enumerate(texts)]
-    assert measure(rows).halt_reason is None
+    assert score_samples(rows).halt_reason is None
     ordered = [*rows[1::2], *rows[::2]]
-    assert measure(ordered).halt_reason is not None
+    assert score_samples(ordered).halt_reason is not None
 
 
 def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
@@ -232,11 +232,11 @@ def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None
 
 
 def test_pairs_are_of_one_prompt_or_where_few_prompts_have_two_of_one_step() -> None:
-    assert measure(samples(10, prompt="a")).pairs.by == "prompt"
+    assert score_samples(samples(10, prompt="a")).pairs.by == "prompt"
     one_each = [sample(fine(n), n, prompt=f"p{n}") for n in range(10)]
-    assert measure(one_each).pairs.by == "step"
+    assert score_samples(one_each).pairs.by == "step"
     some_twice = [*one_each, *one_each[:2]]  # by chance
-    assert measure(some_twice).pairs.by == "step"
+    assert score_samples(some_twice).pairs.by == "step"
     found = checked(samples(40, prompt="a"), one_each)
     assert "pairs of the snapshot are of one prompt, these of one step" in found.notes
     assert "between" not in verdicts(found)
@@ -246,14 +246,16 @@ def test_diversity_does_not_depend_on_how_many_samples_a_prompt_has() -> None:
     def asked(prompts: int, each: int) -> list[Sample]:
         return [sample(fine((p, n)), n, prompt=f"p{p}") for p in range(prompts) for n in range(each)]
 
-    few, many = (measure(asked(*shape)).pairs.diversity.mean() for shape in ((100, 2), (4, 50)))
+    few, many = (score_samples(asked(*shape)).pairs.diversity.mean() for shape in ((100, 2), (4, 50)))
     assert abs(few - many) < 3
 
 
 def test_a_text_that_holds_its_prompt_is_scored_without_it() -> None:
     prompt = "sing of wombats and of kangaroos"
-    alone = measure(samples(30, prompt=prompt)).drawn
-    both = measure([sample(f"{prompt} {fine(('', n))}", n, prompt=prompt) for n in range(30)]).drawn
+    alone = score_samples(samples(30, prompt=prompt)).sample_set
+    both = score_samples(
+        [sample(f"{prompt} {fine(('', n))}", n, prompt=prompt) for n in range(30)]
+    ).sample_set
     np.testing.assert_allclose(alone.scores, both.scores)
 
 
@@ -262,10 +264,10 @@ def test_a_text_that_holds_its_prompt_is_scored_without_it() -> None:
 
 @pytest.mark.parametrize("name", ["version", "profile", "lexicon", "prompt_field", "group_by"])
 def test_other_settings_are_refused_with_both_values(name: str) -> None:
-    before = measure(samples(20)).snapshot
+    before = score_samples(samples(20)).snapshot
     other = before.model_copy(update={"made": before.made.model_copy(update={name: "other"})})
     with pytest.raises(ValueError, match=f"{name.replace('_', ' ')} .*, not 'other'"):
-        check(other, measure(samples(20)))
+        check(other, score_samples(samples(20)))
 
 
 def test_the_three_samples_that_weigh_most_are_shown_no_text_twice() -> None:
@@ -284,7 +286,7 @@ def test_the_samples_that_are_alike_weigh_most_where_they_are_what_changed() -> 
 
 
 def test_a_check_against_itself_shows_no_change(tmp_path: Path) -> None:
-    made = measure(samples(50, bad=7))
+    made = score_samples(samples(50, bad=7))
     made.snapshot.save(tmp_path / "s.json")
     found = check(Snapshot.load(tmp_path / "s.json"), made)
     assert {each.now - each.before for each in found.comparisons} == {0.0}
@@ -312,12 +314,12 @@ def test_what_is_shown_never_lies_on_the_other_side_of_the_tolerance(value: floa
 
 
 @pytest.fixture(scope="module")
-def run() -> Callable[[str], Measured]:
-    return lambda name: measure(load([str(RUNS / name)]).samples)
+def run() -> Callable[[str], CheckpointScores]:
+    return lambda name: score_samples(read_samples([str(RUNS / name)]).samples)
 
 
 def test_the_healthy_run_is_as_good_as_itself_and_the_collapsed_ones_are_worse(
-    run: Callable[[str], Measured],
+    run: Callable[[str], CheckpointScores],
 ) -> None:
     healthy = run("healthy")
     assert check(healthy.snapshot, healthy).verdict in ("pass", "inconclusive")

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shell import PROFILE, Outcome, Shell
 
-from coherence.check.snapshot import Made
+from coherence.check.snapshot import Provenance
 from coherence.check.verdict import Check, Comparison, Heavy, Verdict
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
@@ -379,7 +379,7 @@ HOSTILE = (
 
 def check_of(text: str) -> Check:
     """A failed check whose every text is this one."""
-    made_with = Made(
+    made_with = Provenance(
         version="1", profile=text, lexicon=text, prompt_field=text, group_by=text, prompts="none"
     )
     verdicts: tuple[Verdict, ...] = ("fail", "warning", "inconclusive", "pass")

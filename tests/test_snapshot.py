@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.check.samples import measure
-from coherence.check.snapshot import CAP, Drawn, Made, Pairs, Snapshot
+from coherence.check.samples import score_samples
+from coherence.check.snapshot import CAP, Pairs, Provenance, SampleSet, Snapshot
 from coherence.readers.format import Fields
 from coherence.readers.records import Sample
 
-MADE = Made(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
+MADE = Provenance(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
 NO_PAIRS = Pairs(np.zeros(0), "step", [], [])
 
 
-def drawn(count: int, prompts: int = 1) -> Drawn:
+def sample_set(count: int, prompts: int = 1) -> SampleSet:
     scores = np.random.default_rng(1).uniform(0, 100, (count, 4))
-    return Drawn(scores, ["f"] * count, [f"{n % prompts:08x}" for n in range(count)], [""] * count)
+    return SampleSet(scores, ["f"] * count, [f"{n % prompts:08x}" for n in range(count)], [""] * count)
 
 
 def snapshot(count: int = 30, prompts: int = 1) -> Snapshot:
-    return Snapshot.of(drawn(count, prompts), NO_PAIRS, MADE, [])
+    return Snapshot.of(sample_set(count, prompts), NO_PAIRS, MADE, [])
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
         Sample(step=1, text=t, prompt=f"p{n % 2}", source="é\ud800", file="samples.jsonl", line=1)
         for n, t in enumerate(texts)
     ]
-    made = measure(samples).snapshot
+    made = score_samples(samples).snapshot
     made.save(tmp_path / "new" / "s.json")
     assert Snapshot.load(tmp_path / "new" / "s.json") == made
     assert made.samples.states == "flsl"
@@ -51,7 +51,7 @@ def test_the_same_samples_give_the_same_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prompts", [1, 50, 500])
 def test_five_hundred_samples_take_less_than_40_kb(tmp_path: Path, prompts: int) -> None:
-    every = drawn(500, prompts)
+    every = sample_set(500, prompts)
     pairs = Pairs(np.linspace(0, 99.99, 250), "prompt", every.prompts[:250], every.groups[:250])
     Snapshot.of(every, pairs, MADE, []).save(tmp_path / "s.json")
     assert (tmp_path / "s.json").stat().st_size < 40_000
@@ -62,7 +62,7 @@ def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
         step=1, text="wombats digging burrows", prompt="sing of kangaroos", file="samples.jsonl", line=1
     )
     named = sample._replace(group=sample.text * 9)
-    measure([sample, named] * 2, Fields(group="text")).snapshot.save(tmp_path / "s.json")
+    score_samples([sample, named] * 2, Fields(group="text")).snapshot.save(tmp_path / "s.json")
     written = (tmp_path / "s.json").read_text(encoding="utf-8")
     assert not [
         word for word in f"{sample.text} {sample.prompt}".split() if len(word) > 3 and word in written
@@ -70,15 +70,15 @@ def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
 
 
 def test_of_many_samples_every_prompt_keeps_its_share_also_where_prompts_take_turns() -> None:
-    kept = snapshot(2 * CAP, prompts=2).to_drawn()
+    kept = snapshot(2 * CAP, prompts=2).to_sample_set()
     assert Counter(kept.prompts) == {"00000000": CAP // 2, "00000001": CAP // 2}
     assert snapshot(2 * CAP).drawn == 2 * CAP
 
 
 @given(st.lists(st.sampled_from([math.nan, 0.0, 33.333, 100.0]), min_size=4, max_size=4), st.integers(1, 9))
 def test_scores_come_back_to_two_decimals(row: list[float], count: int) -> None:
-    given_scores = Drawn(np.array([row] * count), "f" * count, [""] * count, [""] * count)
-    found = Snapshot.of(given_scores, NO_PAIRS, MADE, []).to_drawn()
+    given_scores = SampleSet(np.array([row] * count), "f" * count, [""] * count, [""] * count)
+    found = Snapshot.of(given_scores, NO_PAIRS, MADE, []).to_sample_set()
     np.testing.assert_allclose(found.scores, given_scores.scores, atol=0.005)
 
 
@@ -136,7 +136,7 @@ def test_where_only_some_samples_have_prompts_it_is_chance_whether_all_do() -> N
 
 
 def test_settings_that_a_score_depends_on_are_kept() -> None:
-    made = measure(
+    made = score_samples(
         [Sample(step=1, text="Yes", file="samples.jsonl", line=1)], Fields(prompt="ask")
     ).snapshot.made
     assert made.profile.startswith("english ")

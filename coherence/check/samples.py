@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.check.snapshot import FINE, LOW, SHORT, Drawn, Made, Pairs, Snapshot
+from coherence.check.snapshot import FINE, LOW, SHORT, Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import SEED
 from coherence.readers.find import find_runs
 from coherence.readers.format import Fields
@@ -38,8 +38,8 @@ LONGEST_NAME = 40
 Prompts = Literal["told", "some", "found", "none"]
 
 
-class Loaded(NamedTuple):
-    """Samples as they were read.
+class CheckpointSamples(NamedTuple):
+    """The samples of a checkpoint as they were read.
 
     Attributes:
         samples: in the order of their steps.
@@ -54,13 +54,13 @@ class Loaded(NamedTuple):
     settings: Settings = DEFAULTS
 
 
-class Measured(NamedTuple):
-    """Samples that were scored.
+class CheckpointScores(NamedTuple):
+    """The samples of a checkpoint, scored and put to the gate.
 
     Attributes:
         reads: in the order of their steps, with their prompts.
         scores: of each.
-        drawn: all of them as they are compared.
+        sample_set: all of them as they are compared.
         pairs: of them; members says which two are in each.
         snapshot: of them.
         halt_reason: why the gate halts on them; None if it does not.
@@ -68,14 +68,16 @@ class Measured(NamedTuple):
 
     reads: list[PromptedSample]
     scores: list[Scores]
-    drawn: Drawn
+    sample_set: SampleSet
     pairs: Pairs
     members: list[tuple[int, int]]
     snapshot: Snapshot
     halt_reason: str | None
 
 
-def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = None) -> Loaded:
+def read_samples(
+    paths: Sequence[str], kind: str | None = None, fields: Fields | None = None
+) -> CheckpointSamples:
     """Read the samples of a checkpoint.
 
     Args:
@@ -108,7 +110,7 @@ def load(paths: Sequence[str], kind: str | None = None, fields: Fields | None = 
     settings = folder.history[-1].settings if folder and folder.history else DEFAULTS
     if unusual := DEFAULTS.changes(settings):
         notes.append(f"settings of the run folder: {', '.join(unusual)}")
-    return Loaded(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
+    return CheckpointSamples(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
 
 
 def _refuse(reads: Sequence[PromptedSample], path: str, noted: Problems, fields: Fields) -> None:
@@ -125,13 +127,13 @@ def _refuse(reads: Sequence[PromptedSample], path: str, noted: Problems, fields:
         raise ValueError(f"{path}: no sample has {fields.group!r}, by which they were to be grouped")
 
 
-def measure(
+def score_samples(
     samples: Sequence[Sample],
     fields: Fields | None = None,
     settings: Settings = DEFAULTS,
     prefixes: Sequence[str] | None = None,
     scorer: Callable[..., Columns] | None = None,
-) -> Measured:
+) -> CheckpointScores:
     """Score the samples of a checkpoint and put them to the gate.
 
     Args:
@@ -148,7 +150,7 @@ def measure(
     reads = [with_prompt(sample, prefixes) for sample in samples]
     by, members = _pair(reads, fields)
     scores, between = _score(reads, members, settings, scorer)
-    drawn = Drawn(
+    sample_set = SampleSet(
         np.array([each.values for each in scores], np.float64),
         [_state(each) for each in scores],
         [_hash(_prompt(read, fields)) for read in reads],
@@ -160,14 +162,16 @@ def measure(
     pairs = Pairs(
         between[told_apart],
         by,
-        [drawn.prompts[one] if by == "prompt" else "" for one, _ in members],
-        [drawn.groups[one] for one, _ in members],
+        [sample_set.prompts[one] if by == "prompt" else "" for one, _ in members],
+        [sample_set.groups[one] for one, _ in members],
     )
     found: Prompts = "found" if prefixes else "none"
     prompts: Prompts = "told" if all(told) else "some" if any(told) else found
-    made = _made(settings, fields, prompts)
-    snapshot = Snapshot.of(drawn, pairs, made, prefixes)
-    return Measured(reads, scores, drawn, pairs, members, snapshot, _halt_reason(reads, scores, settings))
+    provenance = _provenance(settings, fields, prompts)
+    snapshot = Snapshot.of(sample_set, pairs, provenance, prefixes)
+    return CheckpointScores(
+        reads, scores, sample_set, pairs, members, snapshot, _halt_reason(reads, scores, settings)
+    )
 
 
 def _pair(
@@ -234,8 +238,8 @@ def _hash(text: str | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
 
 
-def _made(settings: Settings, fields: Fields, prompts: Prompts) -> Made:
-    return Made(
+def _provenance(settings: Settings, fields: Fields, prompts: Prompts) -> Provenance:
+    return Provenance(
         version=version("coherence"),
         profile=profile_label(settings.profile),
         lexicon=lexicon_label(settings.lexicon),

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Points = Annotated[float | None, Field(ge=0, le=100)]
 
 
-class Made(Written):
+class Provenance(Written):
     """What a snapshot was made with; samples that are scored in another way are not compared with it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Made(Written):
     group_by: str | None
     prompts: Literal["told", "some", "found", "none"]
 
-    def differences(self, other: "Made") -> list[str]:
+    def differences(self, other: "Provenance") -> list[str]:
         """Return what differs, in words, this one's values first."""
         names = ["version", "profile", "lexicon", "prompt_field", "group_by"]
         # Where some samples have prompts, it is chance whether all do or none.
@@ -57,7 +57,7 @@ class Made(Written):
         return [f"{name.replace('_', ' ')} {one!r}, not {two!r}" for name, one, two in pairs if one != two]
 
 
-class Drawn(NamedTuple):
+class SampleSet(NamedTuple):
     """Samples as they are compared: an entry each.
 
     Attributes:
@@ -71,10 +71,10 @@ class Drawn(NamedTuple):
     prompts: Sequence[str]
     groups: Sequence[str]
 
-    def only(self, places: Sequence[int]) -> "Drawn":
+    def only(self, places: Sequence[int]) -> "SampleSet":
         """Return some of the samples."""
         picked = [[column[place] for place in places] for column in self[1:]]
-        return Drawn(self.scores[list(places)], *picked)
+        return SampleSet(self.scores[list(places)], *picked)
 
 
 class Pairs(NamedTuple):
@@ -123,7 +123,7 @@ class Snapshot(Written):
     """
 
     format: Literal[1] = 1
-    made: Made
+    made: Provenance
     prefixes: tuple[str, ...]
     drawn: int
     prompts: tuple[str, ...]
@@ -144,15 +144,15 @@ class Snapshot(Written):
         return self
 
     @classmethod
-    def of(cls, drawn: Drawn, pairs: Pairs, made: Made, prefixes: Sequence[str]) -> Self:
+    def of(cls, samples: SampleSet, pairs: Pairs, provenance: Provenance, prefixes: Sequence[str]) -> Self:
         """Return the snapshot of samples."""
-        kept, count = thin(drawn, CAP), len(drawn.states)
+        kept, count = thin(samples, CAP), len(samples.states)
         pairs = thin_pairs(pairs, CAP // 2)
         prompts = {name: number for number, name in enumerate(sorted({*kept.prompts, *pairs.prompts}))}
         groups = {name: number for number, name in enumerate(sorted({*kept.groups, *pairs.groups}))}
         told = {name: _listed(column) for name, column in zip(SCALES, kept.scores.T, strict=True)}
         return cls(
-            made=made,
+            made=provenance,
             prefixes=tuple(map(_encodable, prefixes)),
             drawn=count,
             prompts=tuple(prompts),
@@ -171,11 +171,11 @@ class Snapshot(Written):
             ),
         )
 
-    def to_drawn(self) -> Drawn:
+    def to_sample_set(self) -> SampleSet:
         """Return the samples as they are compared."""
         columns = self.samples
         scores = np.array([getattr(columns, name) for name in SCALES], np.float64).reshape(4, -1).T
-        return Drawn(scores, columns.states, self._prompts(columns.prompts), self._groups(columns.groups))
+        return SampleSet(scores, columns.states, self._prompts(columns.prompts), self._groups(columns.groups))
 
     def to_pairs(self) -> Pairs:
         """Return the pairs as they are compared."""
@@ -239,9 +239,9 @@ def _one_line(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def thin(drawn: Drawn, most: int) -> Drawn:
+def thin(samples: SampleSet, most: int) -> SampleSet:
     """Return at most so many of the samples, of each group and prompt as many as its share, evenly."""
-    return drawn.only(_evenly(drawn.groups, drawn.prompts, most))
+    return samples.only(_evenly(samples.groups, samples.prompts, most))
 
 
 def thin_pairs(pairs: Pairs, most: int) -> Pairs:

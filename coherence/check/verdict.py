@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from coherence.check import statistics
-from coherence.check.samples import Measured
-from coherence.check.snapshot import LOW, SHORT, Drawn, Made, Pairs, Snapshot
+from coherence.check.samples import CheckpointScores
+from coherence.check.snapshot import LOW, SHORT, Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import FEWEST, Change, Design, Floats
 from coherence.readers.lines import Problems
 from coherence.report import FourScores, OriginRecord, ProblemRecord, Written
@@ -122,7 +122,7 @@ class Check(Written):
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[ProblemRecord, ...]
-    made: Made
+    made: Provenance
 
     def of(self, *verdicts: Verdict) -> list[Comparison]:
         """Return the comparisons that came out so."""
@@ -139,7 +139,7 @@ class _Table(NamedTuple):
 
 def check(
     snapshot: Snapshot,
-    measured: Measured,
+    scored: CheckpointScores,
     limits: Limits | None = None,
     name: str = "",
     notes: Sequence[str] = (),
@@ -149,7 +149,7 @@ def check(
 
     Args:
         snapshot: of an earlier one.
-        measured: the samples.
+        scored: the samples of the later one.
         limits: when a comparison fails.
         name: of the snapshot's file.
         notes: what readers found out about the data.
@@ -159,29 +159,29 @@ def check(
         ValueError: the settings differ from those of the snapshot, or a limit is out of range.
     """
     limits, problems = (limits or Limits()).checked(), problems or Problems()
-    if differences := measured.snapshot.made.differences(snapshot.made):
+    if differences := scored.snapshot.made.differences(snapshot.made):
         raise ValueError(
             f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
             "give the same, or make it anew"
         )
-    by, tables, said = _tables(snapshot, measured.snapshot)
+    by, tables, said = _tables(snapshot, scored.snapshot)
     comparisons = _compared(tables, limits)
     compared = {each.name for each in comparisons}
     if missing := [name for name in (*SCALES, *SHARES, BETWEEN) if name not in compared]:
         said.append(f"not compared, for want of values on both sides: {', '.join(missing)}")
-    enough = min(len(snapshot.samples.states), len(measured.drawn.states)) >= FEWEST
+    enough = min(len(snapshot.samples.states), len(scored.sample_set.states)) >= FEWEST
     return Check(
-        verdict=_verdict(measured, comparisons, enough),
+        verdict=_verdict(scored, comparisons, enough),
         snapshot=name,
-        halt=measured.halt_reason is not None,
-        halt_reason=measured.halt_reason,
+        halt=scored.halt_reason is not None,
+        halt_reason=scored.halt_reason,
         tolerance=limits.tolerance,
         level=limits.level,
         by=by,
         samples_before=snapshot.drawn,
-        samples_now=measured.snapshot.drawn,
+        samples_now=scored.snapshot.drawn,
         comparisons=tuple(comparisons),
-        heaviest=tuple(_heaviest(measured, comparisons)),
+        heaviest=tuple(_heaviest(scored, comparisons)),
         notes=(*notes, *said),
         problem_count=problems.count,
         problems=tuple(map(ProblemRecord.of, problems.listed)),
@@ -190,10 +190,10 @@ def check(
 
 
 def _verdict(
-    measured: Measured, comparisons: Sequence[Comparison], enough: bool
+    scored: CheckpointScores, comparisons: Sequence[Comparison], enough: bool
 ) -> Literal["pass", "fail", "inconclusive", "too few"]:
     verdicts = {each.verdict for each in comparisons}
-    if measured.halt_reason is not None or "fail" in verdicts:
+    if scored.halt_reason is not None or "fail" in verdicts:
         return "fail"
     if not enough:
         return "too few"
@@ -202,10 +202,10 @@ def _verdict(
 
 def _tables(before: Snapshot, now: Snapshot) -> tuple[str | None, list[_Table], list[str]]:
     """Return what is held fixed, what is compared, and what is to be said of it."""
-    drawn = before.to_drawn(), now.to_drawn()
-    by, notes = _hold_fixed(*drawn, before.made.group_by)
-    columns = np.concatenate([_columns(side) for side in drawn])
-    tables = [_Table((*SCALES, *SHARES), columns, _design(*drawn, by))]
+    sides = before.to_sample_set(), now.to_sample_set()
+    by, notes = _hold_fixed(*sides, before.made.group_by)
+    columns = np.concatenate([_columns(side) for side in sides])
+    tables = [_Table((*SCALES, *SHARES), columns, _design(*sides, by))]
     pairs = before.to_pairs(), now.to_pairs()
     if all(len(side.diversity) for side in pairs):
         if pairs[0].by == pairs[1].by:
@@ -216,7 +216,7 @@ def _tables(before: Snapshot, now: Snapshot) -> tuple[str | None, list[_Table], 
     return by, tables, notes
 
 
-def _hold_fixed(before: Drawn, now: Drawn, group_by: str | None) -> tuple[str | None, list[str]]:
+def _hold_fixed(before: SampleSet, now: SampleSet, group_by: str | None) -> tuple[str | None, list[str]]:
     """Return what both sides share enough of to hold it fixed, and what to say of the rest."""
     names = [group_by] if group_by else ["prompt", "source"]
     for by in names:
@@ -230,7 +230,7 @@ def _hold_fixed(before: Drawn, now: Drawn, group_by: str | None) -> tuple[str | 
     return None, [f"the {by}s of the two sides differ, so none is held fixed" for by in known[:1]]
 
 
-def _design(before: Drawn | Pairs, now: Drawn | Pairs, by: str | None) -> Design:
+def _design(before: SampleSet | Pairs, now: SampleSet | Pairs, by: str | None) -> Design:
     """Return which samples may change sides: those of one stratum.
 
     Samples of a prompt that is not held fixed are drawn together, and change sides together.
@@ -250,18 +250,18 @@ def _design(before: Drawn | Pairs, now: Drawn | Pairs, by: str | None) -> Design
     return design._replace(units=np.array(units, np.int64))
 
 
-def _keys(side: Drawn | Pairs, by: str) -> Sequence[str]:
+def _keys(side: SampleSet | Pairs, by: str) -> Sequence[str]:
     return side.prompts if by == "prompt" else side.groups
 
 
-def _columns(drawn: Drawn) -> Floats:
+def _columns(samples: SampleSet) -> Floats:
     """Return what is compared of each sample; a share as 0 or 100 below nothing, so that a rise is a fall."""
-    states = np.array(list(drawn.states), "U1")
-    scores = np.where((states == SHORT)[:, None], math.nan, drawn.scores)
+    states = np.array(list(samples.states), "U1")
+    scores = np.where((states == SHORT)[:, None], math.nan, samples.scores)
     return np.column_stack([scores, -100.0 * (states == LOW), -100.0 * (states == SHORT)])
 
 
-class _Found(NamedTuple):
+class _ColumnResult(NamedTuple):
     """What was found out about one column, before it is corrected for there being several."""
 
     name: str
@@ -276,14 +276,14 @@ def _compared(tables: Sequence[_Table], limits: Limits) -> list[Comparison]:
         for name, column, p in zip(table.names, table.values.T, p_values.tolist(), strict=True):
             change = statistics.measure_change(column, table.design)
             if change is not None:
-                found.append(_Found(name, change, p))
+                found.append(_ColumnResult(name, change, p))
     adjusted = statistics.holm([each.p for each in found])
     return [
         _comparison(each._replace(p=p), len(found), limits) for each, p in zip(found, adjusted, strict=True)
     ]
 
 
-def _comparison(found: _Found, several: int, limits: Limits) -> Comparison:
+def _comparison(found: _ColumnResult, several: int, limits: Limits) -> Comparison:
     name, change, p = found
     if name in SHARES:  # they were turned round, so that a rise is a fall
         change = change._replace(before=abs(change.before), now=abs(change.now))
@@ -401,23 +401,23 @@ def shown(value: float, limit: float = math.nan) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def _heaviest(measured: Measured, comparisons: Sequence[Comparison]) -> list[Heavy]:
+def _heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> list[Heavy]:
     """Return the samples furthest below what was before, in what failed, else in what may have changed.
 
     No two of the same text, and none that weighs less than a tenth of the heaviest.
     """
-    weights = _weights(measured, comparisons)
-    texts = [read.sample.text.strip() for read in measured.reads]
+    weights = _weights(scored, comparisons)
+    texts = [read.sample.text.strip() for read in scored.reads]
     first: dict[str, int] = {}
     for place in np.argsort(-weights, kind="stable").tolist():
         if weights[place] >= weights.max() / 10:
             first.setdefault(texts[place], place)
     times = Counter(texts)
-    return [_heavy(measured, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
+    return [_heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
 
 
-def _heavy(measured: Measured, place: int, times: int) -> Heavy:
-    (_, _, sample, prompt), scores = measured.reads[place], measured.scores[place]
+def _heavy(scored: CheckpointScores, place: int, times: int) -> Heavy:
+    (_, _, sample, prompt), scores = scored.reads[place], scored.scores[place]
     return Heavy(
         step=sample.step,
         scores=FourScores.of(scores),
@@ -429,15 +429,15 @@ def _heavy(measured: Measured, place: int, times: int) -> Heavy:
     )
 
 
-def _weights(measured: Measured, comparisons: Sequence[Comparison]) -> Floats:
+def _weights(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> Floats:
     """Return how much each sample adds to the changes for the worse."""
-    columns = dict(zip((*SCALES, *SHARES), _columns(measured.drawn).T, strict=True))
-    columns[BETWEEN] = np.full(len(measured.reads), math.nan)
-    for pair, diversity in zip(measured.members, measured.pairs.diversity.tolist(), strict=True):
+    columns = dict(zip((*SCALES, *SHARES), _columns(scored.sample_set).T, strict=True))
+    columns[BETWEEN] = np.full(len(scored.reads), math.nan)
+    for pair, diversity in zip(scored.members, scored.pairs.diversity.tolist(), strict=True):
         columns[BETWEEN][list(pair)] = diversity
     verdicts = {each.verdict for each in comparisons}
     telling = next((each for each in ("fail", "warning") if each in verdicts), None)
-    weights = np.zeros(len(measured.reads))
+    weights = np.zeros(len(scored.reads))
     for each in comparisons:
         if each.verdict == telling or (telling is None and each.name in SCALES):
             before = -each.before if each.name in SHARES else each.before

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from coherence.check.samples import Measured, load, measure
+from coherence.check.samples import CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
 from coherence.check.verdict import Check, Limits, check
@@ -32,9 +32,11 @@ def run(options: Namespace) -> int:
     if options.update:
         return _update(options, limits, fields, chosen)
     snapshot = _load(options.snapshot)
-    loaded = load(options.paths, options.format, fields)
-    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen), snapshot.prefixes)
-    found = check(snapshot, measured, limits, options.snapshot, loaded.notes, loaded.problems)
+    checkpoint = read_samples(options.paths, options.format, fields)
+    scored = score_samples(
+        checkpoint.samples, fields, checkpoint.settings._replace(**chosen), snapshot.prefixes
+    )
+    found = check(snapshot, scored, limits, options.snapshot, checkpoint.notes, checkpoint.problems)
     annotated = options.github or on_github()
     show_check(found, console(tame=annotated))
     if options.junit is not None:
@@ -65,32 +67,30 @@ def _update(options: Namespace, limits: Limits, fields: Fields, chosen: dict[str
     """Write the snapshot anew and say what changed."""
     if options.json is not None or options.junit is not None:
         raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
-    loaded = load(options.paths, options.format, fields)
-    measured = measure(loaded.samples, fields, loaded.settings._replace(**chosen))
+    checkpoint = read_samples(options.paths, options.format, fields)
+    scored = score_samples(checkpoint.samples, fields, checkpoint.settings._replace(**chosen))
     screen, target = console(), Path(options.snapshot)
     if target.exists():
-        _show_changes(options.snapshot, measured, limits, screen)
-    measured.snapshot.save(target)
-    screen.print(as_line(f"wrote {target}: {measured.snapshot.drawn:,} samples"))
-    if measured.halt_reason is not None:
-        screen.print(
-            as_line(f"the gate halts on them, and on all that are like them: {measured.halt_reason}")
-        )
-    if measured.snapshot.drawn < FEWEST:
+        _show_changes(options.snapshot, scored, limits, screen)
+    scored.snapshot.save(target)
+    screen.print(as_line(f"wrote {target}: {scored.snapshot.drawn:,} samples"))
+    if scored.halt_reason is not None:
+        screen.print(as_line(f"the gate halts on them, and on all that are like them: {scored.halt_reason}"))
+    if scored.snapshot.drawn < FEWEST:
         screen.print(as_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
-    show_problems(loaded.problems.count, loaded.problems.listed, screen)
+    show_problems(checkpoint.problems.count, checkpoint.problems.listed, screen)
     return STATUS["pass"]
 
 
-def _show_changes(path: str, measured: Measured, limits: Limits, screen: Console) -> None:
+def _show_changes(path: str, scored: CheckpointScores, limits: Limits, screen: Console) -> None:
     try:
         old = Snapshot.load(path)
     except ValueError as error:
         screen.print(as_line(f"in the place of what could not be read: {error}"))
         return
-    if old == measured.snapshot:
+    if old == scored.snapshot:
         screen.print("nothing changed")
-    elif differences := measured.snapshot.made.differences(old.made):
+    elif differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
     else:
-        show_check(check(old, measured, limits, path), screen)
+        show_check(check(old, scored, limits, path), screen)
