@@ -27,7 +27,7 @@ from coherence.audit.timeline import Timeline
 from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles
-from coherence.readers.lines import LISTED, Problems, file_name
+from coherence.readers.lines import Problems, file_name
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
@@ -111,7 +111,7 @@ def audit_dump(
         if not dump.runs and partial:
             raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
         if not dump.runs:
-            raise ValueError(f"{request.paths[0]}: no samples in it{_first_problem(problems)}")
+            raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
         losses = _losses(job.runs, problems, required=request.loss is not None)
         told = Told((), problems.count, problems.listed, (), partial)
         told = told._replace(notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)])
@@ -149,19 +149,11 @@ def _losses(runs: Sequence[RunFiles], problems: Problems, required: bool) -> dic
         noted = Problems()
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted)
         if required and not found:
-            raise ValueError(f"{run.losses[0].path}: no losses in it{_first_problem(noted)}")
+            raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
         # Of a file that holds samples as well it was told already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
-            problems.count += noted.count
-            problems.listed += noted.listed[: LISTED - len(problems.listed)]
+            problems += noted
     return found
-
-
-def _first_problem(problems: Problems) -> str:
-    if not problems.listed:
-        return ""
-    first = problems.listed[0]
-    return f" that could be used; {first.file}:{first.line}: {first.message}"
 
 
 def _notes(job: Job) -> list[str]:

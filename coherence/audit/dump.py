@@ -10,7 +10,7 @@ from coherence.audit.build import Text
 from coherence.audit.rows import NO_STEP
 from coherence.audit.shard import ScoringSettings
 from coherence.audit.store import Output
-from coherence.readers.lines import LISTED, Part, Problems, file_name
+from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.read import PromptedSample, line_count, read_pieces
 from coherence.readers.records import Origin
 from coherence.readers.rows import STEP
@@ -72,8 +72,7 @@ class Dump:
                 before = self._before.get((number, place), 0)
                 self._note_strays(problems, number, place)
                 moved = [each._replace(line=each.line + before) for each in problems.listed]
-                found.count += problems.count
-                found.listed += moved[: LISTED - len(found.listed)]
+                found += Problems(problems.count, moved)
         return found
 
     def _note_strays(self, problems: Problems, number: int, place: int) -> None:

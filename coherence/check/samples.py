@@ -18,7 +18,7 @@ from coherence.check.snapshot import FINE, LOW, SHORT, Pairs, Provenance, Sample
 from coherence.check.statistics import SEED
 from coherence.readers.find import find_runs
 from coherence.readers.format import Fields
-from coherence.readers.lines import LISTED, Part, Problems
+from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, PromptedSample, read_pieces, with_prompt
 from coherence.readers.recognise import by_key
@@ -99,9 +99,9 @@ def read_samples(
     ]
     problems = [Problems() for _ in pieces]
     reads = list(read_pieces(pieces, problems, fields))
-    noted = Problems(
-        sum(each.count for each in problems), [one for each in problems for one in each.listed][:LISTED]
-    )
+    noted = Problems()
+    for each in problems:
+        noted += each
     _refuse(reads, paths[0], noted, fields)
     kinds = dict.fromkeys(by_key(piece.format).name for piece in pieces)
     samples = sorted((read.sample for read in reads), key=lambda sample: sample.step or 0)
@@ -116,9 +116,7 @@ def read_samples(
 def _refuse(reads: Sequence[PromptedSample], path: str, noted: Problems, fields: Fields) -> None:
     """Raise an error if these are not the samples of one checkpoint."""
     if not reads:
-        first = noted.listed[0] if noted.listed else None
-        why = f" that could be used; {first.file}:{first.line}: {first.message}" if first else ""
-        raise ValueError(f"{path}: no samples in it{why}")
+        raise ValueError(f"{path}: no samples in it{noted.first_in_words}")
     runs = list(dict.fromkeys(read.run for read in reads))
     if len(runs) > 1:
         shown = ", ".join(repr(run) for run in runs[:2])

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 from coherence.readers import storage
 from coherence.readers.records import Problem
@@ -100,7 +100,17 @@ def read_head(path: str) -> Head:
 
 @dataclass
 class Problems:
-    """Lines that could not be used: all counted, the first of them kept."""
+    """Lines that could not be used: all counted, the first of them kept.
+
+    >>> problems, others = Problems(), Problems()
+    >>> problems.add("samples.jsonl", 3, "no text")
+    >>> others.add("metrics.jsonl", 1, "no step")
+    >>> problems += others
+    >>> problems.count, [problem.file for problem in problems.listed]
+    (2, ['samples.jsonl', 'metrics.jsonl'])
+    >>> f"no samples in it{problems.first_in_words}"
+    'no samples in it that could be used; samples.jsonl:3: no text'
+    """
 
     count: int = 0
     listed: list[Problem] = field(default_factory=list)
@@ -110,6 +120,19 @@ class Problems:
         self.count += 1
         if len(self.listed) < LISTED:
             self.listed.append(Problem(file=file_name(path), line=line, message=message))
+
+    def __iadd__(self, other: "Problems") -> Self:
+        self.count += other.count
+        self.listed += other.listed[: max(0, LISTED - len(self.listed))]
+        return self
+
+    @property
+    def first_in_words(self) -> str:
+        """Why a file has "no samples in it": the first of them, to stand after that, or nothing."""
+        if not self.listed:
+            return ""
+        first = self.listed[0]
+        return f" that could be used; {first.file}:{first.line}: {first.message}"
 
 
 def file_name(path: str | os.PathLike[str]) -> str:

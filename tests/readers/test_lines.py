@@ -344,3 +344,27 @@ def test_objects_are_read_alike_with_the_faster_parser_and_without(
         expected = list(read_objects(Part(str(file)), standard))
     assert repr(found) == repr(expected)  # not-a-number equals nothing
     assert faster == standard
+
+
+def problems_of(path: str, count: int) -> Problems:
+    problems = Problems()
+    for line in range(1, count + 1):
+        problems.add(path, line, "no text")
+    return problems
+
+
+@pytest.mark.parametrize("count", [0, 1, LISTED - 2, LISTED, 3 * LISTED])
+@pytest.mark.parametrize("more", [0, 1, 2, 3 * LISTED])
+def test_problems_of_several_files_add_up_and_the_first_of_them_are_listed(count: int, more: int) -> None:
+    problems, others = problems_of("a", count), problems_of("b", more)
+    before = list(others.listed)
+    problems += others
+    assert problems.count == count + more
+    expected = [("a", line + 1) for line in range(count)] + [("b", line + 1) for line in range(more)]
+    assert [(problem.file, problem.line) for problem in problems.listed] == expected[:LISTED]
+    assert others.listed == before
+
+
+def test_the_first_problem_says_why_there_is_nothing_and_without_any_nothing_is_said() -> None:
+    assert problems_of("a", 2).first_in_words == " that could be used; a:1: no text"
+    assert Problems().first_in_words == ""
