@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -19,13 +19,19 @@ from coherence.signals.loss import LossTracker, SourceLoss
 from coherence.signals.phases import Phase
 from coherence.signals.settings import Settings
 
+T = TypeVar("T")
 
-def _finite_or_none(value: Any) -> Any:
-    """JSON has no not-a-number: where a report would hold one it holds null."""
+
+def finite_or_none(value: T) -> T | None:
+    """Return a value, but none for a number that is not finite: JSON has no other way to write it.
+
+    >>> finite_or_none(2.5), finite_or_none(float("nan")), finite_or_none(float("-inf")), finite_or_none(None)
+    (2.5, None, None, None)
+    """
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+Number = Annotated[float | None, BeforeValidator(finite_or_none)]
 
 
 class Written(BaseModel):

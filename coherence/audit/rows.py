@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from coherence.report import finite_or_none
 from coherence.scoring.scores import Scores
 from coherence.signals.gate import Verdict
 
@@ -100,17 +101,13 @@ class Row(NamedTuple):
     def scores(self) -> Scores:
         """The scores as values, none where a score has no meaning."""
         return Scores(
-            _or_none(self.bigram),
-            _or_none(self.trigram),
-            _or_none(self.english),
-            _or_none(self.character),
+            finite_or_none(self.bigram),
+            finite_or_none(self.trigram),
+            finite_or_none(self.english),
+            finite_or_none(self.character),
             self.tokens,
             self.characters,
         )
-
-
-def _or_none(value: float) -> float | None:
-    return None if value != value else value  # not-a-number alone differs from itself
 
 
 assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +17,7 @@ from coherence.audit.rows import GatedSample
 from coherence.escape import harmless_json
 from coherence.files import whole_file
 from coherence.readers import storage
+from coherence.report import finite_or_none
 from coherence.scoring.profile import SCALES
 
 BATCH = 4096
@@ -84,7 +84,7 @@ class Writer:
             "characters": judged.row.characters,
             "low": judged.verdict.low,
             "streak": judged.verdict.streak,
-            "loss": _finite(judged.loss),
+            "loss": finite_or_none(judged.loss),
             "smoothed": judged.smoothed,
             "file": origin.file,
             "line": origin.line,
@@ -127,7 +127,3 @@ def _open(target: str) -> Any:
     if storage.is_url(target):
         return storage.file_system(target).open(target, "wb")
     return whole_file(Path(target))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and isfinite(value) else None

@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
     if options.json is not None:
         write_json(options.json, found.model_dump_json(indent=2))
     if gallery:
-        write(options.html, report_page(found, gallery.pictures(dump.texts), job.runs[0].name))
+        write(options.html, report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE

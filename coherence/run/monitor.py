@@ -6,7 +6,6 @@ Source: docs/training.md.
 import atexit
 import json
 import logging
-import math
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from weakref import WeakSet
 from coherence.escape import printable
 from coherence.files import RunFolderBusy
 from coherence.readers.folder import FORMAT, METRICS, SAMPLES, SETTINGS, STATE, STATUS
-from coherence.report import Status
+from coherence.report import Status, finite_or_none
 from coherence.run import given
 from coherence.run.folder import sealed
 from coherence.run.memory import Memory
@@ -220,7 +219,7 @@ class Monitor:
             # Sources are often numbered.
             name = None if source is None else str(given.plain(source)) or None
             self.signals.loss.update(at, value, name)
-            row = {"format": FORMAT, "step": at, "loss": _finite(value), "time": self._memory.now()}
+            row = {"format": FORMAT, "step": at, "loss": finite_or_none(value), "time": self._memory.now()}
             self._recorder.append(METRICS, [row if name is None else row | {"source": name}])
             self._keep(at)
 
@@ -628,7 +627,3 @@ def _sample_row(
         "streak": verdict.streak,
         "time": time,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

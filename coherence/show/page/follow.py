@@ -1,4 +1,4 @@
-"""A run that is going on, folded as its folder grows: what a page shows of it, without reading it again.
+"""A run that is going on, followed as its folder grows: what a page shows of it, without reading it again.
 
 Memory and the cost of a reply do not grow with the run. Source: docs/page.md, "The server".
 """
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATUS, is_row, parsed
 from coherence.report import Status
 from coherence.scoring.lexicon import Lexicon
-from coherence.show.page.live_report import Fold, time_of
+from coherence.show.page.live_report import LiveReport, time_of
 from coherence.signals.settings import DEFAULTS, LARGEST, Entry, from_json
 
 FILES = (METRICS, SAMPLES, STATUS)
@@ -110,9 +110,9 @@ class Run:
         self._read_settings()
         self._changes: list[Entry] = list(self._history[1:])
         try:
-            self._fold = Fold(self._history[0].settings if self._history else DEFAULTS)
+            self._live = LiveReport(self._history[0].settings if self._history else DEFAULTS)
         except ValueError:  # out of range: no monitor stated them
-            self._fold = Fold(DEFAULTS)
+            self._live = LiveReport(DEFAULTS)
 
     def read(self) -> None:
         """Read on: what was appended, at most a megabyte at a time."""
@@ -126,16 +126,16 @@ class Run:
             self._start()
             self.read()
             return
-        restarts = self._fold.restarts
+        restarts = self._live.restarts
         for row in rows:
             while self._waiting and time_of(self._waiting[0]) <= time_of(row):
-                self._take(self._fold.take_sample, self._waiting.popleft())
-            self._take(self._fold.take_metric, row)
+                self._take(self._live.take_sample, self._waiting.popleft())
+            self._take(self._live.take_metric, row)
         while self._waiting and not self._metrics.behind:
-            self._take(self._fold.take_sample, self._waiting.popleft())
+            self._take(self._live.take_sample, self._waiting.popleft())
         if not self._metrics.behind and not self._samples.behind:
             self._change_until(math.inf)
-        if self._fold.restarts != restarts:
+        if self._live.restarts != restarts:
             self._epoch = time.time_ns()  # points are gone: a page begins anew
 
     def _follow_settings(self) -> bool:
@@ -151,7 +151,7 @@ class Run:
         """Let the changes of the settings hold that were made until a time."""
         while self._changes and self._changes[0].time <= time:
             with suppress(ValueError):  # out of range: no monitor stated them
-                self._fold.configure(self._changes.pop(0).settings)
+                self._live.configure(self._changes.pop(0).settings)
 
     def _read_settings(self) -> bool:
         """Read what the run states as its settings, if that has changed; tell whether it has."""
@@ -167,10 +167,10 @@ class Run:
             return False
         return True
 
-    def _take(self, fold: Callable[[dict[str, Any]], None], row: dict[str, Any]) -> None:
+    def _take(self, take: Callable[[dict[str, Any]], None], row: dict[str, Any]) -> None:
         self._change_until(time_of(row))
         with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):  # a row of no monitor
-            fold(row)
+            take(row)
             self._times.append(time_of(row))
 
     def news(self, epoch: int, since: int) -> dict[str, Any]:
@@ -181,11 +181,11 @@ class Run:
             since: the number it was told last.
         """
         since = since if epoch == self._epoch else -1
-        told = self._fold.news(since, self._lexicon)
-        behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or told["behind"]
-        report = self._fold.report().model_dump(mode="json")
+        news = self._live.news(since, self._lexicon)
+        behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or news["behind"]
+        report = self._live.report().model_dump(mode="json")
         return (
-            told
+            news
             | self.freshness()
             | {
                 "name": self.folder.name,

@@ -10,7 +10,7 @@ from coherence.audit.build import Texts
 from coherence.audit.rows import GatedSample
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
-from coherence.show.page.marks import Marked, mark
+from coherence.show.page.marks import MarkedText, mark
 from coherence.thinning import Thinned
 
 SAMPLES = 5000
@@ -23,13 +23,13 @@ FEWEST_BYTES, MOST_BYTES = 500, 20_000
 """Of one text."""
 
 
-class Picture(NamedTuple):
+class PageSample(NamedTuple):
     """A sample as a page shows it.
 
     Attributes:
         place: which sample of its step it is.
         scores: rounded down, so that what is low reads as low.
-        prompt, text, runs, left_out, loop: see `coherence.show.page.marks.Marked`.
+        prompt, text, runs, left_out, loop: see `coherence.show.page.marks.MarkedText`.
     """
 
     step: int
@@ -58,7 +58,7 @@ class Gallery:
         """Take one sample."""
         self._chosen.add(judged, judged.scores.mean)
 
-    def pictures(self, texts: Texts) -> list[Picture]:
+    def page_samples(self, texts: Texts) -> list[PageSample]:
         """Return the samples to show, in the order of the steps.
 
         Args:
@@ -68,14 +68,14 @@ class Gallery:
         found = texts([(each.output, each.row.row) for each in chosen])
         longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(chosen))))
         return [
-            picture(each, mark(*found[each.output, each.row.row][:2], self._lexicon, longest))
+            page_sample(each, mark(*found[each.output, each.row.row][:2], self._lexicon, longest))
             for each in chosen
         ]
 
 
-def picture(judged: GatedSample, marked: Marked) -> Picture:
+def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
     """Return a judged sample as a page shows it."""
-    return Picture(
+    return PageSample(
         step=judged.row.step,
         place=judged.place,
         scores=rounded_down(judged.scores),

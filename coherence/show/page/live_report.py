@@ -1,4 +1,4 @@
-"""A run folded row by row: what a live page shows of it. It does not grow with the run.
+"""The report of a run that goes on, kept row by row for a live page. It does not grow with the run.
 
 Source: docs/page.md, "The server".
 """
@@ -20,10 +20,11 @@ from coherence.report import (
     SettingsRecord,
     SourceRecord,
     StepDiversity,
+    finite_or_none,
 )
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
-from coherence.show.page.gallery import Picture, rounded_down
+from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
 from coherence.signals.samples import StepSamples
@@ -60,7 +61,7 @@ class _Counts(NamedTuple):
     first_low: int | None = None
 
 
-class _Shown(NamedTuple):
+class _LiveSample(NamedTuple):
     """A sample that may be shown; it is marked when it is asked for."""
 
     step: int
@@ -79,14 +80,14 @@ class _Shown(NamedTuple):
 
 
 @lru_cache(maxsize=64)  # what is not settled yet is told again and again
-def _picture(shown: _Shown, lexicon: Lexicon) -> dict[str, Any]:
-    marked = mark(shown.text, shown.prompt, lexicon, TEXT)
-    told = shown._asdict() | {"tokens": shown.scores.tokens, "scores": rounded_down(shown.scores)}
-    told |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
-    return {name: told[name] for name in Picture._fields}
+def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
+    marked = mark(sample.text, sample.prompt, lexicon, TEXT)
+    fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
+    fields |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
+    return {name: fields[name] for name in PageSample._fields}
 
 
-class Fold:
+class LiveReport:
     """What is kept of a run, and both its signals, which decide as those of the monitor did.
 
     Args:
@@ -105,7 +106,7 @@ class Fold:
         self._rows = self._not_finite = 0
         self._curve = Thinned[_Point](CURVE)
         self._source_curves: dict[str, Thinned[_Point]] = {}
-        self._samples = Thinned[_Shown](SAMPLES)
+        self._samples = Thinned[_LiveSample](SAMPLES)
         self._between = Thinned[StepDiversity](STEPS)
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
         self._counts = _Counts()
@@ -177,23 +178,23 @@ class Fold:
         scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
         verdict = self._signals.judge(scores, step, index)
         self._group.add(scores, tokens)
-        shown = _shown(row, scores, verdict.low, verdict.streak, self._signals)
-        self._samples.add(shown, scores.mean, next(self._numbers))
+        sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
+        self._samples.add(sample, scores.mean, next(self._numbers))
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
-        self._count(shown)
+        self._count(sample)
 
-    def _count(self, shown: _Shown) -> None:
-        seen, low, counts = self._counts, shown.low, shown.counts
+    def _count(self, sample: _LiveSample) -> None:
+        seen, low, counts = self._counts, sample.low, sample.counts
         self._counts = seen._replace(
             judged=seen.judged + counts,
             low=seen.low + low,
             too_short=seen.too_short + (not counts),
             fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
-            first_low=shown.step if low and seen.first_low is None else seen.first_low,
+            first_low=sample.step if low and seen.first_low is None else seen.first_low,
         )
-        self._history.append((shown.step, self._counts))
+        self._history.append((sample.step, self._counts))
 
     def _compare(self) -> None:
         """Compare the samples of the step, as far as they have come; after each it would take too long."""
@@ -213,16 +214,19 @@ class Fold:
         samples = self._samples.settled_since(since)
         behind = len(samples) > MARKED_AT_ONCE
         until = samples[MARKED_AT_ONCE].number if behind else math.inf
-        curves = {name: _told(curve, since, until) for name, curve in self._source_curves.items()}
+        curves = {name: _news_of(curve, since, until) for name, curve in self._source_curves.items()}
         return {
             "since": until - 1 if behind else next(self._numbers),
             "behind": behind,
             "samples": [
-                [_picture(shown, lexicon) for shown in part] for part in _told(self._samples, since, until)
+                [_page_fields(sample, lexicon) for sample in part]
+                for part in _news_of(self._samples, since, until)
             ],
-            "curve": _told(self._curve, since, until),
+            "curve": _news_of(self._curve, since, until),
             "source_curves": curves,
-            "between": [[each.model_dump() for each in part] for part in _told(self._between, since, until)],
+            "between": [
+                [each.model_dump() for each in part] for part in _news_of(self._between, since, until)
+            ],
         }
 
     def report(self) -> Report:
@@ -290,15 +294,17 @@ class Fold:
 EMPTY = CurveRecord(steps=(), losses=(), smoothed=())
 
 
-def _told(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:
+def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:
     """Return what is settled between two numbers, and what is not settled yet."""
     settled = [point.item for point in series.settled_since(since) if point.number < until]
     return settled, [] if until < math.inf else series.unsettled
 
 
-def _shown(row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signals: Signals) -> _Shown:
+def _live_sample(
+    row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signals: Signals
+) -> _LiveSample:
     prompt = row.get("prompt")
-    return _Shown(
+    return _LiveSample(
         step=row["step"],
         place=int(row["index"]),
         text=str(row["text"])[:LOOKED_AT],
@@ -306,15 +312,12 @@ def _shown(row: Mapping[str, Any], scores: Scores, low: bool, streak: int, signa
         scores=scores,
         low=low,
         streak=streak,
-        loss=_finite(signals.loss.loss),
+        loss=finite_or_none(signals.loss.loss),
         smoothed=signals.loss.smoothed,
     )
 
 
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
 def time_of(row: Mapping[str, Any]) -> float:
     """Return when a row was written; 0 where it does not say."""
-    return _finite(row.get("time")) or 0.0
+    time = row.get("time")
+    return (finite_or_none(float(time)) or 0.0) if isinstance(time, int | float) else 0.0

@@ -26,8 +26,8 @@ REMEMBERED = 1024
 """Texts whose loop is remembered: looking for it takes ten times as long as all the rest here."""
 
 
-class Marked(NamedTuple):
-    """A sample as it is shown.
+class MarkedText(NamedTuple):
+    """The text of a sample as it is shown.
 
     Attributes:
         prompt: what the model was given, its first characters.
@@ -44,7 +44,7 @@ class Marked(NamedTuple):
     loop: Loop | None
 
 
-def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marked:
+def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> MarkedText:
     """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
 
     >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).runs
@@ -59,7 +59,7 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
         kinds[start:end] = bytes([ODD]) * (end - start)
     for start, end in _occurrences(located, loop):
         kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
-    return Marked(
+    return MarkedText(
         None if prompt is None else prompt[: longest // PROMPT],
         shown,
         _runs(shown, kinds),

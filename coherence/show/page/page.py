@@ -19,7 +19,7 @@ from typing import Any
 
 from coherence.escape import on_one_line
 from coherence.report import Ranking, Report
-from coherence.show.page.gallery import Picture
+from coherence.show.page.gallery import PageSample
 
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
@@ -28,16 +28,16 @@ UNSHOWN = {"samples", "worst", "best", "stretches"}
 """What a page leaves out of a report: it shows its samples from other records, with their texts."""
 
 
-def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str) -> str:
+def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], name: str) -> str:
     """Return the report as one page that needs no network.
 
     Args:
         found: the report of one run, or the ranking of several.
-        pictures: the samples of the run.
+        page_samples: the samples of the run.
         name: of the run.
     """
-    told = {"name": name, "report": found.model_dump(mode="json", exclude=UNSHOWN)}
-    samples = [each._asdict() for each in pictures]
+    content = {"name": name, "report": found.model_dump(mode="json", exclude=UNSHOWN)}
+    samples = [each._asdict() for each in page_samples]
     style, script, charts = asset("style.css"), asset("page.js"), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
     policy = (
@@ -50,7 +50,9 @@ def report_page(found: Report | Ranking, pictures: Sequence[Picture], name: str)
         style=f'<style id="{SHEET}">{style}</style>',
         guards=_guards(charts),
         mode="report",
-        packed=_packed("told", _json(told)) + _packed("samples", _json(samples)) + _packed("charts", charts),
+        packed=_packed("told", _json(content))
+        + _packed("samples", _json(samples))
+        + _packed("charts", charts),
         script=f"<script>{script}</script>",
     )
 
@@ -70,8 +72,8 @@ def live_page() -> str:
     )
 
 
-def _json(told: Any) -> str:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache

@@ -116,14 +116,14 @@ class Runs:
 
 
 def _line(name: str, folder: Path) -> dict[str, Any]:
-    told, age = status(folder), age_of(folder)
-    diagnosis = told.diagnosis.model_dump() if told else {"action": "watch", "name": "no status yet"}
+    state, age = status(folder), age_of(folder)
+    diagnosis = state.diagnosis.model_dump() if state else {"action": "watch", "name": "no status yet"}
     return {
         "run": name,
-        "last_step": told.step if told else None,
-        "smoothed": told.smoothed if told else None,
-        "halt": bool(told and told.gate.halted),
-        "halt_reason": told.gate.reason if told else None,
+        "last_step": state.step if state else None,
+        "smoothed": state.smoothed if state else None,
+        "halt": bool(state and state.gate.halted),
+        "halt_reason": state.gate.reason if state else None,
         "diagnosis": diagnosis,
         "age": age,
         "quiet": age is None or age > QUIET,
