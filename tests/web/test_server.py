@@ -17,6 +17,7 @@ from coherence.audit.conduct import audit
 from coherence.cli.main import main
 from coherence.report import Report
 from coherence.run.monitor import Monitor
+from coherence.scoring.profile import SCALES
 from coherence.show.page.follow import AT_ONCE, Run
 from coherence.show.page.server import Server
 
@@ -292,6 +293,31 @@ def test_a_loss_that_is_no_number_and_an_infinite_one_are_null(tmp_path: Path) -
     found = told(Run(tmp_path))
     assert [point[1] for point in found["curve"]] == [3.0, None, None, 2.0]
     assert json.loads(json.dumps(found, allow_nan=False))["report"]["loss"]["not_finite"] == 2
+
+
+@pytest.mark.parametrize(
+    "time",
+    [10**400, -(10**400), "now", None, True, [], float("nan"), float("inf")],
+    ids=lambda time: repr(time)[:9],
+)
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+def test_a_time_that_no_clock_tells_stops_no_page(tmp_path: Path, name: str, time: object) -> None:
+    rows: dict[str, dict[str, Any]] = {
+        "metrics.jsonl": {"format": 1, "step": 1, "loss": 3.0, "time": 1.0},
+        "samples.jsonl": {
+            "format": 1,
+            "step": 1,
+            "index": 0,
+            "text": FINE,
+            "scores": dict.fromkeys(SCALES, 90.0),
+            "time": 1.0,
+        },
+    }
+    rows[name]["time"] = time
+    for file, row in rows.items():
+        (tmp_path / file).write_text(json.dumps(row) + "\n", encoding="utf-8")
+    found = told(Run(tmp_path))
+    assert (len(found["curve"]), len(found["samples"])) == (1, 1)
 
 
 def test_a_folder_without_runs_is_served_until_one_appears(tmp_path: Path) -> None:

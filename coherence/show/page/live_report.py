@@ -4,6 +4,7 @@ Source: docs/page.md, "The server".
 """
 
 import math
+import sys
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
@@ -318,6 +319,11 @@ def _live_sample(
 
 
 def time_of(row: Mapping[str, Any]) -> float:
-    """Return when a row was written; 0 where it does not say."""
+    """Return when a row was written; 0 where it does not say, or says what no clock does.
+
+    >>> time_of({"time": 5}), time_of({"time": 10**400}), time_of({})
+    (5.0, 0.0, 0.0)
+    """
     time = row.get("time")
-    return (finite_or_none(float(time)) or 0.0) if isinstance(time, int | float) else 0.0
+    # A whole number may be too large for a float.
+    return float(time) if isinstance(time, int | float) and abs(time) <= sys.float_info.max else 0.0
