@@ -30,9 +30,9 @@ from coherence.check.samples import score_samples
 from coherence.check.verdict import Check, Limits, check
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns
+from coherence.scoring.between import diversity_between
 from coherence.scoring.scores import Scores, score_tokens
 from coherence.scoring.text import clean, tokenize
-from coherence.signals.samples import compare
 
 HEALTHY = ("healthy_model", "human", "non_english", "code", "poetry_list_etc")
 SIZES = (20, 50, 100, 200, 500)
@@ -92,7 +92,7 @@ def scored_once(
         found.append(_known[text, prompt])
     columns = np.array([[math.nan if v is None else v for v in scores] for scores, _ in found], np.float64)
     starts = np.cumsum([0, *groups])
-    pairs = [compare(found[a:b]) for a, b in pairwise(starts) if b - a > 1]
+    pairs = [diversity_between(found[a:b]) for a, b in pairwise(starts) if b - a > 1]
     between = np.array(pairs + [None] * (len(groups) - len(pairs)), np.float64)
     return Columns._make([*columns.T[:4], *columns.T[4:].astype(np.int64), between])
 

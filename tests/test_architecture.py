@@ -29,7 +29,16 @@ FLOORS = (
         "signals.steps",
     },
     # values and decisions; the package itself shows nothing else
-    {"", "scoring", "signals", "scoring.profile", "signals.settings", "scoring.scores", "scoring.calibration"}
+    {
+        "",
+        "scoring",
+        "signals",
+        "scoring.profile",
+        "signals.settings",
+        "scoring.scores",
+        "scoring.calibration",
+        "scoring.between",
+    }
     | {"signals.gate", "signals.diagnosis", "signals.samples", "signals.checkpoint", "signals.both"},
     # what crosses the process boundary
     {

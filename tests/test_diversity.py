@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from coherence.scoring.ngrams import between_samples, effective_number, ngrams, runs_of_four
+from coherence.scoring.between import between_samples
+from coherence.scoring.ngrams import effective_number, ngrams, runs_of_four
 
 COUNTS = st.lists(st.integers(1, 10**6), min_size=1, max_size=50)
 

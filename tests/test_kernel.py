@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Lexicon, Profile, score
-from coherence.scoring.ngrams import between_samples
+from coherence.scoring.between import between_samples
 from coherence.scoring.profile import Curve
 from coherence.scoring.text import clean, tokenize
 

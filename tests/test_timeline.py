@@ -15,7 +15,7 @@ from coherence.audit.timeline import CHUNK, MOST, Timeline
 from coherence.readers.lines import Part
 from coherence.readers.read import Piece, PromptedSample
 from coherence.readers.records import Sample
-from coherence.scoring.ngrams import between_samples
+from coherence.scoring.between import between_samples
 from coherence.scoring.text import tokenize
 
 TEXT = "old man walked along river until evening thought about letter his daughter sent from city"

@@ -19,11 +19,11 @@ from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns, score_plain
+from coherence.scoring.between import COMPARED
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import clean
-from coherence.signals.samples import COMPARED
 
 BATCH = 2**20
 """Characters that are scored at once."""

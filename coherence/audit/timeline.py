@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from coherence.audit.restarts import Restarts
 from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
 from coherence.audit.store import Output
-from coherence.scoring.ngrams import between_samples
+from coherence.scoring.between import COMPARED, between_samples
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import tokenize
-from coherence.signals.samples import COMPARED
 
 CHUNK = 1024
 """Rows of an output that are held while others are waited for."""

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from coherence.scoring.between import diversity_between
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import score_tokens
 from coherence.scoring.text import clean, tokenize
-from coherence.signals.samples import compare
 
 
 class Columns(NamedTuple):
@@ -61,7 +61,7 @@ def score_plain(
     tokens = [tokenize(each) for each in cleaned]
     scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
     scored = iter(zip(scores, tokens, strict=True))
-    between = [compare(islice(scored, size)) for size in groups]
+    between = [diversity_between(islice(scored, size)) for size in groups]
     values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)
     lengths = np.array([(each.tokens, each.characters) for each in scores], np.int64).reshape(-1, 2)
     bigram, trigram, english, character = values.T

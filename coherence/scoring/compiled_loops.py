@@ -670,7 +670,7 @@ def _collect(union: Int64s, used: int, ids: Int32s, number: int, keys: Int64s) -
 
 @inner
 def _between(union: Int64s, used: int, pairs: int, held: int) -> float:
-    """Return the diversity between the samples of a group: `coherence.scoring.ngrams.between_samples`."""
+    """Return the diversity between the samples of a group: `coherence.scoring.between.between_samples`."""
     if held < 2:
         return math.nan
     reached = np.zeros(used + 2, np.int64)

@@ -9,7 +9,7 @@ from statistics import median
 
 from nltk import ngrams
 
-from coherence.report import Loop
+from coherence.report import LoopRecord
 from coherence.scoring.text import answer, is_word, locate
 
 LONGEST_PHRASE = 24
@@ -23,7 +23,7 @@ MOST_TOKENS = 20_000
 """Where a longer sample loops shows in its beginning."""
 
 
-def find_loop(text: str, prompt: str | None = None) -> Loop | None:
+def find_loop(text: str, prompt: str | None = None) -> LoopRecord | None:
     """Return the phrase that covers most of a sample, the shortest one of equals; None if none repeats.
 
     For each length up to 24 tokens the most frequent phrase that stands three times or more without
@@ -37,7 +37,7 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     """
     located = locate(answer(text, prompt), MOST_TOKENS)
     tokens = [token for _, token in located]
-    best: Loop | None = None
+    best: LoopRecord | None = None
     starts = list(range(len(tokens)))
     for length in range(1, LONGEST_PHRASE + 1):
         phrases = list(ngrams(tokens, length))
@@ -71,11 +71,11 @@ def _apart(starts: list[int], length: int) -> list[int]:
     return places
 
 
-def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
+def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> LoopRecord:
     period = int(median(after - before for before, after in pairwise(places)))
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
-    return Loop(
+    return LoopRecord(
         phrase=" ".join(phrase),
         times=len(places),
         share=round(share, 4),

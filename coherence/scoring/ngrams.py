@@ -1,12 +1,11 @@
-"""How many different things a text holds: n-gram counts, effective numbers, diversity between samples.
+"""How many different things a text holds: n-gram counts and effective numbers.
 
-Source: docs/scores.md, "Effective number" and "Between samples"; Hill (1973), "Diversity and evenness".
+Source: docs/scores.md, "Effective number"; Hill (1973), "Diversity and evenness".
 """
 
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from math import exp, log
 from typing import Any
 
@@ -95,26 +94,3 @@ def effective_of(spectrum: Spectrum) -> float:
     for count, times in spectrum:
         weighted += count * times * log(count)
     return exp(log(total) - weighted / total)
-
-
-def between_samples(samples: Sequence[Sequence[str]]) -> float | None:
-    """Return how different the samples of one step are from each other, 0 (identical) to 100.
-
-    With `m` tokenized samples and `U` = distinct bigrams of all together / sum of the distinct bigrams of
-    each: `100 * (U - 1/m) / (1 - 1/m)`. Samples without a bigram are left out; `None` if fewer than two
-    are left.
-
-    >>> between_samples([["a", "b", "c"], ["a", "b", "c"]])
-    0.0
-    >>> between_samples([["a", "b", "c"], ["d", "e", "f"]])
-    100.0
-    >>> between_samples([["a", "b", "c"]]) is None
-    True
-    """
-    samples = [tokens for tokens in samples if len(tokens) > 1]
-    if len(samples) < 2:
-        return None
-    bigrams = [set(pairwise(tokens)) for tokens in samples]
-    shared = 1 / len(bigrams)
-    distinct = len(set().union(*bigrams)) / sum(map(len, bigrams))
-    return 100 * max(0.0, distinct - shared) / (1 - shared)

@@ -4,12 +4,11 @@ Source: docs/signals.md, "The sample signal".
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from coherence.scoring.ngrams import between_samples
+from coherence.scoring.between import COMPARED, diversity_between
 from coherence.scoring.scores import Scores
 from coherence.signals.diagnosis import SamplesState
 from coherence.signals.gate import Verdict
@@ -20,9 +19,6 @@ RECENT = 8
 
 ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
 """Alike: sharing more than half of what they could, on average over three steps or more."""
-
-COMPARED = 64
-"""Of a step with more samples than that the first ones are compared with each other."""
 
 HIGH = 60.0
 """English was high when it stood, on average over the last samples, at twice the threshold."""
@@ -126,20 +122,6 @@ class SampleTracker:
         return "some low" if any(self._low) else "coherent"
 
 
-def compare(samples: Iterable[tuple[Scores, list[str]]]) -> float | None:
-    """Return the diversity between those samples of one step that are long enough to judge.
-
-    Args:
-        samples: of the step, each with its scores and its tokens; those beyond `COMPARED` are left out.
-
-    >>> from coherence import score
-    >>> samples = [(score(text), text.split()) for text in ("a b c d e f g h i j", "k l m n o p q r s t")]
-    >>> compare(samples)
-    100.0
-    """
-    return between_samples([tokens for scores, tokens in islice(samples, COMPARED) if scores.scorable])
-
-
 class StepSamples:
     """The samples of one step as they come, and how different they are from each other.
 
@@ -167,4 +149,4 @@ class StepSamples:
     @property
     def diversity(self) -> float | None:
         """The diversity between them; None where fewer than two are long enough to judge."""
-        return compare(self._kept)
+        return diversity_between(self._kept)

@@ -1,0 +1,49 @@
+"""How different the samples of one step are from each other.
+
+Source: docs/scores.md, "Between samples".
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+
+from coherence.scoring.scores import Scores
+
+COMPARED = 64
+"""Of a step with more samples than that the first ones are compared with each other."""
+
+
+def diversity_between(samples: Iterable[tuple[Scores, list[str]]]) -> float | None:
+    """Return the diversity between those samples of one step that are long enough to judge.
+
+    Args:
+        samples: of the step, each with its scores and its tokens; those beyond `COMPARED` are left out.
+
+    >>> from coherence import score
+    >>> samples = [(score(text), text.split()) for text in ("a b c d e f g h i j", "k l m n o p q r s t")]
+    >>> diversity_between(samples)
+    100.0
+    """
+    return between_samples([tokens for scores, tokens in islice(samples, COMPARED) if scores.scorable])
+
+
+def between_samples(samples: Sequence[Sequence[str]]) -> float | None:
+    """Return how different the samples of one step are from each other, 0 (identical) to 100.
+
+    With `m` tokenized samples and `U` = distinct bigrams of all together / sum of the distinct bigrams of
+    each: `100 * (U - 1/m) / (1 - 1/m)`. Samples without a bigram are left out; `None` if fewer than two
+    are left.
+
+    >>> between_samples([["a", "b", "c"], ["a", "b", "c"]])
+    0.0
+    >>> between_samples([["a", "b", "c"], ["d", "e", "f"]])
+    100.0
+    >>> between_samples([["a", "b", "c"]]) is None
+    True
+    """
+    samples = [tokens for tokens in samples if len(tokens) > 1]
+    if len(samples) < 2:
+        return None
+    bigrams = [set(pairwise(tokens)) for tokens in samples]
+    shared = 1 / len(bigrams)
+    distinct = len(set().union(*bigrams)) / sum(map(len, bigrams))
+    return 100 * max(0.0, distinct - shared) / (1 - shared)
