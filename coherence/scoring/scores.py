@@ -12,10 +12,12 @@ from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
 from coherence.scoring.text import clean, is_word, tokenize
-from coherence.signals.settings import DEFAULTS
 
 ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
+
+LOW_BELOW = 30.0
+"""A sample is low if all its scores lie below this. Text that says one thing four times scores about 25."""
 
 
 class Scores(NamedTuple):
@@ -53,7 +55,7 @@ class Scores(NamedTuple):
         values = [value for value in self.values if value is not None]
         return sum(values) / len(values) if values else 0.0
 
-    def low(self, threshold: float = DEFAULTS.threshold) -> bool:
+    def low(self, threshold: float = LOW_BELOW) -> bool:
         """Tell whether every score there is lies strictly below `threshold`.
 
         A sample that lacks a score is low only if it is long enough to judge. A sample without any text

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
+from coherence.scoring.scores import LOW_BELOW
 
 FORMAT = 1
 
@@ -33,7 +34,7 @@ class Settings(NamedTuple):
     (30.0, 3)
     """
 
-    threshold: float = 30.0
+    threshold: float = LOW_BELOW
     patience: int = 5
     window: int | None = None
     warmup: int = 0
