@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from coherence.readers.records import Mark, Origin, Problem
+from coherence.scoring.loop import Loop
 from coherence.scoring.scores import Scores
 from coherence.signals.both import Signals
 from coherence.signals.diagnosis import Diagnosis
@@ -115,22 +116,19 @@ class ScoredSample(Written):
     smoothed: Number
 
 
-class Loop(Written):
-    """The phrase a sample repeats most.
-
-    Attributes:
-        phrase: its tokens, joined by spaces.
-        times: how often it stands in the sample.
-        share: of the sample's tokens that belong to it, 0 to 1.
-        period: tokens from one to the next, the median.
-        start: where the repetition begins, in characters of the answer.
-    """
+class LoopRecord(Written):
+    """The phrase a sample repeats most: see `coherence.scoring.loop.Loop`."""
 
     phrase: str
     times: int
     share: float
     period: int
     start: int
+
+    @classmethod
+    def of(cls, loop: Loop) -> "LoopRecord":
+        """Return a loop as it stands in a report."""
+        return cls(**loop._asdict())
 
 
 class ShownSample(Written):
@@ -141,7 +139,7 @@ class ShownSample(Written):
     scores: FourScores
     text: str
     prompt: str | None
-    loop: Loop | None
+    loop: LoopRecord | None
     origin: OriginRecord
 
 

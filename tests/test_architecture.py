@@ -38,13 +38,13 @@ FLOORS = (
         "scoring.scores",
         "scoring.calibration",
         "scoring.between",
+        "scoring.loop",
     }
     | {"signals.gate", "signals.diagnosis", "signals.samples", "signals.checkpoint", "signals.both"},
     # what crosses the process boundary
     {
         "report",
         "signals.logits",
-        "scoring.loop",
         "run.monitor",
         "run.recorder",
         "run.folder",
@@ -161,6 +161,11 @@ def test_imports_point_down_or_sideways(module: str) -> None:
 def test_what_is_private_is_imported_by_nobody_else(module: str) -> None:
     own = [name for name in imported(TREES[module]) if name.startswith("coherence.")]
     assert not [name for name in own if name.rpartition(".")[2].startswith("_")]
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if module.startswith("scoring")])
+def test_scoring_needs_nothing_else_of_the_package(module: str) -> None:
+    assert {other.split(".")[0] for other in imported_modules(module)} <= {"scoring"}
 
 
 def test_imports_go_in_no_circle() -> None:

@@ -23,6 +23,7 @@ from coherence.report import (
     DiagnosisRecord,
     EventRecord,
     FourScores,
+    LoopRecord,
     LossCounts,
     LossRecord,
     OriginRecord,
@@ -218,13 +219,14 @@ def _report(
 
 def _shown(judged: GatedSample, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
     text, prompt, origin = texts[judged.output, judged.row.row]
+    loop = find_loop(text, prompt)
     return ShownSample(
         step=judged.row.step,
         index=judged.place,
         scores=FourScores.of(judged.scores),
         text=text,
         prompt=prompt,
-        loop=find_loop(text, prompt),
+        loop=None if loop is None else LoopRecord.of(loop),
         origin=OriginRecord.of(origin),
     )
 

@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
             "scores": dict(zip(SCALES, scores.values, strict=True)),
             "tokens": scores.tokens,
             "low": scores.low(),
-            "loop": loop.model_dump() if loop else None,
+            "loop": loop._asdict() if loop else None,
         }
         write_json(options.json, json.dumps(found, indent=2))
     return 0

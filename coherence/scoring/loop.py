@@ -6,10 +6,8 @@ Source: docs/report.md, "The repeated phrase".
 from collections import Counter
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
-from nltk import ngrams
-
-from coherence.report import LoopRecord
 from coherence.scoring.text import answer, is_word, locate
 
 LONGEST_PHRASE = 24
@@ -23,7 +21,25 @@ MOST_TOKENS = 20_000
 """Where a longer sample loops shows in its beginning."""
 
 
-def find_loop(text: str, prompt: str | None = None) -> LoopRecord | None:
+class Loop(NamedTuple):
+    """The phrase a sample repeats most.
+
+    Attributes:
+        phrase: its tokens, joined by spaces.
+        times: how often it stands in the sample.
+        share: of the sample's tokens that belong to it, 0 to 1.
+        period: tokens from one to the next, the median.
+        start: where the repetition begins, in characters of the answer.
+    """
+
+    phrase: str
+    times: int
+    share: float
+    period: int
+    start: int
+
+
+def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     """Return the phrase that covers most of a sample, the shortest one of equals; None if none repeats.
 
     For each length up to 24 tokens the most frequent phrase that stands three times or more without
@@ -37,10 +53,10 @@ def find_loop(text: str, prompt: str | None = None) -> LoopRecord | None:
     """
     located = locate(answer(text, prompt), MOST_TOKENS)
     tokens = [token for _, token in located]
-    best: LoopRecord | None = None
+    best: Loop | None = None
     starts = list(range(len(tokens)))
     for length in range(1, LONGEST_PHRASE + 1):
-        phrases = list(ngrams(tokens, length))
+        phrases = list(zip(*(tokens[at:] for at in range(length)), strict=False))
         starts, phrase = _repeated(phrases, starts)
         if phrase is None:
             break
@@ -71,11 +87,11 @@ def _apart(starts: list[int], length: int) -> list[int]:
     return places
 
 
-def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> LoopRecord:
+def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
     period = int(median(after - before for before, after in pairwise(places)))
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
-    return LoopRecord(
+    return Loop(
         phrase=" ".join(phrase),
         times=len(places),
         share=round(share, 4),

@@ -21,6 +21,7 @@ from coherence.report import (
     ShownSample,
     StretchRecord,
 )
+from coherence.scoring.loop import Loop
 from coherence.scoring.text import answer
 from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal_score import loop_sentence, plain_score, score_cell
@@ -253,7 +254,7 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [
         heading,
-        Padding(Text(loop_sentence(sample.loop)), (0, 0, 0, 4)),
+        Padding(Text(loop_sentence(sample.loop and Loop(**sample.loop.model_dump()))), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
 

@@ -4,43 +4,19 @@ It knows no report: `coherence score` need not wait for what a report is checked
 """
 
 from math import floor
-from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from coherence.escape import printable
+from coherence.scoring.loop import Loop
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores
 from coherence.signals.settings import DEFAULTS
 
 
-class Repetition(Protocol):
-    """A repeated phrase, as it was found or as it stands in a report."""
-
-    @property
-    def phrase(self) -> str:
-        """Its tokens, joined by spaces."""
-
-    @property
-    def times(self) -> int:
-        """How often it stands in the sample."""
-
-    @property
-    def share(self) -> float:
-        """Of the sample's tokens that belong to it, 0 to 1."""
-
-    @property
-    def period(self) -> int:
-        """Tokens from one to the next, the median."""
-
-    @property
-    def start(self) -> int:
-        """Where the repetition begins, in characters of the answer."""
-
-
-def show_scores(scores: Scores, loop: Repetition | None, console: Console) -> None:
+def show_scores(scores: Scores, loop: Loop | None, console: Console) -> None:
     """Print the four scores of one text and where it loops."""
     table = Table.grid(padding=(0, 2))
     table.add_column()
@@ -71,7 +47,7 @@ def plain_score(value: float | None) -> str:
     return "-" if value is None else f"{floor(round(value, 6))}"
 
 
-def loop_sentence(loop: Repetition | None) -> str:
+def loop_sentence(loop: Loop | None) -> str:
     """Return what a sample repeats, in a sentence.
 
     >>> from coherence.scoring.loop import find_loop

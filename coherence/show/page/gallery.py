@@ -88,7 +88,7 @@ def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
         text=marked.text,
         runs=marked.runs,
         left_out=marked.left_out,
-        loop=marked.loop.model_dump() if marked.loop else None,
+        loop=marked.loop._asdict() if marked.loop else None,
     )
 
 

@@ -84,7 +84,7 @@ class _LiveSample(NamedTuple):
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     marked = mark(sample.text, sample.prompt, lexicon, TEXT)
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
-    fields |= marked._asdict() | {"loop": marked.loop.model_dump() if marked.loop else None}
+    fields |= marked._asdict() | {"loop": marked.loop._asdict() if marked.loop else None}
     return {name: fields[name] for name in PageSample._fields}
 
 

@@ -8,9 +8,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from coherence.report import LoopRecord
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.loop import FEWEST_TIMES, find_loop
+from coherence.scoring.loop import FEWEST_TIMES, Loop, find_loop
 from coherence.scoring.text import answer, is_word, locate
 
 ODD, LOOPED = 1, 2
@@ -41,7 +40,7 @@ class MarkedText(NamedTuple):
     text: str
     runs: str
     left_out: int
-    loop: LoopRecord | None
+    loop: Loop | None
 
 
 def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> MarkedText:
@@ -75,7 +74,7 @@ def _runs(text: str, kinds: bytearray) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _loop_in(text: str) -> LoopRecord | None:
+def _loop_in(text: str) -> Loop | None:
     return find_loop(text)
 
 
@@ -95,7 +94,7 @@ def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) ->
     ]
 
 
-def _occurrences(located: list[tuple[int, str]], loop: LoopRecord | None) -> list[tuple[int, int]]:
+def _occurrences(located: list[tuple[int, str]], loop: Loop | None) -> list[tuple[int, int]]:
     """Return where the repeated phrase stands, from where the repetition begins."""
     if loop is None:
         return []
