@@ -52,6 +52,7 @@ FLOORS = (
     }
     | {
         "scoring.ngrams_sorted",
+        "scoring.reference",
         "scoring.batch",
         "scoring.compiled",
         "scoring.compiled_loops",

@@ -1,27 +1,25 @@
-"""The four scores: a slow twin that says what they are, what short and empty text gives, and their laws.
+"""The four scores: those of the reference, what short and empty text gives, and their laws.
 
-The twin counts with nltk and walks along the curve; `score` has to agree with it on any text. The laws say
+`coherence.scoring.reference` says what they are; `score` has to agree with it on any text. The laws say
 how scores move when a text is repeated or cut, which is what thresholds rely on.
 """
 
 import json
 from itertools import pairwise
-from math import exp, log
 from pathlib import Path
 from pydoc_data.topics import topics
 from statistics import fmean
-from typing import Any
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from nltk import FreqDist, ngrams
 
 from coherence import Lexicon, Profile, Scores, score
+from coherence.scoring.profile import SCALES, Curve
+from coherence.scoring.reference import score_reference
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.scoring.text import clean, is_word, tokenize
+from coherence.scoring.text import clean, tokenize
 
-SCALES = ("bigram", "trigram", "english", "character")
 LESSON = json.loads((Path(__file__).parent.parent / "fixtures/lesson/samples.json").read_text("utf-8"))
 
 PROSE = """
@@ -111,45 +109,7 @@ def passages(words: list[str], length: int) -> list[str]:
     return [" ".join(words[start : start + length]) for start in starts]
 
 
-# The twin
-
-
-def slow_effective_number(counts: "FreqDist[Any]") -> float:
-    shares = [counts.freq(kind) for kind in counts]
-    return exp(-sum(share * log(share) for share in shares)) if shares else 0.0
-
-
-def slow_length_for(points: tuple[tuple[float, float], ...], effective: float) -> float:
-    """Walk along the curve to the stretch that holds `effective`; the last one goes on for ever."""
-    if effective < 1:
-        return 0.0
-    for (count, low), (next_count, high) in pairwise(points):
-        if effective <= high or next_count == points[-1][0]:
-            share = log(effective / low) / log(high / low)
-            return float(count * (next_count / count) ** share)
-    raise AssertionError("a curve has two points or more")
-
-
-def slow_against(points: tuple[tuple[float, float], ...], effective: float, counted: int) -> float | None:
-    if counted < 2:
-        return None
-    return min(max(100 * (slow_length_for(points, effective) - 1) / (counted - 1), 0.0), 100.0)
-
-
-def slow_scores(text: str, lexicon: Lexicon, profile: Profile) -> tuple[float | None, ...]:
-    if not (cleaned := clean(text)):
-        return 0.0, 0.0, 0.0, 0.0
-    tokens = tokenize(cleaned)
-    scores: list[float | None] = []
-    for scale, items, order in (("bigram", tokens, 2), ("trigram", tokens, 3), ("character", cleaned, 4)):
-        counts = FreqDist(ngrams(items, order))
-        scores.append(slow_against(profile.curves[scale].points, slow_effective_number(counts), counts.N()))
-    english = FreqDist(token for token in tokens if token in lexicon)
-    words = [token for token in tokens if is_word(token)]
-    varied = slow_against(profile.curves["english"].points, slow_effective_number(english), len(tokens))
-    share = 100 * english.N() / len(words) / profile.english_share if words else 0.0
-    scores.insert(2, None if varied is None else min(varied, share))
-    return tuple(scores)
+# The reference
 
 
 WORDS = st.sampled_from(
@@ -171,9 +131,27 @@ TEXT = st.one_of(
 @example("a" * 25)
 @example("the " * 400 + "cat")
 @example(" ".join(MANUAL[:3000]))
-def test_the_scores_are_those_of_the_slow_twin(text: str) -> None:
-    expected = slow_scores(text, Lexicon.load(), Profile.load())
-    for scale, value, slow in zip(SCALES, score(text).values, expected, strict=True):
+def test_the_scores_are_those_of_the_reference(text: str) -> None:
+    assert_equal(score(text), score_reference(text))
+
+
+@given(TEXT, TEXT)
+@settings(deadline=None, max_examples=30)
+def test_the_reference_knows_prompts_word_lists_and_profiles_too(prompt: str, said: str) -> None:
+    default = Profile.load()
+    no_english = {scale: curve for scale, curve in default.curves.items() if scale != "english"}
+    steep = {scale: Curve([(1, 1), (3, 2.5), (10**9, 1e5)]) for scale in SCALES}
+    for profile in (
+        default._replace(english_share=0.0, curves=no_english),
+        default._replace(english_share=0.03, curves=steep),
+    ):
+        given = (prompt + said, prompt, Lexicon(["cat", "budy"]), profile)
+        assert_equal(score(*given), score_reference(*given))
+
+
+def assert_equal(scores: Scores, reference: Scores) -> None:
+    assert scores[4:] == reference[4:]
+    for scale, value, slow in zip(SCALES, scores.values, reference.values, strict=True):
         assert value == (None if slow is None else pytest.approx(slow, rel=1e-9, abs=1e-9)), scale
 
 
