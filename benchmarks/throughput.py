@@ -27,7 +27,7 @@ from coherence import score
 from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.readers.lines import Part
 from coherence.readers.read import Piece
-from coherence.scoring.compiled import score_many
+from coherence.scoring.compiled import score_compiled
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000
@@ -101,8 +101,8 @@ def everybody() -> Iterator[tuple[str, Contender]]:
     yield f"{ZLIB}{ALL_CORES}", shared(each(lambda text: zlib.compress(text.encode(), 6)))
     yield "score", each(score)
     yield f"score{ALL_CORES}", shared(each(score))
-    yield "score_many", score_many
-    yield f"score_many{ALL_CORES}", shared(score_many)
+    yield "score_compiled", score_compiled
+    yield f"score_compiled{ALL_CORES}", shared(score_compiled)
     yield "a shard of JSON lines", from_json_lines
     yield "distinct-2 and distinct-3", each(distinct)
     for name, make in (

@@ -24,7 +24,7 @@ from coherence.scoring.text import clean, tokenize
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
 from coherence.scoring import compiled as kernel
 from coherence.scoring.batch import Columns
-from coherence.scoring.compiled import score_many
+from coherence.scoring.compiled import score_compiled
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "fixtures/runs"
@@ -48,7 +48,7 @@ def assert_equal(
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
 ) -> None:
-    found = list(rows(score_many(texts, prompts, lexicon, profile)))
+    found = list(rows(score_compiled(texts, prompts, lexicon, profile)))
     expected = [
         tuple(score(text, prompt, lexicon, profile))
         for text, prompt in zip(texts, prompts or [None] * len(texts), strict=True)
@@ -207,11 +207,11 @@ def between_of(texts: Sequence[str]) -> float | None:
 
 
 def assert_between_is_that_of_each_group(texts: Sequence[str], groups: Sequence[int]) -> None:
-    columns = score_many(texts, groups=groups)
+    columns = score_compiled(texts, groups=groups)
     found = [None if math.isnan(value) else value for value in columns.between.tolist()]
     bounds = pairwise(accumulate(groups, initial=0))
     assert found == [between_of(texts[start:stop]) for start, stop in bounds]
-    assert list(rows(columns)) == list(rows(score_many(texts)))
+    assert list(rows(columns)) == list(rows(score_compiled(texts)))
 
 
 STEP = st.lists(st.one_of(TEXT, st.sampled_from(["ab " * 12, MANUAL[:500]])), max_size=4)
@@ -232,13 +232,13 @@ def test_between_is_right_for_large_groups(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_groups_and_prompts_have_to_add_up() -> None:
     with pytest.raises(ValueError, match="groups of 3 samples for 2 texts"):
-        score_many(["a", "b"], groups=[1, 2])
+        score_compiled(["a", "b"], groups=[1, 2])
     with pytest.raises(ValueError, match="argument"):
-        score_many(["a", "b"], prompts=["a"])
+        score_compiled(["a", "b"], prompts=["a"])
 
 
 def test_no_samples_give_no_scores() -> None:
-    assert all(column.size == 0 for column in score_many([]))
+    assert all(column.size == 0 for column in score_compiled([]))
 
 
 # Batches, threads, and a machine without numba
@@ -247,16 +247,16 @@ def test_no_samples_give_no_scores() -> None:
 @pytest.mark.parametrize("batch", [1, 100, 5000])
 def test_it_does_not_matter_how_a_batch_is_split(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     texts, prompts = zip(*FIXTURES[:100], ("", None), ("ΐ" * 999, None), (MANUAL[:9999], None), strict=True)
-    whole = list(rows(score_many(texts, prompts)))
+    whole = list(rows(score_compiled(texts, prompts)))
     monkeypatch.setattr(kernel, "BATCH", batch)
-    assert list(rows(score_many(texts, prompts))) == whole
+    assert list(rows(score_compiled(texts, prompts))) == whole
 
 
 def test_threads_score_the_same_at_the_same_time() -> None:
     batches = [[text for text, _ in FIXTURES[at::8]] + [MANUAL[at : at + 5000]] for at in range(8)]
-    expected = [list(rows(score_many(batch))) for batch in batches]
+    expected = [list(rows(score_compiled(batch))) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda batch: list(rows(score_many(batch))), batches * 4))
+        found = list(pool.map(lambda batch: list(rows(score_compiled(batch))), batches * 4))
     assert found == expected * 4
 
 
@@ -270,11 +270,10 @@ def test_without_numba_the_error_says_what_to_install() -> None:
 
 COMPILED = """
 import sys
-from coherence.audit import conduct as offline
-from coherence.scoring import compiled_loops as kernel_loops
+from coherence.scoring import batch, compiled_loops
 from coherence.cli.main import main
-print(kernel_loops.__file__, file=sys.stderr)
-offline.WORTH_COMPILING = 0
+print(compiled_loops.__file__, file=sys.stderr)
+batch.WORTH_COMPILING = 0
 sys.exit(main())
 """
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
-CODE = "import coherence.audit.conduct as offline; offline.WORTH_COMPILING = {limit}; "
+CODE = "from coherence.scoring import batch; batch.WORTH_COMPILING = {limit}; "
 CODE += "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
 WAYS = {
     "plain": (10**18, []),

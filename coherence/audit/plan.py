@@ -16,10 +16,8 @@ from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, read_pieces
 from coherence.readers.recognise import by_key
+from coherence.scoring.batch import is_worth_compiling
 from coherence.signals.settings import DEFAULTS, Settings, in_words, lexicon_label, profile_label
-
-WORTH_COMPILING = 16 * 2**20
-"""Bytes of a dump from which on the compiled scorer pays: the first time on a machine it is compiled."""
 
 SHARD = 8 * 2**20
 """Bytes of a shard, as they are stored; of a very large dump more, so that there are not too many shards."""
@@ -104,8 +102,7 @@ def prepare(request: Request) -> Job:
     settings = ScoringSettings(False, (), fields, chosen.lexicon, chosen.profile, anew)
     shards = cut(runs)
     size = sum(storage.size(file.path) for run in runs for file in run.samples)
-    fast = size >= WORTH_COMPILING and find_spec("numba") is not None
-    settings = settings._replace(fast=fast, prefixes=_prompts_of(shards, settings))
+    settings = settings._replace(fast=is_worth_compiling(size), prefixes=_prompts_of(shards, settings))
     return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
 
 

@@ -7,7 +7,6 @@ and renamed: one that exists is done. Source: docs/report.md, "Large dumps".
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module
 from itertools import count, groupby, islice
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces
 from coherence.readers.records import Sample
-from coherence.scoring.batch import Columns, score_plain
+from coherence.scoring.batch import scorer_of
 from coherence.scoring.between import COMPARED
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
@@ -148,7 +147,8 @@ def _rows(
     groups = [len(cluster) for cluster in clusters]
     reads = [read for cluster in clusters for read in cluster]
     samples = [read.sample for read in reads]
-    columns = _score([sample.text for sample in samples], [read.prompt for read in reads], groups, settings)
+    texts, prompts = [sample.text for sample in samples], [read.prompt for read in reads]
+    columns = scorer_of(settings.fast)(texts, prompts, settings.lexicon, settings.profile, groups)
     rows = np.zeros(len(reads), ROW)
     rows["run"] = [names.setdefault(read.run, len(names)) for read in reads]
     rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]
@@ -156,7 +156,7 @@ def _rows(
     rows["piece"] = [read.piece for read in reads]
     rows["line"] = [sample.line for sample in samples]
     rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
-    for name in ("bigram", "trigram", "english", "character", "tokens", "characters"):
+    for name in (*SCALES, "tokens", "characters"):
         rows[name] = getattr(columns, name)
     if not settings.anew:
         _believe(rows, samples)
@@ -179,14 +179,6 @@ def _believe(rows: Rows, samples: Sequence[Sample]) -> None:
     scores = np.array([samples[place].scores for place in ours], np.float64).reshape(-1, 4)
     for scale, column in zip(SCALES, scores.T, strict=True):
         rows[scale][ours] = column
-
-
-def _score(
-    texts: Sequence[str], prompts: Sequence[str | None], groups: Sequence[int], settings: ScoringSettings
-) -> Columns:
-    scorer = import_module("coherence.scoring.compiled").score_many if settings.fast else score_plain
-    columns: Columns = scorer(texts, prompts, settings.lexicon, settings.profile, groups)
-    return columns
 
 
 def _hash(text: str) -> int:

@@ -5,10 +5,8 @@ Source: docs/ci.md.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,14 +21,10 @@ from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, PromptedSample, read_pieces, with_prompt
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Sample
-from coherence.scoring.batch import Columns, score_plain
+from coherence.scoring.batch import Scorer, score_many
 from coherence.scoring.scores import Scores
 from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, lexicon_label, profile_label
-
-WORTH_COMPILING = 4 * 2**20
-"""Characters from which on loading the compiled scorer pays."""
-
 
 LONGEST_NAME = 40
 """Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
@@ -130,7 +124,7 @@ def score_samples(
     fields: Fields | None = None,
     settings: Settings = DEFAULTS,
     prefixes: Sequence[str] | None = None,
-    scorer: Callable[..., Columns] | None = None,
+    scorer: Scorer | None = None,
 ) -> CheckpointScores:
     """Score the samples of a checkpoint and put them to the gate.
 
@@ -139,7 +133,7 @@ def score_samples(
         fields: where their rows held what.
         settings: the reference and the words to score with, and how to gate.
         prefixes: the prompts that texts begin with where no field tells them; None to look for them.
-        scorer: what scores them, as `score_plain` does; default that, or the compiled one for much text.
+        scorer: what scores them, if not `score_many`.
     """
     fields = fields or Fields()
     told = [bool(sample.prompt) for sample in samples]
@@ -196,25 +190,19 @@ def _score(
     reads: Sequence[PromptedSample],
     members: Sequence[tuple[int, int]],
     settings: Settings,
-    scorer: Callable[..., Columns] | None,
+    scorer: Scorer | None,
 ) -> tuple[list[Scores], NDArray[np.float64]]:
     """Score samples; those of a pair one after the other, so that they are compared with each other."""
     paired = [place for pair in members for place in pair]
     order = paired + sorted(set(range(len(reads))).difference(paired))
     groups = [2] * len(members) + [1] * (len(reads) - len(paired))
     texts = [reads[place].sample.text for place in order]
-    columns = (scorer or _scorer(sum(map(len, texts))))(
+    columns = (scorer or score_many)(
         texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
     )
     rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
     scores = [Scores._make(None if value != value else value for value in row) for row in rows]
     return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
-
-
-def _scorer(size: int) -> Callable[..., Columns]:
-    if size < WORTH_COMPILING or find_spec("numba") is None:
-        return score_plain
-    return import_module("coherence.scoring.compiled").score_many  # type: ignore[no-any-return]
 
 
 def _state(scores: Scores) -> str:

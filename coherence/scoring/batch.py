@@ -1,9 +1,12 @@
-"""The scores of many samples as columns, and the plain way to fill them: one sample after the other.
+"""The scores of many samples as columns, and the choice of what fills them: the one place where it is made.
 
-`coherence.scoring.compiled` fills the same columns with the same numbers, many times as fast.
+`score_plain` scores one sample after the other. `coherence.scoring.compiled.score_compiled` fills the same
+columns with the same numbers, many times as fast, where numba is installed. Source: docs/performance.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,6 +19,10 @@ from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import score_tokens
 from coherence.scoring.text import clean, tokenize
+
+WORTH_COMPILING = 16 * 2**20
+"""Characters or bytes of text from which on the compiled scorer pays: to compile it takes half a minute, the
+first time on a machine, and to load it a moment."""
 
 
 class Columns(NamedTuple):
@@ -36,6 +43,66 @@ class Columns(NamedTuple):
     between: NDArray[np.float64]
 
 
+Scorer = Callable[..., Columns]
+"""What scores many samples: takes what `score_many` takes, in this order."""
+
+
+def score_many(
+    texts: Sequence[str],
+    prompts: Sequence[str | None] | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+    groups: Sequence[int] = (),
+) -> Columns:
+    """Score many samples, each as `score` does, by the scorer that is the faster one for so much text.
+
+    Args:
+        texts: what the model wrote, any strings.
+        prompts: one for each text, or none for all; cut off where the text begins with it.
+        lexicon: the words that count as English; default the list that comes with the package.
+        profile: the reference; default broad English.
+        groups: how many samples each step drew, one after the other; those of a step that are long enough
+            to judge are compared with each other.
+
+    Raises:
+        ValueError: there are more or fewer prompts than texts, or the groups do not add up to the texts.
+
+    >>> columns = score_many(["The cat sat by the door.", "the the the the"], groups=[2])
+    >>> columns.tokens.tolist(), columns.english.tolist()[1]
+    ([7, 4], 0.0)
+    """
+    return scorer(sum(map(len, texts)))(texts, prompts, lexicon, profile, groups)
+
+
+def scorer(size: int) -> Scorer:
+    """Return the scorer that is the faster one for `size` characters or bytes of text.
+
+    >>> scorer(2000) is score_plain
+    True
+    """
+    return scorer_of(is_worth_compiling(size))
+
+
+def is_worth_compiling(size: int) -> bool:
+    """Tell whether the compiled scorer pays for so many characters or bytes, and numba is there.
+
+    >>> is_worth_compiling(2000)
+    False
+    """
+    return size >= WORTH_COMPILING and find_spec("numba") is not None
+
+
+def scorer_of(fast: bool) -> Scorer:
+    """Return the compiled scorer or the plain one, for those who were told which: workers do not choose.
+
+    >>> scorer_of(fast=False) is score_plain
+    True
+    """
+    if not fast:
+        return score_plain
+    return import_module("coherence.scoring.compiled").score_compiled  # type: ignore[no-any-return]
+
+
 def score_plain(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
@@ -43,20 +110,13 @@ def score_plain(
     profile: Profile | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples, each as `score` does.
-
-    Args:
-        texts: what the model wrote.
-        prompts: one for each text; cut off where the text begins with it.
-        lexicon: as for `score`.
-        profile: as for `score`.
-        groups: how many of the texts, one after the other, belong to each step; the samples of a step that
-            are long enough to judge are compared with each other.
+    """Score many samples one after the other: `score_many` says of what.
 
     >>> columns = score_plain(["Budy Budy Budy Budy", "on and on and on"], groups=[2])
     >>> columns.tokens.tolist(), columns.between.tolist()
     ([4, 5], [nan])
     """
+    check_groups(texts, groups)
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
     scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
@@ -67,3 +127,9 @@ def score_plain(
     bigram, trigram, english, character = values.T
     counted, characters = lengths.T
     return Columns(bigram, trigram, english, character, counted, characters, np.array(between, np.float64))
+
+
+def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:
+    """Raise an error if the groups, where there are any, do not add up to the texts."""
+    if len(groups) and (sum(groups) != len(texts) or min(groups) < 0):
+        raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from coherence.scoring.batch import Columns
+from coherence.scoring.batch import Columns, check_groups
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.profile import Curve, Profile
+from coherence.scoring.profile import SCALES, Curve, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer
 
@@ -38,34 +38,26 @@ LIMITS = compiled_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARAC
 _words_of: WeakKeyDictionary[Lexicon, compiled_loops.Words] = WeakKeyDictionary()
 
 
-def score_many(
+def score_compiled(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples: column by column what `coherence.score` says of each.
+    """Score many samples: column by column what `score_plain` gives, which takes the same.
 
-    Args:
-        texts: what the model wrote, any strings.
-        prompts: one for each text, or none for all; cut off where the text begins with it.
-        lexicon: the words that count as English; default the list that comes with the package.
-        profile: the reference; default broad English.
-        groups: how many samples each step drew, one after the other. For each, `between` is
-            `between_samples` of those long enough to judge. Bigrams of different
-            samples are compared by hashes of 64 bits: among a million of them two would be taken for one
-            once in 40 million groups.
+    Bigrams of different samples are compared by hashes of 64 bits: among a million of them two would be
+    taken for one once in 40 million groups.
 
     Raises:
         ValueError: there are more or fewer prompts than texts, or the groups do not add up to the texts.
 
-    >>> columns = score_many(["The cat sat by the door.", "the the the the"], groups=[2])
+    >>> columns = score_compiled(["The cat sat by the door.", "the the the the"], groups=[2])
     >>> columns.tokens.tolist(), columns.english.tolist()[1]
     ([7, 4], 0.0)
     """
-    if len(groups) and (sum(groups) != len(texts) or min(groups) < 0):
-        raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")
+    check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
     answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
     return _measured(answers, _words(lexicon or Lexicon.load()), profile or Profile.load(), _ends(groups))
@@ -83,7 +75,7 @@ def _measured(
     reference = _reference(profile)
     for first, last in _batches(ends[units]):
         start, stop = units[first], units[last]
-        compiled_loops.measure(
+        compiled_loops.score_batch(
             _code_points("".join(answers[start:stop])),
             ends[start : stop + 1] - ends[start],
             units[first : last + 1] - start,
@@ -179,8 +171,7 @@ def _words(lexicon: Lexicon) -> compiled_loops.Words:
 
 
 def _reference(profile: Profile) -> compiled_loops.Reference:
-    scales = ("bigram", "trigram", "english", "character")
-    bigram, trigram, english, character = (_logarithms(profile.curves.get(scale)) for scale in scales)
+    bigram, trigram, english, character = (_logarithms(profile.curves.get(scale)) for scale in SCALES)
     return compiled_loops.Reference(bigram, trigram, english, character, profile.english_share)
 
 

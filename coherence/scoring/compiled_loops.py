@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Bytes = npt.NDArray[np.uint8]
 UInt32s = npt.NDArray[np.uint32]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -680,7 +679,7 @@ def _between(union: Int64s, used: int, pairs: int, held: int) -> float:
 
 
 @compiled
-def measure(
+def score_batch(
     raw: UInt32s,
     ends: Int64s,
     group_ends: Int64s,

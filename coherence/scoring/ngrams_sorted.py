@@ -19,7 +19,7 @@ MOST_TOKENS = 1_000_000
 
 
 def spectra(cleaned: str, tokens: list[str]) -> tuple[Spectrum, Spectrum, Spectrum]:
-    """Return what `diversity.spectra` does.
+    """Return what `ngrams.spectra` does.
 
     >>> spectra("ab ab", ["ab", "ab"])
     ([(1, 1)], [], [(1, 2)])

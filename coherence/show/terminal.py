@@ -254,7 +254,7 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [
         heading,
-        Padding(Text(loop_sentence(sample.loop and Loop(**sample.loop.model_dump()))), (0, 0, 0, 4)),
+        Padding(Text(loop_sentence(Loop(**sample.loop.model_dump()) if sample.loop else None)), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 RUNS = Path(__file__).parents[2] / "fixtures/runs"
 PLAIN = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
-COMPILED = "import coherence.audit.conduct; coherence.audit.conduct.WORTH_COMPILING = 0; " + PLAIN
+COMPILED = "import coherence.scoring.batch; coherence.scoring.batch.WORTH_COMPILING = 0; " + PLAIN
 
 
 ELSEWHERE = [
