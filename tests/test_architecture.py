@@ -53,6 +53,7 @@ FLOORS = (
     | {
         "scoring.ngrams_sorted",
         "scoring.reference",
+        "scoring.corpora",
         "scoring.batch",
         "scoring.compiled",
         "scoring.compiled_loops",

@@ -710,3 +710,19 @@ def test_help_and_wrong_usage_wait_for_nothing_heavy(arguments: list[str]) -> No
         f"sys.exit([name for name in {heavy} if name in sys.modules].__len__())"
     )
     assert process(command=command).returncode == 0
+
+
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("command", ["audit", "score", "calibrate", "calibrate nltk:"])
+def test_only_a_corpus_of_nltk_waits_for_nltk(command: str) -> None:
+    Path("a.txt").write_text(prose(2000), encoding="utf-8")
+    arguments = {
+        "audit": ["audit", healthy()],
+        "score": ["score", LOOP],
+        "calibrate": ["calibrate", "a.txt", "-o", "p.json"],
+        "calibrate nltk:": ["calibrate", "nltk:none", "-o", "p.json"],
+    }[command]
+    run = f"import sys; from coherence.cli.main import main; main({arguments!r})"
+    assert process(command=f"{run}; sys.exit('nltk' in sys.modules)").returncode == (
+        command == "calibrate nltk:"
+    )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Profile, score
-from coherence.scoring.calibration import FEWEST_TOKENS, measure
+from coherence.scoring.calibration import FEWEST_TOKENS, calibrate
 from coherence.scoring.profile import FORMAT, SCALES, Curve
 
 STEPS = st.lists(st.tuples(st.floats(1.05, 4), st.floats(1.05, 4)), min_size=1, max_size=20)
@@ -209,8 +209,8 @@ def grammar(seed: int, sentences: int) -> str:
 
 def test_the_same_text_gives_the_same_profile_in_whatever_order_it_comes() -> None:
     one, other = grammar(1, 300), grammar(2, 250)
-    first = measure({"one": one, "other": other}, name="toy")
-    second = measure({"other": other, "one": one}, name="toy")
+    first = calibrate({"one": one, "other": other}, name="toy")
+    second = calibrate({"other": other, "one": one}, name="toy")
     assert first.to_json() == second.to_json()
     assert first.name == "toy"
     assert first.source == "one, other"
@@ -220,7 +220,7 @@ def test_the_same_text_gives_the_same_profile_in_whatever_order_it_comes() -> No
 
 def test_a_measured_profile_can_be_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "toy.json"
-    measured = measure({"toy": grammar(1, 300)})
+    measured = calibrate({"toy": grammar(1, 300)})
     path.write_text(json.dumps(measured.to_json()), encoding="utf-8")
     assert Profile.load(path).to_json() == measured.to_json()
 
@@ -228,11 +228,11 @@ def test_a_measured_profile_can_be_saved_and_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tokens", [0, 1, FEWEST_TOKENS - 1])
 def test_too_little_text_is_refused_by_the_name_of_its_source(tokens: int) -> None:
     with pytest.raises(ValueError, match=rf"diary has {tokens} tokens; .* 1,000"):
-        measure({"toy": grammar(1, 300), "diary": "word " * tokens})
+        calibrate({"toy": grammar(1, 300), "diary": "word " * tokens})
 
 
 def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
-    own = measure({"toy": grammar(1, 2000)})
+    own = calibrate({"toy": grammar(1, 2000)})
     looped = "the cat sees the dog . " * 100
     for seed in range(10, 20):
         sample = grammar(seed, 100)
@@ -244,7 +244,7 @@ def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
     words = ["мир", "дом", "кот", "лес", "снег", "река", "море", "поле", "день", "ночь"]
     random = Random(3)  # noqa: S311 - it writes sentences, not secrets
-    own = measure({"russian": " ".join(random.choices(words, k=3000))})
+    own = calibrate({"russian": " ".join(random.choices(words, k=3000))})
     assert set(own.curves) == {"bigram", "trigram", "character"}
     assert own.english_share == 0
     path = tmp_path / "russian.json"
@@ -258,7 +258,7 @@ def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ["the " * 2000, "!" * 2000, "Мир " * 2000])
 def test_a_corpus_that_repeats_one_thing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="repeat one thing"):
-        measure({"loop": text})
+        calibrate({"loop": text})
 
 
 def test_points_that_one_logarithm_cannot_tell_apart_are_no_rise() -> None:

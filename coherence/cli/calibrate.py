@@ -7,7 +7,8 @@ from typing import Any
 
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
-from coherence.scoring.calibration import measure
+from coherence.scoring.calibration import calibrate
+from coherence.scoring.corpora import nltk_text
 from coherence.scoring.lexicon import Lexicon
 from coherence.show.console import check_targets, console, write_json
 from coherence.show.terminal import show_problems
@@ -19,7 +20,7 @@ def run(options: Namespace) -> int:
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
-    profile = measure(sources, options.name, lexicon)
+    profile = calibrate(sources, options.name, lexicon)
     write_json(options.output, _one_line_a_key(profile.to_json()))
     screen = console()
     screen.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
@@ -37,6 +38,8 @@ def _one_line_a_key(values: dict[str, Any]) -> str:
 
 
 def _corpus_text(corpus: Path, problems: Problems) -> str:
+    if (source := str(corpus)).startswith("nltk:"):
+        return nltk_text(source.removeprefix("nltk:"))
     texts: list[str] = []
     for path in text_files(corpus):
         if path.suffix == ".jsonl":

@@ -107,11 +107,13 @@ CALIBRATE_HELP = """\
 Measure a reference profile from text of your own: logs, code, French, a toy
 grammar. Samples are then scored against that language instead of broad English.
 
-CORPUS is a text file, a file of JSON lines (keys as in samples), or a folder of
-both. Each CORPUS weighs the same; give kinds of text apart. A profile wants
-1,000 tokens of each or more, better 100,000.
+CORPUS is a text file, a file of JSON lines (keys as in samples), a folder of
+both, or nltk:NAME, an NLTK corpus whose data is installed (nothing is
+downloaded). Each CORPUS weighs the same; give kinds of text apart. A profile
+wants 1,000 tokens of each or more, better 100,000.
 
   coherence calibrate novels/ news.jsonl -o profile.json
+  coherence calibrate nltk:brown nltk:gutenberg -o profile.json
   coherence audit samples.jsonl --profile profile.json
 
 Exit status: 0 written, 2 wrong usage or unreadable input, 70 an error of
@@ -267,7 +269,13 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("corpora", nargs="+", type=Path, metavar="CORPUS", help="text file, JSON lines or folder of them")
+    add(
+        "corpora",
+        nargs="+",
+        type=Path,
+        metavar="CORPUS",
+        help="text file, JSON lines, folder, or nltk:NAME",
+    )
     add(
         "-o",
         "--output",

@@ -27,7 +27,7 @@ Effective = Callable[[int, int], float]
 """(start, count) -> effective number of the `count` things counted from `start` on."""
 
 
-def measure(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon | None = None) -> Profile:
+def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon | None = None) -> Profile:
     """Measure a profile from the texts of several sources, each of which weighs the same.
 
     For every length, passages are drawn from every source (fixed seed, so the same input gives the same

@@ -92,13 +92,21 @@ def test_an_audit_and_all_it_writes_ask_nothing_of_a_network(alone: Path) -> Non
     assert all((alone / name).stat().st_size for name in ("r.json", "r.html", table))
 
 
-def test_a_check_a_score_and_a_profile_ask_nothing_of_a_network(alone: Path) -> None:
+def test_a_check_a_score_and_a_profile_ask_nothing_of_a_network(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     samples = str(FIXTURES / "healthy" / "samples.jsonl")
     assert coherence("check", samples, "--snapshot", "s.json", "--update") == 0
     assert coherence("check", samples, "--snapshot", "s.json", "--junit", "j.xml", "--github") == 0
     assert coherence("score", "Budy Budy Budy Budy") == 0
     (alone / "c.txt").write_text("the old man walked along a river until evening " * 300, encoding="utf-8")
     assert coherence("calibrate", "c.txt", "-o", "p.json") == 0
+    monkeypatch.setenv("NLTK_DATA", str(alone))
+    (alone / "corpora/webtext").mkdir(parents=True)
+    (alone / "c.txt").rename(alone / "corpora/webtext/c.txt")
+    assert coherence("calibrate", "nltk:webtext", "-o", "p.json") == 0
+    absent = python("-m", "coherence.cli", "calibrate", "nltk:abc", "-o", "p.json")
+    assert (absent.returncode, "not installed" in absent.stderr) == (2, True)
 
 
 TRAINS = """
