@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from coherence.check.samples import score_samples
-from coherence.check.verdict import Check, Limits, check
+from coherence.check.verdict import Check, Limits, check_scores
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Columns
 from coherence.scoring.between import diversity_between
@@ -100,7 +100,7 @@ def scored_once(
 def compared(before: Sequence[Sample], now: Sequence[Sample]) -> Check:
     """Check one side against the other."""
     first = score_samples(before, scorer=scored_once, prefixes=())
-    return check(first.snapshot, score_samples(now, scorer=scored_once, prefixes=()), Limits())
+    return check_scores(first.snapshot, score_samples(now, scorer=scored_once, prefixes=()), Limits())
 
 
 def print_false_alarms(

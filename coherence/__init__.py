@@ -1,24 +1,44 @@
 """Scores a language model's own samples and says when a training run has collapsed.
 
-Nothing heavy is imported here: what a training loop holds is `coherence.run.monitor`, the command line is
-`coherence.cli.main`.
+The names here are the public face; each is loaded when it is first used, so that `score`, `Scores` and `Gate`
+cost what they cost alone. `coherence.audit` and `coherence.check` are packages: from them come the functions
+`audit` and `check`.
 """
 
-from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.profile import Profile
-from coherence.scoring.scores import Scores, score
-from coherence.signals.diagnosis import Diagnosis, diagnose
-from coherence.signals.gate import Gate, Verdict
-from coherence.signals.loss import LossTracker
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Diagnosis",
-    "Gate",
-    "Lexicon",
-    "LossTracker",
-    "Profile",
-    "Scores",
-    "Verdict",
-    "diagnose",
-    "score",
-]
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.run.monitor import HaltedRun as HaltedRun
+    from coherence.run.monitor import Monitor as Monitor
+    from coherence.scoring.batch import score_many as score_many
+    from coherence.scoring.calibration import calibrate as calibrate
+    from coherence.scoring.lexicon import Lexicon as Lexicon
+    from coherence.scoring.profile import Profile as Profile
+    from coherence.scoring.scores import Scores as Scores
+    from coherence.scoring.scores import score as score
+    from coherence.signals.diagnosis import Diagnosis as Diagnosis
+    from coherence.signals.diagnosis import diagnose as diagnose
+    from coherence.signals.gate import Gate as Gate
+    from coherence.signals.gate import Verdict as Verdict
+    from coherence.signals.loss import LossTracker as LossTracker
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "Diagnosis": "signals.diagnosis",
+        "Gate": "signals.gate",
+        "HaltedRun": "run.monitor",
+        "Lexicon": "scoring.lexicon",
+        "LossTracker": "signals.loss",
+        "Monitor": "run.monitor",
+        "Profile": "scoring.profile",
+        "Scores": "scoring.scores",
+        "Verdict": "signals.gate",
+        "calibrate": "scoring.calibration",
+        "diagnose": "signals.diagnosis",
+        "score": "scoring.scores",
+        "score_many": "scoring.batch",
+    },
+)

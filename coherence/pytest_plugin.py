@@ -12,7 +12,7 @@ import pytest
 
 from coherence.check.samples import CheckpointScores, score_samples
 from coherence.check.snapshot import Snapshot
-from coherence.check.verdict import Check, Limits, check
+from coherence.check.verdict import Check, Limits, check_scores
 from coherence.readers.records import Sample
 from coherence.readers.rows import to_sample
 from coherence.scoring.profile import Profile
@@ -70,7 +70,7 @@ class Checker(NamedTuple):
         try:
             snapshot = Snapshot.load(target)
             scored = score_samples(taken, settings=settings, prefixes=snapshot.prefixes)
-            found = check(snapshot, scored, limits, target.name)
+            found = check_scores(snapshot, scored, limits, target.name)
         except ValueError as error:
             pytest.fail(f"{error} (--coherence-update rewrites it)")
         if found.verdict in ("fail", "too few"):
@@ -107,7 +107,7 @@ def _rewrite(target: Path, scored: CheckpointScores, limits: Limits) -> NoReturn
     lines = [f"wrote {target}: {scored.snapshot.drawn:,} samples"]
     if target.exists():
         try:
-            found = check(Snapshot.load(target), scored, limits, target.name)
+            found = check_scores(Snapshot.load(target), scored, limits, target.name)
             lines += [each.sentence for each in found.comparisons]
         except ValueError as error:
             lines.append(f"the one before: {error}")

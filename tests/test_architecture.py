@@ -1,7 +1,4 @@
-"""The floors of the package, held by reading its imports; and what its surface promises.
-
-A new module fails here until it is placed on a floor.
-"""
+"""The plan of the house: which package may import which, how large each is, and what its face promises."""
 
 import ast
 import inspect
@@ -9,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,104 +15,27 @@ import coherence
 
 PACKAGE = Path(coherence.__file__).parent
 
-FLOORS = (
-    # text and numbers in, numbers out
-    {
-        "scoring.text",
-        "scoring.lexicon",
-        "scoring.ngrams",
-        "signals.loss",
-        "escape",
-        "run.given",
-        "signals.steps",
-    },
-    # values and decisions; the package itself shows nothing else
-    {
-        "",
-        "scoring",
-        "signals",
-        "scoring.profile",
-        "signals.settings",
-        "scoring.scores",
-        "scoring.calibration",
-        "scoring.between",
-        "scoring.loop",
-    }
-    | {"signals.gate", "signals.diagnosis", "signals.samples", "signals.checkpoint", "signals.both"},
-    # what crosses the process boundary
-    {
-        "report",
-        "signals.logits",
-        "run.monitor",
-        "run.recorder",
-        "run.folder",
-        "audit.restarts",
-    }
-    | {
-        "scoring.ngrams_sorted",
-        "scoring.reference",
-        "scoring.corpora",
-        "scoring.batch",
-        "scoring.compiled",
-        "scoring.compiled_loops",
-        "audit.shard",
-        "audit.store",
-        "audit.order",
-        "audit.timeline",
-    }
-    | {"audit.runners", "audit.ray"}
-    | {
-        "audit.losses",
-        "audit.replay",
-        "curve",
-        "audit.summary",
-        "audit.build",
-        "audit.dump",
-        "audit.table",
-        "audit.conduct",
-    }
-    | {"check.statistics", "check.snapshot", "check.samples", "check.verdict"}
-    | {"readers", "readers.formats", "run", "audit", "check", "readers.find", "readers.lines", "readers.rows"}
-    | {
-        "readers.formats.csv_rows",
-        "readers.recognise",
-        "readers.formats.json_array",
-        "readers.formats.jsonl",
-        "readers.formats.numbered",
-    }
-    | {"readers.prompts", "readers.storage"}
-    | {"readers.formats.log_lines", "readers.formats.log_samples", "readers.formats.logs"}
-    | {
-        "readers.formats.parquet",
-        "readers.formats.tensorboard",
-        "readers.formats.trackio",
-        "readers.formats.trainer_state",
-    }
-    | {"thinning", "show.page.marks", "show.page.gallery", "show.page.live_report", "show.page.follow"}
-    | {"scoring.compiled", "scoring.compiled_loops"},
-    # ways in and out
-    {
-        "cli",
-        "cli.__main__",
-        "show",
-        "show.page",
-        "cli.main",
-        "cli.audit",
-        "cli.calibrate",
-        "cli.score",
-        "show.progress",
-        "show.console",
-        "show.terminal",
-        "show.terminal_score",
-    }
-    | {"show.page.page", "show.page.server", "cli.serve"}
-    | {"cli.check", "show.ci", "pytest_plugin", "show.terminal_check"}
-    | {"trainers", "trainers.common", "trainers.huggingface"}
-    | {"trainers.keras", "trainers.lightning", "trainers.sampler", "trainers.torch_loop"},
-)
-FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
+MAY_IMPORT = {
+    "lazy": "",
+    "escape": "",
+    "files": "",
+    "scoring": "lazy",
+    "signals": "lazy scoring",
+    "readers": "lazy escape scoring signals",
+    "report": "scoring signals readers",
+    "thinning": "",
+    "run": "lazy escape files scoring signals readers report",
+    "audit": "lazy escape files scoring signals readers report thinning",
+    "check": "lazy files scoring signals readers report",
+    "show": "lazy escape files scoring signals readers report thinning audit check",
+    "pytest_plugin": "scoring signals readers check show",
+    "trainers": "files signals run",
+    "cli": "escape scoring signals readers report audit check show",
+    "": "lazy scoring signals run",
+}
+"""What each package may import of the others, in the order of the data; nobody imports the last four."""
 
-LONGEST_FUNCTION = 40
+LONGEST_FUNCTION, MOST_MODULES, MOST_FOLDERS, MOST_FILES = 40, 16, 10, 8
 HEAVY = ("numpy", "nltk", "pydantic", "rich", "torch")
 
 
@@ -126,6 +47,7 @@ def module_name(path: Path) -> str:
 TREES = {
     module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))
 }
+FACES = [name for name in TREES if (PACKAGE / name.replace(".", "/")).is_dir()]
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -148,15 +70,25 @@ def imported_modules(module: str) -> set[str]:
     return found
 
 
-def test_every_module_has_its_floor() -> None:
-    assert set(TREES) == set(FLOOR_OF)
-    assert len(FLOOR_OF) == sum(map(len, FLOORS)), "a module stands on two floors"
+def room(module: str) -> str:
+    return module.split(".")[0]
 
 
 @pytest.mark.parametrize("module", TREES)
-def test_imports_point_down_or_sideways(module: str) -> None:
-    above = {other for other in imported_modules(module) if FLOOR_OF[other] > FLOOR_OF[module]}
-    assert not above
+def test_a_package_imports_what_the_table_says(module: str) -> None:
+    others = {room(other) for other in imported_modules(module)} - {room(module)}
+    assert others <= set(MAY_IMPORT[room(module)].split())
+
+
+def test_the_table_has_no_circle_and_no_room_too_many() -> None:
+    list(TopologicalSorter({name: others.split() for name, others in MAY_IMPORT.items()}).static_order())
+    assert set(MAY_IMPORT) == {room(module) for module in TREES}
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    # What a face names, it loads when it is asked for.
+    graph = {module: imported_modules(module) for module in TREES if module not in FACES}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("module", TREES)
@@ -165,19 +97,16 @@ def test_what_is_private_is_imported_by_nobody_else(module: str) -> None:
     assert not [name for name in own if name.rpartition(".")[2].startswith("_")]
 
 
-@pytest.mark.parametrize("module", [module for module in TREES if module.startswith("scoring")])
-def test_scoring_needs_nothing_else_of_the_package(module: str) -> None:
-    assert {other.split(".")[0] for other in imported_modules(module)} <= {"scoring"}
+@pytest.mark.parametrize("face", FACES)
+def test_a_folder_holds_few_modules(face: str) -> None:
+    folder = PACKAGE / face.replace(".", "/")
+    assert len(list(folder.glob("*.py"))) <= MOST_MODULES
 
 
-def test_imports_go_in_no_circle() -> None:
-    assert list(TopologicalSorter({module: imported_modules(module) for module in TREES}).static_order())
-
-
-@pytest.mark.parametrize("module", sorted(FLOORS[0] | FLOORS[1]))
-def test_the_two_lowest_floors_need_regex_and_nothing_else(module: str) -> None:
-    roots = {name.split(".")[0] for name in imported(TREES[module])}
-    assert roots - sys.stdlib_module_names <= {"coherence", "regex"}
+def test_the_top_holds_few_folders_and_files() -> None:
+    there = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert sum(path.is_dir() for path in there) <= MOST_FOLDERS
+    assert sum(path.is_file() for path in there) <= MOST_FILES
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -216,6 +145,39 @@ def test_every_public_name_says_what_it_is(module: str) -> None:
     assert not list(undocumented(TREES[module], module))
 
 
+# The faces
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if "lazy" in imported_modules(face)])
+def test_a_face_names_what_type_checkers_see_and_no_module(face: str) -> None:
+    package = import_module(f"coherence.{face}".rstrip("."))
+    seen = {name.rpartition(".")[2] for name in imported(TREES[face])} - {"TYPE_CHECKING", "face"}
+    assert set(package.__all__) == seen
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    modules = {path.stem for path in (PACKAGE / face.replace(".", "/")).glob("*")}
+    assert not modules.intersection(package.__all__), "a module would take the place of the name"
+
+
+def test_a_name_that_no_face_has_is_missed_by_its_name() -> None:
+    with pytest.raises(AttributeError, match="module 'coherence' has no attribute 'scores'"):
+        coherence.scores  # noqa: B018 - it is the look that raises
+
+
+SHOWN_BY_ITS_MAKER = {"Verdict", "HaltedRun"}  # in the examples of Gate and Monitor
+
+
+@pytest.mark.parametrize("name", sorted(set(coherence.__all__) - SHOWN_BY_ITS_MAKER))
+def test_everything_on_the_surface_shows_an_example(name: str) -> None:
+    shown = getattr(coherence, name)
+    own = [shown, *vars(shown).values()] if inspect.isclass(shown) else [shown]
+    assert inspect.getdoc(shown)
+    assert any(">>>" in (inspect.getdoc(getattr(part, "__func__", part)) or "") for part in own)
+
+
+# What is loaded
+
+
 def loaded_by(statement: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after a statement."""
     asked = f"import sys; {statement}\nprint(*sys.modules, sep='\\n')"
@@ -230,12 +192,19 @@ def test_score_and_gate_load_nothing_heavy(used: str) -> None:
     assert not loaded.intersection(HEAVY)
 
 
+@pytest.mark.parametrize("names", ["Scores, score", "Gate, Verdict, LossTracker, diagnose, Lexicon, Profile"])
+def test_a_name_of_the_face_loads_its_own_rooms_alone(names: str) -> None:
+    loaded = {module for module in loaded_by(f"from coherence import {names}") if "coherence." in module}
+    allowed = {"lazy", "scoring"} if "score" in names else {"lazy", "scoring", "signals"}
+    assert {room(module.removeprefix("coherence.")) for module in loaded} == allowed
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
         ("main", set()),
         ("audit", {"numpy", "pydantic", "rich"}),
-        ("calibrate", {"pydantic", "rich"}),
+        ("calibrate", {"nltk", "numpy", "pydantic", "rich"}),
         ("check", {"numpy", "pydantic", "rich"}),
         ("score", {"rich"}),
         ("serve", {"numpy", "pydantic", "rich"}),
@@ -251,21 +220,4 @@ def test_a_command_loads_what_it_needs_and_nothing_else_that_is_heavy(module: st
 def test_to_score_a_text_nothing_is_loaded_that_reads_files_or_makes_reports() -> None:
     loaded = loaded_by("import coherence.cli.score")
     rooms = ("audit", "check", "readers", "report", "show.page", "show.terminal")
-    assert not loaded.intersection(f"coherence.{room}" for room in rooms)
-
-
-def test_the_surface_is_sorted_and_there() -> None:
-    assert coherence.__all__ == sorted(coherence.__all__)
-    assert len(set(coherence.__all__)) == len(coherence.__all__)
-    assert all(hasattr(coherence, name) for name in coherence.__all__)
-
-
-SHOWN_BY_ITS_MAKER = {"Verdict"}  # in the example of Gate
-
-
-@pytest.mark.parametrize("name", sorted(set(coherence.__all__) - SHOWN_BY_ITS_MAKER))
-def test_everything_on_the_surface_shows_an_example(name: str) -> None:
-    shown = getattr(coherence, name)
-    own = [shown, *vars(shown).values()] if inspect.isclass(shown) else [shown]
-    assert inspect.getdoc(shown)
-    assert any(">>>" in (inspect.getdoc(getattr(part, "__func__", part)) or "") for part in own)
+    assert not loaded.intersection(f"coherence.{each}" for each in rooms)

@@ -10,7 +10,7 @@ import pytest
 
 from coherence.check.samples import CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import Snapshot
-from coherence.check.verdict import Check, Limits, check, shown
+from coherence.check.verdict import Check, Limits, check_scores, shown
 from coherence.readers.records import Sample
 from coherence.show.ci import too_few
 
@@ -41,7 +41,7 @@ def samples(count: int, bad: int = 0, text: str = LOOP, seed: object = "", **mor
 
 
 def checked(before: Sequence[Sample], now: Sequence[Sample], **limits: float) -> Check:
-    return check(score_samples(before).snapshot, score_samples(now), Limits(**limits))
+    return check_scores(score_samples(before).snapshot, score_samples(now), Limits(**limits))
 
 
 def verdicts(found: Check) -> dict[str, str]:
@@ -267,7 +267,7 @@ def test_other_settings_are_refused_with_both_values(name: str) -> None:
     before = score_samples(samples(20)).snapshot
     other = before.model_copy(update={"made": before.made.model_copy(update={name: "other"})})
     with pytest.raises(ValueError, match=f"{name.replace('_', ' ')} .*, not 'other'"):
-        check(other, score_samples(samples(20)))
+        check_scores(other, score_samples(samples(20)))
 
 
 def test_the_three_samples_that_weigh_most_are_shown_no_text_twice() -> None:
@@ -288,7 +288,7 @@ def test_the_samples_that_are_alike_weigh_most_where_they_are_what_changed() -> 
 def test_a_check_against_itself_shows_no_change(tmp_path: Path) -> None:
     made = score_samples(samples(50, bad=7))
     made.snapshot.save(tmp_path / "s.json")
-    found = check(Snapshot.load(tmp_path / "s.json"), made)
+    found = check_scores(Snapshot.load(tmp_path / "s.json"), made)
     assert {each.now - each.before for each in found.comparisons} == {0.0}
     assert {each.p for each in found.comparisons} == {1.0}
 
@@ -322,7 +322,7 @@ def test_the_healthy_run_is_as_good_as_itself_and_the_collapsed_ones_are_worse(
     run: Callable[[str], CheckpointScores],
 ) -> None:
     healthy = run("healthy")
-    assert check(healthy.snapshot, healthy).verdict in ("pass", "inconclusive")
+    assert check_scores(healthy.snapshot, healthy).verdict in ("pass", "inconclusive")
     for name in ("leak", "one-line"):
-        found = check(healthy.snapshot, run(name))
+        found = check_scores(healthy.snapshot, run(name))
         assert (found.verdict, found.halt, found.by) == ("fail", True, "prompt")

@@ -32,11 +32,11 @@ with atheris.instrument_imports(include=["coherence"]):
     from coherence.readers import recognise as formats
     from coherence.readers.lines import Part, Problems, read_head
     from coherence.readers.read import Piece, losses_in, samples_in
-    from coherence.run.given import LARGEST_STEP
     from coherence.scoring import ngrams, ngrams_sorted
     from coherence.scoring.loop import find_loop
     from coherence.scoring.scores import score_tokens
     from coherence.scoring.text import JOINT, answer, clean, locate, tokenize
+    from coherence.signals.steps import LARGEST_STEP
 
 LONGEST = 4096
 """Bytes of an input; what needs longer ones is in `hostile_text.py`."""

@@ -1,1 +1,22 @@
-"""Over a dump: what was written is scored, put in order, and replayed."""
+"""Over a dump: what was written is read, scored, put in the order of its steps, replayed and reported.
+
+The modules in the order of the data: `plan`, `shard`, `store`, with `runners` and `ray` who scores the
+shards, `dump`, `rows`, `timeline`, `losses`, `restarts`, `replay`, `summary`, `build`, `table`; `conduct` is
+the whole of it.
+"""
+
+from typing import TYPE_CHECKING
+
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.audit.build import audit_samples as audit_samples
+    from coherence.audit.conduct import audit as audit
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "audit": "conduct",
+        "audit_samples": "build",
+    },
+)

@@ -1,1 +1,27 @@
-"""Against a snapshot: whether a checkpoint writes as well as the last one."""
+"""Against a snapshot: does a checkpoint write as well as one before it.
+
+`samples` reads and scores, `snapshot` is what is kept of them, `statistics` are pure functions on arrays,
+`verdict` is each comparison and what they amount to; `conduct` is the whole of it.
+"""
+
+from typing import TYPE_CHECKING
+
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.check.conduct import check as check
+    from coherence.check.conduct import take_snapshot as take_snapshot
+    from coherence.check.snapshot import Snapshot as Snapshot
+    from coherence.check.verdict import Check as Check
+    from coherence.check.verdict import Comparison as Comparison
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "Check": "verdict",
+        "Comparison": "verdict",
+        "Snapshot": "snapshot",
+        "check": "conduct",
+        "take_snapshot": "conduct",
+    },
+)

@@ -137,7 +137,7 @@ class _Table(NamedTuple):
     design: Design
 
 
-def check(
+def check_scores(
     snapshot: Snapshot,
     scored: CheckpointScores,
     limits: Limits | None = None,

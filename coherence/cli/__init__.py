@@ -1,1 +1,1 @@
-"""The command line: one module a command."""
+"""The command line: `main` reads the options, and each command has a module, loaded when it is asked for."""

@@ -4,14 +4,15 @@ import os
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 
-from coherence.check.samples import CheckpointScores, read_samples, score_samples
+from coherence.check.conduct import check, score_checkpoint
+from coherence.check.samples import CheckpointScores
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
-from coherence.check.verdict import Check, Limits, check
+from coherence.check.verdict import Check, Limits, check_scores
 from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
@@ -28,15 +29,19 @@ def run(options: Namespace) -> int:
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
     fields = Fields(options.prompt_field, options.group_by)
-    chosen: dict[str, Any] = {} if options.profile is None else {"profile": Profile.load(options.profile)}
+    profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
-        return _update(options, limits, fields, chosen)
-    snapshot = _load(options.snapshot)
-    checkpoint = read_samples(options.paths, options.format, fields)
-    scored = score_samples(
-        checkpoint.samples, fields, checkpoint.settings._replace(**chosen), snapshot.prefixes
+        return _update(options, limits, fields, profile)
+    if not Path(options.snapshot).exists():
+        raise ValueError(f"{options.snapshot}: no such snapshot; --update makes one")
+    found = check(
+        *options.paths,
+        snapshot=options.snapshot,
+        limits=limits,
+        fields=fields,
+        profile=profile,
+        format=options.format,
     )
-    found = check(snapshot, scored, limits, options.snapshot, checkpoint.notes, checkpoint.problems)
     annotated = options.github or on_github()
     show_check(found, console(tame=annotated))
     if options.junit is not None:
@@ -48,12 +53,6 @@ def run(options: Namespace) -> int:
     return STATUS[found.verdict]
 
 
-def _load(path: str) -> Snapshot:
-    if not Path(path).exists():
-        raise ValueError(f"{path}: no such snapshot; --update makes one")
-    return Snapshot.load(path)
-
-
 def _annotate(found: Check, stream: TextIO) -> None:
     for line in github(found):
         print(line, file=stream)
@@ -63,12 +62,11 @@ def _annotate(found: Check, stream: TextIO) -> None:
             file.write(markdown(found))
 
 
-def _update(options: Namespace, limits: Limits, fields: Fields, chosen: dict[str, Any]) -> int:
+def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile | None) -> int:
     """Write the snapshot anew and say what changed."""
     if options.json is not None or options.junit is not None:
         raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
-    checkpoint = read_samples(options.paths, options.format, fields)
-    scored = score_samples(checkpoint.samples, fields, checkpoint.settings._replace(**chosen))
+    checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
     screen, target = console(), Path(options.snapshot)
     if target.exists():
         _show_changes(options.snapshot, scored, limits, screen)
@@ -93,4 +91,4 @@ def _show_changes(path: str, scored: CheckpointScores, limits: Limits, screen: C
     elif differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
     else:
-        show_check(check(old, scored, limits, path), screen)
+        show_check(check_scores(old, scored, limits, path), screen)

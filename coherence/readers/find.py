@@ -14,7 +14,7 @@ from coherence.readers import storage
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.lines import HEAD, Part, Problems, file_name
 from coherence.readers.read import Piece, losses_in, samples_in
-from coherence.readers.recognise import by_key, recognise
+from coherence.readers.recognise import by_key, format_of
 from coherence.readers.rows import is_of_a_step, step_of
 from coherence.signals import settings
 from coherence.signals.settings import History
@@ -232,7 +232,7 @@ def _recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> li
     found = []
     for path in paths:
         try:
-            found.append(File(path, recognise(path, asked).key))
+            found.append(File(path, format_of(path, asked).key))
         except (OSError, ValueError) as error:
             notes.append(_why(path, error))
     return found
@@ -490,7 +490,7 @@ def _given_losses(path: str) -> list[File]:
     """
     (path,) = _matching(path)
     if not storage.is_folder(path):
-        return [File(path, recognise(path).key)]
+        return [File(path, format_of(path).key)]
     if found := _losses_in(_Folder(path)):
         return found
     raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 from coherence.readers import storage
 from coherence.readers.records import Problem
-from coherence.run.given import LARGEST_STEP
+from coherence.signals.steps import LARGEST_STEP
 
 LONGEST_LINE = 16 * 2**20
 """Bytes; a longer line is no sample but a broken file, and is passed over without being held."""

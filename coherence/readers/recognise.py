@@ -41,7 +41,7 @@ def by_key(key: str) -> Format:
     return formats[key]
 
 
-def recognise(path: str, asked: str | None = None) -> Format:
+def format_of(path: str, asked: str | None = None) -> Format:
     """Return the format of a file.
 
     Args:

@@ -12,9 +12,7 @@ from numbers import Real
 from typing import Any, TypeGuard, TypeVar
 
 from coherence.escape import printable
-
-LARGEST_STEP = 2**53
-"""No run gets there; beyond it a number read as a float is no longer the one that was written."""
+from coherence.signals.steps import LARGEST_STEP
 
 LONGEST_DETAIL, LONGEST_WORDS = 200, 40
 """Characters that are kept of what has no other form than its `str()`, and of a value in a log line."""

@@ -1,1 +1,40 @@
-"""Text in, four scores out: what a token is, how varied the n-grams are, which words are English."""
+"""Text in, four scores out.
+
+`text` says what a token is, `ngrams` counts, `lexicon` knows English words, `profile` is the reference,
+`scores` puts them together; `batch` and `compiled` do the same for many samples, and `reference` says it once
+more with NLTK. Nothing here knows of files, steps or runs.
+"""
+
+from typing import TYPE_CHECKING
+
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.scoring.batch import Columns as Columns
+    from coherence.scoring.batch import score_many as score_many
+    from coherence.scoring.between import between_samples as between_samples
+    from coherence.scoring.calibration import calibrate as calibrate
+    from coherence.scoring.lexicon import Lexicon as Lexicon
+    from coherence.scoring.loop import Loop as Loop
+    from coherence.scoring.loop import find_loop as find_loop
+    from coherence.scoring.profile import Profile as Profile
+    from coherence.scoring.reference import score_reference as score_reference
+    from coherence.scoring.scores import Scores as Scores
+    from coherence.scoring.scores import score as score
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "Columns": "batch",
+        "Lexicon": "lexicon",
+        "Loop": "loop",
+        "Profile": "profile",
+        "Scores": "scores",
+        "between_samples": "between",
+        "calibrate": "calibration",
+        "find_loop": "loop",
+        "score": "scores",
+        "score_many": "batch",
+        "score_reference": "reference",
+    },
+)

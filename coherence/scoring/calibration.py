@@ -41,6 +41,11 @@ def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon
 
     Raises:
         ValueError: a source has fewer than 1,000 tokens, or they all repeat one thing.
+
+    >>> words = sorted(Lexicon.load().words)
+    >>> profile = calibrate({"words": " ".join(words[:2000])}, name="a dictionary")
+    >>> profile.name, profile.tokens
+    ('a dictionary', 2000)
     """
     lexicon = lexicon or Lexicon.load()
     texts = {source: clean(text) for source, text in sorted(sources.items())}

@@ -1,1 +1,1 @@
-"""What was found, put before people and pipelines."""
+"""What was found, before people and pipelines: the terminal, JUnit, GitHub, Markdown, and `page`."""

@@ -1,1 +1,44 @@
-"""Scores and losses in, a verdict out: the gate, the loss, the two signals together."""
+"""Scores and losses in, a verdict out.
+
+`gate` judges samples, `loss` follows the loss, `samples` says what the samples say, `diagnosis` is the table
+of both, `checkpoint` names the step to go back to; `both` is all of it for one run, fed line by line by the
+monitor, the audit and the page. Standard library only, but for `logits`.
+"""
+
+from typing import TYPE_CHECKING
+
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.signals.both import Signals as Signals
+    from coherence.signals.diagnosis import Diagnosis as Diagnosis
+    from coherence.signals.diagnosis import diagnose as diagnose
+    from coherence.signals.gate import Gate as Gate
+    from coherence.signals.gate import Verdict as Verdict
+    from coherence.signals.logits import cross_entropy as cross_entropy
+    from coherence.signals.logits import softmax as softmax
+    from coherence.signals.loss import LossTracker as LossTracker
+    from coherence.signals.loss import advantage as advantage
+    from coherence.signals.loss import perplexity as perplexity
+    from coherence.signals.loss import uniform_baseline as uniform_baseline
+    from coherence.signals.phases import Phase as Phase
+    from coherence.signals.settings import Settings as Settings
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "Diagnosis": "diagnosis",
+        "Gate": "gate",
+        "LossTracker": "loss",
+        "Phase": "phases",
+        "Settings": "settings",
+        "Signals": "both",
+        "Verdict": "gate",
+        "advantage": "loss",
+        "cross_entropy": "logits",
+        "diagnose": "diagnosis",
+        "perplexity": "loss",
+        "softmax": "logits",
+        "uniform_baseline": "loss",
+    },
+)

@@ -8,6 +8,9 @@ from bisect import insort
 from collections.abc import Sequence
 from math import inf
 
+LARGEST_STEP = 2**53
+"""No run gets there; beyond it a number read as a float is no longer the one that was written."""
+
 
 class Steps:
     """Follows the steps of losses, or of samples, and says which one is a restart.

@@ -283,10 +283,10 @@ if allowed := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
 from coherence.readers import read
 from coherence.readers.lines import Part, Problems
-from coherence.readers.recognise import recognise
+from coherence.readers.recognise import format_of
 problems = Problems()
 try:
-    piece = read.Piece(Part(sys.argv[1]), recognise(sys.argv[1]).key)
+    piece = read.Piece(Part(sys.argv[1]), format_of(sys.argv[1]).key)
     found = sum(1 for _ in getattr(read, sys.argv[2])(piece, problems))
 except ValueError as error:
     found, problems = 0, Problems(1, [error])

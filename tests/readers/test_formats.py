@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from coherence.readers.format import Format
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
-from coherence.readers.recognise import FORMATS, by_key, recognise
+from coherence.readers.recognise import FORMATS, by_key, format_of
 
 CONTENTS = {
     "jsonl": '{"step": 1, "text": "once"}\n',
@@ -41,7 +41,7 @@ def test_the_content_says_what_a_file_is_whatever_its_name(
 ) -> None:
     content = CONTENTS[key].encode()
     (tmp_path / name).write_bytes(gzip.compress(content) if compressed else content)
-    assert recognise(str(tmp_path / name)).key == key
+    assert format_of(str(tmp_path / name)).key == key
 
 
 SEPARATORS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
@@ -64,21 +64,21 @@ def test_a_text_that_holds_what_only_python_takes_for_the_end_of_a_line_is_read_
     }
     path = tmp_path / "samples-100.txt"
     path.write_bytes(contents[key].encode())
-    assert recognise(str(path)).key == key
+    assert format_of(str(path)).key == key
     problems = Problems()
     found = {(each.step, each.text) for each in samples_in(Piece(Part(str(path)), key), problems)}
     assert (found, problems.count) == ({(100, text)}, 0)
 
 
 def test_a_format_that_is_asked_for_needs_no_file(tmp_path: Path) -> None:
-    assert recognise(str(tmp_path / "none"), "csv_rows").key == "csv_rows"
+    assert format_of(str(tmp_path / "none"), "csv_rows").key == "csv_rows"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "samples.jsonl").write_bytes(content)
     with pytest.raises(ValueError, match=rf"^{tmp_path}/samples\.jsonl: empty$"):
-        recognise(str(tmp_path / "samples.jsonl"))
+        format_of(str(tmp_path / "samples.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -97,24 +97,24 @@ def test_a_binary_file_is_called_binary_and_how_to_name_the_format_is_said(
     with pytest.raises(
         ValueError, match=rf"{name}: binary, and none of the formats .*JSON lines.*--format"
     ) as caught:
-        recognise(str(tmp_path / name))
+        format_of(str(tmp_path / name))
     assert "\n" not in str(caught.value)
 
 
 def test_text_of_no_format_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("Once upon a time.\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"readme\.md: none of the formats that are read \("):
-        recognise(str(tmp_path / "readme.md"))
+        format_of(str(tmp_path / "readme.md"))
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"^{tmp_path}: a folder, not a file"):
-        recognise(str(tmp_path))
+        format_of(str(tmp_path))
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        recognise(str(tmp_path / "none"))
+        format_of(str(tmp_path / "none"))
 
 
 def test_a_name_that_is_no_format_is_refused_with_those_that_are() -> None:
@@ -134,7 +134,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_by_name(
     problems = Problems()
     refused = ""
     try:
-        piece = Piece(Part(str(path)), recognise(str(path)).key)
+        piece = Piece(Part(str(path)), format_of(str(path)).key)
         for sample in samples_in(piece, problems):
             json.dumps(sample)
         assert sum(1 for _ in losses_in(piece, problems)) < 400

@@ -1,1 +1,4 @@
-"""One module a format that trainers write."""
+"""What trainers write, a module a format; each ends with its `FORMAT`.
+
+`coherence.readers.recognise` lists them in the order in which they are tried.
+"""

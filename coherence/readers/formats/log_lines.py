@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from coherence.readers.lines import Part, Problems, read_whole_lines
-from coherence.run.given import LARGEST_STEP
+from coherence.signals.steps import LARGEST_STEP
 
 TRAINING: Final = 0
 ESTIMATE: Final = 1

@@ -1,0 +1,77 @@
+"""The check as a whole: samples read and scored, and compared with a snapshot.
+
+Source: docs/ci.md.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
+from coherence.check.snapshot import Snapshot
+from coherence.check.verdict import Check, Limits, check_scores
+from coherence.readers.format import Fields
+from coherence.scoring.profile import Profile
+
+
+def check(
+    *paths: str | Path,
+    snapshot: str | Path,
+    limits: Limits | None = None,
+    fields: Fields | None = None,
+    profile: Profile | None = None,
+    format: str | None = None,  # noqa: A002 - as the option of the command
+) -> Check:
+    r"""Compare the samples of a checkpoint with a snapshot of an earlier one.
+
+    Args:
+        paths: files, folders, patterns or URLs; `-` is standard input.
+        snapshot: the file of the snapshot; `take_snapshot` makes one.
+        limits: when a comparison fails.
+        fields: the keys of the prompt and of the group, if they are none of the usual.
+        profile: the reference to score against; the one of the run folder, or broad English.
+        format: of the samples, if their content does not tell.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: there are no samples, or they were scored in another way than those of the snapshot.
+
+    >>> import json, tempfile
+    >>> def dump(path, text):
+    ...     _ = path.write_text("\n".join(json.dumps({"text": f"{text} {n}"}) for n in range(40)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     samples, good = Path(folder, "samples.jsonl"), Path(folder, "good.json")
+    ...     dump(samples, "The rain stopped at noon, so Ann took her bag and walked along the river to mill")
+    ...     take_snapshot(samples).save(good)
+    ...     dump(samples, "Budy " * 20)
+    ...     found = check(samples, snapshot=good)
+    >>> found.verdict, found.halt
+    ('fail', True)
+    """
+    limits, before = (limits or Limits()).checked(), Snapshot.load(snapshot)
+    checkpoint, scored = score_checkpoint(paths, fields, profile, format, before.prefixes)
+    return check_scores(before, scored, limits, str(snapshot), checkpoint.notes, checkpoint.problems)
+
+
+def take_snapshot(
+    *paths: str | Path,
+    fields: Fields | None = None,
+    profile: Profile | None = None,
+    format: str | None = None,  # noqa: A002 - as the option of the command
+) -> Snapshot:
+    """Return a snapshot of the samples of a checkpoint, which `save` writes; arguments as of `check`."""
+    return score_checkpoint(paths, fields, profile, format)[1].snapshot
+
+
+def score_checkpoint(
+    paths: Sequence[str | Path],
+    fields: Fields | None = None,
+    profile: Profile | None = None,
+    format: str | None = None,  # noqa: A002 - as the option of the command
+    prefixes: Sequence[str] | None = None,
+) -> tuple[CheckpointSamples, CheckpointScores]:
+    """Read the samples of a checkpoint and score them; arguments as of `check`."""
+    checkpoint = read_samples(list(map(str, paths)), format, fields)
+    settings = checkpoint.settings
+    if profile is not None:
+        settings = settings._replace(profile=profile)
+    return checkpoint, score_samples(checkpoint.samples, fields, settings, prefixes)

@@ -1,0 +1,33 @@
+"""The public names of a package, each loaded when it is first used (PEP 562).
+
+A package holds what is light and what is heavy: who asks for the one does not wait for the other.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def face(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` of a package.
+
+    Args:
+        package: its name.
+        homes: of each public name, the module that defines it, as named from within the package.
+
+    >>> load, names, everything = face("coherence", {"score": "scoring.scores"})
+    >>> load("score")("Budy Budy Budy Budy").low(), everything
+    (True, ['score'])
+    """
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)  # the next time it is found at once
+        return value
+
+    return load, lambda: sorted({*vars(sys.modules[package]), *homes}), sorted(homes)
