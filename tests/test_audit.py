@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from coherence import Profile
-from coherence.audit.build import Told, audit_samples
+from coherence.audit.build import ReaderNotes, audit_samples
 from coherence.audit.conduct import audit
 from coherence.audit.plan import Options
 from coherence.readers.records import LossRow, Problem, Sample
@@ -317,9 +317,9 @@ def test_a_patience_and_a_threshold_of_ones_own() -> None:
 
 def test_observing_reports_the_same_and_says_so() -> None:
     samples = [low(step) for step in range(8)]
-    told, observed = audit_samples(samples), audit_samples(samples, options=Options(observe=True))
+    reader_notes, observed = audit_samples(samples), audit_samples(samples, options=Options(observe=True))
     assert observed.settings.observe
-    assert observed.model_copy(update={"settings": told.settings}) == told
+    assert observed.model_copy(update={"settings": reader_notes.settings}) == reader_notes
 
 
 def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
@@ -412,7 +412,7 @@ WHOLE = audit_samples(
     [*RUN, sample(1200, "wörd 東京 \x1b[31m \x00 \u202e", prompt="p")],
     [*ROWS, *losses((1250, math.inf), source="chat")],
     Options(vocab_size=50, window=7, seconds_per_step=0.5),
-    Told(
+    ReaderNotes(
         ["a note"],
         2,
         [Problem(file="a", line=1, message="not JSON"), Problem(file="b", line=2, message="no text")],

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from shell import PROFILE, Outcome, Shell
 
 from coherence.check.snapshot import Provenance
-from coherence.check.verdict import Check, Comparison, Heavy, Verdict
+from coherence.check.verdict import Check, Comparison, Grade, Heavy
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
 from coherence.show.ci import command, excerpt, github, junit, markdown
@@ -382,7 +382,7 @@ def check_of(text: str) -> Check:
     made_with = Provenance(
         version="1", profile=text, lexicon=text, prompt_field=text, group_by=text, prompts="none"
     )
-    verdicts: tuple[Verdict, ...] = ("fail", "warning", "inconclusive", "pass")
+    verdicts: tuple[Grade, ...] = ("fail", "warning", "inconclusive", "pass")
     return Check(
         verdict="fail",
         snapshot=text,
@@ -415,7 +415,7 @@ def check_of(text: str) -> Check:
 SCORES = FourScores(bigram=0.0, trigram=0.0, english=0.0, character=None)
 
 
-def comparison(verdict: Verdict, sentence: str) -> Comparison:
+def comparison(verdict: Grade, sentence: str) -> Comparison:
     return Comparison(
         name="bigram",
         before=90,

@@ -14,7 +14,7 @@ from coherence.audit.replay import Replay, RunRecord, as_written, by_step
 from coherence.audit.rows import GatedSample
 from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
-from coherence.audit.summary import Digest, Survey
+from coherence.audit.summary import Summary, Survey
 from coherence.audit.timeline import Timeline
 from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
@@ -39,7 +39,7 @@ from coherence.signals.phases import Phase, phases
 from coherence.signals.settings import DEFAULTS
 
 POINTS = 12 * 500
-"""A longer loss curve is drawn together to so many points before its phases are told."""
+"""A longer loss curve is drawn together to so many points before its phases are reader_notes."""
 
 
 class Text(NamedTuple):
@@ -54,7 +54,7 @@ Texts = Callable[[Sequence[tuple[int, int]]], Mapping[tuple[int, int], Text]]
 """Finds the texts of samples, each given by its output and its row."""
 
 
-class Told(NamedTuple):
+class ReaderNotes(NamedTuple):
     """What readers found out about the data, for the report.
 
     Attributes:
@@ -76,7 +76,7 @@ def audit_samples(
     samples: Iterable[Sample],
     losses: Iterable[LossRow] = (),
     options: Options | None = None,
-    told: Told | None = None,
+    reader_notes: ReaderNotes | None = None,
 ) -> Report:
     """Audit a run whose samples and losses are at hand, and return the two-signal report.
 
@@ -87,7 +87,7 @@ def audit_samples(
         samples: of one run; at least one.
         losses: of the run; without any the losses beside the samples count, if there are any.
         options: how to audit.
-        told: what readers found out about the data.
+        reader_notes: what readers found out about the data.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
@@ -112,7 +112,13 @@ def audit_samples(
         return {place: Text(read.sample.text, read.prompt, read.sample.origin) for place, read in found}
 
     timeline = Timeline([output], "")
-    return audit_run(timeline, collector.losses() if len(collector) else None, options, texts, told or Told())
+    return audit_run(
+        timeline,
+        collector.losses() if len(collector) else None,
+        options,
+        texts,
+        reader_notes or ReaderNotes(),
+    )
 
 
 def audit_run(
@@ -120,7 +126,7 @@ def audit_run(
     losses: Losses | None,
     options: Options,
     texts: Texts,
-    told: Told,
+    reader_notes: ReaderNotes,
     see: Sequence[Callable[[GatedSample], None]] = (),
     record: RunRecord | None = None,
 ) -> Report:
@@ -131,16 +137,16 @@ def audit_run(
         losses: of the run; None for those that stand beside the samples.
         options: how to audit.
         texts: finds the texts of the samples to show.
-        told: what readers found out about the data.
+        reader_notes: what readers found out about the data.
         see: each is shown every sample that counts, in the order in which they come.
         record: what the folder of the run tells besides.
 
     Raises:
         ValueError: there is no sample, or an option is out of range.
     """
-    replay, digest = replay_run(timeline, losses, options, see, record)
-    shown = texts([(each.output, each.row.row) for each in (*digest.worst, *digest.best)])
-    return _report(replay, digest, timeline, told, shown)
+    replay, summary = replay_run(timeline, losses, options, see, record)
+    shown = texts([(each.output, each.row.row) for each in (*summary.worst, *summary.best)])
+    return _report(replay, summary, timeline, reader_notes, shown)
 
 
 def replay_run(
@@ -149,7 +155,7 @@ def replay_run(
     options: Options,
     see: Sequence[Callable[[GatedSample], None]] = (),
     record: RunRecord | None = None,
-) -> tuple[Replay, Digest]:
+) -> tuple[Replay, Summary]:
     """Replay a run whose samples are scored; return the replay and what was kept of the samples.
 
     Raises:
@@ -158,18 +164,18 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    digest = Digest(_survey(timeline), replay.settings.patience)
+    summary = Summary(_survey(timeline), replay.settings.patience)
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
         turns = by_step(timeline, losses, record.marks)
-    replay.run(turns, [digest.see, *see])
-    if digest.first is None:
+    replay.run(turns, [summary.see, *see])
+    if summary.first is None:
         void = timeline.superseded
         raise ValueError(
             f"no samples to audit{f': the run was set back behind all {void:,}' if void else ''}"
         )
-    return replay, digest
+    return replay, summary
 
 
 def _survey(timeline: Timeline) -> Survey:
@@ -181,20 +187,24 @@ def _survey(timeline: Timeline) -> Survey:
 
 
 def _report(
-    replay: Replay, digest: Digest, timeline: Timeline, told: Told, texts: Mapping[tuple[int, int], Text]
+    replay: Replay,
+    summary: Summary,
+    timeline: Timeline,
+    reader_notes: ReaderNotes,
+    texts: Mapping[tuple[int, int], Text],
 ) -> Report:
     halted = replay.halted
     return Report(
         halt=halted is not None,
         halt_step=halted.verdict.step if halted else None,
         halt_reason=halted.verdict.reason if halted else None,
-        first_low_step=digest.first_low_step,
-        first_step=digest.stretches[0].first,
-        last_step=digest.stretches[-1].last,
-        judged=digest.judged,
-        low=digest.low,
-        too_short=digest.too_short,
-        fine_after_halt=digest.fine_after_halt,
+        first_low_step=summary.first_low_step,
+        first_step=summary.stretches[0].first,
+        last_step=summary.stretches[-1].last,
+        judged=summary.judged,
+        low=summary.low,
+        too_short=summary.too_short,
+        fine_after_halt=summary.fine_after_halt,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),
         loss=None if replay.signals.loss.loss is None else _loss_record(replay),
         resume_from=replay.place.step,
@@ -203,16 +213,16 @@ def _report(
         wasted_seconds=_wasted_seconds(replay),
         restarts=tuple(timeline.restarts or replay.losses.restarts),
         superseded=timeline.superseded,
-        partial=told.partial,
-        stretches=digest.stretches,
-        samples=tuple(sorted(digest.samples, key=lambda each: each.step)),
-        worst=tuple(_shown(each, texts) for each in digest.worst),
-        best=tuple(_shown(each, texts) for each in digest.best),
-        between=tuple(sorted(digest.between, key=lambda each: each.step)),
-        events=tuple(map(EventRecord.of, told.events)),
-        notes=(*told.notes, *_notes(replay, digest), *_restart_notes(replay, timeline)),
-        problem_count=told.problem_count,
-        problems=tuple(map(ProblemRecord.of, told.problems)),
+        partial=reader_notes.partial,
+        stretches=summary.stretches,
+        samples=tuple(sorted(summary.samples, key=lambda each: each.step)),
+        worst=tuple(_shown(each, texts) for each in summary.worst),
+        best=tuple(_shown(each, texts) for each in summary.best),
+        between=tuple(sorted(summary.between, key=lambda each: each.step)),
+        events=tuple(map(EventRecord.of, reader_notes.events)),
+        notes=(*reader_notes.notes, *_notes(replay, summary), *_restart_notes(replay, timeline)),
+        problem_count=reader_notes.problem_count,
+        problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
         settings=SettingsRecord.of(replay.settings),
     )
 
@@ -274,7 +284,7 @@ def _phases(losses: Losses) -> tuple[Phase, ...]:
     return phases(steps.tolist(), values.tolist())
 
 
-def _notes(replay: Replay, digest: Digest) -> list[str]:
+def _notes(replay: Replay, summary: Summary) -> list[str]:
     notes = []
     rows, window = len(replay.losses.steps), replay.settings.smma_window
     if 0 < rows < ARRIVED * window:
@@ -282,17 +292,17 @@ def _notes(replay: Replay, digest: Digest) -> list[str]:
             f"{rows} rows of loss: too few for an SMMA over {window}; what is judged and drawn is smoothed "
             "over a tenth of them"
         )
-    if digest.alike_steps:
+    if summary.alike_steps:
         notes.append(
-            f"alike: at {digest.alike_steps} of {digest.compared} steps, the first {digest.first_alike}, the "
-            "samples of the step share more than half of what they could"
+            f"alike: at {summary.alike_steps} of {summary.compared} steps, the first {summary.first_alike}, "
+            "the samples of the step share more than half of what they could"
         )
-    if digest.greedy:
+    if summary.greedy:
         notes.append(
             "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
             "in healthy models too; draw them at a temperature"
         )
-    if replay.halted and digest.recovered:
+    if replay.halted and summary.recovered:
         notes.append(
             "the last samples are fine again: if the model was merely young at the halt, set a warmup"
         )

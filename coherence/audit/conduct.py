@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from coherence.audit.build import Told, audit_run, replay_run, wasted_steps
+from coherence.audit.build import ReaderNotes, audit_run, replay_run, wasted_steps
 from coherence.audit.dump import Dump
 from coherence.audit.losses import Losses, read_losses, read_marks
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
@@ -21,7 +21,7 @@ from coherence.audit.rows import GatedSample
 from coherence.audit.runners import ATTEMPTS, Runner, here, score_into
 from coherence.audit.shard import Shard
 from coherence.audit.store import Output
-from coherence.audit.summary import Digest
+from coherence.audit.summary import Summary
 from coherence.audit.table import Writer
 from coherence.audit.timeline import Timeline
 from coherence.files import RunFolderBusy, lock_folder
@@ -113,14 +113,16 @@ def audit_dump(
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
         losses = _losses(job.runs, problems, required=request.loss is not None)
-        told = Told((), problems.count, problems.listed, (), partial)
-        told = told._replace(notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)])
+        reader_notes = ReaderNotes((), problems.count, problems.listed, (), partial)
+        reader_notes = reader_notes._replace(
+            notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)]
+        )
         with Writer(request.scored, dump) as writer:
             found: Report | Ranking
             if len(dump.runs) == 1:
-                found = _report(dump, job.runs[0], losses, request.options, told, writer, see)
+                found = _report(dump, job.runs[0], losses, request.options, reader_notes, writer, see)
             else:
-                found = _ranking(dump, job.runs, losses, request.options, told, writer)
+                found = _ranking(dump, job.runs, losses, request.options, reader_notes, writer)
     if folder.exists() and not partial:
         shutil.rmtree(folder)
     return found, dump
@@ -150,7 +152,7 @@ def _losses(runs: Sequence[RunFiles], problems: Problems, required: bool) -> dic
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted)
         if required and not found:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
-        # Of a file that holds samples as well it was told already what is wrong with its lines.
+        # Of a file that holds samples as well it was reader_notes already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
             problems += noted
     return found
@@ -184,17 +186,19 @@ def _report(
     run: RunFiles,
     losses: Mapping[str, Losses],
     options: Options,
-    told: Told,
+    reader_notes: ReaderNotes,
     writer: Writer,
     see: Sequence[Callable[[GatedSample], None]],
 ) -> Report:
     (name,) = dump.runs
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
-    notes = list(told.notes) if run.losses else [*told.notes, *_own_losses(dump, name)]
+    notes = list(reader_notes.notes) if run.losses else [*reader_notes.notes, *_own_losses(dump, name)]
     timeline, own, record = _as_it_went(dump, name, run, own)
-    told = told._replace(notes=notes, events=[mark for mark in record.marks if mark.event != SAVED])
+    reader_notes = reader_notes._replace(
+        notes=notes, events=[mark for mark in record.marks if mark.event != SAVED]
+    )
     record = _with_saved(record, run, timeline)
-    return audit_run(timeline, own, options, dump.texts, told, [writer.of(name), *see], record)
+    return audit_run(timeline, own, options, dump.texts, reader_notes, [writer.of(name), *see], record)
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:
@@ -238,7 +242,7 @@ def _ranking(
     files: Sequence[RunFiles],
     losses: Mapping[str, Losses],
     options: Options,
-    told: Told,
+    reader_notes: ReaderNotes,
     writer: Writer,
 ) -> Ranking:
     lines = []
@@ -253,10 +257,10 @@ def _ranking(
     return Ranking(
         halt=any(line.halt for line in lines),
         runs=tuple(lines),
-        partial=told.partial,
-        notes=tuple(told.notes),
-        problem_count=told.problem_count,
-        problems=tuple(map(ProblemRecord.of, told.problems)),
+        partial=reader_notes.partial,
+        notes=tuple(reader_notes.notes),
+        problem_count=reader_notes.problem_count,
+        problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
         settings=SettingsRecord.of(options.over(yardstick(files)[0])),
     )
 
@@ -267,17 +271,17 @@ def _number_of(run: str, numbers: Mapping[str, int]) -> int:
     return min((numbers[run[:end]] for end in ends if run[:end] in numbers), default=0)
 
 
-def _line(name: str, replay: Replay, digest: Digest) -> RunLine:
+def _line(name: str, replay: Replay, summary: Summary) -> RunLine:
     halted = replay.halted
     return RunLine(
         run=name,
         halt=halted is not None,
         halt_step=halted.verdict.step if halted else None,
-        first_low_step=digest.first_low_step,
+        first_low_step=summary.first_low_step,
         last_step=replay.last_step(),
-        judged=digest.judged,
-        low=digest.low,
-        scores=digest.means,
+        judged=summary.judged,
+        low=summary.low,
+        scores=summary.means,
         smoothed=replay.signals.loss.smoothed,
         observed=replay.settings.observe,
         diagnosis=DiagnosisRecord.of(replay.diagnosis),

@@ -41,7 +41,7 @@ class Survey:
     compared: int = 0
 
 
-class Digest:
+class Summary:
     """Sees every judged sample of a run and keeps what its report shows.
 
     Attributes:

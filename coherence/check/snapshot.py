@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
+from coherence.check.statistics import Floats
 from coherence.files import whole_file
 from coherence.report import Written
 from coherence.scoring.profile import SCALES
@@ -22,8 +22,6 @@ CAP = 2_000
 """Samples that a snapshot holds; of more it holds as many of each prompt as its share."""
 
 FINE, LOW, SHORT = "f", "l", "s"
-
-Floats = NDArray[np.float64]
 
 
 Points = Annotated[float | None, Field(ge=0, le=100)]

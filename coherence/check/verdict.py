@@ -23,7 +23,7 @@ SHARES = ("low", "too short")
 BETWEEN = "between"
 HEAVIEST = 3
 
-Verdict = Literal["pass", "warning", "inconclusive", "fail"]
+Grade = Literal["pass", "warning", "inconclusive", "fail"]
 
 
 class Limits(NamedTuple):
@@ -73,7 +73,7 @@ class Comparison(Written):
     size_before: int
     size_now: int
     needed: int | None
-    verdict: Verdict
+    verdict: Grade
     sentence: str
 
 
@@ -124,7 +124,7 @@ class Check(Written):
     problems: tuple[ProblemRecord, ...]
     made: Provenance
 
-    def of(self, *verdicts: Verdict) -> list[Comparison]:
+    def of(self, *verdicts: Grade) -> list[Comparison]:
         """Return the comparisons that came out so."""
         return [each for each in self.comparisons if each.verdict in verdicts]
 
@@ -322,7 +322,7 @@ def _worse(name: str, change: Change) -> float:
     return change.now - change.before if name in SHARES else change.before - change.now
 
 
-def _judge(worse: float, p: float, sees: bool, size: int, limits: Limits) -> Verdict:
+def _judge(worse: float, p: float, sees: bool, size: int, limits: Limits) -> Grade:
     beyond_chance, beyond_tolerance = p <= limits.level, worse > limits.tolerance
     if size < FEWEST:
         return "inconclusive"
@@ -334,7 +334,7 @@ def _judge(worse: float, p: float, sees: bool, size: int, limits: Limits) -> Ver
 
 
 def _sentence(
-    name: str, change: Change, p: float, verdict: Verdict, samples: int | None, limits: Limits
+    name: str, change: Change, p: float, verdict: Grade, samples: int | None, limits: Limits
 ) -> str:
     title, tolerance = title_of(name), f"{limits.tolerance:g}"
     unit = "pairs of samples" if name == BETWEEN else "samples"

@@ -44,11 +44,11 @@ LONGEST_SHOWN = 80
 DEEPEST = 100
 """Levels to which the details of an event may be nested; what writes a report gives up at 255."""
 
-Row = Mapping[str, Any]
+RawRow = Mapping[str, Any]
 
 
 def samples_of(
-    rows: Iterable[tuple[int, Row]],
+    rows: Iterable[tuple[int, RawRow]],
     path: str,
     problems: Problems,
     fields: Fields = USUAL,
@@ -90,17 +90,17 @@ def samples_of(
         problems.add(path, passed_over, f"losses and no text: none of the keys {', '.join(TEXT)}")
 
 
-def _is_loss_alone(row: Row) -> bool:
+def _is_loss_alone(row: RawRow) -> bool:
     return row.keys().isdisjoint(TEXT) and any("loss" in key for key in row)
 
 
 def _expanded(
-    rows: Iterable[tuple[int, Row]],
+    rows: Iterable[tuple[int, RawRow]],
     keys: tuple[str, ...],
     path: str,
     problems: Problems,
     named: Fields = USUAL,
-) -> Iterator[tuple[int, Row]]:
+) -> Iterator[tuple[int, RawRow]]:
     """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
     for line, row in rows:
         value = first_of(row, keys)
@@ -191,7 +191,7 @@ def _keys_of(names: frozenset[str], fields: Fields) -> _Keys:
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
-def to_sample(row: Row, file: str, line: int, fields: Fields = USUAL) -> Sample:
+def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Sample:
     """Return the sample that a row holds.
 
     Raises:
@@ -223,7 +223,7 @@ def to_sample(row: Row, file: str, line: int, fields: Fields = USUAL) -> Sample:
     )
 
 
-def required(row: Row, keys: tuple[str, ...]) -> Any:
+def required(row: RawRow, keys: tuple[str, ...]) -> Any:
     """Return the value of the first key that the row has.
 
     Raises:
@@ -235,7 +235,7 @@ def required(row: Row, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def is_chat(value: Any) -> TypeGuard[list[Row]]:
+def is_chat(value: Any) -> TypeGuard[list[RawRow]]:
     """Tell a list of messages, each with its role, from any other value.
 
     >>> is_chat([{"role": "user", "content": "Why?"}]), is_chat(["Why?"]), is_chat([])
@@ -248,7 +248,7 @@ def is_chat(value: Any) -> TypeGuard[list[Row]]:
     )
 
 
-def _spoken(chat: list[Row]) -> tuple[str, str | None]:
+def _spoken(chat: list[RawRow]) -> tuple[str, str | None]:
     """Return what the assistant says in a chat, and what else is said there."""
     own = [message for message in chat if message["role"] == "assistant"]
     if not own:
@@ -256,7 +256,7 @@ def _spoken(chat: list[Row]) -> tuple[str, str | None]:
     return _said(own), _said([message for message in chat if message["role"] != "assistant"]) or None
 
 
-def _said(chat: list[Row]) -> str:
+def _said(chat: list[RawRow]) -> str:
     """Return the contents of messages, a line break between them; parts that are no text are left out."""
     found = []
     for message in chat:
@@ -271,7 +271,7 @@ def _name(value: Any) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else to_text(value) or None
 
 
-def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) -> Iterator[LossRow]:
+def losses_of(rows: Iterable[tuple[int, RawRow]], path: str, problems: Problems) -> Iterator[LossRow]:
     """Yield the training losses of rows and their lines.
 
     Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
@@ -291,7 +291,7 @@ def losses_of(rows: Iterable[tuple[int, Row]], path: str, problems: Problems) ->
         yield loss_row
 
 
-def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
+def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
     """Return the training loss that a row holds; None if it holds none.
 
     Raises:
@@ -318,12 +318,12 @@ def to_loss_row(row: Row, file: str, line: int) -> LossRow | None:
     )
 
 
-def _is_ours_and_nan(row: Row) -> bool:
+def _is_ours_and_nan(row: RawRow) -> bool:
     """Tell whether a run folder's own row holds a not-a-number, for which JSON has only null."""
     return row.get("format") == FORMAT and "loss" in row and row["loss"] is None
 
 
-def to_mark(row: Row) -> Mark | None:
+def to_mark(row: RawRow) -> Mark | None:
     """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
     if row.get("format") != FORMAT or not isinstance(row.get("event"), str):
         return None
@@ -340,7 +340,7 @@ def to_mark(row: Row) -> Mark | None:
         return None
 
 
-def _details(row: Row) -> dict[str, Any]:
+def _details(row: RawRow) -> dict[str, Any]:
     """Return the details of an event.
 
     Raises:

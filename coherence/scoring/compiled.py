@@ -33,7 +33,7 @@ BATCH = 1 << 20
 """Characters that are scored at a time, if one sample or group is not longer: few enough to bound memory, and
 so many that a thread seldom asks for Python's lock, which another may hold for 5 ms."""
 
-LIMITS = compiled_loops.Limits(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
+LENGTHS = compiled_loops.Lengths(LONGEST_WORD, PIECE, ENOUGH_TOKENS, ENOUGH_CHARACTERS)
 
 _words_of: WeakKeyDictionary[Lexicon, compiled_loops.Words] = WeakKeyDictionary()
 
@@ -82,7 +82,7 @@ def _measured(
             _folding(),
             words,
             reference,
-            LIMITS,
+            LENGTHS,
             alphabet,
             scores[start:stop],
             lengths[start:stop],

@@ -40,7 +40,7 @@ LOW_HALF = (1 << 32) - 1
 FIRST_BITS = 15  # a table of 32,768 slots, the largest to begin with: it stays near the processor
 
 
-class Limits(NamedTuple):
+class Lengths(NamedTuple):
     """The lengths that `coherence.scoring.text` and `coherence.scoring.scores` decide by."""
 
     longest_word: int
@@ -238,7 +238,7 @@ def _same(codes: Int32s, start: int, others: Int32s, other: int, size: int) -> b
 
 
 @inner
-def _tokenize(folded: Int32s, length: int, limits: Limits, tokens: Tokens) -> int:
+def _tokenize(folded: Int32s, length: int, limits: Lengths, tokens: Tokens) -> int:
     """Find the tokens of the folded text, as `text.tokenize` does, and return their number."""
     starts, sizes, keys = tokens.starts, tokens.sizes, tokens.keys
     number = at = 0
@@ -269,7 +269,7 @@ def _tokenize(folded: Int32s, length: int, limits: Limits, tokens: Tokens) -> in
 
 
 @inner
-def _cut(folded: Int32s, start: int, end: int, number: int, limits: Limits, tokens: Tokens) -> int:
+def _cut(folded: Int32s, start: int, end: int, number: int, limits: Lengths, tokens: Tokens) -> int:
     """Cut a run that is too long for a word at its joints, and what is still too long into pieces."""
     while start < end:
         stop = start
@@ -626,7 +626,7 @@ def _score(
     union: int,
     words: Words,
     reference: Reference,
-    limits: Limits,
+    limits: Lengths,
     scratch: Scratch,
     scores: Floats,
 ) -> tuple[int, int]:
@@ -686,7 +686,7 @@ def score_batch(
     folding: Folding,
     words: Words,
     reference: Reference,
-    limits: Limits,
+    limits: Lengths,
     alphabet: Int32s,
     scores: Floats,
     lengths: Int64s,

@@ -11,7 +11,7 @@ from coherence.run.monitor import Monitor
 from coherence.signals.gate import Verdict
 
 T = TypeVar("T")
-Sample = Callable[[Any, int], Sequence[str]]
+Draw = Callable[[Any, int], Sequence[str]]
 """Draws samples: takes the model and the step, returns what the model wrote, without the prompts."""
 Send = Callable[[Any], Any]
 """Gives every rank the value of rank 0: all call it, each with its own."""

@@ -12,7 +12,7 @@ from typing import Any
 from coherence.files import replace_file
 from coherence.run.monitor import Monitor
 from coherence.signals.both import SAVED
-from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
+from coherence.trainers.common import Draw, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -42,7 +42,7 @@ class CoherenceCallback(TrainerCallback):
     """
 
     def __init__(
-        self, monitor: Monitor | None, sample: Sample, every: int = 500, warmup: int | None = None
+        self, monitor: Monitor | None, sample: Draw, every: int = 500, warmup: int | None = None
     ) -> None:
         self.monitor, self.sample = monitor, sample
         self.every, self.warmup = check_every(every), warmup

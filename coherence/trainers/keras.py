@@ -8,7 +8,7 @@ Source: docs/trainers/keras.md.
 from collections.abc import Mapping, Sequence
 
 from coherence.run.monitor import Monitor
-from coherence.trainers.common import Sample, begin, check_every, missing, say_halt
+from coherence.trainers.common import Draw, begin, check_every, missing, say_halt
 
 try:
     import keras
@@ -38,7 +38,7 @@ class CoherenceCallback(keras.callbacks.Callback):
     ...     callback = CoherenceCallback(monitor, sample=lambda model, step: ["..."], every=500)
     """
 
-    def __init__(self, monitor: Monitor, sample: Sample, every: int = 500, warmup: int | None = None) -> None:
+    def __init__(self, monitor: Monitor, sample: Draw, every: int = 500, warmup: int | None = None) -> None:
         super().__init__()
         self.monitor, self.sample = monitor, sample
         self.every, self.warmup = check_every(every), warmup

@@ -11,7 +11,7 @@ from typing import Any
 
 from coherence.run.monitor import Monitor
 from coherence.signals.both import SAVED
-from coherence.trainers.common import Sample, begin, check_every, from_rank_zero, log, missing, say_halt
+from coherence.trainers.common import Draw, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -47,7 +47,7 @@ class CoherenceCallback(Callback):
     def __init__(
         self,
         monitor: Monitor | None,
-        sample: Sample,
+        sample: Draw,
         every: int = 500,
         loss: str = "loss",
         warmup: int | None = None,

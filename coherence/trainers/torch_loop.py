@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from coherence.run.monitor import Monitor
 from coherence.signals.gate import Verdict
-from coherence.trainers.common import Sample, Send, from_rank_zero, missing
+from coherence.trainers.common import Draw, Send, from_rank_zero, missing
 
 try:
     import torch
@@ -74,7 +74,7 @@ def check(
     monitor: Monitor | None,
     step: int,
     model: nn.Module,
-    sample: Sample,
+    sample: Draw,
     tokenizer: Any = None,
     send: Send = broadcast,
 ) -> Verdict:

@@ -43,7 +43,7 @@ def events(part: Part) -> Iterator[Mark]:
             yield mark
 
 
-def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
     """Yield the objects of a part of a file with their lines.
 
     Raises:

@@ -16,7 +16,7 @@ LONGEST: Final = 4096
 """Characters; no trainer writes a longer line, and none is searched for one."""
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """What a trainer wrote on one line.
 
     Attributes:
@@ -87,7 +87,7 @@ class Line(NamedTuple):
 
     number: int
     text: str
-    entry: Entry | None
+    entry: LogEntry | None
 
 
 def read_log(part: Part, problems: Problems) -> Iterator[Line]:
@@ -138,7 +138,7 @@ class _Steps:
         self._count = 0
         self._last: int | None = None
 
-    def see(self, entry: Entry | None) -> None:
+    def see(self, entry: LogEntry | None) -> None:
         self._others = self._others or (entry is not None and entry.step is not None)
 
     def named(self, line: Line, bar: str) -> Line:
@@ -150,11 +150,11 @@ class _Steps:
         return line._replace(entry=line.entry and line.entry._replace(step=step))
 
 
-def entry_of(line: str) -> Entry | None:
+def entry_of(line: str) -> LogEntry | None:
     """Return what a trainer wrote on a line; None for a line of anything else.
 
     >>> entry_of("step    1/18865 | train loss 11.009 | norm 15.4")
-    Entry(step=1, loss=11.009, kind=0, grad_norm=15.4)
+    LogEntry(step=1, loss=11.009, kind=0, grad_norm=15.4)
     >>> entry_of("the loss fell at every step") is None
     True
     """
@@ -163,10 +163,10 @@ def entry_of(line: str) -> Entry | None:
     for reader in _readers(line):
         if (found := reader(line)) is not None:
             return found if found.step is None or found.step <= LARGEST_STEP else None
-    return Entry(None) if _ASIDE.match(line) else None
+    return LogEntry(None) if _ASIDE.match(line) else None
 
 
-def _readers(line: str) -> Iterator[Callable[[str], Entry | None]]:
+def _readers(line: str) -> Iterator[Callable[[str], LogEntry | None]]:
     """Yield what a line may be read by: most lines of a log by nothing, and that must be quick."""
     if line[:1] in _BEGINS_SHORT:
         yield _short
@@ -178,7 +178,7 @@ def _readers(line: str) -> Iterator[Callable[[str], Entry | None]]:
         yield _stepped
 
 
-def _short(line: str) -> Entry | None:
+def _short(line: str) -> LogEntry | None:
     """Return what the lines tell that are figures alone: of llm.c, build-nanogpt, gpt-2-simple."""
     if match := _LLM_C.fullmatch(line.strip()):
         kind = {"trl": TRAINING, "tel": VALIDATION}.get(match[2])
@@ -191,16 +191,16 @@ def _short(line: str) -> Entry | None:
     return None
 
 
-def _entry(step: str, loss: str, kind: int | None, grad_norm: str | None = None) -> Entry | None:
+def _entry(step: str, loss: str, kind: int | None, grad_norm: str | None = None) -> LogEntry | None:
     if not _VALUE.fullmatch(loss) or len(step) > 20:
         return None
     if kind is None:
-        return Entry(int(step))
+        return LogEntry(int(step))
     norm = grad_norm if grad_norm and _VALUE.fullmatch(grad_norm) else None
-    return Entry(int(step), float(loss), kind, None if norm is None else float(norm))
+    return LogEntry(int(step), float(loss), kind, None if norm is None else float(norm))
 
 
-def _megatron(line: str) -> Entry | None:
+def _megatron(line: str) -> LogEntry | None:
     """Return what a line of Megatron tells.
 
     A loss that is not finite it leaves out; of a step that was skipped it writes none, or 0.
@@ -216,20 +216,20 @@ def _megatron(line: str) -> Entry | None:
         loss = math.nan
     elif skipped and not loss:
         loss = None
-    return Entry(int(match[1]), loss, TRAINING, norm)
+    return LogEntry(int(match[1]), loss, TRAINING, norm)
 
 
-def _hugging_face(line: str) -> Entry | None:
+def _hugging_face(line: str) -> LogEntry | None:
     """Return what a dictionary tells that the Hugging Face Trainer printed; there is no step in it."""
     if (match := _HUGGING_FACE.fullmatch(line)) is None:
         return None
     fields = dict(_HUGGING_FACE_FIELD.findall(match[1]))
     if not fields.keys() & {"loss", "eval_loss", "train_runtime", "eval_runtime"}:
         return None
-    return Entry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")))
+    return LogEntry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")))
 
 
-def _stepped(line: str) -> Entry | None:
+def _stepped(line: str) -> LogEntry | None:
     """Return what a line tells that begins with the step, as most trainers write it."""
     body = line.strip()
     match = _STEP.fullmatch(body)
@@ -244,15 +244,15 @@ def _stepped(line: str) -> Entry | None:
         if not of_a_part:
             losses.setdefault(VALIDATION if validation else TRAINING, float(value))
     if not losses:
-        return Entry(step) if _STEP_ALONE.match(body) else None
+        return LogEntry(step) if _STEP_ALONE.match(body) else None
     if "verage reward" in rest:  # of reinforcement learning, whose loss is another thing
-        return Entry(step)
+        return LogEntry(step)
     norm = _NORM.search(rest)
     grad_norm = None if norm is None else float(norm[1])
     if TRAINING not in losses:
-        return Entry(step, losses[VALIDATION], VALIDATION)
+        return LogEntry(step, losses[VALIDATION], VALIDATION)
     # Where both stand together, both were estimated, as nanoGPT does it between its steps.
-    return Entry(step, losses[TRAINING], ESTIMATE if VALIDATION in losses else TRAINING, grad_norm)
+    return LogEntry(step, losses[TRAINING], ESTIMATE if VALIDATION in losses else TRAINING, grad_norm)
 
 
 def _float(value: str | None) -> float | None:

@@ -60,7 +60,7 @@ _TEXT = re.compile(
 )
 
 
-class Found(NamedTuple):
+class LoggedSample(NamedTuple):
     """A sample of a log; `step` is None where none was told."""
 
     line: int
@@ -107,11 +107,11 @@ class LogSamples:
         self._path, self._problems = path, problems
         self._step: int | None = None
         self._block: _Block | None = None
-        self._waiting: list[Found] = []
+        self._waiting: list[LoggedSample] = []
         self._code: bool | None = None  # some logs begin with the code of their script
         self._plain_headings = False
 
-    def feed(self, read: Line) -> Iterator[Found]:
+    def feed(self, read: Line) -> Iterator[LoggedSample]:
         """Take a line; yield the samples that are complete with it."""
         number, line, entry = read
         if entry is not None:
@@ -138,14 +138,14 @@ class LogSamples:
         elif self._block is not None:
             self._take(self._block, line, bare)
 
-    def finish(self) -> Iterator[Found]:
+    def finish(self) -> Iterator[LoggedSample]:
         """Yield the samples that the end of the log completes."""
         yield from self._close(ended=True)
         for found in self._waiting:
             yield found._replace(step=self._step)
         self._waiting.clear()
 
-    def _tell(self, step: int) -> Iterator[Found]:
+    def _tell(self, step: int) -> Iterator[LoggedSample]:
         """Note a step; yield the samples that waited for it, or for none where a run begins anew."""
         going_on = self._step is None or step >= self._step
         for found in self._waiting:
@@ -235,7 +235,7 @@ class LogSamples:
             return block.part == "head"
         return True
 
-    def _close(self, followed: _Block | None = None, ended: bool = False) -> Iterator[Found]:
+    def _close(self, followed: _Block | None = None, ended: bool = False) -> Iterator[LoggedSample]:
         """End the sample that is being read, if there is one; yield it if its step is known."""
         block, self._block = self._block, None
         if block is None:
@@ -261,7 +261,7 @@ class LogSamples:
             self._waiting.clear()
 
 
-def _found(block: _Block) -> Found | None:
+def _found(block: _Block) -> LoggedSample | None:
     """Return the sample that a block holds; None if it holds none."""
     if block.part == "head" and not (block.style == "headed" and block.numbered):
         return None
@@ -274,7 +274,7 @@ def _found(block: _Block) -> Found | None:
     text = "\n".join(lines).strip("\n")
     if block.style == "between" and not text.strip():
         return None
-    return Found(block.line, block.step, text, "\n".join(prompt).strip() or None)
+    return LoggedSample(block.line, block.step, text, "\n".join(prompt).strip() or None)
 
 
 def _without_fences(lines: list[str], fence: str, ruled: bool) -> list[str]:

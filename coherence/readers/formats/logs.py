@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from coherence.readers import rows
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
-from coherence.readers.formats.log_samples import Found, LogSamples
+from coherence.readers.formats.log_samples import LoggedSample, LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
 from coherence.readers.records import LossRow, Sample
 
@@ -54,14 +54,14 @@ def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     return rows.losses_of(_losses(part, problems), part.path, problems)
 
 
-def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[Found]:
+def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[LoggedSample]:
     for line in lines:
         yield from reader.feed(line)
     yield from reader.finish()
 
 
-def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
-    held: dict[int, list[tuple[int, rows.Row]]] | None = {ESTIMATE: [], VALIDATION: []}
+def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
+    held: dict[int, list[tuple[int, rows.RawRow]]] | None = {ESTIMATE: [], VALIDATION: []}
     for number, _, entry in read_log(part, problems):
         if entry is None or entry.step is None or entry.loss is None:
             continue

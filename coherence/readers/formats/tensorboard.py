@@ -75,7 +75,7 @@ def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     return rows.losses_of(_losses(part, problems), part.path, problems)
 
 
-def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
     of_text: dict[str, bool] = {}  # the first event of a tag may be the only one that says of what kind it is
     for number, event, value in _values(part, problems):
         if value.tag not in of_text:
@@ -97,7 +97,7 @@ def _is_text(value: Any) -> bool:
     return text and value.tag.removesuffix(SUFFIX).lower().rpartition("/")[2] not in NO_SAMPLE
 
 
-def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
     """Yield the losses under the first tag that has any, each with the gradient norm of its step."""
     tags: list[str] = []
     held: tuple[int, dict[str, Any]] | None = None

@@ -62,7 +62,7 @@ def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     return rows.losses_of(found, part.path, problems)
 
 
-def _texts(path: str, problems: Problems) -> Iterator[tuple[int, rows.Row]]:
+def _texts(path: str, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
     grown, names = _GrownTables(), dict[str, str]()
     for line, about, metrics in _logged(path, names, problems):
         if any(isinstance(metrics.get(key), str) for key in rows.TEXT):
