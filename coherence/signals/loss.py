@@ -13,7 +13,7 @@ FORMAT = 2
 ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
 LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
 
-# The running trend. Measured on simulated curves: tests/test_loss.py holds the numbers.
+# The running trend. Measured on simulated curves: tests/signals/test_loss.py holds the numbers.
 WINDOW_SHARE = 1 / 10  # of the losses so far: a log of few rows is smoothed over few
 FEWEST = 10  # losses that show a trend
 MANY = 100  # losses: a slope over a tenth of them no longer passes for noise

@@ -23,6 +23,8 @@ from coherence.readers.records import Sample
 from coherence.scoring.loop import find_loop
 from coherence.scoring.text import answer, clean, locate
 
+pytestmark = pytest.mark.once
+
 RANDOM = Random(0)  # noqa: S311 - not for secrets
 
 HOSTILE = st.lists(

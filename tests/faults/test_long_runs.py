@@ -1,19 +1,18 @@
 """A hundredth of a long run: memory and the time of a call stay as they are, the files hold everything.
 
-The code is that of `benchmarks/faults/long_runs.py`, which does the same with a million losses.
+The code is that of `tests/campaigns/long_runs.py`, which does the same with a million losses.
 """
 
-from pathlib import Path
 from typing import Any
 
+import long_runs
 import pytest
-from loading import load
+
+pytestmark = pytest.mark.once
 
 LOSSES, SAMPLES = 10_000, 1_000
 STILL_FILLING = 64_000
 """Bytes that caches may add after the first tenth."""
-
-long_runs = load(Path(__file__).parents[2] / "benchmarks" / "faults" / "long_runs.py")
 
 
 @pytest.fixture(scope="module")

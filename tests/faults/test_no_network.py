@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from places import RUNS as FIXTURES
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
 ASKED = 77
 """The exit status of a process that asked something of a network."""
 

@@ -1,7 +1,8 @@
 """Whatever stands in a sample, a prompt, a source, an event or a name: it commands nobody who shows it.
 
 Every way out is tried with the same strings: the terminal, JSON, scored samples, JUnit, the lines and the
-summary for GitHub, the page's title, the log. What a browser does with them: tests/web/test_hostile_page.py.
+summary for GitHub, the page's title, the log. What a browser does with them:
+tests/show/page/test_hostile_page.py.
 """
 
 import json
@@ -21,6 +22,8 @@ from shell import Outcome, Shell
 from coherence import Gate
 from coherence.run.monitor import Monitor
 from coherence.show.ci import command
+
+pytestmark = pytest.mark.once
 
 HOSTILE = (
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[H\x1b[1A\x1b[2K over",

@@ -1,9 +1,9 @@
 """Disturbed while running: nothing half-written is taken for whole, the next start ends as if undisturbed.
 
-The code is that of `running.py` and `broken_calls.py` in `benchmarks/faults/`, which do the same many times
+The code is that of `running.py` and `broken_calls.py` in `tests/campaigns/`, which do the same many times
 more. What is tested elsewhere: SIGKILL of a training loop in `test_kill.py`; of an audit and its workers in
-`test_workers.py`; a full disk under a monitor, and two writers on a run folder, in `test_monitor.py` and
-`test_runfolder.py`.
+`test_runners.py`; a full disk under a monitor, and two writers on a run folder, in `test_monitor.py` and
+`run/test_folder.py`.
 """
 
 import json
@@ -20,19 +20,20 @@ from types import SimpleNamespace
 from typing import IO, Any
 from urllib.request import urlopen
 
+import broken_calls
 import disturbed
 import pytest
-from loading import load
+import running
 
 from coherence import files
 from coherence.cli.main import main
 from coherence.files import lock_folder, whole_file
 from coherence.run.monitor import Monitor
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX")
-
-FAULTS = Path(__file__).parents[2] / "benchmarks" / "faults"
-running, broken_calls = load(FAULTS / "running.py"), load(FAULTS / "broken_calls.py")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX"),
+]
 
 
 # Signals

@@ -8,8 +8,8 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
+from places import RUNS
 
-RUNS = Path(__file__).parents[2] / "fixtures/runs"
 PLAIN = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
 COMPILED = "import coherence.scoring.batch; coherence.scoring.batch.WORTH_COMPILING = 0; " + PLAIN
 

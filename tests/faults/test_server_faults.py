@@ -1,7 +1,7 @@
 """What `coherence serve` withstands: paths out of the folder, requests of no browser, slow clients.
 
-Paths, methods, names of other sites and what is told of a run: tests/web/test_server.py.
-The long campaign: benchmarks/faults/server.py.
+Paths, methods, names of other sites and what is told of a run: tests/show/page/test_server.py.
+The long campaign: tests/campaigns/server.py.
 """
 
 import json
@@ -20,6 +20,8 @@ import pytest
 from coherence.run.monitor import Monitor
 from coherence.show.page import server as dashboard
 from coherence.show.page.server import HEADERS, LONGEST_HEAD, MOST_CONNECTIONS, Server
+
+pytestmark = pytest.mark.once
 
 SECRET = "the old man walked along the river and kept his secret"  # noqa: S105 - of no one
 ROW: dict[str, Any] = {

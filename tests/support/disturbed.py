@@ -1,6 +1,6 @@
 """What is disturbed, and what is to be there afterwards: commands on a dump, a run in miniature.
 
-For the campaigns in `benchmarks/faults/`, and for the share of them that the tests run.
+For the campaigns in `tests/campaigns/`, and for the share of them that the tests run.
 """
 
 import argparse

@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 from loading import load
+from places import ROOT
 
 from coherence.run.monitor import Monitor
 
 
 def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the example needs torch")
-    example = load(Path(__file__).parents[2] / "examples" / "train_tiny.py")
+    example = load(ROOT / "examples" / "train_tiny.py")
 
     class BrokenOff:
         def __reduce__(self) -> str:

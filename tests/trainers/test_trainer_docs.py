@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs" / "trainers"
+DOCS = ROOT / "docs" / "trainers"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pytestmark = [

@@ -1,0 +1,256 @@
+"""Shards scored here and in processes: cut anywhere, killed at any time, the results are the same."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import sharded
+
+import coherence.audit.plan
+from coherence.audit.conduct import audit_dump
+from coherence.audit.plan import Request, prepare
+from coherence.audit.runners import ATTEMPTS, Scoring, here, score_into
+from coherence.audit.shard import ScoringSettings, Shard
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+
+row, rows, write = sharded.row, sharded.rows, sharded.write_lines
+
+
+def audited(monkeypatch: pytest.MonkeyPatch, paths: Sequence[Path], size: int) -> tuple[int, str, str]:
+    """How many shards there were, the report, and the scored samples."""
+    monkeypatch.setattr(coherence.audit.plan, "SHARD", size)
+    scored = paths[0].parent / "scored.jsonl"
+    request = Request([str(path) for path in paths], scored=str(scored))
+    job = prepare(request)
+    found, _ = audit_dump(request, job, here, lambda _output: None)
+    return len(job.shards), found.model_dump_json(indent=1), scored.read_text(encoding="utf-8")
+
+
+# Where it is cut
+
+
+def straddling(folder: Path) -> list[Path]:
+    """Steps of many samples, one of them of more than are compared."""
+    return [write(folder / "a.jsonl", *rows(range(0, 60, 3), 9), *rows([60], 80), *rows(range(63, 90), 2))]
+
+
+def several_files(folder: Path) -> list[Path]:
+    """One run: steps that begin in a file and end in the next, a file for each rank, and an empty one."""
+    first, second = rows(range(20), 5), rows(range(19, 40), 5, rank=1)
+    return [
+        write(folder / "a.jsonl", *first[:52]),
+        write(folder / "b.jsonl", *first[52:]),
+        write(folder / "c.jsonl"),
+        write(folder / "d.jsonl", *second, end=b"\r\n"),
+    ]
+
+
+def several_runs(folder: Path) -> list[Path]:
+    """Runs that take turns in a file, and one that comes after them."""
+    mixed = [each for step in range(40) for each in rows([step], 2, run=f"run {step % 3}")]
+    return [write(folder / "a.jsonl", *mixed, *rows(range(50), run="last"))]
+
+
+def bad_lines(folder: Path) -> list[Path]:
+    random = Random(7)  # noqa: S311 - not for secrets
+    bad = (
+        *(b"", b'{"step": 3,', b"\xff\xfe", b'{"step": 3, "text": 7}', b"[1]"),
+        *(b'{"text": "of which step?"}', b'{"step": "none", "text": "a"}', b'{"step": 5, "loss": 3.0}'),
+    )
+    lines = [
+        each for line in rows(range(99), 3) for each in (line, random.choice(bad))[: random.choice([1, 1, 2])]
+    ]
+    return [write(folder / "a.jsonl", *lines), write(folder / "b.jsonl", *lines[::-1][:50])]
+
+
+def restarts(folder: Path) -> list[Path]:
+    """A log that was appended to after two restarts, the second further back than the first."""
+    return [write(folder / "a.jsonl", *rows(range(60)), *rows(range(41, 80)), *rows(range(20, 90)))]
+
+
+def without_steps(folder: Path) -> list[Path]:
+    lines = [json.dumps({"text": json.loads(line)["text"]}).encode() for line in rows(range(80))]
+    return [write(folder / "a.jsonl", *lines[:99]), write(folder / "b.jsonl", *lines[99:])]
+
+
+def step_told_late(folder: Path) -> list[Path]:
+    """A step that goes on after a row that does not tell it: neither a restart nor a sample."""
+    lines = rows(range(5), 40)
+    for place in range(7, 200, 9):
+        lines.insert(place, b'{"text": "of which step, and why?"}')
+    return [write(folder / "a.jsonl", *lines)]
+
+
+DUMPS = (straddling, several_files, several_runs, bad_lines, restarts, without_steps, step_told_late)
+
+
+@pytest.mark.parametrize("dump", DUMPS)
+def test_where_a_dump_is_cut_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dump: Callable[[Path], list[Path]]
+) -> None:
+    paths = dump(tmp_path)
+    _, *whole = audited(monkeypatch, paths, 10**9)
+    for size in (20_000, 4_001, 1_999):
+        shards, *cut = audited(monkeypatch, paths, size)
+        assert shards > 2
+        assert cut == whole
+
+
+# Killed
+
+
+SIZE = 30_000
+
+
+def program(folder: Path, *options: str, deadly: int | None = None) -> Any:
+    arguments = ("audit", "long.jsonl", "--observe", "--json", "report.json", "--scored", "scored.jsonl")
+    return sharded.Program(folder, SIZE, *arguments, *options, deadly=deadly)
+
+
+def results(folder: Path) -> tuple[bytes, bytes]:
+    return (folder / "report.json").read_bytes(), (folder / "scored.jsonl").read_bytes()
+
+
+def finished(folder: Path) -> dict[str, int]:
+    """When the output of each shard that is done was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "scored.jsonl.shards").glob("[0-9]*")}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dump of many shards, and what one process makes of it that nobody kills."""
+    folder = tmp_path_factory.mktemp("whole")
+    write(folder / "long.jsonl", *rows(range(0, 2000, 3), 7), b"no sample", *rows(range(1401, 2400, 3), 7))
+    assert program(folder).status() == 0
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    os.link(whole / "long.jsonl", tmp_path / "long.jsonl")
+    return tmp_path
+
+
+def workers_of(program: Any) -> list[int]:
+    found: list[int] = sharded.descendants(program.pid, "spawn_main")
+    return found
+
+
+def test_a_worker_that_is_killed_costs_nothing(whole: Path, folder: Path) -> None:
+    going = program(folder, "--workers", "2")
+    going.wait_until(lambda: len(finished(folder)) > 3)
+    os.kill(workers_of(going)[0], signal.SIGKILL)
+    assert going.status() == 0, going.said()
+    assert results(folder) == results(whole)
+
+
+def test_a_program_that_is_killed_goes_on_where_it_stopped(whole: Path, folder: Path) -> None:
+    seen: dict[str, int] = {}
+    for shards in (3, 9):
+        going = program(folder, "--workers", "2")
+        going.wait_until(lambda least=shards: len(finished(folder)) > least)
+        going.kill_and_wait_for(workers_of(going))
+        assert not (folder / "scored.jsonl").exists()
+        assert seen.items() <= finished(folder).items(), "a shard was scored again"
+        seen = finished(folder)
+    assert program(folder).status() == 0
+    assert results(folder) == results(whole)
+    assert not (folder / "scored.jsonl.shards").exists()
+
+
+def test_a_shard_that_always_kills_its_worker_is_set_aside_and_named(whole: Path, folder: Path) -> None:
+    assert (going := program(folder, "--workers", "2", deadly=5)).status() == 0, going.said()
+    report, expected = (json.loads(results(each)[0]) for each in (folder, whole))
+    note = f"set aside, not scored: long.jsonl from byte {5 * SIZE:,}: it killed its worker {ATTEMPTS} times"
+    assert note in report["notes"]
+    assert report["problems"] == expected["problems"], "lines are counted from the beginning of the file"
+    lines, scored = (results(each)[1].splitlines() for each in (whole, folder))
+    assert 0 < len(lines) - len(scored) < 200
+    assert not report["partial"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
+    whole: Path, folder: Path, workers: str
+) -> None:
+    going = program(folder, "--workers", workers)
+    going.wait_until(lambda: len(finished(folder)) > 3)
+    going.interrupt()
+    assert going.status() == 130
+    assert "broken off" in going.said()
+    assert "Traceback" not in going.said()
+    report, scored = results(folder)
+    assert json.loads(report)["partial"]
+    samples = [json.loads(line) for line in scored.splitlines()]
+    assert len(samples) == json.loads(report)["judged"] + json.loads(report)["too_short"]
+    assert len(finished(folder)) > 3
+    assert program(folder, "--workers", "2").status() == 0
+    assert results(folder) == results(whole)
+
+
+# The work folder
+
+
+def jobs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Shard], ScoringSettings]:
+    monkeypatch.setattr(coherence.audit.plan, "SHARD", 4_000)
+    job = prepare(Request([str(write(folder / "a.jsonl", *rows(range(40))))]))
+    return job.shards, job.settings
+
+
+def test_an_output_that_is_cut_off_is_scored_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shards, settings = jobs(tmp_path, monkeypatch)
+    work = tmp_path / "work"
+    outputs, _ = score_into(work, shards, settings, here)
+    cut_off = sorted(work.iterdir())[:3]
+    os.truncate(cut_off[0], 0)
+    os.truncate(cut_off[1], 7)
+    os.truncate(cut_off[2], cut_off[2].stat().st_size - 9)
+    asked: list[int] = []
+
+    def seen(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
+        asked.extend(shard.number for shard in shards)
+        return here(shards, settings)
+
+    again, _ = score_into(work, shards, settings, seen)
+    assert asked == [0, 1, 2]
+    assert [each.rows(0, each.count).tobytes() for each in again] == [
+        each.rows(0, each.count).tobytes() for each in outputs
+    ]
+
+
+def test_an_output_is_of_its_file_and_its_settings_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shards, settings = jobs(tmp_path, monkeypatch)
+
+    def scored(settings: ScoringSettings) -> int:
+        asked: list[Shard] = []
+
+        def seen(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
+            asked.extend(shards)
+            return here(shards, settings)
+
+        score_into(tmp_path / "work", shards, settings, seen)
+        return len(asked)
+
+    assert scored(settings) == len(shards)
+    assert scored(settings) == 0
+    assert scored(settings._replace(fast=True)) == 0, "both scorers give the same"
+    assert scored(settings._replace(prefixes=("old man",))) == len(shards)
+    os.utime(tmp_path / "a.jsonl", ns=(1, 1))
+    assert scored(settings) == len(shards)
+
+
+def test_ctrl_c_before_anything_was_scored_is_said(tmp_path: Path) -> None:
+    def broken_off(_shards: Sequence[Shard], _settings: ScoringSettings) -> Scoring:
+        raise KeyboardInterrupt
+
+    request = Request([str(write(tmp_path / "a.jsonl", *rows(range(40))))])
+    with pytest.raises(KeyboardInterrupt, match="broken off before any sample was scored"):
+        audit_dump(request, prepare(request), broken_off, lambda _output: None)

@@ -1,0 +1,81 @@
+"""The same dump audited by every Python that is given, with each scorer: are the reports the same bytes?
+
+    python tests/campaigns/same.py python3.11 python3.12 python3.13
+
+A virtual environment each, with the package and its extra `fast`, under the folder for temporary files;
+installing needs an index or a folder of wheels. The dump is the fixture runs and samples of letters from
+every script.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[2]
+CODE = "from coherence.scoring import batch; batch.WORTH_COMPILING = {limit}; "
+CODE += "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
+WAYS = {
+    "plain": (10**18, []),
+    "compiled": (0, []),
+    "plain, two workers": (10**18, ["--workers", "2"]),
+    "compiled, two workers": (0, ["--workers", "2"]),
+}
+LAST = 0x323AF
+"""The last letter of Unicode 14, which Python 3.11 knows: what came later is a letter to newer ones alone."""
+
+
+def main() -> None:
+    """Print a line for each Python and way; exit with 1 if any report differs."""
+    parser = argparse.ArgumentParser(description="Compare the reports of several Pythons.")
+    parser.add_argument("pythons", nargs="*", default=[sys.executable])
+    pythons = parser.parse_args().pythons
+    found = set()
+    with TemporaryDirectory() as folder:
+        dump = Path(folder, "scripts.jsonl")
+        dump.write_text("".join(f"{json.dumps(row)}\n" for row in of_every_script()), "utf-8")
+        for number, python in enumerate(pythons):
+            own = environment(python, Path(folder, str(number)))
+            for way, (limit, options) in WAYS.items():
+                digest = audited(own, dump, limit, options)
+                found.add(digest)
+                print(f"{python} {way:<24}{digest}")
+    print("the same everywhere" if len(found) == 1 else f"{len(found)} different reports")
+    sys.exit(len(found) != 1)
+
+
+def of_every_script() -> list[dict[str, object]]:
+    """Return samples that hold every letter, mark and sign once, 40 of them a word."""
+    characters = [chr(code) for code in range(32, LAST + 1) if not 0xD800 <= code < 0xE000]
+    words = ["".join(characters[at : at + 40]) for at in range(0, len(characters), 40)]
+    return [{"step": at, "text": " ".join(words[at : at + 50])} for at in range(0, len(words), 50)]
+
+
+def environment(python: str, folder: Path) -> Path:
+    """Return the interpreter of a fresh environment that holds the package."""
+    subprocess.run([python, "-m", "venv", folder], check=True)  # noqa: S603 - it was given
+    own = folder / "bin/python"
+    install = [str(own), "-m", "pip", "install", "-q", f"{ROOT}[fast]"]
+    subprocess.run(install, check=True)  # noqa: S603 - our own
+    return own
+
+
+def audited(python: Path, dump: Path, limit: int, options: list[str]) -> str:
+    """Return the digest of what audits of the fixture runs and of the dump report."""
+    digest = sha256()
+    for number, path in enumerate((ROOT / "fixtures/runs", dump)):
+        report = dump.parent / f"report{number}.json"
+        arguments = ["audit", str(path), *options, "--json", str(report)]
+        code = CODE.format(limit=limit, arguments=arguments)
+        command = [str(python), "-c", code]
+        subprocess.run(command, capture_output=True, check=False, cwd=dump.parent)  # noqa: S603 - our own
+        digest.update(report.read_bytes())
+        report.unlink()
+    return digest.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,327 @@
+"""The check: what fails, what is a warning, what cannot be told, and the samples that it shows."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from places import RUNS
+
+from coherence.check.samples import CheckpointScores, read_samples, score_samples
+from coherence.check.snapshot import Snapshot
+from coherence.check.verdict import Check, Limits, check_scores, shown
+from coherence.readers.records import Sample
+from coherence.show.ci import too_few
+
+VOCABULARY = (
+    "old man walked along river until evening thought about letter his daughter sent from city winter "
+    "garden stone bridge water light window morning paper horse summer road voice table silver village "
+    "north mountain teacher children music market friend answer question story house green field cloud "
+    "kitchen bread yellow boat island harbor doctor forest candle shadow mirror train"
+)
+LOOP = "The door was open. " * 9
+
+
+def fine(seed: object) -> str:
+    random = Random(str(seed))  # noqa: S311 - it draws words, not secrets
+    return " ".join(random.sample(VOCABULARY.split(), 18)).capitalize() + "."
+
+
+def sample(text: str, number: int = 0, **more: Any) -> Sample:
+    return Sample(step=1, text=text, file="s.jsonl", line=number + 1, **more)
+
+
+def samples(count: int, bad: int = 0, text: str = LOOP, seed: object = "", **more: Any) -> list[Sample]:
+    """So many samples, every few of them bad."""
+    worse = {round(n * count / bad) for n in range(bad)} if bad else set()
+    return [sample(text if n in worse else fine((seed, n)), n, **more) for n in range(count)]
+
+
+def checked(before: Sequence[Sample], now: Sequence[Sample], **limits: float) -> Check:
+    return check_scores(score_samples(before).snapshot, score_samples(now), Limits(**limits))
+
+
+def verdicts(found: Check) -> dict[str, str]:
+    return {each.name: each.verdict for each in found.comparisons}
+
+
+# What fails
+
+
+def test_samples_as_good_as_before_pass() -> None:
+    found = checked(samples(400), samples(400, seed="now"))
+    assert (found.verdict, found.halt) == ("pass", False)
+    assert set(verdicts(found).values()) == {"pass"}
+
+
+def test_a_fifth_of_a_hundred_samples_that_loop_fails_scores_and_the_share_of_low_samples() -> None:
+    found = checked(samples(100), samples(100, bad=20, seed="now"))
+    assert found.verdict == "fail"
+    assert not found.halt
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} >= {"bigram", "low"}
+
+
+def test_the_gate_alone_fails_the_check() -> None:
+    before = samples(200, bad=40)
+    now = [*samples(160, seed="now"), *[sample(LOOP, n) for n in range(40)]]
+    found = checked(before, now)
+    assert found.halt_reason is not None
+    assert found.verdict == "fail"
+    assert not found.of("fail")
+
+
+def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
+    texts = [LOOP if step % 2 else fine(step) for step in range(10)]
+    rows = [sample(text)._replace(step=n) for n, text in enumerate(texts)]
+    assert score_samples(rows).halt_reason is None
+    ordered = [*rows[1::2], *rows[::2]]
+    assert score_samples(ordered).halt_reason is not None
+
+
+def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
+    found = checked(samples(200), samples(200, text="Yes", bad=60, seed="now"))
+    assert verdicts(found)["too short"] == "fail"
+    assert verdicts(found)["low"] == "pass"
+
+
+def test_what_one_side_has_nothing_of_is_told() -> None:
+    found = checked(samples(40), samples(40, text="Yes", bad=40))
+    assert verdicts(found) == {"low": "inconclusive", "too short": "fail"}
+    assert "not compared, for want of values on both sides: bigram, trigram, english, character, between" in (
+        found.notes
+    )
+
+
+def test_samples_too_short_to_judge_are_no_part_of_the_scores() -> None:
+    found = checked(samples(200), samples(200, text="no no no", bad=60, seed="now"))
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"too short"}
+    assert {each.size_now for each in found.comparisons if each.name == "bigram"} == {140}
+
+
+def test_fluent_samples_that_are_all_the_same_fail() -> None:
+    found = checked(samples(100), [sample(fine(n % 3), n) for n in range(100)])
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"between"}
+
+
+def test_samples_better_than_before_pass() -> None:
+    assert not checked(samples(300, bad=60), samples(300, seed="now")).of("fail", "warning")
+
+
+# One without the other
+
+
+def test_a_fall_beyond_the_tolerance_that_may_be_chance_is_a_warning() -> None:
+    found = checked(samples(30), samples(30, bad=3, seed="now"))
+    assert verdicts(found)["low"] == "warning"
+    assert found.verdict == "inconclusive"
+    assert "perhaps by chance" in found.of("warning")[0].sentence
+
+
+def test_a_fall_beyond_chance_but_within_the_tolerance_is_a_warning() -> None:
+    found = checked(samples(400), samples(400, bad=40, seed="now"), tolerance=30)
+    assert found.verdict == "pass"
+    assert verdicts(found)["low"] == "warning"
+    assert "within the tolerance of 30" in found.of("warning")[0].sentence
+
+
+def test_tolerance_and_level_decide() -> None:
+    before, now = samples(100), samples(100, bad=20, seed="now")
+    assert checked(before, now, tolerance=40).verdict != "fail"
+    assert checked(samples(30), samples(30, bad=6, seed="now"), level=0.001).verdict != "fail"
+    assert checked(samples(30), samples(30, bad=6, seed="now"), level=0.2).verdict == "fail"
+
+
+@pytest.mark.parametrize("limits", [{"tolerance": 0}, {"tolerance": 101}, {"level": 0}, {"level": 0.5}])
+def test_limits_out_of_range_are_refused_by_value(limits: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        checked(samples(20), samples(20), **limits)
+
+
+# Too few
+
+
+@pytest.mark.parametrize(("before", "now"), [(19, 200), (200, 19), (1, 1)])
+def test_below_twenty_samples_nothing_is_compared(before: int, now: int) -> None:
+    found = checked(samples(before), samples(now, bad=now // 6, seed="now"))
+    assert found.verdict == "too few"
+    assert set(verdicts(found).values()) <= {"inconclusive"}
+
+
+def test_the_gate_halts_however_few_samples_there_are() -> None:
+    assert checked(samples(200), samples(5, bad=5)).verdict == "fail"
+
+
+def test_too_few_samples_to_see_the_tolerance_say_how_many_would_do() -> None:
+    found = checked(samples(40), samples(40, seed="now"))
+    (low,) = [each for each in found.comparisons if each.name == "low"]
+    assert (found.verdict, low.verdict) == ("inconclusive", "inconclusive")
+    assert low.needed is not None
+    assert f"{low.needed} samples a side would do" in low.sentence
+    enough = checked(samples(low.needed), samples(low.needed, seed="now"))
+    assert verdicts(enough)["low"] == "pass"
+
+
+def test_where_each_side_is_of_a_prompt_of_its_own_no_number_of_samples_would_do() -> None:
+    found = checked(
+        [sample(fine(("a", n)), n, prompt="a") for n in range(60)],
+        [sample(fine(("b", n)), n, prompt="b") for n in range(60)],
+    )
+    (english,) = [each for each in found.comparisons if each.name == "english"]
+    assert (english.verdict, english.needed) == ("inconclusive", None)
+    assert "of too few prompts to tell" in english.sentence
+    assert "both sides should be of the same" in too_few(found)
+
+
+def test_two_samples_of_a_pair_count_for_one_and_what_is_needed_is_told_in_samples() -> None:
+    found = checked(samples(38), samples(38, seed="now"))
+    (between,) = [each for each in found.comparisons if each.name == "between"]
+    assert (between.size_now, between.verdict) == (19, "inconclusive")
+    assert between.needed is not None
+    assert between.needed >= 40
+
+
+# Prompts, sources, pairs
+
+
+def test_prompts_are_held_fixed_where_both_sides_have_them() -> None:
+    def asked(hard: int, seed: str) -> list[Sample]:
+        easy = [sample(fine((seed, n)), n, prompt="easy") for n in range(100 - hard)]
+        return easy + [sample(f"{fine((seed, n))} {LOOP * (n % 2)}", n, prompt="hard") for n in range(hard)]
+
+    found = checked(asked(20, "before"), asked(70, "now"))
+    assert found.by == "prompt"
+    assert not found.of("fail")
+    ignored = [each._replace(prompt=None) for each in asked(70, "now")]
+    before = [each._replace(prompt=None) for each in asked(20, "before")]
+    assert checked(before, ignored).verdict == "fail"
+
+
+def test_sources_are_held_fixed_where_there_are_no_prompts() -> None:
+    both = [[*samples(50, seed=s, source="books"), *samples(50, seed=s, source="chat")] for s in "ab"]
+    assert checked(*both).by == "source"
+
+
+def test_prompts_of_one_side_alone_are_told_and_not_left_out() -> None:
+    before = samples(60, prompt="a") + samples(20, prompt="b")
+    new = [sample(LOOP, n, prompt=f"c{n}") for n in range(4)]
+    found = checked(before, samples(60, seed="now", prompt="a") + new)
+    assert found.by == "prompt"
+    assert "20 samples before and 4 now are of a prompt that the other side lacks" in found.notes
+    assert {each.size_now for each in found.comparisons if each.name == "low"} == {64}
+
+
+def test_loops_under_prompts_that_are_drawn_anew_each_time_are_seen() -> None:
+    before = [sample(fine(n), n, prompt=f"p{n}") for n in range(100)]
+    fine_now = [sample(fine(("now", n)), n, prompt=f"p{n}") for n in range(80)]
+    loops = [sample(LOOP, n, prompt=f"q{n}") for n in range(20)]
+    mixed = [each for n in range(20) for each in (*fine_now[4 * n : 4 * n + 4], loops[n])]
+    assert checked(before, mixed).verdict == "fail"
+
+
+def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None:
+    def asked(prompts: str, bad: int) -> list[Sample]:
+        return [each for name in prompts for each in samples(40, bad=bad, seed=name, prompt=name)]
+
+    found = checked(asked("abc", 0), asked("def", 8))
+    assert found.by is None
+    assert "the prompts of the two sides differ, so none is held fixed" in found.notes
+    assert not found.of("fail", "pass")
+
+
+def test_pairs_are_of_one_prompt_or_where_few_prompts_have_two_of_one_step() -> None:
+    assert score_samples(samples(10, prompt="a")).pairs.by == "prompt"
+    one_each = [sample(fine(n), n, prompt=f"p{n}") for n in range(10)]
+    assert score_samples(one_each).pairs.by == "step"
+    some_twice = [*one_each, *one_each[:2]]  # by chance
+    assert score_samples(some_twice).pairs.by == "step"
+    found = checked(samples(40, prompt="a"), one_each)
+    assert "pairs of the snapshot are of one prompt, these of one step" in found.notes
+    assert "between" not in verdicts(found)
+
+
+def test_diversity_does_not_depend_on_how_many_samples_a_prompt_has() -> None:
+    def asked(prompts: int, each: int) -> list[Sample]:
+        return [sample(fine((p, n)), n, prompt=f"p{p}") for p in range(prompts) for n in range(each)]
+
+    few, many = (score_samples(asked(*shape)).pairs.diversity.mean() for shape in ((100, 2), (4, 50)))
+    assert abs(few - many) < 3
+
+
+def test_a_text_that_holds_its_prompt_is_scored_without_it() -> None:
+    prompt = "sing of wombats and of kangaroos"
+    alone = score_samples(samples(30, prompt=prompt)).sample_set
+    both = score_samples(
+        [sample(f"{prompt} {fine(('', n))}", n, prompt=prompt) for n in range(30)]
+    ).sample_set
+    np.testing.assert_allclose(alone.scores, both.scores)
+
+
+# Settings, and what is shown
+
+
+@pytest.mark.parametrize("name", ["version", "profile", "lexicon", "prompt_field", "group_by"])
+def test_other_settings_are_refused_with_both_values(name: str) -> None:
+    before = score_samples(samples(20)).snapshot
+    other = before.model_copy(update={"made": before.made.model_copy(update={name: "other"})})
+    with pytest.raises(ValueError, match=f"{name.replace('_', ' ')} .*, not 'other'"):
+        check_scores(other, score_samples(samples(20)))
+
+
+def test_the_three_samples_that_weigh_most_are_shown_no_text_twice() -> None:
+    bad = ["no " * 20, LOOP, "and so on " * 9, LOOP]
+    now = [*samples(100, seed="now"), *[sample(text, 100 + n) for n, text in enumerate(bad * 5)]]
+    found = checked(samples(100), now)
+    assert {heavy.text for heavy in found.heaviest} == set(bad)
+    assert all(heavy.low for heavy in found.heaviest)
+    assert found.heaviest[0].origin.line > 100
+
+
+def test_the_samples_that_are_alike_weigh_most_where_they_are_what_changed() -> None:
+    same = [sample(fine("same"), n) for n in range(60)]
+    found = checked(samples(100), [*samples(40, seed="now"), *same])
+    assert found.heaviest[0].text == fine("same")
+
+
+def test_a_check_against_itself_shows_no_change(tmp_path: Path) -> None:
+    made = score_samples(samples(50, bad=7))
+    made.snapshot.save(tmp_path / "s.json")
+    found = check_scores(Snapshot.load(tmp_path / "s.json"), made)
+    assert {each.now - each.before for each in found.comparisons} == {0.0}
+    assert {each.p for each in found.comparisons} == {1.0}
+
+
+def test_the_same_samples_in_another_order_give_the_same_p_values() -> None:
+    now = samples(60, bad=9, seed="now", prompt="a")
+    first, again = (
+        {each.name: each.p for each in checked(samples(60, prompt="a"), order).comparisons}
+        for order in (now, [*now[30:], *now[:30]])
+    )
+    assert {name: p for name, p in first.items() if name != "between"} == {
+        name: p for name, p in again.items() if name != "between"
+    }
+
+
+@pytest.mark.parametrize("value", [5.04, 4.96, 5.0, 5.0000001, 5.3])
+def test_what_is_shown_never_lies_on_the_other_side_of_the_tolerance(value: float) -> None:
+    read = float(shown(value, 5.0))
+    assert (read > 5, read < 5) == (value > 5, value < 5)
+
+
+# The fixture runs
+
+
+@pytest.fixture(scope="module")
+def run() -> Callable[[str], CheckpointScores]:
+    return lambda name: score_samples(read_samples([str(RUNS / name)]).samples)
+
+
+def test_the_healthy_run_is_as_good_as_itself_and_the_collapsed_ones_are_worse(
+    run: Callable[[str], CheckpointScores],
+) -> None:
+    healthy = run("healthy")
+    assert check_scores(healthy.snapshot, healthy).verdict in ("pass", "inconclusive")
+    for name in ("leak", "one-line"):
+        found = check_scores(healthy.snapshot, run(name))
+        assert (found.verdict, found.halt, found.by) == ("fail", True, "prompt")
