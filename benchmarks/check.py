@@ -29,8 +29,8 @@ import numpy as np
 from coherence.check.samples import score_samples
 from coherence.check.verdict import Check, Limits, check_scores
 from coherence.readers.records import Sample
-from coherence.scoring.batch import Columns
 from coherence.scoring.between import diversity_between
+from coherence.scoring.columns import Columns
 from coherence.scoring.scores import Scores, score_tokens
 from coherence.scoring.text import clean, tokenize
 

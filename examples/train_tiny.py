@@ -10,7 +10,7 @@ which the extra ``coherence[example]`` brings.
 draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is
 from it, and that half's loss is written down. The last two sources are held back.
 
-**The run folder** is kept by ``coherence.run.monitor.Monitor``: the loss of every step with its source,
+**The run folder** is kept by ``coherence.Monitor``: the loss of every step with its source,
 samples every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the
 script's own. The gate passes over the samples of the first 5 % of the steps.
 
@@ -52,9 +52,8 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
+from coherence import Gate, HaltedRun, Monitor
 from coherence.files import replace_file, whole_file
-from coherence.run.monitor import HaltedRun, Monitor
-from coherence.signals.gate import Gate
 
 try:
     import torch
@@ -67,8 +66,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from coherence.signals.diagnosis import Diagnosis
-    from coherence.signals.gate import Verdict
+    from coherence import Diagnosis, Verdict
     from coherence.signals.loss import SourceLoss
 
 VOCABULARY = 1024

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from coherence.lazy import face
 
 if TYPE_CHECKING:
-    from coherence.scoring.batch import Columns as Columns
     from coherence.scoring.batch import score_many as score_many
     from coherence.scoring.between import between_samples as between_samples
     from coherence.scoring.calibration import calibrate as calibrate
+    from coherence.scoring.columns import Columns as Columns
     from coherence.scoring.lexicon import Lexicon as Lexicon
     from coherence.scoring.loop import Loop as Loop
     from coherence.scoring.loop import find_loop as find_loop
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
-        "Columns": "batch",
+        "Columns": "columns",
         "Lexicon": "lexicon",
         "Loop": "loop",
         "Profile": "profile",

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coherence.scoring.between import diversity_between
+from coherence.scoring.columns import Columns, check_groups
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import Profile
@@ -23,24 +22,6 @@ from coherence.scoring.text import clean, tokenize
 WORTH_COMPILING = 16 * 2**20
 """Characters or bytes of text from which on the compiled scorer pays: to compile it takes half a minute, the
 first time on a machine, and to load it a moment."""
-
-
-class Columns(NamedTuple):
-    """The scores of many samples, an entry each.
-
-    Attributes:
-        bigram, trigram, english, character: 0 to 100; not-a-number where a score has no meaning.
-        tokens, characters: the length of each sample.
-        between: an entry a group, the diversity between its samples, 0 to 100; not-a-number for none.
-    """
-
-    bigram: NDArray[np.float64]
-    trigram: NDArray[np.float64]
-    english: NDArray[np.float64]
-    character: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    characters: NDArray[np.int64]
-    between: NDArray[np.float64]
 
 
 Scorer = Callable[..., Columns]
@@ -127,9 +108,3 @@ def score_plain(
     bigram, trigram, english, character = values.T
     counted, characters = lengths.T
     return Columns(bigram, trigram, english, character, counted, characters, np.array(between, np.float64))
-
-
-def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:
-    """Raise an error if the groups, where there are any, do not add up to the texts."""
-    if len(groups) and (sum(groups) != len(texts) or min(groups) < 0):
-        raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")

@@ -24,7 +24,7 @@ from coherence.scoring.text import clean, tokenize
 
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
 from coherence.scoring import compiled as kernel
-from coherence.scoring.batch import Columns
+from coherence.scoring.columns import Columns
 from coherence.scoring.compiled import score_compiled
 
 RUNS = ROOT / "fixtures/runs"

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from coherence import Gate
+from coherence import Gate, Monitor
 from coherence.cli.main import main
-from coherence.run.monitor import Monitor
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

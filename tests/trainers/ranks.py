@@ -28,7 +28,7 @@ def check(folder: Path, sample: Any, rank: int) -> tuple[int, str | None]:
     import torch
     from torch import distributed, nn
 
-    from coherence.run.monitor import Monitor
+    from coherence import Monitor
     from coherence.trainers import torch_loop
 
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
@@ -44,7 +44,7 @@ def check(folder: Path, sample: Any, rank: int) -> tuple[int, str | None]:
 def trainer(folder: Path, rank: int) -> tuple[int, str | None]:
     import transformers
 
-    from coherence.run.monitor import Monitor
+    from coherence import Monitor
     from coherence.trainers.huggingface import CoherenceCallback
 
     config = transformers.GPT2Config(vocab_size=64, n_positions=16, n_embd=8, n_layer=1, n_head=1)
@@ -65,7 +65,7 @@ def lightning(folder: Path, rank: int) -> tuple[int, str | None]:
     from lightning.pytorch import LightningModule, Trainer
     from torch import nn
 
-    from coherence.run.monitor import Monitor
+    from coherence import Monitor
     from coherence.trainers.lightning import CoherenceCallback
 
     class Tiny(LightningModule):  # type: ignore[misc, unused-ignore] # Any where lightning is absent

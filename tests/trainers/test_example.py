@@ -7,7 +7,7 @@ import pytest
 from loading import load
 from places import ROOT
 
-from coherence.run.monitor import Monitor
+from coherence import Monitor
 
 
 def test_a_checkpoint_of_the_example_that_is_broken_off_is_not_there(tmp_path: Path) -> None:

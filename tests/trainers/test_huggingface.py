@@ -15,8 +15,7 @@ pytest.importorskip("accelerate", reason="the Hugging Face Trainer needs acceler
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from coherence.run.monitor import HaltedRun, Monitor
-from coherence.signals.gate import Gate
+from coherence import Gate, HaltedRun, Monitor
 from coherence.trainers.huggingface import CoherenceCallback
 from coherence.trainers.sampler import Sampler
 

@@ -16,8 +16,7 @@ import keras
 import numpy as np
 import torch
 
-from coherence.run.monitor import HaltedRun, Monitor
-from coherence.signals.gate import Gate
+from coherence import Gate, HaltedRun, Monitor
 from coherence.trainers.keras import CoherenceCallback
 
 pytestmark = pytest.mark.filterwarnings(

@@ -16,8 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from coherence.run.monitor import HaltedRun, Monitor
-from coherence.signals.gate import Gate
+from coherence import Gate, HaltedRun, Monitor
 from coherence.trainers.lightning import CoherenceCallback
 
 pytestmark = [

@@ -17,8 +17,7 @@ pytest.importorskip("torch", reason="the plain loop needs torch")
 import torch
 from torch import nn
 
-from coherence.run.monitor import Monitor
-from coherence.signals.gate import Verdict
+from coherence import Monitor, Verdict
 from coherence.trainers.common import from_rank_zero
 from coherence.trainers.torch_loop import broadcast, broadcast_verdict, check, sample_safely
 
