@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import coherence
 
@@ -143,6 +145,15 @@ def undocumented(node: ast.Module | ast.ClassDef | ast.FunctionDef, where: str) 
 @pytest.mark.parametrize("module", TREES)
 def test_every_public_name_says_what_it_is(module: str) -> None:
     assert not list(undocumented(TREES[module], module))
+
+
+def test_the_page_about_the_house_names_what_is_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`(\w+/[\w/]+\.\w+|\w+/)`", page):
+        assert any((top / name).exists() for top in (ROOT, PACKAGE)), name
+    for file, name in re.findall(r"`([\w/]+\.py)`, `([\w.]+)`", page):
+        code = (PACKAGE / file).read_text(encoding="utf-8") if (PACKAGE / file).exists() else ""
+        assert all(part in code for part in name.split(".") if "/" in file), (file, name)
 
 
 # The faces
