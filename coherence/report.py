@@ -396,6 +396,16 @@ def _version() -> str:
     return version("coherence")  # looked up in files: not for every reply of a server
 
 
+class SampleCounts(NamedTuple):
+    """What a report counts of the samples: its fields of these names."""
+
+    judged: int = 0
+    low: int = 0
+    too_short: int = 0
+    fine_after_halt: int = 0
+    first_low_step: int | None = None
+
+
 class Report(Written):
     """Everything an audit found out about one run.
 
@@ -451,6 +461,27 @@ class Report(Written):
     problem_count: int = 0
     problems: tuple[ProblemRecord, ...] = ()
     settings: SettingsRecord
+
+    @classmethod
+    def of(cls, signals: Signals, counts: SampleCounts, settings: Settings, **seen: Any) -> "Report":
+        """Return the report of a run.
+
+        Args:
+            signals: of the run, as they stand at its end.
+            counts: of its samples.
+            settings: what it was made with.
+            seen: the fields that neither of them tells.
+        """
+        return cls(
+            halt=signals.gate.halted,
+            halt_reason=signals.gate.halt_reason,
+            diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            resume_from=signals.place.step,
+            resume_reason=signals.place.reason,
+            settings=SettingsRecord.of(settings),
+            **counts._asdict(),
+            **seen,
+        )
 
 
 class RunLine(Written):

@@ -20,7 +20,6 @@ from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
 from coherence.report import (
     CurveRecord,
-    DiagnosisRecord,
     EventRecord,
     FourScores,
     LoopRecord,
@@ -30,7 +29,6 @@ from coherence.report import (
     PhaseRecord,
     ProblemRecord,
     Report,
-    SettingsRecord,
     ShownSample,
 )
 from coherence.scoring.loop import find_loop
@@ -194,21 +192,14 @@ def _report(
     texts: Mapping[tuple[int, int], Text],
 ) -> Report:
     halted = replay.halted
-    return Report(
-        halt=halted is not None,
+    return Report.of(
+        replay.signals,
+        summary.counts,
+        replay.settings,
         halt_step=halted.verdict.step if halted else None,
-        halt_reason=halted.verdict.reason if halted else None,
-        first_low_step=summary.first_low_step,
         first_step=summary.stretches[0].first,
         last_step=summary.stretches[-1].last,
-        judged=summary.judged,
-        low=summary.low,
-        too_short=summary.too_short,
-        fine_after_halt=summary.fine_after_halt,
-        diagnosis=DiagnosisRecord.of(replay.diagnosis),
         loss=None if replay.signals.loss.loss is None else _loss_record(replay),
-        resume_from=replay.place.step,
-        resume_reason=replay.place.reason,
         wasted_steps=wasted_steps(replay),
         wasted_seconds=_wasted_seconds(replay),
         restarts=tuple(timeline.restarts or replay.losses.restarts),
@@ -223,7 +214,6 @@ def _report(
         notes=(*reader_notes.notes, *_notes(replay, summary), *_restart_notes(replay, timeline)),
         problem_count=reader_notes.problem_count,
         problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
-        settings=SettingsRecord.of(replay.settings),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coherence.audit.rows import GatedSample
-from coherence.report import FourScores, ScoredSample, StepDiversity, StretchRecord
+from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
 from coherence.signals.samples import ALIKE_BELOW
 
 STRETCHES = 12
@@ -137,6 +137,11 @@ class Summary:
     def best(self) -> list[GatedSample]:
         """The sample with the highest scores, unless it is among the worst."""
         return [self._best[1]] if self._best and self._best[1] not in self.worst else []
+
+    @property
+    def counts(self) -> SampleCounts:
+        """What the report counts."""
+        return SampleCounts(self.judged, self.low, self.too_short, self.fine_after_halt, self.first_low_step)
 
     @property
     def compared(self) -> int:

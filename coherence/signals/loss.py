@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 Trend = Literal["early", "too few losses", "converging", "plateau", "diverging", "collapsed", "not finite"]
 FORMAT = 2
 
+WINDOW = 100  # of the SMMA, in losses, as the lesson has it
 ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
 LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
 
@@ -175,7 +176,7 @@ class LossTracker:
     (7.9034, 2.8)
     """
 
-    def __init__(self, vocab_size: int | None = None, window: int = 100) -> None:
+    def __init__(self, vocab_size: int | None = None, window: int = WINDOW) -> None:
         self.configure(vocab_size, window)
         self.step: int | None = None
         self.loss: float | None = None

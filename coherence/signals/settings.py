@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import LOW_BELOW
+from coherence.signals.loss import WINDOW
 
 FORMAT = 1
 
@@ -39,7 +40,7 @@ class Settings(NamedTuple):
     window: int | None = None
     warmup: int = 0
     observe: bool = False
-    smma_window: int = 100
+    smma_window: int = WINDOW
     vocab_size: int | None = None
     lexicon: Lexicon | None = None
     profile: Profile | None = None

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from coherence.readers.folder import scores_of
 from coherence.report import (
-    CurveRecord,
-    DiagnosisRecord,
+    CurvePoint,
     EventRecord,
+    LossCounts,
     LossRecord,
     Report,
-    SettingsRecord,
-    SourceRecord,
+    SampleCounts,
     StepDiversity,
     finite_or_none,
 )
@@ -44,22 +43,6 @@ TEXT, LOOKED_AT = 4000, 20_000
 
 MARKED_AT_ONCE = 25
 """Samples that are told at once: looking for the phrase that each repeats takes its time."""
-
-
-class _Point(NamedTuple):
-    step: int
-    loss: float | None
-    smoothed: float | None
-
-
-class _Counts(NamedTuple):
-    """What was counted up to a step: where a run is set back, so is this."""
-
-    judged: int = 0
-    low: int = 0
-    too_short: int = 0
-    fine_after_halt: int = 0
-    first_low: int | None = None
 
 
 class _LiveSample(NamedTuple):
@@ -105,13 +88,13 @@ class LiveReport:
         self._numbers = count()
         self._first = self._finite = math.nan  # the first loss, and the last finite one
         self._rows = self._not_finite = 0
-        self._curve = Thinned[_Point](CURVE)
-        self._source_curves: dict[str, Thinned[_Point]] = {}
+        self._curve = Thinned[CurvePoint](CURVE)
+        self._source_curves: dict[str, Thinned[CurvePoint]] = {}
         self._samples = Thinned[_LiveSample](SAMPLES)
         self._between = Thinned[StepDiversity](STEPS)
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
-        self._counts = _Counts()
-        self._history: deque[tuple[int, _Counts]] = deque(maxlen=HISTORY)
+        self._counts = SampleCounts()
+        self._history: deque[tuple[int, SampleCounts]] = deque(maxlen=HISTORY)
         self._group = StepSamples()  # of the last step
         self._first_step: int | None = None
         self._last = (0, math.nan)  # its step and its time
@@ -154,10 +137,10 @@ class LiveReport:
             self._first = loss if self._first != self._first else self._first
             self._finite = loss
         shown, height = loss if finite else None, loss if finite else math.inf
-        self._curve.add(_Point(step, shown, tracker.smoothed), height, number)
+        self._curve.add(CurvePoint(step, shown, tracker.smoothed), height, number)
         if source is not None and (source in self._source_curves or len(self._source_curves) < SOURCES):
             own = self._source_curves.setdefault(source, Thinned(SOURCE_CURVE))
-            own.add(_Point(step, shown, tracker.sources[source].smoothed), height, number)
+            own.add(CurvePoint(step, shown, tracker.sources[source].smoothed), height, number)
 
     def _go_back(self, step: int) -> None:
         """Forget what a restart made void: the given step and all later ones."""
@@ -167,7 +150,7 @@ class LiveReport:
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
         while self._history and self._history[-1][0] >= step:
             self._history.pop()
-        self._counts = self._history[-1][1] if self._history else _Counts()
+        self._counts = self._history[-1][1] if self._history else SampleCounts()
         self._last = step, self._last[1]
 
     def take_sample(self, row: Mapping[str, Any]) -> None:
@@ -193,7 +176,7 @@ class LiveReport:
             low=seen.low + low,
             too_short=seen.too_short + (not counts),
             fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
-            first_low=sample.step if low and seen.first_low is None else seen.first_low,
+            first_low_step=sample.step if low and seen.first_low_step is None else seen.first_low_step,
         )
         self._history.append((sample.step, self._counts))
 
@@ -233,66 +216,25 @@ class LiveReport:
     def report(self) -> Report:
         """Return the report without what `news` tells."""
         self._compare()
-        seen, signals, (last, at) = self._counts, self._signals, self._last
-        gate, place = signals.gate, signals.place
-        halt = self._halt if gate.halted else None
-        return Report(
-            halt=gate.halted,
+        signals, (last, at) = self._signals, self._last
+        halt = self._halt if signals.gate.halted else None
+        return Report.of(
+            signals,
+            self._counts,
+            self._settings,
             halt_step=halt[0] if halt else None,
-            halt_reason=gate.halt_reason,
-            first_low_step=seen.first_low,
             first_step=self._first_step or 0,
             last_step=last,
-            judged=seen.judged,
-            low=seen.low,
-            too_short=seen.too_short,
-            fine_after_halt=seen.fine_after_halt,
-            diagnosis=DiagnosisRecord.of(signals.diagnosis),
-            loss=self._loss_record() if self._rows else None,
-            resume_from=place.step,
-            resume_reason=place.reason,
+            loss=LossRecord.of(signals.loss, self._loss_counts) if self._rows else None,
             wasted_steps=last - halt[0] if halt else 0,
             wasted_seconds=round(at - halt[1], 3) if halt else None,
             restarts=tuple(self.restarts),
-            superseded=0,
-            partial=False,
-            stretches=(),
-            samples=(),
-            worst=(),
-            best=(),
-            between=(),
             events=tuple(self._events),
-            notes=(),
-            problem_count=0,
-            problems=(),
-            settings=SettingsRecord.of(self._settings),
         )
 
-    def _loss_record(self) -> LossRecord:
-        loss = self._signals.loss
-        minimum = loss.minimum
-        return LossRecord(
-            rows=self._rows,
-            not_finite=self._not_finite,
-            window=loss.window,
-            first=self._first,
-            last=self._finite,
-            smma=loss.smma,
-            smoothed=loss.smoothed,
-            perplexity=loss.perplexity,
-            uniform_baseline=loss.uniform_baseline,
-            advantage=loss.advantage,
-            trend=loss.trend,
-            minimum=minimum.loss if minimum else None,
-            minimum_step=minimum.step if minimum else None,
-            phases=(),
-            sources={name: SourceRecord.of(seen) for name, seen in loss.sources.items()},
-            curve=EMPTY,
-            source_curves={},
-        )
-
-
-EMPTY = CurveRecord(steps=(), losses=(), smoothed=())
+    @property
+    def _loss_counts(self) -> LossCounts:
+        return LossCounts(self._rows, self._not_finite, self._first, self._finite)
 
 
 def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:
