@@ -85,8 +85,8 @@ class Job(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def prepare(request: Request) -> Job:
-    """Find the files of a dump and cut them into shards.
+def prepare(request: Request, shard: int = SHARD) -> Job:
+    """Find the files of a dump and cut them into shards of so many bytes.
 
     Raises:
         OSError: a file cannot be read.
@@ -100,7 +100,7 @@ def prepare(request: Request) -> Job:
     anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
     fields = Fields(request.prompt_field)
     settings = ScoringSettings(False, (), fields, chosen.lexicon, chosen.profile, anew)
-    shards = cut(runs)
+    shards = cut(runs, shard)
     size = sum(storage.size(file.path) for run in runs for file in run.samples)
     settings = settings._replace(fast=is_worth_compiling(size), prefixes=_prompts_of(shards, settings))
     return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
@@ -157,8 +157,8 @@ def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
     return notes + ([f"chosen instead of the run folder's settings: {', '.join(changes)}"] if changes else [])
 
 
-def cut(runs: Sequence[RunFiles]) -> list[Shard]:
-    """Return the shards of a dump: stretches of large files, and several small files together.
+def cut(runs: Sequence[RunFiles], shard: int) -> list[Shard]:
+    """Return the shards of a dump, of about so many bytes: of large files stretches, of small ones several.
 
     Raises:
         OSError: a file cannot be read.
@@ -166,7 +166,7 @@ def cut(runs: Sequence[RunFiles]) -> list[Shard]:
     """
     several = len(runs) > 1
     sizes = {file.path: storage.size(file.path) for run in runs for file in run.samples}
-    size = max(SHARD, sum(sizes.values()) // SHARDS)
+    size = max(shard, sum(sizes.values()) // SHARDS)
     shards: list[Shard] = []
     pieces: list[Piece] = []
     held = 0

@@ -44,8 +44,9 @@ def score_compiled(
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
     groups: Sequence[int] = (),
+    batch: int = BATCH,
 ) -> Columns:
-    """Score many samples: column by column what `score_plain` gives, which takes the same.
+    """Score many samples: column by column what `score_plain` gives, which takes the same but for `batch`.
 
     Bigrams of different samples are compared by hashes of 64 bits: among a million of them two would be
     taken for one once in 40 million groups.
@@ -60,11 +61,16 @@ def score_compiled(
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
     answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
-    return _measured(answers, _words(lexicon or Lexicon.load()), profile or Profile.load(), _ends(groups))
+    words = _words(lexicon or Lexicon.load())
+    return _measured(answers, words, profile or Profile.load(), _ends(groups), batch)
 
 
 def _measured(
-    answers: list[str], words: compiled_loops.Words, profile: Profile, group_ends: npt.NDArray[np.int64]
+    answers: list[str],
+    words: compiled_loops.Words,
+    profile: Profile,
+    group_ends: npt.NDArray[np.int64],
+    batch: int,
 ) -> Columns:
     """Score the answers, a batch at a time; a batch holds whole groups."""
     ends = _ends(list(map(len, answers)))
@@ -73,7 +79,7 @@ def _measured(
     units = group_ends if len(between) else np.arange(len(answers) + 1)
     alphabet = np.zeros(sys.maxunicode + 1, np.int32)
     reference = _reference(profile)
-    for first, last in _batches(ends[units]):
+    for first, last in _batches(ends[units], batch):
         start, stop = units[first], units[last]
         compiled_loops.score_batch(
             _code_points("".join(answers[start:stop])),
@@ -97,11 +103,11 @@ def _ends(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
     return np.cumsum([0, *sizes], dtype=np.int64)
 
 
-def _batches(ends: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def _batches(ends: npt.NDArray[np.int64], batch: int) -> Iterator[tuple[int, int]]:
     """Yield the first unit of each batch and the one after its last: as many as fit, but one at least."""
     first, units = 0, len(ends) - 1
     while first < units:
-        fitting = int(np.searchsorted(ends, ends[first] + BATCH, "right")) - 1
+        fitting = int(np.searchsorted(ends, ends[first] + batch, "right")) - 1
         last = max(fitting, first + 1)
         yield first, last
         first = last

@@ -18,14 +18,16 @@ MOST_TOKENS = 1_000_000
 """Of so many different ones any three fit into one number of 63 bits."""
 
 
-def spectra(cleaned: str, tokens: list[str]) -> tuple[Spectrum, Spectrum, Spectrum]:
+def spectra(
+    cleaned: str, tokens: list[str], widest: int = WIDEST, most_tokens: int = MOST_TOKENS
+) -> tuple[Spectrum, Spectrum, Spectrum]:
     """Return what `ngrams.spectra` does.
 
     >>> spectra("ab ab", ["ab", "ab"])
     ([(1, 1)], [], [(1, 2)])
     """
     characters = np.frombuffer(cleaned.encode("utf-32-le", "surrogatepass"), np.uint32)
-    if characters.max(initial=0) > WIDEST or len(kinds := dict.fromkeys(tokens)) > MOST_TOKENS:
+    if characters.max(initial=0) > widest or len(kinds := dict.fromkeys(tokens)) > most_tokens:
         return ngrams.spectra(cleaned, tokens)
     number = {token: place for place, token in enumerate(kinds)}
     numbers = np.fromiter(map(number.__getitem__, tokens), np.int64, len(tokens))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import sharded
 
-import coherence.audit.plan
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Request, prepare
 from coherence.audit.runners import ATTEMPTS, Scoring, here, score_into
@@ -22,12 +21,11 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="pr
 row, rows, write = sharded.row, sharded.rows, sharded.write_lines
 
 
-def audited(monkeypatch: pytest.MonkeyPatch, paths: Sequence[Path], size: int) -> tuple[int, str, str]:
+def audited(paths: Sequence[Path], size: int) -> tuple[int, str, str]:
     """How many shards there were, the report, and the scored samples."""
-    monkeypatch.setattr(coherence.audit.plan, "SHARD", size)
     scored = paths[0].parent / "scored.jsonl"
     request = Request([str(path) for path in paths], scored=str(scored))
-    job = prepare(request)
+    job = prepare(request, size)
     found, _ = audit_dump(request, job, here, lambda _output: None)
     return len(job.shards), found.model_dump_json(indent=1), scored.read_text(encoding="utf-8")
 
@@ -91,13 +89,11 @@ DUMPS = (straddling, several_files, several_runs, bad_lines, restarts, without_s
 
 
 @pytest.mark.parametrize("dump", DUMPS)
-def test_where_a_dump_is_cut_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dump: Callable[[Path], list[Path]]
-) -> None:
+def test_where_a_dump_is_cut_changes_nothing(tmp_path: Path, dump: Callable[[Path], list[Path]]) -> None:
     paths = dump(tmp_path)
-    _, *whole = audited(monkeypatch, paths, 10**9)
+    _, *whole = audited(paths, 10**9)
     for size in (20_000, 4_001, 1_999):
-        shards, *cut = audited(monkeypatch, paths, size)
+        shards, *cut = audited(paths, size)
         assert shards > 2
         assert cut == whole
 
@@ -197,14 +193,13 @@ def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
 # The work folder
 
 
-def jobs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Shard], ScoringSettings]:
-    monkeypatch.setattr(coherence.audit.plan, "SHARD", 4_000)
-    job = prepare(Request([str(write(folder / "a.jsonl", *rows(range(40))))]))
+def jobs(folder: Path) -> tuple[list[Shard], ScoringSettings]:
+    job = prepare(Request([str(write(folder / "a.jsonl", *rows(range(40))))]), 4_000)
     return job.shards, job.settings
 
 
-def test_an_output_that_is_cut_off_is_scored_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shards, settings = jobs(tmp_path, monkeypatch)
+def test_an_output_that_is_cut_off_is_scored_again(tmp_path: Path) -> None:
+    shards, settings = jobs(tmp_path)
     work = tmp_path / "work"
     outputs, _ = score_into(work, shards, settings, here)
     cut_off = sorted(work.iterdir())[:3]
@@ -224,10 +219,8 @@ def test_an_output_that_is_cut_off_is_scored_again(monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_an_output_is_of_its_file_and_its_settings_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    shards, settings = jobs(tmp_path, monkeypatch)
+def test_an_output_is_of_its_file_and_its_settings_alone(tmp_path: Path) -> None:
+    shards, settings = jobs(tmp_path)
 
     def scored(settings: ScoringSettings) -> int:
         asked: list[Shard] = []

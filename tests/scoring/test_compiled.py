@@ -206,8 +206,10 @@ def between_of(texts: Sequence[str]) -> float | None:
     return between_samples([tokenize(text) for text in cleaned if score(text).scorable])
 
 
-def assert_between_is_that_of_each_group(texts: Sequence[str], groups: Sequence[int]) -> None:
-    columns = score_compiled(texts, groups=groups)
+def assert_between_is_that_of_each_group(
+    texts: Sequence[str], groups: Sequence[int], batch: int = kernel.BATCH
+) -> None:
+    columns = score_compiled(texts, groups=groups, batch=batch)
     found = [None if math.isnan(value) else value for value in columns.between.tolist()]
     bounds = pairwise(accumulate(groups, initial=0))
     assert found == [between_of(texts[start:stop]) for start, stop in bounds]
@@ -223,11 +225,11 @@ def test_between_compares_the_samples_of_each_group(steps: list[list[str]]) -> N
     assert_between_is_that_of_each_group([text for step in steps for text in step], list(map(len, steps)))
 
 
-def test_between_is_right_for_large_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "BATCH", 5000)
+def test_between_is_right_for_large_groups() -> None:
     texts = [MANUAL[at : at + 900] for at in range(0, 90_000, 450)]
-    assert_between_is_that_of_each_group(texts, [1, 0, 99, 2, 3, 95])
-    assert_between_is_that_of_each_group([MANUAL[:60_000], MANUAL[30_000:120_000], MANUAL[:60_000]], [3])
+    assert_between_is_that_of_each_group(texts, [1, 0, 99, 2, 3, 95], batch=5000)
+    texts = [MANUAL[:60_000], MANUAL[30_000:120_000], MANUAL[:60_000]]
+    assert_between_is_that_of_each_group(texts, [3], batch=5000)
 
 
 def test_groups_and_prompts_have_to_add_up() -> None:
@@ -245,11 +247,10 @@ def test_no_samples_give_no_scores() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 100, 5000])
-def test_it_does_not_matter_how_a_batch_is_split(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_matter_how_a_batch_is_split(batch: int) -> None:
     texts, prompts = zip(*FIXTURES[:100], ("", None), ("ΐ" * 999, None), (MANUAL[:9999], None), strict=True)
     whole = list(rows(score_compiled(texts, prompts)))
-    monkeypatch.setattr(kernel, "BATCH", batch)
-    assert list(rows(score_compiled(texts, prompts))) == whole
+    assert list(rows(score_compiled(texts, prompts, batch=batch))) == whole
 
 
 def test_threads_score_the_same_at_the_same_time() -> None:

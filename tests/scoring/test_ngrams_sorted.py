@@ -1,5 +1,7 @@
 """Counting by sorting numbers gives what counting things gives, whatever the text."""
 
+from unittest.mock import Mock
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -30,12 +32,13 @@ def test_two_different_things_are_never_taken_for_one() -> None:
     assert spectra.spectra(text, tokens) == diversity.spectra(text, tokens)
 
 
-@pytest.mark.parametrize("limit", ["WIDEST", "MOST_TOKENS"])
+@pytest.mark.parametrize("limit", ["widest", "most_tokens"])
 def test_beyond_its_limits_it_counts_plainly(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = tokenize("the cat sat by the door")
     expected = spectra.spectra("the cat sat by the door", tokens)
-    monkeypatch.setattr(spectra, limit, 1)
-    assert spectra.spectra("the cat sat by the door", tokens) == expected
+    monkeypatch.setattr(diversity, "spectra", plain := Mock(wraps=diversity.spectra))
+    assert spectra.spectra("the cat sat by the door", tokens, **{limit: 1}) == expected
+    plain.assert_called_once()
 
 
 def test_a_text_of_more_tokens_than_the_limit_but_of_fewer_kinds_is_sorted_all_the_same(
@@ -44,6 +47,5 @@ def test_a_text_of_more_tokens_than_the_limit_but_of_fewer_kinds_is_sorted_all_t
     """Counted plainly, a text of many tokens takes several times as long."""
     text = "ab ba " * 50
     expected = diversity.spectra(text, text.split())
-    monkeypatch.setattr(spectra, "MOST_TOKENS", 2)
     monkeypatch.delattr(diversity, "spectra")
-    assert spectra.spectra(text, text.split()) == expected
+    assert spectra.spectra(text, text.split(), most_tokens=2) == expected

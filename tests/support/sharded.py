@@ -44,11 +44,10 @@ def run(size: int, deadly: int | None, arguments: list[str]) -> int:
     import coherence.audit.plan
     from coherence.cli.main import main
 
-    coherence.audit.plan.SHARD = size
     cut = coherence.audit.plan.cut
 
-    def cut_deadly(runs: Any) -> Any:
-        shards = cut(runs)
+    def cut_deadly(runs: Any, _: int) -> Any:
+        shards = cut(runs, size)
         if deadly is not None:
             (piece,) = shards[deadly].pieces
             part = piece.part._replace(path=Deadly(piece.part.path))
