@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from coherence.run.monitor import Monitor
-from coherence.show.page import server as dashboard
-from coherence.show.page.server import HEADERS, LONGEST_HEAD, MOST_CONNECTIONS, Server
+from coherence.show.page.server import HEADERS, LONGEST_HEAD, MOST_CONNECTIONS, PATIENCE, Server
 
 pytestmark = pytest.mark.once
 
@@ -34,13 +33,15 @@ ROW: dict[str, Any] = {
     "streak": 0,
 }
 ROW |= {"scores": dict.fromkeys(("bigram", "trigram", "english", "character"), 50.0), "time": 1.0}
+ANSWERED = 20
+"""Seconds in which a client is answered, however busy the machine, unless it waits for others."""
 HOST = b"Host: localhost\r\n"
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, patience: float = PATIENCE) -> Iterator[Server]:
     """Serve a folder from this process, so that its threads and files can be counted."""
-    with Server(folder) as server:
+    with Server(folder, patience=patience) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
@@ -68,7 +69,7 @@ def server(runs: Path) -> Iterator[Server]:
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection(server.server_address[:2], timeout=20)  # type: ignore[arg-type]
+    return socket.create_connection(server.server_address[:2], timeout=ANSWERED)  # type: ignore[arg-type]
 
 
 def exchange(server: Server, request: bytes) -> bytes:
@@ -290,9 +291,8 @@ def test_a_thousand_slow_clients_hold_nobody_else_up_and_leave_nothing_open(
                 clients[-1].sendall(begun)
         assert len(server._connections) <= MOST_CONNECTIONS
         assert files_open() - before - len(clients) <= MOST_CONNECTIONS + 5
-        start = monotonic()
+        assert PATIENCE > ANSWERED  # so that who waits for one of them is not answered
         assert code(get(server)) == 200
-        assert monotonic() - start < 5
     finally:
         for client in clients:
             client.close()
@@ -300,11 +300,8 @@ def test_a_thousand_slow_clients_hold_nobody_else_up_and_leave_nothing_open(
     wait(lambda: files_open() <= before)
 
 
-def test_a_request_that_comes_a_byte_at_a_time_has_as_long_as_any_other(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dashboard, "PATIENCE", 0.3)
-    with connect(server) as client:
+def test_a_request_that_comes_a_byte_at_a_time_has_as_long_as_any_other(runs: Path) -> None:
+    with serving(runs, patience=0.3) as server, connect(server) as client:
         client.settimeout(0.05)
         end, closed = monotonic() + 20, False
         while not closed:

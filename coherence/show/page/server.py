@@ -144,17 +144,20 @@ class Server(ThreadingHTTPServer):
         folder: of a run, or of several.
         host: the address to listen at; bound to this machine only those names of it are answered to.
         port: 0 for any that is free.
+        patience: seconds that a browser may take, see `PATIENCE`.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, host: str = "127.0.0.1", port: int = 0, patience: float = PATIENCE
+    ) -> None:
         self._connections: dict[Any, None] = {}  # the oldest first
         self._lock, self._room = Lock(), BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((host, port), _Handler)
         self.runs = Runs(folder)
-        self.loopback = is_loopback(host)
+        self.loopback, self.patience = is_loopback(host), patience
         self.paths: dict[str, Callable[[dict[str, str]], _Reply]] = {
             "/": _fixed("text/html", live_page()),
             "/page.js": _fixed("text/javascript", asset("page.js")),
@@ -263,7 +266,6 @@ def _refusal(found: HTTPStatus) -> _Reply:
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
-    timeout = PATIENCE
     server_version, sys_version = "coherence", ""
     default_request_version = "HTTP/1.0"  # the one before has no headers, so no policy
 
@@ -280,14 +282,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self) -> bytes:
         """Return the request up to its blank line: nothing if none comes, too much if it is too long."""
-        end, head = monotonic() + PATIENCE, bytearray()
+        end, head = monotonic() + self.server.patience, bytearray()
         while not HEAD_ENDS.search(head, max(0, len(head) - 5000)) and len(head) <= LONGEST_HEAD:
             # For all of it together: a byte now and then would hold the connection for ever.
             self.connection.settimeout(max(0.001, end - monotonic()))
             if not (more := self.connection.recv(4096)):
                 return b""
             head += more
-        self.connection.settimeout(PATIENCE)
+        self.connection.settimeout(self.server.patience)
         return bytes(head)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - as it is called there
