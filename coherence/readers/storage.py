@@ -35,19 +35,19 @@ UNPACKED, TIMES = 256 * 2**20, 100
 that loop shrink to a fiftieth, and what shrinks further in so large a file is no dump."""
 
 
-TOO_MUCH = (
-    f"not read on from here: it unpacks to more than {UNPACKED // 2**20} MB and {TIMES} times its size;"
-    " unpack it first if that is what you meant"
-)
-
-
-def most(size: int) -> int:
+def most(size: int, unpacked: int = UNPACKED) -> int:
     """Return how many bytes a compressed file of a size may unpack to."""
-    return max(UNPACKED, TIMES * size)
+    return max(unpacked, TIMES * size)
 
 
 class TooMuch(EOFError):
     """Compressed data that unpacks to far more than a dump would."""
+
+    def __init__(self, unpacked: int = UNPACKED) -> None:
+        super().__init__(
+            f"not read on from here: it unpacks to more than {unpacked // 2**20} MB and {TIMES} times its"
+            " size; unpack it first if that is what you meant"
+        )
 
 
 def why_broken(error: Exception) -> str:
@@ -67,8 +67,8 @@ def is_url(path: str) -> bool:
     return bool(colon) and len(scheme) > 1 and scheme.replace("+", "").isalnum()
 
 
-def open_bytes(path: str) -> BinaryIO:
-    """Open a file for reading, decompressed.
+def open_bytes(path: str, unpacked: int = UNPACKED) -> BinaryIO:
+    """Open a file for reading, decompressed as far as `unpacked` and `TIMES` allow.
 
     Raises:
         OSError: it cannot be read.
@@ -76,25 +76,25 @@ def open_bytes(path: str) -> BinaryIO:
     """
     raw = open_raw(path)
     try:
-        return _decompressed(path, raw)
+        return _decompressed(path, raw, unpacked)
     except BaseException:
         raw.close()
         raise
 
 
-def _decompressed(path: str, raw: BinaryIO) -> BinaryIO:
+def _decompressed(path: str, raw: BinaryIO, unpacked: int) -> BinaryIO:
     kind = compression(raw.read(6))
     raw.seek(0)
     if kind == "gzip":
-        return _Decoded(gzip.GzipFile(fileobj=raw), raw).buffered()
+        return _Decoded(gzip.GzipFile(fileobj=raw), raw, unpacked).buffered()
     if kind == "bzip2":
-        return _Decoded(bz2.BZ2File(raw), raw, OSError).buffered()
+        return _Decoded(bz2.BZ2File(raw), raw, unpacked, OSError).buffered()
     if kind == "xz":
         # It may ask for a dictionary of gigabytes, which is filled with what was read, and no further.
-        return _Decoded(lzma.LZMAFile(raw), raw, MemoryError).buffered()
+        return _Decoded(lzma.LZMAFile(raw), raw, unpacked, MemoryError).buffered()
     if kind == "zstd":
         zstandard = _zstandard(path)
-        return _Decoded(_Unzstd(zstandard, raw), raw, zstandard.ZstdError).buffered()
+        return _Decoded(_Unzstd(zstandard, raw), raw, unpacked, zstandard.ZstdError).buffered()
     return raw
 
 
@@ -244,10 +244,10 @@ class _Decoded(io.RawIOBase):
     What the decoder raises for data that is cut off or damaged becomes an EOFError, as gzip raises.
     """
 
-    def __init__(self, decoded: Any, raw: BinaryIO, *damaged: type[Exception]) -> None:
-        self._decoded, self._raw, self._damaged = decoded, raw, damaged
+    def __init__(self, decoded: Any, raw: BinaryIO, unpacked: int, *damaged: type[Exception]) -> None:
+        self._decoded, self._raw, self._unpacked, self._damaged = decoded, raw, unpacked, damaged
         at = raw.tell()
-        self._left = most(raw.seek(0, os.SEEK_END))
+        self._left = most(raw.seek(0, os.SEEK_END), unpacked)
         raw.seek(at)
 
     def buffered(self) -> BinaryIO:
@@ -265,7 +265,7 @@ class _Decoded(io.RawIOBase):
             raise EOFError(str(error) or type(error).__name__) from error
         self._left -= size
         if self._left < 0:
-            raise TooMuch(TOO_MUCH)
+            raise TooMuch(self._unpacked)
         return size
 
     def close(self) -> None:

@@ -2,10 +2,12 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -191,19 +193,26 @@ def packers() -> dict[str, Callable[[bytes], bytes]]:
     return packers
 
 
-def test_compressed_data_is_read_up_to_a_stated_size_and_the_rest_is_noted(
-    packers: dict[str, Callable[[bytes], bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_compressed_data_is_read_up_to_a_stated_size(
+    packers: dict[str, Callable[[bytes], bytes]], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(storage, "UNPACKED", 2**20)
     for name, pack in packers.items():
         path = tmp_path / f"samples.jsonl{name}"
-        path.write_bytes(pack(LINES + b'{"step": 60, "text": ""}\n' * 200_000))
-        found, problems = samples_of(path, "jsonl")
-        assert found[0].text == TEXTS[0]
-        limit = max(2**20, storage.TIMES * path.stat().st_size)
-        assert len(found) <= limit / 25 + len(ROWS)
-        assert problems.count == 2  # of the samples, and once more of the losses
-        assert "unpack it first" in problems.listed[0].message
+        path.write_bytes(pack(LINES + bytes(2**22)))
+        too_much = pytest.raises(storage.TooMuch, match="more than 1 MB and 100 times its size; unpack it")
+        with storage.open_bytes(str(path), unpacked=2**20) as file, too_much:
+            shutil.copyfileobj(file, read := io.BytesIO(), 2**10)
+        assert read.getvalue().startswith(LINES)
+        assert read.tell() <= max(2**20, storage.TIMES * path.stat().st_size)
+
+
+def test_what_unpacks_to_far_more_than_a_dump_is_noted_and_what_was_read_counts(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl.gz"
+    path.write_bytes(gzip.compress(LINES) + gzip.compress(bytes(2**20)) * (1 + storage.UNPACKED // 2**20))
+    found, problems = samples_of(path, "jsonl")
+    assert [sample.text for sample in found] == TEXTS
+    assert problems.count == 2  # of the samples, and once more of the losses
+    assert "more than 256 MB and 100 times its size; unpack it first" in problems.listed[0].message
 
 
 def test_a_line_of_50_mb_in_a_small_file_is_passed_over_in_flat_memory(tmp_path: Path) -> None:
@@ -367,21 +376,18 @@ def database(path: Path, *statements: str) -> Path:
     return path
 
 
-def test_a_database_that_counts_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trackio, "TURNS", 4)
+def test_a_database_that_counts_for_ever_is_given_up(tmp_path: Path) -> None:
     forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
     columns = "x AS rowid, '' AS timestamp, 'a' AS run_name, 1 AS step, '{}' AS metrics"
     path = database(tmp_path / "a.db", f"CREATE VIEW metrics AS {forever} SELECT {columns} FROM c")  # noqa: S608
-    found, problems = samples_of(path, "trackio")
-    assert not found
+    problems = Problems()
+    assert not list(samples_in(Piece(Part(str(path)), "trackio"), problems))
     assert "interrupted" in problems.listed[0].message
 
 
-def test_a_database_that_makes_a_huge_value_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trackio, "LARGEST", 2**20)
-    path = database(tmp_path / "a.db", f"CREATE TABLE metrics ({METRICS}, step AS (hex(zeroblob(1000000))))")
+def test_a_database_that_makes_a_huge_value_is_given_up(tmp_path: Path) -> None:
+    huge = f"step AS (zeroblob({trackio.LARGEST + 1}))"
+    path = database(tmp_path / "a.db", f"CREATE TABLE metrics ({METRICS}, {huge})")
     found, problems = samples_of(path, "trackio")
     assert not found
     assert "too big" in problems.listed[0].message

@@ -48,9 +48,11 @@ def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
     return rows.losses_of(_objects(part, problems), part.path, problems)
 
 
-def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(
+    part: Part, problems: Problems, chunk: int = CHUNK, longest: int = LONGEST_LINE
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects with the lines where they begin."""
-    for line, raw in _elements(part, problems):
+    for line, raw in _elements(part, _Scan(part.path, problems, longest), chunk):
         try:
             value = json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
@@ -61,12 +63,11 @@ def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, An
             yield line, value
 
 
-def _elements(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
+def _elements(part: Part, scan: "_Scan", size: int) -> Iterator[tuple[int, bytes]]:
     """Yield the objects of the arrays as bytes, one after another, without holding the document."""
-    scan = _Scan(part, problems)
     with storage.open_bytes(part.path) as file:
         try:
-            while chunk := file.read(min(CHUNK + scan.held, 4 * CHUNK)):
+            while chunk := file.read(min(size + scan.held, 4 * size)):
                 scan.take(chunk)
                 yield from scan.found()
                 if part.end is not None and scan.at >= part.end:
@@ -86,8 +87,8 @@ class _Scan:
         at: how many bytes of it were looked at.
     """
 
-    def __init__(self, part: Part, problems: Problems) -> None:
-        self._path, self._problems = part.path, problems
+    def __init__(self, path: str, problems: Problems, longest: int) -> None:
+        self._path, self._problems, self._longest = path, problems, longest
         self.depth = self.at = 0
         self._held = b""
         self._line, self._counted = 1, 0  # a line, and up to where line ends were counted
@@ -107,7 +108,7 @@ class _Scan:
         """Hold more of the document, and let go of what is done with."""
         done = self._seen if self._array is None else self._ended
         done = done if self._begun is None else self._begun
-        if len(self._held) - done > LONGEST_LINE:
+        if len(self._held) - done > self._longest:
             if not self._too_long:
                 self.add("an object or a value of more than 16 MB, which is the most that is read as one")
             self._too_long, done = True, self._seen

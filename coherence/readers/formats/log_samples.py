@@ -101,10 +101,15 @@ class LogSamples:
     Args:
         path: of the log, for problems.
         problems: takes samples that are too long.
+        longest: characters of a sample, and of those together that wait for a step.
+        most: how many may wait.
     """
 
-    def __init__(self, path: str, problems: Problems) -> None:
+    def __init__(
+        self, path: str, problems: Problems, longest: int = LONGEST_LINE, most: int = WAITING
+    ) -> None:
         self._path, self._problems = path, problems
+        self._longest, self._most = longest, most
         self._step: int | None = None
         self._block: _Block | None = None
         self._waiting: list[LoggedSample] = []
@@ -212,7 +217,7 @@ class LogSamples:
                 self._block = None  # what is generated here is no sample
             return
         block.size += len(line)
-        if block.size > LONGEST_LINE:
+        if block.size > self._longest:
             return
         if block.part != "text" and self._is_of_head(block, bare):
             return
@@ -240,7 +245,7 @@ class LogSamples:
         block, self._block = self._block, None
         if block is None:
             return
-        if block.size > LONGEST_LINE:
+        if block.size > self._longest:
             message = "a sample of more than 16 MB, which is the most that is read as one"
             self._problems.add(self._path, block.line, message)
             return
@@ -255,7 +260,7 @@ class LogSamples:
             yield found if found.step is not None else found._replace(step=self._step)
             return
         self._waiting.append(found)
-        if len(self._waiting) > WAITING or sum(len(each.text) for each in self._waiting) > LONGEST_LINE:
+        if len(self._waiting) > self._most or sum(len(each.text) for each in self._waiting) > self._longest:
             for each in self._waiting:
                 yield each._replace(step=self._step)
             self._waiting.clear()

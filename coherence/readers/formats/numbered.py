@@ -29,21 +29,22 @@ def samples(
     part: Part,
     problems: Problems,
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
+    longest: int = LONGEST_LINE,
 ) -> Iterator[Sample]:
     """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
     step = rows.step_of(part.path)
-    for line, text in _texts(part, problems):
+    for line, text in _texts(part, problems, longest):
         yield Sample(step=step, text=text, file=file_name(part.path), line=line)
 
 
-def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+def _texts(part: Part, problems: Problems, longest: int) -> Iterator[tuple[int, str]]:
     """Yield the samples of a file, each with its first line: the header, or the first of the file."""
     begun, headed, size = 1, False, 0
     lines: list[str] = []
 
     def text() -> Iterator[tuple[int, str]]:
         whole = "".join(lines).strip("\r\n")
-        if size > LONGEST_LINE:
+        if size > longest:
             problems.add(
                 part.path, begun, "a sample of more than 16 MB, which is the most that is read as one"
             )
@@ -57,7 +58,7 @@ def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
             lines.clear()
             continue
         size += len(line)
-        if size <= LONGEST_LINE:
+        if size <= longest:
             lines.append(line)
     yield from text()
 

@@ -106,7 +106,7 @@ class _Left:
     def check(self, size: int) -> None:
         """Raise TooMuch if there are not so many left."""
         if size > self._size:
-            raise storage.TooMuch(storage.TOO_MUCH)
+            raise storage.TooMuch
 
     def take(self, size: int) -> None:
         """Count what was unpacked."""

@@ -151,7 +151,7 @@ def _values(part: Part, problems: Problems) -> Iterator[Value]:
             yield number, event, value
 
 
-def _records(path: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
+def _records(path: str, problems: Problems, largest: int = LARGEST) -> Iterator[tuple[int, bytes]]:
     """Yield the records with their numbers, from 1; a last one that is cut off is noted."""
     number = 1
     with storage.open_bytes(path) as file:
@@ -160,14 +160,14 @@ def _records(path: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
                 size = _size(header, path, number, problems)
                 if size is None:
                     return
-                record = file.read(size) if size <= LARGEST else b""
+                record = file.read(size) if size <= largest else b""
                 rest = size - len(record) + _CHECKSUM
                 if _skip(file, rest) < rest:
                     problems.add(
                         path, number, "the last record is cut off, as in a file that is still written"
                     )
                     return
-                if size > LARGEST:
+                if size > largest:
                     problems.add(
                         path, number, f"a record of {size / 1e6:,.0f} MB; at most 64 MB are read as one"
                     )

@@ -243,14 +243,14 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
     return raw
 
 
-def _rows_within(cursor: sqlite3.Cursor) -> list[Any]:
+def _rows_within(cursor: sqlite3.Cursor, most: int = PAGE_BYTES) -> list[Any]:
     """Return the rows of an answer until those so far are long enough for a page."""
     found: list[Any] = []
     held = 0
     for row in cursor:
         found.append(row)
         held += len(row[-1]) if isinstance(row[-1], str | bytes) else 0
-        if held > PAGE_BYTES:
+        if held > most:
             break
     return found
 

@@ -47,11 +47,11 @@ def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, 
             problems.add(path, number, f"not a JSON object but {type(row).__name__}")
 
 
-def _read(path: str) -> str:
+def _read(path: str, largest: int = LARGEST) -> str:
     with storage.open_bytes(path) as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"more than {LARGEST // 2**20} MB")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"more than {largest // 2**20} MB")
     if sum(map(content.count, (b",", b"[", b"{"))) > VALUES:  # an empty object of three bytes takes seventy
         raise ValueError(f"more than {VALUES // 10**6} million values")
     return content.decode("utf-8-sig")

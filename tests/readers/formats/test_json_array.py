@@ -22,6 +22,12 @@ def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems
     return list(json_array.samples(Part(str(path)), problems)), problems
 
 
+def objects_of(path: Path, content: bytes | str, **limits: int) -> tuple[list[tuple[int, Any]], Problems]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    problems = Problems()
+    return list(json_array._objects(Part(str(path)), problems, **limits)), problems
+
+
 def said(problems: Problems) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in problems.listed]
 
@@ -84,22 +90,16 @@ def test_objects_are_read_whole_wherever_a_chunk_ends(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], chunk: int, ascii_only: bool
 ) -> None:
     file = tmp_path_factory.mktemp("chunks") / "samples.json"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_array, "CHUNK", chunk)
-        content = json.dumps({"rows": rows}, ensure_ascii=ascii_only)
-        samples, problems = samples_of(file, content.encode(errors="surrogatepass"))
-    assert [sample.text for sample in samples] == [row["text"] for row in rows]
+    found, problems = objects_of(file, json.dumps({"rows": rows}, ensure_ascii=ascii_only), chunk=chunk)
+    assert [row for _, row in found] == rows
     assert problems.count == 0
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_an_object_is_of_the_line_where_it_begins(
-    file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(json_array, "CHUNK", chunk)
+def test_an_object_is_of_the_line_where_it_begins(file: Path, chunk: int) -> None:
     content = '[\n\n  {"step": 1,\n "text": "a"},\n{"step": 2, "text": "b"}, {"step": 3, "text": "c"}]'
-    samples, _ = samples_of(file, content)
-    assert [sample.line for sample in samples] == [3, 5, 5]
+    found, _ = objects_of(file, content, chunk=chunk)
+    assert [(row["step"], line) for line, row in found] == [(1, 3), (2, 5), (3, 5)]
 
 
 def test_several_arrays_of_one_document_are_read_one_after_another(file: Path) -> None:
@@ -164,17 +164,16 @@ def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Pa
 
 @pytest.mark.parametrize("chunk", range(1, 40))
 def test_wherever_a_chunk_ends_in_an_object_that_is_too_long_the_next_one_is_found(
-    file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
+    file: Path, chunk: int
 ) -> None:
-    monkeypatch.setattr(json_array, "CHUNK", chunk)
-    monkeypatch.setattr(json_array, "LONGEST_LINE", 64)
     rows = [
         {"step": 1, "text": "a"},
         {"step": 2, "text": '\\\\"}]' * 60, "b": [{}]},
         {"step": 3, "text": "c"},
     ]
-    samples, problems = samples_of(file, "[" + ",\n".join(map(json.dumps, rows)) + "]")
-    assert [(sample.step, sample.line) for sample in samples] == [(1, 1), (3, 3)]
+    content = "[" + ",\n".join(map(json.dumps, rows)) + "]"
+    found, problems = objects_of(file, content, chunk=chunk, longest=64)
+    assert [(row["step"], line) for line, row in found] == [(1, 1), (3, 3)]
     assert [line for line, _ in said(problems)] == [2]
 
 

@@ -566,9 +566,8 @@ def test_samples_of_a_log_without_any_step_have_that_of_its_name_or_none(tmp_pat
     assert told(tmp_path / "step_40.log", content) == [(40, "once"), (40, "twice")]
 
 
-def test_a_log_without_steps_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_samples, "WAITING", 3)
-    reader = log_samples.LogSamples("log", Problems())
+def test_a_log_without_steps_is_not_held() -> None:
+    reader = log_samples.LogSamples("log", Problems(), most=3)
     found = [list(reader.feed(Line(number, f"Sample {number}: a tale", None))) for number in range(1, 9)]
     assert [[each.line for each in some] for some in found] == [[], [], [], [], [1, 2, 3, 4], [], [], []]
     assert [each.line for each in reader.finish()] == [5, 6, 7, 8]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from coherence.readers.formats import trackio
+from coherence.readers.formats.trackio import PAGE, PAGE_BYTES
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
 
@@ -39,6 +40,12 @@ class Database:
         content = metrics if isinstance(metrics, bytes) else json.dumps(metrics).encode()
         with closing(sqlite3.connect(self.path)) as connection, connection:
             connection.execute(INSERT, (run_id or run, TIME, run, step, content))
+
+    def log_all(self, *logged: Any) -> None:
+        """A row each, of the steps from 0 on, all at once."""
+        rows = [("first", TIME, "first", step, json.dumps(metrics)) for step, metrics in enumerate(logged)]
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.executemany(INSERT, rows)
 
     def table(self, step: int, *rows: dict[str, Any], key: str = "completions") -> None:
         self.log(step, {key: {"_type": "trackio.table", "_value": list(rows)}})
@@ -195,26 +202,18 @@ def test_what_holds_no_text_of_a_model_is_passed_over(database: Database) -> Non
 # The file
 
 
-def test_more_rows_than_a_page_are_read_in_their_order(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for step in range(25):
-        database.log(step, {"loss": 2.5, "text": f"tale {step}"})
-    for limit in ("PAGE", "PAGE_BYTES"):
-        with monkeypatch.context() as patch:
-            patch.setattr(trackio, limit, 4)
-            assert [row.step for row in losses_of(database.path)[0]] == list(range(25))
-            assert [sample.text for sample in samples_of(database.path)[0]] == [
-                f"tale {n}" for n in range(25)
-            ]
+@pytest.mark.parametrize(("count", "note"), [(2 * PAGE + 5, ""), (5, "x" * (PAGE_BYTES // 2))])
+def test_more_rows_than_a_page_are_read_in_their_order(database: Database, count: int, note: str) -> None:
+    database.log_all(*({"loss": 2.5, "text": f"tale {step}", "note": note} for step in range(count)))
+    assert [row.step for row in losses_of(database.path)[0]] == list(range(count))
+    assert [sample.text for sample in samples_of(database.path)[0]] == [f"tale {n}" for n in range(count)]
 
 
-def test_a_page_ends_where_its_rows_are_long(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in range(10):
-        database.log(step, {"loss": 2.5, "note": "x" * 100})
-    monkeypatch.setattr(trackio, "PAGE_BYTES", 350)
+def test_a_page_ends_where_its_rows_are_long(database: Database) -> None:
+    database.log_all(*[{"loss": 2.5, "note": "x" * 100}] * 10)
     with closing(sqlite3.connect(database.path)) as connection:
-        assert len(trackio._rows_within(connection.execute("SELECT id, metrics FROM metrics"))) == 3
+        logged = connection.execute("SELECT id, metrics FROM metrics")
+        assert len(trackio._rows_within(logged, most=350)) == 3
 
 
 def test_an_older_database_without_ids_and_traces_is_read(tmp_path: Path) -> None:
@@ -240,19 +239,17 @@ def test_reading_leaves_no_files_behind_and_changes_none(database: Database) -> 
 
 @pytest.mark.parametrize("journal", ["WAL", "DELETE"])
 def test_a_writer_goes_on_while_the_reader_is_in_the_midst_and_both_see_all(
-    database: Database, journal: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, journal: str
 ) -> None:
-    monkeypatch.setattr(trackio, "PAGE", 2)
     with closing(sqlite3.connect(database.path, timeout=0)) as writer:
         writer.execute(f"PRAGMA journal_mode = {journal}")
-        for step in range(6):
-            database.log(step, {"loss": 2.5})
+        database.log_all(*[{"loss": 2.5}] * (PAGE + 5))
         reading = trackio.losses(Part(str(database.path)), Problems())
         steps = [next(reading).step]
         with writer:
-            writer.execute(INSERT, ("first", TIME, "first", 6, '{"loss": 1.5}'))
+            writer.execute(INSERT, ("first", TIME, "first", PAGE + 5, '{"loss": 1.5}'))
         steps += [row.step for row in reading]
-    assert steps == list(range(7))
+    assert steps == list(range(PAGE + 6))
 
 
 def test_rows_that_are_not_yet_in_the_file_itself_are_read(database: Database) -> None:
@@ -343,17 +340,14 @@ def test_a_database_without_its_schema_is_refused_by_name(database: Database, ke
         losses_of(database.path)
 
 
-def test_a_database_that_is_damaged_further_on_is_read_up_to_there(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trackio, "PAGE", 10)
-    for step in range(50):
-        database.log(step, {"loss": 2.5, "note": "x" * 2000})
+def test_a_database_that_is_damaged_further_on_is_read_up_to_there(database: Database) -> None:
+    count = 4 * PAGE
+    database.log_all(*[{"loss": 2.5, "note": "x" * 2000}] * count)
     content = database.path.read_bytes()
     middle = len(content) // 2 // 4096 * 4096
     database.path.write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
     losses, problems = losses_of(database.path)
-    assert 0 < len(losses) < 50
+    assert 0 < len(losses) < count
     assert [row.step for row in losses] == list(range(len(losses)))
     assert [problem.line for problem in problems.listed] == [len(losses) + 1]
     assert problems.listed[0].message.startswith("cannot be read from here on: ")

@@ -117,12 +117,10 @@ def test_what_is_none_is_refused_by_name_in_one_line(state: Path, content: bytes
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_too_large_to_be_one_is_refused_without_being_read_whole(
-    state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trainer_state, "LARGEST", 2**20)
-    with pytest.raises(ValueError, match=r"trainer_state\.json: .*more than 1 MB"):
-        losses_of(state, b" " * 2**20 + HISTORY.encode())
+def test_a_file_too_large_to_be_one_is_refused_without_being_read_whole(state: Path) -> None:
+    state.write_bytes(b" " * 2**20 + HISTORY.encode())
+    with pytest.raises(ValueError, match="more than 1 MB"):
+        trainer_state._read(str(state), largest=2**20)
 
 
 def test_a_row_may_hold_what_no_trainer_writes(state: Path) -> None:
