@@ -51,9 +51,9 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
         yield line, row if any(cell.strip() for cell in row.values()) else {}
 
 
-def _records(part: Part, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+def _records(part: Part, problems: Problems, longest: int = LONGEST_LINE) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each record, the names of the columns first, with the line where it begins."""
-    texts = _Lines(read_whole_lines(part, problems))
+    texts = _Lines(read_whole_lines(part, problems), longest)
     read = texts.read
     # The limit is one for the whole process; a sample may be as long as a line of JSON.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
@@ -74,8 +74,8 @@ def _records(part: Part, problems: Problems) -> Iterator[tuple[int, list[str]]]:
 class _Lines:
     """Lines, and which of them the record that is being read has: one without an end would be held whole."""
 
-    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
-        self._lines, self._size = lines, 0
+    def __init__(self, lines: Iterator[tuple[int, str]], longest: int) -> None:
+        self._lines, self._longest, self._size = lines, longest, 0
         self.read: list[int] = []
 
     def begin(self, read: list[int]) -> None:
@@ -86,7 +86,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if self._size > LONGEST_LINE:
+        if self._size > self._longest:
             raise csv.Error("a record of more than 16 MB, which is the most that is read as one")
         number, line = next(self._lines)
         self.read.append(number)
