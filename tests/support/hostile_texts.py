@@ -174,6 +174,22 @@ ATTACKS = (
     ),
     Attack("a bar of progress", read_log, ": " * 50, "1", ""),
     Attack("spaces before a bar", read_log, ": " * 50, " ", "%"),
+    *(
+        Attack(f"a line of {name}", read_log, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("spaces behind a step", "step ", " ", ""),
+            ("spaces behind a loss", "step 1 loss", " ", ""),
+            ("brackets", "", "[", ""),
+            ("dictionaries without an end", "", "]{'a': ", ""),
+            ("an epoch of many digits", "epoch ", "1", ""),
+            ("norms", "s:1 trl:1", " norm:1", ""),
+            ("fields and bars", "iteration 1/ 1 |", "| a: 1 ", ""),
+            ("a bar of bars", " 1%|", "|", ""),
+            ("a rule and a letter", "", "=", "x"),
+            ("a header of a long rule", "Sample 1", "=", "x"),
+            ("colons before a bar", "", ": ", "%|"),
+        )
+    ),
     Attack("escapes", lambda text: log_lines._ESCAPE.sub("", text), "", "\x1b[1", ""),
     Attack("a sample of many digits", read_log, "sample 1 (iter", "1", ""),
     Attack("a header of many digits", read_log, "sample 1", "1", "x"),
