@@ -11,11 +11,13 @@ from coherence.readers.read import Piece, losses_in
 from coherence.readers.records import Sample
 
 
-def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems]:
+def samples_of(
+    path: Path, content: bytes | str, longest: int = LONGEST_LINE
+) -> tuple[list[Sample], Problems]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = Problems()
-    return list(numbered.samples(Part(str(path)), problems)), problems
+    return list(numbered.samples(Part(str(path)), problems, longest=longest)), problems
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,8 @@ def test_what_is_no_utf8_is_replaced_and_noted(tmp_path: Path) -> None:
 
 
 def test_a_sample_of_more_than_16_mb_is_a_problem_and_the_others_are_read(tmp_path: Path) -> None:
-    content = b"==== SAMPLE 1 ====\n" + b"words and\n" * (LONGEST_LINE // 10 + 1) + b"==== SAMPLE 2 ====\nb"
-    samples, problems = samples_of(tmp_path / "samples-1", content)
+    content = b"==== SAMPLE 1 ====\n" + b"words and\n" * 11 + b"==== SAMPLE 2 ====\nb"
+    samples, problems = samples_of(tmp_path / "samples-1", content, longest=100)
     assert [sample.text for sample in samples] == ["b"]
     assert [(p.line, p.message[:31]) for p in problems.listed] == [(1, "a sample of more than 16 MB, wh")]
 
