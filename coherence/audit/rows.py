@@ -26,6 +26,7 @@ ROW = np.dtype(
         ("character", np.float64),
         ("tokens", np.int64),
         ("characters", np.int64),
+        ("template", np.bool_),
         ("has_loss", np.bool_),
         ("loss", np.float64),
         ("time", np.float64),
@@ -88,6 +89,7 @@ class Row(NamedTuple):
     character: float
     tokens: int
     characters: int
+    template: bool
     has_loss: bool
     loss: float
     time: float
@@ -107,6 +109,7 @@ class Row(NamedTuple):
             finite_or_none(self.character),
             self.tokens,
             self.characters,
+            self.template,
         )
 
 
@@ -132,9 +135,9 @@ class GatedSample(NamedTuple):
     @property
     def fine(self) -> bool:
         """Whether the sample is long enough to judge and not low."""
-        return self.scores.scorable and not self.verdict.low
+        return self.verdict.kind == "fine"
 
     @property
     def counts(self) -> bool:
-        """Whether the sample was judged at all: too short a one is only when it is low."""
-        return self.verdict.low or self.scores.scorable
+        """Whether the sample was judged at all."""
+        return self.verdict.judged

@@ -200,7 +200,7 @@ def _score(
     columns = (scorer or score_many)(
         texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
     )
-    rows = zip(*(column.tolist() for column in columns[:6]), strict=True)
+    rows = zip(*(column.tolist() for column in columns[:7]), strict=True)
     scores = [Scores._make(None if value != value else value for value in row) for row in rows]
     return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
 

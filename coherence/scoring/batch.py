@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from coherence.scoring.between import diversity_between
-from coherence.scoring.columns import Columns, check_groups
+from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import Profile
@@ -103,8 +103,4 @@ def score_plain(
     scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
     scored = iter(zip(scores, tokens, strict=True))
     between = [diversity_between(islice(scored, size)) for size in groups]
-    values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)
-    lengths = np.array([(each.tokens, each.characters) for each in scores], np.int64).reshape(-1, 2)
-    bigram, trigram, english, character = values.T
-    counted, characters = lengths.T
-    return Columns(bigram, trigram, english, character, counted, characters, np.array(between, np.float64))
+    return columns_of(scores, np.array(between, np.float64))

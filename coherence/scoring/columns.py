@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from coherence.scoring.scores import Scores
+
 
 class Columns(NamedTuple):
     """The scores of many samples, an entry each.
@@ -13,6 +15,7 @@ class Columns(NamedTuple):
     Attributes:
         bigram, trigram, english, character: 0 to 100; not-a-number where a score has no meaning.
         tokens, characters: the length of each sample.
+        template: whether it is a template, see `Scores`.
         between: an entry a group, the diversity between its samples, 0 to 100; not-a-number for none.
     """
 
@@ -22,7 +25,22 @@ class Columns(NamedTuple):
     character: NDArray[np.float64]
     tokens: NDArray[np.int64]
     characters: NDArray[np.int64]
+    template: NDArray[np.bool_]
     between: NDArray[np.float64]
+
+
+def columns_of(scores: Sequence[Scores], between: NDArray[np.float64]) -> Columns:
+    """Return scores as columns.
+
+    >>> columns_of([Scores(100.0, None, 80.0, 90.0, 2, 9)], np.zeros(0)).trigram.tolist()
+    [nan]
+    """
+    values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)
+    lengths = np.array([(each.tokens, each.characters) for each in scores], np.int64).reshape(-1, 2)
+    template = np.array([each.template for each in scores], np.bool_)
+    bigram, trigram, english, character = values.T
+    tokens, characters = lengths.T
+    return Columns(bigram, trigram, english, character, tokens, characters, template, between)
 
 
 def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:

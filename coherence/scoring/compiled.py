@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from coherence.scoring.columns import Columns, check_groups
+from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
-from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer
+from coherence.scoring.scores import EMPTY, ENOUGH_CHARACTERS, ENOUGH_TOKENS, finish
+from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer, tokenize
 
 try:
     from coherence.scoring import compiled_loops
@@ -61,8 +61,23 @@ def score_compiled(
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
     answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
-    words = _words(lexicon or Lexicon.load())
-    return _measured(answers, words, profile or Profile.load(), _ends(groups), batch)
+    lexicon = lexicon or Lexicon.load()
+    varied = _measured(answers, _words(lexicon), profile or Profile.load(), _ends(groups), batch)
+    return _finished(answers, varied, lexicon)
+
+
+def _finished(answers: list[str], varied: Columns, lexicon: Lexicon) -> Columns:
+    """Return the scores: what is compiled knows how varied a text is, and not yet what it says again."""
+    columns = [column.tolist() for column in varied[:4]]
+    scores = []
+    for text, values in zip(answers, zip(*columns, strict=True), strict=True):
+        cleaned = text.casefold()
+        tokens = tokenize(cleaned)
+        bigram, trigram, english, character = (None if value != value else value for value in values)
+        trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
+        found = (bigram, trigram, english, character)
+        scores.append(finish(cleaned, tokens, found, trigrams, lexicon) if cleaned else EMPTY)
+    return columns_of(scores, varied.between)
 
 
 def _measured(
@@ -95,7 +110,8 @@ def _measured(
             between[first:last],
         )
     bigram, trigram, english, character = scores.T
-    return Columns(bigram, trigram, english, character, lengths[:, 0], lengths[:, 1], between)
+    nothing = np.zeros(len(answers), np.bool_)
+    return Columns(bigram, trigram, english, character, lengths[:, 0], lengths[:, 1], nothing, between)
 
 
 def _ends(sizes: Sequence[int]) -> npt.NDArray[np.int64]:

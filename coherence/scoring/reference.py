@@ -12,7 +12,7 @@ from nltk import FreqDist, ngrams
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Curve, Profile
-from coherence.scoring.scores import Scores
+from coherence.scoring.scores import EMPTY, Scores, finish
 from coherence.scoring.text import clean, is_word, tokenize
 
 
@@ -37,16 +37,16 @@ def score_reference(
     lexicon, profile = lexicon or Lexicon.load(), profile or Profile.load()
     cleaned = clean(text, prompt)
     if not cleaned:
-        return Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
+        return EMPTY
     tokens = tokenize(cleaned)
-    return Scores(
+    values = (
         _diversity(ngrams(tokens, 2), profile.curves["bigram"]),
         _diversity(ngrams(tokens, 3), profile.curves["trigram"]),
         _english(tokens, lexicon, profile),
         _diversity(ngrams(cleaned, 4), profile.curves["character"]),
-        len(tokens),
-        len(cleaned),
     )
+    # What is said again has a twin of its own: tests/scoring/test_again.py.
+    return finish(cleaned, tokens, values, len(FreqDist(ngrams(tokens, 3))), lexicon)
 
 
 def _diversity(things: Iterable[Sequence[str]], curve: Curve) -> float | None:

@@ -6,8 +6,9 @@ Source: docs/scores.md.
 from collections import Counter
 from collections.abc import Callable
 from itertools import compress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from coherence.scoring.again import is_template, said_again
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
@@ -20,8 +21,17 @@ LOW_BELOW = 30.0
 """A sample is low if all its scores lie below this. Text that says one thing four times scores about 25."""
 
 
+FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20
+"""Of 20 different words or more, less than a tenth are English: the text is not; English has no score."""
+
+TOLD_BELOW = 60.0
+"""Of samples that score below that on every scale it is told whether they are templates."""
+
+Kind = Literal["low", "fine", "templated", "too short", "empty"]
+
+
 class Scores(NamedTuple):
-    """The four scores of a sample; `None` where a score has no meaning (no trigram in two tokens).
+    """The four scores of a sample; `None` where one has no meaning: no trigram in two tokens, not English.
 
     Attributes:
         bigram: diversity of pairs of neighbouring tokens, 0 to 100.
@@ -30,6 +40,8 @@ class Scores(NamedTuple):
         character: diversity of runs of four characters, 0 to 100.
         tokens: length of the sample in tokens.
         characters: length of the sample in characters.
+        template: whether it repeats its frame and fills in new things, so that low scores say nothing of it;
+            told of samples that score below 60 on every scale.
     """
 
     bigram: float | None
@@ -38,6 +50,7 @@ class Scores(NamedTuple):
     character: float | None
     tokens: int
     characters: int
+    template: bool = False
 
     @property
     def values(self) -> tuple[float | None, float | None, float | None, float | None]:
@@ -55,19 +68,34 @@ class Scores(NamedTuple):
         values = [value for value in self.values if value is not None]
         return sum(values) / len(values) if values else 0.0
 
-    def low(self, threshold: float = LOW_BELOW) -> bool:
-        """Tell whether every score there is lies strictly below `threshold`.
+    def kind(self, threshold: float = LOW_BELOW) -> Kind:
+        """Tell what the sample is to a gate.
 
-        A sample that lacks a score is low only if it is long enough to judge. A sample without any text
-        scores 0 four times and is low.
+        *Low* is one of which every score there is lies strictly below `threshold`: it has all four, or is
+        long enough to judge. One that would be low and is a template is *templated*. One that holds no text
+        is *empty*. Any other is *fine* if it is long enough to judge, else *too short*.
 
-        >>> score("Budy Budy Budy Budy").low()
-        True
-        >>> score("D").low()
-        False
+        >>> score("Budy Budy Budy Budy").kind(), score("D").kind(), score("").kind()
+        ('low', 'too short', 'empty')
         """
+        if not self.characters:
+            return "empty"
         scores = [value for value in self.values if value is not None]
-        return (len(scores) == 4 or self.scorable) and all(value < threshold for value in scores)
+        if (len(scores) == 4 or self.scorable) and all(value < threshold for value in scores):
+            return "templated" if self.template else "low"
+        return "fine" if self.scorable else "too short"
+
+    def low(self, threshold: float = LOW_BELOW) -> bool:
+        """Tell whether the sample counts as low, as one without any text does.
+
+        >>> score("Budy Budy Budy Budy").low(), score("D").low()
+        (True, False)
+        """
+        return self.kind(threshold) in ("low", "empty")
+
+
+EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
+"""Of a text that holds nothing."""
 
 
 def score(
@@ -77,8 +105,9 @@ def score(
 
     Each score compares the sample's length with the length at which reference text holds as many
     different things: `100 * (M - 1) / (N - 1)`, where `N` things were counted and the reference's
-    effective number at `M` equals the sample's; clipped to 0..100. Text that says the same thing r times
-    scores about 100 / r on every scale.
+    effective number at `M` equals the sample's; clipped to 0..100. That is multiplied by the share of tokens
+    that do not say again what stood just before (`scoring.again.said_again`). Text that says the same thing
+    twice scores about 50 on every scale, and what says it r times, back to back, falls faster than 100 / r.
 
     Args:
         text: what the model wrote, any string.
@@ -118,16 +147,64 @@ def score_tokens(
     lexicon = lexicon or Lexicon.load()
     profile = profile or Profile.load()
     if not cleaned:
-        return Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
+        return EMPTY
     bigrams, trigrams, runs = count(cleaned, tokens)
-    return Scores(
+    values = (
         _diversity(bigrams, profile.curves["bigram"]),
         _diversity(trigrams, profile.curves["trigram"]),
         _english(tokens, lexicon, profile),
         _diversity(runs, profile.curves["character"]),
-        len(tokens),
-        len(cleaned),
     )
+    return finish(cleaned, tokens, values, sum(times for _, times in trigrams), lexicon)
+
+
+def finish(
+    cleaned: str,
+    tokens: list[str],
+    values: tuple[float | None, float | None, float | None, float | None],
+    distinct_trigrams: int,
+    lexicon: Lexicon,
+) -> Scores:
+    """Return the scores of a sample of which is known how varied it is.
+
+    Args:
+        cleaned: the text as `text.clean` leaves it.
+        tokens: of the cleaned text.
+        values: how varied it is on the four scales.
+        distinct_trigrams: how many different triples of tokens there are.
+        lexicon: the words that count as English.
+    """
+    bigram, trigram, english, character = values
+    if english is not None and english < FOREIGN_BELOW and _is_foreign(tokens, lexicon):
+        english = None
+    again = said_again(cleaned, tokens, distinct_trigrams)
+    if again:
+        bigram, trigram = _times(bigram, 1 - again), _times(trigram, 1 - again)
+        english, character = _times(english, 1 - again), _times(character, 1 - again)
+    scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
+    return scores._replace(template=scores.low(TOLD_BELOW) and is_template(tokens, again))
+
+
+def told_template(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
+    """Return scores that were written down, with whether the sample is a template, which was not.
+
+    >>> told_template(Scores(0.0, 0.0, 0.0, 20.0, 4, 19), "budy budy budy budy", ["budy"] * 4).template
+    False
+    """
+    if not (tokens and scores.low(TOLD_BELOW)):
+        return scores
+    trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
+    return scores._replace(template=is_template(tokens, said_again(cleaned, tokens, trigrams)))
+
+
+def _times(value: float | None, share: float) -> float | None:
+    return None if value is None else value * share
+
+
+def _is_foreign(tokens: list[str], lexicon: Lexicon) -> bool:
+    """Tell whether nearly none of the words are English, of enough different ones to tell."""
+    words = set(filter(is_word, tokens))
+    return len(words) >= ENOUGH_WORDS and len(lexicon.known(words)) < FOREIGN_SHARE * len(words)
 
 
 def _diversity(spectrum: Spectrum, curve: Curve) -> float | None:

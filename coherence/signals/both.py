@@ -75,7 +75,7 @@ class Signals:
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
         self.samples.update(scores, verdict)
-        if verdict.low or scores.scorable:
+        if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
             self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)

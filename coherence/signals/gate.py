@@ -4,13 +4,16 @@ It knows scores and steps only: no files, no frameworks, no clock. Source: docs/
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
-from coherence.scoring.scores import Scores
+from coherence.scoring.scores import Kind, Scores
 from coherence.signals.settings import DEFAULTS
 from coherence.signals.steps import Steps
 
-FORMAT = 2
+FORMAT = 3
+
+LOW: tuple[Kind, ...] = ("low", "empty")
+"""The kinds that count towards a halt."""
 
 LATE = 4
 """Steps that samples may be overtaken by: those of an inference server come late, and in no order."""
@@ -25,7 +28,7 @@ class Verdict(NamedTuple):
     Attributes:
         halt: training should stop now. Stays true once true; never true when only observing.
         collapsed: the gate has fired, whether or not it may ask to stop.
-        low: this sample is low on every scale.
+        kind: what the gate took the sample for: "low", "fine", "templated", "too short" or "empty".
         streak: how many low samples count towards a halt.
         patience: how many halt.
         step: the step of this sample.
@@ -35,22 +38,33 @@ class Verdict(NamedTuple):
 
     halt: bool
     collapsed: bool
-    low: bool
+    kind: Kind
     streak: int
     patience: int
     step: int
     samples: tuple[Position, ...]
     reason: str
 
+    @property
+    def low(self) -> bool:
+        """Whether the sample counts towards a halt: low on every scale, or empty."""
+        return self.kind in LOW
+
+    @property
+    def judged(self) -> bool:
+        """Whether the sample counts at all: it is neither a template nor too short."""
+        return self.kind in LOW or self.kind == "fine"
+
 
 class Gate:
     """Halts on the `patience`-th low sample in a row.
 
-    A fine sample ends the streak; one too short to judge is passed over. With `window`, `patience` low
-    samples among the last `window` that were not passed over are enough. Samples of steps below `warmup`
-    are passed over. The same (step, index) of the last step counts once. A sample of an earlier step has come
-    late and counts as any other, unless it was there before or more than four steps of samples came after it:
-    that is a restart, and the streak starts anew. Once halted the gate stays halted until `reset`.
+    A fine sample ends the streak; a template, and one too short to judge, is passed over. With `window`,
+    `patience` low samples among the last `window` that were not passed over are enough. Samples of steps
+    below `warmup` are passed over. The same (step, index) of the last step counts once. A sample of an
+    earlier step has come late and counts as any other, unless it was there before or more than four steps of
+    samples came after it: that is a restart, and the streak starts anew. Once halted the gate stays halted
+    until `reset`.
 
     Args:
         threshold: a sample is low when every score it has is strictly below, 0 < threshold <= 100.
@@ -111,7 +125,7 @@ class Gate:
 
     def reset(self) -> None:
         """Forget everything: the only way back from a halt."""
-        self._judged: list[tuple[Position, bool]] = []  # the last samples that were not passed over
+        self._judged: list[tuple[Position, Kind]] = []  # the last samples that were not passed over
         self._steps.clear()
         self._seen: dict[int, set[int]] = {}  # of the last steps, the indexes handed in
         self._halt_reason: str | None = None
@@ -163,18 +177,20 @@ class Gate:
             step: the training step it was drawn at.
             index: which of the samples of that step it is.
         """
-        low = scores.low(self.threshold)
+        kind = scores.kind(self.threshold)
         repeated = self._repeated(step, index)
         if self.halted:
-            return self._verdict(step, low, str(self._halt_reason))
+            return self._verdict(step, kind, str(self._halt_reason))
         if repeated:
-            return self._verdict(step, low, f"sample {index} of step {step} was counted already")
+            return self._verdict(step, kind, f"sample {index} of step {step} was counted already")
         if step < self.warmup:
-            return self._verdict(step, low, f"passed over: step {step} is in the warm-up of {self.warmup}")
-        if not low and not scores.scorable:
-            return self._verdict(step, low, f"passed over: too short to judge ({scores.tokens} tokens)")
-        self._judge((step, index), low)
-        return self._verdict(step, low, self._halt_reason or self._describe(scores, low))
+            return self._verdict(step, kind, f"passed over: step {step} is in the warm-up of {self.warmup}")
+        if kind == "too short":
+            return self._verdict(step, kind, f"passed over: too short to judge ({scores.tokens} tokens)")
+        if kind == "templated":
+            return self._verdict(step, kind, f"passed over: a template, {_written(scores)}")
+        self._judge((step, index), kind)
+        return self._verdict(step, kind, self._halt_reason or self._describe(scores, kind))
 
     def _repeated(self, step: int, index: int) -> bool:
         """Note the sample's place in the run; tell whether it was handed in before."""
@@ -189,17 +205,17 @@ class Gate:
         seen.add(index)
         return repeated
 
-    def _judge(self, position: Position, low: bool) -> None:
-        if self.window is None and not low:
+    def _judge(self, position: Position, kind: Kind) -> None:
+        if self.window is None and kind not in LOW:
             self._judged = []
             return
-        self._judged = [*self._judged, (position, low)][-(self.window or self.patience) :]
+        self._judged = [*self._judged, (position, kind)][-(self.window or self.patience) :]
         counting = self._counting()
         if len(counting) >= self.patience:
             self._halt_reason = self._describe_halt(counting)
 
     def _counting(self) -> tuple[Position, ...]:
-        return tuple([position for position, low in self._judged if low])
+        return tuple([position for position, kind in self._judged if kind in LOW])
 
     def _describe_halt(self, counting: tuple[Position, ...]) -> str:
         if self.window is None:
@@ -207,28 +223,32 @@ class Gate:
         else:
             which = f"{len(counting)} of the last {len(self._judged)} samples"
         where = f"from step {counting[0][0]} to step {counting[-1][0]}"
+        if all(kind != "low" for _, kind in self._judged):
+            return f"{which} are empty, {where}"
         return f"{which} scored below {self.threshold:g} on every scale, {where}"
 
-    def _describe(self, scores: Scores, low: bool) -> str:
+    def _describe(self, scores: Scores, kind: Kind) -> str:
         count = f"{len(self._counting())} of {self.patience}"
-        if low:
+        if kind == "empty":
+            return f"empty ({count} that halt)"
+        if kind == "low":
             return f"low on every scale ({count} that halt): {_written(scores)}"
         return f"fine ({count} that halt): {_written(scores)}"
 
     def unchanged(self, step: int, reason: str) -> Verdict:
         """Return the verdict where no sample has come, with the reason for that; a halt gives its own."""
-        return self._verdict(step, False, self._halt_reason or reason)
+        return self._verdict(step, "too short", self._halt_reason or reason)
 
-    def _verdict(self, step: int, low: bool, reason: str) -> Verdict:
+    def _verdict(self, step: int, kind: Kind, reason: str) -> Verdict:
         counting, collapsed = self._counting(), self.halted
         halt = collapsed and not self.observe_only
-        return Verdict(halt, collapsed, low, len(counting), self.patience, step, counting, reason)
+        return Verdict(halt, collapsed, kind, len(counting), self.patience, step, counting, reason)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the gate remembers, as plain JSON values; its settings are not among them."""
         return {
             "format": FORMAT,
-            "judged": [[step, index, low] for (step, index), low in self._judged],
+            "judged": [[step, index, kind] for (step, index), kind in self._judged],
             "steps": self._steps.state(),
             "seen": [[step, sorted(indexes)] for step, indexes in self._seen.items()],
             "halt_reason": self._halt_reason,
@@ -244,10 +264,17 @@ class Gate:
             raise ValueError(f"gate state of format {state.get('format')!r}; this version reads {FORMAT}")
         if missing := sorted(self.state_dict().keys() - state.keys()):
             raise ValueError(f"gate state without {', '.join(missing)}")
-        self._judged = [((int(step), int(index)), bool(low)) for step, index, low in state["judged"]]
+        self._judged = [((int(step), int(index)), _kind(kind)) for step, index, kind in state["judged"]]
         self._steps.load(state["steps"])
         self._seen = {int(step): set(indexes) for step, indexes in state["seen"]}
         self._halt_reason = state["halt_reason"]
+
+
+def _kind(name: str) -> Kind:
+    """Return a kind from a saved state."""
+    if name not in get_args(Kind):
+        raise ValueError(f"kind {name!r}; expected one of {', '.join(get_args(Kind))}")
+    return cast(Kind, name)
 
 
 def _whole(name: str, value: float) -> int:

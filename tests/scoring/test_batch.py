@@ -22,9 +22,9 @@ TEXTS = [
 ]
 
 
-def scored(text: str, prompt: str | None = None, lexicon: Lexicon | None = None) -> list[float | None]:
+def scored(text: str, prompt: str | None = None, lexicon: Lexicon | None = None) -> list[float | bool | None]:
     columns = score_many([text], [prompt], lexicon)
-    return [None if value != value else value for value in (column[0].item() for column in columns[:6])]
+    return [None if value != value else value for value in (column[0].item() for column in columns[:7])]
 
 
 @pytest.mark.parametrize("text", TEXTS)

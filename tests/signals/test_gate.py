@@ -263,7 +263,7 @@ def test_a_verdict_holds_what_was_decided_and_from_what() -> None:
     assert verdicts[3] == Verdict(
         halt=False,
         collapsed=False,
-        low=True,
+        kind="low",
         streak=2,
         patience=3,
         step=300,
@@ -273,7 +273,7 @@ def test_a_verdict_holds_what_was_decided_and_from_what() -> None:
     assert verdicts[4] == Verdict(
         halt=True,
         collapsed=True,
-        low=True,
+        kind="low",
         streak=3,
         patience=3,
         step=400,
@@ -442,4 +442,4 @@ def test_a_window_never_fires_later_than_a_row(run: tuple[Settings, list[Drawn]]
 
 def test_a_state_that_is_not_whole_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="halt_reason, judged, seen, steps"):
-        Gate().load_state_dict({"format": 2})
+        Gate().load_state_dict({"format": 3})

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Scores
+from coherence.scoring.profile import SCALES
 from coherence.signals.diagnosis import SAMPLES
 from coherence.signals.samples import RECENT, SampleTracker
 
@@ -139,7 +140,8 @@ def test_the_other_scores_stand_when_none_is_below_the_threshold(
     scale: str, other: float, state: str
 ) -> None:
     values = {"bigram": 97.0, "trigram": 100.0, "english": 4.0, "character": 95.0, scale: other}
-    sample = Scores(**values, tokens=40, characters=200)
+    bigram, trigram, english, character = (values[scale] for scale in SCALES)
+    sample = Scores(bigram, trigram, english, character, 40, 200)
     assert state_after([FINE] * 8 + [sample] * 8) == state
 
 

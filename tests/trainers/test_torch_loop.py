@@ -94,7 +94,7 @@ class TestSampleSafely:
 
 class TestOneProcess:
     def test_the_verdict_is_itself(self, reason: str) -> None:
-        verdict = Verdict(True, True, True, 5, 5, 14, (), reason)
+        verdict = Verdict(True, True, "low", 5, 5, 14, (), reason)
         assert broadcast_verdict(verdict) is verdict
 
     def test_no_verdict_is_an_error(self) -> None:

@@ -1,0 +1,130 @@
+"""What a text says again: copies that stand back to back, and long stretches that were there before.
+
+A loop says again; a template repeats its frame and fills new slots. Source: docs/scores.md, "Said again" and
+"Templates".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import compress, islice
+from operator import eq
+
+SHORT = 4
+"""Tokens of a phrase of which two copies back to back say something; of a longer one it takes three."""
+
+SEEN = 8
+"""Equal pairs of neighbours that lie equally far apart and point to a long phrase; three copies have more."""
+
+MANY = 0.1
+"""Of the triples of tokens, this share comes again where long phrases are looked for."""
+
+PHRASES = 3
+"""Distances tried for long phrases, the commonest, and their sums: a phrase may hold a pair twice."""
+
+STRETCH = 24
+"""Tokens of a stretch that says by itself that it was there before."""
+
+LITTLE = 0.2
+"""Of a template at most this share is said again."""
+
+NEW_SHARE, NEW_KINDS = 0.1, 4
+"""Tokens that a template's second half brings in: of the kinds there are, and at least."""
+
+RULER = 4
+"""Signs that make a line of signs a ruler."""
+
+
+def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> float:
+    """Return the share of tokens that only say again what stood just before, 0 to 1.
+
+    All copies of a phrase but the first count, where at least two of 1 to 4 tokens, or three of more, stand back
+    to back.
+    Rulers, lines of signs alone, do not count unless most of the lines are rulers.
+
+    Args:
+        cleaned: the text as `text.clean` leaves it.
+        tokens: of the cleaned text.
+        distinct_trigrams: how many different triples of tokens there are.
+
+    >>> said_again("no no no no", ["no"] * 4, 1)
+    0.75
+    >>> said_again("she said that that is that", "she said that that is that".split(), 4)
+    0.16666666666666666
+    """
+    marks = bytearray(len(tokens))
+    again = len(tokens) - 2 - distinct_trigrams  # triples that come again: what copies cannot do without
+    for period in range(1, SHORT + 1):
+        if again >= period - 2:
+            _mark(marks, tokens, period, period)
+    if again >= max(SEEN, MANY * len(tokens)):
+        for period in _long_periods(tokens):
+            _mark(marks, tokens, period, 2 * period)
+    found = marks.count(1)
+    if not found:
+        return 0.0
+    signs = sum(not token[0].isalnum() for token in compress(tokens, marks))
+    return (found - (min(signs, _ruled(cleaned)) if signs >= RULER - 1 else 0)) / len(tokens)
+
+
+def _mark(marks: bytearray, tokens: Sequence[str], period: int, least: int) -> None:
+    """Mark the tokens that equal the ones a period before, where at least so many in a row do."""
+    equal = bytes(list(map(eq, tokens, tokens[period:])))  # a list first: its length is known
+    run = b"\1" * least
+    start = equal.find(run)
+    while start >= 0:
+        end = equal.find(0, start)
+        end = len(equal) if end < 0 else end
+        marks[start + period : end + period] = b"\1" * (end - start)
+        start = equal.find(run, end)
+
+
+def _long_periods(tokens: Sequence[str]) -> list[int]:
+    """Return the distances at which pairs of neighbours come again most often, and the sums of two."""
+    last: dict[tuple[str, str], int] = {}
+    distances: Counter[int] = Counter()
+    for at, pair in enumerate(zip(tokens, islice(tokens, 1, None), strict=False)):
+        if pair in last:
+            distances[at - last[pair]] += 1
+        last[pair] = at
+    common = [each for each, times in distances.most_common(PHRASES + 2) if each > SHORT and times >= SEEN]
+    common = common[:PHRASES]
+    return sorted({*common, *(one + other for one in common for other in common)})
+
+
+def _ruled(cleaned: str) -> int:
+    """Return how many signs stand in rulers, if fewer than half of the lines are rulers."""
+    lines = [line for line in cleaned.split("\n") if line and not line.isspace()]
+    rulers = [sum(map(len, line.split())) for line in lines if not any(map(str.isalnum, line))]
+    rulers = [signs for signs in rulers if signs >= RULER]
+    return sum(rulers) if 2 * len(rulers) < len(lines) else 0
+
+
+def is_template(tokens: Sequence[str], again: float) -> bool:
+    """Tell whether a text repeats its frame and fills in new things.
+
+    In a loop nothing is new. In a template, such as JSON records, less than a fifth is said again, back to
+    back or in stretches of 24 tokens that stood in the text before, and its second half brings in at least
+    4 kinds of tokens, and a tenth of all kinds. A text of fewer than 24 tokens is too short to tell.
+
+    Args:
+        tokens: of the cleaned text.
+        again: the share that is said again, signs included.
+
+    >>> records = " ".join(f"name : n{each} , age : {each} ;" for each in range(20, 40)).split()
+    >>> is_template(records, 0.0), is_template(["name", ":"] * 40, 0.95)
+    (True, False)
+    """
+    if len(tokens) < STRETCH or again >= LITTLE or not _keeps_bringing_in(tokens):
+        return False
+    stretches = list(zip(*(islice(tokens, at, None) for at in range(STRETCH)), strict=False))
+    return (len(stretches) - len(set(stretches))) / len(tokens) < LITTLE
+
+
+def _keeps_bringing_in(tokens: Sequence[str]) -> bool:
+    kinds, half = set(tokens), len(tokens) // 2
+    new = len(kinds) - len(set(_first(tokens, half)))
+    return new >= max(NEW_KINDS, NEW_SHARE * len(kinds))
+
+
+def _first(tokens: Iterable[str], count: int) -> Iterable[str]:
+    return islice(tokens, count)
