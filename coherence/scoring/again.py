@@ -37,9 +37,8 @@ RULER = 4
 def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> float:
     """Return the share of tokens that only say again what stood just before, 0 to 1.
 
-    All copies of a phrase but the first count, where at least two of 1 to 4 tokens, or three of more, stand back
-    to back.
-    Rulers, lines of signs alone, do not count unless most of the lines are rulers.
+    All copies of a phrase but the first count, where at least two of 1 to 4 tokens, or three of more, stand
+    back to back. Rulers, lines of signs alone, do not count unless most of the lines are rulers.
 
     Args:
         cleaned: the text as `text.clean` leaves it.

@@ -312,7 +312,7 @@ def test_a_warmup_passes_over_the_young_model() -> None:
 def test_a_patience_and_a_threshold_of_ones_own() -> None:
     samples = [low(step) for step in range(1, 5)]
     assert audit_samples(samples, options=Options(patience=3)).halt_step == 3
-    assert not audit_samples(samples, options=Options(patience=3, threshold=5.0)).halt
+    assert not audit_samples(samples, options=Options(patience=3, threshold=0.1)).halt
 
 
 def test_observing_reports_the_same_and_says_so() -> None:

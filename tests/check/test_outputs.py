@@ -163,7 +163,7 @@ def test_samples_are_grouped_by_the_key_that_is_asked_for(shell: Shell) -> None:
     texts = fine(40)
     for name, sizes in (("before.jsonl", (30, 10)), ("now.jsonl", (10, 30))):
         rows = [{"text": text, "task": 7} for text in texts[: sizes[0]]]
-        rows += [{"text": f"{text} {LOOP}", "task": 8} for text in texts[: sizes[1]]]
+        rows += [{"text": f"{text} {text}", "task": 8} for text in texts[: sizes[1]]]
         Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     grouped = ("--snapshot", "s.json", "--group-by", "task")
     assert shell("before.jsonl", *grouped, "--update").status == 0

@@ -191,7 +191,7 @@ def test_numbers_of_other_libraries_are_written_as_plain_ones(tmp_path: Path) ->
         monitor.sample(numpy.int64(2), LOW)
     assert lines(tmp_path / "metrics.jsonl")[0]["loss"] == 2.5
     assert list(read_json(tmp_path / "loss.json")["sources"]) == ["7"]
-    assert read_json(tmp_path / "gate.json")["content"]["state"]["gate"]["judged"] == [[2, 0, True]]
+    assert read_json(tmp_path / "gate.json")["content"]["state"]["gate"]["judged"] == [[2, 0, "low"]]
 
 
 def test_notes_stand_among_the_losses(tmp_path: Path) -> None:
@@ -367,8 +367,10 @@ def test_a_state_with_other_numbers_than_were_written_is_not_believed(tmp_path: 
     with Monitor(tmp_path) as monitor:
         replay(monitor, samples("LLL"))
     state = (tmp_path / "gate.json").read_text(encoding="utf-8")
-    (tmp_path / "gate.json").write_text(state.replace("[300, 0, true]", "[300, 0, false]"), encoding="utf-8")
-    assert "[300, 0, true]" in state
+    (tmp_path / "gate.json").write_text(
+        state.replace('[300, 0, "low"]', '[300, 0, "fine"]'), encoding="utf-8"
+    )
+    assert '[300, 0, "low"]' in state
     with Monitor(tmp_path) as monitor:
         assert monitor.gate.streak == 3
 

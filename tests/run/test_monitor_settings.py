@@ -419,10 +419,10 @@ def test_the_audit_takes_the_settings_of_the_folder_and_says_so(
             "observe False → True",
         ),
         (
-            ["--threshold", "1"],
+            ["--threshold", "0.01"],
             0,
             "patience 3, warmup 4, smma window 7, vocab size 50",
-            "threshold 30 → 1",
+            "threshold 30 → 0.01",
         ),
         (
             ["--window", "8"],
