@@ -27,7 +27,7 @@ from coherence import score
 from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.readers.lines import Part
 from coherence.readers.read import Piece
-from coherence.scoring.compiled import score_compiled
+from coherence.scoring.compiled.score import score_compiled
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000

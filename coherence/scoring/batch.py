@@ -1,7 +1,7 @@
 """The scores of many samples as columns, and the choice of what fills them: the one place where it is made.
 
-`score_plain` scores one sample after the other. `coherence.scoring.compiled.score_compiled` fills the same
-columns with the same numbers, many times as fast, where numba is installed. Source: docs/performance.md.
+`score_plain` scores one sample after the other. `coherence.scoring.compiled.score` fills the same columns
+with the same numbers, where numba is installed. Source: docs/performance.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def scorer_of(fast: bool) -> Scorer:
     """
     if not fast:
         return score_plain
-    return import_module("coherence.scoring.compiled").score_compiled  # type: ignore[no-any-return]
+    return import_module("coherence.scoring.compiled.score").score_compiled  # type: ignore[no-any-return]
 
 
 def score_plain(

@@ -40,7 +40,7 @@ NEEDED_BY = {
     "fast": [
         "tests/scoring/test_compiled.py",
         "tests/audit/test_runners.py",
-        "coherence/scoring/compiled_loops.py",
+        "coherence/scoring/compiled/loops.py",
     ],
     "ray": ["tests/audit/test_ray.py"],
     "report": ["tests/show/page/test_server.py", "tests/cli/test_main.py"],

@@ -39,7 +39,7 @@ def test_little_text_is_scored_plainly() -> None:
 
 @pytest.mark.skipif(find_spec("numba") is None, reason="the compiled scorer is optional")
 def test_much_text_is_scored_by_the_compiled_scorer() -> None:
-    from coherence.scoring.compiled import score_compiled
+    from coherence.scoring.compiled.score import score_compiled
 
     assert scorer(ENOUGH) is scorer_of(fast=True) is score_compiled
 

@@ -23,9 +23,9 @@ from coherence.scoring.profile import Curve
 from coherence.scoring.text import clean, tokenize
 
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
-from coherence.scoring import compiled as kernel
 from coherence.scoring.columns import Columns
-from coherence.scoring.compiled import score_compiled
+from coherence.scoring.compiled import score as kernel
+from coherence.scoring.compiled.score import score_compiled
 
 RUNS = ROOT / "fixtures/runs"
 FIXTURES = [
@@ -38,8 +38,8 @@ MANUAL = "\n\n".join(topics[name] for name in sorted(topics))
 
 def rows(columns: Columns) -> Iterator[tuple[float | None, ...]]:
     """The columns as `score` gives them."""
-    for *scores, tokens, characters in zip(*(column.tolist() for column in columns[:6]), strict=True):
-        yield (*(None if math.isnan(value) else value for value in scores), tokens, characters)
+    for *scores, tokens, characters, template in zip(*(each.tolist() for each in columns[:7]), strict=True):
+        yield (*(None if math.isnan(value) else value for value in scores), tokens, characters, template)
 
 
 def assert_equal(
@@ -262,7 +262,7 @@ def test_threads_score_the_same_at_the_same_time() -> None:
 
 
 def test_without_numba_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['numba'] = None; import coherence.scoring.compiled"
+    code = "import sys; sys.modules['numba'] = None; import coherence.scoring.compiled.score"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     assert "ImportError: coherence.scoring.compiled needs numba: pip install 'coherence[fast]'" in done.stderr
 
@@ -271,7 +271,8 @@ def test_without_numba_the_error_says_what_to_install() -> None:
 
 COMPILED = """
 import sys
-from coherence.scoring import batch, compiled_loops
+from coherence.scoring import batch
+from coherence.scoring.compiled import loops as compiled_loops
 from coherence.cli.main import main
 print(compiled_loops.__file__, file=sys.stderr)
 batch.WORTH_COMPILING = 0
@@ -285,7 +286,7 @@ def test_where_compiled_code_can_be_kept_nowhere_an_audit_compiles_anew_and_says
     for name in ("coherence", "wordlists"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     # A file where there should be a folder: even who may write everywhere cannot make one there.
-    nowhere = tmp_path / "coherence/scoring/__pycache__"
+    nowhere = tmp_path / "coherence/scoring/compiled/__pycache__"
     nowhere.touch()
     names = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
     environment = os.environ | dict.fromkeys(names, str(nowhere / "cache")) | {"PYTHONPATH": str(tmp_path)}

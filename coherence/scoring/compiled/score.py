@@ -3,7 +3,7 @@
     pip install 'coherence[fast]'
 
 Python cuts off prompts and special tokens; everything after is one pass over the code points of the batch
-(`coherence.scoring.compiled_loops`), which other threads run beside. What a character is comes from the
+(`coherence.scoring.compiled.loops`), which other threads run beside. What a character is comes from the
 patterns of `coherence.scoring.text`, read once for all code points. Source: docs/performance.md.
 """
 
@@ -25,7 +25,7 @@ from coherence.scoring.scores import EMPTY, ENOUGH_CHARACTERS, ENOUGH_TOKENS, fi
 from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer, tokenize
 
 try:
-    from coherence.scoring import compiled_loops
+    from coherence.scoring.compiled import loops as compiled_loops
 except ModuleNotFoundError as error:
     raise ImportError("coherence.scoring.compiled needs numba: pip install 'coherence[fast]'") from error
 

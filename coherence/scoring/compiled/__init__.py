@@ -1,0 +1,1 @@
+"""Many samples scored by compiled code: `score` prepares them, `loops` is what numba compiles."""
