@@ -1,8 +1,9 @@
 """Text in, four scores out.
 
 `text` says what a token is, `ngrams` counts, `lexicon` knows English words, `profile` is the reference,
-`scores` puts them together; `batch` and `compiled` do the same for many samples, and `reference` says it once
-more with NLTK. Nothing here knows of files, steps or runs.
+`scores` puts them together; `word_order` says whether the words stand in an order; `batch` and `compiled` do
+the same as `scores` for many samples, and `reference` says it once more with NLTK. Nothing here knows of
+files, steps or runs.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coherence.scoring.reference import score_reference as score_reference
     from coherence.scoring.scores import Scores as Scores
     from coherence.scoring.scores import score as score
+    from coherence.scoring.word_order import WordOrder as WordOrder
 
 __getattr__, __dir__, __all__ = face(
     __name__,
@@ -30,6 +32,7 @@ __getattr__, __dir__, __all__ = face(
         "Loop": "loop",
         "Profile": "profile",
         "Scores": "scores",
+        "WordOrder": "word_order",
         "between_samples": "between",
         "calibrate": "calibration",
         "find_loop": "loop",

@@ -1,0 +1,243 @@
+"""Word order: whether the words of a text stand in an order that English has, or in any order at all.
+
+Source: docs/scores.md, "Word order". `wordlists/order.py` learns the model.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain, compress, islice
+from operator import getitem, mul, ne
+from struct import Struct
+from typing import Any, NamedTuple
+
+FORMAT = 1
+
+LEVELS = "abcdefghijklmnopqrstuvwxy"
+"""A mutual information as a letter, in steps of `STEP`: the middle one is 0, the last one 3 nats and more."""
+
+STEP = 0.25
+
+NEAR_CHANCE = 0.3
+"""Below it the words of eight samples together stand as if they were shuffled; English stands at about 1.
+
+Chosen on texts of the kind that it was learned from, each left out in turn: docs/scores.md.
+"""
+
+ENOUGH_PAIRS = 40
+"""Of neighbours in all the samples together; fewer say nothing."""
+
+PIECE = 800
+"""Tokens; a longer text is taken in pieces, so that the sum of a column fits into 16 bits."""
+
+WORD, NUMBER, SIGN = "*", "0", "#"
+"""The classes of words, numbers and signs that belong to no other."""
+
+_MOST_REMEMBERED = 50_000
+_TO_LEVELS = bytes.maketrans(LEVELS.encode(), bytes(range(len(LEVELS))))
+_PLAIN = str.maketrans("‘’“”–—…", "''\"\"--.")
+
+
+class Neighbours(NamedTuple):
+    """How far the neighbours in some samples fit better than the same tokens in random order would.
+
+    Whole numbers, so that adding samples up gives the same in whatever order they come: see `pooled`.
+
+    Attributes:
+        surplus: thousandths of a nat, over all pairs.
+        pairs: of tokens that follow each other.
+    """
+
+    surplus: int
+    pairs: int
+
+    @property
+    def value(self) -> float | None:
+        """The surplus of a pair in nats: about 0 for random order, 1 for English; None below 40 pairs."""
+        return self.surplus / 1000 / self.pairs if self.pairs >= ENOUGH_PAIRS else None
+
+
+def pooled(samples: Iterable[Neighbours]) -> Neighbours:
+    """Return what several samples show together: their sums.
+
+    >>> pooled([Neighbours(20_000, 30), Neighbours(40_000, 30)]).value
+    1.0
+    """
+    surplus = pairs = 0
+    for sample in samples:
+        surplus += sample.surplus
+        pairs += sample.pairs
+    return Neighbours(surplus, pairs)
+
+
+def without_runs(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens without those that only say the one before again: a ruler of dashes is one dash.
+
+    >>> without_runs(["no", "no", "no", "-", "-", "yes"])
+    ['no', '-', 'yes']
+    """
+    return list(compress(tokens, map(ne, tokens, chain((None,), tokens))))
+
+
+class Classes(dict[str, int]):
+    """Which class a token is of, by its place among the `names`; those asked for are remembered.
+
+    A common word is a class of its own, any other one goes by its longest ending; so do the common signs,
+    and numbers are one class.
+
+    Attributes:
+        names: of the classes, sorted.
+
+    >>> classes = Classes(["the", "-ing", "-s", "-'s", ",", "*", "0", "#"])
+    >>> [classes.names[classes[token]] for token in ("the", "walking", "ring", "cat’s", "1984", "—", ",")]
+    ['the', '-ing', '*', "-'s", '0', '#', ',']
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        self.names = tuple(sorted(names))
+        self._places = {name: place for place, name in enumerate(self.names)}
+        if missing := {WORD, NUMBER, SIGN} - set(self.names):
+            raise ValueError(f"no class {', '.join(sorted(missing))}")
+        self._endings = frozenset(name[1:] for name in self.names if name.startswith("-"))
+        self._longest = max(map(len, self._endings), default=0)
+
+    def __missing__(self, token: str) -> int:
+        place = self._places[self._name(token if token.isascii() else token.translate(_PLAIN))]
+        if len(self) < _MOST_REMEMBERED:
+            self[token] = place
+        return place
+
+    def _name(self, token: str) -> str:
+        first = token[:1]
+        if first.isalpha():
+            return token if token in self._places else self._ending(token)
+        if first.isdigit():
+            return NUMBER
+        return token if len(token) == 1 and token in self._places and token != WORD else SIGN
+
+    def _ending(self, word: str) -> str:
+        for length in range(min(self._longest, len(word) - 1), 0, -1):
+            ending = word[-length:]
+            # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
+            if ending in self._endings and len(word) - length >= (1 if "'" in ending else 3):
+                return f"-{ending}"
+        return WORD
+
+
+class WordOrder:
+    """How well two word classes go together as neighbours, and with one token between them.
+
+    Attributes:
+        source: what it was learned from.
+        tokens: how much of it.
+        table: for each class the rows of its two distances: a letter of `LEVELS` for each class that may
+            follow, in the order of their names.
+    """
+
+    def __init__(self, source: str, tokens: int, table: Mapping[str, Sequence[str]]) -> None:
+        self.source = source
+        self.tokens = tokens
+        self.table = {name: (table[name][0], table[name][1]) for name in sorted(table)}
+        self._classes = Classes(self.table)
+        self._near = [_levels(near, len(table)) for near, _ in self.table.values()]
+        self._far = [_levels(far, len(table)) for _, far in self.table.values()]
+        rows = [_both(near, far) for near, far in zip(self._near, self._far, strict=True)]
+        self._itself = [row[place] for place, row in enumerate(rows)]
+        # A row as one long integer, 16 bits a cell: it is multiplied and added as a whole, not cell by cell.
+        self._cells = Struct(f"<{len(table)}H")
+        self._rows = [int.from_bytes(self._cells.pack(*row), "little") for row in rows]
+
+    @staticmethod
+    def load() -> "WordOrder":
+        """Return the model of English that comes with the package; it is read once.
+
+        >>> WordOrder.load() is WordOrder.load()
+        True
+        """
+        return _load_default()
+
+    @staticmethod
+    def parse(values: dict[str, Any]) -> "WordOrder":
+        """Return the model that plain JSON values hold, as `to_json` gives them.
+
+        Raises:
+            ValueError: they are no model, or one of a format this version does not know.
+
+        >>> WordOrder.parse(WordOrder.load().to_json()).table == WordOrder.load().table
+        True
+        """
+        try:
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']!r}; this version reads format {FORMAT}")
+            return WordOrder(str(values["source"]), int(values["tokens"]), values["classes"])
+        except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+            raise ValueError(f"no model of word order: {error!r}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the model as plain JSON values."""
+        classes = {name: list(rows) for name, rows in self.table.items()}
+        return {"format": FORMAT, "source": self.source, "tokens": self.tokens, "classes": classes}
+
+    def neighbours(self, tokens: Sequence[str]) -> Neighbours:
+        """Return how the tokens of one sample stand beside each other.
+
+        Be I the pointwise mutual information of two classes as neighbours, plus half of that with one token
+        between them. Of n tokens x are of class a and y of class b:
+
+            surplus / pairs = mean I in the text - sum over a, b of x (y - [a = b]) I(a, b) / (n (n - 1))
+
+        What is taken off is the mean over all orders of the same tokens, exactly. It holds within pieces of
+        800 tokens. A token that only says the one before again is passed over.
+
+        Args:
+            tokens: as `text.tokenize` gives them. The value says something where they are English.
+
+        >>> order = WordOrder.load()
+        >>> words = "when she came to the house he was in the garden with a friend of his mother".split()
+        >>> order.neighbours(words * 3).value > NEAR_CHANCE > order.neighbours(sorted(words) * 3).value
+        True
+        """
+        places = list(map(self._classes.__getitem__, without_runs(tokens)))
+        if len(places) <= PIECE:
+            return self._piece(places)
+        return pooled(self._piece(places[at : at + PIECE]) for at in range(0, len(places), PIECE))
+
+    def _piece(self, places: list[int]) -> Neighbours:
+        size = len(places)
+        if size < 3:
+            return Neighbours(0, 0)
+        near = sum(map(getitem, map(self._near.__getitem__, places), islice(places, 1, None)))
+        far = sum(map(getitem, map(self._far.__getitem__, places), islice(places, 2, None)))
+        # Levels count from 0 and not from the middle: that adds the same to both sides.
+        found = 2 * near + far * (size - 1) / (size - 2)
+        return Neighbours(round((found - self._by_chance(places)) * 500 * STEP), size - 1)
+
+    def _by_chance(self, places: list[int]) -> float:
+        """Return what `_piece` would find on average in all orders of the same tokens."""
+        counts = Counter(places)
+        times = counts.values()
+        columns = sum(map(mul, times, map(self._rows.__getitem__, counts)))
+        cells: tuple[int, ...] = self._cells.unpack(columns.to_bytes(self._cells.size, "little"))
+        pairs: int = sum(map(mul, times, map(cells.__getitem__, counts)))
+        # No token stands beside itself.
+        pairs -= sum(map(mul, times, map(self._itself.__getitem__, counts)))
+        return pairs / len(places)
+
+
+def _levels(row: str, length: int) -> bytes:
+    if len(row) != length or not set(row) <= set(LEVELS):
+        raise ValueError(f"a row has {length} letters from {LEVELS[0]} to {LEVELS[-1]}; got {row!r}")
+    return row.encode().translate(_TO_LEVELS)
+
+
+def _both(near: bytes, far: bytes) -> list[int]:
+    return [2 * one + half for one, half in zip(near, far, strict=True)]
+
+
+@cache
+def _load_default() -> WordOrder:
+    with open(os.path.join(os.path.dirname(__file__), "word_order.json"), encoding="utf-8") as file:
+        return WordOrder.parse(json.load(file))
