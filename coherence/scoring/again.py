@@ -18,6 +18,9 @@ SEEN = 8
 MANY = 0.1
 """Of the triples of tokens, this share comes again where long phrases are looked for."""
 
+NEIGHBOURS = (2, 12)
+"""Pairs find a loop with some noise in it, runs of twelve one of a text whose pairs come again anyway."""
+
 PHRASES = 3
 """Distances tried for long phrases, the commonest, and their sums: a phrase may hold a pair twice."""
 
@@ -78,16 +81,23 @@ def _mark(marks: bytearray, tokens: Sequence[str], period: int, least: int) -> N
 
 
 def _long_periods(tokens: Sequence[str]) -> list[int]:
-    """Return the distances at which pairs of neighbours come again most often, and the sums of two."""
-    last: dict[tuple[str, str], int] = {}
+    """Return the distances at which neighbours come again most often, and the sums of two of them."""
+    common: set[int] = set()
+    for order in NEIGHBOURS:
+        distances = _distances(tokens, order).most_common(PHRASES + 2)
+        common.update([each for each, times in distances if each > SHORT and times >= SEEN][:PHRASES])
+    return sorted(common | {one + other for one in common for other in common})
+
+
+def _distances(tokens: Sequence[str], order: int) -> Counter[int]:
+    """Count how far apart equal runs of so many tokens follow each other."""
+    last: dict[tuple[str, ...], int] = {}
     distances: Counter[int] = Counter()
-    for at, pair in enumerate(zip(tokens, islice(tokens, 1, None), strict=False)):
-        if pair in last:
-            distances[at - last[pair]] += 1
-        last[pair] = at
-    common = [each for each, times in distances.most_common(PHRASES + 2) if each > SHORT and times >= SEEN]
-    common = common[:PHRASES]
-    return sorted({*common, *(one + other for one in common for other in common)})
+    for at, run in enumerate(zip(*(islice(tokens, start, None) for start in range(order)), strict=False)):
+        if run in last:
+            distances[at - last[run]] += 1
+        last[run] = at
+    return distances
 
 
 def _ruled(cleaned: str) -> int:

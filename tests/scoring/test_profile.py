@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Profile, score
-from coherence.scoring.calibration import FEWEST_TOKENS, calibrate
+from coherence.scoring.calibration import FEWEST_TOKENS, Proof, calibrate, prove
 from coherence.scoring.profile import FORMAT, SCALES, Curve
 
 pytestmark = pytest.mark.once
@@ -217,7 +217,9 @@ def test_the_same_text_gives_the_same_profile_in_whatever_order_it_comes() -> No
     assert first.name == "toy"
     assert first.source == "one, other"
     assert first.tokens == 6 * 550
-    assert first.english_share == 1
+    assert (first.english_share, "english" in first.curves) == (0, False), (
+        "a dozen words: a loop has them all"
+    )
 
 
 def test_a_measured_profile_can_be_saved_and_loaded(tmp_path: Path) -> None:
@@ -241,6 +243,20 @@ def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
         assert score(sample).low()
         assert min(value for value in score(sample, profile=own).values if value is not None) >= 60
     assert score(looped, profile=own).low()
+
+
+def test_a_profile_is_put_to_the_proof_with_loops_of_its_own_corpus() -> None:
+    corpus = {"toy": grammar(1, 2000)}
+    assert prove(calibrate(corpus), corpus) == Proof(loops=1.0, passages=0.0)
+
+
+def test_a_profile_that_takes_anything_for_varied_is_found_blind() -> None:
+    blind = Profile(
+        "blind", "", 1000, "2026-01-01", 0.0, dict.fromkeys(SCALES[:2], Curve([(1, 1), (10**6, 1.0001)]))
+    )
+    corpus = {"toy": grammar(1, 2000)}
+    blind = blind._replace(curves=blind.curves | {"character": Curve([(1, 1), (10**6, 1.0001)])})
+    assert prove(blind, corpus).loops < 0.95
 
 
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
