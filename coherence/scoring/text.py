@@ -5,7 +5,9 @@ Source: docs/scores.md, "Text to tokens".
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from functools import lru_cache
+from itertools import accumulate, islice
+from typing import Literal
 
 import regex
 
@@ -18,13 +20,85 @@ PIECE = 4
 _ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
 _SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
 SPECIAL = regex.compile(
-    rf"<\|[^<>|\s]{{1,40}}\|>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]", regex.IGNORECASE
+    rf"<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]", regex.IGNORECASE
 )
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
 # How they begin: a pattern that begins with one character is searched for from one to the next.
-_MAY_BE_ANGLED = re.compile(rf"<(?:\||(?:{'|'.join(_ANGLED)})>)", re.IGNORECASE)
+_MAY_BE_ANGLED = re.compile(rf"<(?:[|｜]|(?:{'|'.join(_ANGLED)})>)", re.IGNORECASE)
 _MAY_BE_SQUARE = re.compile(rf"\[(?:{'|'.join(_SQUARE)})\]", re.IGNORECASE)
+
+# Tokens with a number come in hundreds of forms: they are codes of speech or images, and what the model says.
+# Only spare tokens have numbers as well.
+_SPARE = r"(?:reserved|unused|extra|pad|special|placeholder|dummy|null)"
+_CODE = rf"<[|｜](?![^<>|｜\s]{{0,40}}?{_SPARE})(?=[^<>|｜\s\d]{{0,39}}\d)[^<>|｜\s]{{1,40}}+[|｜]>"
+# Without bars it may be a tag, `<T1>`, but not eight in a row, unless they are headings.
+_BARE_CODE = rf"<(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE})(?:[^\W\d]|[-.:]){{0,39}}+\d[\w.:-]{{0,39}}+>"
+FEWEST_CODES = 8
+_CODES = re.compile(rf"(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+", re.IGNORECASE)
+_MAY_BE_CODE = re.compile(r"<[|｜][^<>|｜\s\d]{0,39}\d")
+_NAME = re.compile(r"<[|｜]?([^<>|｜\s]+)")
+_SIGNS = re.compile(r"[\W_]+")
+
+FEWEST_PADS = 3
+"""One or two tokens at the end of a text are its end, or markup; more of the same are padding."""
+
+LONGEST_TOKEN = 64
+"""Characters of a token that may be padding."""
+
+_CONTROLS = frozenset(map(chr, (*range(9), *range(14, 28), 127)))
+"""Of characters only these pad a text: a model writes all others itself, and `____` is a loop."""
+
+_MAY_END_PADDING = _CONTROLS | {">", "]"}
+_BARE_TOKEN = re.compile(r"<(?=[^<>]*[^\W\d_])[^<>\s/=\"']{1,40}>")
+_NUMBERED_SPARE = re.compile(rf"[<\[][^<>\[\]\s/=\"']*{_SPARE}[^<>\[\]\s/=\"']*[>\]]", re.IGNORECASE)
+_TAGS = frozenset(
+    (
+        *("a", "b", "big", "body", "br", "button", "center", "code", "col", "dd", "div", "dl", "dt", "em"),
+        *("font", "footer", "form", "g", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html"),
+        *("i", "img", "input", "label", "li", "link", "main", "meta", "nav", "ol", "option", "p", "path"),
+        *("pre", "rect", "script", "section", "select", "small", "span", "strong", "style", "sub", "sup"),
+        *("svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "u", "ul", "video"),
+    )
+)
+"""Of HTML: `<br><br><br>` is a loop that the model wrote."""
+
+TAIL = 40
+"""Characters at the end of a prompt by which it is found again, white space aside."""
+
+SHORT_PROMPT = 20
+"""Characters; a shorter prompt must have the same words, not only the same letters."""
+
+BEFORE = 16
+"""Characters that may stand before a prompt whose beginning was cut off: half of a special token."""
+
+COPIES = 8
+"""Places at which the end of a prompt is looked for in a text."""
+
+BEGINNING = 2_000
+"""Characters in which a prompt is looked for, besides three times its own length: templates add some."""
+
+LONGEST_REMEMBERED = 4096
+"""Characters of a prompt that is remembered."""
+
+_STRAY = -1
+
+_NAMED_ROLES = (
+    *("system", "user", "assistant", "human", "model", "developer", "tool", "instruction", "response"),
+)
+_ROLES = frozenset((*_NAMED_ROLES, "inst", "sys", ""))
+"""Words that chat templates put around messages, without their signs."""
+
+_ROLE = rf"(?:{'|'.join(_NAMED_ROLES)})"
+# A chat as templates render it begins with a role: in a special token, alone or before a colon.
+_CHAT_BEGINS = re.compile(
+    r"\s*+(?:<[^<>\s]{1,40}>\s*+){0,8}?"
+    rf"(?:<[|｜]{_ROLE}[|｜]>|\[INST\]|<<SYS>>|#*+\s*+{_ROLE}(?:[ \t]*+[:\r\n]|<))",
+    re.IGNORECASE,
+)
+_ANSWER_BEGINS = re.compile(
+    r"\s*+(?:\[/INST\]|#*+\s*+(?:assistant|model|response)(?:[ \t]*+(?:[:\r\n]|$)))", re.IGNORECASE
+)
 
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = regex.compile(rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S")
@@ -50,21 +124,248 @@ def clean(text: str, prompt: str | None = None) -> str:
 def answer(text: str, prompt: str | None = None) -> str:
     r"""Return the part of a sample that the model answers for, stripped.
 
-    Special tokens become a space, a leading `prompt` is cut off, of a chat only the answers stay.
+    Special tokens become a space, but for those with numbers, which become words; padding at the end and a
+    prompt at the beginning are cut off; of a chat only the answers stay.
 
     >>> answer("> What is it?\n< A list.<|endoftext|>")
     'A list.'
+    >>> answer("<|s_17|><|s_4711|><|s_8|><|endoftext|>")
+    's-17 s-4711 s-8'
+    >>> answer("It rains.<eod><eod><eod><eod>")
+    'It rains.'
+    >>> answer("user\nHow is it?\nassistant\nIt rains.", "<|user|>\nHow is it?\n<|assistant|>\n")
+    'It rains.'
     """
+    written = _written(text)
+    if prompt and (end := _prompt_end(written, _bare_prompt(prompt), text)) > 0:
+        written = written[end:].strip()
+    return _answers_of_chat(written)
+
+
+Emptiness = Literal["nothing written", "special tokens", "prompt"]
+
+
+def why_empty(text: str, prompt: str | None = None) -> Emptiness | None:
+    """Return why a sample has no text to score; None if it has some.
+
+    Only a model that wrote nothing is silent. A text of special tokens alone was padded or decoded wrongly;
+    one that is the prompt alone lost its answer, or was read from the wrong field.
+
+    >>> why_empty(" "), why_empty("<pad><pad>"), why_empty("Once upon", prompt="Once upon"), why_empty("Once")
+    ('nothing written', 'special tokens', 'prompt', None)
+    """
+    if answer(text, prompt):
+        return None
+    if not text or text.isspace():
+        return "nothing written"
+    return "prompt" if _written(text) else "special tokens"
+
+
+def ends_in_padding(text: str) -> bool:
+    """Tell whether a text ends in padding: one special token, three times or more, or control characters.
+
+    >>> ends_in_padding("It rains.<|endoftext|>"), ends_in_padding("It rains." + 9 * "<|endoftext|>")
+    (False, True)
+    >>> ends_in_padding("Well" + 9 * "!")
+    False
+    """
+    text = text.rstrip()
+    return _padding_start(text) < len(text)
+
+
+def keeps_prompt(text: str, prompt: str) -> bool:
+    """Tell whether most of a prompt is in a text and yet cannot be cut off, so that it is scored as well.
+
+    >>> prompt = "Write a story of a fox who lives by the river, in five sentences or fewer."
+    >>> keeps_prompt(f"{prompt} The fox woke.", prompt), keeps_prompt("The fox woke.", prompt)
+    (False, False)
+    >>> keeps_prompt(f"You are a patient and helpful writer. {prompt} The fox woke.", prompt)
+    True
+    """
+    bare = _bare_prompt(prompt)
+    if text.startswith(bare) or not (_may_hold(text, bare) or _CHAT_BEGINS.match(text)):
+        return False
+    return _prompt_end(_written(text), bare, text) == _STRAY
+
+
+def _written(text: str) -> str:
+    """Return a text without special tokens and the padding at its end, stripped."""
     text = _without_special(text)
-    if prompt:
-        text = text.removeprefix(_without_special(prompt)).strip()
-    return _answers_of_chat(text)
+    return text[: _padding_start(text)].rstrip() if text[-1:] in _MAY_END_PADDING else text
 
 
 def _without_special(text: str) -> str:
-    may_hold = ("<" in text and _MAY_BE_ANGLED.search(text)) or ("[" in text and _MAY_BE_SQUARE.search(text))
+    if "<" in text:
+        if text.count("><") >= FEWEST_CODES - 1 or _MAY_BE_CODE.search(text):
+            text = _CODES.sub(_in_words, text)
+        may_hold = _MAY_BE_ANGLED.search(text) or ("[" in text and _MAY_BE_SQUARE.search(text))
+    else:
+        may_hold = "[" in text and _MAY_BE_SQUARE.search(text)
     # Those that follow each other are one space; a pattern of all of them would hold each of them in memory.
     return (" ".join(filter(None, SPECIAL.split(text))) if may_hold else text).strip()
+
+
+def _in_words(codes: re.Match[str]) -> str:
+    """Return tokens with numbers as a word each: `<|s_4711|>` as `s-4711`."""
+    names = (_SIGNS.sub("-", name).strip("-") for name in _NAME.findall(codes.group()))
+    return f" {' '.join(names)} "
+
+
+def _padding_start(text: str) -> int:
+    """Return where the padding begins that a stripped text ends in; its length if it ends in none."""
+    last, end = text[-1:], len(text)
+    if last in _CONTROLS:
+        start = len(text.rstrip(last))
+        return start if end - start >= FEWEST_PADS else end
+    opens = "<" if last == ">" else "[" if last == "]" else ""
+    at = text.rfind(opens, max(0, end - LONGEST_TOKEN)) if opens else -1
+    token = text[at:]
+    before = text[max(0, at - 2 * LONGEST_TOKEN) : max(0, at)]
+    gap = before[len(before.rstrip()) :]
+    if at < 0 or not before.endswith(token + gap) or not _is_pad(token):
+        return end
+    start = _run_start(text, token + gap, at)
+    copies = 1 + (at - start) // len(token + gap)
+    # What stands elsewhere too is markup of the model's own, unless it is known to be a special token.
+    return start if copies >= FEWEST_PADS and (SPECIAL.fullmatch(token) or token not in text[:start]) else end
+
+
+def _run_start(text: str, unit: str, end: int) -> int:
+    """Return where the copies of a unit begin that stand one after the other before `end`."""
+    for copies in (64, 1):
+        while text.endswith(unit * copies, 0, end):
+            end -= len(unit) * copies
+    return end
+
+
+def _is_pad(token: str) -> bool:
+    if re.search(r"\d", token):
+        return bool(
+            _NUMBERED_SPARE.fullmatch(token) or (SPECIAL.fullmatch(token) and not _CODES.match(token))
+        )
+    if SPECIAL.fullmatch(token):
+        return True
+    return bool(_BARE_TOKEN.fullmatch(token)) and token[1:-1].casefold() not in _TAGS
+
+
+def _bare_prompt(prompt: str) -> str:
+    """Return a prompt without special tokens; many samples have the same one."""
+    return _remembered(prompt) if len(prompt) <= LONGEST_REMEMBERED else _without_special(prompt)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(prompt: str) -> str:
+    return _without_special(prompt)
+
+
+def _prompt_end(written: str, prompt: str, text: str) -> int:
+    """Return where the prompt ends that a text begins with, 0 if it is not there.
+
+    It is `_STRAY` if most of it is there and it cannot be cut off. Compared are a text and a prompt without
+    special tokens; `text` is the whole, whose special tokens may tell a chat.
+    """
+    if written.startswith(prompt):
+        return len(prompt)
+    if not (_may_hold(written, prompt) or _CHAT_BEGINS.match(text)):
+        return 0
+    places, words = _words(written[: 3 * len(prompt) + BEGINNING])
+    wanted = _words(prompt)[1]
+    if not wanted:
+        return 0
+    end = _end_in_words(words, wanted)
+    if end <= 0 and _CHAT_BEGINS.match(text):
+        end = _end_in_chat(written, places, words, prompt) or end
+    if end <= 0:
+        return end
+    at = _place_of(end, places, words)
+    header = _ANSWER_BEGINS.match(written, at)
+    return header.end() if header else at
+
+
+def _may_hold(written: str, prompt: str) -> bool:
+    """Tell at once that an answer alone holds no prompt: it has not the prompt's last words."""
+    if written.startswith(prompt[:SHORT_PROMPT]):
+        return True
+    # From the end, for the first that is missing settles it; half of a word at the beginning does no harm.
+    found = 0
+    for word in reversed(prompt[-TAIL:].split()):
+        if word in written:
+            found += not _is_role(word)
+        elif not _is_role(word):
+            return False
+    return found > 0
+
+
+def _is_role(word: str) -> bool:
+    return word.strip("#:[]<>/").casefold() in _ROLES
+
+
+def _words(text: str) -> tuple[list[int], list[str]]:
+    """Return the words of a text between white space, without roles, and where each begins."""
+    found = [match for match in re.finditer(r"\S++", text) if not _is_role(match.group())]
+    return [match.start() for match in found], [match.group() for match in found]
+
+
+def _place_of(count: int, places: list[int], words: list[str]) -> int:
+    """Return where the first `count` characters of words end in the text."""
+    ends = list(accumulate(map(len, words)))
+    number = next(number for number, end in enumerate(ends) if end >= count)
+    return places[number] + len(words[number]) - (ends[number] - count)
+
+
+def _end_in_words(words: list[str], wanted: list[str]) -> int:
+    """Return how many characters of words at the beginning are the prompt or its end, 0 if none.
+
+    It is `_STRAY` if most of the prompt is among the words elsewhere.
+    """
+    solid, whole = "".join(words), "".join(wanted)
+    if len(whole) < SHORT_PROMPT:
+        return len(whole) if words[: len(wanted)] == wanted else 0
+    if solid.startswith(whole):
+        return len(whole)
+    ends = _ends_of(whole[-TAIL:], solid) if len(whole) >= TAIL else []
+    if len(ends) > len(_ends_of(whole[-TAIL:], whole)):
+        return 0  # the model says its prompt again and again: that is a loop
+    # Its beginning may be cut off, and what is left of it begin with half of a token.
+    for end in ends:
+        skips = [skip for skip in range(min(end - TAIL, BEFORE) + 1) if whole.endswith(solid[skip:end])]
+        if skips and (skips[0] == 0 or not set(">]").isdisjoint(solid[: skips[0]])):
+            return end
+    return _STRAY if _has_most(solid, whole) else 0
+
+
+def _has_most(solid: str, whole: str) -> bool:
+    """Tell whether most of a prompt is in a text, once each: a copy of a copy is the model's own."""
+    pieces = [whole[at : at + TAIL] for at in range(0, len(whole) - TAIL + 1, max(TAIL, len(whole) // 20))]
+    return bool(pieces) and 2 * sum(solid.count(piece) == 1 for piece in pieces) >= len(pieces)
+
+
+def _end_in_chat(written: str, places: list[int], words: list[str], prompt: str) -> int:
+    """Return how many characters of words belong to a chat that a template rendered, up to its answer.
+
+    The template may have put something in front, and only the last message may be there.
+    """
+    solid, whole = "".join(words), "".join(_words(prompt)[1])
+    tail = whole[-TAIL:]
+    ends = _ends_of(tail, solid)
+    if len(tail) == TAIL and ends:  # few-shot prompts may end alike several times
+        return ends[min(len(ends), len(_ends_of(tail, whole))) - 1]
+    lines = [line for line in prompt.split("\n") if not _is_role(line.strip())]
+    last = "".join(_words(lines[-1])[1]) if lines else ""
+    answered = (
+        end for end in _ends_of(last, solid) if _ANSWER_BEGINS.match(written, _place_of(end, places, words))
+    )
+    return next(answered, 0)
+
+
+def _ends_of(part: str, solid: str) -> list[int]:
+    """Return where the first copies of a part end in a text, a few of them."""
+    ends: list[int] = []
+    at = solid.find(part) if part else -1
+    while at >= 0 and len(ends) < COPIES:
+        ends.append(at + len(part))
+        at = solid.find(part, at + 1)
+    return ends
 
 
 def _answers_of_chat(text: str) -> str:

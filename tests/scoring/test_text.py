@@ -5,7 +5,20 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coherence.scoring.text import LONGEST_WORD, PIECE, SPECIAL, answer, clean, is_word, locate, tokenize
+from coherence.scoring.text import (
+    FEWEST_PADS,
+    LONGEST_WORD,
+    PIECE,
+    SPECIAL,
+    answer,
+    clean,
+    ends_in_padding,
+    is_word,
+    keeps_prompt,
+    locate,
+    tokenize,
+    why_empty,
+)
 
 # Every kind of character there is, lone surrogates and unassigned ones included.
 ANYTHING = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]))
@@ -126,6 +139,145 @@ def test_what_only_resembles_a_special_token_stays(text: str) -> None:
     assert clean(text) == text
 
 
+# --- Tokens with a number ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # with bars, wherever they stand
+        ("<|s_4711|>", ["s-4711"]),
+        ("<|s_1|><|s_22|> <|s_333|>", ["s-1", "s-22", "s-333"]),
+        ("Hear:<|audio:7|>so", ["hear", ":", "audio-7", "so"]),
+        ("<｜vq▁9｜>", ["vq-9"]),
+        ("<|0.00|>", ["0-00"]),
+        ("<|im_start|><|s_1|><|im_end|>", ["s-1"]),
+        # spare tokens have numbers as well
+        ("a<|reserved_special_token_42|><|extra_7|><|unused3|>b", ["a", "b"]),
+        # without bars eight in a row
+        ("".join(f"<custom_token_{n}>" for n in range(8)), [f"custom-token-{n}" for n in range(8)]),
+        (" ".join(f"<{n}>" for n in range(9)), ["<", "0", ">"] + [s for n in range(1, 9) for s in f"<{n}>"]),
+        ("".join(f"<{n}>" for n in range(9)), list("012345678")),
+        ("<h1><h2>", ["<", "h1", ">", "<", "h2", ">"]),
+    ],
+)
+def test_a_special_token_with_a_number_is_a_word(text: str, expected: list[str]) -> None:
+    assert tokenize(clean(text)) == expected
+
+
+def test_varied_codes_of_speech_are_text_and_one_code_again_and_again_is_a_loop() -> None:
+    varied = "".join(f"<|s_{n * n % 5003}|>" for n in range(60))
+    assert len(set(tokenize(clean(varied)))) == len(tokenize(clean(varied))) == 60
+    assert tokenize(clean(60 * "<|s_17|>")) == 60 * ["s-17"]
+
+
+# --- Padding ----------------------------------------------------------------------------------------------
+
+
+PADS = (
+    *("<|endoftext|>", "<pad>", "</s>", "[PAD]", "<｜end▁of▁sentence｜>", "<|reserved_0|>"),
+    *("<eot_id>", "<eod>", "<end_of_utterance>", "<unused0>", "<extra_id_0>", "[unused12]", "<EOS_TOKEN>"),
+    *("\x00", "\x04", "\x7f"),
+)
+
+
+@pytest.mark.parametrize("pad", PADS)
+@pytest.mark.parametrize("copies", [FEWEST_PADS, 50, 200])
+@pytest.mark.parametrize("between", ["", " ", "\n"])
+def test_a_token_again_and_again_at_the_end_is_padding(pad: str, copies: int, between: str) -> None:
+    if len(pad) == 1 and between:
+        return
+    padding = between.join([pad] * copies)
+    for written in ("The rain stopped.", "The rain <b>stopped</b>", "Who said [so]"):
+        for end in ("", "\n"):
+            text = f"{written}{padding}{end}"
+            assert answer(text) == written
+            assert ends_in_padding(text)
+        assert answer(f"{written} {padding}") == written
+    assert why_empty(padding) == "special tokens"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        # signs that a model writes itself
+        *("!" * 60, "_" * 60, "." * 60, "-" * 60, "\ufffd" * 60, "\u200b" * 60, ">" * 60, "]" * 60, "▁" * 60),
+        # markup
+        *("<br>" * 60, "<DIV>" * 60, "</p>" * 60, "<br/>" * 60, "</item>" * 60, "[1]" * 60, "[x]" * 60),
+        *("<a href=x>" * 60, "<h1>" * 60, "<>" * 60, "<->" * 60, f"<{'x' * 41}>" * 60),
+        # too few of them, or in between others
+        *("<eod>", "<eod><eod>", "<eod><eod><eod>.", "<eod><foo>" * 30, "\x00\x00"),
+        # what the text is made of
+        "<row> a <row> b <row><row><row><row>",
+    ],
+)
+def test_what_the_model_wrote_at_the_end_stays(end: str) -> None:
+    assert answer(f"So it was {end}") == f"So it was {end}"
+    assert not ends_in_padding(f"So it was {end}")
+
+
+def test_a_single_end_of_text_is_no_padding() -> None:
+    assert not ends_in_padding("It was late.<|im_end|>")
+    assert not ends_in_padding("It was late.<|im_end|><|endoftext|>")
+    assert not ends_in_padding("")
+
+
+@given(TEXT, st.sampled_from(PADS), st.integers(FEWEST_PADS, 80))
+@settings(deadline=None)
+def test_padding_changes_nothing_of_what_is_before_it(text: str, pad: str, copies: int) -> None:
+    if pad not in text:
+        before = answer(f"{text} .")
+        assert answer(f"{text} .{pad * copies}") == before
+
+
+@given(ANYTHING)
+@settings(deadline=None)
+def test_a_text_without_brackets_and_controls_is_only_stripped(text: str) -> None:
+    if not set("<[>") & set(text) and not ends_in_padding(text):
+        assert answer(text) == text.strip()
+
+
+@given(CROWDED | st.lists(st.sampled_from((*PADS, "word", " ", "<b>"))).map("".join))
+@settings(deadline=None)
+def test_padding_is_cut_from_the_end_alone(text: str) -> None:
+    bare = " ".join(filter(None, SPECIAL.split(text))).strip()
+    if not any(character.isdigit() for character in bare) and not bare.startswith(("> ", "< ")):
+        assert bare.startswith(answer(text))
+
+
+# --- Why a text is empty ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "why"),
+    [
+        ("", None, "nothing written"),
+        (" \n\u00a0", "Once", "nothing written"),
+        ("<|endoftext|>", None, "special tokens"),
+        (" <pad><pad>\n", "Once", "special tokens"),
+        ("<eod>" * 9, None, "special tokens"),
+        ("Once upon", "Once upon", "prompt"),
+        ("<s>Once  upon</s>", "Once upon", "prompt"),
+        ("> How are you?\n<", None, "prompt"),
+        ("user\nWho was it?\nassistant\n", "<|user|>Who was it?<|assistant|>", "prompt"),
+        ("Once", None, None),
+        (".", "Once", None),
+        ("Once upon", "Once", None),
+    ],
+)
+def test_a_text_is_empty_for_a_reason(text: str, prompt: str | None, why: str | None) -> None:
+    assert why_empty(text, prompt) == why
+
+
+@given(TEXT, st.none() | TEXT)
+@settings(deadline=None)
+def test_there_is_a_reason_if_and_only_if_nothing_is_left(text: str, prompt: str | None) -> None:
+    assert (why_empty(text, prompt) is None) is bool(answer(text, prompt))
+
+
+# --- Prompts ----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("text", "prompt", "expected"),
     [
@@ -153,6 +305,134 @@ def test_a_prompt_is_cut_off_only_where_the_text_begins_with_it(
     text: str, prompt: str | None, expected: str
 ) -> None:
     assert clean(text, prompt) == expected
+
+
+RULES = "You are a patient teacher. You explain in plain words, and you never give the answer away."
+QUESTION = "A farmer has seventeen sheep, and all but nine of them run away.\nHow many sheep are left?"
+SAID = "Think of those that did not run."
+CHAT = f"{RULES}\n{QUESTION}"
+CHATML = (
+    f"<|im_start|>system\n{RULES}<|im_end|>\n<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
+)
+LLAMA = (
+    f"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nToday: 3 May\n\n{RULES}<|eot_id|>"
+    f"<|start_header_id|>user<|end_header_id|>\n\n{QUESTION}<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\n"
+)
+RENDERED = {
+    "ChatML": CHATML,
+    "ChatML, decoded without special tokens": f"system\n{RULES}\nuser\n{QUESTION}\nassistant\n",
+    "Llama 3": LLAMA,
+    "Llama 2": f"<s>[INST] <<SYS>>\n{RULES}\n<</SYS>>\n\n{QUESTION} [/INST]",
+    "Gemma": f"<bos><start_of_turn>user\n{RULES}\n\n{QUESTION}<end_of_turn>\n<start_of_turn>model\n",
+    "Phi": f"<|system|>\n{RULES}<|end|>\n<|user|>\n{QUESTION}<|end|>\n<|assistant|>\n",
+    "DeepSeek": f"<｜begin▁of▁sentence｜>{RULES}<｜User｜>{QUESTION}<｜Assistant｜>",
+    "Vicuna": f"{RULES} USER: {QUESTION} ASSISTANT: ",
+    "Alpaca": f"{RULES}\n\n### Instruction:\n{QUESTION}\n\n### Response:\n",
+    "a system message of the template's own": (
+        f"<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n{QUESTION}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    ),
+    "the last message alone": f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n",
+}
+
+
+@pytest.mark.parametrize("rendered", RENDERED.values(), ids=RENDERED)
+def test_a_chat_is_cut_off_however_it_was_rendered(rendered: str) -> None:
+    assert answer(rendered + SAID, CHAT) == SAID
+    assert answer(rendered + SAID, rendered) == SAID
+    assert not keeps_prompt(rendered + SAID, CHAT)
+    assert why_empty(rendered, CHAT) == "prompt"
+
+
+@pytest.mark.parametrize("rendered", RENDERED.values(), ids=RENDERED)
+def test_a_rendered_prompt_is_cut_off_a_text_that_was_decoded_without_special_tokens(rendered: str) -> None:
+    decoded = regex.sub(r"<[|｜][^<>]*[|｜]>|<s>|<bos>|<\w+_of_turn>", "", rendered)
+    assert answer(decoded + SAID, rendered) == SAID
+
+
+@pytest.mark.parametrize("last", ["Why?", "Go on.", "2 + 2"])
+def test_a_short_last_message_is_found_by_the_header_of_the_answer(last: str) -> None:
+    rendered = f"<|im_start|>user\n{last}<|im_end|>\n<|im_start|>assistant\n"
+    assert answer(rendered + SAID, f"{RULES}\n{last}") == SAID
+    assert answer(f"user\n{last}\nassistant\n{SAID}", f"{RULES}\n{last}") == SAID
+
+
+@pytest.mark.parametrize("lost", [1, 7, 40, 90, len(CHAT) - 60])
+def test_a_prompt_whose_beginning_was_cut_off_is_cut_off(lost: int) -> None:
+    assert answer(f"{CHAT[lost:]} {SAID}", CHAT) == SAID
+    assert not keeps_prompt(f"{CHAT[lost:]} {SAID}", CHAT)
+
+
+def test_half_of_a_special_token_may_stand_before_it() -> None:
+    cut = CHATML[CHATML.index("rt|>user") :]
+    assert answer(cut + SAID, CHATML) == SAID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # the answer alone, in any words
+        SAID,
+        "How many? Think of those that did not run.",
+        "sheep are left",
+        "assistant\nThink.",
+        # it quotes the prompt, or its beginning
+        f"You ask: {QUESTION} Well, think.",
+        "A farmer has seventeen sheep, and all but nine stay? No.",
+        # it says the prompt again and again
+        f"{QUESTION.splitlines()[1]} and {CHAT} " * 9,
+    ],
+)
+def test_nothing_is_cut_off_an_answer_alone(text: str) -> None:
+    assert answer(text, CHAT) == text.strip()
+
+
+def test_a_loop_that_copies_the_end_of_the_prompt_stays_whole() -> None:
+    prompt = "It rained all day. The old man walked along the river until the evening came."
+    loop = "The old man walked along the river until the evening came. " * 9
+    assert answer(loop, prompt) == loop.strip()
+    assert not keeps_prompt(loop, prompt)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"{RULES} {QUESTION} {SAID}", False),
+        (SAID, False),
+        ("", False),
+        (f"Task 7. {QUESTION} {SAID}", False),  # less than half of the prompt
+        (f"Task 7. {RULES} {QUESTION} {SAID}", True),
+        (f"{RULES[:60]} indeed. {QUESTION} {SAID}", True),
+        (f"{RULES} {QUESTION[:-9]} left over? {SAID}", True),
+        (f"Task 7. {CHAT} {SAID} " * 3, False),  # a loop
+    ],
+)
+def test_a_prompt_that_is_there_and_cannot_be_cut_off_is_known(text: str, kept: bool) -> None:
+    assert keeps_prompt(text, CHAT) is kept
+
+
+@given(TEXT, TEXT)
+@settings(deadline=None)
+def test_of_a_prompt_only_the_beginning_of_a_text_is_cut_off(text: str, prompt: str) -> None:
+    whole, kept = answer(text), answer(text, prompt)
+    if not text.lstrip().startswith((">", "<")):
+        assert whole.endswith(kept)
+
+
+@given(st.text("abc \n.", min_size=60), st.text("xyz \n.", max_size=60), st.integers(0, 3))
+@settings(deadline=None)
+def test_a_prompt_is_cut_off_whatever_white_space_it_has(prompt: str, said: str, spaces: int) -> None:
+    other = (" " * (spaces + 1)).join(prompt.split())
+    if len("".join(prompt.split())) >= 20:
+        assert answer(f"{other} x{said}", prompt) == f"x{said}".strip()
+
+
+@given(st.text("abc \n", max_size=80), st.text("xyz \n", max_size=80))
+@settings(deadline=None)
+def test_an_answer_without_a_word_of_the_prompt_stays_whole(prompt: str, said: str) -> None:
+    assert answer(said, prompt) == said.strip()
+    assert not keeps_prompt(said, prompt)
 
 
 @pytest.mark.parametrize(
