@@ -98,9 +98,22 @@ def read_head(path: str) -> Head:
     return Head(path, raw[:HEAD], text, whole=len(raw) <= HEAD)
 
 
+class Tally(NamedTuple):
+    """How many samples have something that the reader of the report should know, and where the first is."""
+
+    samples: int
+    file: str
+    line: int
+
+
 @dataclass
 class Problems:
-    """Lines that could not be used: all counted, the first of them kept.
+    """Lines that could not be used: all counted, the first of them kept; and what was seen in the others.
+
+    Attributes:
+        count: how many lines could not be used.
+        listed: the first of them.
+        tallies: of the samples that were used, what was seen in how many.
 
     >>> problems, others = Problems(), Problems()
     >>> problems.add("samples.jsonl", 3, "no text")
@@ -114,6 +127,19 @@ class Problems:
 
     count: int = 0
     listed: list[Problem] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def tally(self, what: str, file: str, line: int) -> None:
+        """Count one more sample that has something.
+
+        >>> problems = Problems()
+        >>> for line in 3, 4:
+        ...     problems.tally("padding", "samples.jsonl", line)
+        >>> problems.tallies["padding"]
+        Tally(samples=2, file='samples.jsonl', line=3)
+        """
+        before = self.tallies.get(what)
+        self.tallies[what] = before._replace(samples=before.samples + 1) if before else Tally(1, file, line)
 
     def add(self, path: str, line: int, message: str) -> None:
         """Count one more."""
@@ -124,6 +150,9 @@ class Problems:
     def __iadd__(self, other: "Problems") -> Self:
         self.count += other.count
         self.listed += other.listed[: max(0, LISTED - len(self.listed))]
+        for what, tally in other.tallies.items():
+            before = self.tallies.get(what)
+            self.tallies[what] = before._replace(samples=before.samples + tally.samples) if before else tally
         return self
 
     @property

@@ -7,12 +7,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from coherence.escape import printable
 from coherence.readers.folder import FORMAT, is_sample, recorded_scores
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
+from coherence.readers.messages import CALLS, REASONING, has_calls, is_chat, prompt_of, split_chat, written
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.storage import bare_name, parent
 from coherence.signals.loss import true_loss
@@ -26,10 +27,15 @@ PROMPT = ("prompt", "input", "question", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
 TIME = ("time", "timestamp")
 RUN = ("run", "run_id", "run_name")
+BESIDE = (*REASONING, *CALLS)
+"""What the model wrote besides its text; servers write it under keys of its own."""
 GROUP = ("prompt_id", "prompt_idx", "prompt_index")
 """Of samples that belong together, where no other key is named: those of one prompt."""
 
-_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, "source", "grad_norm")
+_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *BESIDE, "source", "grad_norm")
+
+TOOL_CALLS = "tool calls"
+"""Under which samples that call a tool are counted."""
 
 _NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_= ]*(\d+)")
 _STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
@@ -84,6 +90,8 @@ def samples_of(
             continue
         if fields.prompt is not None and row.get(fields.prompt) is None:
             problems.add(path, line, f"no {shown(fields.prompt)}, which was named as the prompt")
+        if _calls_tools(row):
+            problems.tally(TOOL_CALLS, name, line)
         with_steps = with_steps or sample.step is not None
         yield sample
     if whole and passed_over and not found:
@@ -199,10 +207,8 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     """
     names = _names_read(fields).intersection(row)
     keys = _keys_of(names, fields)
-    value = required(row, TEXT)
-    text, before = _spoken(value) if is_chat(value) else (to_text(value), None)
-    if text is None:
-        raise ValueError(f"the text is no string but {type(value).__name__}")
+    value = first_of(row, TEXT)
+    text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
     step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
@@ -212,7 +218,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         text=text,
         file=file,
         line=line,
-        prompt=_said(prompt) if is_chat(prompt) else to_text(prompt) or before,
+        prompt=prompt_of(prompt) or None if is_chat(prompt) else to_text(prompt) or before,
         loss=to_float(first_of(row, keys.loss)),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
@@ -235,36 +241,28 @@ def required(row: RawRow, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def is_chat(value: Any) -> TypeGuard[list[RawRow]]:
-    """Tell a list of messages, each with its role, from any other value.
+def _text_of(row: RawRow, value: Any) -> str:
+    """Return the text of a row, with what the model wrote besides it where servers put that under other keys.
 
-    >>> is_chat([{"role": "user", "content": "Why?"}]), is_chat(["Why?"]), is_chat([])
-    (True, False, False)
+    `reasoning` and `thinking` may be those of a data set, and count only where the text is empty.
     """
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(message, dict) and "role" in message for message in value)
-    )
+    if value is None or value == "":
+        keys: tuple[str, ...] = BESIDE
+    else:
+        keys = REASONING[:1]
+    if any(row.get(key) for key in keys) and (value is None or isinstance(value, str)):
+        return written({"content": value, **{key: row.get(key) for key in keys}}) or required(row, TEXT)
+    text = to_text(required(row, TEXT))
+    if text is None:
+        raise ValueError(f"the text is no string but {type(value).__name__}")
+    return text
 
 
-def _spoken(chat: list[RawRow]) -> tuple[str, str | None]:
-    """Return what the assistant says in a chat, and what else is said there."""
-    own = [message for message in chat if message["role"] == "assistant"]
-    if not own:
-        raise ValueError("a chat without a message of the assistant")
-    return _said(own), _said([message for message in chat if message["role"] != "assistant"]) or None
-
-
-def _said(chat: list[RawRow]) -> str:
-    """Return the contents of messages, a line break between them; parts that are no text are left out."""
-    found = []
-    for message in chat:
-        content = message.get("content")
-        parts = content if isinstance(content, list) else [content]
-        texts = [to_text(part.get("text") if isinstance(part, dict) else part) for part in parts]
-        found.append("".join(text for text in texts if text))
-    return "\n".join(found)
+def _calls_tools(row: RawRow) -> bool:
+    value = first_of(row, TEXT)
+    if is_chat(value):
+        return any(has_calls(message) for message in value if message["role"] == "assistant")
+    return not value and has_calls(row)
 
 
 def _name(value: Any) -> str | None:

@@ -64,6 +64,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
         ValueError: the file is no Parquet, or pyarrow is missing.
     """
     usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
+    usual |= {*rows.BESIDE}
     asked = {fields.prompt or "prompt", fields.group or "source"}
     table = _rows(part, problems, usual | asked, rows.TEXT)
     return rows.samples_of(table, part.path, problems, fields)

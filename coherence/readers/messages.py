@@ -1,0 +1,131 @@
+"""Chats as trainers and servers write them, and what the model wrote in their messages.
+
+A message may hold more than its content: what the model thought before it, and the tools it called.
+Source: docs/formats.md, "Names".
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
+
+from coherence.readers.lines import first_of, to_text
+
+REASONING = ("reasoning_content", "reasoning", "thinking")
+CALLS = ("tool_calls", "function_call")
+_CALL_PARTS = ("tool_use", "tool_call", "function_call")
+
+Message = Mapping[str, Any]
+
+
+def is_chat(value: Any) -> TypeGuard[list[Message]]:
+    """Tell a list of messages, each with its role, from any other value.
+
+    >>> is_chat([{"role": "user", "content": "Why?"}]), is_chat(["Why?"]), is_chat([])
+    (True, False, False)
+    """
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(message, dict) and "role" in message for message in value)
+    )
+
+
+def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:
+    """Return what the assistant writes in a chat, and what the others say.
+
+    Raises:
+        ValueError: the assistant says nothing, or the text cannot be written as UTF-8.
+    """
+    own = [message for message in chat if message["role"] == "assistant"]
+    if not own:
+        raise ValueError("a chat without a message of the assistant")
+    return "\n".join(map(written, own)), _said(each for each in chat if each["role"] != "assistant") or None
+
+
+def prompt_of(chat: Sequence[Message]) -> str:
+    """Return what a chat says before the answer: messages of the assistant at its end are none of the prompt.
+
+    >>> prompt_of([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}])
+    'Why?'
+    """
+    end = len(chat)
+    while end and chat[end - 1]["role"] == "assistant":
+        end -= 1
+    return _said(chat[:end])
+
+
+def _said(messages: Iterable[Message]) -> str:
+    return "\n".join(_content(message.get("content")) for message in messages)
+
+
+def written(message: Message) -> str:
+    r"""Return what the model wrote in a message: its reasoning, its content, the tools it calls.
+
+    Reasoning that the content repeats is left out.
+
+    Raises:
+        ValueError: the text cannot be written as UTF-8, or is nested too deeply.
+
+    >>> written({"reasoning_content": "It rains.", "content": "Stay at home."})
+    'It rains.\nStay at home.'
+    >>> written({"content": None, "function_call": {"name": "weather", "arguments": '{"day": 1}'}})
+    'weather {"day": 1}'
+    """
+    content = message.get("content")
+    said = _content(content)
+    thought = [_reasoning(message.get(key)) for key in REASONING]
+    thought += [_reasoning(first_of(part, (*REASONING, "summary"))) for part in _parts(content)]
+    thought = [each for each in dict.fromkeys(thought) if each.strip() and each.strip() not in said]
+    called = map(_call, _calls(message))
+    return "\n".join(filter(None, [*thought, said, *called]))
+
+
+def has_calls(message: Message) -> bool:
+    """Tell whether a message calls a tool.
+
+    >>> has_calls({"content": None, "function_call": {"name": "weather"}}), has_calls({"tool_calls": []})
+    (True, False)
+    """
+    return bool(_calls(message))
+
+
+def _calls(message: Message) -> list[Message]:
+    tools = message.get("tool_calls")
+    found = [*tools] if isinstance(tools, list) else [tools]
+    found += [message.get("function_call")]
+    found += [part for part in _parts(message.get("content")) if part.get("type") in _CALL_PARTS]
+    return [tool for tool in found if isinstance(tool, Mapping)]
+
+
+def _call(tool: Message) -> str:
+    function = tool.get("function")
+    told = function if isinstance(function, Mapping) else tool
+    arguments = first_of(told, ("arguments", "input"))
+    words = (told.get("name"), _as_json(arguments) if isinstance(arguments, dict | list) else arguments)
+    return " ".join(word for word in map(to_text, words) if word)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError as error:
+        raise ValueError("the arguments of a tool are nested too deeply") from error
+
+
+def _parts(content: Any) -> list[Message]:
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+
+
+def _content(content: Any) -> str:
+    """Return the texts of a content, of its parts if it has some; what is not a text is left out."""
+    parts = content if isinstance(content, list) else [content]
+    texts = (to_text(part.get("text") if isinstance(part, Mapping) else part) for part in parts)
+    return "".join(text for text in texts if text)
+
+
+def _reasoning(value: Any) -> str:
+    """Return reasoning that is a string, or a list of parts under whatever key they hold their text."""
+    parts = value if isinstance(value, list) else [value]
+    keys = ("text", *REASONING, "content", "summary")
+    texts = (first_of(part, keys) if isinstance(part, Mapping) else part for part in parts)
+    return "".join(text for each in texts if (text := to_text(each)))

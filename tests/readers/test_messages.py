@@ -1,0 +1,186 @@
+"""What the model wrote in a chat: its content, its reasoning and the tools it calls."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.readers.format import USUAL
+from coherence.readers.formats import jsonl
+from coherence.readers.lines import Part, Problems
+from coherence.readers.messages import prompt_of, written
+from coherence.readers.records import Sample
+from coherence.readers.rows import TOOL_CALLS, samples_of
+
+pytestmark = pytest.mark.once
+
+THOUGHT, SAID = "It rains, so the road is wet.", "Drive slowly."
+ARGUMENTS = '{"city": "Paris", "day": 1}'
+FUNCTION = {"name": "weather", "arguments": ARGUMENTS}
+CALLED = f"weather {ARGUMENTS}"
+
+
+def samples(*rows: dict[str, Any]) -> tuple[list[Sample], Problems]:
+    problems = Problems()
+    return list(samples_of(enumerate(rows, 1), "samples.jsonl", problems, USUAL)), problems
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        # nothing
+        ({}, ""),
+        ({"content": None}, ""),
+        ({"content": "", "reasoning_content": None, "tool_calls": []}, ""),
+        # reasoning beside the content, or instead of it
+        ({"content": "", "reasoning_content": THOUGHT}, THOUGHT),
+        ({"content": None, "reasoning": THOUGHT}, THOUGHT),
+        ({"thinking": THOUGHT, "content": SAID}, f"{THOUGHT}\n{SAID}"),
+        # under two names, or in the content as well: once
+        ({"reasoning": THOUGHT, "reasoning_content": THOUGHT, "content": SAID}, f"{THOUGHT}\n{SAID}"),
+        (
+            {"reasoning": THOUGHT, "content": f"<think>{THOUGHT}</think>{SAID}"},
+            f"<think>{THOUGHT}</think>{SAID}",
+        ),
+        # in parts
+        (
+            {"content": [{"type": "thinking", "thinking": THOUGHT}, {"type": "text", "text": SAID}]},
+            f"{THOUGHT}\n{SAID}",
+        ),
+        ({"content": [{"type": "reasoning", "summary": [{"text": THOUGHT}]}]}, THOUGHT),
+        (
+            {"content": SAID, "reasoning": [{"type": "text", "text": THOUGHT}, " Yes."]},
+            f"{THOUGHT} Yes.\n{SAID}",
+        ),
+        ({"content": SAID, "reasoning": {"content": THOUGHT}}, f"{THOUGHT}\n{SAID}"),
+        # no text: switches and numbers
+        ({"content": SAID, "thinking": True, "reasoning": 3}, SAID),
+        # tools
+        ({"content": None, "tool_calls": [{"type": "function", "function": FUNCTION}]}, CALLED),
+        (
+            {"content": None, "tool_calls": [{"function": FUNCTION}, {"function": FUNCTION}]},
+            f"{CALLED}\n{CALLED}",
+        ),
+        ({"content": None, "function_call": FUNCTION}, CALLED),
+        ({"content": "", "tool_calls": {"function": FUNCTION}}, CALLED),
+        ({"tool_calls": [{"name": "weather", "arguments": json.loads(ARGUMENTS)}]}, CALLED),
+        ({"content": [{"type": "tool_use", "name": "weather", "input": json.loads(ARGUMENTS)}]}, CALLED),
+        ({"content": SAID, "tool_calls": [{"function": {"name": "wait"}}]}, f"{SAID}\nwait"),
+        ({"tool_calls": [{"function": {"name": "say", "arguments": {"é": "東"}}}]}, 'say {"é": "東"}'),
+        # nonsense
+        ({"content": SAID, "tool_calls": "weather", "function_call": [1]}, SAID),
+        ({"content": SAID, "tool_calls": [None, 3, {"function": 7}, {}]}, SAID),
+        # all of it
+        (
+            {"reasoning_content": THOUGHT, "content": SAID, "tool_calls": [{"function": FUNCTION}]},
+            f"{THOUGHT}\n{SAID}\n{CALLED}",
+        ),
+    ],
+)
+def test_reasoning_content_and_calls_are_what_the_model_wrote(message: dict[str, Any], expected: str) -> None:
+    assert written(message) == expected
+    row = {"step": 1, "completion": [{"role": "assistant", **message}]}
+    (sample,), problems = samples(row)
+    assert (sample.text, problems.count) == (expected, 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"completion": "", "reasoning": THOUGHT}, THOUGHT),
+        ({"completion": None, "thinking": THOUGHT}, THOUGHT),
+        ({"response": SAID, "reasoning_content": THOUGHT}, f"{THOUGHT}\n{SAID}"),
+        ({"output": None, "tool_calls": [{"function": FUNCTION}]}, CALLED),
+        # the reasoning of a data set, beside what the model wrote
+        ({"output": SAID, "reasoning": THOUGHT}, SAID),
+        ({"output": SAID, "tool_calls": [{"function": FUNCTION}]}, SAID),
+        ({"output": "", "reasoning": ""}, ""),
+        ({"output": "", "thinking": True}, ""),
+    ],
+)
+def test_a_server_may_put_them_beside_the_text_of_the_row(row: dict[str, Any], expected: str) -> None:
+    (sample,), problems = samples({"step": 1, **row})
+    assert (sample.text, problems.count) == (expected, 0)
+
+
+def test_columns_of_reasoning_are_read_row_by_row() -> None:
+    found, _ = samples({"step": [1, 2], "completion": ["", SAID], "reasoning_content": [THOUGHT, None]})
+    assert [sample.text for sample in found] == [THOUGHT, SAID]
+
+
+def test_a_row_without_any_text_is_still_a_problem() -> None:
+    found, problems = samples({"step": 1, "completion": None, "reasoning": None}, {"step": 2, "text": "a"})
+    assert [sample.step for sample in found] == [2]
+    assert "no text" in problems.listed[0].message
+
+
+def test_tool_calls_are_counted() -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": FUNCTION}]}
+    asked = {"role": "user", "content": "Will it rain?"}
+    _, problems = samples(
+        {"step": 1, "messages": [asked, {"role": "assistant", "content": SAID}]},
+        {"step": 2, "messages": [asked, call]},
+        {"step": 3, "completion": "", "function_call": FUNCTION},
+        {"step": 4, "completion": [call, call]},
+    )
+    assert problems.tallies[TOOL_CALLS] == (3, "samples.jsonl", 2)
+
+
+def test_arguments_that_are_nested_too_deeply_cost_their_own_row(tmp_path: Path) -> None:
+    nested = 900 * '{"a":' + "1" + 900 * "}"
+    call = (
+        f'[{{"role": "assistant", "tool_calls": [{{"function": {{"name": "f", "arguments": {nested}}}}}]}}]'
+    )
+    file = tmp_path / "samples.jsonl"
+    file.write_text(
+        f'{{"step": 1, "completion": {call}}}\n{{"step": 2, "completion": "a"}}\n', encoding="utf-8"
+    )
+    problems = Problems()
+    found = list(jsonl.samples(Part(str(file)), problems))
+    assert len(found) + problems.count == 2
+    assert found[-1].step == 2
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "content",
+                        "reasoning",
+                        "thinking",
+                        "tool_calls",
+                        "function",
+                        "name",
+                        "arguments",
+                        "type",
+                        "text",
+                    ]
+                ),
+                inner | st.just("tool_use"),
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_message_is_a_sample(value: Any) -> None:
+    message = (
+        {"role": "assistant", **value} if isinstance(value, dict) else {"role": "assistant", "content": value}
+    )
+    found, problems = samples({"step": 1, "completion": [message]})
+    assert len(found) + problems.count == 1
+
+
+def test_a_prompt_is_what_was_said_before_the_answer() -> None:
+    chat = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    assert prompt_of(chat) == "Why?"
+    assert prompt_of([*chat, {"role": "user", "content": "Oh?"}]) == "Why?\nSo.\nOh?"
+    (sample,), _ = samples({"step": 1, "text": "<|user|>Why?<|assistant|>So.", "messages": chat})
+    assert sample.prompt == "Why?"
