@@ -28,6 +28,7 @@ from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles
 from coherence.readers.lines import Problems, file_name
+from coherence.readers.read import take_notes
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
@@ -112,10 +113,11 @@ def audit_dump(
             raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
+        seen = take_notes(problems)
         losses = _losses(job.runs, problems, required=request.loss is not None)
         reader_notes = ReaderNotes((), problems.count, problems.listed, (), partial)
         reader_notes = reader_notes._replace(
-            notes=[*_notes(job), *job.notes, *(_set_aside(shard) for shard in aside)]
+            notes=[*_notes(job), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
         )
         with Writer(request.scored, dump) as writer:
             found: Report | Ranking

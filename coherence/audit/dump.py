@@ -72,7 +72,10 @@ class Dump:
                 before = self._before.get((number, place), 0)
                 self._note_strays(problems, number, place)
                 moved = [each._replace(line=each.line + before) for each in problems.listed]
-                found += Problems(problems.count, moved)
+                tallies = {
+                    what: tally._replace(line=tally.line + before) for what, tally in problems.tallies.items()
+                }
+                found += Problems(problems.count, moved, tallies)
         return found
 
     def _note_strays(self, problems: Problems, number: int, place: int) -> None:

@@ -18,7 +18,7 @@ from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
 from coherence.audit.shard import ScoringSettings, Shard, ShardResult
 from coherence.files import whole_file
 from coherence.readers import storage
-from coherence.readers.lines import Problems
+from coherence.readers.lines import Problems, Tally
 from coherence.readers.records import Problem
 
 TRAILER = 8
@@ -98,13 +98,21 @@ def _read(path: Path) -> tuple[ShardResult, list[Stretch]]:
         edges=[Edge(*each) for each in told["edges"]],
         size=told["size"],
         lines=told["lines"],
-        problems=[Problems(count, [Problem(*each) for each in kept]) for count, kept in told["problems"]],
+        problems=[_problems_of(*each) for each in told["problems"]],
     )
     return scored, stretches
 
 
+def _problems_of(count: int, kept: list[Any], tallies: dict[str, Any]) -> Problems:
+    return Problems(
+        count,
+        [Problem(*each) for each in kept],
+        {what: Tally(*each) for what, each in tallies.items()},
+    )
+
+
 def _to_json(scored: ShardResult, stretches: list[Stretch]) -> str:
-    problems = [[each.count, each.listed] for each in scored.problems]
+    problems = [[each.count, each.listed, each.tallies] for each in scored.problems]
     return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
 
 

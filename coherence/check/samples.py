@@ -18,7 +18,7 @@ from coherence.readers.find import find_runs
 from coherence.readers.format import Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
-from coherence.readers.read import Piece, PromptedSample, read_pieces, with_prompt
+from coherence.readers.read import Piece, PromptedSample, read_pieces, take_notes, with_prompt
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Scorer, score_many
@@ -104,7 +104,8 @@ def read_samples(
     settings = folder.history[-1].settings if folder and folder.history else DEFAULTS
     if unusual := DEFAULTS.changes(settings):
         notes.append(f"settings of the run folder: {', '.join(unusual)}")
-    return CheckpointSamples(samples, noted, [*notes, f"samples read as {', '.join(kinds)}"], settings)
+    notes += [f"samples read as {', '.join(kinds)}", *take_notes(noted)]
+    return CheckpointSamples(samples, noted, notes, settings)
 
 
 def _refuse(reads: Sequence[PromptedSample], path: str, noted: Problems, fields: Fields) -> None:

@@ -4,10 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from coherence.readers.format import USUAL, Fields
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import Part, Problems, Tally
 from coherence.readers.recognise import by_key
 from coherence.readers.records import LossRow, Mark, Sample
+from coherence.readers.rows import TOOL_CALLS
+from coherence.scoring.text import ends_in_padding, keeps_prompt
 from coherence.signals.settings import LaterFormat
+
+SAMPLES, PADDED, PROMPT_KEPT = "samples", "padding", "prompt"
+"""Under which samples are counted: all, those that end in padding, those whose prompt cannot be cut off."""
+
+FEW = 0.1
+"""The share of samples whose prompt cannot be cut off that is no reason for a word."""
 
 
 class Piece(NamedTuple):
@@ -62,11 +70,52 @@ def read_pieces(
     for number, (piece, noted) in enumerate(zip(pieces, problems, strict=True)):
         try:
             for sample in samples_in(piece, noted, fields):
-                yield with_prompt(sample, prefixes, number, piece.run)
+                read = with_prompt(sample, prefixes, number, piece.run)
+                _tally(read, noted)
+                yield read
         except LaterFormat:
             raise
         except (OSError, ValueError) as error:
             noted.add(piece.part.path, 0, f"not read on from here: {error}")
+
+
+def _tally(read: PromptedSample, noted: Problems) -> None:
+    sample = read.sample
+    noted.tally(SAMPLES, sample.file, sample.line)
+    if ends_in_padding(sample.text):
+        noted.tally(PADDED, sample.file, sample.line)
+    if read.prompt and keeps_prompt(sample.text, read.prompt):
+        noted.tally(PROMPT_KEPT, sample.file, sample.line)
+
+
+def take_notes(noted: Problems) -> list[str]:
+    """Return what was seen in the samples of a dump, in sentences; a mismatch of prompts is a problem too.
+
+    >>> noted = Problems()
+    >>> for line in 1, 2:
+    ...     noted.tally("padding", "samples.jsonl", line)
+    >>> take_notes(noted)
+    ['2 samples end in padding, which is cut off']
+    """
+    notes, none = [], Tally(0, "", 0)
+    calls, padded, kept, all_samples = (
+        noted.tallies.get(what, none) for what in (TOOL_CALLS, PADDED, PROMPT_KEPT, SAMPLES)
+    )
+    if calls.samples:
+        notes.append(f"{_samples(calls, 'is a tool call', 'are tool calls')}, read as name and arguments")
+    if padded.samples:
+        notes.append(f"{_samples(padded, 'ends', 'end')} in padding, which is cut off")
+    if kept.samples > FEW * all_samples.samples:
+        notes.append(
+            f"in {kept.samples:,} of {all_samples.samples:,} samples the prompt is not how the text begins; "
+            "it was scored with the answer"
+        )
+        noted.add(kept.file, kept.line, "the text holds the prompt, but does not begin with it")
+    return notes
+
+
+def _samples(tally: Tally, one: str, several: str) -> str:
+    return f"1 sample {one}" if tally.samples == 1 else f"{tally.samples:,} samples {several}"
 
 
 def with_prompt(

@@ -1,0 +1,149 @@
+"""What the report says of samples that are padded, that call tools, or that hold their prompt."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from coherence.audit.conduct import audit
+from coherence.audit.plan import SHARD
+from coherence.check.samples import read_samples
+from coherence.readers.lines import Problems
+from coherence.readers.read import FEW, take_notes
+from coherence.report import Ranking, Report
+
+pytestmark = pytest.mark.once
+
+WORDS = (
+    "old man walked along river until evening thought about letter his daughter sent from city winter garden "
+    "stone bridge water light window morning paper horse summer road voice table silver village"
+)
+RULES = "You answer in plain words, you never guess, and you say so when you do not know an answer at all."
+LOOP = "so it is " * 20
+
+
+def fine(number: int, length: int = 25) -> str:
+    return " ".join(Random(number).sample(WORDS.split(), length))  # noqa: S311 - it draws words, not secrets
+
+
+def audited(folder: Path, rows: list[dict[str, Any]]) -> Report:
+    path = folder / "dump.jsonl"
+    lines = (json.dumps({"step": step, **row}) for step, row in enumerate(rows, 1))
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    report = audit(path)
+    assert not isinstance(report, Ranking)
+    return report
+
+
+def notes(report: Report, word: str) -> list[str]:
+    return [note for note in report.notes if word in note]
+
+
+def test_padded_samples_are_judged_without_their_padding_and_counted(tmp_path: Path) -> None:
+    pads = ("<｜end▁of▁sentence｜>", "<eod>", "<unused0>", "<|im_end|>", "\0")
+    report = audited(
+        tmp_path, [{"text": fine(n) + 300 * pads[n % 5]} for n in range(10)] + [{"text": fine(99)}]
+    )
+    assert (report.halt, report.low) == (False, 0)
+    assert notes(report, "pad") == ["10 samples end in padding, which is cut off"]
+
+
+def test_varied_codes_of_speech_are_judged(tmp_path: Path) -> None:
+    rng = Random(0)  # noqa: S311 - it draws codes, not secrets
+    rows = [{"text": "".join(f"<|a_{rng.randrange(9000)}|>" for _ in range(70))} for _ in range(8)]
+    assert not audited(tmp_path, rows).halt
+    assert audited(tmp_path, [{"text": 70 * "<|a_7|>"}] * 8).halt
+
+
+def test_tool_calls_are_judged_and_counted(tmp_path: Path) -> None:
+    def call(query: str) -> dict[str, Any]:
+        function = {"name": "look_up", "arguments": json.dumps({"query": query})}
+        return {
+            "completion": [{"role": "assistant", "content": None, "tool_calls": [{"function": function}]}]
+        }
+
+    report = audited(tmp_path, [call(fine(n)) for n in range(8)])
+    assert (report.halt, report.low) == (False, 0)
+    assert notes(report, "tool") == ["8 samples are tool calls, read as name and arguments"]
+    assert audited(tmp_path, [call(LOOP)] * 8).halt
+    assert notes(audited(tmp_path, [call(fine(1)), {"text": "a"}]), "tool") == [
+        "1 sample is a tool call, read as name and arguments"
+    ]
+
+
+def test_reasoning_is_judged_with_the_answer(tmp_path: Path) -> None:
+    def thought(words: str, answer: str) -> dict[str, Any]:
+        return {"completion": [{"role": "assistant", "reasoning_content": words, "content": answer}]}
+
+    assert not audited(tmp_path, [thought(fine(n), "") for n in range(8)]).halt
+    assert audited(tmp_path, [thought(LOOP, "7")] * 8).halt
+
+
+@pytest.mark.parametrize("as_chat", [True, False])
+def test_a_loop_is_seen_behind_a_prompt_that_was_rendered(tmp_path: Path, as_chat: bool) -> None:
+    def row(number: int) -> dict[str, Any]:
+        question = f"{fine(number)}?"
+        rendered = f"<|system|>\n{RULES}\n<|user|>\n{question}\n<|assistant|>\n"
+        bare = f"system\n{RULES}\nuser\n{question}\nassistant\n"
+        if as_chat:
+            chat = [{"role": "system", "content": RULES}, {"role": "user", "content": question}]
+            return {"prompt": chat, "text": rendered + LOOP}
+        return {"prompt": rendered, "text": bare + LOOP}
+
+    report = audited(tmp_path, [row(n) for n in range(8)])
+    assert report.halt_step == 5
+    assert not notes(report, "prompt")
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0, False), (1, False), (2, False), (3, True), (20, True)])
+def test_prompts_that_cannot_be_cut_off_are_told_above_a_tenth(tmp_path: Path, kept: int, told: bool) -> None:
+    def row(number: int) -> dict[str, Any]:
+        prompt = f"{RULES} {fine(number)}?"
+        before = "Task number seven of the morning: " if number < kept else ""
+        return {"prompt": prompt, "text": f"{before}{prompt} {fine(number + 100)}"}
+
+    report = audited(tmp_path, [row(n) for n in range(20)])
+    expected = f"in {kept} of 20 samples the prompt is not how the text begins; it was scored with the answer"
+    assert notes(report, "prompt") == ([expected] if told else [])
+    places = [(problem.file[-10:], problem.line, problem.message) for problem in report.problems]
+    message = "the text holds the prompt, but does not begin with it"
+    assert places == ([("dump.jsonl", 1, message)] if told else [])
+    assert (report.problem_count > 0) is told
+
+
+def test_a_check_says_the_same(tmp_path: Path) -> None:
+    prompts = [f"{RULES} {fine(n)}?" for n in range(20)]
+    path = tmp_path / "samples.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"step": 9, "prompt": prompt, "text": f"Task: {prompt} {fine(n + 100)}{9 * '<eod>'}"})
+            + "\n"
+            for n, prompt in enumerate(prompts)
+        ),
+        encoding="utf-8",
+    )
+    read = read_samples([str(path)])
+    assert read.notes[-2:] == [
+        "20 samples end in padding, which is cut off",
+        "in 20 of 20 samples the prompt is not how the text begins; it was scored with the answer",
+    ]
+    assert read.problems.count == 1
+
+
+def test_what_was_seen_in_parts_of_a_file_adds_up_and_the_first_line_is_that_of_the_file(
+    tmp_path: Path,
+) -> None:
+    rows = [{"text": fine(n) + ("<eod>" * 9 if n > 2 else "")} for n in range(9)]
+    rows += [{"text": f"{fine(n)} {'word ' * 20_000}"} for n in range(3 * SHARD // 100_000)]
+    rows += [{"prompt": f"{RULES} {fine(1)}", "text": f"Task: {RULES} {fine(1)} {fine(2)}"}] * len(rows)
+    report = audited(tmp_path, rows)
+    assert notes(report, "pad") == ["6 samples end in padding, which is cut off"]
+    (problem,) = report.problems
+    assert problem.line == len(rows) // 2 + 1
+
+
+def test_no_samples_give_no_notes() -> None:
+    assert take_notes(Problems()) == []
+    assert 0 < FEW < 1
