@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from coherence.report import finite_or_none
 from coherence.scoring.scores import Scores
+from coherence.scoring.word_order import Neighbours
 from coherence.signals.gate import Verdict
 
 NO_STEP = np.iinfo(np.int64).min
@@ -27,6 +28,8 @@ ROW = np.dtype(
         ("tokens", np.int64),
         ("characters", np.int64),
         ("template", np.bool_),
+        ("surplus", np.int64),
+        ("pairs", np.int64),
         ("has_loss", np.bool_),
         ("loss", np.float64),
         ("time", np.float64),
@@ -90,6 +93,8 @@ class Row(NamedTuple):
     tokens: int
     characters: int
     template: bool
+    surplus: int
+    pairs: int
     has_loss: bool
     loss: float
     time: float
@@ -110,6 +115,7 @@ class Row(NamedTuple):
             self.tokens,
             self.characters,
             self.template,
+            Neighbours(self.surplus, self.pairs) if self.pairs else None,
         )
 
 

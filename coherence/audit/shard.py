@@ -156,7 +156,7 @@ def _rows(
     rows["piece"] = [read.piece for read in reads]
     rows["line"] = [sample.line for sample in samples]
     rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
-    for name in (*SCALES, "tokens", "characters", "template"):
+    for name in (*SCALES, "tokens", "characters", "template", "surplus", "pairs"):
         rows[name] = getattr(columns, name)
     if not settings.anew:
         _believe(rows, samples)

@@ -22,6 +22,7 @@ from coherence.readers.read import Piece, PromptedSample, read_pieces, take_note
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Sample
 from coherence.scoring.batch import Scorer, score_many
+from coherence.scoring.columns import scores_of
 from coherence.scoring.scores import Scores
 from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, lexicon_label, profile_label
@@ -201,8 +202,7 @@ def _score(
     columns = (scorer or score_many)(
         texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
     )
-    rows = zip(*(column.tolist() for column in columns[:7]), strict=True)
-    scores = [Scores._make(None if value != value else value for value in row) for row in rows]
+    scores = list(scores_of(columns))
     return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
-from coherence.scoring.scores import Scores, score_tokens, told_template
+from coherence.scoring.scores import Scores, completed, score_tokens
 from coherence.scoring.text import clean, tokenize
 from coherence.signals.settings import LaterFormat
 
@@ -153,4 +153,4 @@ def scores_of(
         return score_tokens(cleaned, tokens, lexicon, profile), tokens
     bigram, trigram, english, character = (None if each is None else float(each) for each in recorded)
     scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
-    return told_template(scores, cleaned, tokens), tokens
+    return completed(scores, cleaned, tokens), tokens

@@ -1,12 +1,13 @@
 """The scores of many samples as columns, which the plain and the compiled scorer fill alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coherence.scoring.scores import Scores
+from coherence.scoring.word_order import Neighbours
 
 
 class Columns(NamedTuple):
@@ -16,6 +17,7 @@ class Columns(NamedTuple):
         bigram, trigram, english, character: 0 to 100; not-a-number where a score has no meaning.
         tokens, characters: the length of each sample.
         template: whether it is a template, see `Scores`.
+        surplus, pairs: of its word order, see `Neighbours`; no pairs where it has none.
         between: an entry a group, the diversity between its samples, 0 to 100; not-a-number for none.
     """
 
@@ -26,6 +28,8 @@ class Columns(NamedTuple):
     tokens: NDArray[np.int64]
     characters: NDArray[np.int64]
     template: NDArray[np.bool_]
+    surplus: NDArray[np.int64]
+    pairs: NDArray[np.int64]
     between: NDArray[np.float64]
 
 
@@ -38,9 +42,25 @@ def columns_of(scores: Sequence[Scores], between: NDArray[np.float64]) -> Column
     values = np.array([each.values for each in scores], np.float64).reshape(-1, 4)
     lengths = np.array([(each.tokens, each.characters) for each in scores], np.int64).reshape(-1, 2)
     template = np.array([each.template for each in scores], np.bool_)
+    orders = np.array([each.order or (0, 0) for each in scores], np.int64).reshape(-1, 2)
     bigram, trigram, english, character = values.T
     tokens, characters = lengths.T
-    return Columns(bigram, trigram, english, character, tokens, characters, template, between)
+    surplus, pairs = orders.T
+    return Columns(bigram, trigram, english, character, tokens, characters, template, surplus, pairs, between)
+
+
+def scores_of(columns: Columns) -> Iterator[Scores]:
+    """Yield the scores that columns hold.
+
+    >>> scores = Scores(100.0, None, 80.0, 90.0, 2, 9)
+    >>> list(scores_of(columns_of([scores], np.zeros(0)))) == [scores]
+    True
+    """
+    for row in zip(*(column.tolist() for column in columns[:-1]), strict=True):
+        *values, tokens, characters, template, surplus, pairs = row
+        bigram, trigram, english, character = (None if value != value else value for value in values)
+        order = Neighbours(surplus, pairs) if pairs else None
+        yield Scores(bigram, trigram, english, character, tokens, characters, template, order)
 
 
 def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
 from coherence.scoring.text import clean, is_word, tokenize
+from coherence.scoring.word_order import Neighbours, WordOrder
 
 ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
@@ -26,6 +27,9 @@ FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20
 
 TOLD_BELOW = 60.0
 """Of samples that score below that on every scale it is told whether they are templates."""
+
+ENGLISH_FROM, ORDERED_TOKENS = 60.0, 100
+"""From that English score on it is asked in what order the words stand, of so many tokens."""
 
 Kind = Literal["low", "fine", "templated", "too short", "empty"]
 
@@ -42,6 +46,8 @@ class Scores(NamedTuple):
         characters: length of the sample in characters.
         template: whether it repeats its frame and fills in new things, so that low scores say nothing of it;
             told of samples that score below 60 on every scale.
+        order: how far its first hundred tokens stand in an order that English has; None where the text is
+            not English, by its score.
     """
 
     bigram: float | None
@@ -51,6 +57,7 @@ class Scores(NamedTuple):
     tokens: int
     characters: int
     template: bool = False
+    order: Neighbours | None = None
 
     @property
     def values(self) -> tuple[float | None, float | None, float | None, float | None]:
@@ -182,19 +189,33 @@ def finish(
         bigram, trigram = _times(bigram, 1 - again), _times(trigram, 1 - again)
         english, character = _times(english, 1 - again), _times(character, 1 - again)
     scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
-    return scores._replace(template=scores.low(TOLD_BELOW) and is_template(tokens, again))
+    template = scores.low(TOLD_BELOW) and is_template(tokens, again)
+    return scores._replace(template=template, order=_order(scores, tokens))
 
 
-def told_template(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
-    """Return scores that were written down, with whether the sample is a template, which was not.
+def _order(scores: Scores, tokens: list[str]) -> Neighbours | None:
+    if scores.english is None or scores.english < ENGLISH_FROM:
+        return None
+    found = WordOrder.load().neighbours(tokens[:ORDERED_TOKENS])
+    return found if found.pairs else None
 
-    >>> told_template(Scores(0.0, 0.0, 0.0, 20.0, 4, 19), "budy budy budy budy", ["budy"] * 4).template
+
+def completed(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
+    """Return the four scores that were written down, with what the text tells besides.
+
+    Args:
+        scores: of the sample.
+        cleaned: the text as `text.clean` leaves it.
+        tokens: of the cleaned text.
+
+    >>> completed(Scores(0.0, 0.0, 0.0, 20.0, 4, 19), "budy budy budy budy", ["budy"] * 4).template
     False
     """
-    if not (tokens and scores.low(TOLD_BELOW)):
-        return scores
-    trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
-    return scores._replace(template=is_template(tokens, said_again(cleaned, tokens, trigrams)))
+    template = False
+    if tokens and scores.low(TOLD_BELOW):
+        trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
+        template = is_template(tokens, said_again(cleaned, tokens, trigrams))
+    return scores._replace(template=template, order=_order(scores, tokens))
 
 
 def _times(value: float | None, share: float) -> float | None:

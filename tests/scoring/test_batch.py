@@ -12,6 +12,8 @@ from coherence.readers.records import Sample
 from coherence.scoring import batch
 from coherence.scoring.batch import WORTH_COMPILING as ENOUGH
 from coherence.scoring.batch import Scorer, score_many, score_plain, scorer, scorer_of
+from coherence.scoring.columns import scores_of
+from coherence.scoring.scores import Scores
 
 TEXTS = [
     "The cat sat by the door and waited for the rain to stop.",
@@ -22,15 +24,15 @@ TEXTS = [
 ]
 
 
-def scored(text: str, prompt: str | None = None, lexicon: Lexicon | None = None) -> list[float | bool | None]:
-    columns = score_many([text], [prompt], lexicon)
-    return [None if value != value else value for value in (column[0].item() for column in columns[:7])]
+def scored(text: str, prompt: str | None = None, lexicon: Lexicon | None = None) -> Scores:
+    (found,) = scores_of(score_many([text], [prompt], lexicon))
+    return found
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_many_are_scored_as_one(text: str) -> None:
-    assert scored(text) == list(score(text))
-    assert scored(f"so {text}", "so", Lexicon(["cat"])) == list(score(text, lexicon=Lexicon(["cat"])))
+    assert scored(text) == score(text)
+    assert scored(f"so {text}", "so", Lexicon(["cat"])) == score(text, lexicon=Lexicon(["cat"]))
 
 
 def test_little_text_is_scored_plainly() -> None:

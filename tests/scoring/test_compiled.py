@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ from coherence.scoring.profile import Curve
 from coherence.scoring.text import clean, tokenize
 
 pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
-from coherence.scoring.columns import Columns
+from coherence.scoring.columns import scores_of
 from coherence.scoring.compiled import score as kernel
 from coherence.scoring.compiled.score import score_compiled
 
@@ -36,21 +36,15 @@ FIXTURES = [
 MANUAL = "\n\n".join(topics[name] for name in sorted(topics))
 
 
-def rows(columns: Columns) -> Iterator[tuple[float | None, ...]]:
-    """The columns as `score` gives them."""
-    for *scores, tokens, characters, template in zip(*(each.tolist() for each in columns[:7]), strict=True):
-        yield (*(None if math.isnan(value) else value for value in scores), tokens, characters, template)
-
-
 def assert_equal(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
 ) -> None:
-    found = list(rows(score_compiled(texts, prompts, lexicon, profile)))
+    found = list(scores_of(score_compiled(texts, prompts, lexicon, profile)))
     expected = [
-        tuple(score(text, prompt, lexicon, profile))
+        score(text, prompt, lexicon, profile)
         for text, prompt in zip(texts, prompts or [None] * len(texts), strict=True)
     ]
     assert found == expected
@@ -213,7 +207,7 @@ def assert_between_is_that_of_each_group(
     found = [None if math.isnan(value) else value for value in columns.between.tolist()]
     bounds = pairwise(accumulate(groups, initial=0))
     assert found == [between_of(texts[start:stop]) for start, stop in bounds]
-    assert list(rows(columns)) == list(rows(score_compiled(texts)))
+    assert list(scores_of(columns)) == list(scores_of(score_compiled(texts)))
 
 
 STEP = st.lists(st.one_of(TEXT, st.sampled_from(["ab " * 12, MANUAL[:500]])), max_size=4)
@@ -249,15 +243,15 @@ def test_no_samples_give_no_scores() -> None:
 @pytest.mark.parametrize("batch", [1, 100, 5000])
 def test_it_does_not_matter_how_a_batch_is_split(batch: int) -> None:
     texts, prompts = zip(*FIXTURES[:100], ("", None), ("ΐ" * 999, None), (MANUAL[:9999], None), strict=True)
-    whole = list(rows(score_compiled(texts, prompts)))
-    assert list(rows(score_compiled(texts, prompts, batch=batch))) == whole
+    whole = list(scores_of(score_compiled(texts, prompts)))
+    assert list(scores_of(score_compiled(texts, prompts, batch=batch))) == whole
 
 
 def test_threads_score_the_same_at_the_same_time() -> None:
     batches = [[text for text, _ in FIXTURES[at::8]] + [MANUAL[at : at + 5000]] for at in range(8)]
-    expected = [list(rows(score_compiled(batch))) for batch in batches]
+    expected = [list(scores_of(score_compiled(batch))) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda batch: list(rows(score_compiled(batch))), batches * 4))
+        found = list(pool.map(lambda batch: list(scores_of(score_compiled(batch))), batches * 4))
     assert found == expected * 4
 
 

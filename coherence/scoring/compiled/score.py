@@ -110,8 +110,9 @@ def _measured(
             between[first:last],
         )
     bigram, trigram, english, character = scores.T
-    nothing = np.zeros(len(answers), np.bool_)
-    return Columns(bigram, trigram, english, character, lengths[:, 0], lengths[:, 1], nothing, between)
+    none = np.zeros(len(answers), np.int64)
+    tokens, characters = lengths.T
+    return Columns(bigram, trigram, english, character, tokens, characters, none > 0, none, none, between)
 
 
 def _ends(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
