@@ -1,33 +1,46 @@
 """The loss of a run: what it amounts to, and where it is heading.
 
-Losses are mean cross-entropies in nats per token, as every trainer logs them. Standard library only.
+Losses are mean cross-entropies in nats per token, as most trainers log them. A number that is not one is
+found out, and not judged as one. Standard library only.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-Trend = Literal["early", "too few losses", "converging", "plateau", "diverging", "collapsed", "not finite"]
-FORMAT = 2
+from coherence.signals.curve import FEWEST, Curve, Direction
+
+Trend = Literal[
+    "early",
+    "too few losses",
+    "converging",
+    "plateau",
+    "diverging",
+    "collapsed",
+    "too good to be true",
+    "exactly zero",
+    "not a cross-entropy",
+    "not finite",
+]
+FORMAT = 3
 
 WINDOW = 100  # of the SMMA, in losses, as the lesson has it
 ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
-LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
-
-# The running trend. Measured on simulated curves: tests/signals/test_loss.py holds the numbers.
-WINDOW_SHARE = 1 / 10  # of the losses so far: a log of few rows is smoothed over few
-FEWEST = 10  # losses that show a trend
-MANY = 100  # losses: a slope over a tenth of them no longer passes for noise
-FALLEN_NATS = 1.0  # a fall that fewer show as well
 EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learned yet
-COLLAPSE_NATS = 1.0  # perplexity grown e-fold
-RECENT_SHARE, PAST_SHARE = 1 / 20, 1 / 4  # of the run so far: the windows of the two means compared
-ERRORS_OF_TREND = 2.7  # standard errors: what noise alone does not reach
-WARMUP_LOSSES = 15  # a minimum among the first ones may be where the learning rate was still warming up
-DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may lie above the curve
-RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # below this a change is of no interest: share, nats
-DEVIATION_TO_SIGMA = 1.25  # sqrt(pi / 2): from mean absolute to standard deviation, normal noise
-CURVATURE_TO_NOISE = 6**-0.5  # the second difference of independent losses deviates sqrt(6) times as much
+
+# Numbers that are not a cross-entropy, a token, in nats.
+LARGEST_VOCABULARY = 1_000_000  # tokens, where nobody says how many: no model has more
+BELOW_ZERO = 0.001  # of the first loss: rounding takes a true one no further below 0
+NEGATIVE_SHARE = 1 / 20  # of the losses
+NEAR_ZERO = 0.5  # nats: what starts at 0 and goes on below this; of a true one the first batch may be masked
+ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and leave it within these
+FAR_LOSSES, FAR_STEPS = 100, 200  # losses, or steps of at least `FEWEST` losses
+TOO_GOOD = math.log(1.5)  # nats a token, or of few tokens, which are characters:
+FEW_TOKENS, TOO_GOOD_CHARACTER, TOO_GOOD_SHARE = 300, 0.5, 1 / 8  # nats, but no more than that share of ln V
+
+SOURCES = 64  # that are followed by their names
+OTHERS = "other sources"
+RECENT_LOSSES = 100  # over which the share of a source fades
 
 
 def perplexity(loss: float) -> float:
@@ -118,11 +131,35 @@ class SourceLoss(NamedTuple):
     smoothed: float | None
 
 
-class _Source(NamedTuple):
-    loss: float
-    smma: float | None = None
-    smoothed: float | None = None
-    rows: int = 0  # with a finite loss
+class _Source:
+    """A source of the data mix: its last loss, its curve, and its share of the recent losses."""
+
+    def __init__(self) -> None:
+        self.loss = math.nan
+        self.curve = Curve()
+        self._weight, self._at = 0.0, 0
+
+    def add(self, step: int, loss: float, window: int, at: int) -> None:
+        """Take in the loss of a step; `at` is how many finite losses the run has had."""
+        self.loss = loss
+        if math.isfinite(loss):
+            self._weight, self._at = self.weight(at) + 1, at
+            self.curve.add(step, loss, window)
+
+    def weight(self, at: int) -> float:
+        """Return how many of the recent losses of the run it has, each fading as others come."""
+        return float(self._weight * (1 - 1 / RECENT_LOSSES) ** (at - self._at))
+
+    def state_dict(self) -> dict[str, Any]:
+        weight = {"loss": _to_json(self.loss), "weight": self._weight, "at": self._at}
+        return weight | {"curve": self.curve.state_dict()}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "_Source":
+        source = cls()
+        source.loss, source._weight, source._at = _from_json(state["loss"]), state["weight"], state["at"]
+        source.curve.load_state_dict(state["curve"])
+        return source
 
 
 class LossTracker:
@@ -138,8 +175,13 @@ class LossTracker:
     `trend` is, the first that holds:
 
     - None before any loss; "not finite" while the last loss was not finite;
+    - "not a cross-entropy": more than a twentieth of the losses are below 0, by more than a thousandth of the
+      first; or the first ones were exactly 0 and the next was below half a nat; or `note_kind` said so;
+    - "exactly zero": the last two losses were exactly 0;
+    - "too good to be true": of at least three losses, the smoothed loss and its median are both below ln 1.5,
+      or half a nat where the vocabulary is of characters (300 at most; then an eighth of the baseline too);
     - "early": neither the minimum nor the last loss is below 0.9 of the uniform baseline, and the loss has
-      not collapsed; never without a vocabulary;
+      not collapsed; never without a vocabulary, nor where the loss is far above that baseline (see `doubt`);
     - "converging", with fewer than 10 finite losses: the last is the lowest, and a nat below the first;
       "too few losses": any other run of fewer than 10;
     - "collapsed": the loss is surely one nat above its minimum;
@@ -156,7 +198,13 @@ class LossTracker:
     over max(3 w, n / 4) rows of `|loss[t] - 2 loss[t-1] + loss[t-2]| / sqrt(6)`, which is 0 on a steady fall,
     and from the 101st loss on of its distance to the recent mean before it, which sees slow noise as well.
     Noise of neighbouring losses counts as independent. Steps that go back are a restart: the averages
-    continue. The state is sixteen numbers, and four for each source.
+    continue.
+
+    Where most of the recent losses name their source, the last four words are those of the sources that have
+    ten losses or more: "collapsed", or "diverging", if that is said of sources with more than half of the
+    recent losses, else the commoner of the other two. A source that is new or harder is no rise.
+
+    The state is some twenty numbers, and as many for each of the first 64 sources.
 
     Args:
         vocab_size: tokens in the vocabulary; without it there is no baseline and no advantage.
@@ -177,17 +225,14 @@ class LossTracker:
     """
 
     def __init__(self, vocab_size: int | None = None, window: int = WINDOW) -> None:
+        self._is_far = False  # above the baseline, for so long that no bad weights explain it
         self.configure(vocab_size, window)
         self.step: int | None = None
         self.loss: float | None = None
-        self.count = 0  # of finite losses
-        self._first = self._smma = self._smoothed = self._lowest = math.nan
-        self._lowest_step = 0
-        self._neighbours: list[float] = []  # the last two losses
-        # Of the medians of three, from the third loss on: three means, and the minimum of the first of them.
-        self._middle = self._recent = self._past = self._bottom = math.nan
-        self._bottom_count = 0
-        self._noise = math.nan
+        self._first_step = 0
+        self._kind: str | None = None  # why it is not a cross-entropy
+        self._negative = 0  # losses
+        self._curve = Curve()
         self._sources: dict[str, _Source] = {}
 
     def configure(self, vocab_size: int | None, window: int) -> None:
@@ -223,40 +268,108 @@ class LossTracker:
         ('not finite', 3.43)
         """
         self.step, self.loss = int(step), true_loss(float(loss), grad_norm)
-        if source is not None:
-            self._update_source(source, self.loss)
         if math.isfinite(self.loss):
-            self._average(self.step, _bounded(self.loss))
+            self._add(self.step, self.loss)
+        if source is not None:
+            followed = self._sources.setdefault(self._followed(source), _Source())
+            followed.add(self.step, self.loss, self.window, self.count)
+
+    def note_kind(self, kind: str) -> None:
+        """Take that what is logged as loss is not a cross-entropy, for a `kind` of value is logged with it.
+
+        `kind` is the name of that value: "reward", "kl", "advantage". It holds for the rest of the run.
+        Source: docs/signals.md, "The loss".
+
+        >>> tracker = LossTracker()
+        >>> tracker.update(step=10, loss=0.02)
+        >>> tracker.note_kind("reward")
+        >>> tracker.trend, tracker.doubt
+        ('not a cross-entropy', 'a reward is logged with it')
+        """
+        self._kind = self._kind or f"a {kind} is logged with it"
+
+    @property
+    def count(self) -> int:
+        """How many finite losses there were."""
+        return self._curve.count
 
     @property
     def smma(self) -> float | None:
         """The SMMA over `window` rows, in nats; None before any finite loss."""
-        return self._smma if self.count else None
+        return self._curve.smma if self.count else None
 
     @property
     def smoothed(self) -> float | None:
         """The smoothed loss, over a window that grows with the rows, in nats; None before any finite loss."""
-        return self._smoothed if self.count else None
+        return self._curve.smoothed if self.count else None
 
     @property
     def perplexity(self) -> float | None:
-        """The perplexity of the smoothed loss, in tokens; None before any finite loss."""
-        return perplexity(self._smoothed) if self.count else None
+        """The perplexity of the smoothed loss, in tokens.
+
+        None before any finite loss, where the loss is not a cross-entropy, and where it would be larger than
+        the vocabulary (without one: than a million tokens), which no perplexity of a model's is.
+        """
+        if not self.count or not self.is_cross_entropy or self._curve.smoothed > self._ceiling:
+            return None
+        return perplexity(self._curve.smoothed)
 
     @property
     def advantage(self) -> float | None:
-        """How many times better than uniform the smoothed loss is; None without vocabulary or finite loss."""
-        return advantage(self._smoothed, self.vocab_size) if self.count and self.vocab_size else None
+        """How many times better than uniform the smoothed loss is; None without vocabulary or perplexity."""
+        if self.vocab_size is None or self.perplexity is None:
+            return None
+        return advantage(self._curve.smoothed, self.vocab_size)
 
     @property
     def minimum(self) -> Minimum | None:
-        """The lowest smoothed loss so far and its step; None before any finite loss."""
-        return Minimum(self._lowest, self._lowest_step) if self.count else None
+        """The lowest smoothed loss so far and its step.
+
+        None before any finite loss, and where the loss is not a cross-entropy: its minimum is no best step.
+        """
+        if not self.count or not self.is_cross_entropy:
+            return None
+        return Minimum(self._curve.lowest, self._curve.lowest_step)
 
     @property
     def sources(self) -> dict[str, SourceLoss]:
-        """Loss, SMMA and smoothed loss of every source seen, by name; a copy."""
-        return {name: SourceLoss(seen.loss, seen.smma, seen.smoothed) for name, seen in self._sources.items()}
+        """Loss, SMMA and smoothed loss of each source, by name; a copy.
+
+        Those that come after the first 64 are one, "other sources".
+        """
+        return {name: _source_loss(seen) for name, seen in self._sources.items()}
+
+    def source(self, name: str) -> SourceLoss | None:
+        """Loss, SMMA and smoothed loss of a source; None if it had no loss."""
+        seen = self._sources.get(self._followed(name))
+        return None if seen is None else _source_loss(seen)
+
+    @property
+    def is_cross_entropy(self) -> bool:
+        """Whether nothing speaks against the losses being cross-entropies, whose minimum is the best."""
+        return self._kind is None and self._negative <= NEGATIVE_SHARE * self.count
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the number is not the mean cross-entropy of a token in nats, in words; None if it may be."""
+        if not self.is_cross_entropy:
+            return self._kind or "it is below 0"
+        if not self._is_scaled():
+            return None
+        of = "the uniform baseline" if self.vocab_size else f"that of {LARGEST_VOCABULARY:,} tokens"
+        smoothed, first = (value / self._ceiling for value in (self._curve.smoothed, self._curve.first))
+        return (
+            f"it is {smoothed:.2g} times {of} ({self._ceiling:.3g}) and began at {first:.2g} times: not a "
+            "mean over tokens in nats (summed over accumulation steps? scaled?)"
+        )
+
+    @property
+    def too_good_below(self) -> float:
+        """The loss, in nats, below which it is too good to be true."""
+        baseline = self.uniform_baseline
+        if baseline is None or baseline > uniform_baseline(FEW_TOKENS):
+            return TOO_GOOD
+        return min(TOO_GOOD_CHARACTER, TOO_GOOD_SHARE * baseline)
 
     @property
     def trend(self) -> Trend | None:
@@ -265,12 +378,18 @@ class LossTracker:
             return None
         if not math.isfinite(self.loss):
             return "not finite"
-        collapsed = self.count >= FEWEST and self._rise() >= COLLAPSE_NATS
-        if self._is_near_baseline(self.loss) and not collapsed:
+        if not self.is_cross_entropy:
+            return "not a cross-entropy"
+        if self._curve.last == self._curve.before == 0:
+            return "exactly zero"
+        if self._is_too_good():
+            return "too good to be true"
+        direction = self._direction() if self.count >= FEWEST else None
+        if self._is_near_baseline(self.loss) and direction != "collapsed":
             return "early"
-        if self.count < FEWEST:
-            return "converging" if self._has_plainly_fallen() else "too few losses"
-        return "collapsed" if collapsed else self._direction()
+        if self.count < FEWEST and self._curve.has_plainly_fallen:
+            return "converging"
+        return direction or "too few losses"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the tracker remembers, as plain JSON values; its settings are not among them.
@@ -279,21 +398,19 @@ class LossTracker:
         Source: docs/signals.md, "The loss".
 
         >>> state = LossTracker(vocab_size=2305).state_dict()
-        >>> state["format"], state["count"], state["smoothed"]
-        (2, 0, None)
+        >>> state["format"], state["curve"]["count"], state["curve"]["smoothed"]
+        (3, 0, None)
         """
         return {
             "format": FORMAT,
-            "count": self.count,
             "step": self.step,
             "loss": _to_json(self.loss),
-            **{name: _to_json(getattr(self, f"_{name}")) for name in _MEANS},
-            "lowest_step": self._lowest_step,
-            "bottom_count": self._bottom_count,
-            "neighbours": list(self._neighbours),
-            "sources": {
-                name: seen._asdict() | {"loss": _to_json(seen.loss)} for name, seen in self._sources.items()
-            },
+            "first_step": self._first_step,
+            "kind": self._kind,
+            "negative": self._negative,
+            "is_far": self._is_far,
+            "curve": self._curve.state_dict(),
+            "sources": {name: seen.state_dict() for name, seen in self._sources.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -313,117 +430,92 @@ class LossTracker:
             raise ValueError(
                 f"the state of a loss tracker must have format {FORMAT}, not {state.get('format')!r}"
             )
-        if missing := sorted(self.state_dict().keys() - state.keys()):
-            raise ValueError(f"the state of a loss tracker lacks {missing!r}")
         restored = LossTracker(self.vocab_size, self.window)
-        restored.count, restored.step = state["count"], state["step"]
-        restored.loss = None if restored.step is None else _from_json(state["loss"])
-        for name in _MEANS:
-            setattr(restored, f"_{name}", _from_json(state[name]))
-        restored._lowest_step, restored._bottom_count = state["lowest_step"], state["bottom_count"]
-        restored._neighbours = list(state["neighbours"])
-        restored._sources = {
-            name: _Source(**{**seen, "loss": _from_json(seen["loss"])})
-            for name, seen in state["sources"].items()
-        }
+        try:
+            restored._load(state)
+        except KeyError as error:
+            raise ValueError(f"the state of a loss tracker lacks {error.args[0]!r}") from error
         vars(self).update(vars(restored))
 
-    def _update_source(self, name: str, loss: float) -> None:
-        seen = self._sources.get(name, _Source(loss))._replace(loss=loss)
-        if math.isfinite(loss):
-            value, rows = _bounded(loss), seen.rows + 1
-            smma = value if seen.smma is None else _smma(seen.smma, value, self.window)
-            smoothed = value if seen.smoothed is None else _towards(seen.smoothed, value, self._width(rows))
-            seen = _Source(loss, smma, smoothed, rows)
-        self._sources[name] = seen
+    def _load(self, state: Mapping[str, Any]) -> None:
+        self.step, self._first_step = state["step"], state["first_step"]
+        self.loss = None if self.step is None else _from_json(state["loss"])
+        self._kind, self._negative, self._is_far = state["kind"], state["negative"], state["is_far"]
+        self._curve.load_state_dict(state["curve"])
+        self._sources = {name: _Source.of(seen) for name, seen in state["sources"].items()}
 
-    def _average(self, step: int, loss: float) -> None:
-        self.count += 1
-        if self.count == 1:
-            self._first = self._smma = self._smoothed = self._lowest = loss
-        else:
-            self._smma = _smma(self._smma, loss, self.window)
-            self._smoothed = _towards(self._smoothed, loss, self._width(self.count))
-        if self._smoothed <= self._lowest:
-            self._lowest, self._lowest_step = self._smoothed, step
-        if len(self._neighbours) == 2:
-            self._follow([*self._neighbours, loss])
-        self._neighbours = [*self._neighbours, loss][-2:]
+    @property
+    def _ceiling(self) -> float:
+        """The loss of a model that knows nothing, in nats; without a vocabulary no model is above it."""
+        baseline = self.uniform_baseline
+        return uniform_baseline(LARGEST_VOCABULARY) if baseline is None else baseline
 
-    def _follow(self, losses: list[float]) -> None:
-        """Follow the trend, by three neighbouring losses."""
-        (first, second, third), (_, median, _) = losses, sorted(losses)
-        if self.count > MANY:
-            noise = abs(third - self._recent)
-        else:
-            noise = abs(first - 2 * second + third) * CURVATURE_TO_NOISE
-        width, recent_width = self._width(self.count), self._recent_width()
-        past_width = max(3 * width, self.count * PAST_SHARE)
-        if self.count == 3:
-            self._middle = self._recent = self._past = self._bottom = median
-            self._noise = noise
-        self._middle = _towards(self._middle, median, width)
-        self._recent = _towards(self._recent, median, recent_width)
-        self._noise = _towards(self._noise, noise, past_width)
-        past = _towards(self._past, median, past_width)
-        # Held near the recent mean, so that a steep fall long ago does not keep the trend for ever.
-        reach = 2 * self._margin(recent_width)
-        self._past = min(max(past, self._recent - reach), self._recent + reach)
-        if self._middle <= self._bottom:
-            self._bottom, self._bottom_count = self._middle, self.count
+    def _followed(self, source: str) -> str:
+        return source if source in self._sources or len(self._sources) < SOURCES else OTHERS
 
-    def _width(self, count: int) -> float:
-        """Over how many of so many rows the loss is smoothed."""
-        return min(self.window, max(1.0, count * WINDOW_SHARE))
+    def _add(self, step: int, loss: float) -> None:
+        """Take in a finite loss of the run."""
+        curve = self._curve
+        if curve.count == 0:
+            self._first_step = step
+        # While all were 0, so are their means.
+        elif curve.first == curve.smoothed == 0 and 0 < loss < NEAR_ZERO:
+            self._kind = self._kind or "it starts at exactly 0"
+        curve.add(step, loss, self.window)
+        self._negative += loss < -BELOW_ZERO * abs(curve.first)
+        long = curve.count >= FAR_LOSSES or (curve.count >= FEWEST and step - self._first_step >= FAR_STEPS)
+        self._is_far = self._is_far or (long and curve.lowest > ABOVE_BASELINE * self._ceiling)
 
-    def _recent_width(self) -> float:
-        return max(self._width(self.count), self.count * RECENT_SHARE)
+    def _is_scaled(self) -> bool:
+        return self._is_far and self._curve.lowest > EARLY_SHARE * self._ceiling
 
-    def _error(self, width: float) -> float:
-        """How far noise alone may shift a mean over so many rows."""
-        return ERRORS_OF_TREND * DEVIATION_TO_SIGMA * self._noise / math.sqrt(2 * width - 1)
-
-    def _margin(self, recent_width: float) -> float:
-        """How far the recent mean must lie from the past one to be heading anywhere."""
-        return max(self._error(recent_width), RELATIVE_FLOOR * abs(self._middle))
-
-    def _rise(self) -> float:
-        """How far the loss has surely risen above its minimum."""
-        # A minimum over few losses may owe its depth to luck.
-        return self._middle - self._bottom - self._error(self._width(self._bottom_count))
+    def _is_too_good(self) -> bool:
+        curve = self._curve
+        return curve.count >= 3 and max(curve.smoothed, curve.middle) < self.too_good_below
 
     def _is_near_baseline(self, loss: float) -> bool:
         baseline = self.uniform_baseline
-        return baseline is not None and min(self._lowest, loss) > EARLY_SHARE * baseline
+        if baseline is None or self._is_scaled():
+            return False
+        return min(self._curve.lowest, loss) > EARLY_SHARE * baseline
 
-    def _has_plainly_fallen(self) -> bool:
-        # Over so few rows the smoothed loss is the loss.
-        return self._smoothed <= self._lowest and self._first - self._smoothed >= FALLEN_NATS
+    def _direction(self) -> Direction | None:
+        """Where the losses are heading, or those of the sources; None where too few tell."""
+        named = sum(seen.weight(self.count) for seen in self._sources.values())
+        fading = 1 - 1 / RECENT_LOSSES
+        every = (1 - fading**self.count) / (1 - fading)
+        scale = max(1.0, self._curve.first / self._ceiling) if self._is_scaled() else 1.0
+        overall = self._curve.direction(self.window, scale)
+        if 2 * named <= every:
+            return overall
+        judged = list(self._directions(scale))
+        if 2 * sum(weight for _, weight in judged) <= named:
+            # Too few of each: what rises may be the mix, what falls is falling.
+            return overall if overall in ("converging", "plateau") else None
+        return _most(judged)
 
-    def _may_be_warming_up(self) -> bool:
-        has_fallen = self._first - self._bottom > DEVIATIONS_OF_FIRST * self._noise
-        return self.count <= self.window and self._bottom_count <= WARMUP_LOSSES and not has_fallen
-
-    def _direction(self) -> Trend:
-        gap, margin = self._recent - self._past, self._margin(self._recent_width())
-        if gap > margin and self._rise() > ABSOLUTE_FLOOR and not self._may_be_warming_up():
-            return "diverging"
-        return "converging" if gap < -margin else "plateau"
-
-
-_MEANS = ("first", "smma", "smoothed", "lowest", "middle", "recent", "past", "bottom", "noise")
-
-
-def _smma(mean: float, value: float, window: float) -> float:
-    return (mean * (window - 1) + value) / window
-
-
-def _towards(mean: float, value: float, width: float) -> float:
-    return mean + (value - mean) / width
+    def _directions(self, scale: float) -> Iterator[tuple[Direction, float]]:
+        for seen in self._sources.values():
+            if seen.curve.count >= FEWEST:
+                yield seen.curve.direction(self.window, scale), seen.weight(self.count)
 
 
-def _bounded(loss: float) -> float:
-    return min(max(loss, -LARGEST), LARGEST)
+def _most(judged: list[tuple[Direction, float]]) -> Direction:
+    """Return what most losses say: an alarm needs more than half of them."""
+    weight = dict.fromkeys(("converging", "plateau", "diverging", "collapsed"), 0.0)
+    for direction, share in judged:
+        weight[direction] += share
+    half = sum(weight.values()) / 2
+    if weight["collapsed"] > half:
+        return "collapsed"
+    if weight["collapsed"] + weight["diverging"] > half:
+        return "diverging"
+    return "converging" if weight["converging"] >= weight["plateau"] else "plateau"
+
+
+def _source_loss(seen: _Source) -> SourceLoss:
+    means = (seen.curve.smma, seen.curve.smoothed) if seen.curve.count else (None, None)
+    return SourceLoss(seen.loss, *means)
 
 
 def _to_json(value: float | None) -> float | None:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import combinations, groupby, pairwise
 from typing import Literal, NamedTuple
 
-from coherence.signals.loss import ABSOLUTE_FLOOR, COLLAPSE_NATS, Trend
+from coherence.signals.curve import ABSOLUTE_FLOOR, COLLAPSE_NATS
+from coherence.signals.loss import Trend
 
 PhaseLabel = Trend | Literal["minimum"]
 

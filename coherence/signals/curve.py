@@ -1,0 +1,156 @@
+"""One curve of losses as it comes, of a run or of one source: its means, its noise, where it is heading.
+
+Standard library only. Source: docs/signals.md, "The loss".
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Direction = Literal["converging", "plateau", "diverging", "collapsed"]
+
+LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
+
+# Measured on simulated curves: tests/signals/test_loss.py holds the numbers.
+WINDOW_SHARE = 1 / 10  # of the losses so far: a log of few rows is smoothed over few
+FEWEST = 10  # losses that show a trend
+MANY = 100  # losses: a slope over a tenth of them no longer passes for noise
+FALLEN_NATS = 1.0  # a fall that fewer show as well
+COLLAPSE_NATS = 1.0  # perplexity grown e-fold
+RECENT_SHARE, PAST_SHARE = 1 / 20, 1 / 4  # of the run so far: the windows of the two means compared
+ERRORS_OF_TREND = 2.7  # standard errors: what noise alone does not reach
+WARMUP_LOSSES = 15  # a minimum among the first ones may be where the learning rate was still warming up
+DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may lie above the curve
+RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # below this a change is of no interest: share, nats
+DEVIATION_TO_SIGMA = 1.25  # sqrt(pi / 2): from mean absolute to standard deviation, normal noise
+CURVATURE_TO_NOISE = 6**-0.5  # the second difference of independent losses deviates sqrt(6) times as much
+
+
+class Curve:
+    """The finite losses of a run, or of one of its sources, one after the other.
+
+    Smoothed, by medians of three, and with the direction that `LossTracker` describes. `window` is the most
+    rows that are smoothed over. The state is sixteen numbers, however many losses have come.
+
+    Attributes:
+        count: losses so far.
+        first, smma, smoothed: the first loss, the SMMA and the smoothed loss, in nats; NaN before any.
+        lowest, lowest_step: the lowest smoothed loss, and the last step with it.
+        last, before: the last loss and the one before it.
+
+    >>> curve = Curve()
+    >>> for step in range(20):
+    ...     curve.add(step, 5 - step / 10, window=100)
+    >>> curve.direction(window=100), round(curve.smoothed, 2)
+    ('converging', 3.19)
+    """
+
+    def __init__(self) -> None:
+        self.count = self.lowest_step = 0
+        self.first = self.smma = self.smoothed = self.lowest = self.last = self.before = math.nan
+        # Of the medians of three, from the third loss on: three means, and the minimum of the first of them.
+        self.middle = self.recent = self.past = self.bottom = math.nan
+        self.bottom_count = 0
+        self.noise = math.nan
+
+    def add(self, step: int, loss: float, window: int) -> None:
+        """Take in the finite loss of a step."""
+        loss = min(max(loss, -LARGEST), LARGEST)
+        self.count += 1
+        if self.count == 1:
+            self.first = self.smma = self.smoothed = self.lowest = loss
+        else:
+            self.smma = (self.smma * (window - 1) + loss) / window
+            self.smoothed = _towards(self.smoothed, loss, _width(self.count, window))
+        if self.smoothed <= self.lowest:
+            self.lowest, self.lowest_step = self.smoothed, step
+        if self.count >= 3:
+            self._follow([self.before, self.last, loss], window)
+        self.before, self.last = self.last, loss
+
+    def direction(self, window: int, scale: float = 1.0) -> Direction:
+        """Return where the loss is heading; of fewer than `FEWEST` losses it means nothing.
+
+        Args:
+            window: the most rows that are smoothed over.
+            scale: how many nats of this number are a nat a token, where losses were summed.
+        """
+        rise = self._rise(window)
+        if rise >= COLLAPSE_NATS * scale:
+            return "collapsed"
+        gap, margin = self.recent - self.past, self._margin(_recent_width(self.count, window))
+        if gap > margin and rise > ABSOLUTE_FLOOR * scale and not self._may_be_warming_up(window):
+            return "diverging"
+        return "converging" if gap < -margin else "plateau"
+
+    @property
+    def has_plainly_fallen(self) -> bool:
+        """Whether so few losses show a fall: the last is the lowest, and a nat below the first."""
+        # Over so few rows the smoothed loss is the loss.
+        return self.smoothed <= self.lowest and self.first - self.smoothed >= FALLEN_NATS
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is remembered, as plain JSON values; not-a-number is None."""
+        return {name: None if value != value else value for name, value in vars(self).items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state as if never stopped.
+
+        Raises:
+            KeyError: a value is missing.
+        """
+        vars(self).update(
+            {name: math.nan if state[name] is None else state[name] for name in list(vars(self))}
+        )
+
+    def _follow(self, losses: list[float], window: int) -> None:
+        """Follow the trend, by three neighbouring losses."""
+        (first, second, third), (_, median, _) = losses, sorted(losses)
+        if self.count > MANY:
+            noise = abs(third - self.recent)
+        else:
+            noise = abs(first - 2 * second + third) * CURVATURE_TO_NOISE
+        width, recent_width = _width(self.count, window), _recent_width(self.count, window)
+        past_width = max(3 * width, self.count * PAST_SHARE)
+        if self.count == 3:
+            self.middle = self.recent = self.past = self.bottom = median
+            self.noise = noise
+        self.middle = _towards(self.middle, median, width)
+        self.recent = _towards(self.recent, median, recent_width)
+        self.noise = _towards(self.noise, noise, past_width)
+        past = _towards(self.past, median, past_width)
+        # Held near the recent mean, so that a steep fall long ago does not keep the trend for ever.
+        reach = 2 * self._margin(recent_width)
+        self.past = min(max(past, self.recent - reach), self.recent + reach)
+        if self.middle <= self.bottom:
+            self.bottom, self.bottom_count = self.middle, self.count
+
+    def _error(self, width: float) -> float:
+        """How far noise alone may shift a mean over so many rows."""
+        return ERRORS_OF_TREND * DEVIATION_TO_SIGMA * self.noise / math.sqrt(2 * width - 1)
+
+    def _margin(self, recent_width: float) -> float:
+        """How far the recent mean must lie from the past one to be heading anywhere."""
+        return max(self._error(recent_width), RELATIVE_FLOOR * abs(self.middle))
+
+    def _rise(self, window: int) -> float:
+        """How far the loss has surely risen above its minimum."""
+        # A minimum over few losses may owe its depth to luck.
+        return self.middle - self.bottom - self._error(_width(self.bottom_count, window))
+
+    def _may_be_warming_up(self, window: int) -> bool:
+        has_fallen = self.first - self.bottom > DEVIATIONS_OF_FIRST * self.noise
+        return self.count <= window and self.bottom_count <= WARMUP_LOSSES and not has_fallen
+
+
+def _width(count: int, window: int) -> float:
+    """Return over how many of so many rows the loss is smoothed."""
+    return min(window, max(1.0, count * WINDOW_SHARE))
+
+
+def _recent_width(count: int, window: int) -> float:
+    return max(_width(count, window), count * RECENT_SHARE)
+
+
+def _towards(mean: float, value: float, width: float) -> float:
+    return mean + (value - mean) / width
