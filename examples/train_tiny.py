@@ -15,9 +15,9 @@ samples every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints
 script's own. The gate passes over the samples of the first 5 % of the steps.
 
 **What it does about a diagnosis.** *Halt*, or *pivot* because the loss has collapsed: stop, say why, and name
-the checkpoint to go back to, which ``--resume`` takes. *Pivot* on a plateau with coherent samples: bring in a
-source held back, start the learning rate anew, and note it in the run folder. ``--observe`` goes on past the
-stop, to see what comes after.
+the checkpoint to go back to, which ``--resume`` takes. *Pivot* on a plateau, if the samples read well: bring
+in a source held back, start the learning rate anew, and note it in the run folder. ``--observe`` goes on past
+the stop, to see what comes after.
 
 **Mistakes**, each a real one:
 
@@ -456,7 +456,7 @@ class Training:
         verdict = self.monitor.sample(step, texts, PROMPTS)
         found = self.monitor.diagnosis
         self.tell(step, found, texts)
-        if (found.loss, found.samples, found.action) == ("plateau", "coherent", "pivot"):
+        if (found.loss, found.samples, found.action) == ("plateau", "reads well", "pivot"):
             self.pivot(step)
         self.keep(step)
         lost = found.action == "halt" or found.loss == "collapsed"

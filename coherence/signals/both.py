@@ -80,10 +80,7 @@ class Signals:
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
             self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
         if verdict.collapsed and not halted:
-            self._halt = (
-                diagnose(self.loss.trend, self.samples.state),
-                self.checkpoint.place(verdict.samples[0][0]),
-            )
+            self._halt = self._diagnose(), self._find_place(verdict.samples[0][0])
         return verdict
 
     def begins(self, step: int, index: int) -> bool:
@@ -137,14 +134,23 @@ class Signals:
         """What the two signals mean together: at the halt, or now if there was none."""
         if self.gate.halted and self._halt is not None:
             return self._halt[0]
-        return diagnose(self.loss.trend, self.samples.state)
+        return self._diagnose()
 
     @property
     def place(self) -> Place:
         """The step to go back to: at the halt, or now if there was none."""
         if self.gate.halted and self._halt is not None:
             return self._halt[1]
-        return self.checkpoint.place()
+        return self._find_place()
+
+    def _diagnose(self) -> Diagnosis:
+        return diagnose(self.loss.trend, self.samples.state)
+
+    def _find_place(self, before: float = math.inf) -> Place:
+        if not self.loss.is_cross_entropy:
+            return self.checkpoint.place(before, floor=None)
+        doubted = self.loss.trend == "too good to be true" and self.samples.state != "reads well"
+        return self.checkpoint.place(before, self.loss.too_good_below if doubted else -math.inf)
 
     def acknowledge_halt(self) -> None:
         """Let a halted run go on: the gate starts anew."""

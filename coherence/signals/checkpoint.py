@@ -143,29 +143,35 @@ class Checkpoint:
         if self._saved is not None:
             self._saved = [each for each in self._saved if each.step < step]
 
-    def place(self, before: float = math.inf) -> Place:
+    def place(self, before: float = math.inf, floor: float | None = -math.inf) -> Place:
         """Return the step to go back to.
 
         Args:
             before: the step of the first sample that counted for the halt.
+            floor: a smoothed loss below that is too good to be true, and so is its step; None where no loss
+                can be compared with another, so that it is the last step.
         """
         now = self._ended()
-        best = now._best(now._candidates, before)
+        best = now._best(now._candidates, before, floor)
         if best is None:
             return Place(None, "no step had samples that vary and score near the best of the run")
-        why = "last step" if best.smoothed is None else "lowest smoothed loss"
+        why = "last step" if floor is None or best.smoothed is None else "lowest smoothed loss"
         why += " among the steps whose samples vary and score near the best of the run"
         if now._saved is None:
             return Place(best.step, why)
-        saved = now._best(now._saved, before)
+        saved = now._best(now._saved, before, floor)
         if saved is None:
             return Place(None, f"no checkpoint was saved up to step {best.step:,} ({why})")
         return Place(saved.step, f"{why}; its checkpoint was saved")
 
-    def _best(self, candidates: Sequence[_Candidate], before: float) -> _Candidate | None:
+    def _best(
+        self, candidates: Sequence[_Candidate], before: float, floor: float | None
+    ) -> _Candidate | None:
         """Return the lowest before a step that is still near the run's own best; of equal ones the last."""
         found = [each for each in reversed(candidates) if each.step < before and self._is_near(each.means)]
-        return min(found, key=_height, default=None)
+        if floor is None:
+            return next(iter(found), None)
+        return min((each for each in found if _height(each) >= floor), key=_height, default=None)
 
     def _ended(self) -> "Checkpoint":
         """Return what would be known if no more samples of this step came."""

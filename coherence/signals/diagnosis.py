@@ -1,267 +1,223 @@
 """What the two signals say together: where the loss is heading and how the samples read.
 
-A pure table. To change what two signals ask for, change their cell in `ACTIONS` and their text in `WORDS`.
+A pure table. To change what a pair of signals asks for, change its cell in `ACTIONS`. Its sentence is what
+the loss does, what the samples do, and an advice: that of the pair in `WORDS`, else of the loss in
+`LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
 """
 
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from coherence.signals.loss import Trend
 
-SamplesState: TypeAlias = Literal["coherent", "some low", "collapsed", "words gone", "alike", "too short"]
+SamplesState: TypeAlias = Literal[
+    "collapsed",
+    "empty",
+    "words gone",
+    "word salad",
+    "alike",
+    "weaker",
+    "some low",
+    "templated",
+    "too short",
+    "not loops",
+    "reads well",
+]
 Action: TypeAlias = Literal["continue", "watch", "pivot", "halt"]
+Words: TypeAlias = tuple[str, str]
+"""The name of a diagnosis, and the advice at the end of its sentence."""
 
 SAMPLES: Final[tuple[SamplesState, ...]] = get_args(SamplesState)
+GOOD: Final = ("not loops", "reads well")
+GO: Final = "continue"
+WATCH: Final = "watch"
+PIVOT: Final = "pivot"
+HALT: Final = "halt"
 
 # fmt: off
 ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
-    # loss \ samples   coherent    some low    collapsed  words gone  alike    too short
-    "early":          ("continue", "continue", "halt",    "watch",    "watch", "continue"),
-    "too few losses": ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
-    "converging":     ("continue", "watch",    "halt",    "pivot",    "pivot", "watch"),
-    "plateau":        ("pivot",    "watch",    "halt",    "pivot",    "pivot", "watch"),
-    "diverging":      ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
-    "collapsed":      ("pivot",    "watch",    "halt",    "halt",     "pivot", "pivot"),
-    "not finite":     ("halt",     "halt",     "halt",    "halt",     "halt",  "halt"),
-    None:             ("continue", "watch",    "halt",    "watch",    "watch", "watch"),
+    #                       collapsed    words gone    alike         some low      too short    reads well
+    # loss \ samples              empty        word salad    weaker        templated     not loops
+    "early":               (HALT, HALT,  WATCH, GO,    WATCH, WATCH, GO,    GO,    GO,    GO,    GO),
+    "too few losses":      (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "converging":          (HALT, HALT,  PIVOT, WATCH, PIVOT, PIVOT, WATCH, WATCH, WATCH, GO,    GO),
+    "plateau":             (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, WATCH, PIVOT, PIVOT),
+    "diverging":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "collapsed":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "too good to be true": (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, PIVOT, WATCH),
+    "exactly zero":        (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH),
+    "not a cross-entropy": (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "not finite":          (HALT, HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT),
+    None:                  (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
 }
 # fmt: on
 
-WORDS: Final[dict[tuple[Trend | None, SamplesState], tuple[str, str]]] = {
-    # early
-    ("early", "coherent"): (
-        "on course",
-        "The loss is still near the uniform baseline and the samples read well: let it train.",
+LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
+    # what it does, and the word before what good samples do, and before what others do
+    "early": ("The loss is near the uniform baseline", " and", " and"),
+    "too few losses": ("There are too few losses to tell where the loss is heading", " and", " and"),
+    "converging": ("The loss falls", " and", " but"),
+    "plateau": ("The loss no longer falls", " though", " and"),
+    "diverging": ("The loss rises", " though", " and"),
+    "collapsed": ("The loss is a nat or more above its minimum", " though", " and"),
+    "too good to be true": ("The loss is lower than any text of this kind allows", " and", " and"),
+    "exactly zero": ("The loss is exactly 0", " though", " and"),
+    "not a cross-entropy": (
+        "This loss is not a cross-entropy (it is below 0, starts at 0, or is logged with a reward) and is "
+        "not judged",
+        ";",
+        ";",
     ),
-    ("early", "some low"): (
-        "young",
-        "The loss is still near the uniform baseline, where loops in the samples are normal: let it train.",
+    "not finite": ("The loss is not finite", " though", " and"),
+    None: ("No loss was given", " and", " and"),
+}
+SAMPLES_DO: Final[dict[SamplesState, str]] = {
+    "collapsed": "the samples loop",
+    "empty": "the model writes nothing",
+    "words gone": "the samples hold hardly any English words",
+    "word salad": "the samples are real words in no order",
+    "alike": "the samples of a step are nearly the same",
+    "weaker": "the samples score half of the run's best",
+    "some low": "some samples loop",
+    "templated": "the samples are templates, whose frame repeats while the slots are new",
+    "too short": "no sample was long enough to judge",
+    "not loops": "the samples do not loop",
+    "reads well": "the samples read well",
+}
+
+_YOUNG: Final = (
+    "not yet coherent, perhaps merely young; give the gate a warmup and start again, or go back to the last "
+    "checkpoint whose samples did not loop"
+)
+_LEAK: Final = "the targets leak, or the data is one document"
+_CHECK: Final = "check the attention mask, the labels and the data loader"
+
+WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
+    ("early", "collapsed"): ("collapsed at the start", _YOUNG),
+    ("early", "empty"): (
+        "silent at the start",
+        "perhaps merely young; give the gate a warmup, and see whether the stop token and the key are right",
     ),
-    ("early", "collapsed"): (
-        "collapsed at the start",
-        "Every recent sample loops while the loss is still near the uniform baseline: if the model is "
-        "merely young, give the gate a warmup and start again.",
-    ),
-    ("early", "words gone"): (
-        "words gone at the start",
-        "The samples have lost their English words while the loss is still near the uniform baseline: see "
-        "whether they return as it falls.",
-    ),
+    ("early", "words gone"): ("too young for words", "see whether they come as it falls"),
+    ("early", "word salad"): ("young", "that is normal there, so let it train"),
     ("early", "alike"): (
         "alike at the start",
-        "The samples of a step are nearly the same while the loss is still near the uniform baseline: see "
-        "whether they part, and draw them at a temperature.",
+        "see whether they part as it falls, and draw them at a temperature",
     ),
-    ("early", "too short"): (
-        "too young to judge",
-        "The loss is still near the uniform baseline and no sample was long enough to judge: let it train, "
-        "and draw longer samples.",
-    ),
-    # too few losses
-    ("too few losses", "coherent"): (
-        "a fine start",
-        "The samples read well, and there are too few losses to say where the loss is heading: let it train.",
-    ),
-    ("too few losses", "some low"): (
-        "loops at the start",
-        "Some samples loop, and there are too few losses to say where the loss is heading: read the next "
-        "ones.",
-    ),
-    ("too few losses", "collapsed"): (
-        "collapsed before the loss could tell",
-        "Every recent sample loops, and there are too few losses to tell whether the loss agrees: stop and "
-        "go back to the last coherent checkpoint, or give the gate a warmup if the model is merely young.",
-    ),
-    ("too few losses", "words gone"): (
-        "words gone before the loss could tell",
-        "The samples have lost their English words, and there are too few losses to say where the loss is "
-        "heading: see whether they return.",
-    ),
-    ("too few losses", "alike"): (
-        "alike before the loss could tell",
-        "The samples of a step are nearly the same, and there are too few losses to say where the loss is "
-        "heading: draw them at a temperature, and look again.",
-    ),
-    ("too few losses", "too short"): (
-        "too little of either",
-        "No sample was long enough to judge, and there are too few losses to say where the loss is heading: "
-        "draw samples of a few dozen tokens, and look again.",
-    ),
-    # converging
-    ("converging", "coherent"): (
-        "healthy",
-        "The loss falls and the samples read well: let it train.",
-    ),
-    ("converging", "some low"): (
-        "first loops",
-        "The loss falls but some samples loop: read the next ones before trusting the loss.",
-    ),
+    ("early", "some low"): ("young", "loops are normal there, so let it train"),
+    ("early", "too short"): ("too young to judge", "let it train, and draw longer samples"),
+    ("early", "reads well"): ("on course", "let it train"),
+    ("too few losses", "collapsed"): ("collapsed before the loss could tell", _YOUNG),
+    ("too few losses", "some low"): ("loops at the start", "read the next ones"),
+    ("too few losses", "reads well"): ("a fine start", "let it train"),
     ("converging", "collapsed"): (
         "the loss is misleading",
-        "The loss is misleading: it still falls while every recent sample loops, so the model is learning "
-        "the loop; stop and go back to the last coherent checkpoint.",
+        "it is misleading, for the model is learning the loop; stop, and go back to the last checkpoint "
+        "whose samples do not loop",
     ),
     ("converging", "words gone"): (
         "learning something else",
-        "The loss falls but the samples have lost their English words: look at what the data mix feeds it "
-        "now.",
+        "look at what the data mix feeds the model now",
     ),
-    ("converging", "alike"): (
-        "variety is going",
-        "The loss falls but the samples of a step are nearly the same: bring variety back into the data "
-        "mix or the reward.",
-    ),
+    ("converging", "alike"): ("variety is going", "bring variety back into the data mix or the reward"),
+    ("converging", "some low"): ("first loops", "read the next ones before you trust the loss"),
     ("converging", "too short"): (
         "nothing to read",
-        "The loss falls but no sample was long enough to judge: draw samples of a few dozen tokens before "
-        "trusting it.",
+        "draw samples of a few dozen tokens before you trust the loss",
     ),
-    # plateau
-    ("plateau", "coherent"): (
-        "nothing more to learn here",
-        "The samples read well but the loss no longer falls: change the learning rate or the data mix, or "
-        "call it done.",
-    ),
-    ("plateau", "some low"): (
-        "stalled with first loops",
-        "The loss no longer falls and some samples loop: a collapse may be beginning, so read the next ones.",
-    ),
-    ("plateau", "collapsed"): (
-        "settled into a loop",
-        "The loss no longer falls and every recent sample loops: stop, there is nothing left to wait for.",
-    ),
-    ("plateau", "words gone"): (
-        "settled without words",
-        "The loss no longer falls and the samples have lost their English words: change the data mix.",
-    ),
+    ("converging", "reads well"): ("healthy", "let it train"),
+    ("plateau", "collapsed"): ("settled into a loop", "stop, there is nothing left to wait for"),
+    ("plateau", "words gone"): ("settled without words", "change the data mix"),
     ("plateau", "alike"): (
         "settled on one answer",
-        "The loss no longer falls and the samples of a step are nearly the same: change the data mix, the "
-        "reward or the learning rate.",
+        "change the data mix, the reward or the learning rate",
     ),
-    ("plateau", "too short"): (
-        "stalled and nothing to read",
-        "The loss no longer falls and no sample was long enough to judge: draw longer samples before "
-        "deciding.",
+    ("plateau", "some low"): ("stalled with first loops", "read the next ones"),
+    ("plateau", "too short"): ("stalled and nothing to read", "draw longer samples before you decide"),
+    ("plateau", "not loops"): ("stalled", "change the learning rate or the data mix, or call it done"),
+    ("plateau", "reads well"): (
+        "nothing more to learn here",
+        "change the learning rate or the data mix, or call it done",
     ),
-    # diverging
-    ("diverging", "coherent"): (
-        "past the best",
-        "The loss is rising though the samples still read well: go back to the checkpoint at its minimum "
-        "and lower the learning rate.",
+    ("diverging", "collapsed"): ("both signals agree", "both signals say stop"),
+    ("diverging", "words gone"): (
+        "losing the language",
+        "stop, and go back to the last checkpoint whose samples have words",
     ),
     ("diverging", "some low"): (
         "a halt is near",
-        "The loss is rising and some samples loop: expect a halt soon, and keep the checkpoint at the "
-        "minimum of the loss.",
+        "expect a halt soon, and keep the checkpoint at the minimum of the loss",
     ),
-    ("diverging", "collapsed"): (
-        "both signals agree",
-        "The loss is rising and every recent sample loops: both signals say stop.",
-    ),
-    ("diverging", "words gone"): (
-        "losing the language",
-        "The loss is rising and the samples have lost their English words: stop and go back to the last "
-        "coherent checkpoint.",
-    ),
-    ("diverging", "alike"): (
-        "losing loss and variety",
-        "The loss is rising and the samples of a step are nearly the same: go back to the minimum of the "
-        "loss and change the data mix or the reward.",
-    ),
-    ("diverging", "too short"): (
-        "past the best, unread",
-        "The loss is rising and no sample was long enough to judge: go back to the checkpoint at its "
-        "minimum and draw longer samples.",
-    ),
-    # collapsed
-    ("collapsed", "coherent"): (
-        "the loss has collapsed",
-        "The loss stands a nat or more above its minimum though the samples still read well: go back to "
-        "the checkpoint at the minimum.",
-    ),
+    ("collapsed", "collapsed"): ("collapsed on both counts", "both signals say stop"),
+    ("collapsed", "words gone"): ("the language is lost", "stop, the model no longer knows the language"),
     ("collapsed", "some low"): (
         "a halt is very near",
-        "The loss stands a nat or more above its minimum and some samples loop: expect a halt within the "
-        "next samples, and keep the checkpoint at the minimum.",
+        "expect a halt within the next samples, and keep the checkpoint at the minimum of the loss",
     ),
-    ("collapsed", "collapsed"): (
-        "collapsed on both counts",
-        "The loss stands a nat or more above its minimum and every recent sample loops: both signals say "
-        "stop.",
+    ("too good to be true", "collapsed"): (
+        "the loss is misleading",
+        f"it is misleading, for {_LEAK}; stop, and {_CHECK}",
     ),
-    ("collapsed", "words gone"): (
-        "the language is lost",
-        "The loss stands a nat or more above its minimum and the samples have lost their English words: "
-        "stop, the model no longer knows the language.",
+    ("too good to be true", "templated"): (
+        "too good to be true",
+        f"templates may be as easy as that, or {_LEAK}; {_CHECK}",
     ),
-    ("collapsed", "alike"): (
-        "loss and variety are lost",
-        "The loss stands a nat or more above its minimum and the samples of a step are nearly the same: go "
-        "back to the minimum before changing anything else.",
+    ("too good to be true", "reads well"): (
+        "memorised",
+        "the model knows its data by heart, or the samples are of the training text; look at a held-out loss",
     ),
-    ("collapsed", "too short"): (
-        "the loss has collapsed, unread",
-        "The loss stands a nat or more above its minimum and no sample was long enough to judge: go back to "
-        "the checkpoint at the minimum.",
+}
+
+LOSS_WORDS: Final[dict[Trend | None, Words]] = {
+    "diverging": (
+        "past the best",
+        "go back to the checkpoint at the minimum of the loss, and lower the learning rate",
     ),
-    # not finite
-    ("not finite", "coherent"): (
+    "collapsed": (
+        "the loss has collapsed",
+        "go back to the checkpoint at the minimum of the loss, and lower the learning rate",
+    ),
+    "too good to be true": ("too good to be true", f"{_LEAK}; {_CHECK}"),
+    "exactly zero": (
+        "the loss is exactly zero",
+        "see whether all labels are masked, or the trainer logs a NaN as 0",
+    ),
+    "not finite": (
         "the loss is not a number",
-        "The loss is not finite though the last samples read well: stop before the weights are overwritten "
-        "and go back to the last checkpoint with a finite loss.",
+        "stop, and go back to the last checkpoint with a finite loss",
     ),
-    ("not finite", "some low"): (
-        "not a number, with loops",
-        "The loss is not finite and some samples loop: stop and go back to a coherent checkpoint with a "
-        "finite loss.",
-    ),
-    ("not finite", "collapsed"): (
-        "not a number, and collapsed",
-        "The loss is not finite and every recent sample loops: stop, neither signal has anything left to "
-        "say.",
-    ),
-    ("not finite", "words gone"): (
-        "not a number, and wordless",
-        "The loss is not finite and the samples have lost their English words: stop, the weights are most "
-        "likely ruined.",
-    ),
-    ("not finite", "alike"): (
-        "not a number, and alike",
-        "The loss is not finite and the samples of a step are nearly the same: stop and look for the step "
-        "where the loss broke.",
-    ),
-    ("not finite", "too short"): (
-        "not a number, and unread",
-        "The loss is not finite and no sample was long enough to judge: stop and go back to the last "
-        "checkpoint with a finite loss.",
-    ),
-    # no loss given
-    (None, "coherent"): (
-        "the samples read well",
-        "The samples read well; no loss was given to compare them with.",
-    ),
-    (None, "some low"): (
-        "some samples loop",
-        "Some samples loop and no loss was given to compare them with: read the next ones.",
-    ),
-    (None, "collapsed"): (
+}
+
+SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
+    "collapsed": (
         "the samples have collapsed",
-        "Every recent sample loops: stop and go back to the last coherent checkpoint, whatever the loss was.",
+        "stop, and go back to the last checkpoint whose samples do not loop",
     ),
-    (None, "words gone"): (
-        "the words are gone",
-        "The samples have lost their English words and no loss was given: put the loss beside them before "
-        "deciding.",
+    "empty": (
+        "the model writes nothing",
+        "see whether the stop token and the key of the text are right; if they are, it has learned nothing",
     ),
-    (None, "alike"): (
+    "words gone": ("the words are gone", "look at the data mix and at the tokenizer"),
+    "word salad": ("word salad", "look at the attention mask, the positions and the order of the data"),
+    "alike": (
         "the samples are alike",
-        "The samples of a step are nearly the same and no loss was given: draw them at a temperature, and "
-        "look again.",
+        "bring variety back into the data mix or the reward, or draw at a temperature",
     ),
-    (None, "too short"): (
-        "nothing to judge",
-        "No sample was long enough to judge and no loss was given: draw samples of a few dozen tokens.",
+    "weaker": (
+        "weaker than before",
+        "compare them with those of the best step, and go back to it unless they recover",
     ),
+    "some low": ("some samples loop", "read the next ones"),
+    "templated": (
+        "templates",
+        "they cannot be judged without a profile of such text; name one with --profile, or make one with "
+        "coherence calibrate",
+    ),
+    "too short": ("nothing to judge", "draw samples of a few dozen tokens"),
+    "not loops": (
+        "no loops",
+        "no more can be said of them without a profile of such text (--profile, coherence calibrate)",
+    ),
+    "reads well": ("the samples read well", "let it train"),
 }
 
 
@@ -272,8 +228,8 @@ class Diagnosis(NamedTuple):
     the learning rate or the source; perhaps go back to a checkpoint) or "halt". `name` is the diagnosis in a
     few words, `sentence` the reason, fit for a log line. Source: docs/signals.md, "Two signals".
 
-    >>> diagnose("converging", "coherent").name
-    'healthy'
+    >>> diagnose("converging", "reads well").sentence
+    'The loss falls and the samples read well: let it train.'
     """
 
     loss: Trend | None
@@ -284,10 +240,11 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
-    """Lay the two signals side by side and say what they mean.
+    """Put the two signals side by side and say what they mean.
 
-    A look-up in a table of 8 loss trends, one of them None for no loss given, and 6 states of the samples.
-    `samples` is "collapsed" when the gate halts.
+    A look-up in a table of 11 loss trends, one of them None for no loss given, and 11 states of the samples.
+    `samples` is "collapsed" or "empty" when the gate halts. What share of the samples loops is for the caller
+    to say: the sentence may follow it.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 
@@ -300,4 +257,7 @@ def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     if samples not in SAMPLES:
         raise ValueError(f"samples must be one of {list(SAMPLES)!r}, not {samples!r}")
     action = ACTIONS[loss][SAMPLES.index(samples)]
-    return Diagnosis(loss, samples, action, *WORDS[loss, samples])
+    name, advice = WORDS.get((loss, samples)) or LOSS_WORDS.get(loss) or SAMPLES_WORDS[samples]
+    does, with_good, with_others = LOSS_DOES[loss]
+    joint = with_good if samples in GOOD else with_others
+    return Diagnosis(loss, samples, action, name, f"{does}{joint} {SAMPLES_DO[samples]}: {advice}.")

@@ -31,8 +31,9 @@ EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learne
 # Numbers that are not a cross-entropy, a token, in nats.
 LARGEST_VOCABULARY = 1_000_000  # tokens, where nobody says how many: no model has more
 BELOW_ZERO = 0.001  # of the first loss: rounding takes a true one no further below 0
-NEGATIVE_SHARE = 1 / 20  # of the losses
+NEGATIVE_SHARE = 1 / 20  # of the losses, where they are far from 0; near it one is enough
 NEAR_ZERO = 0.5  # nats: what starts at 0 and goes on below this; of a true one the first batch may be masked
+NEGATIVE = "it is below 0"
 ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and leave it within these
 FAR_LOSSES, FAR_STEPS = 100, 200  # losses, or steps of at least `FEWEST` losses
 TOO_GOOD = math.log(1.5)  # nats a token, or of few tokens, which are characters:
@@ -175,8 +176,9 @@ class LossTracker:
     `trend` is, the first that holds:
 
     - None before any loss; "not finite" while the last loss was not finite;
-    - "not a cross-entropy": more than a twentieth of the losses are below 0, by more than a thousandth of the
-      first; or the first ones were exactly 0 and the next was below half a nat; or `note_kind` said so;
+    - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
+      loss was below half a nat; or more than a twentieth of all are; or the first ones were exactly 0 and the
+      next was within half a nat of it; or `note_kind` said so;
     - "exactly zero": the last two losses were exactly 0;
     - "too good to be true": of at least three losses, the smoothed loss and its median are both below ln 1.5,
       or half a nat where the vocabulary is of characters (300 at most; then an eighth of the baseline too);
@@ -200,9 +202,10 @@ class LossTracker:
     Noise of neighbouring losses counts as independent. Steps that go back are a restart: the averages
     continue.
 
-    Where most of the recent losses name their source, the last four words are those of the sources that have
-    ten losses or more: "collapsed", or "diverging", if that is said of sources with more than half of the
-    recent losses, else the commoner of the other two. A source that is new or harder is no rise.
+    Where most of the recent losses name their source, an alarm needs the sources: of those with ten losses or
+    more, each judged alike, those with more than half of the recent losses have to be "diverging" or
+    "collapsed". It is "collapsed" if that is said of so many, or of all losses together. Else it is
+    "converging" if most sources are, or all losses together. So a new or harder source is not a rise.
 
     The state is some twenty numbers, and as many for each of the first 64 sources.
 
@@ -351,16 +354,20 @@ class LossTracker:
 
     @property
     def doubt(self) -> str | None:
-        """Why the number is not the mean cross-entropy of a token in nats, in words; None if it may be."""
+        """Why what is logged is not the mean cross-entropy of a token in nats; None if it may be.
+
+        A loss that stays above 1.5 times the uniform baseline for 100 losses, or for ten and 200 steps, is
+        above what bad weights explain.
+        """
         if not self.is_cross_entropy:
-            return self._kind or "it is below 0"
+            return self._kind or NEGATIVE
         if not self._is_scaled():
             return None
         of = "the uniform baseline" if self.vocab_size else f"that of {LARGEST_VOCABULARY:,} tokens"
         smoothed, first = (value / self._ceiling for value in (self._curve.smoothed, self._curve.first))
         return (
-            f"it is {smoothed:.2g} times {of} ({self._ceiling:.3g}) and began at {first:.2g} times: not a "
-            "mean over tokens in nats (summed over accumulation steps? scaled?)"
+            f"it is {smoothed:.2g} times {of} ({self._ceiling:.3g}) and began at {first:.2g} times "
+            "(summed over accumulation steps? scaled?)"
         )
 
     @property
@@ -459,10 +466,13 @@ class LossTracker:
         if curve.count == 0:
             self._first_step = step
         # While all were 0, so are their means.
-        elif curve.first == curve.smoothed == 0 and 0 < loss < NEAR_ZERO:
+        elif curve.first == curve.smoothed == 0 and 0 < abs(loss) < NEAR_ZERO:
             self._kind = self._kind or "it starts at exactly 0"
         curve.add(step, loss, self.window)
-        self._negative += loss < -BELOW_ZERO * abs(curve.first)
+        if loss < -BELOW_ZERO * abs(curve.first):
+            self._negative += 1
+            if curve.smoothed < NEAR_ZERO:
+                self._kind = self._kind or NEGATIVE
         long = curve.count >= FAR_LOSSES or (curve.count >= FEWEST and step - self._first_step >= FAR_STEPS)
         self._is_far = self._is_far or (long and curve.lowest > ABOVE_BASELINE * self._ceiling)
 
@@ -492,7 +502,7 @@ class LossTracker:
         if 2 * sum(weight for _, weight in judged) <= named:
             # Too few of each: what rises may be the mix, what falls is falling.
             return overall if overall in ("converging", "plateau") else None
-        return _most(judged)
+        return _together(_most(judged), overall)
 
     def _directions(self, scale: float) -> Iterator[tuple[Direction, float]]:
         for seen in self._sources.values():
@@ -511,6 +521,13 @@ def _most(judged: list[tuple[Direction, float]]) -> Direction:
     if weight["collapsed"] + weight["diverging"] > half:
         return "diverging"
     return "converging" if weight["converging"] >= weight["plateau"] else "plateau"
+
+
+def _together(of_sources: Direction, overall: Direction) -> Direction:
+    """Return what is said of a run: alarms are for its sources to raise, and for all losses to make worse."""
+    if of_sources in ("diverging", "collapsed"):
+        return "collapsed" if overall == "collapsed" else of_sources
+    return "converging" if overall == "converging" else of_sources
 
 
 def _source_loss(seen: _Source) -> SourceLoss:

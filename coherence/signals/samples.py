@@ -29,14 +29,14 @@ class SampleTracker:
 
     The states, the first that holds: `collapsed` (the gate fired), `words gone` (English fell from high
     to below the threshold on most recent samples while the other scores stand), `alike` (the samples of
-    one step hardly differ), `some low`, `coherent`; `too short` before any sample was judged.
+    one step hardly differ), `some low`, `reads well`; `too short` before any sample was judged.
 
     >>> from coherence import Gate, score
     >>> gate, tracker = Gate(), SampleTracker()
     >>> s = score("The cat sat by the door and waited for the rain to stop.")
     >>> tracker.update(s, gate.update(s, step=100))
     >>> tracker.state
-    'coherent'
+    'reads well'
     """
 
     def __init__(self, threshold: float = DEFAULTS.threshold) -> None:
@@ -119,7 +119,7 @@ class SampleTracker:
             return "words gone"
         if self.alike:
             return "alike"
-        return "some low" if any(self._low) else "coherent"
+        return "some low" if any(self._low) else "reads well"
 
 
 class StepSamples:

@@ -123,7 +123,7 @@ def test_a_run_that_is_not_halted_wastes_nothing() -> None:
     report = audit_samples([fine(step, time=float(step)) for step in range(5)])
     assert (report.halt, report.halt_step, report.halt_reason, report.first_low_step) == (False, *[None] * 3)
     assert (report.wasted_steps, report.wasted_seconds, report.fine_after_halt) == (0, None, 0)
-    assert (report.diagnosis.action, report.diagnosis.samples) == ("continue", "coherent")
+    assert (report.diagnosis.action, report.diagnosis.samples) == ("continue", "reads well")
 
 
 def test_fine_samples_after_the_halt_are_counted_and_the_diagnosis_stays_that_of_the_halt() -> None:
@@ -265,7 +265,7 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
 
 def test_samples_of_a_step_that_differ_are_not() -> None:
     report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
-    assert report.diagnosis.samples == "coherent"
+    assert report.diagnosis.samples == "reads well"
     assert min(each.diversity for each in report.between) > 80
     assert report.notes == ()
 
@@ -404,6 +404,49 @@ def test_a_loss_that_never_is_finite_is_null_wherever_it_would_stand() -> None:
     assert (report.loss.first, report.loss.last, report.loss.smma, report.loss.minimum) == (None,) * 4
     assert report.diagnosis.action == "halt"
     assert not report.halt
+
+
+def test_a_policy_loss_that_rises_by_design_is_not_judged_and_one_goes_back_to_no_minimum_of_it() -> None:
+    rows = losses(*((step, max(0, step - 100) / 20_000) for step in range(0, 1000, 10)))
+    report = audit_samples([fine(step) for step in range(0, 1000, 100)], rows)
+    assert (report.diagnosis.loss, report.diagnosis.action) == ("not a cross-entropy", "continue")
+    assert (report.resume_from, report.resume_reason.split(" among")[0]) == (900, "last step")
+    loss = report.loss
+    assert loss is not None
+    assert (loss.perplexity, loss.minimum, loss.minimum_step, loss.phases) == (None, None, None, ())
+    assert "the loss is not a cross-entropy of a token in nats: it starts at exactly 0" in report.notes
+
+
+def test_a_loss_summed_over_batches_is_judged_without_the_baseline_and_the_report_says_so() -> None:
+    rows = losses(*((step, 8 * (3 + 7 * math.exp(-step / 600))) for step in range(0, 1500, 10)))
+    samples = [*(fine(step) for step in range(0, 1000, 100)), *(low(step) for step in range(1000, 1500, 100))]
+    report = audit_samples(samples, rows, Options(vocab_size=50_257))
+    assert (report.halt_step, report.diagnosis.name) == (1400, "the loss is misleading")
+    assert report.loss is not None
+    assert (report.loss.perplexity, report.loss.advantage) == (None, None)
+    assert any("times the uniform baseline" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("poor", "action", "resume"), [(False, "watch", 900), (True, "pivot", 300)])
+def test_a_loss_that_is_too_good_names_no_step_unless_the_samples_read_well(
+    poor: bool, action: str, resume: int
+) -> None:
+    rows = losses(*((step, 4 * math.exp(-step / 150)) for step in range(0, 1000, 10)))
+    samples = [fine(step) for step in range(0, 1000, 100)] + [low(950)] * poor
+    report = audit_samples(samples, rows)
+    assert (report.diagnosis.loss, report.diagnosis.action) == ("too good to be true", action)
+    assert report.resume_from == resume
+
+
+def test_a_harder_source_is_not_a_collapse_of_the_loss() -> None:
+    rows = [
+        *losses(*((step, 1.2 + 1.9 * math.exp(-step / 250)) for step in range(0, 1000, 10)), source="code"),
+        *losses(
+            *((step, 2.6 + math.exp((1000 - step) / 300)) for step in range(1000, 2000, 10)), source="chat"
+        ),
+    ]
+    report = audit_samples([fine(step) for step in range(0, 2000, 100)], rows)
+    assert (report.diagnosis.action, report.diagnosis.name) == ("continue", "healthy")
 
 
 # The report as JSON

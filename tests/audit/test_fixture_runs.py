@@ -64,7 +64,7 @@ def test_the_warm_up_is_the_documented_one(name: str) -> None:
 def test_the_healthy_run_is_not_halted() -> None:
     found = audited("healthy")
     assert (found.halt, found.halt_step, found.wasted_steps) == (False, None, 0)
-    assert found.diagnosis.samples == "coherent"
+    assert found.diagnosis.samples == "reads well"
 
 
 def test_the_healthy_run_pivots_on_a_plateau() -> None:
@@ -73,11 +73,12 @@ def test_the_healthy_run_pivots_on_a_plateau() -> None:
     assert audited("healthy").diagnosis.action == "continue"
 
 
-def test_the_leak_is_halted_while_its_loss_still_falls() -> None:
+def test_the_leak_is_halted_and_its_loss_is_too_good_to_be_true() -> None:
     found = audited("leak")
     assert (found.halt_step, found.wasted_steps) == (550, 350)
     assert (found.diagnosis.action, found.diagnosis.name) == ("halt", "the loss is misleading")
-    assert found.diagnosis.loss == "converging"
+    assert found.diagnosis.loss == "too good to be true"
+    assert "check the attention mask" in found.diagnosis.sentence
     assert found.resume_from == 50, "at 100 the samples are falling already"
     assert found.fine_after_halt == 0
 
@@ -102,7 +103,7 @@ def test_no_sample_before_a_mistake_of_the_second_half_is_low(name: str) -> None
 def test_the_learning_rate_is_told_from_the_loss_and_the_samples_together() -> None:
     found = audited("lr")
     assert not found.halt, "the samples alone say nothing: they still vary"
-    assert (found.diagnosis.loss, found.diagnosis.samples) == ("collapsed", "coherent")
+    assert (found.diagnosis.loss, found.diagnosis.samples) == ("collapsed", "reads well")
     assert (found.diagnosis.action, found.diagnosis.name) == ("pivot", "the loss has collapsed")
     assert found.resume_from == told("lr")["steps"] // 2, "the last step before the mistake"
     assert found.last_step == 650

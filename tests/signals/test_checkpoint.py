@@ -342,6 +342,18 @@ def test_the_lowest_of_all_is_remembered_however_long_ago_it_was(lowest: int) ->
     assert checkpoint.place().step == lowest
 
 
+@pytest.mark.parametrize(
+    ("floor", "step", "why"), [(-math.inf, 4, LOWEST), (0.4, 3, LOWEST), (2.5, 2, LOWEST), (None, 5, LAST)]
+)
+def test_a_loss_that_is_too_good_names_no_step_and_one_that_cannot_be_compared_names_the_last(
+    floor: float | None, step: int, why: str
+) -> None:
+    losses = [3.0, 2.6, 2.0, 0.1, 0.3]
+    found = feed(Checkpoint(), [at(number, 80, loss) for number, loss in enumerate(losses, 1)])
+    assert found.place(floor=floor) == Place(step, why)
+    assert found.place(floor=9.0) == NOWHERE
+
+
 # The twin
 
 

@@ -1,85 +1,119 @@
 """The two-signal table: every cell, and the run of the lesson."""
 
+import re
 from typing import get_args
 
 import pytest
 
-from coherence.signals.diagnosis import ACTIONS, SAMPLES, WORDS, Action, SamplesState, diagnose
+from coherence.signals.diagnosis import (
+    ACTIONS,
+    LOSS_DOES,
+    LOSS_WORDS,
+    SAMPLES,
+    SAMPLES_DO,
+    SAMPLES_WORDS,
+    WORDS,
+    Action,
+    SamplesState,
+    diagnose,
+)
 from coherence.signals.loss import LossTracker, Trend
 
-# Written a second time, as sentences of (loss, samples, action), so that a slip in the table shows.
-CELLS: list[tuple[Trend | None, SamplesState, Action]] = [
-    ("early", "coherent", "continue"),
-    ("early", "some low", "continue"),
-    ("early", "collapsed", "halt"),
-    ("early", "words gone", "watch"),
-    ("early", "alike", "watch"),
-    ("too few losses", "coherent", "continue"),
-    ("too few losses", "some low", "watch"),
-    ("too few losses", "collapsed", "halt"),
-    ("too few losses", "words gone", "watch"),
-    ("too few losses", "alike", "watch"),
-    ("too few losses", "too short", "watch"),
-    ("converging", "coherent", "continue"),
-    ("converging", "some low", "watch"),
-    ("converging", "collapsed", "halt"),
-    ("converging", "words gone", "pivot"),
-    ("converging", "alike", "pivot"),
-    ("plateau", "coherent", "pivot"),
-    ("plateau", "some low", "watch"),
-    ("plateau", "collapsed", "halt"),
-    ("plateau", "words gone", "pivot"),
-    ("plateau", "alike", "pivot"),
-    ("diverging", "coherent", "pivot"),
-    ("diverging", "some low", "watch"),
-    ("diverging", "collapsed", "halt"),
-    ("diverging", "words gone", "halt"),
-    ("diverging", "alike", "pivot"),
-    ("collapsed", "coherent", "pivot"),
-    ("collapsed", "some low", "watch"),
-    ("collapsed", "collapsed", "halt"),
-    ("collapsed", "words gone", "halt"),
-    ("collapsed", "alike", "pivot"),
-    ("not finite", "coherent", "halt"),
-    ("not finite", "some low", "halt"),
-    ("not finite", "collapsed", "halt"),
-    ("not finite", "words gone", "halt"),
-    ("not finite", "alike", "halt"),
-    (None, "coherent", "continue"),
-    (None, "some low", "watch"),
-    (None, "collapsed", "halt"),
-    (None, "words gone", "watch"),
-    (None, "alike", "watch"),
-    ("early", "too short", "continue"),
-    ("converging", "too short", "watch"),
-    ("plateau", "too short", "watch"),
-    ("diverging", "too short", "pivot"),
-    ("collapsed", "too short", "pivot"),
-    ("not finite", "too short", "halt"),
-    (None, "too short", "watch"),
-]
+# Written a second time, the other way round, so that a slip in the table shows: of each loss the samples that
+# ask for a halt, a pivot, watching; the others let it go on.
+LOOPS = "collapsed, empty"
+STRANGE = "words gone, word salad, alike, weaker"
+UNREAD = "templated, too short"
+FINE = "not loops, reads well"
+ASKED: dict[Trend | None, tuple[str, str, str]] = {
+    "early": (LOOPS, "", "words gone, alike, weaker"),
+    "too few losses": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
+    "converging": (LOOPS, "words gone, alike, weaker", f"word salad, some low, {UNREAD}"),
+    "plateau": (LOOPS, f"{STRANGE}, {FINE}", f"some low, {UNREAD}"),
+    "diverging": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "collapsed": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "too good to be true": (LOOPS, f"{STRANGE}, some low, not loops", f"{UNREAD}, reads well"),
+    "exactly zero": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}, {FINE}"),
+    "not a cross-entropy": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
+    "not finite": (f"{LOOPS}, {STRANGE}, some low, {UNREAD}, {FINE}", "", ""),
+    None: (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
+}
+PAIRS = [(loss, samples) for loss in ACTIONS for samples in SAMPLES]
 
 
-@pytest.mark.parametrize(("loss", "samples", "action"), CELLS)
-def test_each_pair_of_signals_asks_for_its_action(
-    loss: Trend | None, samples: SamplesState, action: Action
-) -> None:
+@pytest.mark.parametrize(("loss", "samples"), PAIRS)
+def test_each_pair_of_signals_asks_for_its_action(loss: Trend | None, samples: SamplesState) -> None:
+    actions: tuple[Action, ...] = ("halt", "pivot", "watch")
+    asked = {
+        state: action for action, of in zip(actions, ASKED[loss], strict=True) for state in of.split(", ")
+    }
     diagnosis = diagnose(loss, samples)
-    assert (diagnosis.loss, diagnosis.samples, diagnosis.action) == (loss, samples, action)
+    expected = asked.get(samples, "continue")
+    assert (diagnosis.loss, diagnosis.samples, diagnosis.action) == (loss, samples, expected)
 
 
 def test_the_table_holds_every_word_and_no_other() -> None:
-    assert set(ACTIONS) == {*get_args(Trend), None}
-    assert set(SAMPLES) == set(get_args(SamplesState))
+    assert set(ACTIONS) == set(LOSS_DOES) == {*get_args(Trend), None}
+    assert set(SAMPLES) == set(SAMPLES_DO) == set(SAMPLES_WORDS) == set(get_args(SamplesState))
     assert all(len(row) == len(SAMPLES) for row in ACTIONS.values())
-    assert set(WORDS) == {(loss, samples) for loss in ACTIONS for samples in SAMPLES}
-    assert {(loss, samples) for loss, samples, _ in CELLS} == set(WORDS)
+    assert set(WORDS) <= set(PAIRS)
+    assert set(LOSS_WORDS) <= set(ACTIONS)
 
 
-def test_every_diagnosis_has_a_name_and_a_sentence_of_its_own() -> None:
-    names, sentences = zip(*WORDS.values(), strict=True)
-    assert len(set(names)) == len(set(sentences)) == len(WORDS)
-    assert all(sentence.endswith(".") and "\n" not in sentence for sentence in sentences)
+def test_no_cell_says_what_its_row_or_its_column_says() -> None:
+    for (loss, samples), words in WORDS.items():
+        assert words not in (LOSS_WORDS.get(loss), SAMPLES_WORDS[samples])
+
+
+def test_every_pair_has_a_sentence_of_its_own() -> None:
+    sentences = [diagnose(loss, samples).sentence for loss, samples in PAIRS]
+    assert len(set(sentences)) == len(PAIRS)
+    for sentence in sentences:
+        assert re.fullmatch(r"[A-Z][^\n:]*: [^\n:]*[^.]\.", sentence)
+
+
+@pytest.mark.parametrize(("loss", "samples"), PAIRS)
+def test_only_samples_that_read_well_are_said_to(loss: Trend | None, samples: SamplesState) -> None:
+    diagnosis = diagnose(loss, samples)
+    said = f"{diagnosis.name} {diagnosis.sentence}"
+    assert ("read well" in said) == (samples == "reads well")
+    assert ("healthy" in said) == ((loss, samples) == ("converging", "reads well"))
+    assert ("loop" in said) or samples not in ("collapsed", "some low")
+    assert samples != "empty" or "loop" not in said
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+def test_nobody_lets_a_loss_train_that_is_too_good_or_zero(samples: SamplesState) -> None:
+    for loss in ("too good to be true", "exactly zero", "not finite"):
+        diagnosis = diagnose(loss, samples)
+        assert diagnosis.action != "continue"
+        assert "let it train" not in diagnosis.sentence
+
+
+def test_a_model_that_knows_its_data_by_heart_is_not_halted() -> None:
+    diagnosis = diagnose("too good to be true", "reads well")
+    assert (diagnosis.action, diagnosis.name) == ("watch", "memorised")
+
+
+@pytest.mark.parametrize("samples", [state for state in SAMPLES if state not in ("too short", "reads well")])
+def test_a_loss_that_is_too_good_names_mask_labels_and_loader(samples: SamplesState) -> None:
+    assert (
+        "check the attention mask, the labels and the data loader"
+        in diagnose("too good to be true", samples).sentence
+    )
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+def test_a_loss_that_is_not_a_cross_entropy_is_not_judged_and_names_no_minimum(samples: SamplesState) -> None:
+    sentence = diagnose("not a cross-entropy", samples).sentence
+    assert "is not judged" in sentence
+    assert "minimum" not in sentence
+
+
+@pytest.mark.parametrize("loss", ["early", "too few losses", "converging", "plateau", None])
+def test_templates_and_text_of_another_kind_ask_for_a_profile(loss: Trend | None) -> None:
+    assert "--profile" in diagnose(loss, "templated").sentence
+    assert loss == "plateau" or "--profile" in diagnose(loss, "not loops").sentence
 
 
 @pytest.mark.parametrize("window", [1, 100])
@@ -96,7 +130,9 @@ def test_the_run_of_the_lesson_halts_because_its_loss_misleads(vocab_size: int |
 
 @pytest.mark.parametrize("loss", ["early", "too few losses"])
 def test_a_young_collapse_names_the_warmup(loss: Trend) -> None:
-    assert "warmup" in diagnose(loss, "collapsed").sentence
+    sentence = diagnose(loss, "collapsed").sentence
+    assert "not yet coherent, perhaps merely young" in sentence
+    assert "warmup" in sentence
 
 
 @pytest.mark.parametrize("samples", SAMPLES)
@@ -113,6 +149,6 @@ def test_loops_beside_a_rising_loss_announce_a_halt(loss: Trend) -> None:
 
 def test_an_unknown_word_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"loss must be one of \['early', .*, None\], not 'falling'"):
-        diagnose("falling", "coherent")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"samples must be one of \['coherent', .*\], not 'good'"):
+        diagnose("falling", "reads well")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"samples must be one of \['collapsed', .*\], not 'good'"):
         diagnose("early", "good")  # type: ignore[arg-type]

@@ -371,6 +371,9 @@ POLICY = [0.0] * 5 + [row / 9_000 for row in range(200)]  # starts at 0 and rise
     [
         (POLICY, "it starts at exactly 0"),
         ([0.0, 0.0003, 0.0007], "it starts at exactly 0"),
+        ([0.0, 0.0, -0.0003, *POLICY[10:]], "it starts at exactly 0"),
+        ([0.0002, -0.0003, *POLICY[10:]], "it is below 0"),
+        (normal(300, 0.8, 0.8), "it is below 0"),
         (normal(300, 0, 0.01), "it is below 0"),
         ([-2.0] * 20, "it is below 0"),
         ([-0.1], "it is below 0"),
@@ -435,7 +438,7 @@ def summed(over: int, rows: int, interval: int = 10) -> NDArray[np.float64]:
 @pytest.mark.parametrize("over", [4, 8, 16])
 @pytest.mark.parametrize(("rows", "interval"), [(40, 50), (200, 10), (2_000, 1)])
 def test_a_loss_summed_over_batches_is_not_early_for_ever(over: int, rows: int, interval: int) -> None:
-    tracker, seen = LossTracker(vocab_size=50_257), []
+    tracker, seen = LossTracker(vocab_size=50_257), list[Trend | None]()
     noise = np.random.default_rng(0).normal(1, 0.01, rows)
     # Learned, then risen by 0.8 nats a token, then by 1.6: a nat a token is as many as were summed.
     for loss in [*summed(over, rows, interval) * noise, *[3.8 * over] * (rows // 4), *[4.6 * over] * rows]:

@@ -44,9 +44,9 @@ def english(value: float | None) -> Scores:
         ("s", "too short"),
         ("s" * 20, "too short"),
         # the first that is judged ends it: fine, or a loop however short
-        ("sF", "coherent"),
+        ("sF", "reads well"),
         ("sl", "some low"),
-        ("Fs", "coherent"),
+        ("Fs", "reads well"),
     ],
 )
 def test_samples_are_too_short_until_one_was_judged(samples: str, state: str) -> None:
@@ -63,11 +63,11 @@ def test_alike_samples_that_are_all_too_short_are_too_short() -> None:
 @pytest.mark.parametrize(
     ("samples", "state"),
     [
-        ("FFFF", "coherent"),
+        ("FFFF", "reads well"),
         ("FFLF", "some low"),
         # it fades after eight judged samples, and those too short do not make it fade
         ("L" + "F" * 7, "some low"),
-        ("L" + "F" * 8, "coherent"),
+        ("L" + "F" * 8, "reads well"),
         ("L" + "F" * 7 + "s" * 9, "some low"),
     ],
 )
@@ -100,42 +100,44 @@ def test_samples_have_collapsed_when_the_gate_has_fired(samples: str, state: str
     ("samples", "state"),
     [
         # five of the last eight without words, after eight with them
-        ("F" * 8 + "w" * 4, "coherent"),
+        ("F" * 8 + "w" * 4, "reads well"),
         ("F" * 8 + "w" * 5, "words gone"),
         ("F" * 8 + "w" * 20, "words gone"),
         ("F" * 8 + "wFwFwFww", "words gone"),
-        ("F" * 8 + "wFwFwFwF", "coherent"),
-        ("F" * 8 + "wFFwFFwFFwFF", "coherent"),
+        ("F" * 8 + "wFwFwFwF", "reads well"),
+        ("F" * 8 + "wFFwFFwFFwFF", "reads well"),
         # too few with words to call it high
-        ("F" * 5 + "w" * 8, "coherent"),
+        ("F" * 5 + "w" * 8, "reads well"),
         # words that never were cannot go: a model of something else than English
-        ("w" * 30, "coherent"),
-        ("wF" * 15, "coherent"),
+        ("w" * 30, "reads well"),
+        ("wF" * 15, "reads well"),
         # they come back
         ("F" * 8 + "w" * 8 + "F" * 3, "words gone"),
-        ("F" * 8 + "w" * 8 + "F" * 4, "coherent"),
+        ("F" * 8 + "w" * 8 + "F" * 4, "reads well"),
         # a loop has lost more than its words
         ("F" * 8 + "L" * 8, "some low"),
         # those too short do not count
-        ("F" * 8 + "w" * 4 + "s" * 8, "coherent"),
+        ("F" * 8 + "w" * 4 + "s" * 8, "reads well"),
     ],
 )
 def test_words_are_gone_when_english_fell_from_high_while_the_rest_stands(samples: str, state: str) -> None:
     assert state_after(samples) == state
 
 
-@pytest.mark.parametrize(("before", "state"), [(60.0, "words gone"), (59.9, "coherent"), (None, "coherent")])
+@pytest.mark.parametrize(
+    ("before", "state"), [(60.0, "words gone"), (59.9, "reads well"), (None, "reads well")]
+)
 def test_english_was_high_when_it_stood_at_60_on_average(before: float | None, state: str) -> None:
     assert state_after([english(before)] * 8 + [WORDLESS] * 8) == state
 
 
-@pytest.mark.parametrize(("now", "state"), [(29.9, "words gone"), (30.0, "coherent")])
+@pytest.mark.parametrize(("now", "state"), [(29.9, "words gone"), (30.0, "reads well")])
 def test_english_has_fallen_when_it_is_below_the_threshold(now: float, state: str) -> None:
     assert state_after([FINE] * 8 + [english(now)] * 8) == state
 
 
 @pytest.mark.parametrize("scale", ["bigram", "trigram", "character"])
-@pytest.mark.parametrize(("other", "state"), [(29.9, "coherent"), (30.0, "words gone")])
+@pytest.mark.parametrize(("other", "state"), [(29.9, "reads well"), (30.0, "words gone")])
 def test_the_other_scores_stand_when_none_is_below_the_threshold(
     scale: str, other: float, state: str
 ) -> None:
@@ -152,20 +154,20 @@ def test_the_other_scores_stand_when_none_is_below_the_threshold(
     ("between", "state"),
     [
         # three steps or more
-        ((), "coherent"),
-        ((0.0, 0.0), "coherent"),
+        ((), "reads well"),
+        ((0.0, 0.0), "reads well"),
         ((0.0, 0.0, 0.0), "alike"),
         # below half on average
-        ((50.0, 50.0, 50.0), "coherent"),
+        ((50.0, 50.0, 50.0), "reads well"),
         ((50.0, 50.0, 49.0), "alike"),
         ((0.0, 0.0, 100.0), "alike"),
-        ((0.0, 100.0, 100.0), "coherent"),
+        ((0.0, 100.0, 100.0), "reads well"),
         # steps with fewer than two samples do not count
-        ((0.0, None, 0.0, None), "coherent"),
+        ((0.0, None, 0.0, None), "reads well"),
         ((0.0, None, 0.0, None, 0.0), "alike"),
         # the last eight steps do
         ((*(0.0,) * 8, *(100.0,) * 3), "alike"),
-        ((*(0.0,) * 8, *(100.0,) * 4), "coherent"),
+        ((*(0.0,) * 8, *(100.0,) * 4), "reads well"),
     ],
 )
 def test_samples_are_alike_when_they_share_more_than_half_for_three_steps(
@@ -194,7 +196,7 @@ def test_a_threshold_of_ones_own_moves_what_counts_as_fallen() -> None:
     gate, tracker = Gate(threshold=3.0), SampleTracker(threshold=3.0)
     for step, scores in enumerate([FINE] * 8 + [WORDLESS] * 8):
         tracker.update(scores, gate.update(scores, step))
-    assert tracker.state == "coherent"
+    assert tracker.state == "reads well"
 
 
 @given(st.text("LFwsl", max_size=40), st.lists(st.none() | st.floats(0, 100), max_size=10))
