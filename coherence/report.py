@@ -256,7 +256,8 @@ class LossRecord(Written):
         rows, not_finite: of those that count; `rows` includes what is not finite.
         window: of the SMMA.
         smma: as the lesson defines it; of fewer rows than a few windows it has not arrived.
-        smoothed: what is judged, and what `perplexity`, `advantage` and `minimum` are of.
+        smoothed: what is judged, and what `perplexity`, `advantage` and `minimum` are of. Those are null if
+            the loss is not a cross-entropy, and the first two if it is above the uniform baseline.
     """
 
     rows: int

@@ -33,7 +33,7 @@ from coherence.report import (
 )
 from coherence.scoring.loop import find_loop
 from coherence.signals.loss import ARRIVED
-from coherence.signals.phases import Phase, phases
+from coherence.signals.phases import phases
 from coherence.signals.settings import DEFAULTS
 
 POINTS = 12 * 500
@@ -253,13 +253,13 @@ def _loss_record(replay: Replay) -> LossRecord:
     return LossRecord.of(
         replay.signals.loss,
         LossCounts(len(values), len(values) - len(finite), first, last),
-        phases=tuple(map(PhaseRecord.of, _phases(replay.losses))),
+        phases=_phases(replay.losses) if replay.signals.loss.is_cross_entropy else (),
         curve=CurveRecord.of(replay.curve.outline),
         source_curves={name: CurveRecord.of(each.outline) for name, each in replay.source_curves.items()},
     )
 
 
-def _phases(losses: Losses) -> tuple[Phase, ...]:
+def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:
     steps, values = losses.steps, losses.values
     if len(steps) > POINTS:
         edges = np.linspace(int(steps[0]), int(steps[-1]), POINTS + 1)[1:-1]
@@ -271,11 +271,13 @@ def _phases(losses: Losses) -> tuple[Phase, ...]:
         sizes = np.diff(np.append(starts, len(steps)))
         enough = 2 * counts > sizes
         steps, values = steps[starts], np.where(enough, sums / np.maximum(counts, 1), np.nan)
-    return phases(steps.tolist(), values.tolist())
+    return tuple(map(PhaseRecord.of, phases(steps.tolist(), values.tolist())))
 
 
 def _notes(replay: Replay, summary: Summary) -> list[str]:
     notes = []
+    if doubt := replay.signals.loss.doubt:
+        notes.append(f"the loss is not a cross-entropy of a token in nats: {doubt}")
     rows, window = len(replay.losses.steps), replay.settings.smma_window
     if 0 < rows < ARRIVED * window:
         notes.append(

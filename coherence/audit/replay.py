@@ -183,7 +183,8 @@ class Replay:
         height = turn.loss if isfinite(turn.loss) else inf
         self.curve.add(CurvePoint(turn.step, turn.loss, loss.smoothed), height)
         if turn.source is not None:
-            point = CurvePoint(turn.step, turn.loss, loss.sources[turn.source].smoothed)
+            followed = loss.source(turn.source)
+            point = CurvePoint(turn.step, turn.loss, followed and followed.smoothed)
             self.source_curves[turn.source].add(point, height)
 
     def _judge(self, turn: SampleTurn) -> GatedSample:

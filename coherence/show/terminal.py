@@ -146,7 +146,8 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
     if report.loss is None:
         return [*rows, ("loss", "none given")]
     rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
-    rows.append(("loss phases", _phases_sentence(report.loss)))
+    if report.loss.phases:
+        rows.append(("loss phases", _phases_sentence(report.loss)))
     rows += [
         ("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()
     ]
@@ -180,9 +181,12 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}"
     if loss.rows >= ARRIVED * loss.window:
         sentence += f", SMMA {_number(loss.smma)}"
-    sentence += f", perplexity {_number(loss.perplexity)}"
+    if loss.perplexity is not None:
+        sentence += f", perplexity {_number(loss.perplexity)}"
     if loss.uniform_baseline is not None:
-        sentence += f"; uniform {_number(loss.uniform_baseline)}, {_number(loss.advantage)} times better"
+        sentence += f"; uniform {_number(loss.uniform_baseline)}"
+    if loss.advantage is not None:
+        sentence += f", {_number(loss.advantage)} times better"
     return sentence + (f"; {loss.not_finite} not finite" if loss.not_finite else "")
 
 

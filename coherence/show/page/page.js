@@ -82,9 +82,9 @@ function facts(report) {
     diagnosis.samples + (report.first_low_step === null ? "" : `; first at step ${whole(report.first_low_step)}`) +
     (report.too_short ? `; ${whole(report.too_short)} too short to judge` : "")]);
   if (loss) rows.push(["loss", `smoothed ${number(loss.smoothed)}`,
-    `${diagnosis.loss ?? loss.trend ?? "no trend"}: ${number(loss.first)} → ${number(loss.last)}, perplexity ` +
-    number(loss.perplexity) + (loss.uniform_baseline === null ? ""
-      : `, ${number(loss.advantage)} times better than uniform`) +
+    `${diagnosis.loss ?? loss.trend ?? "no trend"}: ${number(loss.first)} → ${number(loss.last)}` +
+    (loss.perplexity === null ? "" : `, perplexity ${number(loss.perplexity)}`) +
+    (loss.advantage === null ? "" : `, ${number(loss.advantage)} times better than uniform`) +
     (loss.not_finite ? `; ${whole(loss.not_finite)} not finite` : "")]);
   return el("dl", { class: "facts" }, rows.map(([name, value, more]) =>
     el("div", {}, el("dt", {}, name), el("dd", {}, el("strong", {}, value), el("span", {}, more)))));
@@ -129,7 +129,10 @@ function curves(report) {
   if (loss) {
     const { steps: at, losses, smoothed } = loss.curve;
     add("loss", 0, at, losses, { colour: "raw", width: 1 });
-    add("smoothed loss", 0, at, smoothed, { colour: "smma", width: 2.5, about: smoothed.map((each) => number(Math.exp(each))) });
+    // Of a loss that is not a cross-entropy, or is above every vocabulary, there is no perplexity.
+    const most = loss.trend === "not a cross-entropy" ? -Infinity : loss.uniform_baseline ?? Math.log(1e6);
+    const perplexity = (each) => each === null || each > most ? "–" : number(Math.exp(each));
+    add("smoothed loss", 0, at, smoothed, { colour: "smma", width: 2.5, about: smoothed.map(perplexity) });
     if (loss.uniform_baseline !== null && at.length)
       add("uniform baseline", 0, [at[0], at.at(-1)], Array(2).fill(loss.uniform_baseline), { colour: "quiet", dash: "dash" });
   }
