@@ -15,7 +15,7 @@ from coherence.signals.loss import LossTracker
 from coherence.signals.samples import SampleTracker
 from coherence.signals.settings import Settings
 
-FORMAT = 3
+FORMAT = 4
 
 RESTART, ACKNOWLEDGED, SAVED = "restart", "halt acknowledged", "checkpoint"
 """What can befall a run besides losses and samples, and changes what is decided."""

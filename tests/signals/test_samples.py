@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from coherence import Gate, Scores
 from coherence.scoring.profile import SCALES
+from coherence.scoring.scores import EMPTY
+from coherence.scoring.word_order import Neighbours
 from coherence.signals.diagnosis import SAMPLES
 from coherence.signals.samples import RECENT, SampleTracker
 
@@ -14,7 +16,11 @@ FINE = Scores(bigram=97.0, trigram=100.0, english=90.0, character=95.0, tokens=4
 WORDLESS = Scores(bigram=97.0, trigram=100.0, english=4.0, character=95.0, tokens=40, characters=200)
 SHORT = Scores(bigram=None, trigram=None, english=100.0, character=None, tokens=2, characters=4)
 SHORT_LOOP = Scores(bigram=0.0, trigram=0.0, english=0.0, character=26.0, tokens=4, characters=19)
-LETTERS = {"L": LOW, "F": FINE, "w": WORDLESS, "s": SHORT, "l": SHORT_LOOP}
+STILL_HIGH, FALLEN = FINE._replace(english=70.0), FINE._replace(english=40.0)
+TEMPLATE = LOW._replace(template=True)
+ORDERED, SALAD = FINE._replace(order=Neighbours(90_000, 90)), FINE._replace(order=Neighbours(2_000, 90))
+LETTERS = {"L": LOW, "F": FINE, "w": WORDLESS, "s": SHORT, "l": SHORT_LOOP, "T": TEMPLATE, "E": EMPTY}
+LETTERS |= {"h": STILL_HIGH, "q": FALLEN, "O": ORDERED, "X": SALAD}
 
 ALIKE = (10.0, 10.0, 10.0)
 
@@ -100,24 +106,25 @@ def test_samples_have_collapsed_when_the_gate_has_fired(samples: str, state: str
     ("samples", "state"),
     [
         # five of the last eight without words, after eight with them
-        ("F" * 8 + "w" * 4, "reads well"),
+        ("F" * 8 + "w" * 4, "not loops"),
         ("F" * 8 + "w" * 5, "words gone"),
         ("F" * 8 + "w" * 20, "words gone"),
         ("F" * 8 + "wFwFwFww", "words gone"),
-        ("F" * 8 + "wFwFwFwF", "reads well"),
+        ("F" * 8 + "wFwFwFwF", "not loops"),
         ("F" * 8 + "wFFwFFwFFwFF", "reads well"),
         # too few with words to call it high
-        ("F" * 5 + "w" * 8, "reads well"),
+        ("F" * 5 + "w" * 8, "not loops"),
         # words that never were cannot go: a model of something else than English
-        ("w" * 30, "reads well"),
-        ("wF" * 15, "reads well"),
+        ("w" * 30, "not loops"),
+        ("wF" * 15, "not loops"),
         # they come back
         ("F" * 8 + "w" * 8 + "F" * 3, "words gone"),
-        ("F" * 8 + "w" * 8 + "F" * 4, "reads well"),
+        ("F" * 8 + "w" * 8 + "F" * 4, "not loops"),
+        ("F" * 8 + "w" * 8 + "F" * 6, "reads well"),
         # a loop has lost more than its words
-        ("F" * 8 + "L" * 8, "some low"),
+        ("F" * 8 + "L" * 8, "weaker"),
         # those too short do not count
-        ("F" * 8 + "w" * 4 + "s" * 8, "reads well"),
+        ("F" * 8 + "w" * 4 + "s" * 8, "not loops"),
     ],
 )
 def test_words_are_gone_when_english_fell_from_high_while_the_rest_stands(samples: str, state: str) -> None:
@@ -125,19 +132,19 @@ def test_words_are_gone_when_english_fell_from_high_while_the_rest_stands(sample
 
 
 @pytest.mark.parametrize(
-    ("before", "state"), [(60.0, "words gone"), (59.9, "reads well"), (None, "reads well")]
+    ("before", "state"), [(60.0, "words gone"), (59.9, "not loops"), (None, "not loops")]
 )
 def test_english_was_high_when_it_stood_at_60_on_average(before: float | None, state: str) -> None:
     assert state_after([english(before)] * 8 + [WORDLESS] * 8) == state
 
 
-@pytest.mark.parametrize(("now", "state"), [(29.9, "words gone"), (30.0, "reads well")])
+@pytest.mark.parametrize(("now", "state"), [(29.9, "words gone"), (30.0, "weaker")])
 def test_english_has_fallen_when_it_is_below_the_threshold(now: float, state: str) -> None:
     assert state_after([FINE] * 8 + [english(now)] * 8) == state
 
 
 @pytest.mark.parametrize("scale", ["bigram", "trigram", "character"])
-@pytest.mark.parametrize(("other", "state"), [(29.9, "reads well"), (30.0, "words gone")])
+@pytest.mark.parametrize(("other", "state"), [(29.9, "weaker"), (30.0, "words gone")])
 def test_the_other_scores_stand_when_none_is_below_the_threshold(
     scale: str, other: float, state: str
 ) -> None:
@@ -196,7 +203,43 @@ def test_a_threshold_of_ones_own_moves_what_counts_as_fallen() -> None:
     gate, tracker = Gate(threshold=3.0), SampleTracker(threshold=3.0)
     for step, scores in enumerate([FINE] * 8 + [WORDLESS] * 8):
         tracker.update(scores, gate.update(scores, step))
-    assert tracker.state == "reads well"
+    assert tracker.state == "weaker"
+
+
+# Weaker, templated, empty, in no order
+
+
+@pytest.mark.parametrize(
+    ("samples", "state"),
+    [
+        ("F" * 8 + "h" * 8, "reads well"),
+        ("F" * 8 + "q" * 8, "weaker"),
+        ("F" * 8 + "q" * 7, "not loops"),
+        ("F" * 8 + "q" * 4, "reads well"),
+        ("F" * 4 + "q" * 8, "not loops"),  # never high for eight samples
+        # templates count among the last eight, and end no streak
+        ("TTTT", "templated"),
+        ("FFFTTTT", "templated"),
+        ("FFFFTTTT", "reads well"),
+        ("LLTTTLTTTTT", "templated"),
+        ("LLTTTLLTL", "collapsed"),
+        # a model that writes nothing
+        ("FFEE", "some low"),
+        ("FFEEEEE", "empty"),
+        ("LEEEE", "empty"),
+        ("LLLEE", "collapsed"),
+        # English words in no order
+        ("X" * 4, "word salad"),
+        ("X" * 3, "reads well"),
+        ("wwww" + "X" * 4, "word salad"),
+        ("wwwww" + "X" * 4, "word salad"),
+        ("w" * 8 + "X" * 3, "not loops"),
+        ("O" * 8, "reads well"),
+        ("O" * 6 + "XX", "reads well"),
+    ],
+)
+def test_the_word_fits_what_the_last_samples_are(samples: str, state: str) -> None:
+    assert state_after(samples, patience=5) == state
 
 
 @given(st.text("LFwsl", max_size=40), st.lists(st.none() | st.floats(0, 100), max_size=10))
