@@ -403,6 +403,8 @@ class SampleCounts(NamedTuple):
     judged: int = 0
     low: int = 0
     too_short: int = 0
+    templated: int = 0
+    empty: int = 0
     fine_after_halt: int = 0
     first_low_step: int | None = None
 
@@ -416,6 +418,7 @@ class Report(Written):
         halt_reason: why, one sentence.
         first_low_step: the step of the first sample low on every scale.
         judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
+        templated, empty: how many it passed over as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine: a run that recovers was merely young.
         diagnosis: at the halt, or at the end of a run that was not halted.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
@@ -442,6 +445,8 @@ class Report(Written):
     judged: int
     low: int
     too_short: int
+    templated: int = 0
+    empty: int = 0
     fine_after_halt: int
     diagnosis: DiagnosisRecord
     loss: LossRecord | None

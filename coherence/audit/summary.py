@@ -46,6 +46,7 @@ class Summary:
 
     Attributes:
         judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
+        templated, empty: how many it passed over as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
         first_low_step: the step of the first low sample.
         first: the first sample.
@@ -56,6 +57,7 @@ class Summary:
 
     def __init__(self, survey: Survey, patience: int) -> None:
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
+        self.templated = self.empty = 0
         self.first_low_step: int | None = None
         self.first: GatedSample | None = None
         self.samples: list[ScoredSample] = []
@@ -85,6 +87,8 @@ class Summary:
             self._count(judged)
             self._rank(judged)
             self._last.append(judged)
+        elif judged.verdict.kind == "templated":
+            self.templated += 1
         else:
             self.too_short += 1
 
@@ -92,6 +96,7 @@ class Summary:
         self.judged += 1
         if judged.verdict.low:
             self.low += 1
+            self.empty += judged.verdict.kind == "empty"
             if self.first_low_step is None:
                 self.first_low_step = judged.row.step
         elif judged.verdict.collapsed and judged.fine:
@@ -141,7 +146,15 @@ class Summary:
     @property
     def counts(self) -> SampleCounts:
         """What the report counts."""
-        return SampleCounts(self.judged, self.low, self.too_short, self.fine_after_halt, self.first_low_step)
+        return SampleCounts(
+            judged=self.judged,
+            low=self.low,
+            too_short=self.too_short,
+            templated=self.templated,
+            empty=self.empty,
+            fine_after_halt=self.fine_after_halt,
+            first_low_step=self.first_low_step,
+        )
 
     @property
     def compared(self) -> int:

@@ -109,7 +109,7 @@ def _verdict(report: Report, width: int) -> RenderableType:
     partial = " · broken off: of what was read so far" if report.partial else ""
     title = f"{diagnosis.action.upper()} · {diagnosis.name}{partial}"
     rows = report.loss.rows if report.loss else 0
-    unused = _unused(report.problem_count, report.judged + report.too_short + rows)
+    unused = _unused(report.problem_count, report.judged + report.too_short + report.templated + rows)
     if unused and len(f"{title} · {unused}") <= width - PANEL:
         title, unused = f"{title} · {unused}", ""
     return Panel(
@@ -199,8 +199,13 @@ def _span(first: int, last: int) -> str:
 
 
 def _samples_sentence(report: Report) -> str:
-    short = f", {report.too_short} too short to judge" if report.too_short else ""
-    return f"{report.diagnosis.samples}: {report.low} of {report.judged} low on every scale{short}"
+    counted = (
+        (report.empty, "of them empty"),
+        (report.templated, "templates, not judged"),
+        (report.too_short, "too short to judge"),
+    )
+    more = "".join(f", {count} {what}" for count, what in counted if count)
+    return f"{report.diagnosis.samples}: {report.low} of {report.judged} low on every scale{more}"
 
 
 def _waste_sentence(report: Report) -> str:

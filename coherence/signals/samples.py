@@ -10,7 +10,7 @@ from typing import Any
 
 from coherence.scoring.between import COMPARED, diversity_between
 from coherence.scoring.profile import SCALES
-from coherence.scoring.scores import Kind, Scores
+from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
 from coherence.signals.diagnosis import SamplesState
 from coherence.signals.gate import Verdict
@@ -28,7 +28,7 @@ ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
 """Alike: sharing more than half of what they could, on average over three steps or more."""
 
 HIGH = 60.0
-"""A mean is high at twice the threshold: from there on it can fall to half, and English reads well."""
+"""A mean is high at twice the threshold: from there on it can fall to half, and English can be salad."""
 
 HALF = 0.5
 """Of the run's best: a mean that has fallen below it is weaker."""
@@ -50,7 +50,7 @@ class SampleTracker:
     - `weaker`: a mean fell from high to half of the run's best.
     - `some low`: some of the recent samples are.
     - `templated`, `too short`: most recent samples are templates, or none was ever judged.
-    - `reads well`: on average they are English; `not loops`: they are not, and nothing more can be said.
+    - `reads well`: on average they are English, in order; `not loops`: nothing more can be said of them.
 
     >>> from coherence import Gate, score
     >>> gate, tracker = Gate(), SampleTracker()
@@ -154,8 +154,16 @@ class SampleTracker:
             return "weaker"
         if "low" in kinds or "empty" in kinds:
             return "some low"
-        english = self._means()[ENGLISH] if self._values else None
-        return "reads well" if english is not None and english >= HIGH else "not loops"
+        order = self._order()
+        in_order = order is None or order >= NEAR_CHANCE
+        return "reads well" if self._mean_english() >= ENGLISH_FROM and in_order else "not loops"
+
+    def _mean_english(self) -> float:
+        return (self._means()[ENGLISH] or 0.0) if self._values else 0.0
+
+    def _order(self) -> float | None:
+        """Return how far the words of the recent English samples stand in order; None of too few words."""
+        return pooled(order for order in self._orders if order is not None).value
 
     def _are_words_gone(self) -> bool:
         best = self._best[ENGLISH]
@@ -168,9 +176,8 @@ class SampleTracker:
         return stand and (values[ENGLISH] or 0.0) < self.threshold
 
     def _is_salad(self) -> bool:
-        orders = [order for order in self._orders if order is not None]
-        value = pooled(orders).value
-        enough = len(orders) >= max(FEWEST_ORDERED, len(self._orders) / 2)
+        ordered, value = sum(order is not None for order in self._orders), self._order()
+        enough = ordered >= max(FEWEST_ORDERED, len(self._orders) / 2) and self._mean_english() >= HIGH
         return enough and value is not None and value < NEAR_CHANCE
 
     def _has_fallen(self, scales: Iterable[int]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prose import prose
 from pydantic import ValidationError
 
 from coherence import Profile
@@ -19,21 +20,13 @@ from coherence.audit.plan import Options
 from coherence.readers.records import LossRow, Problem, Sample
 from coherence.report import Report
 
-VOCABULARY = (
-    "old man walked along river until evening thought about letter his daughter sent from city winter "
-    "garden stone bridge water light window morning paper horse summer road voice table silver village "
-    "north mountain teacher children music market friend answer question story house green field cloud "
-    "kitchen bread market yellow boat island harbor doctor forest letter candle shadow mirror train"
-)
-
 LOOP = "go home now and then " * 8
 GIBBERISH = "xq vlor brunk zzt plim drosk fnarg wexil gronk bletch quorv snide zibber tolk mung"
 
 
 def fine(step: int, index: int = 0, **more: Any) -> Sample:
-    """A sample that reads like nothing, but holds many different English words."""
-    random = Random(f"{step} {index}")  # noqa: S311 - it draws words, not secrets
-    return sample(step, " ".join(random.sample(VOCABULARY.split(), 18)), index, **more)
+    """A sample of English sentences."""
+    return sample(step, prose(18, (step, index)), index, **more)
 
 
 def low(step: int, index: int = 0, **more: Any) -> Sample:
@@ -266,7 +259,7 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
 def test_samples_of_a_step_that_differ_are_not() -> None:
     report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
     assert report.diagnosis.samples == "reads well"
-    assert min(each.diversity for each in report.between) > 80
+    assert min(each.diversity for each in report.between) > 70
     assert report.notes == ()
 
 

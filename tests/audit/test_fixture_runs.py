@@ -103,7 +103,7 @@ def test_no_sample_before_a_mistake_of_the_second_half_is_low(name: str) -> None
 def test_the_learning_rate_is_told_from_the_loss_and_the_samples_together() -> None:
     found = audited("lr")
     assert not found.halt, "the samples alone say nothing: they still vary"
-    assert (found.diagnosis.loss, found.diagnosis.samples) == ("collapsed", "reads well")
+    assert (found.diagnosis.loss, found.diagnosis.samples) == ("collapsed", "not loops")
     assert (found.diagnosis.action, found.diagnosis.name) == ("pivot", "the loss has collapsed")
     assert found.resume_from == told("lr")["steps"] // 2, "the last step before the mistake"
     assert found.last_step == 650

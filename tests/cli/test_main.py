@@ -12,22 +12,16 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from places import GOLDEN
+from prose import prose
 from shell import PROFILE, Shell
 
 from coherence.cli.calibrate import text_files
 from coherence.report import Report
 
-VOCABULARY = (
-    "old man walked along river until evening thought about letter his daughter sent from city winter "
-    "garden stone bridge water light window morning paper horse summer road voice table silver village "
-    "north mountain teacher children music market friend answer question story house green field cloud "
-    "kitchen bread yellow boat island harbor doctor forest candle shadow mirror train"
-)
 LOOP = "The door was open. " * 9
 
 
@@ -41,8 +35,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def fine(step: int, index: int = 0) -> str:
-    random = Random(f"{step} {index}")  # noqa: S311 - it draws words, not secrets
-    return " ".join(random.sample(VOCABULARY.split(), 18)).capitalize() + "."
+    return prose(18, (step, index))
 
 
 def write(name: str, *rows: dict[str, Any] | str) -> str:
@@ -433,18 +426,13 @@ def test_any_text_is_scored_without_complaint(shell: Shell, text: str) -> None:
     assert controls(err) == set()
 
 
-def prose(count: int) -> str:
-    random = Random(0)  # noqa: S311 - it draws words, not secrets
-    return " ".join(random.choices(VOCABULARY.split(), k=count))
-
-
 def test_a_profile_is_measured_and_used(shell: Shell) -> None:
     Path("corpus").mkdir()
     Path("corpus/a.txt").write_text(prose(2000), encoding="utf-8")
     write("corpus/b.jsonl", "torn", {"text": prose(500)})
     status, out, err = shell("calibrate", "corpus", "-o", "mine.json", "--name", "mine")
     assert (status, out) == (0, "")
-    assert "2,500 tokens of 1 corpora" in err
+    assert "2,758 tokens of 1 corpora" in err
     assert "1 line was not used or needs a look:\n  corpus/b.jsonl:1: not JSON" in err
     report = json.loads(shell("audit", healthy(), "--profile", "mine.json", "--json", "-").out)
     assert report["settings"]["profile"].startswith("mine ")
@@ -454,7 +442,7 @@ def test_a_profile_is_measured_and_used(shell: Shell) -> None:
 
 def test_a_corpus_that_is_too_small_is_refused_by_name(shell: Shell) -> None:
     Path("a.txt").write_text(prose(20), encoding="utf-8")
-    assert "a.txt has 20 tokens; a profile needs 1,000" in shell.refused("calibrate", "a.txt", "-o", "p.json")
+    assert "a.txt has 22 tokens; a profile needs 1,000" in shell.refused("calibrate", "a.txt", "-o", "p.json")
     assert not Path("p.json").exists()
 
 

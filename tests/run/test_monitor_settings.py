@@ -332,7 +332,7 @@ def test_of_a_step_with_very_many_samples_all_compare_the_same_ones(
         for step in range(1, 5):
             monitor.loss(step, 9.0 - step)
             monitor.sample(step, [*[FINE] * 64, *(f"{word} {TWINS[step]}" for word in DISTINCT)])
-        assert monitor.diagnosis.samples == "alike"
+        assert monitor.signals.samples.alike
         agreed(capsys, tmp_path, monitor)
 
 

@@ -106,25 +106,24 @@ def test_samples_have_collapsed_when_the_gate_has_fired(samples: str, state: str
     ("samples", "state"),
     [
         # five of the last eight without words, after eight with them
-        ("F" * 8 + "w" * 4, "not loops"),
+        ("F" * 8 + "w" * 4, "reads well"),
         ("F" * 8 + "w" * 5, "words gone"),
         ("F" * 8 + "w" * 20, "words gone"),
         ("F" * 8 + "wFwFwFww", "words gone"),
-        ("F" * 8 + "wFwFwFwF", "not loops"),
+        ("F" * 8 + "wFwFwFwF", "reads well"),
         ("F" * 8 + "wFFwFFwFFwFF", "reads well"),
         # too few with words to call it high
         ("F" * 5 + "w" * 8, "not loops"),
         # words that never were cannot go: a model of something else than English
         ("w" * 30, "not loops"),
-        ("wF" * 15, "not loops"),
+        ("wF" * 15, "reads well"),
         # they come back
         ("F" * 8 + "w" * 8 + "F" * 3, "words gone"),
-        ("F" * 8 + "w" * 8 + "F" * 4, "not loops"),
-        ("F" * 8 + "w" * 8 + "F" * 6, "reads well"),
+        ("F" * 8 + "w" * 8 + "F" * 4, "reads well"),
         # a loop has lost more than its words
         ("F" * 8 + "L" * 8, "weaker"),
         # those too short do not count
-        ("F" * 8 + "w" * 4 + "s" * 8, "not loops"),
+        ("F" * 8 + "w" * 4 + "s" * 8, "reads well"),
     ],
 )
 def test_words_are_gone_when_english_fell_from_high_while_the_rest_stands(samples: str, state: str) -> None:
@@ -214,7 +213,7 @@ def test_a_threshold_of_ones_own_moves_what_counts_as_fallen() -> None:
     [
         ("F" * 8 + "h" * 8, "reads well"),
         ("F" * 8 + "q" * 8, "weaker"),
-        ("F" * 8 + "q" * 7, "not loops"),
+        ("F" * 8 + "q" * 7, "reads well"),
         ("F" * 8 + "q" * 4, "reads well"),
         ("F" * 4 + "q" * 8, "not loops"),  # never high for eight samples
         # templates count among the last eight, and end no streak
@@ -230,9 +229,9 @@ def test_a_threshold_of_ones_own_moves_what_counts_as_fallen() -> None:
         ("LLLEE", "collapsed"),
         # English words in no order
         ("X" * 4, "word salad"),
-        ("X" * 3, "reads well"),
-        ("wwww" + "X" * 4, "word salad"),
-        ("wwwww" + "X" * 4, "word salad"),
+        ("X" * 3, "not loops"),
+        ("wwww" + "X" * 4, "not loops"),
+        ("w" + "X" * 4, "word salad"),
         ("w" * 8 + "X" * 3, "not loops"),
         ("O" * 8, "reads well"),
         ("O" * 6 + "XX", "reads well"),

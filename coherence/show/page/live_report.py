@@ -27,6 +27,7 @@ from coherence.scoring.scores import Scores
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
+from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
 from coherence.signals.settings import Settings
 from coherence.thinning import Thinned
@@ -57,10 +58,6 @@ class _LiveSample(NamedTuple):
     streak: int
     loss: float | None
     smoothed: float | None
-
-    @property
-    def counts(self) -> bool:
-        return self.low or self.scores.scorable
 
 
 @lru_cache(maxsize=64)  # what is not settled yet is told again and again
@@ -167,14 +164,16 @@ class LiveReport:
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
-        self._count(sample)
+        self._count(sample, verdict)
 
-    def _count(self, sample: _LiveSample) -> None:
-        seen, low, counts = self._counts, sample.low, sample.counts
+    def _count(self, sample: _LiveSample, verdict: Verdict) -> None:
+        seen, low, counts, kind = self._counts, verdict.low, verdict.judged, verdict.kind
         self._counts = seen._replace(
             judged=seen.judged + counts,
             low=seen.low + low,
-            too_short=seen.too_short + (not counts),
+            too_short=seen.too_short + (kind == "too short"),
+            templated=seen.templated + (kind == "templated"),
+            empty=seen.empty + (kind == "empty"),
             fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
             first_low_step=sample.step if low and seen.first_low_step is None else seen.first_low_step,
         )

@@ -32,7 +32,7 @@ const short = (text, length) => text.length > length ? text.slice(0, length) + "
 // How many lines could not be used, where they are a fifth or more: the verdict is of the rest.
 function unused(report) {
   const count = report.problem_count, judged = report.runs ? report.runs.reduce((sum, each) => sum + each.judged, 0)
-    : report.judged + report.too_short + (report.loss?.rows ?? 0);
+    : report.judged + report.too_short + report.templated + (report.loss?.rows ?? 0);
   return count && 5 * count >= count + judged
     ? el("p", { class: "unused" }, `${whole(count)} of ${whole(count + judged)} lines could not be used.`) : null;
 }
@@ -80,6 +80,8 @@ function facts(report) {
     report.resume_reason]);
   rows.push(["samples", `${whole(report.low)} of ${whole(report.judged)} low`,
     diagnosis.samples + (report.first_low_step === null ? "" : `; first at step ${whole(report.first_low_step)}`) +
+    (report.empty ? `; ${whole(report.empty)} of them empty` : "") +
+    (report.templated ? `; ${whole(report.templated)} templates, not judged` : "") +
     (report.too_short ? `; ${whole(report.too_short)} too short to judge` : "")]);
   if (loss) rows.push(["loss", `smoothed ${number(loss.smoothed)}`,
     `${diagnosis.loss ?? loss.trend ?? "no trend"}: ${number(loss.first)} → ${number(loss.last)}` +
