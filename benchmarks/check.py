@@ -12,7 +12,6 @@ that, of the class `healthy_model`, and a share of the second side is replaced b
 
 import argparse
 import json
-import math
 import resource
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from coherence.check.samples import score_samples
 from coherence.check.verdict import Check, Limits, check_scores
 from coherence.readers.records import Sample
 from coherence.scoring.between import diversity_between
-from coherence.scoring.columns import Columns
+from coherence.scoring.columns import Columns, columns_of
 from coherence.scoring.scores import Scores, score_tokens
 from coherence.scoring.text import clean, tokenize
 
@@ -90,11 +89,11 @@ def scored_once(
             tokens = tokenize(cleaned)
             _known[text, prompt] = score_tokens(cleaned, tokens), tokens
         found.append(_known[text, prompt])
-    columns = np.array([[math.nan if v is None else v for v in scores] for scores, _ in found], np.float64)
     starts = np.cumsum([0, *groups])
-    pairs = [diversity_between(found[a:b]) for a, b in pairwise(starts) if b - a > 1]
+    steps = [[(*each, None) for each in found[a:b]] for a, b in pairwise(starts) if b - a > 1]
+    pairs = [diversity_between(step) for step in steps]
     between = np.array(pairs + [None] * (len(groups) - len(pairs)), np.float64)
-    return Columns._make([*columns.T[:4], *columns.T[4:].astype(np.int64), between])
+    return columns_of([scores for scores, _ in found], between)
 
 
 def compared(before: Sequence[Sample], now: Sequence[Sample]) -> Check:

@@ -55,6 +55,7 @@ class Edge(NamedTuple):
     row: int
     begins: bool
     texts: list[str]
+    prompts: list[int]
 
 
 class Segment(NamedTuple):

@@ -193,7 +193,8 @@ class _AtEdge(NamedTuple):
 
     def edge(self) -> Edge:
         texts = [clean(read.sample.text, read.prompt) for read in self.reads]
-        return Edge(self.reads[0].run, self.step, self.row, self.reads[0].sample.place == 0, texts)
+        prompts = [_hash(read.prompt or "") for read in self.reads]
+        return Edge(self.reads[0].run, self.step, self.row, self.reads[0].sample.place == 0, texts, prompts)
 
 
 def _at_edges(edges: list[_AtEdge], clusters: Sequence[list[PromptedSample]], row: int) -> list[_AtEdge]:

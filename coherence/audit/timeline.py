@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coherence.audit.restarts import Restarts
 from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
 from coherence.audit.store import Output
-from coherence.scoring.between import COMPARED, between_samples
+from coherence.scoring.between import COMPARED, between_samples, of_each_prompt
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import tokenize
 
@@ -223,13 +223,17 @@ def _join_edges(outputs: Sequence[Output], run: str) -> dict[int, dict[int, Patc
 def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int, dict[int, Patch]]) -> None:
     if len(joined) < 2:
         return
-    texts: list[str] = []
+    texts: list[tuple[str, int]] = []
     for place in joined:
         if len(texts) < COMPARED:
-            texts += outputs[place.output].texts_at(place.number)
-    tokens = [(tokenize(text), len(text)) for text in texts[:COMPARED]]
-    judged = [each for each, size in tokens if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS]
-    diversity = between_samples(judged)
+            texts += zip(outputs[place.output].texts_at(place.number), place.edge.prompts, strict=True)
+    tokens = [(tokenize(text), prompt, len(text)) for text, prompt in texts[:COMPARED]]
+    judged = [
+        (each, prompt)
+        for each, prompt, size in tokens
+        if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS
+    ]
+    diversity = between_samples(of_each_prompt(judged))
     for place in joined:
         patches.setdefault(place.output, {})[place.edge.row] = 0, nan
     if diversity is not None:

@@ -127,6 +127,16 @@ def recorded_scores(values: Any) -> tuple[float | None, ...] | None:
     return found if usable else None
 
 
+def prompt_of(row: Mapping[str, Any]) -> str | None:
+    """Return the prompt of a sample.
+
+    >>> prompt_of({"prompt": "Once", "text": "upon"}), prompt_of({"text": "upon"})
+    ('Once', None)
+    """
+    prompt = row.get("prompt")
+    return None if prompt is None else str(prompt)
+
+
 def scores_of(
     row: Mapping[str, Any], lexicon: Lexicon | None = None, profile: Profile | None = None
 ) -> tuple[Scores, list[str]]:
@@ -145,8 +155,7 @@ def scores_of(
     >>> scores.values, tokens
     ((100.0, 99.5, 80.0, None), ['the', 'cat', 'sat', '.'])
     """
-    prompt = row.get("prompt")
-    cleaned = clean(str(row["text"]), None if prompt is None else str(prompt))
+    cleaned = clean(str(row["text"]), prompt_of(row))
     tokens = tokenize(cleaned)
     recorded = recorded_scores(row.get("scores"))
     if recorded is None:

@@ -210,6 +210,8 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     value = first_of(row, TEXT)
     text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
     step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
+    if keys.step == ("epoch",) and isinstance(step, float):
+        step = None  # fractions of an epoch: the samples are numbered in their order
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
     ours = is_sample(row)

@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from coherence.readers.folder import METRICS, SAMPLES, STATE, read_rows, scores_of
+from coherence.readers.folder import METRICS, SAMPLES, STATE, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
 from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.scores import Scores, score_tokens
@@ -73,7 +73,7 @@ class Memory:
         tokens = tokenize(cleaned)
         scores = score_tokens(cleaned, tokens, self.settings.lexicon, self.settings.profile, spectra)
         verdict = self.signals.judge(scores, step, index)
-        self.group.add(scores, tokens)
+        self.group.add(scores, tokens, prompt)
         return scores, verdict
 
     def begin_group(self, step: int, index: int, byte: int) -> None:
@@ -113,7 +113,7 @@ class Memory:
         metrics = read_rows(folder / METRICS, metrics_end)
         samples = read_rows(folder / SAMPLES, self._group_start)
         for _, row in islice(samples, rows_of_group):
-            self.group.add(*self._scores_of(row))
+            self.group.add(*self._scores_of(row), prompt_of(row))
         waiting = list(history)
         rows = merge(metrics, samples, key=_time_of)
         for at, call in groupby(rows, key=_time_of):
@@ -141,7 +141,7 @@ class Memory:
             index, (scores, tokens) = int(row["index"]), self._scores_of(row)
             self.begin_group(step, index, byte)
             self.signals.judge(scores, step, index)
-            self.group.add(scores, tokens)
+            self.group.add(scores, tokens, prompt_of(row))
             self.last_step = step
         elif "loss" in row:
             loss, source = row["loss"], row.get("source")

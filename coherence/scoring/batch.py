@@ -7,7 +7,7 @@ with the same numbers, where numba is installed. Source: docs/performance.md.
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 
@@ -101,6 +101,6 @@ def score_plain(
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
     scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
-    scored = iter(zip(scores, tokens, strict=True))
+    scored = iter(zip(scores, tokens, prompts or repeat(None), strict=False))
     between = [diversity_between(islice(scored, size)) for size in groups]
     return columns_of(scores, np.array(between, np.float64))

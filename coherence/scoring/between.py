@@ -12,18 +12,38 @@ COMPARED = 64
 """Of a step with more samples than that the first ones are compared with each other."""
 
 
-def diversity_between(samples: Iterable[tuple[Scores, list[str]]]) -> float | None:
+def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> float | None:
     """Return the diversity between those samples of one step that are long enough to judge.
 
+    Where there are several prompts, the first sample of each is compared: right answers to one question are
+    alike, and no collapse.
+
     Args:
-        samples: of the step, each with its scores and its tokens; those beyond `COMPARED` are left out.
+        samples: of the step, each with its scores, its tokens, and what tells its prompt from others, false
+            for none; those beyond `COMPARED` are left out.
 
     >>> from coherence import score
-    >>> samples = [(score(text), text.split()) for text in ("a b c d e f g h i j", "k l m n o p q r s t")]
-    >>> diversity_between(samples)
+    >>> texts = ("a b c d e f g h i j", "a b c d e f g h i j", "k l m n o p q r s t")
+    >>> diversity_between([(score(text), text.split(), text[0]) for text in texts])
     100.0
     """
-    return between_samples([tokens for scores, tokens in islice(samples, COMPARED) if scores.scorable])
+    judged = [(tokens, prompt) for scores, tokens, prompt in islice(samples, COMPARED) if scores.scorable]
+    return between_samples(of_each_prompt(judged))
+
+
+def of_each_prompt(samples: Iterable[tuple[list[str], object]]) -> list[list[str]]:
+    """Return the first sample of each prompt; all samples where fewer than two prompts are known.
+
+    >>> of_each_prompt([(["4"], "2+2"), (["four"], "2+2"), (["9"], "3*3")])
+    [['4'], ['9']]
+    """
+    samples = list(samples)
+    if len({prompt for _, prompt in samples if prompt}) < 2:
+        return [tokens for tokens, _ in samples]
+    first: dict[object, list[str]] = {}
+    for tokens, prompt in samples:
+        first.setdefault(prompt or None, tokens)
+    return list(first.values())
 
 
 def between_samples(samples: Sequence[Sequence[str]]) -> float | None:

@@ -214,13 +214,13 @@ class StepSamples:
 
     def __init__(self) -> None:
         self.count = 0
-        self._kept: list[tuple[Scores, list[str]]] = []
+        self._kept: list[tuple[Scores, list[str], str | None]] = []
 
-    def add(self, scores: Scores, tokens: list[str]) -> None:
+    def add(self, scores: Scores, tokens: list[str], prompt: str | None = None) -> None:
         """Take one more sample of the step."""
         self.count += 1
         if len(self._kept) < COMPARED:
-            self._kept.append((scores, tokens))
+            self._kept.append((scores, tokens, prompt))
 
     @property
     def diversity(self) -> float | None:

@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate, Verdict, score
+from coherence.audit import audit
 from coherence.cli.main import main
+from coherence.report import Report
 from coherence.run.monitor import HaltedRun, Monitor, RunFolderBusy
 from coherence.signals.diagnosis import Diagnosis
 
@@ -235,6 +237,33 @@ def test_samples_of_one_step_count_on_from_call_to_call(tmp_path: Path) -> None:
             monitor.sample(100, LOW)
         assert monitor.gate.streak == 3
     assert [row["index"] for row in lines(tmp_path / "samples.jsonl")] == [0, 1, 2]
+
+
+ANSWERS = (
+    "First we add two and three, which gives five, and then we double it, so the answer is ten.",
+    "There were four ships in the bay and two more came before night, so he counted six lamps.",
+)
+
+
+def test_right_answers_to_one_question_are_alike_and_no_collapse_while_the_questions_differ(
+    tmp_path: Path,
+) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in range(1, 5):
+            monitor.loss(step, 9.0 - step)
+            texts = [f"{text} Step {step}." for text in ANSWERS for _ in range(4)]
+            monitor.sample(step, texts, prompts=["2 * (2 + 3)?"] * 4 + ["4 + 2?"] * 4)
+        assert not monitor.signals.samples.alike
+        report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert min(each.diversity for each in report.between) > 70
+
+
+def test_one_answer_to_all_questions_is_alike(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in range(1, 5):
+            monitor.sample(step, [ANSWERS[0]] * 4, prompts=[f"question {n}" for n in range(4)])
+        assert monitor.diagnosis.samples == "alike"
 
 
 def test_samples_of_one_step_that_are_all_the_same_are_alike(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ patterns of `coherence.scoring.text`, read once for all code points. Source: doc
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import repeat
+from itertools import islice, repeat
 from math import log
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from coherence.scoring.between import diversity_between
 from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
@@ -63,21 +64,30 @@ def score_compiled(
     answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
     lexicon = lexicon or Lexicon.load()
     varied = _measured(answers, _words(lexicon), profile or Profile.load(), _ends(groups), batch)
-    return _finished(answers, varied, lexicon)
+    return _finished(answers, varied, lexicon, prompts, groups)
 
 
-def _finished(answers: list[str], varied: Columns, lexicon: Lexicon) -> Columns:
+def _finished(
+    answers: list[str],
+    varied: Columns,
+    lexicon: Lexicon,
+    prompts: Sequence[str | None] | None,
+    groups: Sequence[int],
+) -> Columns:
     """Return the scores: what is compiled knows how varied a text is, and not yet what it says again."""
     columns = [column.tolist() for column in varied[:4]]
-    scores = []
+    scores, tokenized = [], []
     for text, values in zip(answers, zip(*columns, strict=True), strict=True):
         cleaned = text.casefold()
         tokens = tokenize(cleaned)
         bigram, trigram, english, character = (None if value != value else value for value in values)
         trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
         found = (bigram, trigram, english, character)
+        tokenized.append(tokens)
         scores.append(finish(cleaned, tokens, found, trigrams, lexicon) if cleaned else EMPTY)
-    return columns_of(scores, varied.between)
+    scored = iter(zip(scores, tokenized, prompts or repeat(None), strict=False))
+    between = [diversity_between(islice(scored, size)) for size in groups]
+    return columns_of(scores, np.array(between, np.float64))
 
 
 def _measured(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
-from coherence.readers.folder import scores_of
+from coherence.readers.folder import prompt_of, scores_of
 from coherence.report import (
     CurvePoint,
     EventRecord,
@@ -158,7 +158,7 @@ class LiveReport:
         self._first_step = step if self._first_step is None else min(step, self._first_step)
         scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
         verdict = self._signals.judge(scores, step, index)
-        self._group.add(scores, tokens)
+        self._group.add(scores, tokens, prompt_of(row))
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
         self._samples.add(sample, scores.mean, next(self._numbers))
         self._last = max(self._last[0], step), time_of(row)

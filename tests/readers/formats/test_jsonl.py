@@ -474,6 +474,15 @@ def test_the_last_word_of_the_trainer_is_a_mean_and_no_loss(file: Path) -> None:
     assert not losses
 
 
+def test_samples_that_tell_fractions_of_an_epoch_are_numbered_in_their_order(file: Path) -> None:
+    rows = [{"epoch": number / 10, "text": f"text {number}"} for number in range(5, 15)]
+    samples, problems = samples_of(file, lines_of(*rows))
+    assert [(sample.step, sample.text) for sample in samples] == [(None, f"text {n}") for n in range(5, 15)]
+    assert problems.count == 0
+    (whole,), _ = samples_of(file, lines_of({"epoch": 3, "text": "a"}))
+    assert whole.step == 3
+
+
 def test_events_are_read_from_the_rows_of_a_run_folder_alone(file: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"format": 1, "step": 4, "event": "pivot", "details": {"to": "code"}},
