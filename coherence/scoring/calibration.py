@@ -6,6 +6,7 @@ Source: docs/scores.md, "Reference profile".
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from math import inf
 from random import Random
 from typing import NamedTuple
 
@@ -120,7 +121,7 @@ def prove(profile: Profile, sources: Mapping[str, str], lexicon: Lexicon | None 
 
 def _grows(curve: Curve) -> bool:
     """Tell whether long passages hold several times as many different things as short ones."""
-    short = next(effective for length, effective in curve.points if length >= SHORT_PASSAGE)
+    short = next((effective for length, effective in curve.points if length >= SHORT_PASSAGE), inf)
     return curve.points[-1][1] >= GROWTH * short
 
 

@@ -35,7 +35,7 @@ PIECE = 800
 WORD, NUMBER, SIGN = "*", "0", "#"
 """The classes of words, numbers and signs that belong to no other."""
 
-_MOST_REMEMBERED = 50_000
+_MOST_REMEMBERED = 500
 _TO_LEVELS = bytes.maketrans(LEVELS.encode(), bytes(range(len(LEVELS))))
 _PLAIN = str.maketrans("‘’“”–—…", "''\"\"--.")
 

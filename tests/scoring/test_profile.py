@@ -250,15 +250,6 @@ def test_a_profile_is_put_to_the_proof_with_loops_of_its_own_corpus() -> None:
     assert prove(calibrate(corpus), corpus) == Proof(loops=1.0, passages=0.0)
 
 
-def test_a_profile_that_takes_anything_for_varied_is_found_blind() -> None:
-    blind = Profile(
-        "blind", "", 1000, "2026-01-01", 0.0, dict.fromkeys(SCALES[:2], Curve([(1, 1), (10**6, 1.0001)]))
-    )
-    corpus = {"toy": grammar(1, 2000)}
-    blind = blind._replace(curves=blind.curves | {"character": Curve([(1, 1), (10**6, 1.0001)])})
-    assert prove(blind, corpus).loops < 0.95
-
-
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
     words = ["мир", "дом", "кот", "лес", "снег", "река", "море", "поле", "день", "ночь"]
     random = Random(3)  # noqa: S311 - it writes sentences, not secrets
