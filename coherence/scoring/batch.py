@@ -7,11 +7,11 @@ with the same numbers, where numba is installed. Source: docs/performance.md.
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import islice, repeat
+from itertools import repeat
 
 import numpy as np
 
-from coherence.scoring.between import diversity_between
+from coherence.scoring.between import between_groups
 from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams_sorted import spectra
@@ -101,6 +101,6 @@ def score_plain(
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
     scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
-    scored = iter(zip(scores, tokens, prompts or repeat(None), strict=False))
-    between = [diversity_between(islice(scored, size)) for size in groups]
+    scored = zip(scores, tokens, prompts or repeat(None), strict=False)
+    between = between_groups(scored, groups)
     return columns_of(scores, np.array(between, np.float64))

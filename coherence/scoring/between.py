@@ -31,6 +31,24 @@ def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> fl
     return between_samples(of_each_prompt(judged))
 
 
+def between_groups(
+    samples: Iterable[tuple[Scores, list[str], object]], sizes: Iterable[int]
+) -> list[float | None]:
+    """Return the diversity between the samples of each group, of samples that follow each other.
+
+    Args:
+        samples: as for `diversity_between`.
+        sizes: of the groups.
+
+    >>> from coherence import score
+    >>> texts = ("a b c d e f g h i j", "k l m n o p q r s t", "u v w x y z a b c d")
+    >>> between_groups([(score(text), text.split(), None) for text in texts], [2, 1])
+    [100.0, None]
+    """
+    samples = iter(samples)
+    return [diversity_between(list(islice(samples, size))) for size in sizes]
+
+
 def of_each_prompt(samples: Iterable[tuple[list[str], object]]) -> list[list[str]]:
     """Return the first sample of each prompt; all samples where fewer than two prompts are known.
 

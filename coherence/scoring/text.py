@@ -330,7 +330,7 @@ def _end_in_words(words: list[str], wanted: list[str]) -> int:
     for end in ends:
         skips = [skip for skip in range(min(end - TAIL, BEFORE) + 1) if whole.endswith(solid[skip:end])]
         if skips and (skips[0] == 0 or not set(">]").isdisjoint(solid[: skips[0]])):
-            return end
+            return end if end < len(solid) else 0  # all of an answer that was to repeat part of its prompt
     return _STRAY if _has_most(solid, whole) else 0
 
 

@@ -377,6 +377,8 @@ def test_half_of_a_special_token_may_stand_before_it() -> None:
         "How many? Think of those that did not run.",
         "sheep are left",
         "assistant\nThink.",
+        # it was asked to repeat the end of the prompt
+        QUESTION,
         # it quotes the prompt, or its beginning
         f"You ask: {QUESTION} Well, think.",
         "A farmer has seventeen sheep, and all but nine stay? No.",

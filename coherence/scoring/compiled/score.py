@@ -10,7 +10,7 @@ patterns of `coherence.scoring.text`, read once for all code points. Source: doc
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice, repeat
+from itertools import repeat
 from math import log
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from coherence.scoring.between import diversity_between
+from coherence.scoring.between import between_groups
 from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
@@ -85,8 +85,8 @@ def _finished(
         found = (bigram, trigram, english, character)
         tokenized.append(tokens)
         scores.append(finish(cleaned, tokens, found, trigrams, lexicon) if cleaned else EMPTY)
-    scored = iter(zip(scores, tokenized, prompts or repeat(None), strict=False))
-    between = [diversity_between(islice(scored, size)) for size in groups]
+    scored = zip(scores, tokenized, prompts or repeat(None), strict=False)
+    between = between_groups(scored, groups)
     return columns_of(scores, np.array(between, np.float64))
 
 
