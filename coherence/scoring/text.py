@@ -410,7 +410,7 @@ def tokenize(cleaned: str) -> list[str]:
 
 
 def _pattern(text: str) -> re.Pattern[str] | regex.Pattern[str]:
-    return _LATIN if _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
+    return _LATIN if text.isascii() or _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
 
 
 def _pieces(token: str) -> Iterator[str]:

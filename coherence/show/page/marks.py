@@ -85,7 +85,7 @@ def _comes_back(tokens: list[str]) -> bool:
 
 
 def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
-    known = lexicon.known(token for _, token in located)
+    known = lexicon.known({token for _, token in located})
     ends = [*(start for start, _ in located), length][1:]
     return [
         (start, min(start + len(token), end))
