@@ -93,11 +93,11 @@ def _text_of(path: Path) -> str | None:
 
 def excerpts(kinds: Mapping[str, Sequence[str]]) -> list[Text]:
     """Return one excerpt of every file, from the beginning of a line on to the end of one."""
-    random = Random(0)  # noqa: S311 - it draws places, not secrets
     found = []
     for kind, texts in kinds.items():
         for text in texts:
-            start = text.rfind("\n", 0, random.randrange(max(1, len(text) - EXCERPT))) + 1
+            place = Random(text).randrange(max(1, len(text) - EXCERPT))  # noqa: S311 - not for secrets
+            start = text.rfind("\n", 0, place) + 1
             end = text.find("\n", start + EXCERPT)
             end = end if start < end < start + 2 * EXCERPT else start + EXCERPT
             found.append(Text(kind, {"text": text[start:end]}))
