@@ -127,11 +127,15 @@ def clean(text: str, prompt: str | None = None) -> str:
     return kept.lower() if kept.isascii() else kept.casefold()
 
 
-def short_rulers(text: str) -> str:
+def short_rulers(text: str, fill: str = "") -> str:
     r"""Return a text whose rulers have no more than four equal signs in a row.
 
     A ruler is drawn, and something follows it; a loop has no end. So the last line stays as it is, and so do
     all if half of the lines are rulers.
+
+    Args:
+        text: an answer, as `answer` returns it.
+        fill: stands for every sign that goes; a space leaves what follows where it is.
 
     >>> short_rulers("Bread\n========\nTwo cups of flour")
     'Bread\n====\nTwo cups of flour'
@@ -146,7 +150,9 @@ def short_rulers(text: str) -> str:
     if 2 * len(rulers) < len(written):
         for number in rulers:
             if number != written[-1]:
-                lines[number] = _LONG_RUN.sub(r"\1\1\1\1", lines[number])
+                lines[number] = _LONG_RUN.sub(
+                    lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
+                )
     return "\n".join(lines)
 
 
