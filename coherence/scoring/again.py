@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
 from operator import ne
 
+from coherence.scoring.text import RULER, ruler_signs
+
 SHORT = 4
 """Tokens of a phrase of which two copies back to back say something; of a longer one it takes three."""
 
@@ -35,9 +37,6 @@ LITTLE = 0.2
 
 NEW_SHARE, NEW_KINDS = 0.1, 4
 """Tokens that a template's second half brings in: of the kinds there are, and at least."""
-
-RULER = 4
-"""Signs that make a line of signs a ruler."""
 
 
 def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> float:
@@ -129,8 +128,7 @@ def _distances(runs: Iterable[tuple[str, ...]]) -> Counter[int]:
 def _ruled(cleaned: str) -> int:
     """Return how many signs stand in rulers, if fewer than half of the lines are rulers."""
     lines = [line for line in cleaned.split("\n") if line and not line.isspace()]
-    rulers = [sum(map(len, line.split())) for line in lines if not any(map(str.isalnum, line))]
-    rulers = [signs for signs in rulers if signs >= RULER]
+    rulers = [signs for signs in map(ruler_signs, lines) if signs]
     return sum(rulers) if 2 * len(rulers) < len(lines) else 0
 
 

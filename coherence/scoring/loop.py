@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from coherence.scoring.text import answer, is_word, locate
+from coherence.scoring.text import answer, is_word, locate, short_rulers
 
 LONGEST_PHRASE = 24
 """Tokens; a longer repeated passage is shown by its first part."""
@@ -51,7 +51,7 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     >>> find_loop("Nothing here comes twice.") is None
     True
     """
-    located = locate(answer(text, prompt), MOST_TOKENS)
+    located = locate(short_rulers(answer(text, prompt), fill=" "), MOST_TOKENS)
     tokens = [token for _, token in located]
     best: Loop | None = None
     starts = list(range(len(tokens)))
