@@ -102,7 +102,7 @@ def audit_samples(
     output = Output.of(Shard(0, ()), score_samples(reads, settings)._replace(segments=[]))
     collector = Collector()
     for row in losses:
-        collector.add(row.step, row.loss, row.source)
+        collector.add(row.step, row.loss, row.source, beside=row.beside)
         collector.next_file()  # in any order, as the samples
 
     def texts(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:

@@ -32,6 +32,7 @@ class Losses(NamedTuple):
         superseded: how many rows that made void.
         written: all rows in the order in which they were written, those included; None where they do not tell
             their times.
+        beside: what is logged with them that tells that they are not cross-entropies.
     """
 
     steps: NDArray[np.int64]
@@ -41,6 +42,7 @@ class Losses(NamedTuple):
     restarts: tuple[int, ...] = ()
     superseded: int = 0
     written: "Written | None" = None
+    beside: str | None = None
 
     def count_by_source(self) -> list[int]:
         """Return how many rows each source has."""
@@ -62,7 +64,8 @@ class Losses(NamedTuple):
         order = kept[np.argsort(written.steps[kept], kind="stable")]
         found = (written.steps[order], written.values[order], written.sources[order])
         steps = tuple(restarts.steps.tolist())
-        return Losses(*found, self.names, steps, int(void.sum()), written._replace(void=void))
+        written = written._replace(void=void)
+        return Losses(*found, self.names, steps, int(void.sum()), written, self.beside)
 
     def written_rows(self) -> Iterator[tuple[float, int, float, str | None, bool]]:
         """Yield time, step, loss and source of all rows as they were written, and whether each is void."""
@@ -114,6 +117,7 @@ class Collector:
         self._sources, self._files = array("q"), array("q")
         self._names: dict[str, int] = {}
         self._file = 0
+        self._beside: str | None = None
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -122,8 +126,16 @@ class Collector:
         """Say that what comes stands in another file: its steps may begin anew."""
         self._file += 1
 
-    def add(self, step: int, loss: float, source: str | None = None, time: float | None = None) -> None:
+    def add(
+        self,
+        step: int,
+        loss: float,
+        source: str | None = None,
+        time: float | None = None,
+        beside: str | None = None,
+    ) -> None:
         """Take one row."""
+        self._beside = self._beside or beside
         self._steps.append(step)
         self._values.append(loss)
         self._sources.append(-1 if source is None else self._names.setdefault(source, len(self._names)))
@@ -141,7 +153,7 @@ class Collector:
         order = kept[np.argsort(steps[kept], kind="stable")]
         found = (steps[order], values[order], sources[order])
         written = Written(steps, values, sources, times, void) if np.isfinite(times).all() else None
-        return Losses(*found, tuple(self._names), restarts, int(void.sum()), written)
+        return Losses(*found, tuple(self._names), restarts, int(void.sum()), written, self._beside)
 
 
 def from_samples(chunks: Iterable[Chunk]) -> Losses:
@@ -189,7 +201,8 @@ def read_losses(files: Iterable[File], run: str | None, problems: Problems) -> d
             collector.next_file()
         for row in losses_in(Piece(Part(file.path), file.format), problems):
             name = "/".join(filter(None, (run, row.run)))
-            collectors.setdefault(name, Collector()).add(row.step, row.loss, row.source, row.time)
+            collector = collectors.setdefault(name, Collector())
+            collector.add(row.step, row.loss, row.source, row.time, row.beside)
     return {name: collector.losses() for name, collector in collectors.items()}
 
 

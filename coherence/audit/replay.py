@@ -177,7 +177,7 @@ class Replay:
 
     def _take_loss(self, turn: LossTurn) -> None:
         loss = self.signals.loss
-        loss.update(turn.step, turn.loss, turn.source)
+        loss.update(turn.step, turn.loss, turn.source, beside=self.losses.beside)
         if turn.void:
             return
         height = turn.loss if isfinite(turn.loss) else inf

@@ -71,7 +71,11 @@ class Sample(NamedTuple):
 
 
 class LossRow(NamedTuple):
-    """The loss of one step as a trainer wrote it; `loss` may be not-a-number, `time` is when, in seconds."""
+    """The loss of one step as a trainer wrote it.
+
+    `loss` may be not-a-number, `time` is when, in seconds; `beside` tells that it is not a cross-entropy: a
+    "reward" that is logged with it.
+    """
 
     step: int
     loss: float
@@ -80,6 +84,7 @@ class LossRow(NamedTuple):
     source: str | None = None
     run: str | None = None
     time: float | None = None
+    beside: str | None = None
 
 
 class Mark(NamedTuple):

@@ -16,7 +16,7 @@ from coherence.readers.lines import Problems, file_name, first_of, shown, to_flo
 from coherence.readers.messages import CALLS, REASONING, has_calls, is_chat, prompt_of, split_chat, written
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.storage import bare_name, parent
-from coherence.signals.loss import true_loss
+from coherence.signals.loss import kind_beside, true_loss
 
 STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
 TEXT = (
@@ -315,7 +315,15 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         source=to_text(row.get("source")) or None,
         run=_name(first_of(row, RUN)),
         time=to_float(first_of(row, TIME)),
+        beside=_beside(row),
     )
+
+
+def _beside(row: RawRow) -> str | None:
+    """Return what a row logs beside the loss that tells that it is not a cross-entropy."""
+    if row.get("format") == FORMAT:
+        return to_text(row.get("beside")) or None
+    return kind_beside(name for name, value in row.items() if value not in (None, ""))
 
 
 def _is_ours_and_nan(row: RawRow) -> bool:

@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, TypeGuard, TypeVar
 
 from coherence.escape import printable
+from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
 LONGEST_DETAIL, LONGEST_WORDS = 200, 40
@@ -69,6 +70,16 @@ def number(value: object) -> float | None:
         return float(found)
     except OverflowError:
         return math.inf if found > 0 else -math.inf
+
+
+@_or_none
+def beside(value: Any) -> str | None:
+    """Return what the names of metrics tell of the loss that is logged with them, as `kind_beside` does.
+
+    >>> beside({"loss": 0.0, "reward": 0.5}), beside(["loss"]), beside(5)
+    ('reward', None, None)
+    """
+    return kind_beside(map(str, value))
 
 
 @_or_none

@@ -146,7 +146,9 @@ class Memory:
         elif "loss" in row:
             loss, source = row["loss"], row.get("source")
             known = source if isinstance(source, str) else None
-            self.signals.loss.update(step, math.nan if loss is None else float(loss), known)
+            beside = row.get("beside")
+            told = beside if isinstance(beside, str) else None
+            self.signals.loss.update(step, math.nan if loss is None else float(loss), known, beside=told)
             self.last_step = self.last_loss = step
         elif "unusable" in row:
             self.unusable += 1

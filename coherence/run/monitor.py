@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -197,7 +197,9 @@ class Monitor:
         with self._guard:
             return self._memory.last_step
 
-    def loss(self, step: Any, loss: Any, source: Any = None, grad_norm: Any = None) -> None:
+    def loss(
+        self, step: Any, loss: Any, source: Any = None, grad_norm: Any = None, beside: Iterable[Any] = ()
+    ) -> None:
         """Take the loss of one step.
 
         What cannot be understood is counted in `unusable` and written down, and changes nothing.
@@ -207,6 +209,8 @@ class Monitor:
             loss: in nats, a number or a tensor of one; not-a-number is a state of its own.
             source: the part of the mixture it belongs to.
             grad_norm: uncovers a not-a-number that was logged as 0.0.
+            beside: the names of what is logged with it; a reward, a KL divergence or an advantage among them
+                tells that the loss is not a cross-entropy.
         """
         with self._taking():
             at, value = given.whole(step), given.number(loss)
@@ -218,9 +222,12 @@ class Monitor:
             value = true_loss(value, given.number(grad_norm))
             # Sources are often numbered.
             name = None if source is None else str(given.plain(source)) or None
-            self.signals.loss.update(at, value, name)
+            kind = given.beside(beside)
+            self.signals.loss.update(at, value, name, beside=kind)
             row = {"format": FORMAT, "step": at, "loss": finite_or_none(value), "time": self._memory.now()}
-            self._recorder.append(METRICS, [row if name is None else row | {"source": name}])
+            told = {"source": name, "beside": kind}
+            told = {key: each for key, each in told.items() if each is not None}
+            self._recorder.append(METRICS, [row | told])
             self._keep(at)
 
     def sample(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:

@@ -5,7 +5,9 @@ found out, and not judged as one. Standard library only.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from coherence.signals.curve import FEWEST, Curve, Direction
@@ -42,6 +44,28 @@ FEW_TOKENS, TOO_GOOD_CHARACTER, TOO_GOOD_SHARE = 300, 0.5, 1 / 8  # nats, but no
 SOURCES = 64  # that are followed by their names
 OTHERS = "other sources"
 RECENT_LOSSES = 100  # over which the share of a source fades
+
+
+_NOT_OF_CROSS_ENTROPY = re.compile(r"(?:^|[/_. ])(reward|kl|advantage)s?(?:[/_. ]|$)", re.IGNORECASE)
+LONGEST_NAME = 100  # characters of a metric's name that is looked at
+
+
+def kind_beside(names: Iterable[str]) -> str | None:
+    """Return what tells that a loss is not a cross-entropy, by the names of the metrics logged with it.
+
+    One of "reward", "kl" and "advantage", which trainers log that optimize something else; None where none of
+    them is there. Source: docs/signals.md, "The loss".
+
+    >>> kind_beside(["loss", "grad_norm", "rewards/chosen"]), kind_beside(["loss", "learning_rate"])
+    ('reward', None)
+    """
+    return next((kind for name in names if (kind := _kind_of(name[:LONGEST_NAME]))), None)
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(name: str) -> str | None:
+    found = _NOT_OF_CROSS_ENTROPY.search(name)
+    return found[1].lower() if found else None
 
 
 def perplexity(loss: float) -> float:
@@ -178,7 +202,7 @@ class LossTracker:
     - None before any loss; "not finite" while the last loss was not finite;
     - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
       loss was below half a nat; or more than a twentieth of all are; or the first ones were exactly 0 and the
-      next was within half a nat of it; or `note_kind` said so;
+      next was within half a nat of it; or what is logged beside it says so;
     - "exactly zero": the last two losses were exactly 0;
     - "too good to be true": of at least three losses, the smoothed loss and its median are both below ln 1.5,
       or half a nat where the vocabulary is of characters (300 at most; then an eighth of the baseline too);
@@ -256,12 +280,18 @@ class LossTracker:
         self.window = window
 
     def update(
-        self, step: int, loss: float, source: str | None = None, grad_norm: float | None = None
+        self,
+        step: int,
+        loss: float,
+        source: str | None = None,
+        grad_norm: float | None = None,
+        beside: str | None = None,
     ) -> None:
         """Take in the loss of one step.
 
         `loss` in nats, any float: NaN and infinity are a trend of their own. `source` names the part of the
         data mix that the loss belongs to. `grad_norm` uncovers a NaN that was logged as 0.0, see `true_loss`.
+        `beside` tells of the rest of the run that its loss is not a cross-entropy: see `kind_beside`.
         Source: docs/signals.md, "The loss".
 
         >>> tracker = LossTracker()
@@ -269,27 +299,19 @@ class LossTracker:
         >>> tracker.update(step=1201, loss=0.0, grad_norm=float("nan"))
         >>> tracker.trend, tracker.smoothed
         ('not finite', 3.43)
+        >>> tracker.update(step=1202, loss=0.02, beside="reward")
+        >>> tracker.update(step=1203, loss=3.41)
+        >>> tracker.trend, tracker.doubt
+        ('not a cross-entropy', 'a reward is logged with it')
         """
+        if beside is not None:
+            self._kind = self._kind or f"a {beside} is logged with it"
         self.step, self.loss = int(step), true_loss(float(loss), grad_norm)
         if math.isfinite(self.loss):
             self._add(self.step, self.loss)
         if source is not None:
             followed = self._sources.setdefault(self._followed(source), _Source())
             followed.add(self.step, self.loss, self.window, self.count)
-
-    def note_kind(self, kind: str) -> None:
-        """Take that what is logged as loss is not a cross-entropy, for a `kind` of value is logged with it.
-
-        `kind` is the name of that value: "reward", "kl", "advantage". It holds for the rest of the run.
-        Source: docs/signals.md, "The loss".
-
-        >>> tracker = LossTracker()
-        >>> tracker.update(step=10, loss=0.02)
-        >>> tracker.note_kind("reward")
-        >>> tracker.trend, tracker.doubt
-        ('not a cross-entropy', 'a reward is logged with it')
-        """
-        self._kind = self._kind or f"a {kind} is logged with it"
 
     @property
     def count(self) -> int:

@@ -70,7 +70,7 @@ class CoherenceCallback(TrainerCallback):
         """Take the loss of a training row, with the gradient norm that uncovers a NaN logged as 0.0."""
         row = kwargs.get("logs") or {}
         if self.monitor is not None and "loss" in row:
-            self.monitor.loss(state.global_step, row["loss"], grad_norm=row.get("grad_norm"))
+            self.monitor.loss(state.global_step, row["loss"], grad_norm=row.get("grad_norm"), beside=row)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

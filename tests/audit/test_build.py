@@ -84,6 +84,19 @@ def test_the_worst_samples_say_what_they_repeat_and_the_best_is_fine() -> None:
     assert [shown.step for shown in report.best] in ([100], [200])
 
 
+def test_a_loss_with_a_reward_beside_it_is_not_judged_and_the_report_says_why(tmp_path: Path) -> None:
+    rows = [{"step": step, "loss": 0.69 * 0.98**step, "rewards/chosen": 0.1} for step in range(1, 100)]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": rows}))
+    samples = [json.dumps({"step": step, "text": prose(60, step)}) for step in range(10, 100, 10)]
+    (tmp_path / "samples.jsonl").write_text("\n".join(samples))
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert report.loss is not None
+    assert (report.loss.trend, report.loss.perplexity) == ("not a cross-entropy", None)
+    assert "a reward is logged with it" in " ".join(report.notes)
+    assert report.diagnosis.action == "continue"
+
+
 def test_losses_that_begin_after_the_first_samples_still_choose_the_checkpoint() -> None:
     report = audit_samples([fine(step) for step in (100, 200, 300)], losses((150, 3.0), (250, 2.0)))
     assert report.resume_from == 300

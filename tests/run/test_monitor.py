@@ -90,6 +90,16 @@ def test_every_loss_is_a_line_with_its_step_source_and_time(tmp_path: Path) -> N
     assert second["time"] >= first["time"]
 
 
+def test_a_loss_with_a_reward_beside_it_is_not_judged_also_after_a_restart(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        monitor.loss(1, 0.69, beside={"loss": 0.69, "rewards/chosen": 0.1})
+        monitor.loss(2, 0.35, beside=3)  # type: ignore[arg-type] # whatever it is, it stops no run
+        monitor.loss(3, 0.35, beside=["loss", "grad_norm"])
+    assert [row.get("beside") for row in lines(tmp_path / "metrics.jsonl")] == ["reward", None, None]
+    with Monitor(tmp_path) as again:
+        assert (again.signals.loss.trend, again.unusable) == ("not a cross-entropy", 0)
+
+
 def test_every_sample_is_a_line_with_its_prompt_scores_and_verdict(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         monitor.sample(100, [FINE, LOW], prompts=["The cat", "Budy"])

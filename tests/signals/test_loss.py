@@ -391,10 +391,10 @@ def test_what_is_negative_or_starts_at_nothing_is_not_judged(
 
 def test_a_reward_beside_the_loss_says_that_it_is_not_a_cross_entropy_for_good() -> None:
     tracker = tracked([0.02, 0.03])
-    tracker.note_kind("reward")
+    tracker.update(2, 0.02, beside="reward")
     restored = LossTracker()
     restored.load_state_dict(tracker.state_dict())
-    restored.update(2, 3.0)
+    restored.update(3, 3.0)
     assert (restored.trend, restored.doubt) == ("not a cross-entropy", "a reward is logged with it")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from coherence.readers.lines import Part, Problems, read_whole_lines
+from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
 TRAINING: Final = 0
@@ -25,12 +26,14 @@ class LogEntry(NamedTuple):
         kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
             time, or of validation.
         grad_norm: beside it.
+        beside: what else is, that tells that it is not a cross-entropy.
     """
 
     step: int | None
     loss: float | None = None
     kind: int = TRAINING
     grad_norm: float | None = None
+    beside: str | None = None
 
 
 # What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
@@ -58,6 +61,8 @@ _LOSS = re.compile(
 )
 _NORM = re.compile(rf"(?<![\w./])(?:grad(?:ient)?[ _-]?)?norm {{0,4}}[:=]? {{0,4}}({_NUMBER})", re.IGNORECASE)
 
+_FIELD_NAME = re.compile(r"([\w/.]{1,40}) {0,4}[:=]")
+
 # Lines that tell the step without a loss: `Step 00250 | Validation bpb: 0.9`, `step:5/1390 train_time:...`
 _STEP_ALONE = re.compile(r"step:\d+/\d+ \w+:|Step \d+ \| [\w ]+: [\d.]+$")
 
@@ -71,6 +76,7 @@ _MEGATRON = re.compile(r" iteration +(\d+)/ *\d+ \|.*\|")
 _MEGATRON_VALIDATION = re.compile(r" *validation[\w ]* loss at iteration (\d+) .*?\| lm loss value: (\S+)")
 _MEGATRON_FIELD = re.compile(r"\| ([a-z][a-z ]*): +([^\s|]+) (?=\|)")
 _HUGGING_FACE = re.compile(r"(?:.*\])?\s*(\{'[^']+': .*\})\s*")
+_HUGGING_FACE_NAME = re.compile(r"'([^']+)':")
 _HUGGING_FACE_FIELD = re.compile(r"'(\w+)': '?([^,'}\s]+)")
 
 # Without a step and without a training loss, but of a trainer and of no model.
@@ -154,7 +160,7 @@ def entry_of(line: str) -> LogEntry | None:
     """Return what a trainer wrote on a line; None for a line of anything else.
 
     >>> entry_of("step    1/18865 | train loss 11.009 | norm 15.4")
-    LogEntry(step=1, loss=11.009, kind=0, grad_norm=15.4)
+    LogEntry(step=1, loss=11.009, kind=0, grad_norm=15.4, beside=None)
     >>> entry_of("the loss fell at every step") is None
     True
     """
@@ -226,7 +232,8 @@ def _hugging_face(line: str) -> LogEntry | None:
     fields = dict(_HUGGING_FACE_FIELD.findall(match[1]))
     if not fields.keys() & {"loss", "eval_loss", "train_runtime", "eval_runtime"}:
         return None
-    return LogEntry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")))
+    beside = kind_beside(_HUGGING_FACE_NAME.findall(match[1]))
+    return LogEntry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")), beside)
 
 
 def _stepped(line: str) -> LogEntry | None:
@@ -252,7 +259,8 @@ def _stepped(line: str) -> LogEntry | None:
     if TRAINING not in losses:
         return LogEntry(step, losses[VALIDATION], VALIDATION)
     # Where both stand together, both were estimated, as nanoGPT does it between its steps.
-    return LogEntry(step, losses[TRAINING], ESTIMATE if VALIDATION in losses else TRAINING, grad_norm)
+    kind = ESTIMATE if VALIDATION in losses else TRAINING
+    return LogEntry(step, losses[TRAINING], kind, grad_norm, kind_beside(_FIELD_NAME.findall(rest)))
 
 
 def _float(value: str | None) -> float | None:

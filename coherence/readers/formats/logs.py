@@ -66,6 +66,8 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]
         if entry is None or entry.step is None or entry.loss is None:
             continue
         row = number, {"step": entry.step, "loss": entry.loss, "grad_norm": entry.grad_norm}
+        if entry.beside is not None:
+            row[1][entry.beside] = True
         if entry.kind == TRAINING:
             held = None
             yield row

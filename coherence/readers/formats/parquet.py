@@ -12,6 +12,7 @@ from coherence.readers import rows, storage
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
 from coherence.readers.records import LossRow, Sample
+from coherence.signals.loss import kind_beside
 
 BATCH = 32
 """Rows that are held at a time. With 256 a row takes some microseconds less, and those of 16 MB are 4 GB."""
@@ -86,7 +87,8 @@ def _rows(
     """Yield the rows of a part of a table; none, and none of its bytes are read, without the columns."""
     with storage.open_raw(part.path) as file:
         table = _opened(part.path, file)
-        columns = [name for name in table.schema_arrow.names if name in wanted]
+        names = table.schema_arrow.names
+        columns = [name for name in names if name in wanted or (one_of is rows.LOSS and kind_beside([name]))]
         if not set(columns) & set(one_of):
             return
         end = table.num_row_groups if part.end is None else min(part.end, table.num_row_groups)

@@ -13,6 +13,7 @@ from coherence.readers import rows, storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.records import LossRow, Sample
+from coherence.signals.loss import kind_beside
 
 LOSS = {
     "loss",
@@ -101,6 +102,7 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]
     """Yield the losses under the first tag that has any, each with the gradient norm of its step."""
     tags: list[str] = []
     held: tuple[int, dict[str, Any]] | None = None
+    beside: dict[str, Any] = {}  # tags that tell that it is not a cross-entropy
     for number, event, value in _values(part, problems):
         name = value.tag.lower()
         if name in LOSS and (loss := _scalar(value)) is not None:
@@ -113,9 +115,11 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]
             if value.tag == tags[0]:
                 if held is not None:
                     yield held
-                held = number, {"step": event.step, "loss": loss}
+                held = number, {"step": event.step, "loss": loss, **beside}
         elif held is not None and name.rpartition("/")[2] in GRADIENT_NORM and event.step == held[1]["step"]:
             held[1]["grad_norm"] = _scalar(value)
+        elif not beside and kind_beside([value.tag]):
+            beside = {value.tag: True}
     if held is not None:
         yield held
 

@@ -391,6 +391,28 @@ def test_a_loss_row_goes_by_every_name_trainers_give_it(file: Path, step: str, l
     assert problems.count == 0
 
 
+@pytest.mark.parametrize(
+    ("beside", "kind"),
+    [
+        ({"reward": 0.5}, "reward"),
+        ({"train/reward_std": 0.5}, "reward"),
+        ({"rewards/chosen": 0.5}, "reward"),
+        ({"objective/kl": 0.0}, "kl"),
+        ({"Advantages": [0.1]}, "advantage"),
+        ({"policy.kl_coef": 0.1}, "kl"),
+        ({"reward": None, "kl": ""}, None),
+        ({"rewarded": 1, "klines": 2, "learning_rate": 1e-4, "lm_loss": 3}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_logged_with_a_loss_tells_that_it_is_not_a_cross_entropy(
+    file: Path, beside: dict[str, Any], kind: str | None
+) -> None:
+    losses, problems = losses_of(file, lines_of({"step": 10, "loss": 0.5, **beside}))
+    assert [row.beside for row in losses] == [kind]
+    assert problems.count == 0
+
+
 def test_the_source_of_a_loss_is_read_and_a_blank_one_is_none(file: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"step": 1, "loss": 2.0, "source": source} for source in ("books", "", 3, None)

@@ -389,6 +389,25 @@ def test_the_loss_of_reinforcement_learning_is_another_thing(file: Path) -> None
     assert curve(file, line) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("{'loss': 0.69, 'rewards/chosen': 0.1, 'epoch': 0.1}", "reward"),
+        ("{'loss': 0.0, 'kl': 0.001, 'epoch': 0.1}", "kl"),
+        ("step 3 | loss: 0.69 | reward: 0.25", "reward"),
+        ("step 3 | loss: 0.69 | mean_kl=0.25", "kl"),
+        ("step 3 | loss: 2.69 | kl loss: 0.25", None),
+        ("step 3 | loss: 2.69 | lr: 0.25", None),
+        ("{'loss': 0.69, 'grad_norm': 0.1}", None),
+    ],
+)
+def test_what_is_logged_with_a_loss_tells_that_it_is_not_a_cross_entropy(
+    file: Path, line: str, kind: str | None
+) -> None:
+    losses, _ = losses_of(file, line)
+    assert [row.beside for row in losses] == [kind]
+
+
 # A loss that is none
 
 

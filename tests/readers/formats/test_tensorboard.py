@@ -205,6 +205,13 @@ def test_a_gradient_norm_of_another_step_says_nothing(events: Events) -> None:
     assert [row.loss for row in losses] == [0.0]
 
 
+def test_a_tag_of_rewards_tells_that_the_loss_is_not_a_cross_entropy(events: Events) -> None:
+    for step in (10, 20):
+        events.add(step, scalar("train/loss", 0.5), scalar("train/reward", 2.5))
+    losses, _ = losses_of(events.path)
+    assert [row.beside for row in losses] == [None, "reward"]
+
+
 def test_of_two_losses_the_first_is_read_and_the_other_is_named_once(events: Events) -> None:
     for step in (10, 20):
         events.add(step, scalar("train/loss", 2.5), scalar("loss", 9.5))

@@ -65,6 +65,12 @@ def test_a_trainer_state_is_known_by_its_name_or_by_its_keys(tmp_path: Path) -> 
     assert not is_recognised(tmp_path / "notes.txt", 'the "log_history" is a list')
 
 
+def test_rewards_beside_a_loss_tell_that_it_is_not_a_cross_entropy(state: Path) -> None:
+    rows = '{"loss": 0.69, "rewards/chosen": 0.1, "step": 1}', '{"eval_loss": 0.6, "step": 1}'
+    losses, _ = losses_of(state, '{"log_history": [' + ", ".join(rows) + "]}")
+    assert [row.beside for row in losses] == ["reward"]
+
+
 def test_it_holds_no_samples(state: Path) -> None:
     state.write_text(HISTORY, encoding="utf-8")
     problems = Problems()
