@@ -43,7 +43,7 @@ TEXT, LOOKED_AT = 4000, 20_000
 """Bytes of a sample that are shown; characters that are kept of it until then."""
 
 MARKED_AT_ONCE = 25
-"""Samples that are told at once: looking for the phrase that each repeats takes its time."""
+"""Samples that are told at once: looking for the phrases that each repeats takes its time."""
 
 
 class _LiveSample(NamedTuple):
@@ -64,7 +64,7 @@ class _LiveSample(NamedTuple):
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     marked = mark(sample.text, sample.prompt, lexicon, TEXT)
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
-    fields |= marked._asdict() | {"loop": marked.loop._asdict() if marked.loop else None}
+    fields |= marked._asdict() | {"loops": [loop._asdict() for loop in marked.loops]}
     return {name: fields[name] for name in PageSample._fields}
 
 
