@@ -189,6 +189,7 @@ def said_live(monitor: Monitor) -> dict[str, Any]:
         "reason": monitor.gate.halt_reason,
         "diagnosis": monitor.diagnosis._asdict(),
         "resume": [place.step, place.reason],
+        "recovered": monitor.signals.recovered_since,
         "smma": monitor.signals.loss.smma,
         "smoothed": monitor.signals.loss.smoothed,
         "settings": monitor.settings.named(),
@@ -205,6 +206,7 @@ def said_by(report: Report) -> dict[str, Any]:
         "reason": report.halt_reason,
         "diagnosis": report.diagnosis.model_dump(),
         "resume": [report.resume_from, report.resume_reason],
+        "recovered": report.recovered_since,
         "smma": loss.smma if loss else None,
         "smoothed": loss.smoothed if loss else None,
         "settings": settings,
@@ -284,8 +286,10 @@ def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
             so_far, live = acts[: number + 1], said_live(loop.monitor)
             laws.hold(acts[number], live, loop.folder)
             report = audited(loop.folder)
-            assert said_by(shown(loop.folder)) == live, f"page after {so_far}"
+            page = shown(loop.folder)
+            assert said_by(page) == live, f"page after {so_far}"
             if report is not None:
+                assert page.headline == report.headline, f"after {so_far}"
                 assert said_by(report) == live, f"audit after {so_far}"
                 verdicts = [(each.step, each.index, each.low, each.streak) for each in report.samples]
                 assert verdicts == sorted(written(loop.folder), key=lambda each: each[0]), f"after {so_far}"

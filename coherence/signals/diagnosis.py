@@ -1,8 +1,8 @@
 """What the two signals say together: where the loss is heading and how the samples read.
 
 A pure table. To change what a pair of signals asks for, change its cell in `ACTIONS`. Its sentence is what
-the loss does, what the samples do, and an advice: that of the pair in `WORDS`, else of the loss in
-`LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
+the loss does, what the samples do (`SHARE_DOES` where it is known how many, else `SAMPLES_DO`), and an
+advice: that of the pair in `WORDS`, else of the loss in `LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
 """
 
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
@@ -82,6 +82,17 @@ SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "too short": "no sample was long enough to judge",
     "not loops": "the samples do not loop",
     "reads well": "the samples read well",
+}
+SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
+    # of one sample, and of several
+    "collapsed": ("loops", "loop"),
+    "empty": ("is empty", "are empty"),
+    "words gone": ("holds hardly any English words", "hold hardly any English words"),
+    "some low": ("loops", "loop"),
+    "templated": (
+        "is a template, whose frame repeats while the slots are new",
+        "are templates, whose frame repeats while the slots are new",
+    ),
 }
 
 _YOUNG: Final = (
@@ -206,7 +217,7 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
         "weaker than before",
         "compare them with those of the best step, and go back to it unless they recover",
     ),
-    "some low": ("some samples loop", "read the next ones"),
+    "some low": ("first loops", "read the next ones"),
     "templated": (
         "templates",
         "they cannot be judged without a profile of such text; name one with --profile, or make one with "
@@ -219,6 +230,19 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     ),
     "reads well": ("the samples read well", "let it train"),
 }
+
+
+class Share(NamedTuple):
+    """On how many of the last samples a state of them rests.
+
+    Attributes:
+        number: how many they are; empty: how many of those hold no text.
+        of: how many the last samples are.
+    """
+
+    number: int
+    of: int
+    empty: int = 0
 
 
 class Diagnosis(NamedTuple):
@@ -239,18 +263,20 @@ class Diagnosis(NamedTuple):
     sentence: str
 
 
-def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
+def diagnose(loss: Trend | None, samples: SamplesState, share: Share | None = None) -> Diagnosis:
     """Put the two signals side by side and say what they mean.
 
     A look-up in a table of 11 loss trends, one of them None for no loss given, and 11 states of the samples.
-    `samples` is "collapsed" or "empty" when the gate halts. What share of the samples loops is for the caller
-    to say: the sentence may follow it.
+    `samples` is "collapsed" or "empty" when the gate halts. The sentence says how many samples it is about
+    where `share` tells that.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 
     >>> diagnosis = diagnose(loss="converging", samples="collapsed")
     >>> diagnosis.action, diagnosis.name
     ('halt', 'the loss is misleading')
+    >>> diagnose("converging", "some low", Share(3, 8)).sentence
+    'The loss falls but 3 of the last 8 samples loop: read the next ones before you trust the loss.'
     """
     if loss not in ACTIONS:
         raise ValueError(f"loss must be one of {list(ACTIONS)!r}, not {loss!r}")
@@ -260,4 +286,18 @@ def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     name, advice = WORDS.get((loss, samples)) or LOSS_WORDS.get(loss) or SAMPLES_WORDS[samples]
     does, with_good, with_others = LOSS_DOES[loss]
     joint = with_good if samples in GOOD else with_others
-    return Diagnosis(loss, samples, action, name, f"{does}{joint} {SAMPLES_DO[samples]}: {advice}.")
+    return Diagnosis(loss, samples, action, name, f"{does}{joint} {_samples_do(samples, share)}: {advice}.")
+
+
+def _samples_do(samples: SamplesState, share: Share | None) -> str:
+    if share is None or samples not in SHARE_DOES:
+        return SAMPLES_DO[samples]
+    number, of, empty = share
+    if number < of:
+        who = f"{number} of the last {of} samples"
+    else:
+        who = "the last sample" if of == 1 else f"the last {of} samples"
+    if 0 < empty < number:
+        return f"{who} loop or are empty"
+    one, several = SHARE_DOES["empty" if empty else samples]
+    return f"{who} {one if number == 1 else several}"

@@ -12,7 +12,7 @@ from coherence.scoring.between import COMPARED, diversity_between
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
-from coherence.signals.diagnosis import SamplesState
+from coherence.signals.diagnosis import SamplesState, Share
 from coherence.signals.gate import Verdict
 from coherence.signals.settings import DEFAULTS
 
@@ -69,6 +69,7 @@ class SampleTracker:
         self._orders: deque[Neighbours | None] = deque(maxlen=RECENT)
         self._best: Values = (None,) * len(SCALES)
         self._between: deque[float] = deque(maxlen=RECENT)
+        self._fine, self._fine_since = 0, 0  # the fine samples without another between, and their first step
 
     def update(self, scores: Scores, verdict: Verdict) -> None:
         """Take one sample's scores and the gate's verdict on it."""
@@ -78,6 +79,8 @@ class SampleTracker:
         if not verdict.judged:
             return
         self._judged = True
+        self._fine_since = min(self._fine_since, verdict.step) if self._fine else verdict.step
+        self._fine = 0 if verdict.low else self._fine + 1
         self._values.append(scores.values)
         self._orders.append(scores.order)
         if len(self._values) == RECENT:
@@ -99,6 +102,14 @@ class SampleTracker:
             self._between.pop()
         self._between.append(diversity)
 
+    def restart(self) -> None:
+        """Forget since when the samples are fine: the run was set back."""
+        self._fine = 0
+
+    def fine_since(self, count: int) -> int | None:
+        """Return the first step of the last samples, so many or more, that are all fine; None if none are."""
+        return self._fine_since if self._fine >= count else None
+
     def acknowledge_halt(self) -> None:
         """Forget that the gate fired, and the samples it fired on."""
         self._collapsed = self._judged = False
@@ -116,6 +127,7 @@ class SampleTracker:
             "orders": [None if order is None else list(order) for order in self._orders],
             "best": list(self._best),
             "between": list(self._between),
+            "fine": [self._fine, self._fine_since],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -128,6 +140,7 @@ class SampleTracker:
         )
         self._best = tuple(state["best"])
         self._between = deque(state["between"], RECENT)
+        self._fine, self._fine_since = map(int, state["fine"])
 
     @property
     def alike(self) -> bool:
@@ -158,6 +171,21 @@ class SampleTracker:
         in_order = order is None or order >= NEAR_CHANCE
         return "reads well" if self._mean_english() >= ENGLISH_FROM and in_order else "not loops"
 
+    @property
+    def share(self) -> Share | None:
+        """On how many of the recent samples the state rests; None where it is said of all of them."""
+        kinds, state = self._kinds, self.state
+        empty = kinds.count("empty")
+        low = kinds.count("low") + empty
+        shares: dict[SamplesState, Share] = {
+            "collapsed": Share(low, len(kinds), empty),
+            "some low": Share(low, len(kinds), empty),
+            "empty": Share(empty, len(kinds), empty),
+            "templated": Share(kinds.count("templated"), len(kinds)),
+            "words gone": Share(self._wordless(), len(self._values)),
+        }
+        return shares.get(state)
+
     def _mean_english(self) -> float:
         return (self._means()[ENGLISH] or 0.0) if self._values else 0.0
 
@@ -167,8 +195,10 @@ class SampleTracker:
 
     def _are_words_gone(self) -> bool:
         best = self._best[ENGLISH]
-        wordless = sum(map(self._is_wordless, self._values))
-        return best is not None and best >= HIGH and wordless > RECENT / 2
+        return best is not None and best >= HIGH and self._wordless() > RECENT / 2
+
+    def _wordless(self) -> int:
+        return sum(map(self._is_wordless, self._values))
 
     def _is_wordless(self, values: Values) -> bool:
         others = [value for place, value in enumerate(values) if value is not None and place != ENGLISH]

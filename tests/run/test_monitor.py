@@ -538,7 +538,7 @@ def test_a_restart_leaves_a_halt_as_it_is(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         replay(monitor, [*samples("LLLLL"), Call(500, 3.0), Call(150, 3.0)])
         verdict = monitor.sample(200, FINE)
-    assert (verdict.halt, verdict.streak) == (True, 5)
+    assert (verdict.halt, len(verdict.samples)) == (True, 5)
 
 
 def test_a_checkpoint_brings_back_its_streak_though_the_folder_is_further(tmp_path: Path) -> None:

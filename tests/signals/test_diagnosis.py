@@ -12,9 +12,11 @@ from coherence.signals.diagnosis import (
     SAMPLES,
     SAMPLES_DO,
     SAMPLES_WORDS,
+    SHARE_DOES,
     WORDS,
     Action,
     SamplesState,
+    Share,
     diagnose,
 )
 from coherence.signals.loss import LossTracker, Trend
@@ -57,7 +59,29 @@ def test_the_table_holds_every_word_and_no_other() -> None:
     assert set(SAMPLES) == set(SAMPLES_DO) == set(SAMPLES_WORDS) == set(get_args(SamplesState))
     assert all(len(row) == len(SAMPLES) for row in ACTIONS.values())
     assert set(WORDS) <= set(PAIRS)
+    assert set(SHARE_DOES) <= set(SAMPLES)
     assert set(LOSS_WORDS) <= set(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("samples", "share", "said"),
+    [
+        ("some low", Share(3, 8), "3 of the last 8 samples loop"),
+        ("some low", Share(1, 8), "1 of the last 8 samples loops"),
+        ("some low", Share(1, 1), "the last sample loops"),
+        ("some low", Share(3, 8, empty=1), "3 of the last 8 samples loop or are empty"),
+        ("some low", Share(2, 8, empty=2), "2 of the last 8 samples are empty"),
+        ("some low", Share(1, 8, empty=1), "1 of the last 8 samples is empty"),
+        ("collapsed", Share(5, 5), "the last 5 samples loop"),
+        ("empty", Share(5, 6, empty=5), "5 of the last 6 samples are empty"),
+        ("words gone", Share(5, 8), "5 of the last 8 samples hold hardly any English words"),
+        ("templated", Share(5, 8), "5 of the last 8 samples are templates, whose frame"),
+        ("reads well", Share(5, 8), "the samples read well"),
+    ],
+)
+def test_a_sentence_says_how_many_samples_it_is_about(samples: SamplesState, share: Share, said: str) -> None:
+    assert f" {said}" in diagnose("converging", samples, share).sentence
+    assert diagnose("converging", samples, share)[:4] == diagnose("converging", samples)[:4]
 
 
 def test_no_cell_says_what_its_row_or_its_column_says() -> None:

@@ -8,7 +8,7 @@ from coherence import Gate, Scores
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import EMPTY
 from coherence.scoring.word_order import Neighbours
-from coherence.signals.diagnosis import SAMPLES
+from coherence.signals.diagnosis import SAMPLES, Share
 from coherence.signals.samples import RECENT, SampleTracker
 
 LOW = Scores(bigram=3.0, trigram=1.0, english=2.0, character=9.0, tokens=40, characters=200)
@@ -34,6 +34,34 @@ def state_after(
     for diversity in between:
         tracker.update_between(diversity)
     return tracker.state
+
+
+def share_after(samples: str, patience: int = 50) -> Share | None:
+    gate, tracker = Gate(patience=patience), SampleTracker()
+    for step, letter in enumerate(samples):
+        tracker.update(LETTERS[letter], gate.update(LETTERS[letter], step=step))
+    return tracker.share
+
+
+@pytest.mark.parametrize(
+    ("samples", "patience", "share"),
+    [
+        ("FFFF", 50, None),
+        ("s", 50, None),
+        ("FLF", 50, Share(1, 3)),
+        # the last eight, without those too short to tell
+        ("LLLFFLFFsFF", 50, Share(2, 8)),
+        ("FLEF", 50, Share(2, 4, empty=1)),
+        ("FFLLL", 3, Share(3, 5)),
+        ("FLEEE", 4, Share(3, 5, empty=3)),
+        ("FTTLT", 50, Share(3, 5)),
+        ("F" * 8 + "wwwww", 50, Share(5, 8)),
+    ],
+)
+def test_the_share_is_of_the_samples_that_the_state_is_about(
+    samples: str, patience: int, share: Share | None
+) -> None:
+    assert share_after(samples, patience) == share
 
 
 def english(value: float | None) -> Scores:

@@ -24,7 +24,8 @@ def test_the_top_says_what_to_do_where_it_halted_what_it_cost_and_where_to_go_ba
     browser: Any, report: Path
 ) -> None:
     browser.show(report)
-    assert browser.texts(".verdict > *")[:2] == ["■ HALT", "the loss is misleading"]
+    headline = "the loss is misleading · 14 of 36 samples loop"
+    assert browser.texts(".verdict > *")[:2] == ["■ HALT", headline]
     facts = dict(zip(browser.texts(".facts dt"), browser.texts(".facts strong"), strict=True))
     assert facts["halt step"] == "700"
     assert facts["after the halt"] == "200 steps"
