@@ -15,7 +15,7 @@ import numpy as np
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
-from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces
+from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.readers.records import Sample
 from coherence.scoring.batch import scorer_of
 from coherence.scoring.between import COMPARED
@@ -87,12 +87,20 @@ def score_shard(shard: Shard, settings: ScoringSettings) -> ShardResult:
     """Read a shard and score its samples; what cannot be read of it is noted."""
     problems = [Problems() for _ in shard.pieces]
     reads = read_pieces(shard.pieces, problems, settings.fields, settings.prefixes)
-    result = score_samples(reads, settings)
+    result = score_samples(reads, settings, problems)
     return result._replace(lines=[line_count(piece) for piece in shard.pieces], problems=problems)
 
 
-def score_samples(reads: Iterable[PromptedSample], settings: ScoringSettings) -> ShardResult:
-    """Score samples as they come."""
+def score_samples(
+    reads: Iterable[PromptedSample], settings: ScoringSettings, noted: Sequence[Problems] = ()
+) -> ShardResult:
+    """Score samples as they come.
+
+    Args:
+        reads: the samples.
+        settings: what a score depends on.
+        noted: of each piece, takes why samples are empty.
+    """
     names: dict[str, int] = {}
     batches: list[Rows] = [np.zeros(0, ROW)]
     edges: list[_AtEdge] = []
@@ -100,6 +108,7 @@ def score_samples(reads: Iterable[PromptedSample], settings: ScoringSettings) ->
     for clusters in _batches(_clusters(reads)):
         batch = _rows(clusters, row, names, settings)
         batches.append(batch)
+        _tally_empty(clusters, batch, noted)
         edges = _at_edges(edges, clusters, row)
         row += len(batch)
         size += sum(len(read.sample.text) for cluster in clusters for read in cluster)
@@ -171,6 +180,12 @@ def _rows(
     rows["between"][first] = columns.between
     rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
     return rows
+
+
+def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:
+    reads = [read for cluster in clusters for read in cluster]
+    for place in np.flatnonzero(rows["characters"] == 0).tolist() if noted else ():
+        tally_empty(reads[place], noted[reads[place].piece])
 
 
 def _believe(rows: Rows, samples: Sequence[Sample]) -> None:
