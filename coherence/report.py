@@ -408,6 +408,16 @@ class SampleCounts(NamedTuple):
     fine_after_halt: int = 0
     first_low_step: int | None = None
 
+    def plus(self, later: "SampleCounts") -> "SampleCounts":
+        """Return the counts of these samples and of later ones together.
+
+        >>> SampleCounts(judged=2, low=1, first_low_step=30).plus(SampleCounts(judged=1)).sentence
+        '1 of 3 samples loops'
+        """
+        sums = (mine + theirs for mine, theirs in zip(self[:-1], later[:-1], strict=True))
+        first = later if self.first_low_step is None else self
+        return SampleCounts(*sums)._replace(first_low_step=first.first_low_step)
+
     @property
     def sentence(self) -> str:
         """How many samples loop and how many are empty; nothing where none is.
