@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate
@@ -74,7 +74,8 @@ SAMPLES = st.builds(
     lambda texts, late: Act("sample", texts=tuple(texts), late=late),
     st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8)
     | st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)
-    | st.just(["<more than are compared>"]),
+    | st.just(["<more than are compared>"])
+    | st.sampled_from([["Yes"] * 3, ["yes."], ["Yes", "Yes!"], ["No"]]),
     LATE,
 )
 OTHERS = st.builds(
@@ -275,7 +276,16 @@ def moments(loop: Loop, acts: list[Act]) -> Iterator[int]:
             yield number
 
 
+ONE_WORD = [
+    Act("sample", texts=("Yes", "yes.", "YES")),
+    Act("loss", 1, 3.0),
+    Act("sample", texts=("Yes",) * 2),
+]
+
+
 @given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
+@example(acts=[Act("sample", texts=(FINE,)), *ONE_WORD, *ONE_WORD], chosen={}, every=10)
+@example(acts=[*ONE_WORD, Act("killed", 1), *ONE_WORD, Act("checkpoint"), *ONE_WORD], chosen={}, every=1)
 @settings(deadline=None, max_examples=25)
 def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
     tmp_path_factory: pytest.TempPathFactory, acts: list[Act], chosen: dict[str, Any], every: int

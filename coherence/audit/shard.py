@@ -22,7 +22,7 @@ from coherence.scoring.between import COMPARED
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.scoring.text import clean
+from coherence.scoring.text import ONE_WORD, clean, one_word, tokenize
 
 BATCH = 2**20
 """Characters that are scored at once."""
@@ -174,6 +174,8 @@ def _rows(
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
     rows["text"] = [_hash(sample.text.strip()) for sample in samples]
     rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]
+    for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
+        rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
     first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
     judged = (columns.tokens >= ENOUGH_TOKENS) | (columns.characters >= ENOUGH_CHARACTERS)
     rows["between"], rows["compared"] = math.nan, 0

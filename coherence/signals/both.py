@@ -68,15 +68,22 @@ class Signals:
         self.loss.configure(settings.vocab_size, settings.smma_window)
         self.samples.threshold = settings.threshold
 
-    def judge(self, scores: Scores, step: int, index: int) -> Verdict:
-        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint."""
+    def judge(self, scores: Scores, step: int, index: int, word: int = 0) -> Verdict:
+        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint.
+
+        Args:
+            scores: of the sample.
+            step: the training step it was drawn at.
+            index: which of the samples of that step it is.
+            word: of an answer of one word, see `coherence.scoring.text.one_word`.
+        """
         if self.begins(step, index):
             self.checkpoint.begin(step)
             self._compared = False
         self._last = step, index
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
-        self.samples.update(scores, verdict)
+        self.samples.update(scores, verdict, word)
         if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)

@@ -12,6 +12,7 @@ from coherence.signals.loss import Trend
 SamplesState: TypeAlias = Literal[
     "collapsed",
     "empty",
+    "one word",
     "words gone",
     "word salad",
     "alike",
@@ -35,19 +36,19 @@ HALT: Final = "halt"
 
 # fmt: off
 ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
-    #                       collapsed    words gone    alike         some low      too short    reads well
-    # loss \ samples              empty        word salad    weaker        templated     not loops
-    "early":               (HALT, HALT,  WATCH, GO,    WATCH, WATCH, GO,    GO,    GO,    GO,    GO),
-    "too few losses":      (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
-    "converging":          (HALT, HALT,  PIVOT, WATCH, PIVOT, PIVOT, WATCH, WATCH, WATCH, GO,    GO),
-    "plateau":             (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, WATCH, PIVOT, PIVOT),
-    "diverging":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
-    "collapsed":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
-    "too good to be true": (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, PIVOT, WATCH),
-    "exactly zero":        (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH),
-    "not a cross-entropy": (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
-    "not finite":          (HALT, HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT),
-    None:                  (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    #                       collapsed   one word      word salad    weaker        templated     not loops
+    # loss \ samples              empty        words gone    alike         some low      too short  reads well
+    "early":               (HALT, HALT, WATCH, WATCH, GO,    WATCH, WATCH, GO,    GO,    GO,    GO,    GO),
+    "too few losses":      (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "converging":          (HALT, HALT, WATCH, PIVOT, WATCH, PIVOT, PIVOT, WATCH, WATCH, WATCH, GO,    GO),
+    "plateau":             (HALT, HALT, PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, WATCH, PIVOT, PIVOT),
+    "diverging":           (HALT, HALT, PIVOT, HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "collapsed":           (HALT, HALT, PIVOT, HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "too good to be true": (HALT, HALT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, PIVOT, WATCH),
+    "exactly zero":        (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH),
+    "not a cross-entropy": (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "not finite":          (HALT, HALT, HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT),
+    None:                  (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
 }
 # fmt: on
 
@@ -73,6 +74,7 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
 SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "collapsed": "the samples loop",
     "empty": "the model writes nothing",
+    "one word": "the last samples are one and the same word",
     "words gone": "the samples hold hardly any English words",
     "word salad": "the samples are real words in no order",
     "alike": "the samples of a step are nearly the same",
@@ -87,6 +89,7 @@ SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
     # of one sample, and of several
     "collapsed": ("loops", "loop"),
     "empty": ("is empty", "are empty"),
+    "one word": ("is one word", "are one and the same word"),
     "words gone": ("holds hardly any English words", "hold hardly any English words"),
     "some low": ("loops", "loop"),
     "templated": (
@@ -168,6 +171,10 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "the loss is misleading",
         f"it is misleading, for {_LEAK}; stop, and {_CHECK}",
     ),
+    ("too good to be true", "one word"): (
+        "too good to be true",
+        f"one word may be as easy as that, or {_LEAK}; {_CHECK}",
+    ),
     ("too good to be true", "templated"): (
         "too good to be true",
         f"templates may be as easy as that, or {_LEAK}; {_CHECK}",
@@ -206,6 +213,11 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     "empty": (
         "the model writes nothing",
         "see whether the stop token and the key of the text are right; if they are, it has learned nothing",
+    ),
+    "one word": (
+        "answers with one word",
+        "that is right if the prompts ask for one word; if not, it has learned to end the text at once, so "
+        "look at the stop token, the labels and the reward",
     ),
     "words gone": ("the words are gone", "look at the data mix and at the tokenizer"),
     "word salad": ("word salad", "look at the attention mask, the positions and the order of the data"),
@@ -266,7 +278,7 @@ class Diagnosis(NamedTuple):
 def diagnose(loss: Trend | None, samples: SamplesState, share: Share | None = None) -> Diagnosis:
     """Put the two signals side by side and say what they mean.
 
-    A look-up in a table of 11 loss trends, one of them None for no loss given, and 11 states of the samples.
+    A look-up in a table of 11 loss trends, one of them None for no loss given, and 12 states of the samples.
     `samples` is "collapsed" or "empty" when the gate halts. The sentence says how many samples it is about
     where `share` tells that.
     Raises ValueError for a word that is not in the table.

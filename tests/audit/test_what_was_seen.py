@@ -64,6 +64,25 @@ def test_empty_samples_are_said_to_be_with_the_reason_of_each(tmp_path: Path) ->
     assert not notes(audited(tmp_path, rows[:6]), "empty")
 
 
+def test_answers_of_the_same_word_step_after_step_are_said_to_be_that_and_never_halt(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": fine(n)} for n in range(10)]
+    rows += [{"text": text} for text in ("Yes", "yes.", "<|assistant|>YES</s>", " **Yes**", "Yes!", "yes\n")]
+    report = audited(tmp_path, rows)
+    assert (report.halt, report.diagnosis.action, report.headline) == (
+        False,
+        "watch",
+        "answers with one word",
+    )
+    assert report.diagnosis.sentence.startswith(
+        "No loss was given and the last 6 samples are one and the same word: that is right if the"
+    )
+    for other in ("No", "Yes and no", fine(11), ""):
+        report = audited(tmp_path, [*rows, {"text": other}])
+        assert report.diagnosis.samples != "one word", other
+    at_once = [{"step": 100, **row} for row in rows]
+    assert audited(tmp_path, at_once).diagnosis.samples != "one word"
+
+
 def test_varied_codes_of_speech_are_judged(tmp_path: Path) -> None:
     rng = Random(0)  # noqa: S311 - it draws codes, not secrets
     rows = [{"text": "".join(f"<|a_{rng.randrange(9000)}|>" for _ in range(70))} for _ in range(8)]

@@ -24,21 +24,22 @@ from coherence.signals.loss import LossTracker, Trend
 # Written a second time, the other way round, so that a slip in the table shows: of each loss the samples that
 # ask for a halt, a pivot, watching; the others let it go on.
 LOOPS = "collapsed, empty"
+ONE = "one word"
 STRANGE = "words gone, word salad, alike, weaker"
 UNREAD = "templated, too short"
 FINE = "not loops, reads well"
 ASKED: dict[Trend | None, tuple[str, str, str]] = {
-    "early": (LOOPS, "", "words gone, alike, weaker"),
-    "too few losses": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
-    "converging": (LOOPS, "words gone, alike, weaker", f"word salad, some low, {UNREAD}"),
-    "plateau": (LOOPS, f"{STRANGE}, {FINE}", f"some low, {UNREAD}"),
-    "diverging": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
-    "collapsed": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
-    "too good to be true": (LOOPS, f"{STRANGE}, some low, not loops", f"{UNREAD}, reads well"),
-    "exactly zero": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}, {FINE}"),
-    "not a cross-entropy": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
-    "not finite": (f"{LOOPS}, {STRANGE}, some low, {UNREAD}, {FINE}", "", ""),
-    None: (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
+    "early": (LOOPS, "", f"{ONE}, words gone, alike, weaker"),
+    "too few losses": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
+    "converging": (LOOPS, "words gone, alike, weaker", f"{ONE}, word salad, some low, {UNREAD}"),
+    "plateau": (LOOPS, f"{ONE}, {STRANGE}, {FINE}", f"some low, {UNREAD}"),
+    "diverging": (f"{LOOPS}, words gone", f"{ONE}, word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "collapsed": (f"{LOOPS}, words gone", f"{ONE}, word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "too good to be true": (LOOPS, f"{STRANGE}, some low, not loops", f"{ONE}, {UNREAD}, reads well"),
+    "exactly zero": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}, {FINE}"),
+    "not a cross-entropy": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
+    "not finite": (f"{LOOPS}, {ONE}, {STRANGE}, some low, {UNREAD}, {FINE}", "", ""),
+    None: (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
 }
 PAIRS = [(loss, samples) for loss in ACTIONS for samples in SAMPLES]
 
@@ -74,6 +75,7 @@ def test_the_table_holds_every_word_and_no_other() -> None:
         ("some low", Share(1, 8, empty=1), "1 of the last 8 samples is empty"),
         ("collapsed", Share(5, 5), "the last 5 samples loop"),
         ("empty", Share(5, 6, empty=5), "5 of the last 6 samples are empty"),
+        ("one word", Share(6, 6), "the last 6 samples are one and the same word"),
         ("words gone", Share(5, 8), "5 of the last 8 samples hold hardly any English words"),
         ("templated", Share(5, 8), "5 of the last 8 samples are templates, whose frame"),
         ("reads well", Share(5, 8), "the samples read well"),

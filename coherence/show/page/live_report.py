@@ -24,6 +24,7 @@ from coherence.report import (
 )
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
+from coherence.scoring.text import one_word
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
@@ -156,7 +157,7 @@ class LiveReport:
             self._end_step()
         self._first_step = step if self._first_step is None else min(step, self._first_step)
         scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
-        verdict = self._signals.judge(scores, step, index)
+        verdict = self._signals.judge(scores, step, index, one_word(tokens))
         self._group.add(scores, tokens, prompt_of(row))
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
         self._samples.add(sample, scores.mean, next(self._numbers))
