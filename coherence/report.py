@@ -318,6 +318,7 @@ class Status(Written):
     """The status of a run that is going on: `loss.json`.
 
     Attributes:
+        recovered_since: the step since which the samples of a halted run are fine again, as many as halt.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         unusable: what the loop handed in and could not be understood: losses, texts, steps.
     """
@@ -333,6 +334,7 @@ class Status(Written):
     sources: dict[str, SourceRecord]
     gate: GateStatus
     diagnosis: DiagnosisRecord
+    recovered_since: int | None = None
     resume_from: int | None = None
     resume_reason: str = ""
     unusable: int = 0
@@ -365,6 +367,7 @@ class Status(Written):
                 reason=gate.halt_reason,
             ),
             diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            recovered_since=signals.recovered_since,
             resume_from=place.step,
             resume_reason=place.reason,
             unusable=unusable,

@@ -107,9 +107,10 @@ def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], conso
 def _verdict(report: Report, width: int) -> RenderableType:
     diagnosis = report.diagnosis
     partial = " · broken off: of what was read so far" if report.partial else ""
-    body, title = Text(diagnosis.sentence), f"{diagnosis.action.upper()} · {report.headline}{partial}"
+    sentence = diagnosis.sentence if report.recovered_since is None else f"At the halt: {diagnosis.sentence}"
+    body, title = Text(sentence), f"{diagnosis.action.upper()} · {report.headline}{partial}"
     if len(title) > width - PANEL:  # rather than cut off above
-        body = Text.assemble((f"{report.headline}\n", "bold"), diagnosis.sentence)
+        body = Text.assemble((f"{report.headline}\n", "bold"), sentence)
         title = f"{diagnosis.action.upper()}{partial}"
     rows = report.loss.rows if report.loss else 0
     unused = _unused(report.problem_count, report.judged + report.too_short + report.templated + rows)

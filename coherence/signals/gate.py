@@ -166,7 +166,7 @@ class Gate:
 
     @property
     def streak(self) -> int:
-        """How many low samples count towards a halt."""
+        """How many low samples count towards a halt; of a gate that has fired, how many did."""
         return len(self._counting())
 
     def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:

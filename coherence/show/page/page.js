@@ -64,7 +64,7 @@ function verdict(found) {
   return el("div", { class: `verdict ${diagnosis.action}` },
     el("p", { class: "action" }, `${MARKS[diagnosis.action] ?? ""} ${diagnosis.action}`),
     el("h1", {}, (found.headline || diagnosis.name) + (found.partial ? " · broken off: of what was read so far" : "")),
-    el("p", {}, diagnosis.sentence));
+    el("p", {}, ((found.recovered_since ?? null) === null ? "" : "At the halt: ") + diagnosis.sentence));
 }
 
 function facts(report) {

@@ -32,6 +32,21 @@ def test_the_top_says_what_to_do_where_it_halted_what_it_cost_and_where_to_go_ba
     assert re.fullmatch(r"step \d+", facts["go back to"])
 
 
+def test_the_top_of_a_run_that_recovered_says_that_its_sentence_is_of_the_halt(
+    browser: Any, page_of: Callable[[Path, Path], Path], tmp_path: Path
+) -> None:
+    low, fine = "so it is " * 20, "The cat sat by the door and waited for the rain to stop."
+    rows = [json.dumps({"step": step, "text": low if step < 6 else fine}) for step in range(12)]
+    (tmp_path / "dump.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    browser.show(page_of(tmp_path / "dump.jsonl", tmp_path / "report.html"))
+    action, headline, sentence, *_ = browser.texts(".verdict > *")
+    assert (action, headline) == (
+        "■ HALT",
+        "halted at 4; since step 6 the samples are fine again: a young model, try --warmup 6",
+    )
+    assert sentence.startswith("At the halt: No loss was given and the last 5 samples loop")
+
+
 def test_right_below_the_verdict_it_says_where_a_fifth_of_the_lines_could_not_be_used(
     browser: Any, report: Path, page_of: Callable[[Path, Path], Path], tmp_path: Path
 ) -> None:
