@@ -216,8 +216,8 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     ),
     "one word": (
         "answers with one word",
-        "that is right if the prompts ask for one word; if not, it has learned to end the text at once, so "
-        "look at the stop token, the labels and the reward",
+        "that is right if the prompts ask for one word; if not, the model has learned to end the text at "
+        "once, so look at the stop token, the labels and the reward",
     ),
     "words gone": ("the words are gone", "look at the data mix and at the tokenizer"),
     "word salad": ("word salad", "look at the attention mask, the positions and the order of the data"),
