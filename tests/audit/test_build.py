@@ -264,7 +264,7 @@ def test_the_order_in_which_samples_and_losses_come_does_not_matter(
 
 
 def test_a_run_of_samples_that_are_too_short_is_not_called_coherent() -> None:
-    report = audit_samples([short(step) for step in range(10)])
+    report = audit_samples([sample(step, "DE"[step % 2]) for step in range(10)])
     assert (report.judged, report.too_short, report.halt) == (0, 10, False)
     assert (report.diagnosis.samples, report.diagnosis.action) == ("too short", "watch")
     assert (report.worst, report.best, report.resume_from) == ((), (), None)

@@ -61,9 +61,11 @@ const MARKS = { continue: "✓", watch: "◔", pivot: "↷", halt: "■" };
 
 function verdict(found) {
   const diagnosis = found.diagnosis;
+  const headline = (found.headline || diagnosis.name) + (found.partial ? " · broken off: of what was read so far" : "");
+  const parts = headline.split(/(--\S+ \d+)/); // an option is not broken at its hyphens
   return el("div", { class: `verdict ${diagnosis.action}` },
     el("p", { class: "action" }, `${MARKS[diagnosis.action] ?? ""} ${diagnosis.action}`),
-    el("h1", {}, (found.headline || diagnosis.name) + (found.partial ? " · broken off: of what was read so far" : "")),
+    el("h1", {}, parts.map((part, place) => place % 2 ? el("span", { class: "option" }, part) : part)),
     el("p", {}, ((found.recovered_since ?? null) === null ? "" : "At the halt: ") + diagnosis.sentence));
 }
 
