@@ -1,177 +1,160 @@
-"""What the scores and the gate catch on labelled samples, beside two simple peers.
+"""What the scores and the gate catch on labelled samples and on files of many kinds, beside simpler peers.
 
-    python benchmarks/detection.py --corpora DIR
+    python benchmarks/detection.py --corpora DIR [--kinds DIR]
 
-DIR holds `classes/*.jsonl`, `runs/*.jsonl` (an object a line with `kind`, `genre`, `step`, `text`, maybe
-`prompt`) and `runs/LABELS.json`. The samples are not part of this repository.
-
-The peers: *plain ratios* call a sample low when distinct bigrams / bigrams, distinct trigrams / trigrams,
-English words / words and distinct characters / characters are all below 0.30; *zlib* when the text is more
-than 2.4 times as long as its zlib compression.
+The corpora hold `classes/*.jsonl`, `runs/*.jsonl` (an object a line with `kind`, `genre`, `step`, `text`,
+maybe `prompt`) and `runs/LABELS.json`. `--kinds` is any folder of files, clones of repositories say: an
+extension is a kind, and of every file one excerpt of about 1,500 characters is judged. Neither is part of
+this repository. `benchmarks/peers.py` says what the peers are; llm-degen-guard is one where it is installed.
 """
 
 import argparse
-import json
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from coherence import Gate, Lexicon, Scores, score
+from labelled import Text, excerpts, read_classes, read_kinds, read_labels, read_runs
+from order import print_order
+from peers import PEERS, Detector
+
+from coherence import Gate, Scores, calibrate
 from coherence.audit.build import audit_samples
 from coherence.readers.records import Sample
-from coherence.scoring.ngrams import ngrams
-from coherence.scoring.text import clean, is_word, tokenize
+from coherence.scoring.calibration import prove
 
-ZLIB_RATIO = 2.4
-Row = dict[str, Any]
+LOW, FINE = Scores(0, 0, 0, 0, 50, 200), Scores(100, 100, 100, 100, 50, 200)
+"""What the gate is told of a sample that a peer judged."""
 
+WINDOWS = (None, 8)
+"""Windows of the gate: five low samples in a row, or five of the last eight."""
 
-def main() -> None:
-    """Print the table of classes and the table of runs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--corpora", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--show", action="store_true", help="list the healthy samples that are low")
-    options = parser.parse_args()
-    classes, runs = options.corpora / "classes", options.corpora / "runs"
-    rows = [row for path in [*_files(classes), *_files(runs)] for row in _rows(path)]
-    print_classes(rows)
-    if options.show:
-        show_false_alarms(rows)
-    labels = {label["run"]: label for label in json.loads((runs / "LABELS.json").read_text(encoding="utf-8"))}
-    print_runs({path.stem: list(_rows(path)) for path in _files(runs)}, labels)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.jsonl"))
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
-
-
-def kind_of(row: Row) -> str:
-    """Return the class of a sample; machine logs, low by nature, are a class of their own."""
-    return "machine logs" if "log lines" in row["genre"] else str(row["kind"])
-
-
-def ours(row: Row) -> bool:
-    """Low by the four scores."""
-    return score(row["text"], row.get("prompt")).low()
-
-
-def plain_ratios(row: Row) -> bool:
-    """Low by four plain ratios."""
-    text = clean(row["text"], row.get("prompt"))
-    tokens = tokenize(text)
-    words = [token for token in tokens if is_word(token)]
-    ratios = [
-        _distinct(ngrams(tokens, 2)),
-        _distinct(ngrams(tokens, 3)),
-        sum(word in Lexicon.load() for word in words) / max(len(words), 1),
-        len(set(text)) / max(len(text), 1),
-    ]
-    return all(ratio < 0.3 for ratio in ratios)
-
-
-def _distinct(counts: Any) -> float:
-    return float(len(counts) / max(counts.total(), 1))
-
-
-def zlib_ratio(row: Row) -> bool:
-    """Low by compression."""
-    data = clean(row["text"], row.get("prompt")).encode("utf-8", "surrogatepass")
-    return len(data) > ZLIB_RATIO * len(zlib.compress(data, 6))
-
-
-DETECTORS: dict[str, Callable[[Row], bool]] = {
-    "coherence": ours,
-    "plain ratios": plain_ratios,
-    "zlib > 2.4": zlib_ratio,
-}
-
-
-def print_classes(rows: Sequence[Row]) -> None:
-    """Print the share of low samples by class and detector."""
-    by_kind: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_kind[kind_of(row)].append(row)
-    print(f"{'low samples':<18}{'samples':>8}" + "".join(f"{name:>20}" for name in DETECTORS))
-    for kind, members in sorted(by_kind.items()):
-        counts = [sum(map(detect, members)) for detect in DETECTORS.values()]
-        shares = "".join(f"{count:>10}{100 * count / len(members):>8.2f} %" for count in counts)
-        print(f"{kind:<18}{len(members):>8}{shares}")
-
-
-def show_false_alarms(rows: Iterable[Row]) -> None:
-    """List the samples of healthy classes that are low."""
-    for row in rows:
-        if kind_of(row) in HEALTHY and ours(row):
-            values = score(row["text"], row.get("prompt")).values
-            shown = ", ".join("none" if value is None else f"{value:.0f}" for value in values)
-            print(f"  {row['kind']} / {row['genre']}: {shown}: {row['text'][:60]!r}")
-
+PROVED, ENOUGH, EACH = 6, 400_000, 20_000
+"""Kinds that get a profile of their own; characters of each that it is measured on, and at most of a file."""
 
 HEALTHY = ("human", "healthy_model", "non_english", "code", "poetry_list_etc")
 
+DETECTORS: dict[str, Detector | None] = {"coherence": None, **PEERS}
+"""The peers have no scores for the gate."""
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Where the gate halts: over the whole run, and with a warm-up of its first quarter."""
-
-    step: int | None
-    late: int | None
-
-    def __str__(self) -> str:
-        return f"{self.step or '-'} / {self.late or '-'}"
+Run = Sequence[tuple[Scores, int]]
+"""Scores and step of each sample."""
 
 
-def alarm(run: Sequence[tuple[Scores, int]], window: int | None = None) -> Alarm:
-    """Replay one run, given as scores and steps."""
-    quarter = run[-1][1] // 4 + 1
-    return Alarm(_halts(run, Gate(window=window)), _halts(run, Gate(window=window, warmup=quarter)))
+def main() -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--corpora", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--kinds", type=Path, metavar="DIR")
+    parser.add_argument("--show", action="store_true", help="list the healthy samples that are low")
+    options = parser.parse_args()
+    runs, labels = read_runs(options.corpora), read_labels(options.corpora)
+    texts = [*read_classes(options.corpora), *(text for run in runs.values() for text in run)]
+    print_shares("class", texts)
+    if options.show:
+        show_false_alarms(texts)
+    judged_runs = {name: [judged(run, detect) for detect in DETECTORS.values()] for name, run in runs.items()}
+    print_halts(judged_runs, labels, {name for name, run in runs.items() if warns(run)})
+    for warmup in (0.0, 0.25):
+        print_halted(judged_runs, labels, warmup)
+    print_order(texts)
+    if options.kinds:
+        kinds = read_kinds(options.kinds)
+        print_shares("kind of file", excerpts(kinds))
+        print_proofs(kinds)
 
 
-def _halts(run: Sequence[tuple[Scores, int]], gate: Gate) -> int | None:
-    verdicts = (gate.update(scores, step, number) for number, (scores, step) in enumerate(run))
-    return next((verdict.step for verdict in verdicts if verdict.halt), None)
+def print_shares(title: str, texts: Iterable[Text]) -> None:
+    """Print how many samples of each class are low, templated and empty, and the low ones of each peer."""
+    by_kind: dict[str, list[Text]] = defaultdict(list)
+    for text in texts:
+        by_kind[text.kind].append(text)
+    names = ("low", "templated", "empty", *PEERS)
+    print(f"\n{title:<18}{'samples':>8}" + "".join(f"{name:>17}" for name in names))
+    for kind, members in sorted(by_kind.items()):
+        found = [text.scores.kind() for text in members]
+        counts = [found.count("low"), found.count("templated"), found.count("empty")]
+        counts += [sum(detect(text.answer) for text in members) for detect in PEERS.values()]
+        cells = "".join(f"{count:>8}{100 * count / len(members):>7.2f} %" for count in counts)
+        print(f"{kind:<18}{len(members):>8}{cells}")
 
 
-def _peer(rows: Sequence[Row], detect: Callable[[Row], bool]) -> Alarm:
-    """Replay a run with a peer's verdicts in the place of the scores."""
-    low, fine = Scores(0, 0, 0, 0, 50, 200), Scores(100, 100, 100, 100, 50, 200)
-    return alarm([(low if detect(row) else fine, row["step"]) for row in rows])
+def show_false_alarms(texts: Iterable[Text]) -> None:
+    """List the samples of healthy classes that are low."""
+    for text in texts:
+        if text.kind in HEALTHY and text.scores.kind() == "low":
+            shown = ", ".join("none" if value is None else f"{value:.0f}" for value in text.scores.values)
+            print(f"  {text.kind} / {text.row['genre']}: {shown}: {text.answer[:60]!r}")
 
 
-def print_runs(runs: dict[str, list[Row]], labels: dict[str, Any]) -> None:
-    """Print for each run where each gate halts, beside its label."""
-    print("\nhalt step / halt step with the first quarter as warm-up")
-    columns = ("5 in a row", "5 of 8", "plain ratios", "zlib > 2.4")
-    print(f"{'run':<36}{'label':<11}" + "".join(f"{name:>15}" for name in columns) + "  alike")
-    for name, rows in runs.items():
-        rows.sort(key=lambda row: int(row["step"]))
-        scored = [(score(row["text"], row.get("prompt")), int(row["step"])) for row in rows]
-        alarms = [alarm(scored), alarm(scored, 8), _peer(rows, plain_ratios), _peer(rows, zlib_ratio)]
-        cells = "".join(f"{alarm!s:>15}" for alarm in alarms)
-        print(f"{name:<36}{labels[name]['label'].split(':')[0]:<11}{cells}  {_alike(rows)}")
+def judged(run: Sequence[Text], detect: Detector | None) -> Run:
+    """Return the scores of a run; of a peer, which has none, those of a loop or of fine text."""
+    if detect is None:
+        return [(text.scores, text.step) for text in run]
+    return [(LOW if detect(text.answer) else FINE, text.step) for text in run]
 
 
-def _alike(rows: Sequence[Row]) -> str:
-    """Return what the audit says of the samples of one step."""
+def halts(run: Run, warmup: float = 0) -> list[int | None]:
+    """Return the step at which the gate of each window halts a run; None if it does not.
+
+    Args:
+        run: its samples.
+        warmup: share of the steps that is not judged.
+    """
+    steps = []
+    for window in WINDOWS:
+        gate = Gate(window=window, warmup=int(run[-1][1] * warmup) + 1 if warmup else 0)
+        verdicts = (gate.update(scores, step, number) for number, (scores, step) in enumerate(run))
+        steps.append(next((verdict.step for verdict in verdicts if verdict.halt), None))
+    return steps
+
+
+def warns(run: Sequence[Text]) -> bool:
+    """Tell whether the audit warns that the samples of one step are alike."""
     samples = [
-        Sample(
-            step=row["step"],
-            text=row["text"],
-            prompt=row.get("prompt"),
-            file="-",
-            line=number,
-        )
-        for number, row in enumerate(rows)
+        Sample(step=text.step, text=text.row["text"], prompt=text.row.get("prompt"), file="-", line=number)
+        for number, text in enumerate(run)
     ]
-    return "warned" if any(note.startswith("alike") for note in audit_samples(samples).notes) else ""
+    return any(note.startswith("alike") for note in audit_samples(samples).notes)
+
+
+def print_halts(
+    runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], warned: Collection[str]
+) -> None:
+    """Print where each run is halted, by each detector."""
+    print("\nhalt step: 5 low in a row / 5 of 8")
+    print(f"{'run':<36}{'label':<10}" + "".join(f"{name:>15}" for name in DETECTORS) + "  alike")
+    for name, found in runs.items():
+        cells = [" / ".join("-" if step is None else str(step) for step in halts(run)) for run in found]
+        alike = "warned" if name in warned else ""
+        print(f"{name:<36}{labels[name]:<10}" + "".join(f"{cell:>15}" for cell in cells) + f"  {alike}")
+
+
+def print_halted(runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], warmup: float) -> None:
+    """Print how many runs of each label are halted, by each detector."""
+    print(f"\nruns halted: 5 low in a row / 5 of 8; warm-up {warmup:.0%} of the steps")
+    print(f"{'label':<18}{'runs':>8}" + "".join(f"{name:>15}" for name in DETECTORS))
+    for label in sorted(set(labels.values())):
+        found = [runs[name] for name in runs if labels[name] == label]
+        cells = []
+        for of_one in zip(*found, strict=True):
+            steps = zip(*(halts(run, warmup) for run in of_one), strict=True)
+            cells.append(" / ".join(str(len(each) - each.count(None)) for each in steps))
+        print(f"{label:<18}{len(found):>8}" + "".join(f"{cell:>15}" for cell in cells))
+
+
+def print_proofs(kinds: Mapping[str, Sequence[str]]) -> None:
+    """Print what profiles of the largest kinds say of their own text, as it is and as a loop."""
+    largest = sorted(kinds, key=lambda kind: sum(map(len, kinds[kind])), reverse=True)[:PROVED]
+    corpora = {kind: "\n".join(text[:EACH] for text in kinds[kind])[:ENOUGH] for kind in largest}
+    print("\na profile of one's own, put to the proof on its corpus: shares that are low")
+    for kind in largest:
+        try:
+            proof = prove(calibrate({kind: corpora[kind]}, kind), {kind: corpora[kind]})
+        except ValueError as error:
+            print(f"{kind:<18}  {error}")
+            continue
+        shares = "".join(f"{name:>12}{100 * share:>8.1f} %" for name, share in proof._asdict().items())
+        print(f"{kind:<18}{shares}")
 
 
 if __name__ == "__main__":

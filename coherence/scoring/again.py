@@ -5,9 +5,11 @@ A loop says again; a template repeats its frame and fills new slots. Source: doc
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
-from operator import eq
+from operator import ne
+
+from coherence.scoring.text import RULER, ruler_signs
 
 SHORT = 4
 """Tokens of a phrase of which two copies back to back say something; of a longer one it takes three."""
@@ -15,11 +17,14 @@ SHORT = 4
 SEEN = 8
 """Equal pairs of neighbours that lie equally far apart and point to a long phrase; three copies have more."""
 
-MANY = 0.1
+MANY = 0.2
 """Of the triples of tokens, this share comes again where long phrases are looked for."""
 
 NEIGHBOURS = (2, 12)
 """Pairs find a loop with some noise in it, runs of twelve one of a text whose pairs come again anyway."""
+
+LEAST_AGAIN = 2 * SHORT + 2
+"""Tokens of the runs of which three copies of a longer phrase hold at least one twice."""
 
 PHRASES = 3
 """Distances tried for long phrases, the commonest, and their sums: a phrase may hold a pair twice."""
@@ -32,9 +37,6 @@ LITTLE = 0.2
 
 NEW_SHARE, NEW_KINDS = 0.1, 4
 """Tokens that a template's second half brings in: of the kinds there are, and at least."""
-
-RULER = 4
-"""Signs that make a line of signs a ruler."""
 
 
 def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> float:
@@ -53,14 +55,11 @@ def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> f
     >>> said_again("she said that that is that", "she said that that is that".split(), 4)
     0.16666666666666666
     """
-    marks = bytearray(len(tokens))
     again = len(tokens) - 2 - distinct_trigrams  # triples that come again: what copies cannot do without
-    for period in range(1, SHORT + 1):
-        if again >= period - 2:
-            _mark(marks, tokens, period, period)
+    periods = {period: period for period in range(1, SHORT + 1)}
     if again >= max(SEEN, MANY * len(tokens)):
-        for period in _long_periods(tokens):
-            _mark(marks, tokens, period, 2 * period)
+        periods |= {period: 2 * period for period in _long_periods(tokens)}
+    marks = _marked(tokens, periods)
     found = marks.count(1)
     if not found:
         return 0.0
@@ -68,32 +67,58 @@ def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> f
     return (found - (min(signs, _ruled(cleaned)) if signs >= RULER - 1 else 0)) / len(tokens)
 
 
-def _mark(marks: bytearray, tokens: Sequence[str], period: int, least: int) -> None:
-    """Mark the tokens that equal the ones a period before, where at least so many in a row do."""
-    equal = bytes(list(map(eq, tokens, tokens[period:])))  # a list first: its length is known
-    run = b"\1" * least
-    start = equal.find(run)
+def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
+    """Return a mark for each token that equals the one a period before, where so many in a row do."""
+    # One byte for a token: all are compared at once, as one number with itself shifted. Those that seem to
+    # be equal are then looked at.
+    seen = int.from_bytes(bytes([hash(token) & 0xFF for token in tokens]), "little")
+    marks = bytearray(len(tokens))
+    for period, least in periods.items():
+        seem = (seen ^ (seen >> 8 * period)).to_bytes(len(tokens), "little")[:-period]
+        for first, last in _zeros(seem, least):
+            unequal = bytes(list(map(ne, tokens[first:last], tokens[first + period : last + period])))
+            for start, end in _zeros(unequal, least):
+                marks[first + start + period : first + end + period] = b"\1" * (end - start)
+    return marks
+
+
+def _zeros(data: bytes, least: int) -> Iterator[tuple[int, int]]:
+    """Yield where so many zeros in a row begin and end."""
+    wanted = bytes(least)
+    start = data.find(wanted)
     while start >= 0:
-        end = equal.find(0, start)
-        end = len(equal) if end < 0 else end
-        marks[start + period : end + period] = b"\1" * (end - start)
-        start = equal.find(run, end)
+        end = len(data) - len(data[start:].lstrip(b"\0"))
+        yield start, end
+        start = data.find(wanted, end)
+
+
+def _runs(tokens: Sequence[str], length: int) -> list[tuple[str, ...]]:
+    """Return every run of so many tokens."""
+    return list(zip(*(islice(tokens, start, None) for start in range(length)), strict=False))
+
+
+def _come_again(runs: Sequence[tuple[str, ...]]) -> int:
+    """Return how many runs were there before."""
+    return len(runs) - len(set(runs))
 
 
 def _long_periods(tokens: Sequence[str]) -> list[int]:
     """Return the distances at which neighbours come again most often, and the sums of two of them."""
+    again = _come_again(_runs(tokens, LEAST_AGAIN))
+    if not again:
+        return []
     common: set[int] = set()
-    for order in NEIGHBOURS:
-        distances = _distances(tokens, order).most_common(PHRASES + 2)
+    for length in NEIGHBOURS if again >= SEEN else NEIGHBOURS[:1]:
+        distances = _distances(_runs(tokens, length)).most_common(PHRASES + 2)
         common.update([each for each, times in distances if each > SHORT and times >= SEEN][:PHRASES])
     return sorted(common | {one + other for one in common for other in common})
 
 
-def _distances(tokens: Sequence[str], order: int) -> Counter[int]:
-    """Count how far apart equal runs of so many tokens follow each other."""
+def _distances(runs: Iterable[tuple[str, ...]]) -> Counter[int]:
+    """Count how far apart equal runs follow each other."""
     last: dict[tuple[str, ...], int] = {}
     distances: Counter[int] = Counter()
-    for at, run in enumerate(zip(*(islice(tokens, start, None) for start in range(order)), strict=False)):
+    for at, run in enumerate(runs):
         if run in last:
             distances[at - last[run]] += 1
         last[run] = at
@@ -103,8 +128,7 @@ def _distances(tokens: Sequence[str], order: int) -> Counter[int]:
 def _ruled(cleaned: str) -> int:
     """Return how many signs stand in rulers, if fewer than half of the lines are rulers."""
     lines = [line for line in cleaned.split("\n") if line and not line.isspace()]
-    rulers = [sum(map(len, line.split())) for line in lines if not any(map(str.isalnum, line))]
-    rulers = [signs for signs in rulers if signs >= RULER]
+    rulers = [signs for signs in map(ruler_signs, lines) if signs]
     return sum(rulers) if 2 * len(rulers) < len(lines) else 0
 
 
@@ -125,8 +149,7 @@ def is_template(tokens: Sequence[str], again: float) -> bool:
     """
     if len(tokens) < STRETCH or again >= LITTLE or not _keeps_bringing_in(tokens):
         return False
-    stretches = list(zip(*(islice(tokens, at, None) for at in range(STRETCH)), strict=False))
-    return (len(stretches) - len(set(stretches))) / len(tokens) < LITTLE
+    return _come_again(_runs(tokens, STRETCH)) / len(tokens) < LITTLE
 
 
 def _keeps_bringing_in(tokens: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ Source: wordlists/README.md.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Self
 
@@ -61,17 +61,15 @@ class Lexicon:
         token = token.replace("’", "'").removesuffix("'s")
         return token in self.words or ("-" in token and all(part in self.words for part in token.split("-")))
 
-    def known(self, tokens: Iterable[str]) -> frozenset[str]:
+    def known(self, tokens: Collection[str]) -> frozenset[str]:
         """Return those of the distinct `tokens` that are words.
 
         >>> sorted(Lexicon(["cat", "dog"]).known({"cat", "dog's", "xq"}))
         ['cat', "dog's"]
         """
-        tokens = set(tokens)
-        plain = self.words.intersection(tokens)
         # Signs and numbers are looked up no further: only what may be joined is.
-        joined = [token for token in tokens - plain if len(token) > 2 and not token.isalnum()]
-        return plain.union(filter(self._contains_joined, joined))
+        joined = [token for token in tokens if len(token) > 2 and not token.isalnum()]
+        return self.words.intersection(tokens).union(filter(self._contains_joined, joined))
 
 
 @cache

@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from coherence.scoring.again import SHORT
-from coherence.scoring.text import answer, is_word, locate
+from coherence.scoring.text import answer, is_word, locate, short_rulers
 
 LONGEST_PHRASE = 24
 """Tokens; a longer repeated passage is shown by its first part."""
@@ -79,7 +79,7 @@ def find_loops(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -> 
     >>> [loop.phrase for loop in find_loops("go on go on go on. He sat down and wept: no, no, no, no.")]
     ['go on', 'no ,']
     """
-    located = locate(answer(text, prompt), MOST_TOKENS)
+    located = locate(short_rulers(answer(text, prompt), fill=" "), MOST_TOKENS)
     tokens = [token for _, token in located]
     loops: list[Loop] = []
     while len(loops) < most and (found := _largest(tokens)) is not None:

@@ -6,6 +6,7 @@ Source: docs/scores.md.
 from collections import Counter
 from collections.abc import Callable
 from itertools import compress
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from coherence.scoring.again import is_template, said_again
@@ -28,7 +29,7 @@ FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20
 TOLD_BELOW = 60.0
 """Of samples that score below that on every scale it is told whether they are templates."""
 
-ENGLISH_FROM, ORDERED_TOKENS = 45.0, 100
+ENGLISH_FROM, ORDERED_TOKENS = 45.0, 64
 """From that English score on, which 19 of 20 human texts reach, the order of so many tokens is looked at."""
 
 Kind = Literal["low", "fine", "templated", "too short", "empty"]
@@ -46,7 +47,7 @@ class Scores(NamedTuple):
         characters: length of the sample in characters.
         template: whether it repeats its frame and fills in new things, so that low scores say nothing of it;
             told of samples that score below 60 on every scale.
-        order: how far its first hundred tokens stand in an order that English has; None where the text is
+        order: how far its first 64 tokens stand in an order that English has; None where the text is
             not English, by its score.
     """
 
@@ -188,13 +189,17 @@ def finish(
     if again:
         bigram, trigram = _times(bigram, 1 - again), _times(trigram, 1 - again)
         english, character = _times(english, 1 - again), _times(character, 1 - again)
-    scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
-    template = scores.low(TOLD_BELOW) and is_template(tokens, again)
-    return scores._replace(template=template, order=_order(scores, tokens))
+    values = bigram, trigram, english, character
+    template = _may_be_template(values) and is_template(tokens, again)
+    return Scores(*values, len(tokens), len(cleaned), template, _order(english, tokens))
 
 
-def _order(scores: Scores, tokens: list[str]) -> Neighbours | None:
-    if scores.english is None or scores.english < ENGLISH_FROM:
+def _may_be_template(values: tuple[float | None, ...]) -> bool:
+    return all(value is None or value < TOLD_BELOW for value in values)
+
+
+def _order(english: float | None, tokens: list[str]) -> Neighbours | None:
+    if english is None or english < ENGLISH_FROM:
         return None
     found = WordOrder.load().neighbours(tokens[:ORDERED_TOKENS])
     return found if found.pairs else None
@@ -212,10 +217,10 @@ def completed(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
     False
     """
     template = False
-    if tokens and scores.low(TOLD_BELOW):
+    if tokens and _may_be_template(scores.values):
         trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
         template = is_template(tokens, said_again(cleaned, tokens, trigrams))
-    return scores._replace(template=template, order=_order(scores, tokens))
+    return scores._replace(template=template, order=_order(scores.english, tokens))
 
 
 def _times(value: float | None, share: float) -> float | None:
@@ -241,7 +246,7 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
     counts = Counter(tokens)
     english = [counts[token] for token in lexicon.known(counts)]
     varied = _against(curve, effective_number(english), len(tokens))
-    words = sum(compress(counts.values(), map(is_word, counts)))
+    words = sum(compress(counts.values(), map(str.isalpha, map(itemgetter(0), counts))))  # as `is_word` does
     share = sum(english) / words if words else 0.0
     return min(varied, 100 * share / profile.english_share)
 

@@ -104,6 +104,12 @@ _ANSWER_BEGINS = re.compile(
     r"\s*+(?:\[/INST\]|#*+\s*+(?:assistant|model|response)(?:[ \t]*+(?:[:\r\n]|$)))", re.IGNORECASE
 )
 
+RULER = 4
+"""Signs that make a line of signs a ruler; of equal ones no more are counted."""
+
+_MAY_BE_RULED = re.compile(r"\n(?:[^\w\n]|_)*?([^\w\s]|_)\1{4}")
+_LONG_RUN = re.compile(r"([^\w\s]|_)\1{4,}")
+
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = regex.compile(rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S")
 # The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
@@ -115,14 +121,53 @@ JOINT = regex.compile(r"['’\-]")
 
 
 def clean(text: str, prompt: str | None = None) -> str:
-    """Return what is scored: the answer alone, stripped and case-folded.
+    """Return what is scored: the answer alone, with short rulers, case-folded.
 
     >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
     'there was'
     """
-    kept = answer(text, prompt)
+    kept = short_rulers(answer(text, prompt))
     # The same for ASCII, in a twentieth of the time.
     return kept.lower() if kept.isascii() else kept.casefold()
+
+
+def short_rulers(text: str, fill: str = "") -> str:
+    r"""Return a text whose rulers have no more than four equal signs in a row.
+
+    A ruler is drawn, and something follows it; a loop has no end. So the last line stays as it is, and so do
+    all if half of the lines are rulers.
+
+    Args:
+        text: an answer, as `answer` returns it.
+        fill: stands for every sign that goes; a space leaves what follows where it is.
+
+    >>> short_rulers("Bread\n========\nTwo cups of flour")
+    'Bread\n====\nTwo cups of flour'
+    >>> short_rulers("Bread\nTwo cups of flour\n========")
+    'Bread\nTwo cups of flour\n========'
+    """
+    if not _MAY_BE_RULED.search(f"\n{text}"):
+        return text
+    lines = text.split("\n")
+    written = [number for number, line in enumerate(lines) if line and not line.isspace()]
+    rulers = [number for number in written if ruler_signs(lines[number])]
+    if 2 * len(rulers) < len(written):
+        for number in rulers:
+            if number != written[-1]:
+                lines[number] = _LONG_RUN.sub(
+                    lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
+                )
+    return "\n".join(lines)
+
+
+def ruler_signs(line: str) -> int:
+    """Return how many signs a ruler has, a line of four signs or more and nothing else; 0 of another line.
+
+    >>> ruler_signs("+----+----+"), ruler_signs("---"), ruler_signs("---- or so")
+    (11, 0, 0)
+    """
+    signs = 0 if any(map(str.isalnum, line)) else sum(map(len, line.split()))
+    return signs if signs >= RULER else 0
 
 
 def answer(text: str, prompt: str | None = None) -> str:
@@ -414,7 +459,7 @@ def tokenize(cleaned: str) -> list[str]:
 
 
 def _pattern(text: str) -> re.Pattern[str] | regex.Pattern[str]:
-    return _LATIN if _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
+    return _LATIN if text.isascii() or _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
 
 
 def _pieces(token: str) -> Iterator[str]:

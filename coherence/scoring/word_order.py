@@ -5,11 +5,10 @@ Source: docs/scores.md, "Word order". `wordlists/order.py` learns the model.
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain, compress, islice
-from operator import getitem, mul, ne
+from operator import getitem, ne
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -35,7 +34,9 @@ PIECE = 800
 WORD, NUMBER, SIGN = "*", "0", "#"
 """The classes of words, numbers and signs that belong to no other."""
 
-_MOST_REMEMBERED = 500
+_REMEMBERED = 500
+"""Tokens whose class is remembered; a text of a million different ones must not be."""
+
 _TO_LEVELS = bytes.maketrans(LEVELS.encode(), bytes(range(len(LEVELS))))
 _PLAIN = str.maketrans("‘’“”–—…", "''\"\"--.")
 
@@ -96,35 +97,35 @@ class Classes(dict[str, int]):
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        super().__init__()
         self.names = tuple(sorted(names))
-        self._places = {name: place for place, name in enumerate(self.names)}
-        if missing := {WORD, NUMBER, SIGN} - set(self.names):
+        places = {name: place for place, name in enumerate(self.names)}
+        if missing := {WORD, NUMBER, SIGN} - places.keys():
             raise ValueError(f"no class {', '.join(sorted(missing))}")
-        self._endings = frozenset(name[1:] for name in self.names if name.startswith("-"))
-        self._longest = max(map(len, self._endings), default=0)
+        ends = [name for name in self.names if name[:1] == "-" != name]
+        # A token that is a star is a sign.
+        super().__init__({name: places[name] for name in places.keys() - ends} | {WORD: places[SIGN]})
+        self._word, self._number, self._sign = places[WORD], places[NUMBER], places[SIGN]
+        self._endings: dict[str, list[tuple[str, int, int]]] = {}
+        for ending in sorted((name[1:] for name in ends), key=len, reverse=True):
+            # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
+            shortest = len(ending) + (1 if "'" in ending else 3)
+            self._endings.setdefault(ending[-1], []).append((ending, shortest, places[f"-{ending}"]))
+        self._most = len(self) + _REMEMBERED
 
     def __missing__(self, token: str) -> int:
-        place = self._places[self._name(token if token.isascii() else token.translate(_PLAIN))]
-        if len(self) < _MOST_REMEMBERED:
+        plain = token if token.isascii() else token.translate(_PLAIN)
+        place = self[plain] if plain in self else self._place(plain)
+        if len(self) < self._most:
             self[token] = place
         return place
 
-    def _name(self, token: str) -> str:
-        first = token[:1]
-        if first.isalpha():
-            return token if token in self._places else self._ending(token)
-        if first.isdigit():
-            return NUMBER
-        return token if len(token) == 1 and token in self._places and token != WORD else SIGN
-
-    def _ending(self, word: str) -> str:
-        for length in range(min(self._longest, len(word) - 1), 0, -1):
-            ending = word[-length:]
-            # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
-            if ending in self._endings and len(word) - length >= (1 if "'" in ending else 3):
-                return f"-{ending}"
-        return WORD
+    def _place(self, token: str) -> int:
+        if not token[:1].isalpha():
+            return self._number if token[:1].isdigit() else self._sign
+        for ending, shortest, place in self._endings.get(token[-1], ()):
+            if token.endswith(ending) and len(token) >= shortest:
+                return place
+        return self._word
 
 
 class WordOrder:
@@ -146,7 +147,7 @@ class WordOrder:
         self._far = [_levels(far, len(table)) for _, far in self.table.values()]
         rows = [_both(near, far) for near, far in zip(self._near, self._far, strict=True)]
         self._itself = [row[place] for place, row in enumerate(rows)]
-        # A row as one long integer, 16 bits a cell: it is multiplied and added as a whole, not cell by cell.
+        # A row as one long integer, 16 bits a cell: rows are added as a whole, not cell by cell.
         self._cells = Struct(f"<{len(table)}H")
         self._rows = [int.from_bytes(self._cells.pack(*row), "little") for row in rows]
 
@@ -217,13 +218,10 @@ class WordOrder:
 
     def _by_chance(self, places: list[int]) -> float:
         """Return what `_piece` would find on average in all orders of the same tokens."""
-        counts = Counter(places)
-        times = counts.values()
-        columns = sum(map(mul, times, map(self._rows.__getitem__, counts)))
+        columns = sum(map(self._rows.__getitem__, places))
         cells: tuple[int, ...] = self._cells.unpack(columns.to_bytes(self._cells.size, "little"))
-        pairs: int = sum(map(mul, times, map(cells.__getitem__, counts)))
         # No token stands beside itself.
-        pairs -= sum(map(mul, times, map(self._itself.__getitem__, counts)))
+        pairs = sum(map(cells.__getitem__, places)) - sum(map(self._itself.__getitem__, places))
         return pairs / len(places)
 
 

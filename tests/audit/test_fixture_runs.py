@@ -1,12 +1,15 @@
 """The four runs of `fixtures/runs`, audited as a reader would: what became of each mistake."""
 
 import json
+import shutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from places import RUNS
 
+from coherence import Gate, Monitor, score
 from coherence.audit.conduct import audit
 from coherence.report import Report
 
@@ -87,17 +90,36 @@ def test_the_one_line_is_halted_while_its_loss_still_falls() -> None:
     found = audited("one-line")
     assert (found.halt_step, found.wasted_steps) == (700, 200)
     assert (found.diagnosis.action, found.diagnosis.name) == ("halt", "the loss is misleading")
-    assert found.first_low_step is not None
-    assert found.resume_from is not None
-    assert found.resume_from < found.first_low_step
+    assert found.halt_reason is not None
+    assert "from step 600" in found.halt_reason
+    assert found.resume_from == 500
     assert any(note.startswith("alike") for note in found.notes)
     assert all("read() system call" in sample.text for sample in found.worst)
 
 
 @pytest.mark.parametrize("name", ["one-line", "lr"])
-def test_no_sample_before_a_mistake_of_the_second_half_is_low(name: str) -> None:
-    middle = told(name)["steps"] // 2
-    assert not any(sample.low for sample in audited(name).samples if sample.step <= middle)
+def test_one_sample_before_a_mistake_of_the_second_half_is_low_and_it_does_not_halt(name: str) -> None:
+    middle, found = told(name)["steps"] // 2, audited(name)
+    low = [(each.step, each.streak) for each in found.samples if each.low and each.step <= middle]
+    assert low == [(250, 1)]
+    assert found.halt_step is None or found.halt_step > middle
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scores_that_a_run_states_are_those_of_today(name: str) -> None:
+    lines = (RUNS / name / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    for row in map(json.loads, lines):
+        values = score(row["text"], row["prompt"]).values
+        assert tuple(row["scores"].values()) == pytest.approx(values), "run examples/rescore_run.py"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_monitor_of_today_takes_up_a_run_where_it_ended(name: str, tmp_path: Path) -> None:
+    run, found = Path(shutil.copytree(RUNS / name, tmp_path / name)), audited(name)
+    with Monitor(run, gate=Gate(observe_only=True)) as monitor:
+        assert (monitor.gate.halt_reason, monitor.last_step) == (found.halt_reason, found.last_step)
+        assert list(monitor.diagnosis[:3]) == list(told(name, "loss.json")["diagnosis"].values())[:3]
+    assert {path.name for path in run.iterdir()} - FILES == {"settings.json", "lock"}, "nothing is damaged"
 
 
 def test_the_learning_rate_is_told_from_the_loss_and_the_samples_together() -> None:

@@ -67,7 +67,7 @@ WORDS = st.sampled_from(
         *("the", "The", "cat", "cat's", "CAT’S", "don’t", "don't", "well-kept", "well-kept's", "xq-the"),
         *("a-b-c", "budy", "42", "4th", "-", "'", "’’", "!", "é", "東京", "привет", "main" * 7, "x" * 24),
         *("x" * 25, "ﬃ" * 9, "abc-" * 9 + "d", "o'" * 30 + "k"),
-        *("<s>", "</s>", "<|endoftext|>", "[PAD]", "<", "[", "> ", "\n< "),
+        *("<s>", "</s>", "<|endoftext|>", "[PAD]", "<", "[", "> ", "\n< ", "\n--------\n", "\n+====|\n"),
     ]
 )
 TEXT = st.one_of(
@@ -148,6 +148,10 @@ def test_the_fixture_runs_score_the_same() -> None:
 def test_a_manual_scores_the_same_at_every_length() -> None:
     assert_equal([MANUAL[:size] for size in (60, 300, 2048, 20_000, 200_000)])
     assert_equal([MANUAL[at : at + 777] for at in range(0, 100_000, 777)])
+
+
+def test_text_with_rulers_scores_the_same() -> None:
+    assert_equal([f"{MANUAL[:500]}\n{sign * 200}\n{MANUAL[500:900]}\nend" for sign in "-=_.~ß"])
 
 
 # Word lists and profiles

@@ -137,7 +137,7 @@ def test_known_are_the_tokens_that_are_in_the_lexicon(texts: list[str], words: s
     tokens = tokenize(clean(" ".join([*texts, *words])))
     for lexicon in (SMALL, Lexicon(words)):
         assert lexicon.known(tokens) == {token for token in tokens if token in lexicon}
-        assert lexicon.known(iter(tokens)) == lexicon.known(set(tokens))
+        assert lexicon.known(tokens) == lexicon.known(set(tokens))
 
 
 @given(WORDS)

@@ -57,6 +57,8 @@ CASES = [
     Case("so so so so far go go go", "go", 3, 0.75, 1, 4, "so so so so"),
     Case("<s>go go go</s>", "go", 3, 1.0, 1, 0),
     Case("  \n go go go", "go", 3, 1.0, 1, 0),
+    # a ruler counts for four signs, and what follows it is where it is
+    Case(f"so far\n{'=' * 60}\nit was all ha ha ha ha ha", "ha", 5, 0.3571, 1, 79),
     Case("> why why why why?\n< well yes yes yes", "yes", 3, 0.75, 1, 5),
 ]
 

@@ -230,6 +230,33 @@ def test_the_good_samples_of_the_lesson_are_far_from_low(text: str) -> None:
     assert all(value is not None and value >= 60 for value in scores.values)
 
 
+RULED = """\
+{ruler}
+{sign} reverse a string that was given on the command line
+{ruler}
+reverse(Text) -> lists:reverse(Text).
+{ruler}
+{sign} print it, or say how to call the program
+{ruler}
+main([Text]) -> io:format("~s", [reverse(Text)]);
+main(_) -> usage().
+{ruler}
+usage() -> halt(1).
+"""
+
+
+@pytest.mark.parametrize("sign", ["%", "#", "/", "*"])
+@pytest.mark.parametrize("width", [4, 40, 120, 400])
+def test_a_short_program_with_rulers_is_fine_however_wide_they_are(sign: str, width: int) -> None:
+    narrow = score(RULED.format(ruler=sign * 5, sign=sign))
+    wide = score(RULED.format(ruler=sign * width, sign=sign))
+    assert (wide.kind(), wide.values) == ("fine", narrow.values)
+
+
+def test_a_loop_of_signs_at_the_end_of_some_text_is_low() -> None:
+    assert score(f"The door was open.\nShe went in.\n{'-' * 400}").kind() == "low"
+
+
 @pytest.mark.parametrize(
     ("text", "english"),
     [

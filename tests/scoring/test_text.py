@@ -16,6 +16,7 @@ from coherence.scoring.text import (
     is_word,
     keeps_prompt,
     locate,
+    short_rulers,
     tokenize,
     why_empty,
 )
@@ -137,6 +138,48 @@ def test_letters_that_fold_to_those_of_a_special_token_make_one(special: str) ->
 )
 def test_what_only_resembles_a_special_token_stays(text: str) -> None:
     assert clean(text) == text
+
+
+# --- Rulers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bread\n----------\nTwo cups\nof flour", "bread\n----\ntwo cups\nof flour"),
+        ("a\n+=======|=======+\nb\nc", "a\n+====|====+\nb\nc"),
+        ("%%-----------\n%% Sort a list\nsort(", "%%----\n%% sort a list\nsort("),
+        ("a\r\n__________\r\nb\r\nc", "a\r\n____\r\nb\r\nc"),
+        # four signs are as short as a ruler gets
+        ("a\n----\nb\nc", "a\n----\nb\nc"),
+    ],
+)
+def test_a_ruler_between_lines_counts_four_signs(text: str, expected: str) -> None:
+    assert clean(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bread and flour\nand salt\n----------------",  # nothing follows: it may have no end
+        "----------------\n----------------\nbread",  # most lines are rulers
+        "----------------\nbread",
+        "----------------",
+        "bread ----------------\nand flour\nand salt",  # in a line with words
+        "a\n-+-+-+-+-+-+\nb\nc",  # no sign follows itself
+        "a\n\n\n\n\n\n\n\nb",
+    ],
+)
+def test_what_is_no_ruler_stays_as_long_as_it_is(text: str) -> None:
+    assert clean(text) == text
+
+
+@given(st.text(st.sampled_from("ab \n-=_"), max_size=60))
+def test_shortening_rulers_takes_signs_away_and_nothing_else(text: str) -> None:
+    kept = short_rulers(text)
+    assert [each for each in kept if each.isalnum()] == [each for each in text if each.isalnum()]
+    assert kept.count("\n") == text.count("\n")
+    assert short_rulers(kept) == kept
 
 
 # --- Tokens with a number ---------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
 from coherence.scoring.scores import EMPTY, ENOUGH_CHARACTERS, ENOUGH_TOKENS, finish
-from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer, tokenize
+from coherence.scoring.text import JOINT, LETTER, LONGEST_WORD, PIECE, answer, short_rulers, tokenize
 
 try:
     from coherence.scoring.compiled import loops as compiled_loops
@@ -61,7 +61,7 @@ def score_compiled(
     """
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
-    answers = [answer(text, prompt) for text, prompt in zip(texts, given, strict=True)]
+    answers = [short_rulers(answer(text, prompt)) for text, prompt in zip(texts, given, strict=True)]
     lexicon = lexicon or Lexicon.load()
     varied = _measured(answers, _words(lexicon), profile or Profile.load(), _ends(groups), batch)
     return _finished(answers, varied, lexicon, prompts, groups)

@@ -79,7 +79,7 @@ def _loops_in(text: str) -> tuple[Loop, ...]:
 
 
 def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
-    known = lexicon.known(token for _, token in located)
+    known = lexicon.known({token for _, token in located})
     ends = [*(start for start, _ in located), length][1:]
     return [
         (start, min(start + len(token), end))
