@@ -117,7 +117,7 @@ class ScoredSample(Written):
 
 
 class LoopRecord(Written):
-    """The phrase a sample repeats most: see `coherence.scoring.loop.Loop`."""
+    """The largest loop of a sample: see `coherence.scoring.loop.Loop`."""
 
     phrase: str
     times: int
@@ -318,6 +318,7 @@ class Status(Written):
     """The status of a run that is going on: `loss.json`.
 
     Attributes:
+        recovered_since: the step since which the samples of a halted run are fine again, as many as halt.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         unusable: what the loop handed in and could not be understood: losses, texts, steps.
     """
@@ -333,6 +334,7 @@ class Status(Written):
     sources: dict[str, SourceRecord]
     gate: GateStatus
     diagnosis: DiagnosisRecord
+    recovered_since: int | None = None
     resume_from: int | None = None
     resume_reason: str = ""
     unusable: int = 0
@@ -365,6 +367,7 @@ class Status(Written):
                 reason=gate.halt_reason,
             ),
             diagnosis=DiagnosisRecord.of(signals.diagnosis),
+            recovered_since=signals.recovered_since,
             resume_from=place.step,
             resume_reason=place.reason,
             unusable=unusable,
@@ -408,18 +411,46 @@ class SampleCounts(NamedTuple):
     fine_after_halt: int = 0
     first_low_step: int | None = None
 
+    def plus(self, later: "SampleCounts") -> "SampleCounts":
+        """Return the counts of these samples and of later ones together.
+
+        >>> SampleCounts(judged=2, low=1, first_low_step=30).plus(SampleCounts(judged=1)).sentence
+        '1 of 3 samples loops'
+        """
+        sums = (mine + theirs for mine, theirs in zip(self[:-1], later[:-1], strict=True))
+        first = later if self.first_low_step is None else self
+        return SampleCounts(*sums)._replace(first_low_step=first.first_low_step)
+
+    @property
+    def sentence(self) -> str:
+        """How many samples loop and how many are empty; nothing where none is.
+
+        >>> SampleCounts(judged=15, low=9).sentence, SampleCounts(judged=12, low=5, empty=4).sentence
+        ('9 of 15 samples loop', '1 of 12 samples loops, 4 are empty')
+        """
+        loops, of = self.low - self.empty, f"of {self.judged:,} samples"
+        are_empty = "is empty" if self.empty == 1 else "are empty"
+        if not loops:
+            return f"{self.empty:,} {of} {are_empty}" if self.empty else ""
+        said = f"{loops:,} {of} {'loops' if loops == 1 else 'loop'}"
+        return f"{said}, {self.empty:,} {are_empty}" if self.empty else said
+
 
 class Report(Written):
     """Everything an audit found out about one run.
 
     Attributes:
+        headline: what was found, in a line: the name of the diagnosis and how many samples are low, or since
+            when a halted run is fine again.
         halt: whether the gate fired.
         halt_step: at which step.
         halt_reason: why, one sentence.
         first_low_step: the step of the first sample low on every scale.
         judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
         templated, empty: how many it passed over as templates; how many of the low ones hold no text.
-        fine_after_halt: samples after the halt that were fine: a run that recovers was merely young.
+        fine_after_halt: samples after the halt that were fine.
+        recovered_since: the step since which all samples of a halted run are fine, as many as halt or more;
+            null if they are not. A run that recovers was merely young.
         diagnosis: at the halt, or at the end of a run that was not halted.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         wasted_steps, wasted_seconds: what came after the halt.
@@ -436,6 +467,7 @@ class Report(Written):
     """
 
     format: Literal[1] = 1
+    headline: str = ""
     halt: bool
     halt_step: int | None
     halt_reason: str | None
@@ -448,6 +480,7 @@ class Report(Written):
     templated: int = 0
     empty: int = 0
     fine_after_halt: int
+    recovered_since: int | None = None
     diagnosis: DiagnosisRecord
     loss: LossRecord | None
     resume_from: int | None
@@ -469,16 +502,27 @@ class Report(Written):
     settings: SettingsRecord
 
     @classmethod
-    def of(cls, signals: Signals, counts: SampleCounts, settings: Settings, **seen: Any) -> "Report":
+    def of(
+        cls,
+        signals: Signals,
+        counts: SampleCounts,
+        settings: Settings,
+        halt_step: int | None = None,
+        **seen: Any,
+    ) -> "Report":
         """Return the report of a run.
 
         Args:
             signals: of the run, as they stand at its end.
             counts: of its samples.
             settings: what it was made with.
-            seen: the fields that neither of them tells.
+            halt_step: the step at which the gate fired.
+            seen: the fields that none of them tells.
         """
         return cls(
+            headline=_headline(signals, counts, halt_step),
+            halt_step=halt_step,
+            recovered_since=signals.recovered_since,
             halt=signals.gate.halted,
             halt_reason=signals.gate.halt_reason,
             diagnosis=DiagnosisRecord.of(signals.diagnosis),
@@ -488,6 +532,16 @@ class Report(Written):
             **counts._asdict(),
             **seen,
         )
+
+
+def _headline(signals: Signals, counts: SampleCounts, halt_step: int | None) -> str:
+    since = signals.recovered_since
+    if halt_step is None or since is None:
+        return " · ".join(filter(None, (signals.diagnosis.name, counts.sentence)))
+    return (
+        f"halted at {halt_step:,}; since step {since:,} the samples are fine again: a young model, "
+        f"try --warmup {since}"
+    )
 
 
 class RunLine(Written):

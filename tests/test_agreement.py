@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence import Gate
@@ -74,7 +74,8 @@ SAMPLES = st.builds(
     lambda texts, late: Act("sample", texts=tuple(texts), late=late),
     st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8)
     | st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)
-    | st.just(["<more than are compared>"]),
+    | st.just(["<more than are compared>"])
+    | st.sampled_from([["Yes"] * 3, ["yes."], ["Yes", "Yes!"], ["No"]]),
     LATE,
 )
 OTHERS = st.builds(
@@ -189,6 +190,7 @@ def said_live(monitor: Monitor) -> dict[str, Any]:
         "reason": monitor.gate.halt_reason,
         "diagnosis": monitor.diagnosis._asdict(),
         "resume": [place.step, place.reason],
+        "recovered": monitor.signals.recovered_since,
         "smma": monitor.signals.loss.smma,
         "smoothed": monitor.signals.loss.smoothed,
         "settings": monitor.settings.named(),
@@ -205,6 +207,7 @@ def said_by(report: Report) -> dict[str, Any]:
         "reason": report.halt_reason,
         "diagnosis": report.diagnosis.model_dump(),
         "resume": [report.resume_from, report.resume_reason],
+        "recovered": report.recovered_since,
         "smma": loss.smma if loss else None,
         "smoothed": loss.smoothed if loss else None,
         "settings": settings,
@@ -273,7 +276,16 @@ def moments(loop: Loop, acts: list[Act]) -> Iterator[int]:
             yield number
 
 
+ONE_WORD = [
+    Act("sample", texts=("Yes", "yes.", "YES")),
+    Act("loss", 1, 3.0),
+    Act("sample", texts=("Yes",) * 2),
+]
+
+
 @given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
+@example(acts=[Act("sample", texts=(FINE,)), *ONE_WORD, *ONE_WORD], chosen={}, every=10)
+@example(acts=[*ONE_WORD, Act("killed", 1), *ONE_WORD, Act("checkpoint"), *ONE_WORD], chosen={}, every=1)
 @settings(deadline=None, max_examples=25)
 def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
     tmp_path_factory: pytest.TempPathFactory, acts: list[Act], chosen: dict[str, Any], every: int
@@ -284,8 +296,10 @@ def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
             so_far, live = acts[: number + 1], said_live(loop.monitor)
             laws.hold(acts[number], live, loop.folder)
             report = audited(loop.folder)
-            assert said_by(shown(loop.folder)) == live, f"page after {so_far}"
+            page = shown(loop.folder)
+            assert said_by(page) == live, f"page after {so_far}"
             if report is not None:
+                assert page.headline == report.headline, f"after {so_far}"
                 assert said_by(report) == live, f"audit after {so_far}"
                 verdicts = [(each.step, each.index, each.low, each.streak) for each in report.samples]
                 assert verdicts == sorted(written(loop.folder), key=lambda each: each[0]), f"after {so_far}"

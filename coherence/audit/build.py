@@ -162,7 +162,7 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline), replay.settings.patience)
+    summary = Summary(_survey(timeline))
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
@@ -293,10 +293,6 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
         notes.append(
             "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
             "in healthy models too; draw them at a temperature"
-        )
-    if replay.halted and summary.recovered:
-        notes.append(
-            "the last samples are fine again: if the model was merely young at the halt, set a warmup"
         )
     return notes
 

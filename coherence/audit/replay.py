@@ -193,7 +193,7 @@ class Replay:
             self._place = self._place + 1 if signals.step == row.step else 0
         place = row.place if row.place >= 0 else self._place
         scores = row.scores
-        verdict = signals.judge(scores, row.step, place)
+        verdict = signals.judge(scores, row.step, place, row.word)
         if row.compared:
             signals.compare(row.between, others=True)
         judged = GatedSample(

@@ -35,6 +35,7 @@ ROW = np.dtype(
         ("time", np.float64),
         ("text", np.uint64),  # hashes: equal texts have equal ones
         ("prompt", np.uint64),
+        ("word", np.uint32),  # of an answer of one word, see `one_word`
         ("segment", np.int32),  # of the shard: within one the steps of a file and run do not go back
         ("compared", np.int32),  # samples of the step compared with each other, at the first of them
         ("between", np.float64),
@@ -101,6 +102,7 @@ class Row(NamedTuple):
     time: float
     text: int
     prompt: int
+    word: int
     segment: int
     compared: int
     between: float

@@ -15,14 +15,14 @@ import numpy as np
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
-from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces
+from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.readers.records import Sample
 from coherence.scoring.batch import scorer_of
 from coherence.scoring.between import COMPARED
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
-from coherence.scoring.text import clean
+from coherence.scoring.text import ONE_WORD, clean, one_word, tokenize
 
 BATCH = 2**20
 """Characters that are scored at once."""
@@ -87,12 +87,20 @@ def score_shard(shard: Shard, settings: ScoringSettings) -> ShardResult:
     """Read a shard and score its samples; what cannot be read of it is noted."""
     problems = [Problems() for _ in shard.pieces]
     reads = read_pieces(shard.pieces, problems, settings.fields, settings.prefixes)
-    result = score_samples(reads, settings)
+    result = score_samples(reads, settings, problems)
     return result._replace(lines=[line_count(piece) for piece in shard.pieces], problems=problems)
 
 
-def score_samples(reads: Iterable[PromptedSample], settings: ScoringSettings) -> ShardResult:
-    """Score samples as they come."""
+def score_samples(
+    reads: Iterable[PromptedSample], settings: ScoringSettings, noted: Sequence[Problems] = ()
+) -> ShardResult:
+    """Score samples as they come.
+
+    Args:
+        reads: the samples.
+        settings: what a score depends on.
+        noted: of each piece, takes why samples are empty.
+    """
     names: dict[str, int] = {}
     batches: list[Rows] = [np.zeros(0, ROW)]
     edges: list[_AtEdge] = []
@@ -100,6 +108,7 @@ def score_samples(reads: Iterable[PromptedSample], settings: ScoringSettings) ->
     for clusters in _batches(_clusters(reads)):
         batch = _rows(clusters, row, names, settings)
         batches.append(batch)
+        _tally_empty(clusters, batch, noted)
         edges = _at_edges(edges, clusters, row)
         row += len(batch)
         size += sum(len(read.sample.text) for cluster in clusters for read in cluster)
@@ -165,12 +174,20 @@ def _rows(
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
     rows["text"] = [_hash(sample.text.strip()) for sample in samples]
     rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]
+    for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
+        rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
     first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
     judged = (columns.tokens >= ENOUGH_TOKENS) | (columns.characters >= ENOUGH_CHARACTERS)
     rows["between"], rows["compared"] = math.nan, 0
     rows["between"][first] = columns.between
     rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
     return rows
+
+
+def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:
+    reads = [read for cluster in clusters for read in cluster]
+    for place in np.flatnonzero(rows["characters"] == 0).tolist() if noted else ():
+        tally_empty(reads[place], noted[reads[place].piece])
 
 
 def _believe(rows: Rows, samples: Sequence[Sample]) -> None:

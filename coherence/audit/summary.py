@@ -4,7 +4,6 @@ Source: docs/report.md.
 """
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +54,7 @@ class Summary:
         worst, best: samples to read.
     """
 
-    def __init__(self, survey: Survey, patience: int) -> None:
+    def __init__(self, survey: Survey) -> None:
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
         self.templated = self.empty = 0
         self.first_low_step: int | None = None
@@ -73,7 +72,6 @@ class Summary:
         self._whole = _Means()
         self._worst_low, self._worst = _Lowest(), _Lowest()
         self._best: tuple[float, GatedSample] | None = None
-        self._last: deque[GatedSample] = deque(maxlen=patience)
 
     def see(self, judged: GatedSample) -> None:
         """Take one sample."""
@@ -86,7 +84,6 @@ class Summary:
         if judged.counts:
             self._count(judged)
             self._rank(judged)
-            self._last.append(judged)
         elif judged.verdict.kind == "templated":
             self.templated += 1
         else:
@@ -170,11 +167,6 @@ class Summary:
     def means(self) -> FourScores:
         """The mean scores of the whole run."""
         return self._whole.scores
-
-    @property
-    def recovered(self) -> bool:
-        """Whether the last samples, as many as would halt, are fine after the halt."""
-        return all(each.fine and each.verdict.collapsed for each in self._last)
 
 
 class _Means:
@@ -260,7 +252,7 @@ class _Lowest:
 
 
 class _Greedy:
-    """Counts the samples that repeat the one of the step before word for word."""
+    """Counts the samples that repeat the one of the step before word for word; a loop may do so anyway."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[int, int], int] = {}
@@ -268,7 +260,7 @@ class _Greedy:
 
     def see(self, judged: GatedSample) -> None:
         text, column = judged.row.text, (judged.place, judged.row.prompt)
-        if not text:
+        if not text or judged.verdict.low:
             return
         before = self._texts.get(column)
         if before is not None:

@@ -8,11 +8,18 @@ from coherence.readers.lines import Part, Problems, Tally
 from coherence.readers.recognise import by_key
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.readers.rows import TOOL_CALLS
-from coherence.scoring.text import ends_in_padding, keeps_prompt
+from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why_empty
 from coherence.signals.settings import LaterFormat
 
-SAMPLES, PADDED, PROMPT_KEPT = "samples", "padding", "prompt"
+SAMPLES, PADDED, PROMPT_KEPT = "samples", "padding", "prompt kept"
 """Under which samples are counted: all, those that end in padding, those whose prompt cannot be cut off."""
+
+EMPTY: dict[Emptiness, str] = {
+    "nothing written": "the model wrote nothing",
+    "special tokens": "only special tokens were written",
+    "prompt": "the text holds only the prompt",
+}
+"""Why samples are empty, as a note says it; they are counted under the keys."""
 
 FEW = 0.1
 """The share of samples whose prompt cannot be cut off that is no reason for a word."""
@@ -88,6 +95,13 @@ def _tally(read: PromptedSample, noted: Problems) -> None:
         noted.tally(PROMPT_KEPT, sample.file, sample.line)
 
 
+def tally_empty(read: PromptedSample, noted: Problems) -> None:
+    """Count why a sample that holds no text is empty."""
+    why = why_empty(read.sample.text, read.prompt)
+    if why is not None:
+        noted.tally(why, read.sample.file, read.sample.line)
+
+
 def take_notes(noted: Problems) -> list[str]:
     """Return what was seen in the samples of a dump, in sentences; a mismatch of prompts is a problem too.
 
@@ -103,6 +117,10 @@ def take_notes(noted: Problems) -> list[str]:
     )
     if calls.samples:
         notes.append(f"{_samples(calls, 'is a tool call', 'are tool calls')}, read as name and arguments")
+    for key, why in EMPTY.items():
+        if empty := noted.tallies.get(key):
+            are = "is" if empty.samples == 1 else "are"
+            notes.append(f"{empty.samples:,} of {all_samples.samples:,} samples {are} empty: {why}")
     if padded.samples:
         notes.append(f"{_samples(padded, 'ends', 'end')} in padding, which is cut off")
     if kept.samples > FEW * all_samples.samples:

@@ -15,7 +15,7 @@ from coherence.readers.folder import METRICS, SAMPLES, STATE, prompt_of, read_ro
 from coherence.run.folder import unsealed
 from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.scores import Scores, score_tokens
-from coherence.scoring.text import clean, tokenize
+from coherence.scoring.text import clean, one_word, tokenize
 from coherence.signals.both import RESTART, Signals
 from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
@@ -72,7 +72,7 @@ class Memory:
         cleaned = clean(text, prompt)
         tokens = tokenize(cleaned)
         scores = score_tokens(cleaned, tokens, self.settings.lexicon, self.settings.profile, spectra)
-        verdict = self.signals.judge(scores, step, index)
+        verdict = self.signals.judge(scores, step, index, one_word(tokens))
         self.group.add(scores, tokens, prompt)
         return scores, verdict
 
@@ -140,7 +140,7 @@ class Memory:
         elif "text" in row:
             index, (scores, tokens) = int(row["index"]), self._scores_of(row)
             self.begin_group(step, index, byte)
-            self.signals.judge(scores, step, index)
+            self.signals.judge(scores, step, index, one_word(tokens))
             self.group.add(scores, tokens, prompt_of(row))
             self.last_step = step
         elif "loss" in row:

@@ -293,7 +293,7 @@ class Monitor:
         fired = self.gate.halted and not halted
         if fired:
             name, sentence = self._recorder.name, self.signals.diagnosis.sentence
-            log.warning("%s: %s %s", name, verdict.reason, sentence)
+            log.warning("%s: %s. %s", name, verdict.reason, sentence)
         self._keep(step, now=fired)
         self.verdict = verdict
         return verdict

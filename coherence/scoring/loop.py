@@ -1,19 +1,26 @@
-"""Where a sample loops: the phrase it repeats, how often, and from where on.
+"""Where a sample loops: the phrases it repeats, how often, and from where on.
 
 Source: docs/report.md, "The repeated phrase".
 """
 
-from collections import Counter
+from collections import defaultdict
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from coherence.scoring.again import SHORT
 from coherence.scoring.text import answer, is_word, locate, short_rulers
 
 LONGEST_PHRASE = 24
 """Tokens; a longer repeated passage is shown by its first part."""
 
 FEWEST_TIMES = 3
+
+FIFTH = 0.2
+"""Of the sample: a phrase that covers less, and never comes back to back, is not a loop."""
+
+MOST_LOOPS = 3
+"""Phrases of one sample that are told."""
 
 Phrase = tuple[str, ...]
 
@@ -22,7 +29,7 @@ MOST_TOKENS = 20_000
 
 
 class Loop(NamedTuple):
-    """The phrase a sample repeats most.
+    """A phrase that a sample repeats.
 
     Attributes:
         phrase: its tokens, joined by spaces.
@@ -39,11 +46,14 @@ class Loop(NamedTuple):
     start: int
 
 
-def find_loop(text: str, prompt: str | None = None) -> Loop | None:
-    """Return the phrase that covers most of a sample, the shortest one of equals; None if none repeats.
+class _Found(NamedTuple):
+    phrase: Phrase
+    places: list[int]
+    share: float
 
-    For each length up to 24 tokens the most frequent phrase that stands three times or more without
-    overlapping itself is a candidate.
+
+def find_loop(text: str, prompt: str | None = None) -> Loop | None:
+    """Return the loop that covers most of a sample, the shortest one of equals; None if it has none.
 
     >>> loop = find_loop("It was late. We went home. We went home. We went home. We went home.")
     >>> loop.phrase, loop.times, loop.period, loop.start
@@ -51,31 +61,76 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
     >>> find_loop("Nothing here comes twice.") is None
     True
     """
+    return next(iter(find_loops(text, prompt, 1)), None)
+
+
+def find_loops(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -> list[Loop]:
+    """Return the loops of a sample that cover most of it, the largest first; no two overlap.
+
+    A loop is a phrase of up to 24 tokens that stands three times or more without overlapping itself, and
+    covers a fifth of the sample or comes back to back: two copies of 1 to 4 tokens, three of more. One
+    token has to come back to back, and signs alone have to cover a fifth: commas and "the" are not loops.
+
+    Args:
+        text: what the model wrote.
+        prompt: cut off if `text` begins with it.
+        most: how many to return at most.
+
+    >>> [loop.phrase for loop in find_loops("go on go on go on. He sat down and wept: no, no, no, no.")]
+    ['go on', 'no ,']
+    """
     located = locate(short_rulers(answer(text, prompt), fill=" "), MOST_TOKENS)
     tokens = [token for _, token in located]
-    best: Loop | None = None
+    loops: list[Loop] = []
+    while len(loops) < most and (found := _largest(tokens)) is not None:
+        loops.append(_loop(found, located))
+        for place in found.places:
+            for at in range(place, place + len(found.phrase)):
+                tokens[at] = f"\n{at}"  # equals nothing: no token holds a newline
+    return sorted(loops, key=lambda loop: -loop.share)
+
+
+def _largest(tokens: list[str]) -> _Found | None:
+    best: _Found | None = None
     starts = list(range(len(tokens)))
     for length in range(1, LONGEST_PHRASE + 1):
-        phrases = list(zip(*(tokens[at:] for at in range(length)), strict=False))
-        starts, phrase = _repeated(phrases, starts)
-        if phrase is None:
+        repeated = _repeated(list(zip(*(tokens[at:] for at in range(length)), strict=False)), starts)
+        # Of equals one that begins with a word.
+        for phrase in sorted(repeated, key=lambda each: (-len(repeated[each]), not is_word(each[0]))):
+            least = 0.0 if best is None else best.share + 0.01
+            if len(repeated[phrase]) * length / len(tokens) <= least:
+                break
+            places = _apart(repeated[phrase], length)
+            share = len(places) * length / len(tokens)
+            if share > least and len(places) >= FEWEST_TIMES and _is_loop(phrase, places, share):
+                best = _Found(phrase, places, share)
+        # A phrase is no more frequent than its beginning.
+        starts = sorted(start for each in repeated.values() for start in each)
+        if not starts:
             break
-        places = _apart([start for start in starts if phrases[start] == phrase], length)
-        share = len(places) * length / len(tokens)
-        if len(places) >= FEWEST_TIMES and (best is None or share > best.share + 0.01):
-            best = _loop(phrase, places, share, located)
     return best
 
 
-def _repeated(phrases: list[Phrase], starts: list[int]) -> tuple[list[int], Phrase | None]:
-    """Return which of the starts are those of a repeated phrase, and the most frequent one.
+def _repeated(phrases: list[Phrase], starts: list[int]) -> dict[Phrase, list[int]]:
+    """Return the phrases that stand at three or more of the starts, with those starts."""
+    found: defaultdict[Phrase, list[int]] = defaultdict(list)
+    for start in starts:
+        if start < len(phrases):
+            found[phrases[start]].append(start)
+    return {phrase: places for phrase, places in found.items() if len(places) >= FEWEST_TIMES}
 
-    Of equals it is one that begins with a word. A phrase is no more frequent than its beginning: only the
-    starts of repeated phrases that are one token shorter need be given.
-    """
-    counts = Counter(phrases[start] for start in starts if start < len(phrases))
-    starts = [start for start in starts if start < len(phrases) and counts[phrases[start]] >= FEWEST_TIMES]
-    return starts, max(counts, key=lambda phrase: (counts[phrase], is_word(phrase[0]))) if starts else None
+
+def _is_loop(phrase: Phrase, places: list[int], share: float) -> bool:
+    words = any(token[0].isalnum() for token in phrase)
+    if share < FIFTH and not words:
+        return False
+    return (share >= FIFTH and len(phrase) > 1) or _is_back_to_back(places, len(phrase))
+
+
+def _is_back_to_back(places: list[int], length: int) -> bool:
+    """Tell whether two copies of a short phrase, or three of a longer one, follow each other at once."""
+    follows = [after - before == length for before, after in pairwise(places)]
+    return any(follows) if length <= SHORT else any(one and other for one, other in pairwise(follows))
 
 
 def _apart(starts: list[int], length: int) -> list[int]:
@@ -87,14 +142,15 @@ def _apart(starts: list[int], length: int) -> list[int]:
     return places
 
 
-def _loop(phrase: Phrase, places: list[int], share: float, located: list[tuple[int, str]]) -> Loop:
+def _loop(found: _Found, located: list[tuple[int, str]]) -> Loop:
+    places = found.places
     period = int(median(after - before for before, after in pairwise(places)))
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
     return Loop(
-        phrase=" ".join(phrase),
+        phrase=" ".join(found.phrase),
         times=len(places),
-        share=round(share, 4),
+        share=round(found.share, 4),
         period=period,
         start=located[begins][0],
     )

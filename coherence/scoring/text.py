@@ -4,12 +4,16 @@ Source: docs/scores.md, "Text to tokens".
 """
 
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice
 from typing import Literal
 
 import regex
+
+ONE_WORD = 8
+"""Tokens that an answer of one word has at most, with the signs around it."""
 
 LONGEST_WORD = 24
 """Longer runs of letters are no English words, they are loops without spaces, hashes or unspaced scripts."""
@@ -489,6 +493,22 @@ def _offsets(token: str) -> Iterator[tuple[int, str]]:
         start = token.index(piece, end)
         end = start + len(piece)
         yield start, piece
+
+
+def one_word(tokens: Sequence[str]) -> int:
+    """Return a number that equal answers of one word share, whatever signs are with it; 0 for any other text.
+
+    A number is a word here, and so is a sign that is alone.
+
+    >>> one_word(["yes", "."]) == one_word(["yes"]), one_word(["!"]) == one_word(["yes", "!"])
+    (True, False)
+    >>> one_word(["yes", "and", "no"]), one_word([])
+    (0, 0)
+    """
+    if len(tokens) > ONE_WORD:
+        return 0
+    words = {token for token in tokens if token[0].isalnum()} or set(tokens)
+    return zlib.crc32(words.pop().encode("utf-8", "surrogatepass")) if len(words) == 1 else 0
 
 
 def is_word(token: str) -> bool:

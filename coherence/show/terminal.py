@@ -107,13 +107,17 @@ def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], conso
 def _verdict(report: Report, width: int) -> RenderableType:
     diagnosis = report.diagnosis
     partial = " · broken off: of what was read so far" if report.partial else ""
-    title = f"{diagnosis.action.upper()} · {diagnosis.name}{partial}"
+    sentence = diagnosis.sentence if report.recovered_since is None else f"At the halt: {diagnosis.sentence}"
+    body, title = Text(sentence), f"{diagnosis.action.upper()} · {report.headline}{partial}"
+    if len(title) > width - PANEL:  # rather than cut off above
+        body = Text.assemble((f"{report.headline}\n", "bold"), sentence)
+        title = f"{diagnosis.action.upper()}{partial}"
     rows = report.loss.rows if report.loss else 0
     unused = _unused(report.problem_count, report.judged + report.too_short + report.templated + rows)
     if unused and len(f"{title} · {unused}") <= width - PANEL:
         title, unused = f"{title} · {unused}", ""
     return Panel(
-        Text(diagnosis.sentence),
+        body,
         title=Text(title, style="bold"),
         title_align="left",
         subtitle=Text(unused, style="bold") if unused else None,  # rather than cut off above
@@ -258,7 +262,7 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
     text = answer(sample.text, sample.prompt)
     if not text:
         return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
-    start = max(0, sample.loop.start - LEAD) if sample.loop and sample.loop.share > 0.1 else 0
+    start = max(0, sample.loop.start - LEAD) if sample.loop else 0
     end = start + EXCERPT
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [

@@ -55,7 +55,7 @@ def loop_sentence(loop: Loop | None) -> str:
     'repeats «go on .» 3 times, every 3 tokens, from character 0 on: 100% of its tokens'
     """
     if loop is None:
-        return "no phrase comes back three times"
+        return "no loop: no phrase covers a fifth of it or comes back to back"
     phrase = printable(loop.phrase)
     period = "token" if loop.period == 1 else f"{loop.period} tokens"
     return (

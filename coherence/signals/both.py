@@ -4,21 +4,23 @@ Whoever feeds it the same rows in the same order is told the same. Source: docs/
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coherence.scoring.scores import Scores
 from coherence.signals.checkpoint import Checkpoint, Place
-from coherence.signals.diagnosis import Diagnosis, diagnose
+from coherence.signals.diagnosis import Diagnosis, SamplesState, Share, diagnose
 from coherence.signals.gate import Gate, Verdict
-from coherence.signals.loss import LossTracker
+from coherence.signals.loss import LossTracker, Trend
 from coherence.signals.samples import SampleTracker
 from coherence.signals.settings import Settings
 
-FORMAT = 4
+FORMAT = 5
 
 RESTART, ACKNOWLEDGED, SAVED = "restart", "halt acknowledged", "checkpoint"
 """What can befall a run besides losses and samples, and changes what is decided."""
+
+_Reading = tuple[Trend | None, SamplesState, Share | None]
 
 
 class Signals:
@@ -45,7 +47,7 @@ class Signals:
         self.checkpoint = Checkpoint()
         self._last: tuple[int, int] | None = None  # step and index of the last sample
         self._compared = False  # whether the samples of that step were, so far
-        self._halt: tuple[Diagnosis, Place] | None = None  # what both signals said when the gate fired
+        self._halt: tuple[_Reading, Place] | None = None  # what both signals said when the gate fired
 
     @classmethod
     def of(cls, settings: Settings) -> "Signals":
@@ -66,21 +68,28 @@ class Signals:
         self.loss.configure(settings.vocab_size, settings.smma_window)
         self.samples.threshold = settings.threshold
 
-    def judge(self, scores: Scores, step: int, index: int) -> Verdict:
-        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint."""
+    def judge(self, scores: Scores, step: int, index: int, word: int = 0) -> Verdict:
+        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint.
+
+        Args:
+            scores: of the sample.
+            step: the training step it was drawn at.
+            index: which of the samples of that step it is.
+            word: of an answer of one word, see `coherence.scoring.text.one_word`.
+        """
         if self.begins(step, index):
             self.checkpoint.begin(step)
             self._compared = False
         self._last = step, index
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
-        self.samples.update(scores, verdict)
+        self.samples.update(scores, verdict, word)
         if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
             self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
         if verdict.collapsed and not halted:
-            self._halt = self._diagnose(), self._find_place(verdict.samples[0][0])
+            self._halt = self._read(), self._find_place(verdict.samples[0][0])
         return verdict
 
     def begins(self, step: int, index: int) -> bool:
@@ -126,15 +135,20 @@ class Signals:
             self.gate.forget_steps()
         except ValueError:
             self.gate.restart()
+            self.samples.restart()
             self.checkpoint.restart(step)
         self._last = None
 
     @property
     def diagnosis(self) -> Diagnosis:
         """What the two signals mean together: at the halt, or now if there was none."""
-        if self.gate.halted and self._halt is not None:
-            return self._halt[0]
-        return self._diagnose()
+        halted = self.gate.halted and self._halt is not None
+        return diagnose(*(self._halt[0] if halted and self._halt else self._read()))
+
+    @property
+    def recovered_since(self) -> int | None:
+        """The step since which the samples of a halted run are fine again, as many as halt; None if not."""
+        return self.samples.fine_since(self.gate.patience) if self.gate.halted else None
 
     @property
     def place(self) -> Place:
@@ -143,8 +157,8 @@ class Signals:
             return self._halt[1]
         return self._find_place()
 
-    def _diagnose(self) -> Diagnosis:
-        return diagnose(self.loss.trend, self.samples.state)
+    def _read(self) -> _Reading:
+        return self.loss.trend, self.samples.state, self.samples.share
 
     def _find_place(self, before: float = math.inf) -> Place:
         if not self.loss.is_cross_entropy:
@@ -168,7 +182,7 @@ class Signals:
             "checkpoint": self.checkpoint.state_dict(),
             "last": None if self._last is None else list(self._last),
             "compared": self._compared,
-            "halt": None if self._halt is None else [list(self._halt[0][:2]), list(self._halt[1])],
+            "halt": None if self._halt is None else list(map(list, self._halt)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -194,4 +208,11 @@ class Signals:
         last, halt = state["last"], state["halt"]
         self._last = None if last is None else (int(last[0]), int(last[1]))
         self._compared = bool(state["compared"])
-        self._halt = None if halt is None else (diagnose(*halt[0]), Place(*halt[1]))
+        self._halt = None if halt is None else (_reading(*halt[0]), Place(*halt[1]))
+
+
+def _reading(loss: Trend | None, samples: SamplesState, share: Iterable[int] | None) -> _Reading:
+    """Return what both signals said, from a saved state."""
+    found = loss, samples, None if share is None else Share(*share)
+    diagnose(*found)  # refuses words that are not in the table
+    return found

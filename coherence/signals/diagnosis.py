@@ -1,8 +1,8 @@
 """What the two signals say together: where the loss is heading and how the samples read.
 
 A pure table. To change what a pair of signals asks for, change its cell in `ACTIONS`. Its sentence is what
-the loss does, what the samples do, and an advice: that of the pair in `WORDS`, else of the loss in
-`LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
+the loss does, what the samples do (`SHARE_DOES` where it is known how many, else `SAMPLES_DO`), and an
+advice: that of the pair in `WORDS`, else of the loss in `LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
 """
 
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
@@ -12,6 +12,7 @@ from coherence.signals.loss import Trend
 SamplesState: TypeAlias = Literal[
     "collapsed",
     "empty",
+    "one word",
     "words gone",
     "word salad",
     "alike",
@@ -35,19 +36,19 @@ HALT: Final = "halt"
 
 # fmt: off
 ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
-    #                       collapsed    words gone    alike         some low      too short    reads well
-    # loss \ samples              empty        word salad    weaker        templated     not loops
-    "early":               (HALT, HALT,  WATCH, GO,    WATCH, WATCH, GO,    GO,    GO,    GO,    GO),
-    "too few losses":      (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
-    "converging":          (HALT, HALT,  PIVOT, WATCH, PIVOT, PIVOT, WATCH, WATCH, WATCH, GO,    GO),
-    "plateau":             (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, WATCH, PIVOT, PIVOT),
-    "diverging":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
-    "collapsed":           (HALT, HALT,  HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
-    "too good to be true": (HALT, HALT,  PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, PIVOT, WATCH),
-    "exactly zero":        (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH),
-    "not a cross-entropy": (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
-    "not finite":          (HALT, HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT),
-    None:                  (HALT, HALT,  WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    #                       collapsed   one word      word salad    weaker        templated     not loops
+    # loss \ samples              empty        words gone    alike         some low      too short  reads well
+    "early":               (HALT, HALT, WATCH, WATCH, GO,    WATCH, WATCH, GO,    GO,    GO,    GO,    GO),
+    "too few losses":      (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "converging":          (HALT, HALT, WATCH, PIVOT, WATCH, PIVOT, PIVOT, WATCH, WATCH, WATCH, GO,    GO),
+    "plateau":             (HALT, HALT, PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, WATCH, PIVOT, PIVOT),
+    "diverging":           (HALT, HALT, PIVOT, HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "collapsed":           (HALT, HALT, PIVOT, HALT,  PIVOT, PIVOT, PIVOT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT),
+    "too good to be true": (HALT, HALT, WATCH, PIVOT, PIVOT, PIVOT, PIVOT, PIVOT, WATCH, WATCH, PIVOT, WATCH),
+    "exactly zero":        (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH),
+    "not a cross-entropy": (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
+    "not finite":          (HALT, HALT, HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT,  HALT),
+    None:                  (HALT, HALT, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, WATCH, GO,    GO),
 }
 # fmt: on
 
@@ -73,6 +74,7 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
 SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "collapsed": "the samples loop",
     "empty": "the model writes nothing",
+    "one word": "the last samples are one and the same word",
     "words gone": "the samples hold hardly any English words",
     "word salad": "the samples are real words in no order",
     "alike": "the samples of a step are nearly the same",
@@ -82,6 +84,18 @@ SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "too short": "no sample was long enough to judge",
     "not loops": "the samples do not loop",
     "reads well": "the samples read well",
+}
+SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
+    # of one sample, and of several
+    "collapsed": ("loops", "loop"),
+    "empty": ("is empty", "are empty"),
+    "one word": ("is one word", "are one and the same word"),
+    "words gone": ("holds hardly any English words", "hold hardly any English words"),
+    "some low": ("loops", "loop"),
+    "templated": (
+        "is a template, whose frame repeats while the slots are new",
+        "are templates, whose frame repeats while the slots are new",
+    ),
 }
 
 _YOUNG: Final = (
@@ -157,6 +171,10 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "the loss is misleading",
         f"it is misleading, for {_LEAK}; stop, and {_CHECK}",
     ),
+    ("too good to be true", "one word"): (
+        "too good to be true",
+        f"one word may be as easy as that, or {_LEAK}; {_CHECK}",
+    ),
     ("too good to be true", "templated"): (
         "too good to be true",
         f"templates may be as easy as that, or {_LEAK}; {_CHECK}",
@@ -196,6 +214,11 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
         "the model writes nothing",
         "see whether the stop token and the key of the text are right; if they are, it has learned nothing",
     ),
+    "one word": (
+        "answers with one word",
+        "that is right if the prompts ask for one word; if not, the model has learned to end the text at "
+        "once, so look at the stop token, the labels and the reward",
+    ),
     "words gone": ("the words are gone", "look at the data mix and at the tokenizer"),
     "word salad": ("word salad", "look at the attention mask, the positions and the order of the data"),
     "alike": (
@@ -206,7 +229,7 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
         "weaker than before",
         "compare them with those of the best step, and go back to it unless they recover",
     ),
-    "some low": ("some samples loop", "read the next ones"),
+    "some low": ("first loops", "read the next ones"),
     "templated": (
         "templates",
         "they cannot be judged without a profile of such text; name one with --profile, or make one with "
@@ -219,6 +242,19 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     ),
     "reads well": ("the samples read well", "let it train"),
 }
+
+
+class Share(NamedTuple):
+    """On how many of the last samples a state of them rests.
+
+    Attributes:
+        number: how many they are; empty: how many of those hold no text.
+        of: how many the last samples are.
+    """
+
+    number: int
+    of: int
+    empty: int = 0
 
 
 class Diagnosis(NamedTuple):
@@ -239,18 +275,20 @@ class Diagnosis(NamedTuple):
     sentence: str
 
 
-def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
+def diagnose(loss: Trend | None, samples: SamplesState, share: Share | None = None) -> Diagnosis:
     """Put the two signals side by side and say what they mean.
 
-    A look-up in a table of 11 loss trends, one of them None for no loss given, and 11 states of the samples.
-    `samples` is "collapsed" or "empty" when the gate halts. What share of the samples loops is for the caller
-    to say: the sentence may follow it.
+    A look-up in a table of 11 loss trends, one of them None for no loss given, and 12 states of the samples.
+    `samples` is "collapsed" or "empty" when the gate halts. The sentence says how many samples it is about
+    where `share` tells that.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 
     >>> diagnosis = diagnose(loss="converging", samples="collapsed")
     >>> diagnosis.action, diagnosis.name
     ('halt', 'the loss is misleading')
+    >>> diagnose("converging", "some low", Share(3, 8)).sentence
+    'The loss falls but 3 of the last 8 samples loop: read the next ones before you trust the loss.'
     """
     if loss not in ACTIONS:
         raise ValueError(f"loss must be one of {list(ACTIONS)!r}, not {loss!r}")
@@ -260,4 +298,18 @@ def diagnose(loss: Trend | None, samples: SamplesState) -> Diagnosis:
     name, advice = WORDS.get((loss, samples)) or LOSS_WORDS.get(loss) or SAMPLES_WORDS[samples]
     does, with_good, with_others = LOSS_DOES[loss]
     joint = with_good if samples in GOOD else with_others
-    return Diagnosis(loss, samples, action, name, f"{does}{joint} {SAMPLES_DO[samples]}: {advice}.")
+    return Diagnosis(loss, samples, action, name, f"{does}{joint} {_samples_do(samples, share)}: {advice}.")
+
+
+def _samples_do(samples: SamplesState, share: Share | None) -> str:
+    if share is None or samples not in SHARE_DOES:
+        return SAMPLES_DO[samples]
+    number, of, empty = share
+    if number < of:
+        who = f"{number} of the last {of} samples"
+    else:
+        who = "the last sample" if of == 1 else f"the last {of} samples"
+    if 0 < empty < number:
+        return f"{who} loop or are empty"
+    one, several = SHARE_DOES["empty" if empty else samples]
+    return f"{who} {one if number == 1 else several}"

@@ -29,10 +29,10 @@ class Verdict(NamedTuple):
         halt: training should stop now. Stays true once true; never true when only observing.
         collapsed: the gate has fired, whether or not it may ask to stop.
         kind: what the gate took the sample for: "low", "fine", "templated", "too short" or "empty".
-        streak: how many low samples count towards a halt.
+        streak: how many low samples count towards a halt; after the halt none do.
         patience: how many halt.
         step: the step of this sample.
-        samples: (step, index) of the samples that count.
+        samples: (step, index) of the samples that count; after the halt of those that halted.
         reason: one sentence.
     """
 
@@ -166,7 +166,7 @@ class Gate:
 
     @property
     def streak(self) -> int:
-        """How many low samples count towards a halt."""
+        """How many low samples count towards a halt; of a gate that has fired, how many did."""
         return len(self._counting())
 
     def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
@@ -180,7 +180,7 @@ class Gate:
         kind = scores.kind(self.threshold)
         repeated = self._repeated(step, index)
         if self.halted:
-            return self._verdict(step, kind, str(self._halt_reason))
+            return self._verdict(step, kind, str(self._halt_reason), after_halt=True)
         if repeated:
             return self._verdict(step, kind, f"sample {index} of step {step} was counted already")
         if step < self.warmup:
@@ -237,12 +237,13 @@ class Gate:
 
     def unchanged(self, step: int, reason: str) -> Verdict:
         """Return the verdict where no sample has come, with the reason for that; a halt gives its own."""
-        return self._verdict(step, "too short", self._halt_reason or reason)
+        return self._verdict(step, "too short", self._halt_reason or reason, after_halt=self.halted)
 
-    def _verdict(self, step: int, kind: Kind, reason: str) -> Verdict:
+    def _verdict(self, step: int, kind: Kind, reason: str, after_halt: bool = False) -> Verdict:
         counting, collapsed = self._counting(), self.halted
         halt = collapsed and not self.observe_only
-        return Verdict(halt, collapsed, kind, len(counting), self.patience, step, counting, reason)
+        streak = 0 if after_halt else len(counting)
+        return Verdict(halt, collapsed, kind, streak, self.patience, step, counting, reason)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the gate remembers, as plain JSON values; its settings are not among them."""

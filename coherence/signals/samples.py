@@ -6,13 +6,13 @@ Source: docs/signals.md, "The sample signal".
 from collections import deque
 from collections.abc import Iterable, Mapping
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from coherence.scoring.between import COMPARED, diversity_between
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
-from coherence.signals.diagnosis import SamplesState
+from coherence.signals.diagnosis import SamplesState, Share
 from coherence.signals.gate import Verdict
 from coherence.signals.settings import DEFAULTS
 
@@ -30,11 +30,32 @@ ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
 HIGH = 60.0
 """A mean is high at twice the threshold: from there on it can fall to half, and English can be salad."""
 
+SAME_WORDS = 5
+"""Answers in a row, of more than one step, that are one and the same word: as many as low samples halt."""
+
 HALF = 0.5
 """Of the run's best: a mean that has fallen below it is weaker."""
 
 FEWEST_ORDERED = 4
 """English samples whose words are looked at together."""
+
+
+class _SameWord(NamedTuple):
+    """Answers in a row that are one and the same word.
+
+    Attributes:
+        word: a number for it; 0 where the last sample is no such answer.
+        times: how many they are.
+        step: of the first of them; several: whether others are of another step.
+    """
+
+    word: int
+    times: int
+    step: int
+    several: bool
+
+
+NO_WORD = _SameWord(0, 0, 0, several=False)
 
 
 class SampleTracker:
@@ -43,6 +64,8 @@ class SampleTracker:
     The states, the first that holds:
 
     - `collapsed`: the gate fired; `empty` if it fired on samples without text.
+    - `one word`: the last five samples and more, of several steps, are one and the same word. A model that
+      is asked for one word may be right, so the gate does not halt on it.
     - `words gone`: English fell from high to below the threshold on most recent samples while the other
       scores stand.
     - `word salad`: most recent samples are English words, in an order near chance.
@@ -69,19 +92,31 @@ class SampleTracker:
         self._orders: deque[Neighbours | None] = deque(maxlen=RECENT)
         self._best: Values = (None,) * len(SCALES)
         self._between: deque[float] = deque(maxlen=RECENT)
+        self._same = NO_WORD
+        self._fine, self._fine_since = 0, 0  # the fine samples without another between, and their first step
 
-    def update(self, scores: Scores, verdict: Verdict) -> None:
-        """Take one sample's scores and the gate's verdict on it."""
+    def update(self, scores: Scores, verdict: Verdict, word: int = 0) -> None:
+        """Take one sample's scores, the gate's verdict on it, and a number for an answer of one word."""
+        self._note_word(word if verdict.kind == "too short" else 0, verdict.step)
         self._collapsed = verdict.collapsed
         if verdict.kind != "too short":
             self._kinds.append(verdict.kind)
         if not verdict.judged:
             return
         self._judged = True
+        self._fine_since = min(self._fine_since, verdict.step) if self._fine else verdict.step
+        self._fine = 0 if verdict.low else self._fine + 1
         self._values.append(scores.values)
         self._orders.append(scores.order)
         if len(self._values) == RECENT:
             self._best = tuple(map(_higher, self._best, self._means()))
+
+    def _note_word(self, word: int, step: int) -> None:
+        if not word or word != self._same.word:
+            self._same = _SameWord(word, 1, step, several=False)
+        else:
+            several = self._same.several or step != self._same.step
+            self._same = self._same._replace(times=self._same.times + 1, several=several)
 
     def _means(self) -> Values:
         return tuple(map(_mean, zip(*self._values, strict=True)))
@@ -99,9 +134,18 @@ class SampleTracker:
             self._between.pop()
         self._between.append(diversity)
 
+    def restart(self) -> None:
+        """Forget since when the samples are fine: the run was set back."""
+        self._fine = 0
+
+    def fine_since(self, count: int) -> int | None:
+        """Return the first step of the last samples, so many or more, that are all fine; None if none are."""
+        return self._fine_since if self._fine >= count else None
+
     def acknowledge_halt(self) -> None:
         """Forget that the gate fired, and the samples it fired on."""
         self._collapsed = self._judged = False
+        self._same = NO_WORD
         self._kinds.clear()
         self._values.clear()
         self._orders.clear()
@@ -116,6 +160,8 @@ class SampleTracker:
             "orders": [None if order is None else list(order) for order in self._orders],
             "best": list(self._best),
             "between": list(self._between),
+            "same": list(self._same),
+            "fine": [self._fine, self._fine_since],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -128,6 +174,8 @@ class SampleTracker:
         )
         self._best = tuple(state["best"])
         self._between = deque(state["between"], RECENT)
+        self._same = _SameWord(*state["same"])
+        self._fine, self._fine_since = map(int, state["fine"])
 
     @property
     def alike(self) -> bool:
@@ -140,6 +188,8 @@ class SampleTracker:
         kinds = self._kinds
         if self._collapsed:
             return "empty" if kinds.count("empty") > kinds.count("low") else "collapsed"
+        if self._same.word and self._same.several and self._same.times >= SAME_WORDS:
+            return "one word"
         if 2 * kinds.count("templated") > len(kinds):
             return "templated"
         if not self._judged:
@@ -158,6 +208,22 @@ class SampleTracker:
         in_order = order is None or order >= NEAR_CHANCE
         return "reads well" if self._mean_english() >= ENGLISH_FROM and in_order else "not loops"
 
+    @property
+    def share(self) -> Share | None:
+        """On how many of the recent samples the state rests; None where it is said of all of them."""
+        kinds, state = self._kinds, self.state
+        empty = kinds.count("empty")
+        low = kinds.count("low") + empty
+        shares: dict[SamplesState, Share] = {
+            "one word": Share(self._same.times, self._same.times),
+            "collapsed": Share(low, len(kinds), empty),
+            "some low": Share(low, len(kinds), empty),
+            "empty": Share(empty, len(kinds), empty),
+            "templated": Share(kinds.count("templated"), len(kinds)),
+            "words gone": Share(self._wordless(), len(self._values)),
+        }
+        return shares.get(state)
+
     def _mean_english(self) -> float:
         return (self._means()[ENGLISH] or 0.0) if self._values else 0.0
 
@@ -167,8 +233,10 @@ class SampleTracker:
 
     def _are_words_gone(self) -> bool:
         best = self._best[ENGLISH]
-        wordless = sum(map(self._is_wordless, self._values))
-        return best is not None and best >= HIGH and wordless > RECENT / 2
+        return best is not None and best >= HIGH and self._wordless() > RECENT / 2
+
+    def _wordless(self) -> int:
+        return sum(map(self._is_wordless, self._values))
 
     def _is_wordless(self, values: Values) -> bool:
         others = [value for place, value in enumerate(values) if value is not None and place != ENGLISH]

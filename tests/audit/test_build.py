@@ -136,13 +136,37 @@ def test_fine_samples_after_the_halt_are_counted_and_the_diagnosis_stays_that_of
     report = audit_samples([*(low(step) for step in range(1, 7)), *(fine(step) for step in range(7, 13))])
     assert (report.halt_step, report.fine_after_halt) == (5, 6)
     assert report.diagnosis.samples == "collapsed"
-    assert [note for note in report.notes if "warmup" in note]
 
 
-def test_a_run_that_has_not_recovered_at_its_end_gets_no_advice_to_set_a_warmup() -> None:
-    report = audit_samples([*(low(step) for step in range(1, 7)), fine(7), low(8), fine(9)])
-    assert report.fine_after_halt == 2
-    assert not [note for note in report.notes if "warmup" in note]
+def test_the_headline_of_a_run_that_recovered_names_the_warmup_that_would_have_spared_it() -> None:
+    samples = [*map(low, range(1, 7)), fine(7), low(1200), *map(fine, range(1300, 1305))]
+    report = audit_samples(samples)
+    assert (report.halt_step, report.recovered_since) == (5, 1300)
+    assert report.headline == (
+        "halted at 5; since step 1,300 the samples are fine again: a young model, try --warmup 1300"
+    )
+    assert not audit_samples(samples, options=Options(warmup=1300)).halt
+    assert not report.notes
+
+
+def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() -> None:
+    four, ten = [*map(fine, range(7, 11))], [*map(fine, range(7, 17))]
+    for after in ([fine(7), low(8), fine(9)], four, [*ten, low(17)]):
+        report = audit_samples([*map(low, range(1, 7)), *after])
+        assert report.recovered_since is None
+        assert "warmup" not in report.headline
+
+
+def test_the_headline_says_how_many_samples_loop_and_how_many_are_empty() -> None:
+    samples = [*map(fine, range(4)), *map(low, range(4, 7)), sample(7, ""), fine(8)]
+    assert audit_samples(samples).headline == "first loops · 3 of 9 samples loop, 1 is empty"
+    assert audit_samples([*map(fine, range(4))]).headline == "the samples read well"
+
+
+def test_the_streak_ends_with_the_halt() -> None:
+    report = audit_samples([*map(fine, range(2)), *map(low, range(2, 9)), fine(9)])
+    assert report.halt_step == 6
+    assert [each.streak for each in report.samples] == [0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
 
 
 def test_the_diagnosis_of_a_halt_takes_the_loss_as_it_was_at_the_halt() -> None:
@@ -253,7 +277,7 @@ def test_the_order_in_which_samples_and_losses_come_does_not_matter(
 
 
 def test_a_run_of_samples_that_are_too_short_is_not_called_coherent() -> None:
-    report = audit_samples([short(step) for step in range(10)])
+    report = audit_samples([sample(step, "DE"[step % 2]) for step in range(10)])
     assert (report.judged, report.too_short, report.halt) == (0, 10, False)
     assert (report.diagnosis.samples, report.diagnosis.action) == ("too short", "watch")
     assert (report.worst, report.best, report.resume_from) == ((), (), None)
@@ -283,6 +307,12 @@ def test_samples_that_repeat_the_one_before_word_for_word_look_greedy() -> None:
     ]
     assert not audit_samples([fine(step) for step in range(6)]).notes
     assert not audit_samples([sample(step, text) for step in range(3)]).notes
+
+
+def test_a_loop_that_stays_the_same_does_not_look_greedy() -> None:
+    assert not audit_samples(
+        [*map(fine, range(3)), *(sample(step, "Budy " * 30) for step in range(3, 20))]
+    ).notes
 
 
 def test_a_run_that_loses_its_words_is_said_to_while_the_loss_still_falls() -> None:

@@ -50,6 +50,39 @@ def test_padded_samples_are_judged_without_their_padding_and_counted(tmp_path: P
     assert notes(report, "pad") == ["10 samples end in padding, which is cut off"]
 
 
+def test_empty_samples_are_said_to_be_with_the_reason_of_each(tmp_path: Path) -> None:
+    prompt = f"{RULES} {fine(1)}"
+    rows: list[dict[str, Any]] = [{"text": fine(n)} for n in range(6)]
+    rows += [{"text": ""}, {"text": " \n"}, {"text": "<eos>"}, {"prompt": prompt, "text": prompt}]
+    report = audited(tmp_path, rows)
+    assert (report.empty, report.low) == (4, 4)
+    assert notes(report, "empty") == [
+        "2 of 10 samples are empty: the model wrote nothing",
+        "1 of 10 samples is empty: only special tokens were written",
+        "1 of 10 samples is empty: the text holds only the prompt",
+    ]
+    assert not notes(audited(tmp_path, rows[:6]), "empty")
+
+
+def test_answers_of_the_same_word_step_after_step_are_said_to_be_that_and_never_halt(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": fine(n)} for n in range(10)]
+    rows += [{"text": text} for text in ("Yes", "yes.", "<|assistant|>YES</s>", " **Yes**", "Yes!", "yes\n")]
+    report = audited(tmp_path, rows)
+    assert (report.halt, report.diagnosis.action, report.headline) == (
+        False,
+        "watch",
+        "answers with one word",
+    )
+    assert report.diagnosis.sentence.startswith(
+        "No loss was given and the last 6 samples are one and the same word: that is right if the"
+    )
+    for other in ("No", "Yes and no", fine(11), ""):
+        report = audited(tmp_path, [*rows, {"text": other}])
+        assert report.diagnosis.samples != "one word", other
+    at_once = [{"step": 100, **row} for row in rows]
+    assert audited(tmp_path, at_once).diagnosis.samples != "one word"
+
+
 def test_varied_codes_of_speech_are_judged(tmp_path: Path) -> None:
     rng = Random(0)  # noqa: S311 - it draws codes, not secrets
     rows = [{"text": "".join(f"<|a_{rng.randrange(9000)}|>" for _ in range(70))} for _ in range(8)]

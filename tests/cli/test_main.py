@@ -360,13 +360,20 @@ def test_a_headline_that_would_be_too_long_says_it_below_the_verdict(
 ) -> None:
     write("m.csv", "step,loss", *["0,8.0", "200,3.5", "600,2.8"], *["1,x"] * 1200)
     arguments = ("audit", collapsed(), "--loss", "m.csv")
-    head, unused = "─ HALT · the loss is misleading ", "1,200 of 1,213 lines could not be used ─"
-    assert shell(*arguments).err.startswith(f"╭{head}· {unused}")
+    halt, head = "╭─ HALT", "the loss is misleading · 7 of 10 samples loop"
+    unused = "1,200 of 1,213 lines could not be used ─"
+    monkeypatch.setenv("COLUMNS", "110")
+    assert shell(*arguments).err.startswith(f"{halt} · {head} · {unused}")
     monkeypatch.setenv("COLUMNS", "74")
     err = shell(*arguments).err
-    assert err.startswith(f"╭{head}─")
+    assert err.startswith(f"{halt} · {head} ─")
     assert f"\n╰─ {unused}" in err
     assert max(map(len, err.splitlines())) <= 74
+    monkeypatch.setenv("COLUMNS", "55")
+    err = shell(*arguments).err
+    assert err.startswith(f"{halt} · {unused}")
+    assert err.splitlines()[1].startswith(f"│ {head} ")
+    assert max(map(len, err.splitlines())) <= 55
 
 
 def test_the_headline_of_a_ranking_says_so_too(shell: Shell) -> None:

@@ -128,8 +128,8 @@ def test_the_status_says_where_the_run_stands(tmp_path: Path) -> None:
         tracker = monitor.signals.loss
     status = read_json(tmp_path / "loss.json")
     fields = "format step loss smma smoothed perplexity uniform_baseline trend sources gate diagnosis"
-    assert " ".join(status) == fields + " resume_from resume_reason unusable updated_at"
-    assert (status["resume_from"], status["unusable"]) == (100, 0)
+    assert " ".join(status) == fields + " recovered_since resume_from resume_reason unusable updated_at"
+    assert (status["resume_from"], status["recovered_since"], status["unusable"]) == (100, None, 0)
     assert (status["format"], status["step"], status["loss"]) == (1, 300, 3.43)
     assert (status["smma"], status["perplexity"]) == (tracker.smma, tracker.perplexity)
     assert status["uniform_baseline"] == pytest.approx(math.log(8449))
@@ -548,7 +548,7 @@ def test_a_restart_leaves_a_halt_as_it_is(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         replay(monitor, [*samples("LLLLL"), Call(500, 3.0), Call(150, 3.0)])
         verdict = monitor.sample(200, FINE)
-    assert (verdict.halt, verdict.streak) == (True, 5)
+    assert (verdict.halt, len(verdict.samples)) == (True, 5)
 
 
 def test_a_checkpoint_brings_back_its_streak_though_the_folder_is_further(tmp_path: Path) -> None:
@@ -666,7 +666,7 @@ def test_a_halt_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture)
         replay(monitor, samples("LLLLLLL"))
     (message,) = warnings_in(caplog)
     assert "5 samples in a row" in message
-    assert monitor.diagnosis.sentence in message
+    assert message.endswith(f"to step 500. {monitor.diagnosis.sentence}")
 
 
 def test_an_audit_of_the_folder_finds_what_the_monitor_said(tmp_path: Path) -> None:
@@ -683,6 +683,26 @@ def test_an_audit_of_the_folder_finds_what_the_monitor_said(tmp_path: Path) -> N
     assert [each["streak"] for each in report["samples"]] == [verdict.streak for verdict in verdicts]
     assert [each["low"] for each in report["samples"]] == [verdict.low for verdict in verdicts]
     assert report["problem_count"] == 0
+
+
+def test_a_run_that_recovers_after_its_halt_says_so_in_the_loop_and_in_the_audit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with Monitor(run, gate=Gate(observe_only=True)) as monitor:
+        replay(monitor, samples("FLLLLLLFOFO"))
+        assert (monitor.gate.halted, monitor.signals.recovered_since) == (True, None)
+        replay(monitor, samples("F", 1200))
+    assert [row["streak"] for row in lines(run / "samples.jsonl")] == [0, 1, 2, 3, 4, 5, *[0] * 6]
+    status = read_json(run / "loss.json")
+    assert (status["gate"]["halted"], status["recovered_since"]) == (True, 800)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["audit", str(run)]) == 0
+    said = capsys.readouterr().err
+    assert "since step 800 the samples are fine again: a young model, try --warmup 800" in said
+    assert "At the halt: No loss was given and 5 of the last 6 samples loop" in said
+    assert main(["audit", str(run), "--warmup", "800"]) == 0
+    assert "At the halt" not in capsys.readouterr().err
 
 
 # One writer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coherence.scoring.loop import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop
+from coherence.scoring.loop import FEWEST_TIMES, LONGEST_PHRASE, MOST_TOKENS, find_loop, find_loops
 from coherence.scoring.text import answer
 
 
@@ -41,7 +41,10 @@ CASES = [
     Case("ran " + HEALTHY + "ran " * 8, "ran", 9, 0.4737, 1, len("ran " + HEALTHY)),
     # interleaved with what changes
     Case("my red cat, my blue cat, my green cat, my old cat", "cat , my", 3, 0.6, 4, 7),
-    Case("x1 so y1 x2 so y2 x3 so y3 x4 so y4", "so", 4, 0.3333, 3, 3),
+    Case("x1 is so y1 x2 is so y2 x3 is so y3", "is so", 3, 0.5, 4, 3),
+    # back to back, though it covers little
+    Case(LONG + " said no no no no and " + LONG, "no", 4, 0.0606, 1, len(LONG) + 6),
+    Case(LONG + " we run on we run on we run on " + LONG, "we run on", 3, 0.1304, 3, len(LONG) + 1),
     # without spaces: in pieces of four, whatever the period
     Case("main" * 10, "main", 10, 1.0, 1, 0),
     Case("e" * 40, "eeee", 10, 1.0, 1, 0),
@@ -88,6 +91,32 @@ def test_where_nothing_comes_back_three_times_there_is_no_loop(text: str, prompt
     assert find_loop(text, prompt) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # one token that does not come back to back, however much it covers
+        "the cat saw the dog and the hen by the door near the barn",
+        "salt, bread, oil, wine, tea, rice, fish, milk, nuts, corn",
+        # a phrase that covers less than a fifth and stands apart
+        f"of the {LONG} of the {LONG} of the",
+        # of five tokens only two copies stand together
+        f"x {LONG} he did not come back he did not come back {LONG} he did not come back",
+        # signs that cover less than a fifth
+        f"{LONG} ---- {LONG}",
+    ],
+)
+def test_common_words_commas_and_rulers_are_not_loops(text: str) -> None:
+    assert find_loop(text) is None
+
+
+def test_the_three_largest_loops_are_found_and_none_overlaps_another() -> None:
+    text = f"no no no no no {LONG} {'go home now ' * 6} {LONG} {'so it is ' * 4} so why why why"
+    loops = find_loops(text)
+    assert [(loop.phrase, loop.times) for loop in loops] == [("go home now", 6), ("so it is", 4), ("no", 5)]
+    assert loops[0] == find_loop(text)
+    assert find_loops(text, most=1) == loops[:1]
+
+
 def test_a_phrase_is_never_longer_than_it_can_be_read() -> None:
     loop = find_loop((LONG + " ") * 4)
     assert loop is not None
@@ -107,15 +136,16 @@ WORDS = st.sampled_from(["the", "cat", "sat", "down", ".", "and", "東", "mainma
 @given(st.lists(WORDS, max_size=60), st.sampled_from(["", "Once upon", "the cat"]))
 def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> None:
     text = f"{prompt} {' '.join(words)}"
-    loop = find_loop(text, prompt)
-    if loop is None:
-        return
-    length = len(loop.phrase.split())
-    assert loop.times >= FEWEST_TIMES
-    assert 1 <= length <= loop.period
-    assert 0 < loop.share <= 1
-    begins = answer(text, prompt)[loop.start :].casefold()
-    assert begins.startswith(loop.phrase.split()[0])
+    loops = find_loops(text, prompt)
+    assert find_loop(text, prompt) == (loops[0] if loops else None)
+    assert [loop.share for loop in loops] == sorted((loop.share for loop in loops), reverse=True)
+    assert sum(loop.share for loop in loops) <= 1.001, "none overlaps another"
+    for loop in loops:
+        assert loop.times >= FEWEST_TIMES
+        assert 1 <= len(loop.phrase.split()) <= loop.period
+        assert loop.share > 0
+        begins = answer(text, prompt)[loop.start :].casefold()
+        assert begins.startswith(loop.phrase.split()[0])
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -12,9 +12,11 @@ from coherence.signals.diagnosis import (
     SAMPLES,
     SAMPLES_DO,
     SAMPLES_WORDS,
+    SHARE_DOES,
     WORDS,
     Action,
     SamplesState,
+    Share,
     diagnose,
 )
 from coherence.signals.loss import LossTracker, Trend
@@ -22,21 +24,22 @@ from coherence.signals.loss import LossTracker, Trend
 # Written a second time, the other way round, so that a slip in the table shows: of each loss the samples that
 # ask for a halt, a pivot, watching; the others let it go on.
 LOOPS = "collapsed, empty"
+ONE = "one word"
 STRANGE = "words gone, word salad, alike, weaker"
 UNREAD = "templated, too short"
 FINE = "not loops, reads well"
 ASKED: dict[Trend | None, tuple[str, str, str]] = {
-    "early": (LOOPS, "", "words gone, alike, weaker"),
-    "too few losses": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
-    "converging": (LOOPS, "words gone, alike, weaker", f"word salad, some low, {UNREAD}"),
-    "plateau": (LOOPS, f"{STRANGE}, {FINE}", f"some low, {UNREAD}"),
-    "diverging": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
-    "collapsed": (f"{LOOPS}, words gone", f"word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
-    "too good to be true": (LOOPS, f"{STRANGE}, some low, not loops", f"{UNREAD}, reads well"),
-    "exactly zero": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}, {FINE}"),
-    "not a cross-entropy": (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
-    "not finite": (f"{LOOPS}, {STRANGE}, some low, {UNREAD}, {FINE}", "", ""),
-    None: (LOOPS, "", f"{STRANGE}, some low, {UNREAD}"),
+    "early": (LOOPS, "", f"{ONE}, words gone, alike, weaker"),
+    "too few losses": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
+    "converging": (LOOPS, "words gone, alike, weaker", f"{ONE}, word salad, some low, {UNREAD}"),
+    "plateau": (LOOPS, f"{ONE}, {STRANGE}, {FINE}", f"some low, {UNREAD}"),
+    "diverging": (f"{LOOPS}, words gone", f"{ONE}, word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "collapsed": (f"{LOOPS}, words gone", f"{ONE}, word salad, alike, weaker, {UNREAD}, {FINE}", "some low"),
+    "too good to be true": (LOOPS, f"{STRANGE}, some low, not loops", f"{ONE}, {UNREAD}, reads well"),
+    "exactly zero": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}, {FINE}"),
+    "not a cross-entropy": (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
+    "not finite": (f"{LOOPS}, {ONE}, {STRANGE}, some low, {UNREAD}, {FINE}", "", ""),
+    None: (LOOPS, "", f"{ONE}, {STRANGE}, some low, {UNREAD}"),
 }
 PAIRS = [(loss, samples) for loss in ACTIONS for samples in SAMPLES]
 
@@ -57,7 +60,30 @@ def test_the_table_holds_every_word_and_no_other() -> None:
     assert set(SAMPLES) == set(SAMPLES_DO) == set(SAMPLES_WORDS) == set(get_args(SamplesState))
     assert all(len(row) == len(SAMPLES) for row in ACTIONS.values())
     assert set(WORDS) <= set(PAIRS)
+    assert set(SHARE_DOES) <= set(SAMPLES)
     assert set(LOSS_WORDS) <= set(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("samples", "share", "said"),
+    [
+        ("some low", Share(3, 8), "3 of the last 8 samples loop"),
+        ("some low", Share(1, 8), "1 of the last 8 samples loops"),
+        ("some low", Share(1, 1), "the last sample loops"),
+        ("some low", Share(3, 8, empty=1), "3 of the last 8 samples loop or are empty"),
+        ("some low", Share(2, 8, empty=2), "2 of the last 8 samples are empty"),
+        ("some low", Share(1, 8, empty=1), "1 of the last 8 samples is empty"),
+        ("collapsed", Share(5, 5), "the last 5 samples loop"),
+        ("empty", Share(5, 6, empty=5), "5 of the last 6 samples are empty"),
+        ("one word", Share(6, 6), "the last 6 samples are one and the same word"),
+        ("words gone", Share(5, 8), "5 of the last 8 samples hold hardly any English words"),
+        ("templated", Share(5, 8), "5 of the last 8 samples are templates, whose frame"),
+        ("reads well", Share(5, 8), "the samples read well"),
+    ],
+)
+def test_a_sentence_says_how_many_samples_it_is_about(samples: SamplesState, share: Share, said: str) -> None:
+    assert f" {said}" in diagnose("converging", samples, share).sentence
+    assert diagnose("converging", samples, share)[:4] == diagnose("converging", samples)[:4]
 
 
 def test_no_cell_says_what_its_row_or_its_column_says() -> None:

@@ -207,6 +207,7 @@ def test_a_halt_outlasts_fine_samples_and_restarts() -> None:
         later = gate.update(LETTERS[letter], step)
         assert later.halt
         assert (later.reason, later.samples) == (halt.reason, halt.samples)
+        assert later.streak == 0, "the streak ended with the halt"
         assert later.low is (letter == "L")
     assert gate.halted
 
@@ -426,7 +427,9 @@ def test_the_gate_decides_as_its_slow_twin_that_reads_the_whole_history(
     verdicts = given_to(options.gate(), samples)
     assert [(verdict.collapsed, verdict.samples) for verdict in verdicts] == slow_verdicts(options, samples)
     for verdict in verdicts:
-        assert verdict.streak == len(verdict.samples) <= verdict.patience
+        assert verdict.streak in (0, len(verdict.samples)), "after the halt nothing counts"
+        assert verdict.streak == len(verdict.samples) or verdict.collapsed
+        assert len(verdict.samples) <= verdict.patience
         assert verdict.halt == (verdict.collapsed and not options.observe_only)
 
 

@@ -1,5 +1,7 @@
 """The sample signal: its words, which one holds when several could, and where each begins and ends."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from coherence import Gate, Scores
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import EMPTY
 from coherence.scoring.word_order import Neighbours
-from coherence.signals.diagnosis import SAMPLES
+from coherence.signals.diagnosis import SAMPLES, Share
 from coherence.signals.samples import RECENT, SampleTracker
 
 LOW = Scores(bigram=3.0, trigram=1.0, english=2.0, character=9.0, tokens=40, characters=200)
@@ -34,6 +36,79 @@ def state_after(
     for diversity in between:
         tracker.update_between(diversity)
     return tracker.state
+
+
+def share_after(samples: str, patience: int = 50) -> Share | None:
+    gate, tracker = Gate(patience=patience), SampleTracker()
+    for step, letter in enumerate(samples):
+        tracker.update(LETTERS[letter], gate.update(LETTERS[letter], step=step))
+    return tracker.share
+
+
+@pytest.mark.parametrize(
+    ("samples", "patience", "share"),
+    [
+        ("FFFF", 50, None),
+        ("s", 50, None),
+        ("FLF", 50, Share(1, 3)),
+        # the last eight, without those too short to tell
+        ("LLLFFLFFsFF", 50, Share(2, 8)),
+        ("FLEF", 50, Share(2, 4, empty=1)),
+        ("FFLLL", 3, Share(3, 5)),
+        ("FLEEE", 4, Share(3, 5, empty=3)),
+        ("FTTLT", 50, Share(3, 5)),
+        ("F" * 8 + "wwwww", 50, Share(5, 8)),
+    ],
+)
+def test_the_share_is_of_the_samples_that_the_state_is_about(
+    samples: str, patience: int, share: Share | None
+) -> None:
+    assert share_after(samples, patience) == share
+
+
+def words_after(samples: str, a_step: int, patience: int = 50) -> SampleTracker:
+    """The tracker after answers of one word, a letter each, and other samples, so many at each step."""
+    gate, tracker = Gate(patience=patience), SampleTracker()
+    for place, letter in enumerate(samples):
+        scores, word = (SHORT, ord(letter)) if letter in "abn" else (LETTERS[letter], 0)
+        tracker.update(scores, gate.update(scores, place // a_step, place % a_step), word)
+    return tracker
+
+
+@pytest.mark.parametrize(
+    ("samples", "a_step", "state"),
+    [
+        ("aaaaa", 1, "one word"),
+        ("aaaaaaa", 3, "one word"),
+        ("FFFFaaaaa", 1, "one word"),
+        ("LLLTTTTTTaaaaa", 1, "one word"),
+        # fewer, or all of one step
+        ("aaaa", 1, "too short"),
+        ("aaaaaaaa", 8, "too short"),
+        # another word, a word of another kind, or a longer sample ends it
+        ("aaaabaaaa", 1, "too short"),
+        ("anananananan", 1, "too short"),
+        ("aaaaab", 1, "too short"),
+        ("aaaasaaaa", 1, "too short"),
+        ("aaaaaF", 1, "reads well"),
+        ("aaFaaa", 1, "reads well"),
+    ],
+)
+def test_five_answers_of_one_and_the_same_word_over_several_steps_are_a_state_of_their_own(
+    samples: str, a_step: int, state: str
+) -> None:
+    assert words_after(samples, a_step).state == state
+
+
+def test_the_state_says_how_many_answers_are_the_same_word_and_survives_being_saved() -> None:
+    tracker, other = words_after("Faaaaaaa", 2), SampleTracker()
+    assert tracker.share == Share(7, 7)
+    other.load_state_dict(json.loads(json.dumps(tracker.state_dict())))
+    assert (other.state, other.share, other.state_dict()) == ("one word", Share(7, 7), tracker.state_dict())
+
+
+def test_no_number_of_equal_one_word_answers_halts() -> None:
+    assert words_after("a" * 100, 1, patience=1).state == "one word"
 
 
 def english(value: float | None) -> Scores:

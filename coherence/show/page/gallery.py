@@ -29,7 +29,7 @@ class PageSample(NamedTuple):
     Attributes:
         place: which sample of its step it is.
         scores: rounded down, so that what is low reads as low.
-        prompt, text, runs, left_out, loop: see `coherence.show.page.marks.MarkedText`.
+        prompt, text, runs, left_out, loops: see `coherence.show.page.marks.MarkedText`.
     """
 
     step: int
@@ -44,7 +44,7 @@ class PageSample(NamedTuple):
     text: str
     runs: str
     left_out: int
-    loop: dict[str, Any] | None
+    loops: list[dict[str, Any]]
 
 
 class Gallery:
@@ -88,7 +88,7 @@ def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
         text=marked.text,
         runs=marked.runs,
         left_out=marked.left_out,
-        loop=marked.loop._asdict() if marked.loop else None,
+        loops=[loop._asdict() for loop in marked.loops],
     )
 
 

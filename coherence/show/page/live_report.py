@@ -7,7 +7,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ from coherence.report import (
 )
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
+from coherence.scoring.text import one_word
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
@@ -43,7 +44,7 @@ TEXT, LOOKED_AT = 4000, 20_000
 """Bytes of a sample that are shown; characters that are kept of it until then."""
 
 MARKED_AT_ONCE = 25
-"""Samples that are told at once: looking for the phrase that each repeats takes its time."""
+"""Samples that are told at once: looking for the phrases that each repeats takes its time."""
 
 
 class _LiveSample(NamedTuple):
@@ -64,7 +65,7 @@ class _LiveSample(NamedTuple):
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     marked = mark(sample.text, sample.prompt, lexicon, TEXT)
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
-    fields |= marked._asdict() | {"loop": marked.loop._asdict() if marked.loop else None}
+    fields |= marked._asdict() | {"loops": [loop._asdict() for loop in marked.loops]}
     return {name: fields[name] for name in PageSample._fields}
 
 
@@ -90,8 +91,8 @@ class LiveReport:
         self._samples = Thinned[_LiveSample](SAMPLES)
         self._between = Thinned[StepDiversity](STEPS)
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
-        self._counts = SampleCounts()
-        self._history: deque[tuple[int, SampleCounts]] = deque(maxlen=HISTORY)
+        self._counts = self._before = SampleCounts()  # of all samples, and of those before the history
+        self._history: deque[tuple[int, SampleCounts]] = deque()  # the step of a sample, and what it counts
         self._group = StepSamples()  # of the last step
         self._first_step: int | None = None
         self._last = (0, math.nan)  # its step and its time
@@ -145,9 +146,8 @@ class LiveReport:
         self.restarts = [*self.restarts, step][-EVENTS:]
         for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
-        while self._history and self._history[-1][0] >= step:
-            self._history.pop()
-        self._counts = self._history[-1][1] if self._history else SampleCounts()
+        self._history = deque(each for each in self._history if each[0] < step)
+        self._counts = reduce(SampleCounts.plus, (counts for _, counts in self._history), self._before)
         self._last = step, self._last[1]
 
     def take_sample(self, row: Mapping[str, Any]) -> None:
@@ -157,7 +157,7 @@ class LiveReport:
             self._end_step()
         self._first_step = step if self._first_step is None else min(step, self._first_step)
         scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
-        verdict = self._signals.judge(scores, step, index)
+        verdict = self._signals.judge(scores, step, index, one_word(tokens))
         self._group.add(scores, tokens, prompt_of(row))
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
         self._samples.add(sample, scores.mean, next(self._numbers))
@@ -167,17 +167,20 @@ class LiveReport:
         self._count(sample, verdict)
 
     def _count(self, sample: _LiveSample, verdict: Verdict) -> None:
-        seen, low, counts, kind = self._counts, verdict.low, verdict.judged, verdict.kind
-        self._counts = seen._replace(
-            judged=seen.judged + counts,
-            low=seen.low + low,
-            too_short=seen.too_short + (kind == "too short"),
-            templated=seen.templated + (kind == "templated"),
-            empty=seen.empty + (kind == "empty"),
-            fine_after_halt=seen.fine_after_halt + (counts and not low and self._halt is not None),
-            first_low_step=sample.step if low and seen.first_low_step is None else seen.first_low_step,
+        low, counts, kind = verdict.low, verdict.judged, verdict.kind
+        one = SampleCounts(
+            judged=int(counts),
+            low=int(low),
+            too_short=int(kind == "too short"),
+            templated=int(kind == "templated"),
+            empty=int(kind == "empty"),
+            fine_after_halt=int(counts and not low and self._halt is not None),
+            first_low_step=sample.step if low else None,
         )
-        self._history.append((sample.step, self._counts))
+        self._counts = self._counts.plus(one)
+        self._history.append((sample.step, one))
+        if len(self._history) > HISTORY:
+            self._before = self._before.plus(self._history.popleft()[1])
 
     def _compare(self) -> None:
         """Compare the samples of the step, as far as they have come; after each it would take too long."""

@@ -1,19 +1,18 @@
-"""A sample made ready to be looked at: the answer apart from the prompt, its loop and odd words marked.
+"""A sample made ready to be looked at: the answer apart from the prompt, its loops and odd words marked.
 
 Source: docs/page.md, "The samples".
 """
 
-from collections import Counter
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.loop import FEWEST_TIMES, Loop, find_loop
+from coherence.scoring.loop import Loop, find_loops
 from coherence.scoring.text import answer, is_word, locate
 
 ODD, LOOPED = 1, 2
-"""What a part of a text may be: no English word, of the repeated phrase; they add up."""
+"""What a part of a text may be: no English word, of a repeated phrase; they add up."""
 
 LETTERS = "abcd"
 """A letter for each sum of them: a is plain text."""
@@ -22,7 +21,7 @@ PROMPT = 4
 """A prompt is shown up to this part of the length of an answer."""
 
 REMEMBERED = 1024
-"""Texts whose loop is remembered: looking for it takes ten times as long as all the rest here."""
+"""Texts whose loops are remembered: looking for them takes ten times as long as all the rest here."""
 
 
 class MarkedText(NamedTuple):
@@ -33,14 +32,14 @@ class MarkedText(NamedTuple):
         text: the answer, its first characters.
         runs: how it divides: so many UTF-16 units, as a browser counts them, of each kind in `LETTERS`.
         left_out: characters of the answer that are not shown.
-        loop: of what is shown.
+        loops: of what is shown, the largest first.
     """
 
     prompt: str | None
     text: str
     runs: str
     left_out: int
-    loop: Loop | None
+    loops: tuple[Loop, ...]
 
 
 def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> MarkedText:
@@ -52,18 +51,19 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
     whole = answer(text, prompt)
     shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
     located = locate(shown)
-    loop = _loop_in(shown) if _comes_back([token for _, token in located]) else None
+    loops = _loops_in(shown)
     kinds = bytearray(len(shown))
     for start, end in _odd_words(located, len(shown), lexicon):
         kinds[start:end] = bytes([ODD]) * (end - start)
-    for start, end in _occurrences(located, loop):
-        kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
+    for loop in loops:
+        for start, end in _occurrences(located, loop):
+            kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
     return MarkedText(
         None if prompt is None else prompt[: longest // PROMPT],
         shown,
         _runs(shown, kinds),
         len(whole) - len(shown),
-        loop,
+        loops,
     )
 
 
@@ -74,14 +74,8 @@ def _runs(text: str, kinds: bytearray) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _loop_in(text: str) -> Loop | None:
-    return find_loop(text)
-
-
-def _comes_back(tokens: list[str]) -> bool:
-    """Tell whether looking for a repeated phrase is worth its time: two tokens come back together."""
-    counts = Counter(pairwise(tokens))
-    return bool(counts) and max(counts.values()) >= FEWEST_TIMES
+def _loops_in(text: str) -> tuple[Loop, ...]:
+    return tuple(find_loops(text))
 
 
 def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
@@ -94,10 +88,8 @@ def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) ->
     ]
 
 
-def _occurrences(located: list[tuple[int, str]], loop: Loop | None) -> list[tuple[int, int]]:
-    """Return where the repeated phrase stands, from where the repetition begins."""
-    if loop is None:
-        return []
+def _occurrences(located: list[tuple[int, str]], loop: Loop) -> list[tuple[int, int]]:
+    """Return where a repeated phrase stands, from where the repetition begins."""
     phrase, found = loop.phrase.split(" "), []
     at = next((place for place, (start, _) in enumerate(located) if start >= loop.start), len(located))
     while at <= len(located) - len(phrase):

@@ -61,10 +61,12 @@ const MARKS = { continue: "✓", watch: "◔", pivot: "↷", halt: "■" };
 
 function verdict(found) {
   const diagnosis = found.diagnosis;
+  const headline = (found.headline || diagnosis.name) + (found.partial ? " · broken off: of what was read so far" : "");
+  const parts = headline.split(/(--\S+ \d+)/); // an option is not broken at its hyphens
   return el("div", { class: `verdict ${diagnosis.action}` },
     el("p", { class: "action" }, `${MARKS[diagnosis.action] ?? ""} ${diagnosis.action}`),
-    el("h1", {}, diagnosis.name + (found.partial ? " · broken off: of what was read so far" : "")),
-    el("p", {}, diagnosis.sentence));
+    el("h1", {}, parts.map((part, place) => place % 2 ? el("span", { class: "option" }, part) : part)),
+    el("p", {}, ((found.recovered_since ?? null) === null ? "" : "At the halt: ") + diagnosis.sentence));
 }
 
 function facts(report) {
@@ -289,7 +291,7 @@ const ORDER = {
   step: (sample) => sample.step * 1000 + sample.place, streak: (sample) => sample.streak, loss: (sample) => sample.loss ?? -1,
   ...Object.fromEntries(SCALES.map((name, place) => [name, (sample) => sample.scores[place] ?? -1])),
 };
-// A text in its parts: what each is (1 no English word, 2 of the repeated phrase), and its characters.
+// A text in its parts: what each is (1 no English word, 2 of a repeated phrase), and its characters.
 function parts({ text, runs }) {
   let at = 0;
   return [...runs.matchAll(/(\d+)([a-d])/g)].map(([, length, kind]) =>
@@ -319,14 +321,14 @@ function marked(sample, most) {
 }
 
 function text(sample) {
-  const { loop } = sample, { length } = sample.text;
+  const { length } = sample.text;
   const full = () => [
     sample.prompt ? el("p", { class: "prompt" }, el("b", {}, "prompt "), el("bdi", {}, sample.prompt)) : null,
     el("p", { class: "answer", dir: "auto" }, length ? marked(sample, Infinity) : el("i", {}, "no text"),
       sample.left_out ? el("i", {}, ` … and ${whole(sample.left_out)} characters more`) : null),
-    loop ? el("p", { class: "hint" }, `repeats «${short(loop.phrase, 200)}» ${loop.times} times, every ` +
-      `${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
-      `${Math.round(loop.share * 100)} % of its tokens`) : null].filter(Boolean);
+    ...sample.loops.map((loop) => el("p", { class: "hint" }, `repeats «${short(loop.phrase, 200)}» ${loop.times} times, ` +
+      `every ${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
+      `${Math.round(loop.share * 100)} % of its tokens`))].filter(Boolean);
   if (length <= FOLD && !sample.left_out) return el("div", { class: "text" }, full());
   const body = el("div"), open = view.open.has(key(sample));
   const fill = () => body.childNodes.length || put(body, full());

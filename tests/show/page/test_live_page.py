@@ -184,6 +184,6 @@ def test_several_runs_stand_side_by_side_and_one_is_looked_at(browser: Any, serv
     ]  # fmt: skip
     browser.run("const card = document.querySelectorAll('.cards button')[3]; card.focus(); card.click()")
     browser.wait("return run.name === 'one-line' && run.samples.length === 36")
-    assert browser.texts(".verdict h1") == ["the loss is misleading"]
+    assert browser.texts(".verdict h1") == ["the loss is misleading · 15 of 36 samples loop"]
     assert "one-line" in browser.run("return document.activeElement.innerText")
     assert browser.errors() == []

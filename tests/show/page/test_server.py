@@ -263,6 +263,20 @@ def test_a_run_that_was_set_back_shows_the_later_steps_alone(tmp_path: Path) -> 
     assert found["report"]["judged"] == 4
 
 
+def test_a_sample_that_came_late_hides_none_of_those_that_a_restart_made_void(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in (*range(100), *range(40, 80)):
+            monitor.loss(step, 3.0 if step else 2.0)
+            if step in (20, 60):
+                monitor.sample(step, FINE)
+            if step == 99:
+                monitor.sample(39, FINE)
+    found = told(Run(tmp_path))
+    assert found["report"]["restarts"] == [40]
+    assert [each["step"] for each in found["samples"]] == [20, 39, 60]
+    assert found["report"]["judged"] == 3
+
+
 def test_a_torn_line_waits_for_its_end_and_no_line_of_ours_is_passed_over(tmp_path: Path) -> None:
     run, line = Run(tmp_path), json.dumps({"format": 1, "step": 7, "loss": 3.0, "time": 1.0})
     path = tmp_path / "metrics.jsonl"
