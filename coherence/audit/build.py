@@ -162,7 +162,7 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline), replay.settings.patience)
+    summary = Summary(_survey(timeline), replay.settings.patience, replay.settings.profile)
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
@@ -287,7 +287,7 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
     if summary.alike_steps:
         notes.append(
             f"alike: at {summary.alike_steps} of {summary.compared} steps, the first {summary.first_alike}, "
-            "the samples of the step share more than half of what they could"
+            "the samples of the step are less than half as different as text of the profile is"
         )
     if summary.greedy:
         notes.append(

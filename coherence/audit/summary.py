@@ -11,6 +11,7 @@ import numpy as np
 
 from coherence.audit.rows import GatedSample
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.scoring.profile import Profile
 from coherence.signals.samples import ALIKE_BELOW
 
 STRETCHES = 12
@@ -55,7 +56,8 @@ class Summary:
         worst, best: samples to read.
     """
 
-    def __init__(self, survey: Survey, patience: int) -> None:
+    def __init__(self, survey: Survey, patience: int, profile: Profile | None = None) -> None:
+        self._profile = profile or Profile.load()
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
         self.templated = self.empty = 0
         self.first_low_step: int | None = None
@@ -120,7 +122,7 @@ class Summary:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
-        if row.between < ALIKE_BELOW:
+        if self._profile.against_passages(row.between) < ALIKE_BELOW:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 

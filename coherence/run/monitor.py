@@ -126,7 +126,7 @@ class Monitor:
             gate, smma_window=window, vocab_size=vocab_size, lexicon=lexicon, profile=profile
         )
         own = DEFAULTS._replace(**self._given)
-        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
+        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window), own.profile)
         self._memory = Memory(self.signals)
         self._history: tuple[Entry, ...] = ()
         self._damaged: dict[str, str] = {}  # files that cannot be used, and why

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores
 from coherence.signals.checkpoint import Checkpoint, Place
 from coherence.signals.diagnosis import Diagnosis, diagnose
@@ -29,6 +30,7 @@ class Signals:
         samples: names the state of the last samples.
         loss: follows the loss; update it directly.
         checkpoint: finds the step to go back to.
+        profile: what the samples are scored against.
 
     >>> from coherence import score
     >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
@@ -38,8 +40,9 @@ class Signals:
     (False, 'continue')
     """
 
-    def __init__(self, gate: Gate, loss: LossTracker) -> None:
+    def __init__(self, gate: Gate, loss: LossTracker, profile: Profile | None = None) -> None:
         self.gate = gate
+        self.profile = profile or Profile.load()
         self.loss = loss
         self.samples = SampleTracker(gate.threshold)
         self.checkpoint = Checkpoint()
@@ -54,7 +57,8 @@ class Signals:
         Raises:
             ValueError: a setting is out of range.
         """
-        return cls(Gate(*settings[:5]), LossTracker(settings.vocab_size, settings.smma_window))
+        loss = LossTracker(settings.vocab_size, settings.smma_window)
+        return cls(Gate(*settings[:5]), loss, settings.profile)
 
     def configure(self, settings: Settings) -> None:
         """Go on with other settings; what is remembered stays.
@@ -65,6 +69,7 @@ class Signals:
         self.gate.configure(*settings[:5])
         self.loss.configure(settings.vocab_size, settings.smma_window)
         self.samples.threshold = settings.threshold
+        self.profile = settings.profile or Profile.load()
 
     def judge(self, scores: Scores, step: int, index: int) -> Verdict:
         """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint."""
@@ -100,6 +105,8 @@ class Signals:
             others: whether it is of other samples of the step than what was said before: of another rank's.
         """
         again = self._compared and not others
+        if diversity is not None:
+            diversity = self.profile.against_passages(diversity)
         self.samples.update_between(diversity, again)
         self.checkpoint.compare(diversity, self.samples.alike, again)
         self._compared = self._compared or diversity is not None

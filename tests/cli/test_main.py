@@ -135,10 +135,10 @@ def test_a_profile_that_is_none_is_refused_in_one_line(shell: Shell, content: st
 @pytest.mark.parametrize("option", ["--loss", "--profile"])
 def test_a_missing_file_is_refused_by_name(shell: Shell, option: str) -> None:
     assert shell.refused("audit", "none.jsonl") == "coherence: none.jsonl: no such file or folder\n"
-    refused = shell.refused("audit", healthy(), option, "none")
+    refused = shell.refused("audit", healthy(), option, "none.json")
     assert refused.lower() in (
-        "coherence: none: no such file or folder\n",
-        "coherence: none: no such file or directory\n",
+        "coherence: none.json: no such file or folder\n",
+        "coherence: none.json: no such file or directory\n",
     )
 
 

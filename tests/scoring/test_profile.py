@@ -247,7 +247,7 @@ def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
 
 def test_a_profile_is_put_to_the_proof_with_loops_of_its_own_corpus() -> None:
     corpus = {"toy": grammar(1, 2000)}
-    assert prove(calibrate(corpus), corpus) == Proof(loops=1.0, passages=0.0)
+    assert prove(calibrate(corpus), corpus) == Proof(lines=1.0, blocks=1.0, passages=0.0)
 
 
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
