@@ -22,6 +22,9 @@ FOLDED = 1024
 """Samples whose scores are added up at once."""
 
 WORST = 3
+LOOKED_AT = 32
+"""Samples that are read again under other profiles, evenly over the run."""
+
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""
 
@@ -54,6 +57,7 @@ class Summary:
         samples, between: for the report, thinned out.
         alike_steps: at how many of the steps that were compared the samples are alike; first_alike the first.
         worst, best: samples to read.
+        looked_at: samples to read under other profiles.
     """
 
     def __init__(self, survey: Survey, patience: int, profile: Profile | None = None) -> None:
@@ -66,9 +70,11 @@ class Summary:
         self.between: list[StepDiversity] = []
         self.alike_steps = 0
         self.first_alike: int | None = None
+        self.looked_at: list[GatedSample] = []
         self.greedy = _Greedy()
         self._stretch = math.ceil(survey.samples / STRETCHES)
         self._every, self._every_compared = (math.ceil(n / KEPT) for n in (survey.samples, survey.compared))
+        self._every_looked_at = math.ceil(survey.samples / LOOKED_AT)
         self._seen = self._compared = 0
         self._stretches: list[_Stretch] = []
         self._last_stretch: _Stretch | None = None
@@ -114,6 +120,8 @@ class Summary:
         self._whole.add(values)
         if self._seen % self._every == 0:
             self.samples.append(_scored(judged))
+        if self._seen % self._every_looked_at == 0:
+            self.looked_at.append(judged)
         self._seen += 1
 
     def _compare(self, judged: GatedSample) -> None:
@@ -134,6 +142,11 @@ class Summary:
         best = self._best
         if best is None or mean > best[0] or (mean == best[0] and judged.row.text != best[1].row.text):
             self._best = mean, judged
+
+    @property
+    def unlike_profile(self) -> bool:
+        """Whether most samples are templates to the profile, or none was ever fine."""
+        return 2 * self.templated > self._seen or self.judged == self.low
 
     @property
     def worst(self) -> list[GatedSample]:

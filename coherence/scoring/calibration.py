@@ -90,7 +90,8 @@ class Proof(NamedTuple):
     """What a profile says of texts of its kind, as they are and as loops, in shares from 0 to 1.
 
     Attributes:
-        lines: lines said 40 times that are low; a profile that is not blind finds nearly all.
+        lines: lines, of long ones 300 characters, said 40 times that are low; a profile that is not blind
+            finds nearly all.
         blocks: blocks of 300 characters said 5 times that are low.
         passages: passages of 300, 1,200 and 4,800 characters that are low as they stand; few should be.
     """
@@ -120,7 +121,7 @@ def prove(
     for text in sources.values():
         told = [line for line in text.splitlines() if len(line.split()) > 1] or [text[:BLOCK]]
         for _ in range(draws):
-            lines.append(f"{random.choice(told)}\n" * 40)
+            lines.append(f"{random.choice(told)[:BLOCK]}\n" * 40)
             blocks.append(f"{_passage(text, BLOCK, random)}\n" * 5)
             passages += [_passage(text, times * BLOCK, random) for times in (1, 4, 16)]
     found = (lines, blocks, passages)
