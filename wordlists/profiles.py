@@ -31,50 +31,75 @@ class Source(NamedTuple):
     Attributes:
         kind: what they hold.
         repository: owner and name on GitHub.
+        commit: as it was when the profile was measured.
         patterns: which files, as `Path.glob` takes them.
         licence: of the files, as an SPDX identifier.
     """
 
     kind: str
     repository: str
+    commit: str
     patterns: tuple[str, ...]
     licence: str
 
 
 SOURCES: dict[str, tuple[Source, ...]] = {
     "code": (
-        Source("Python", "python/cpython", ("Lib/*.py",), "PSF-2.0"),
-        Source("JavaScript", "lodash/lodash", ("lodash.js", "fp/*.js", "lib/**/*.js"), "MIT"),
-        Source("Java", "apache/commons-lang", ("src/main/**/*.java",), "Apache-2.0"),
-        Source("Go", "gin-gonic/gin", ("**/*.go",), "MIT"),
-        Source("Rust", "BurntSushi/ripgrep", ("crates/**/*.rs",), "MIT"),
-        Source("C", "madler/zlib", ("*.c", "*.h", "contrib/**/*.c"), "Zlib"),
+        Source("Python", "python/cpython", "v3.11.7", ("Lib/*.py",), "PSF-2.0"),
+        Source("JavaScript", "lodash/lodash", "9429a4ee03", ("lodash.js", "fp/*.js", "lib/**/*.js"), "MIT"),
+        Source("Java", "apache/commons-lang", "d15939ef46", ("src/main/**/*.java",), "Apache-2.0"),
+        Source("Go", "gin-gonic/gin", "dcaa4296d1", ("**/*.go",), "MIT"),
+        Source("Rust", "BurntSushi/ripgrep", "3fce3b5bb0", ("crates/**/*.rs",), "MIT"),
+        Source("C", "madler/zlib", "d201f04c72", ("*.c", "*.h", "contrib/**/*.c"), "Zlib"),
     ),
     "data": (
-        Source("JSON", "openfootball/football.json", ("2*/*.json",), "CC0-1.0"),
-        Source("JSON schemas", "SchemaStore/schemastore", ("src/schemas/json/[a-f]*.json",), "Apache-2.0"),
-        Source("CSV", "datasets/country-codes", ("data/*.csv",), "PDDL-1.0"),
-        Source("CSV of numbers", "datasets/gdp", ("data/gdp.csv",), "PDDL-1.0"),
-        Source("SQL", "lerocha/chinook-database", ("ChinookDatabase/DataSources/Chinook_Sqlite.sql",), "MIT"),
-        Source("XML", "apache/ant", ("**/*.xml",), "Apache-2.0"),
-        Source("SVG", "twbs/icons", ("icons/*.svg",), "MIT"),
-        Source("HTML", "mdn/learning-area", ("**/*.html",), "CC0-1.0"),
+        Source("JSON", "openfootball/football.json", "25cfaf1029", ("2*/*.json",), "CC0-1.0"),
+        Source(
+            "JSON schemas",
+            "SchemaStore/schemastore",
+            "3b6446ad8a",
+            ("src/schemas/json/[a-f]*.json",),
+            "Apache-2.0",
+        ),
+        Source("CSV", "datasets/country-codes", "caa72d1e0e", ("data/*.csv",), "PDDL-1.0"),
+        Source("CSV of numbers", "datasets/gdp", "822019c801", ("data/gdp.csv",), "PDDL-1.0"),
+        Source(
+            "SQL",
+            "lerocha/chinook-database",
+            "7f67772503",
+            ("ChinookDatabase/DataSources/Chinook_Sqlite.sql",),
+            "MIT",
+        ),
+        Source("XML", "apache/ant", "db67f07fa6", ("**/*.xml",), "Apache-2.0"),
+        Source("SVG", "twbs/icons", "0e6f42e673", ("icons/*.svg",), "MIT"),
+        Source("HTML", "mdn/learning-area", "ca1ff0bd06", ("**/*.html",), "CC0-1.0"),
     ),
     "logs": (
         Source(
-            "a web server", "elastic/examples", ("Common Data Formats/apache_logs/apache_logs",), "Apache-2.0"
+            "a web server",
+            "elastic/examples",
+            "6d86454ebb",
+            ("Common Data Formats/apache_logs/apache_logs",),
+            "Apache-2.0",
         ),
         Source(
             "a message broker",
             "elastic/examples",
+            "6d86454ebb",
             ("Miscellaneous/kafka_monitoring/**/*.log*",),
             "Apache-2.0",
         ),
         Source(
-            "many programs", "tstack/lnav", ("test/logfile_*.[0-9]", "test/log-samples/*.txt"), "BSD-2-Clause"
+            "many programs",
+            "tstack/lnav",
+            "bb0005f96c",
+            ("test/logfile_*.[0-9]", "test/log-samples/*.txt"),
+            "BSD-2-Clause",
         ),
-        Source("services and attacks", "crowdsecurity/hub", (".tests/**/*.log",), "MIT"),
-        Source("network traffic", "zeek/zeek", ("testing/btest/Baseline/**/*.log",), "BSD-3-Clause"),
+        Source("services and attacks", "crowdsecurity/hub", "b03cb59b21", (".tests/**/*.log",), "MIT"),
+        Source(
+            "network traffic", "zeek/zeek", "a13de64fbb", ("testing/btest/Baseline/**/*.log",), "BSD-3-Clause"
+        ),
     ),
 }
 """What each profile is measured on."""
