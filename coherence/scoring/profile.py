@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 FORMAT = 1
 SCALES = ("bigram", "trigram", "english", "character")
 
+ENGLISH_FROM = 0.8
+"""Share of English words in a reference that is English: what people write has 0.86 and more, code 0.74."""
+
 SHIPPED = ("english", "code", "data", "logs")
 """The profiles that come with the package, each a file in `profiles/`."""
 
@@ -81,6 +84,15 @@ class Profile(NamedTuple):
     english_share: float
     curves: dict[str, Curve]
     between: float = 100.0
+
+    @property
+    def is_english(self) -> bool:
+        """Whether the reference is English text, whose words stand in an order that can be looked at.
+
+        >>> Profile.load().is_english, Profile.load("code").is_english
+        (True, False)
+        """
+        return self.english_share >= ENGLISH_FROM
 
     def against_passages(self, diversity: float) -> float:
         """Return the diversity between samples in percent of that between passages of the reference.

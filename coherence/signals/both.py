@@ -79,7 +79,8 @@ class Signals:
         self._last = step, index
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
-        self.samples.update(scores, verdict)
+        # The names in code and data stand in no order that English has.
+        self.samples.update(scores if self.profile.is_english else scores._replace(order=None), verdict)
         if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
