@@ -53,7 +53,7 @@ class Checker(NamedTuple):
         Args:
             samples: texts, or rows with `text`, and perhaps `prompt` and `source`, as in a file of samples.
             name: of the snapshot: letters, digits, `.`, `-` and `_`.
-            profile: the reference (`coherence calibrate`).
+            profile: the reference: code, data, logs, or a file (`coherence calibrate`).
 
         Raises:
             ValueError: the name or a setting is none, or there are no samples.

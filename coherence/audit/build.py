@@ -32,9 +32,11 @@ from coherence.report import (
     ShownSample,
 )
 from coherence.scoring.loop import find_loop
+from coherence.scoring.profile import SHIPPED, Profile
+from coherence.scoring.scores import score
 from coherence.signals.loss import ARRIVED
 from coherence.signals.phases import phases
-from coherence.signals.settings import DEFAULTS
+from coherence.signals.settings import DEFAULTS, Settings, profile_label
 
 POINTS = 12 * 500
 """A longer loss curve is drawn together to so many points before its phases are reader_notes."""
@@ -143,7 +145,13 @@ def audit_run(
         ValueError: there is no sample, or an option is out of range.
     """
     replay, summary = replay_run(timeline, losses, options, see, record)
-    shown = texts([(each.output, each.row.row) for each in (*summary.worst, *summary.best)])
+    looked_at = summary.looked_at if summary.unlike_profile else ()
+    shown = texts([(each.output, each.row.row) for each in (*summary.worst, *summary.best, *looked_at)])
+    if looked_at:
+        judged = [shown[each.output, each.row.row] for each in looked_at]
+        reader_notes = reader_notes._replace(
+            notes=[*reader_notes.notes, *_other_profiles(judged, replay.settings)]
+        )
     return _report(replay, summary, timeline, reader_notes, shown)
 
 
@@ -162,7 +170,7 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline))
+    summary = Summary(_survey(timeline), replay.settings.profile)
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
@@ -287,7 +295,7 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
     if summary.alike_steps:
         notes.append(
             f"alike: at {summary.alike_steps} of {summary.compared} steps, the first {summary.first_alike}, "
-            "the samples of the step share more than half of what they could"
+            "the samples of the step are less than half as different as text of the profile is"
         )
     if summary.greedy:
         notes.append(
@@ -295,6 +303,28 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
             "in healthy models too; draw them at a temperature"
         )
     return notes
+
+
+def _other_profiles(texts: Sequence[Text], settings: Settings) -> list[str]:
+    """Name the profiles that come with the package under which most of the texts are fine."""
+    own = settings.profile or Profile.load()
+    others = {name: Profile.load(name) for name in SHIPPED}
+    fine = {
+        name: sum(
+            score(each.text, each.prompt, settings.lexicon, other).kind(settings.threshold) == "fine"
+            for each in texts
+        )
+        for name, other in others.items()
+        if profile_label(other) != profile_label(own)
+    }
+    fitting = sorted((name for name in fine if 2 * fine[name] > len(texts)), key=lambda name: -fine[name])
+    if not fitting:
+        return []
+    those = ", ".join(f"{fine[name]} are fine with --profile {name}" for name in fitting)
+    return [
+        f"few samples are fine under the profile {own.name}; if the model writes another kind of text, name "
+        f"its profile: of {len(texts)} samples, {those}"
+    ]
 
 
 def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from coherence.audit.rows import GatedSample
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.scoring.profile import Profile
 from coherence.signals.samples import ALIKE_BELOW
 
 STRETCHES = 12
@@ -20,6 +21,9 @@ FOLDED = 1024
 """Samples whose scores are added up at once."""
 
 WORST = 3
+LOOKED_AT = 32
+"""Samples that are read again under other profiles, evenly over the run."""
+
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""
 
@@ -52,9 +56,11 @@ class Summary:
         samples, between: for the report, thinned out.
         alike_steps: at how many of the steps that were compared the samples are alike; first_alike the first.
         worst, best: samples to read.
+        looked_at: samples to read under other profiles.
     """
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, profile: Profile | None = None) -> None:
+        self._profile = profile or Profile.load()
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
         self.templated = self.empty = 0
         self.first_low_step: int | None = None
@@ -63,9 +69,11 @@ class Summary:
         self.between: list[StepDiversity] = []
         self.alike_steps = 0
         self.first_alike: int | None = None
+        self.looked_at: list[GatedSample] = []
         self.greedy = _Greedy()
         self._stretch = math.ceil(survey.samples / STRETCHES)
         self._every, self._every_compared = (math.ceil(n / KEPT) for n in (survey.samples, survey.compared))
+        self._every_looked_at = math.ceil(survey.samples / LOOKED_AT)
         self._seen = self._compared = 0
         self._stretches: list[_Stretch] = []
         self._last_stretch: _Stretch | None = None
@@ -109,6 +117,8 @@ class Summary:
         self._whole.add(values)
         if self._seen % self._every == 0:
             self.samples.append(_scored(judged))
+        if self._seen % self._every_looked_at == 0:
+            self.looked_at.append(judged)
         self._seen += 1
 
     def _compare(self, judged: GatedSample) -> None:
@@ -117,7 +127,7 @@ class Summary:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
-        if row.between < ALIKE_BELOW:
+        if self._profile.against_passages(row.between) < ALIKE_BELOW:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 
@@ -129,6 +139,11 @@ class Summary:
         best = self._best
         if best is None or mean > best[0] or (mean == best[0] and judged.row.text != best[1].row.text):
             self._best = mean, judged
+
+    @property
+    def unlike_profile(self) -> bool:
+        """Whether most samples are templates to the profile, or none was ever fine."""
+        return 2 * self.templated > self._seen or self.judged == self.low
 
     @property
     def worst(self) -> list[GatedSample]:

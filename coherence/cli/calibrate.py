@@ -7,14 +7,14 @@ from typing import Any
 
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
-from coherence.scoring.calibration import Proof, calibrate, prove
+from coherence.scoring.calibration import BLOCK, Proof, calibrate, prove
 from coherence.scoring.corpora import nltk_text
 from coherence.scoring.lexicon import Lexicon
 from coherence.show.console import as_line, check_targets, console, write_json
 from coherence.show.terminal import show_problems
 
 LEAST_LOOPS, MOST_PASSAGES = 0.95, 0.04
-"""What a profile has to reach: the share of loops that are low, and of passages as they stand."""
+"""What a profile has to reach: the share of lines and blocks said again that are low, and of passages."""
 
 
 def run(options: Namespace) -> int:
@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
     profile = calibrate(sources, options.name, lexicon)
-    write_json(options.output, _one_line_a_key(profile.to_json()))
+    write_json(options.output, one_line_a_key(profile.to_json()))
     screen = console()
     screen.print(f"{profile.tokens:,} tokens of {len(sources)} corpora")
     screen.print(as_line(in_words(prove(profile, sources, lexicon))))
@@ -35,21 +35,21 @@ def run(options: Namespace) -> int:
 def in_words(proof: Proof) -> str:
     """Return what the profile says of its own corpus, and warn where it is blind or halts the healthy.
 
-    >>> in_words(Proof(loops=0.5, passages=0.0)).partition("; ")[2]
+    >>> in_words(Proof(lines=0.5, blocks=1.0, passages=0.0)).partition("; ")[2]
     'it overlooks loops: take more text, or text of one kind'
     """
     said = (
-        f"put to the proof: {proof.loops:.0%} of its passages are low when they are said over and over, and "
-        f"{proof.passages:.0%} as they stand"
+        f"put to the proof: low are {proof.lines:.0%} of its lines said 40 times, {proof.blocks:.0%} of its "
+        f"blocks of {BLOCK} characters said 5 times, and {proof.passages:.0%} of its passages as they stand"
     )
-    if proof.loops < LEAST_LOOPS:
+    if min(proof.lines, proof.blocks) < LEAST_LOOPS:
         said += "; it overlooks loops: take more text, or text of one kind"
     elif proof.passages > MOST_PASSAGES:
         said += "; it takes healthy text for loops: take text of one kind"
     return said
 
 
-def _one_line_a_key(values: dict[str, Any]) -> str:
+def one_line_a_key(values: dict[str, Any]) -> str:
     """Write JSON that a person can still look at: a profile has hundreds of points."""
     return (
         "{\n"

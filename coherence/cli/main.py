@@ -17,6 +17,7 @@ from traceback import format_exception
 from typing import NoReturn, TextIO
 
 from coherence.escape import on_one_line
+from coherence.scoring.profile import SHIPPED
 from coherence.signals.settings import DEFAULTS
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
@@ -103,9 +104,13 @@ Score one text: four scores from 0 to 100, and the phrase it repeats.
 Exit status: 0 scored, 2 wrong usage or unreadable input, 70 an error of
 coherence itself."""
 
+PROFILE_HELP = f"reference: {', '.join(SHIPPED)}, or a file (coherence calibrate)"
+
 CALIBRATE_HELP = """\
-Measure a reference profile from text of your own: logs, code, French, a toy
+Measure a reference profile from text of your own: French, records, a toy
 grammar. Samples are then scored against that language instead of broad English.
+For code, data (JSON, CSV, SQL, markup) and logs profiles come with the package:
+--profile code, data or logs.
 
 CORPUS is a text file, a file of JSON lines (keys as in samples), a folder of
 both, or nltk:NAME, an NLTK corpus whose data is installed (nothing is
@@ -213,7 +218,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
     add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
-    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
     add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
@@ -243,7 +248,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
-    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
     add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
     add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
@@ -262,7 +267,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("text", nargs="?", default="-", metavar="TEXT", help="the text; - or nothing is standard input")
     add("--prompt", help="cut off where the text begins with it")
-    add("--profile", type=Path, metavar="P", help="reference profile (coherence calibrate)")
+    add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write scores and loop as JSON; - is standard output")
     parser.set_defaults(command="score")
 

@@ -84,7 +84,7 @@ class Monitor:
         window: of the SMMA.
         status_every: steps between two writings of status and state.
         lexicon: the words that count as English.
-        profile: the reference to score against.
+        profile: the reference to score against, as `Profile.load("code")` gives it; default broad English.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
 
     What is not given is as the folder states it, and as `Settings` has it in a new folder.
@@ -126,7 +126,7 @@ class Monitor:
             gate, smma_window=window, vocab_size=vocab_size, lexicon=lexicon, profile=profile
         )
         own = DEFAULTS._replace(**self._given)
-        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window))
+        self.signals = Signals(gate or Gate(), LossTracker(own.vocab_size, own.smma_window), own.profile)
         self._memory = Memory(self.signals)
         self._history: tuple[Entry, ...] = ()
         self._damaged: dict[str, str] = {}  # files that cannot be used, and why

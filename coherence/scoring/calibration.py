@@ -10,6 +10,7 @@ from math import inf
 from random import Random
 from typing import NamedTuple
 
+from coherence.scoring.between import between_samples
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import effective_number, ngrams, runs_of_four
 from coherence.scoring.profile import Curve, Profile
@@ -26,7 +27,12 @@ SHORT_PASSAGE, GROWTH = 64, 2.0
 """A curve grows if the longest passages hold so many times the different things that 64 tokens hold."""
 
 PROOFS, BLOCK = 25, 300
-"""Of each source so many passages are put to the proof; characters of a block."""
+"""Of each source so many lines, blocks and passages are put to the proof; characters of a block."""
+
+GROUP, GROUP_PASSAGE, GROUPS = 16, 512, 20
+"""Passages that are compared with each other, as the samples of a step are; tokens of each; how many times.
+
+Large groups and long passages share more, small and short ones less: these stand in the middle."""
 
 PASSAGES = 150
 WORK = 300_000
@@ -77,46 +83,68 @@ def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon
         raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
     share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
     size, today = sum(map(len, words)), date.today().isoformat()
-    return Profile(name, ", ".join(texts), size, today, share, curves)
+    return Profile(name, ", ".join(texts), size, today, share, curves, _between(words))
 
 
 class Proof(NamedTuple):
-    """What a profile says of its own corpus, as it is and as a loop, in shares from 0 to 1.
+    """What a profile says of texts of its kind, as they are and as loops, in shares from 0 to 1.
 
     Attributes:
-        loops: passages said over and over that are low; a profile that is not blind finds nearly all.
-        passages: passages as they stand that are low; hardly any should be.
+        lines: lines, of long ones 300 characters, said 40 times that are low; a profile that is not blind
+            finds nearly all.
+        blocks: blocks of 300 characters said 5 times that are low.
+        passages: passages of 300, 1,200 and 4,800 characters that are low as they stand; few should be.
     """
 
-    loops: float
+    lines: float
+    blocks: float
     passages: float
 
 
-def prove(profile: Profile, sources: Mapping[str, str], lexicon: Lexicon | None = None) -> Proof:
-    """Put a profile to the proof: score passages of its sources as they stand, and said again.
-
-    Lines are said 40 times, and blocks of 300 characters 5, 10 and 40 times.
+def prove(
+    profile: Profile, sources: Mapping[str, str], lexicon: Lexicon | None = None, draws: int = PROOFS
+) -> Proof:
+    """Put a profile to the proof: score passages as they stand, and lines and blocks said over and over.
 
     Args:
         profile: as `calibrate` returned it.
-        sources: what it was measured on.
+        sources: texts of the kind: those it was measured on, or better others.
         lexicon: the words that count as English.
+        draws: how many lines, blocks and passages of each length are drawn from each source.
 
     >>> words = " ".join(sorted(Lexicon.load().words)[:2000])
-    >>> prove(calibrate({"words": words}), {"words": words}) == Proof(1.0, 0.0)
-    True
+    >>> prove(calibrate({"words": words}), {"words": words})
+    Proof(lines=1.0, blocks=1.0, passages=0.0)
     """
     random = Random(0)  # noqa: S311 - it draws passages, not secrets
-    loops, passages = [], []
+    lines, blocks, passages = [], [], []
     for text in sources.values():
-        lines = [line for line in text.splitlines() if len(line.split()) > 1] or [text[:BLOCK]]
-        for _ in range(PROOFS):
-            start = random.randrange(max(1, len(text) - BLOCK))
-            block = text[start : start + BLOCK]
-            loops += [f"{random.choice(lines)}\n" * 40, *(f"{block}\n" * times for times in (5, 10, 40))]
-            passages.append(text[start : start + 4 * BLOCK])
-    low, fine = ([score(each, None, lexicon, profile).low() for each in found] for found in (loops, passages))
-    return Proof(sum(low) / len(low), sum(fine) / len(fine))
+        told = [line for line in text.splitlines() if len(line.split()) > 1] or [text[:BLOCK]]
+        for _ in range(draws):
+            lines.append(f"{random.choice(told)[:BLOCK]}\n" * 40)
+            blocks.append(f"{_passage(text, BLOCK, random)}\n" * 5)
+            passages += [_passage(text, times * BLOCK, random) for times in (1, 4, 16)]
+    found = (lines, blocks, passages)
+    low = [[score(each, None, lexicon, profile).low() for each in texts] for texts in found]
+    return Proof(*(sum(each) / len(each) for each in low))
+
+
+def _passage(text: str, size: int, random: Random) -> str:
+    start = random.randrange(max(1, len(text) - size))
+    return text[start : start + size]
+
+
+def _between(sources: Iterable[Sequence[str]]) -> float:
+    """Return the diversity between passages that follow each other, which nine in ten groups reach."""
+    random = Random(0)  # noqa: S311 - it draws passages, not secrets
+    found = []
+    for tokens in sources:
+        length = min(GROUP_PASSAGE, len(tokens) // GROUP)
+        for _ in range(GROUPS):
+            start = random.randrange(len(tokens) - GROUP * length + 1)
+            group = [tokens[at : at + length] for at in range(start, start + GROUP * length, length)]
+            found.append(between_samples(group) or 0.0)
+    return max(round(sorted(found)[int(LEVEL * len(found))], 1), 1.0)
 
 
 def _grows(curve: Curve) -> bool:

@@ -1,4 +1,4 @@
-"""The reference profile: how varied text of the user's language is, at every length.
+"""The reference profile: how varied text of one kind is, at every length.
 
 Source: docs/scores.md, "Reference profile". `coherence calibrate` measures one (`calibration`).
 """
@@ -14,6 +14,12 @@ from typing import Any, NamedTuple
 
 FORMAT = 1
 SCALES = ("bigram", "trigram", "english", "character")
+
+ENGLISH_FROM = 0.8
+"""Share of English words in a reference that is English: what people write has 0.86 and more, code 0.74."""
+
+SHIPPED = ("english", "code", "data", "logs")
+"""The profiles that come with the package, each a file in `profiles/`."""
 
 
 class Curve:
@@ -67,6 +73,8 @@ class Profile(NamedTuple):
         english_share: share of its word tokens that the word list knows, 0 to 1.
         curves: one `Curve` for each of the four scales; none for English where the reference holds
             no word of the list, and then the English score has no meaning.
+        between: diversity between its passages (`coherence.scoring.between`), above 0 and at most 100; 100 if
+            it was not measured.
     """
 
     name: str
@@ -75,19 +83,51 @@ class Profile(NamedTuple):
     date: str
     english_share: float
     curves: dict[str, Curve]
+    between: float = 100.0
+
+    @property
+    def is_english(self) -> bool:
+        """Whether the reference is English text, whose words stand in an order that can be looked at.
+
+        >>> Profile.load().is_english, Profile.load("code").is_english
+        (True, False)
+        """
+        return self.english_share >= ENGLISH_FROM
+
+    def against_passages(self, diversity: float) -> float:
+        """Return the diversity between samples in percent of that between passages of the reference.
+
+        >>> Profile.load()._replace(between=40.0).against_passages(20.0)
+        50.0
+        """
+        return diversity * (100 / self.between)
 
     @staticmethod
     def load(path: str | os.PathLike[str] | None = None) -> "Profile":
-        """Return the profile in a JSON file, or the default one (broad English) without a path.
+        """Return a profile that comes with the package, or the one in a JSON file.
+
+        Args:
+            path: one of `SHIPPED`, or a file; default broad English.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no profile, or of a format this version does not know.
+            ValueError: it is not a profile, or of a format this version does not know; or it is neither a
+                file nor the name of a profile.
 
-        >>> Profile.load().name
-        'english'
+        >>> Profile.load().name, Profile.load("data").name
+        ('english', 'data')
         """
-        return _load_default() if path is None else _read(path)
+        name = SHIPPED[0] if path is None else os.fspath(path)
+        if name in SHIPPED:
+            return _load_shipped(name)
+        try:
+            return _read(name)
+        except FileNotFoundError as error:
+            if os.path.dirname(name) or os.path.splitext(name)[1]:
+                raise
+            raise ValueError(
+                f"{name!r} is neither a file nor a profile; the profiles are {', '.join(SHIPPED)}"
+            ) from error
 
     @staticmethod
     def parse(values: dict[str, Any]) -> "Profile":
@@ -114,21 +154,23 @@ class Profile(NamedTuple):
             "tokens": self.tokens,
             "date": self.date,
             "english_share": self.english_share,
+            # What was measured before there was this figure keeps its checksum (`signals.settings`).
+            **({} if self.between == 100 else {"between": self.between}),
             "curves": curves,
         }
 
 
 @cache
-def _load_default() -> Profile:
-    return _read(os.path.join(os.path.dirname(__file__), "english_profile.json"))
+def _load_shipped(name: str) -> Profile:
+    return _read(os.path.join(os.path.dirname(__file__), "profiles", f"{name}.json"))
 
 
-def _read(path: str | os.PathLike[str]) -> Profile:
+def _read(path: str) -> Profile:
     with open(path, encoding="utf-8") as file:
         try:
             return _parse(json.load(file))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise ValueError(f"{os.fspath(path)!r} is no reference profile: {error!r}") from error
+            raise ValueError(f"{path!r} is no reference profile: {error!r}") from error
 
 
 def _parse(fields: dict[str, Any]) -> Profile:
@@ -140,5 +182,8 @@ def _parse(fields: dict[str, Any]) -> Profile:
         raise ValueError(f"no curve for {', '.join(sorted(missing))}")
     if not (0 < share <= 1 or (share == 0 and "english" not in curves)):
         raise ValueError(f"english_share {share!r}; expected a share above 0 and at most 1")
+    between = float(fields.get("between", 100.0))
+    if not 0 < between <= 100:
+        raise ValueError(f"between {between!r}; expected a number above 0 and at most 100")
     name, source, date = (str(fields[key]) for key in ("name", "source", "date"))
-    return Profile(name, source, int(fields["tokens"]), date, share, curves)
+    return Profile(name, source, int(fields["tokens"]), date, share, curves, between)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores
 from coherence.signals.checkpoint import Checkpoint, Place
 from coherence.signals.diagnosis import Diagnosis, SamplesState, Share, diagnose
@@ -31,6 +32,7 @@ class Signals:
         samples: names the state of the last samples.
         loss: follows the loss; update it directly.
         checkpoint: finds the step to go back to.
+        profile: what the samples are scored against.
 
     >>> from coherence import score
     >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
@@ -40,8 +42,9 @@ class Signals:
     (False, 'continue')
     """
 
-    def __init__(self, gate: Gate, loss: LossTracker) -> None:
+    def __init__(self, gate: Gate, loss: LossTracker, profile: Profile | None = None) -> None:
         self.gate = gate
+        self.profile = profile or Profile.load()
         self.loss = loss
         self.samples = SampleTracker(gate.threshold)
         self.checkpoint = Checkpoint()
@@ -56,7 +59,8 @@ class Signals:
         Raises:
             ValueError: a setting is out of range.
         """
-        return cls(Gate(*settings[:5]), LossTracker(settings.vocab_size, settings.smma_window))
+        loss = LossTracker(settings.vocab_size, settings.smma_window)
+        return cls(Gate(*settings[:5]), loss, settings.profile)
 
     def configure(self, settings: Settings) -> None:
         """Go on with other settings; what is remembered stays.
@@ -67,6 +71,7 @@ class Signals:
         self.gate.configure(*settings[:5])
         self.loss.configure(settings.vocab_size, settings.smma_window)
         self.samples.threshold = settings.threshold
+        self.profile = settings.profile or Profile.load()
 
     def judge(self, scores: Scores, step: int, index: int, word: int = 0) -> Verdict:
         """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint.
@@ -83,7 +88,9 @@ class Signals:
         self._last = step, index
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
-        self.samples.update(scores, verdict, word)
+        # The names in code and data stand in no order that English has.
+        known = scores if self.profile.is_english else scores._replace(order=None)
+        self.samples.update(known, verdict, word)
         if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
@@ -109,6 +116,8 @@ class Signals:
             others: whether it is of other samples of the step than what was said before: of another rank's.
         """
         again = self._compared and not others
+        if diversity is not None:
+            diversity = self.profile.against_passages(diversity)
         self.samples.update_between(diversity, again)
         self.checkpoint.compare(diversity, self.samples.alike, again)
         self._compared = self._compared or diversity is not None

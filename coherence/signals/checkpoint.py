@@ -121,7 +121,8 @@ class Checkpoint:
         """Take how different the samples of the step are from each other; of several groups the most alike.
 
         Args:
-            diversity: None where fewer than two could be compared.
+            diversity: in percent of that between passages of the reference; None if fewer than two could be
+                compared.
             alike: whether the samples of the last steps are alike, with those of this one.
             again: it takes the place of what was said before, for more samples have come.
         """

@@ -232,13 +232,14 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     "some low": ("first loops", "read the next ones"),
     "templated": (
         "templates",
-        "they cannot be judged without a profile of such text; name one with --profile, or make one with "
-        "coherence calibrate",
+        "they cannot be judged without a profile of such text; name one (--profile code, data or logs), or "
+        "make one with coherence calibrate",
     ),
     "too short": ("nothing to judge", "draw samples of a few dozen tokens"),
     "not loops": (
         "no loops",
-        "no more can be said of them without a profile of such text (--profile, coherence calibrate)",
+        "no more can be said of them without a profile of such text (--profile code, data or logs, or one "
+        "made with coherence calibrate)",
     ),
     "reads well": ("the samples read well", "let it train"),
 }

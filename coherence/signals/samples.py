@@ -25,7 +25,9 @@ RECENT = 8
 """How many samples, or steps with several samples, the signal looks back on."""
 
 ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
-"""Alike: sharing more than half of what they could, on average over three steps or more."""
+"""Alike: less than half as different as passages of the reference, on average over three steps or more.
+
+Passages of English share next to nothing: 100."""
 
 HIGH = 60.0
 """A mean is high at twice the threshold: from there on it can fall to half, and English can be salad."""
@@ -125,7 +127,8 @@ class SampleTracker:
         """Take the diversity between the samples of one step.
 
         Args:
-            diversity: None where fewer than two could be compared.
+            diversity: in percent of that between passages of the reference; None if fewer than two could be
+                compared.
             again: more samples of the step have come: this takes the place of what was said of it before.
         """
         if diversity is None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinds import KINDS, RECORDS, written
 from prose import prose
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from coherence.audit.conduct import audit
 from coherence.audit.plan import Options
 from coherence.readers.records import LossRow, Problem, Sample
 from coherence.report import Report
+from coherence.scoring.profile import SCALES, Curve
 
 LOOP = "go home now and then " * 8
 GIBBERISH = "xq vlor brunk zzt plim drosk fnarg wexil gronk bletch quorv snide zibber tolk mung"
@@ -363,6 +365,81 @@ def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
     profile = Profile("toy", "test", 1, "2026-01-01", default.english_share, default.curves)
     assert audit_samples([fine(1)], options=Options(profile=profile)).settings.profile.startswith("toy ")
     assert audit_samples([fine(1)]).settings.profile.startswith(default.name)
+
+
+# Text of another kind
+
+
+def records(profile: str | None = None, per_step: int = 1) -> Report:
+    """A run that writes records."""
+    samples = [
+        sample(step, written(RECORDS, 2000, (step, index)), index)
+        for step in range(0, 800, 100)
+        for index in range(per_step)
+    ]
+    return audit_samples(samples, options=Options(profile=Profile.load(profile)) if profile else None)
+
+
+def proposals(report: Report) -> list[str]:
+    return [note for note in report.notes if "--profile" in note]
+
+
+def test_a_run_of_templates_names_the_profiles_under_which_they_are_fine() -> None:
+    report = records()
+    assert (report.templated, report.judged) == (8, 0)
+    (note,) = proposals(report)
+    assert note.startswith("few samples are fine under the profile english; ")
+    assert "of 8 samples, " in note
+    assert "8 are fine with --profile data" in note
+    assert "--profile english" not in note
+    assert "--profile code, data or logs" in report.diagnosis.sentence
+
+
+def test_with_the_profile_of_its_kind_a_run_is_judged_and_no_other_is_named() -> None:
+    report = records("data")
+    assert (report.judged, report.low, report.templated) == (8, 0, 0)
+    assert not proposals(report)
+
+
+def test_a_profile_that_does_not_fit_sentences_names_broad_english() -> None:
+    sentences = [fine(step) for step in range(8)]
+    curves = dict.fromkeys(SCALES, Curve([(1, 1), (2, 1000)]))
+    strict = Profile.load()._replace(name="strict", curves=curves)
+    (note,) = proposals(audit_samples(sentences, options=Options(profile=strict)))
+    assert "under the profile strict" in note
+    assert "with --profile english" in note
+
+
+@pytest.mark.parametrize("samples", [[low(step) for step in range(8)], [fine(step) for step in range(8)]])
+def test_neither_loops_nor_sentences_ask_for_another_profile(samples: list[Sample]) -> None:
+    assert not proposals(audit_samples(samples))
+
+
+def test_a_run_too_short_to_judge_asks_for_no_profile() -> None:
+    assert not proposals(audit_samples([short(step) for step in range(8)]))
+
+
+def test_records_of_a_step_are_alike_until_the_profile_says_how_alike_records_are() -> None:
+    alike, judged = records(per_step=4), records("data", per_step=4)
+    assert alike.between == judged.between
+    assert [note for note in alike.notes if note.startswith("alike: ")]
+    assert not [note for note in judged.notes if note.startswith("alike: ")]
+    assert judged.diagnosis.samples == "reads well"
+
+
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in KINDS.items() for part in parts])
+def test_words_of_code_data_and_logs_need_not_stand_in_the_order_of_english(name: str, part: str) -> None:
+    samples = [sample(step, written(KINDS[name][part], 1200, step)) for step in range(20)]
+    report = audit_samples(samples, options=Options(profile=Profile.load(name)))
+    assert (report.low, report.diagnosis.action) == (0, "continue")
+    assert report.diagnosis.samples in ("reads well", "not loops")
+
+
+def test_equal_records_are_alike_under_the_profile_too() -> None:
+    texts = {step: written(RECORDS, 2000, step) for step in range(0, 800, 100)}
+    samples = [sample(step, text, index) for step, text in texts.items() for index in range(4)]
+    report = audit_samples(samples, options=Options(profile=Profile.load("data")))
+    assert report.diagnosis.samples == "alike"
 
 
 @pytest.mark.parametrize(

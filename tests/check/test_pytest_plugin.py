@@ -155,6 +155,24 @@ def test_a_snapshot_made_otherwise_fails_and_says_how_to_make_it_anew(project: P
     other.stdout.fnmatch_lines(["*version '*', not '0.0.1'*--coherence-update*"])
 
 
+def test_a_profile_that_comes_with_the_package_is_named(project: Project) -> None:
+    project.pytester.makepyfile(
+        test_data="""
+        rows = [f"{{'id': {n * 7919 % 1000}, 'door': 'open', 'lamps': {n * n % 97}}}" for n in range(40)]
+        def test_it(coherence_check):
+            coherence_check(rows, "rows", profile="data")
+        def test_unknown(coherence_check):
+            coherence_check(rows, "other", profile="dta")
+        """
+    )
+    project.pytester.runpytest(*PLUGIN)
+    result = project.pytester.runpytest(*PLUGIN)
+    assert outcomes(result) == {"failed": 1, "passed": 1}
+    result.stdout.fnmatch_lines(["*'dta' is neither a file nor a profile; *"])
+    (snapshot,) = project.pytester.path.glob("coherence_snapshots/test_data/*.json")
+    assert json.loads(snapshot.read_text(encoding="utf-8"))["made"]["profile"].startswith("data ")
+
+
 def test_rows_with_prompts_are_taken_as_from_a_file(project: Project) -> None:
     project.pytester.makepyfile(
         test_rows="""

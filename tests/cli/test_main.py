@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kinds import RECORDS, written
 from places import GOLDEN
 from prose import prose
 from shell import PROFILE, Shell
@@ -135,10 +136,10 @@ def test_a_profile_that_is_none_is_refused_in_one_line(shell: Shell, content: st
 @pytest.mark.parametrize("option", ["--loss", "--profile"])
 def test_a_missing_file_is_refused_by_name(shell: Shell, option: str) -> None:
     assert shell.refused("audit", "none.jsonl") == "coherence: none.jsonl: no such file or folder\n"
-    refused = shell.refused("audit", healthy(), option, "none")
+    refused = shell.refused("audit", healthy(), option, "none.json")
     assert refused.lower() in (
-        "coherence: none: no such file or folder\n",
-        "coherence: none: no such file or directory\n",
+        "coherence: none.json: no such file or folder\n",
+        "coherence: none.json: no such file or directory\n",
     )
 
 
@@ -445,6 +446,26 @@ def test_a_profile_is_measured_and_used(shell: Shell) -> None:
     assert report["settings"]["profile"].startswith("mine ")
     status, out, _ = shell("calibrate", "corpus", "-o", "-", "--name", "mine")
     assert json.loads(out) == json.loads(Path("mine.json").read_text(encoding="utf-8"))
+
+
+def test_a_profile_that_comes_with_the_package_is_named(shell: Shell) -> None:
+    record = written(RECORDS, 1200)
+    name = write("records.jsonl", *({"step": n, "text": written(RECORDS, 1200, n)} for n in range(8)))
+    for profile in ("code", "data", "logs", "english"):
+        report = json.loads(shell("audit", name, "--profile", profile, "--json", "-").out)
+        assert report["settings"]["profile"].startswith(f"{profile} ")
+        assert "tokens; " in shell("score", record, "--profile", profile).err
+    assert "8 are fine with --profile data" in " ".join(shell("audit", name).err.split())
+    shell("check", name, "--snapshot", "s.json", "--update", "--profile", "data")
+    assert json.loads(Path("s.json").read_text(encoding="utf-8"))["made"]["profile"].startswith("data ")
+
+
+@pytest.mark.parametrize("command", ["audit", "check", "score"])
+def test_a_profile_of_an_unknown_name_is_refused_and_the_names_are_said(shell: Shell, command: str) -> None:
+    more = ("--snapshot", "s.json", "--update") if command == "check" else ()
+    assert shell.refused(command, healthy(), *more, "--profile", "jsn") == (
+        "coherence: 'jsn' is neither a file nor a profile; the profiles are english, code, data, logs\n"
+    )
 
 
 def test_a_corpus_that_is_too_small_is_refused_by_name(shell: Shell) -> None:

@@ -169,6 +169,8 @@ def test_a_profile_file_holds_what_to_json_says(tmp_path: Path) -> None:
         *(json.dumps(fields(english_share=share)).encode() for share in (0, -0.1, 1.01, math.nan, "much")),
         # an amount that is none
         json.dumps(fields(tokens="many")).encode(),
+        # a diversity between passages that is none
+        *(json.dumps(fields(between=value)).encode() for value in (0, -1, 100.1, math.nan, "much", None)),
     ],
 )
 def test_a_file_that_is_no_profile_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
@@ -222,6 +224,17 @@ def test_the_same_text_gives_the_same_profile_in_whatever_order_it_comes() -> No
     )
 
 
+def test_a_profile_from_before_passages_were_compared_stays_as_it_was_and_takes_them_as_sharing_nothing() -> (
+    None
+):
+    profile = Profile.parse(fields())
+    assert profile.to_json() == fields()
+    assert profile.against_passages(40.0) == 40.0
+    later = Profile.parse(fields(between=80))
+    assert later.to_json() == fields(between=80)
+    assert later.against_passages(40.0) == 50.0
+
+
 def test_a_measured_profile_can_be_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "toy.json"
     measured = calibrate({"toy": grammar(1, 300)})
@@ -247,7 +260,7 @@ def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
 
 def test_a_profile_is_put_to_the_proof_with_loops_of_its_own_corpus() -> None:
     corpus = {"toy": grammar(1, 2000)}
-    assert prove(calibrate(corpus), corpus) == Proof(loops=1.0, passages=0.0)
+    assert prove(calibrate(corpus), corpus) == Proof(lines=1.0, blocks=1.0, passages=0.0)
 
 
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
