@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, TypeGuard, TypeVar
 
 from coherence.escape import printable
+from coherence.readers.messages import CALLS, REASONING, written
 from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
@@ -107,14 +108,17 @@ def whole(value: object) -> int | None:
 def text(value: object) -> str | None:
     r"""Return what a model wrote as text; None where the value does not hold a text.
 
-    Takes a string, bytes as UTF-8, a chat message, and a chat, a list of messages: what the assistant said
-    last, or else what was said last. A message without content is an empty text. What is not UTF-8, and half
-    of a surrogate pair, is replaced by U+FFFD, so that what is judged can be written down.
+    Takes a string, bytes as UTF-8, a chat message, and a chat, a list of messages: what the assistant wrote
+    last, or else what was written last, reasoning and tool calls included; where there is nothing of that, an
+    empty text. What is not UTF-8, and half of a surrogate pair, is replaced by U+FFFD, so that what is judged
+    can be written down.
 
     >>> text(b"The cat"), text({"role": "assistant", "content": [{"type": "text", "text": "The cat"}]})
     ('The cat', 'The cat')
     >>> text([{"role": "assistant", "content": "The cat"}, {"role": "user", "content": "Go on."}])
     'The cat'
+    >>> text({"content": None, "tool_calls": [{"function": {"name": "weather", "arguments": "{}"}}]})
+    'weather {}'
     >>> text("a\udc80b"), text(None), text(3), text({"text": "The cat"})
     ('a\ufffdb', None, None, None)
     """
@@ -137,16 +141,17 @@ def prompt(value: object) -> str | None:
 
 
 def _said_last(value: object, by_assistant: bool) -> str | None:
+    of_message = _wrote if by_assistant else _content
     if _is_message(value):
-        return _content(value)
+        return of_message(value)
     if _is_chat(value):
         wanted = [each for each in value if (each.get("role") == "assistant") is by_assistant]
-        return _content((wanted or value)[-1])
+        return of_message((wanted or value)[-1])
     return _string(value)
 
 
 def _is_message(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping) and "content" in value
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(("content", *REASONING, *CALLS))
 
 
 def _is_chat(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
@@ -154,10 +159,25 @@ def _is_chat(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(value, list) and bool(value) and all(map(_is_message, value))
 
 
+def _wrote(message: Mapping[str, Any]) -> str | None:
+    """Return what the model wrote in a message; None where its content is not a text."""
+    return None if _content(message) is None else written(_in_strings(message))
+
+
+def _in_strings(value: Any) -> Any:
+    """Return a value of JSON with strings that have a UTF-8, wherever they stand in it."""
+    if isinstance(value, Mapping):
+        return {key: _in_strings(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_in_strings, value))
+    string = _string(value)
+    return value if string is None else string
+
+
 def _content(message: Mapping[str, Any]) -> str | None:
     """Return what a message says; parts that are not text, such as images, are left out."""
-    content = message["content"]
-    if content is None:  # it calls a tool
+    content = message.get("content")
+    if content is None:
         return ""
     if not isinstance(content, list):
         return _string(content)

@@ -238,8 +238,8 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     "too short": ("nothing to judge", "draw samples of a few dozen tokens"),
     "not loops": (
         "no loops",
-        "no more can be said of them without a profile of such text (--profile code, data or logs, or one "
-        "made with coherence calibrate)",
+        "no more can be said of them; what is not English prose is best judged by a profile of its own kind "
+        "(--profile code, data or logs, or one made with coherence calibrate)",
     ),
     "reads well": ("the samples read well", "let it train"),
 }

@@ -222,6 +222,7 @@ PARTS = [
     {"type": "text", "text": "cat"},
 ]
 USER, REPLY = said("user", "Why?"), said("assistant", "Because.")
+CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": 1}}}
 
 
 @table(
@@ -275,6 +276,10 @@ def test_what_holds_a_text_is_read_as_a_text_and_as_a_prompt(value: object, expe
         ([said(None, "Why?"), said(None, "Because.")], "Because.", "Because."),
         ([USER, said("assistant", 3)], None, "Why?"),
         ([MappingProxyType(USER), UserDict(REPLY)], "Because.", "Why?"),
+        ([USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}], 'look {"at": 1}', "Why?"),
+        ([USER, {"role": "assistant", "tool_calls": [CALL]}], 'look {"at": 1}', "Why?"),
+        ([USER, REPLY | {"reasoning_content": "It rains."}], "It rains.\nBecause.", "Why?"),
+        ([USER, {"role": "assistant", "content": "", "thinking": b"It \xff"}], "It \ufffd", "Why?"),
     ],
 )
 def test_of_a_chat_the_last_word_of_the_assistant_is_the_text_and_that_of_another_the_prompt(
