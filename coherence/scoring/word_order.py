@@ -34,7 +34,7 @@ PIECE = 800
 WORD, NUMBER, SIGN = "*", "0", "#"
 """The classes of words, numbers and signs that belong to no other."""
 
-_REMEMBERED = 500
+REMEMBERED = 4_000
 """Tokens whose class is remembered; a text of a million different ones must not be."""
 
 _TO_LEVELS = bytes.maketrans(LEVELS.encode(), bytes(range(len(LEVELS))))
@@ -110,7 +110,7 @@ class Classes(dict[str, int]):
             # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
             shortest = len(ending) + (1 if "'" in ending else 3)
             self._endings.setdefault(ending[-1], []).append((ending, shortest, places[f"-{ending}"]))
-        self._most = len(self) + _REMEMBERED
+        self._most = len(self) + REMEMBERED
 
     def __missing__(self, token: str) -> int:
         plain = token if token.isascii() else token.translate(_PLAIN)

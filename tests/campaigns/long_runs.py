@@ -31,6 +31,7 @@ from coherence import Gate
 from coherence.audit.conduct import audit
 from coherence.report import Report
 from coherence.run.monitor import Monitor
+from coherence.scoring.word_order import REMEMBERED, WordOrder
 
 READERS = 4
 TENTHS = 10
@@ -160,6 +161,9 @@ def gate() -> Gate:
 
 def run(folder: Path, losses: int, samples: int, traced: bool = False) -> Figures:
     """Follow a run of so many losses and samples; the samples divide the losses."""
+    WordOrder.load().neighbours(
+        [f"w{number}" for number in range(REMEMBERED)]
+    )  # as many as it ever remembers
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", READ, str(folder)]
     readers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(READERS)]  # noqa: S603

@@ -247,7 +247,7 @@ def test_a_token_is_of_one_class(model: WordOrder, tokens: list[str], name: str 
 
 
 def test_no_more_tokens_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coherence.scoring.word_order._REMEMBERED", 3)
+    monkeypatch.setattr("coherence.scoring.word_order.REMEMBERED", 3)
     classes = Classes(["*", "0", "#"])
     assert [classes[f"word{number}"] for number in range(9)] == [classes["word0"]] * 9
     assert len(classes) == 3 + 3
