@@ -1,7 +1,7 @@
 # One definition of each check. `make check` is what a reviewer runs.
 PY ?= python3
 
-.PHONY: check lint types test wordlist bench
+.PHONY: check lint types test core wordlist bench
 check: lint types test
 
 lint:
@@ -13,6 +13,9 @@ types:
 
 test:
 	$(PY) -m pytest
+
+core: ## build the core in C in place; `make core CC=clang`, `make core PY=...`
+	$(PY) hatch_build.py -Werror
 
 wordlist: ## rebuild wordlists/english.txt from the SCOWL lists (Debian package scowl)
 	$(PY) wordlists/build.py

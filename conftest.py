@@ -4,7 +4,6 @@ Where every trainer is installed, a trainer test that is skipped is a failure.
 """
 
 import os
-from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
@@ -13,8 +12,6 @@ EVERY_TRAINER = "COHERENCE_EVERY_TRAINER"
 
 # Programs that run for an hour; the tests run a share of each.
 collect_ignore_glob = ["tests/campaigns/*"]
-if find_spec("numba") is None:  # a module of which half is imported would be found by the next one
-    collect_ignore_glob.append("coherence/scoring/compiled/*")
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

@@ -21,9 +21,6 @@ from random import Random
 
 BYTES, A_STEP = 2048, 8
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
-COMPILED = 20 * 10**6
-"""Bytes of a dump for which the scorer is compiled, once on a machine: that takes more memory."""
-
 MEGABYTES = [10, 20, 50, 100, 200]
 
 
@@ -36,8 +33,6 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.jsonl"
-        write_dump(path, COMPILED, arguments.samples_a_step)
-        audit(str(path))
         print(f"{'dump':>10}{'samples':>12}{'peak memory':>14}{'time':>10}")
         for size in arguments.sizes:
             samples = write_dump(path, size * 10**6, arguments.samples_a_step)

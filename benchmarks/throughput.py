@@ -27,7 +27,7 @@ from coherence import score
 from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.readers.lines import Part
 from coherence.readers.read import Piece
-from coherence.scoring.compiled.score import score_compiled
+from coherence.scoring.batch import score_many, score_plain
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000
@@ -101,8 +101,9 @@ def everybody() -> Iterator[tuple[str, Contender]]:
     yield f"{ZLIB}{ALL_CORES}", shared(each(lambda text: zlib.compress(text.encode(), 6)))
     yield "score", each(score)
     yield f"score{ALL_CORES}", shared(each(score))
-    yield "score_compiled", score_compiled
-    yield f"score_compiled{ALL_CORES}", shared(score_compiled)
+    yield "score_many", score_many
+    yield f"score_many{ALL_CORES}", shared(score_many)
+    yield "the plain scorer", score_plain
     yield "a shard of JSON lines", from_json_lines
     yield "distinct-2 and distinct-3", each(distinct)
     for name, make in (
@@ -142,9 +143,7 @@ def shared(contender: Contender) -> Contender:
 
 def from_json_lines(paths: list[str]) -> None:
     """Read JSON lines, score their samples and compare those of a step: what an audit does with a shard."""
-    score_shard(
-        Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), ScoringSettings(fast=True)
-    )
+    score_shard(Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), ScoringSettings())
 
 
 def distinct(text: str) -> list[float]:

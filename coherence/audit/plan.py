@@ -16,7 +16,6 @@ from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, read_pieces
 from coherence.readers.recognise import by_key
-from coherence.scoring.batch import is_worth_compiling
 from coherence.signals.settings import DEFAULTS, Settings, in_words, lexicon_label, profile_label
 
 SHARD = 8 * 2**20
@@ -99,10 +98,9 @@ def prepare(request: Request, shard: int = SHARD) -> Job:
     chosen = request.options.over(base)
     anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
     fields = Fields(request.prompt_field)
-    settings = ScoringSettings(False, (), fields, chosen.lexicon, chosen.profile, anew)
+    settings = ScoringSettings((), fields, chosen.lexicon, chosen.profile, anew)
     shards = cut(runs, shard)
-    size = sum(storage.size(file.path) for run in runs for file in run.samples)
-    settings = settings._replace(fast=is_worth_compiling(size), prefixes=_prompts_of(shards, settings))
+    settings = settings._replace(prefixes=_prompts_of(shards, settings))
     return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))
 
 

@@ -17,7 +17,7 @@ from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.readers.records import Sample
-from coherence.scoring.batch import scorer_of
+from coherence.scoring.batch import score_many
 from coherence.scoring.between import COMPARED
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
@@ -46,14 +46,12 @@ class ScoringSettings(NamedTuple):
     """What a score depends on.
 
     Attributes:
-        fast: use the compiled scorer.
         prefixes: prompts that texts begin with where no field tells the prompt.
         fields: under which keys to look, besides the usual.
         lexicon, profile: as for `score`.
         anew: score what a monitor wrote anew: its scores are not believed.
     """
 
-    fast: bool = False
     prefixes: tuple[str, ...] = ()
     fields: Fields = USUAL
     lexicon: Lexicon | None = None
@@ -157,7 +155,7 @@ def _rows(
     reads = [read for cluster in clusters for read in cluster]
     samples = [read.sample for read in reads]
     texts, prompts = [sample.text for sample in samples], [read.prompt for read in reads]
-    columns = scorer_of(settings.fast)(texts, prompts, settings.lexicon, settings.profile, groups)
+    columns = score_many(texts, prompts, settings.lexicon, settings.profile, groups)
     rows = np.zeros(len(reads), ROW)
     rows["run"] = [names.setdefault(read.run, len(names)) for read in reads]
     rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]

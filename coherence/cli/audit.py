@@ -10,6 +10,7 @@ from coherence.audit.plan import Options, Request, prepare
 from coherence.audit.runners import Runner, here, in_processes
 from coherence.readers import storage
 from coherence.report import Ranking, Report
+from coherence.scoring import fast
 from coherence.scoring.profile import Profile
 from coherence.show.console import check_targets, console, write, write_json
 from coherence.show.page.gallery import Gallery
@@ -35,7 +36,7 @@ def run(options: Namespace) -> int:
         found, dump = audit_dump(request, job, _runner(options), done, see)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
-    how = f"{'compiled' if job.settings.fast else 'plain'} scorer{_where(options)}"
+    how = f"{fast.NAME}{_where(options)}"
     outputs = dump.outputs
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:

@@ -17,6 +17,7 @@ from traceback import format_exception
 from typing import NoReturn, TextIO
 
 from coherence.escape import on_one_line
+from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
 from coherence.signals.settings import DEFAULTS
 
@@ -193,7 +194,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="coherence", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-V", "--version", action="version", version=f"coherence {version('coherence')}")
+    parser.add_argument(
+        "-V", "--version", action="version", version=f"coherence {version('coherence')} ({fast.NAME})"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))

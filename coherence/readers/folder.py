@@ -13,7 +13,7 @@ from typing import Any
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
-from coherence.scoring.scores import Scores, completed, score_tokens
+from coherence.scoring.scores import Scores, completed, score_answer
 from coherence.scoring.text import clean, tokenize
 from coherence.signals.settings import LaterFormat
 
@@ -159,7 +159,7 @@ def scores_of(
     tokens = tokenize(cleaned)
     recorded = recorded_scores(row.get("scores"))
     if recorded is None:
-        return score_tokens(cleaned, tokens, lexicon, profile), tokens
+        return score_answer(cleaned, lexicon, profile), tokens
     bigram, trigram, english, character = (None if each is None else float(each) for each in recorded)
     scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
     return completed(scores, cleaned, tokens), tokens

@@ -13,8 +13,7 @@ from typing import Any
 
 from coherence.readers.folder import METRICS, SAMPLES, STATE, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
-from coherence.scoring.ngrams_sorted import spectra
-from coherence.scoring.scores import Scores, score_tokens
+from coherence.scoring.scores import Scores, score_answer
 from coherence.scoring.text import clean, one_word, tokenize
 from coherence.signals.both import RESTART, Signals
 from coherence.signals.gate import Verdict
@@ -71,7 +70,7 @@ class Memory:
         """Score a sample and put it to the gate."""
         cleaned = clean(text, prompt)
         tokens = tokenize(cleaned)
-        scores = score_tokens(cleaned, tokens, self.settings.lexicon, self.settings.profile, spectra)
+        scores = score_answer(cleaned, self.settings.lexicon, self.settings.profile)
         verdict = self.signals.judge(scores, step, index, one_word(tokens))
         self.group.add(scores, tokens, prompt)
         return scores, verdict

@@ -1,28 +1,22 @@
-"""The scores of many samples as columns, and the choice of what fills them: the one place where it is made.
+"""The scores of many samples as columns.
 
-`score_plain` scores one sample after the other. `coherence.scoring.compiled.score` fills the same columns
-with the same numbers, where numba is installed. Source: docs/performance.md.
+`score_plain` scores one sample after the other in Python, `score_core` all at once in C; both fill the same
+columns with the same numbers, and `score_many` takes the core where it is there (`fast`).
+Source: docs/performance.md.
 """
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import repeat
 
 import numpy as np
 
+from coherence.scoring import fast
 from coherence.scoring.between import between_groups
 from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.ngrams_sorted import spectra
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import score_tokens
-from coherence.scoring.text import clean, tokenize
-
-WORTH_COMPILING = 16 * 2**20
-"""Characters or bytes of text from which on the compiled scorer pays: to compile it takes half a minute, the
-first time on a machine, and to load it a moment."""
-
+from coherence.scoring.text import answer, clean, short_rulers, tokenize
 
 Scorer = Callable[..., Columns]
 """What scores many samples: takes what `score_many` takes, in this order."""
@@ -35,7 +29,7 @@ def score_many(
     profile: Profile | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples, each as `score` does, by the scorer that is the faster one for so much text.
+    """Score many samples, each as `score` does.
 
     Args:
         texts: what the model wrote, any strings.
@@ -52,36 +46,8 @@ def score_many(
     >>> columns.tokens.tolist(), columns.english.tolist()[1]
     ([7, 4], 0.0)
     """
-    return scorer(sum(map(len, texts)))(texts, prompts, lexicon, profile, groups)
-
-
-def scorer(size: int) -> Scorer:
-    """Return the scorer that is the faster one for `size` characters or bytes of text.
-
-    >>> scorer(2000) is score_plain
-    True
-    """
-    return scorer_of(is_worth_compiling(size))
-
-
-def is_worth_compiling(size: int) -> bool:
-    """Tell whether the compiled scorer pays for so many characters or bytes, and numba is there.
-
-    >>> is_worth_compiling(2000)
-    False
-    """
-    return size >= WORTH_COMPILING and find_spec("numba") is not None
-
-
-def scorer_of(fast: bool) -> Scorer:
-    """Return the compiled scorer or the plain one, for those who were told which: workers do not choose.
-
-    >>> scorer_of(fast=False) is score_plain
-    True
-    """
-    if not fast:
-        return score_plain
-    return import_module("coherence.scoring.compiled.score").score_compiled  # type: ignore[no-any-return]
+    scorer = score_plain if fast.CORE is None else score_core
+    return scorer(texts, prompts, lexicon, profile, groups)
 
 
 def score_plain(
@@ -91,7 +57,7 @@ def score_plain(
     profile: Profile | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples one after the other: `score_many` says of what.
+    """Score many samples one after the other, in Python: `score_many` says of what.
 
     >>> columns = score_plain(["Budy Budy Budy Budy", "on and on and on"], groups=[2])
     >>> columns.tokens.tolist(), columns.between.tolist()
@@ -100,7 +66,31 @@ def score_plain(
     check_groups(texts, groups)
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
-    scores = [score_tokens(*pair, lexicon, profile, spectra) for pair in zip(cleaned, tokens, strict=True)]
+    scores = [score_tokens(*pair, lexicon, profile) for pair in zip(cleaned, tokens, strict=True)]
     scored = zip(scores, tokens, prompts or repeat(None), strict=False)
     between = between_groups(scored, groups)
     return columns_of(scores, np.array(between, np.float64))
+
+
+def score_core(
+    texts: Sequence[str],
+    prompts: Sequence[str | None] | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+    groups: Sequence[int] = (),
+) -> Columns:
+    """Score many samples in C: `score_many` says of what.
+
+    Raises:
+        RuntimeError: the core is not there.
+    """
+    check_groups(texts, groups)
+    given = repeat(None, len(texts)) if prompts is None else prompts
+    answers = [short_rulers(answer(*pair)) for pair in zip(texts, given, strict=True)]
+    number: dict[str | None, int] = {None: 0, "": 0}
+    numbers = [number.setdefault(prompt, len(number)) for prompt in prompts or ()] if groups else ()
+    rows, between = fast.score_rows(answers, lexicon, profile, groups, numbers)
+    found = np.frombuffer(rows, np.dtype(list(fast.ROW)))
+    columns = {name: np.ascontiguousarray(found[name]) for name, _ in fast.ROW}
+    columns["template"] = columns["template"] != 0
+    return Columns(**columns, between=np.frombuffer(between, np.float64))

@@ -1,4 +1,4 @@
-"""The scores of many samples as columns, which the plain and the compiled scorer fill alike."""
+"""The scores of many samples as columns, which the plain scorer and the core fill alike."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.scoring.scores import Scores
-from coherence.scoring.word_order import Neighbours
+from coherence.scoring.scores import Scores, scores_of_row
 
 
 class Columns(NamedTuple):
@@ -57,10 +56,7 @@ def scores_of(columns: Columns) -> Iterator[Scores]:
     True
     """
     for row in zip(*(column.tolist() for column in columns[:-1]), strict=True):
-        *values, tokens, characters, template, surplus, pairs = row
-        bigram, trigram, english, character = (None if value != value else value for value in values)
-        order = Neighbours(surplus, pairs) if pairs else None
-        yield Scores(bigram, trigram, english, character, tokens, characters, template, order)
+        yield scores_of_row(*row)
 
 
 def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:

@@ -27,6 +27,7 @@ class Curve:
 
     Attributes:
         points: pairs (count, effective number), both rising, the first one (1, 1).
+        log_counts, log_effectives: their logarithms.
 
     >>> curve = Curve([(1, 1.0), (100, 50.0), (10_000, 1000.0)])
     >>> round(curve.length_for(50.0)), round(curve.length_for(1000.0))
@@ -36,8 +37,8 @@ class Curve:
     def __init__(self, points: Sequence[tuple[float, float]]) -> None:
         _check_rising(points)
         self.points = tuple((float(count), float(effective)) for count, effective in points)
-        self._log_counts = [log(count) for count, _ in points]
-        self._log_effectives = [log(effective) for _, effective in points]
+        self.log_counts = [log(count) for count, _ in points]
+        self.log_effectives = [log(effective) for _, effective in points]
 
     def length_for(self, effective: float) -> float:
         """Return how long reference text must be to hold `effective` different things; 0 below one.
@@ -46,7 +47,7 @@ class Curve:
         """
         if effective < 1:
             return 0.0
-        target, counts, effectives = log(effective), self._log_counts, self._log_effectives
+        target, counts, effectives = log(effective), self.log_counts, self.log_effectives
         right = min(max(bisect_left(effectives, target), 1), len(effectives) - 1)
         share = (target - effectives[right - 1]) / (effectives[right] - effectives[right - 1])
         return exp(min(counts[right - 1] + share * (counts[right] - counts[right - 1]), 700.0))

@@ -4,16 +4,17 @@ Source: docs/scores.md.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import compress
 from operator import itemgetter
+from struct import Struct
 from typing import Literal, NamedTuple
 
+from coherence.scoring import fast
 from coherence.scoring.again import is_template, said_again
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
-from coherence.scoring.text import clean, is_word, tokenize
+from coherence.scoring.text import answer, folded, is_word, short_rulers, tokenize
 from coherence.scoring.word_order import Neighbours, WordOrder
 
 ENOUGH_TOKENS = 10
@@ -129,8 +130,40 @@ def score(
     >>> score("the the the the the the the the the the the").english
     0.0
     """
-    cleaned = clean(text, prompt)
-    return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
+    return score_answer(short_rulers(answer(text, prompt)), lexicon, profile)
+
+
+_ROW = Struct("=" + "".join(code for _, code in fast.ROW))
+
+
+def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | None = None) -> Scores:
+    """Score what is left of a sample when prompt and special tokens are cut off; else see `score`.
+
+    Args:
+        kept: as `text.answer` and `text.short_rulers` leave it, or `text.clean`.
+        lexicon: as for `score`.
+        profile: as for `score`.
+
+    >>> score_answer("on and on") == score("On and on")
+    True
+    """
+    if fast.CORE is None:
+        cleaned = folded(kept)
+        return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
+    rows, _ = fast.score_rows((kept,), lexicon, profile)
+    return scores_of_row(*_ROW.unpack(rows))
+
+
+def scores_of_row(*row: float) -> Scores:
+    """Return the scores that a row holds, as `fast.ROW` says.
+
+    >>> scores_of_row(100.0, float("nan"), 80.0, 90.0, 2, 9, 0, 0, 0).trigram is None
+    True
+    """
+    *values, tokens, characters, template, surplus, pairs = row
+    bigram, trigram, english, character = (None if value != value else value for value in values)
+    order = Neighbours(int(surplus), int(pairs)) if pairs else None
+    return Scores(bigram, trigram, english, character, int(tokens), int(characters), bool(template), order)
 
 
 def score_tokens(
@@ -138,16 +171,14 @@ def score_tokens(
     tokens: list[str],
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
-    count: Callable[[str, list[str]], tuple[Spectrum, Spectrum, Spectrum]] = spectra,
 ) -> Scores:
-    """Score a sample of which the tokens are needed elsewhere as well; else see `score`.
+    """Score a sample in Python: the definition of what the core does; else see `score`.
 
     Args:
         cleaned: the text as `text.clean` leaves it.
         tokens: of the cleaned text.
         lexicon: as for `score`.
         profile: as for `score`.
-        count: what counts its n-grams.
 
     >>> score_tokens("on and on", ["on", "and", "on"]) == score("On and on")
     True
@@ -156,7 +187,7 @@ def score_tokens(
     profile = profile or Profile.load()
     if not cleaned:
         return EMPTY
-    bigrams, trigrams, runs = count(cleaned, tokens)
+    bigrams, trigrams, runs = spectra(cleaned, tokens)
     values = (
         _diversity(bigrams, profile.curves["bigram"]),
         _diversity(trigrams, profile.curves["trigram"]),

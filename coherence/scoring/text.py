@@ -126,7 +126,15 @@ def clean(text: str, prompt: str | None = None) -> str:
     >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
     'there was'
     """
-    kept = short_rulers(answer(text, prompt))
+    return folded(short_rulers(answer(text, prompt)))
+
+
+def folded(kept: str) -> str:
+    """Return a text case-folded.
+
+    >>> folded("STRASSE") == folded("Straße")
+    True
+    """
     # The same for ASCII, in a twentieth of the time.
     return kept.lower() if kept.isascii() else kept.casefold()
 

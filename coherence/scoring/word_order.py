@@ -90,6 +90,10 @@ class Classes(dict[str, int]):
 
     Attributes:
         names: of the classes, sorted.
+        common: the tokens that are a class of their own, each with its place.
+        endings: by their last letter, the longest first, each with the fewest letters of a word that has it
+            and the place of its class.
+        word, number, sign: the places of what belongs to no other class.
 
     >>> classes = Classes(["the", "-ing", "-s", "-'s", ",", "*", "0", "#"])
     >>> [classes.names[classes[token]] for token in ("the", "walking", "ring", "cat’s", "1984", "—", ",")]
@@ -104,12 +108,13 @@ class Classes(dict[str, int]):
         ends = [name for name in self.names if name[:1] == "-" != name]
         # A token that is a star is a sign.
         super().__init__({name: places[name] for name in places.keys() - ends} | {WORD: places[SIGN]})
-        self._word, self._number, self._sign = places[WORD], places[NUMBER], places[SIGN]
-        self._endings: dict[str, list[tuple[str, int, int]]] = {}
+        self.common = tuple(self.items())
+        self.word, self.number, self.sign = places[WORD], places[NUMBER], places[SIGN]
+        self.endings: dict[str, list[tuple[str, int, int]]] = {}
         for ending in sorted((name[1:] for name in ends), key=len, reverse=True):
             # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
             shortest = len(ending) + (1 if "'" in ending else 3)
-            self._endings.setdefault(ending[-1], []).append((ending, shortest, places[f"-{ending}"]))
+            self.endings.setdefault(ending[-1], []).append((ending, shortest, places[f"-{ending}"]))
         self._most = len(self) + REMEMBERED
 
     def __missing__(self, token: str) -> int:
@@ -121,11 +126,11 @@ class Classes(dict[str, int]):
 
     def _place(self, token: str) -> int:
         if not token[:1].isalpha():
-            return self._number if token[:1].isdigit() else self._sign
-        for ending, shortest, place in self._endings.get(token[-1], ()):
+            return self.number if token[:1].isdigit() else self.sign
+        for ending, shortest, place in self.endings.get(token[-1], ()):
             if token.endswith(ending) and len(token) >= shortest:
                 return place
-        return self._word
+        return self.word
 
 
 class WordOrder:
@@ -136,16 +141,18 @@ class WordOrder:
         tokens: how much of it.
         table: for each class the rows of its two distances: a letter of `LEVELS` for each class that may
             follow, in the order of their names.
+        classes: what class a token is of.
+        near, far: the rows of the table as numbers.
     """
 
     def __init__(self, source: str, tokens: int, table: Mapping[str, Sequence[str]]) -> None:
         self.source = source
         self.tokens = tokens
         self.table = {name: (table[name][0], table[name][1]) for name in sorted(table)}
-        self._classes = Classes(self.table)
-        self._near = [_levels(near, len(table)) for near, _ in self.table.values()]
-        self._far = [_levels(far, len(table)) for _, far in self.table.values()]
-        rows = [_both(near, far) for near, far in zip(self._near, self._far, strict=True)]
+        self.classes = Classes(self.table)
+        self.near = [_levels(near, len(table)) for near, _ in self.table.values()]
+        self.far = [_levels(far, len(table)) for _, far in self.table.values()]
+        rows = [_both(near, far) for near, far in zip(self.near, self.far, strict=True)]
         self._itself = [row[place] for place, row in enumerate(rows)]
         # A row as one long integer, 16 bits a cell: rows are added as a whole, not cell by cell.
         self._cells = Struct(f"<{len(table)}H")
@@ -201,7 +208,7 @@ class WordOrder:
         >>> order.neighbours(words * 3).value > NEAR_CHANCE > order.neighbours(words[::-1] * 3).value
         True
         """
-        places = list(map(self._classes.__getitem__, without_runs(tokens)))
+        places = list(map(self.classes.__getitem__, without_runs(tokens)))
         if len(places) <= PIECE:
             return self._piece(places)
         return pooled(self._piece(places[at : at + PIECE]) for at in range(0, len(places), PIECE))
@@ -210,8 +217,8 @@ class WordOrder:
         size = len(places)
         if size < 3:
             return Neighbours(0, 0)
-        near = sum(map(getitem, map(self._near.__getitem__, places), islice(places, 1, None)))
-        far = sum(map(getitem, map(self._far.__getitem__, places), islice(places, 2, None)))
+        near = sum(map(getitem, map(self.near.__getitem__, places), islice(places, 1, None)))
+        far = sum(map(getitem, map(self.far.__getitem__, places), islice(places, 2, None)))
         # Levels count from 0 and not from the middle: that adds the same to both sides.
         found = 2 * near + far * (size - 1) / (size - 2)
         return Neighbours(round((found - self._by_chance(places)) * 500 * STEP), size - 1)

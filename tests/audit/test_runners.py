@@ -234,7 +234,6 @@ def test_an_output_is_of_its_file_and_its_settings_alone(tmp_path: Path) -> None
 
     assert scored(settings) == len(shards)
     assert scored(settings) == 0
-    assert scored(settings._replace(fast=True)) == 0, "both scorers give the same"
     assert scored(settings._replace(prefixes=("old man",))) == len(shards)
     os.utime(tmp_path / "a.jsonl", ns=(1, 1))
     assert scored(settings) == len(shards)

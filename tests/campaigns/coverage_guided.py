@@ -32,7 +32,6 @@ with atheris.instrument_imports(include=["coherence"]):
     from coherence.readers import recognise as formats
     from coherence.readers.lines import Part, Problems, read_head
     from coherence.readers.read import Piece, losses_in, samples_in
-    from coherence.scoring import ngrams, ngrams_sorted
     from coherence.scoring.loop import find_loop
     from coherence.scoring.scores import score_tokens
     from coherence.scoring.text import JOINT, answer, clean, locate, tokenize
@@ -168,8 +167,7 @@ def scored(text: str, prompt: str | None) -> None:
     require(all(value is None or 0 <= value <= 100 for value in scores.values), scores)
     require(not any(math.isnan(value) for value in scores.values if value is not None), scores)
     require((scores.tokens, scores.characters) == (len(tokens), len(cleaned)), scores)
-    require(score_tokens(cleaned, tokens, count=ngrams_sorted.spectra) == scores, scores)
-    require(ngrams_sorted.spectra(cleaned, tokens) == ngrams.spectra(cleaned, tokens), cleaned)
+    require(score_tokens(cleaned, tokens) == scores, scores)
     require(tokenize(f"{cleaned} 東") == [*tokens, "東"], tokens)  # in whichever script it is looked at
     require(visible("".join(tokens)) == visible(cleaned), tokens)
     shown = answer(text, prompt)

@@ -22,10 +22,9 @@ from hostile_texts import ATTACKS, FRAGMENTS, IN_A_LINE, Attack, goes_over_again
 
 from coherence import score
 from coherence.readers.formats.log_lines import LONGEST
-from coherence.scoring import ngrams_sorted
 from coherence.scoring.loop import find_loop
-from coherence.scoring.scores import score_tokens
-from coherence.scoring.text import clean, tokenize
+from coherence.scoring.scores import score_answer
+from coherence.scoring.text import clean
 
 MEGABYTE = 2**20
 PATIENCE = 60
@@ -118,7 +117,7 @@ def full(name: str) -> None:
     size = len(text.encode("utf-8", "surrogatepass"))
     before, started = held(), time.process_time()
     cleaned = clean(text)
-    scores = score_tokens(cleaned, tokenize(cleaned), count=ngrams_sorted.spectra)
+    scores = score_answer(cleaned)
     took, most = time.process_time() - started, held()
     shown = " ".join("-" if value is None else f"{value:.3g}" for value in scores.values)
     print(

@@ -2,7 +2,7 @@
 
     python tests/campaigns/same.py python3.11 python3.12 python3.13
 
-A virtual environment each, with the package and its extra `fast`, under the folder for temporary files;
+A virtual environment each, with the package and its core, under the folder for temporary files;
 installing needs an index or a folder of wheels. The dump is the fixture runs and samples of letters from
 every script.
 """
@@ -16,13 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
-CODE = "from coherence.scoring import batch; batch.WORTH_COMPILING = {limit}; "
-CODE += "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
+WITHOUT_CORE = "import sys; sys.modules['coherence.scoring._core'] = None; "
+CODE = "{before}from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
 WAYS = {
-    "plain": (10**18, []),
-    "compiled": (0, []),
-    "plain, two workers": (10**18, ["--workers", "2"]),
-    "compiled, two workers": (0, ["--workers", "2"]),
+    "plain": (WITHOUT_CORE, []),
+    "core": ("", []),
+    "plain, two workers": (WITHOUT_CORE, ["--workers", "2"]),
+    "core, two workers": ("", ["--workers", "2"]),
 }
 LAST = 0x323AF
 """The last letter of Unicode 14, which Python 3.11 knows: what came later is a letter to newer ones alone."""
@@ -39,8 +39,8 @@ def main() -> None:
         dump.write_text("".join(f"{json.dumps(row)}\n" for row in of_every_script()), "utf-8")
         for number, python in enumerate(pythons):
             own = environment(python, Path(folder, str(number)))
-            for way, (limit, options) in WAYS.items():
-                digest = audited(own, dump, limit, options)
+            for way, (before, options) in WAYS.items():
+                digest = audited(own, dump, before, options)
                 found.add(digest)
                 print(f"{python} {way:<24}{digest}")
     print("the same everywhere" if len(found) == 1 else f"{len(found)} different reports")
@@ -58,18 +58,18 @@ def environment(python: str, folder: Path) -> Path:
     """Return the interpreter of a fresh environment that holds the package."""
     subprocess.run([python, "-m", "venv", folder], check=True)  # noqa: S603 - it was given
     own = folder / "bin/python"
-    install = [str(own), "-m", "pip", "install", "-q", f"{ROOT}[fast]"]
+    install = [str(own), "-m", "pip", "install", "-q", f"{ROOT}"]
     subprocess.run(install, check=True)  # noqa: S603 - our own
     return own
 
 
-def audited(python: Path, dump: Path, limit: int, options: list[str]) -> str:
+def audited(python: Path, dump: Path, before: str, options: list[str]) -> str:
     """Return the digest of what audits of the fixture runs and of the dump report."""
     digest = sha256()
     for number, path in enumerate((ROOT / "fixtures/runs", dump)):
         report = dump.parent / f"report{number}.json"
         arguments = ["audit", str(path), *options, "--json", str(report)]
-        code = CODE.format(limit=limit, arguments=arguments)
+        code = CODE.format(before=before, arguments=arguments)
         command = [str(python), "-c", code]
         subprocess.run(command, capture_output=True, check=False, cwd=dump.parent)  # noqa: S603 - our own
         digest.update(report.read_bytes())

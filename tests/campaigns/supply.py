@@ -37,11 +37,7 @@ NEEDED_BY = {
         "tests/readers/formats/test_jsonl.py",
     ],
     "remote": ["tests/readers/test_storage.py", "tests/audit/test_runners.py"],
-    "fast": [
-        "tests/scoring/test_compiled.py",
-        "tests/audit/test_runners.py",
-        "coherence/scoring/compiled/loops.py",
-    ],
+    "fast": ["tests/readers/formats/test_jsonl.py", "tests/audit/test_runners.py"],
     "ray": ["tests/audit/test_ray.py"],
     "report": ["tests/show/page/test_server.py", "tests/cli/test_main.py"],
     "torch": [

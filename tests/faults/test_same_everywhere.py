@@ -3,16 +3,16 @@
 import os
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from subprocess import run
 
 import pytest
 from places import RUNS
 
-PLAIN = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
-COMPILED = "import coherence.scoring.batch; coherence.scoring.batch.WORTH_COMPILING = 0; " + PLAIN
+from coherence.scoring import fast
 
+ANY = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
+WITHOUT_CORE = "import sys; sys.modules['coherence.scoring._core'] = None; " + ANY
 
 ELSEWHERE = [
     pytest.param({"PYTHONHASHSEED": "1"}, id="another hash seed"),
@@ -35,7 +35,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def output(
-    folder: Path, arguments: list[str], environment: dict[str, str], code: str = PLAIN, expected: int = 1
+    folder: Path, arguments: list[str], environment: dict[str, str], code: str = ANY, expected: int = 1
 ) -> bytes:
     """What a command writes to the file that its arguments end with."""
     plain = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
@@ -71,11 +71,9 @@ def test_two_workers_write_what_one_writes(dump: Path, report: bytes, tmp_path: 
     assert output(tmp_path, audit(dump, tmp_path, "--workers", "2"), {}) == report
 
 
-@pytest.mark.skipif(find_spec("numba") is None, reason="the compiled scorer is optional")
-def test_the_compiled_scorer_writes_what_the_plain_one_writes(
-    dump: Path, report: bytes, tmp_path: Path
-) -> None:
-    assert output(tmp_path, audit(dump, tmp_path), {}, COMPILED) == report
+@pytest.mark.skipif(fast.CORE is None, reason="the core is optional")
+def test_the_plain_scorer_writes_what_the_core_writes(dump: Path, report: bytes, tmp_path: Path) -> None:
+    assert output(tmp_path, audit(dump, tmp_path), {}, WITHOUT_CORE) == report
 
 
 @pytest.mark.parametrize("environment", [ELSEWHERE[1], ELSEWHERE[2]])

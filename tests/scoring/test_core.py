@@ -1,31 +1,28 @@
-"""The compiled scorer says of any text exactly what `score` says, in any batch, group and thread."""
+"""The core says of any text exactly what the plain scorer says, in any batch, group and thread."""
 
 import json
 import math
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, pairwise
-from pathlib import Path
 from pydoc_data.topics import topics
-from subprocess import CompletedProcess, run
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from coherence import Lexicon, Profile, score
-from coherence.scoring.between import COMPARED, between_samples
+from coherence import Lexicon, Profile
+from coherence.scoring import again, between, fast, scores, word_order
+from coherence.scoring import text as text_module
+from coherence.scoring.batch import score_core, score_plain
+from coherence.scoring.columns import Columns, scores_of
 from coherence.scoring.profile import Curve
+from coherence.scoring.scores import Scores, score_tokens
 from coherence.scoring.text import clean, tokenize
 
-pytest.importorskip("numba", reason="the compiled scorer is optional: pip install 'coherence[fast]'")
-from coherence.scoring.columns import scores_of
-from coherence.scoring.compiled import score as kernel
-from coherence.scoring.compiled.score import score_compiled
+if fast.CORE is None:
+    pytest.skip("the core is optional, and was not built: make core", allow_module_level=True)
 
 RUNS = ROOT / "fixtures/runs"
 FIXTURES = [
@@ -42,12 +39,21 @@ def assert_equal(
     lexicon: Lexicon | None = None,
     profile: Profile | None = None,
 ) -> None:
-    found = list(scores_of(score_compiled(texts, prompts, lexicon, profile)))
-    expected = [
-        score(text, prompt, lexicon, profile)
+    found = list(scores_of(score_core(texts, prompts, lexicon, profile)))
+    assert found == [
+        plainly(text, prompt, lexicon, profile)
         for text, prompt in zip(texts, prompts or [None] * len(texts), strict=True)
     ]
-    assert found == expected
+
+
+def plainly(
+    text: str,
+    prompt: str | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+) -> Scores:
+    cleaned = clean(text, prompt)
+    return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
 
 
 # Any text
@@ -86,7 +92,7 @@ TEXT = st.one_of(
 
 
 @given(st.lists(TEXT, max_size=5))
-def test_many_scores_are_those_of_score(texts: list[str]) -> None:
+def test_scores_are_those_of_the_plain_scorer(texts: list[str]) -> None:
     assert_equal(texts)
 
 
@@ -199,19 +205,16 @@ def test_custom_profiles_score_the_same() -> None:
 # Groups
 
 
-def between_of(texts: Sequence[str]) -> float | None:
-    cleaned = map(clean, texts[:COMPARED])
-    return between_samples([tokenize(text) for text in cleaned if score(text).scorable])
-
-
-def assert_between_is_that_of_each_group(
-    texts: Sequence[str], groups: Sequence[int], batch: int = kernel.BATCH
+def assert_between_is_the_same(
+    texts: Sequence[str], groups: Sequence[int], prompts: Sequence[str | None] | None = None
 ) -> None:
-    columns = score_compiled(texts, groups=groups, batch=batch)
-    found = [None if math.isnan(value) else value for value in columns.between.tolist()]
-    bounds = pairwise(accumulate(groups, initial=0))
-    assert found == [between_of(texts[start:stop]) for start, stop in bounds]
-    assert list(scores_of(columns)) == list(scores_of(score_compiled(texts)))
+    found, expected = (scorer(texts, prompts, groups=groups) for scorer in (score_core, score_plain))
+    assert nones(found) == nones(expected)
+    assert list(scores_of(found)) == list(scores_of(expected))
+
+
+def nones(columns: Columns) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in columns.between.tolist()]
 
 
 STEP = st.lists(st.one_of(TEXT, st.sampled_from(["ab " * 12, MANUAL[:500]])), max_size=4)
@@ -220,85 +223,98 @@ STEP = st.lists(st.one_of(TEXT, st.sampled_from(["ab " * 12, MANUAL[:500]])), ma
 @given(st.lists(STEP, max_size=4))
 @example([[], ["a b c d e f g h i j"] * 2, ["short"], [], ["a b c d e f g h i j", "!" * 41, "x" * 40]])
 def test_between_compares_the_samples_of_each_group(steps: list[list[str]]) -> None:
-    assert_between_is_that_of_each_group([text for step in steps for text in step], list(map(len, steps)))
+    assert_between_is_the_same([text for step in steps for text in step], list(map(len, steps)))
+
+
+PROMPTED = st.tuples(
+    st.sampled_from(["", "a?", "b?", "c?", None]), st.sampled_from([MANUAL[:60], "ab " * 12, "x y", "!" * 41])
+)
+
+
+@given(st.lists(st.lists(PROMPTED, max_size=6), max_size=3))
+def test_of_each_prompt_the_first_sample_is_compared(steps: list[list[tuple[str | None, str]]]) -> None:
+    samples = [sample for step in steps for sample in step]
+    prompts, texts = [prompt for prompt, _ in samples], [text for _, text in samples]
+    assert_between_is_the_same(texts, list(map(len, steps)), prompts)
 
 
 def test_between_is_right_for_large_groups() -> None:
     texts = [MANUAL[at : at + 900] for at in range(0, 90_000, 450)]
-    assert_between_is_that_of_each_group(texts, [1, 0, 99, 2, 3, 95], batch=5000)
-    texts = [MANUAL[:60_000], MANUAL[30_000:120_000], MANUAL[:60_000]]
-    assert_between_is_that_of_each_group(texts, [3], batch=5000)
+    assert_between_is_the_same(texts, [1, 0, 99, 2, 3, 95])
+    assert_between_is_the_same([MANUAL[:60_000], MANUAL[30_000:120_000], MANUAL[:60_000]], [3])
 
 
 def test_groups_and_prompts_have_to_add_up() -> None:
     with pytest.raises(ValueError, match="groups of 3 samples for 2 texts"):
-        score_compiled(["a", "b"], groups=[1, 2])
+        score_core(["a", "b"], groups=[1, 2])
     with pytest.raises(ValueError, match="argument"):
-        score_compiled(["a", "b"], prompts=["a"])
+        score_core(["a", "b"], prompts=["a"])
 
 
 def test_no_samples_give_no_scores() -> None:
-    assert all(column.size == 0 for column in score_compiled([]))
+    assert all(column.size == 0 for column in score_core([]))
 
 
-# Batches, threads, and a machine without numba
+# Batches, threads
 
 
-@pytest.mark.parametrize("batch", [1, 100, 5000])
-def test_it_does_not_matter_how_a_batch_is_split(batch: int) -> None:
-    texts, prompts = zip(*FIXTURES[:100], ("", None), ("ΐ" * 999, None), (MANUAL[:9999], None), strict=True)
-    whole = list(scores_of(score_compiled(texts, prompts)))
-    assert list(scores_of(score_compiled(texts, prompts, batch=batch))) == whole
+def test_more_text_than_is_scored_at_once_scores_the_same() -> None:
+    texts = [MANUAL[:300_000], "é" + MANUAL[:400_000], *EDGES, MANUAL[:600_000], "on and on"]
+    assert list(scores_of(score_core(texts))) == [next(scores_of(score_core([text]))) for text in texts]
+    groups = [2, len(EDGES), 2]
+    alone = [score_core(part, groups=[len(part)]) for part in (texts[:2], texts[2:-2], texts[-2:])]
+    assert nones(score_core(texts, groups=groups)) == [nones(each)[0] for each in alone]
 
 
 def test_threads_score_the_same_at_the_same_time() -> None:
     batches = [[text for text, _ in FIXTURES[at::8]] + [MANUAL[at : at + 5000]] for at in range(8)]
-    expected = [list(scores_of(score_compiled(batch))) for batch in batches]
+    expected = [list(scores_of(score_core(batch))) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda batch: list(scores_of(score_compiled(batch))), batches * 4))
+        found = list(pool.map(lambda batch: list(scores_of(score_core(batch))), batches * 4))
     assert found == expected * 4
 
 
-def test_without_numba_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['numba'] = None; import coherence.scoring.compiled.score"
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    assert "ImportError: coherence.scoring.compiled needs numba: pip install 'coherence[fast]'" in done.stderr
+# What it was compiled with
 
 
-# Where nothing can be kept
-
-COMPILED = """
-import sys
-from coherence.scoring import batch
-from coherence.scoring.compiled import loops as compiled_loops
-from coherence.cli.main import main
-print(compiled_loops.__file__, file=sys.stderr)
-batch.WORTH_COMPILING = 0
-sys.exit(main())
-"""
+def test_its_constants_are_those_of_the_modules_in_python() -> None:
+    assert fast.CORE is not None
+    named = {"NEAR_NEIGHBOURS": again.NEIGHBOURS[0], "FAR_NEIGHBOURS": again.NEIGHBOURS[1]}
+    modules = (between, again, word_order, scores, text_module)  # the last one has the PIECE that is meant
+    theirs = named | {name: value for module in modules for name, value in vars(module).items()}
+    own = {name for name in fast.CORE.CONSTANTS if name not in LAYOUT}
+    assert {name: theirs[name] for name in own} == {name: fast.CORE.CONSTANTS[name] for name in own}
 
 
-def test_where_compiled_code_can_be_kept_nowhere_an_audit_compiles_anew_and_says_the_same(
-    tmp_path: Path,
-) -> None:
-    for name in ("coherence", "wordlists"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # A file where there should be a folder: even who may write everywhere cannot make one there.
-    nowhere = tmp_path / "coherence/scoring/compiled/__pycache__"
-    nowhere.touch()
-    names = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
-    environment = os.environ | dict.fromkeys(names, str(nowhere / "cache")) | {"PYTHONPATH": str(tmp_path)}
-    arguments = ["audit", str(RUNS / "leak"), "--json", "-"]
+LAYOUT = {"LETTER", "JOINT", "SPACE", "ALPHABETIC", "ALPHANUMERIC", "BLANK", "DIGIT"}
+LAYOUT |= {"CLASS_SHIFT", "PAGE", "FOLDS_TO"}
+"""What only the core and `fast` have to agree on, which takes them from it."""
 
-    def audit(*program: str) -> CompletedProcess[str]:
-        command = [sys.executable, *program, *arguments]
-        return run(  # noqa: S603 - ourselves
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
 
-    plain, compiled = audit("-m", "coherence.cli"), audit("-c", COMPILED)
-    assert compiled.stderr.startswith(str(tmp_path)), compiled.stderr
-    assert "(plain scorer)" in plain.stderr
-    assert "(compiled scorer)" in compiled.stderr
-    assert (plain.returncode, compiled.returncode) == (1, 1)
-    assert json.loads(compiled.stdout) == json.loads(plain.stdout)
+# What it refuses
+
+
+def test_what_is_no_text_is_refused_by_its_type() -> None:
+    assert fast.CORE is not None
+    with pytest.raises(TypeError, match="a text is a string, not <class 'int'>"):
+        fast.score_rows([3])  # type: ignore[list-item]
+
+
+def test_groups_that_do_not_add_up_are_refused() -> None:
+    for groups in ([1], [3], [-1, 3], [2**62, 2**62]):
+        with pytest.raises(ValueError, match="the groups do not add up to 2 texts"):
+            fast.score_rows(["a", "b"], groups=groups)
+    with pytest.raises(ValueError, match="8 bytes for 2 numbers"):
+        fast.score_rows(["a", "b"], groups=[2], prompts=[1])
+
+
+def test_an_error_of_the_folding_table_is_handed_on() -> None:
+    assert fast.CORE is not None
+
+    def page(number: int) -> bytes:
+        raise LookupError(f"page {number}")
+
+    with pytest.raises(LookupError, match="page 0"):
+        fast.CORE.folding(page)
+    with pytest.raises(ValueError, match="a page of the folding table has 3072 bytes"):
+        fast.CORE.folding(lambda _: b"")

@@ -1,1 +1,0 @@
-"""Many samples scored by compiled code: `score` prepares them, `loops` is what numba compiles."""

@@ -1,0 +1,229 @@
+/* What a text says again, and whether it is a template: again.py. */
+#include "dictionary.h"
+
+/* Mark the tokens that equal the one a period before, where at least so many in a row do. */
+static void
+mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *marks)
+{
+    if (tokens <= period)
+        return;
+    size_t row = 0, last = tokens - period;
+    for (size_t at = 0; at < last; at++) {
+        if (ids[at] == ids[at + period]) {
+            row++;
+            continue;
+        }
+        if (row >= least)
+            memset(marks + at - row + period, 1, row);
+        row = 0;
+    }
+    if (row >= least)
+        memset(marks + last - row + period, 1, row);
+}
+
+/* Long phrases */
+
+/* Count how many runs of `length` tokens were there before. How far apart equal runs follow each other is
+ * counted into `distances`, if that is given: how often each distance came, and how many were seen before it
+ * came first. */
+static int
+count_again(Scratch *scratch, size_t length, uint32_t *distances, uint32_t *order, size_t *again)
+{
+    const uint32_t *ids = scratch->ids.at;
+    *again = 0;
+    if (scratch->tokens < length)
+        return 0;
+    size_t runs = scratch->tokens - length + 1;
+    int bits = 4;
+    while ((size_t)1 << bits < 2 * runs)
+        bits++;
+    size_t mask = ((size_t)1 << bits) - 1, size = sizeof(uint32_t) << bits;
+    if (reserve(&scratch->positions, size) < 0)
+        return -1;
+    uint32_t *positions = scratch->positions.at; /* where the run of a slot came last, counted from 1 */
+    memset(positions, 0, size);
+    /* The hash of a run from that of the one before: what leaves it is taken off. */
+    uint64_t hash = 0, leaving = 1;
+    uint32_t seen = 0;
+    for (size_t at = 0; at < length; at++)
+        leaving *= PRIME;
+    for (size_t at = 0; at < scratch->tokens; at++) {
+        hash = hash * PRIME + ids[at] + 1;
+        if (at >= length)
+            hash -= leaving * (ids[at - length] + UINT64_C(1));
+        if (at + 1 < length)
+            continue;
+        size_t begin = at + 1 - length, slot = (hash ^ hash >> 29) * OTHER_PRIME >> (64 - bits);
+        while (positions[slot] && memcmp(ids + positions[slot] - 1, ids + begin, length * sizeof *ids) != 0)
+            slot = (slot + 1) & mask;
+        if (positions[slot]) {
+            ++*again;
+            size_t distance = begin - (positions[slot] - 1);
+            if (distances && !distances[distance]++)
+                order[distance] = seen++;
+        }
+        positions[slot] = (uint32_t)begin + 1;
+    }
+    return 0;
+}
+
+/* Add the commonest distances at which runs of `length` follow each other: those above SHORT that came at least
+ * SEEN times, PHRASES at most, among the PHRASES + 2 commonest, of which equally common ones count in the order
+ * in which they came. */
+static int
+add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
+{
+    size_t size = (size_t)scratch->tokens * sizeof(uint32_t), again;
+    if (reserve(&scratch->distances, 2 * size) < 0)
+        return -1;
+    uint32_t *distances = scratch->distances.at, *order = distances + scratch->tokens;
+    memset(distances, 0, size);
+    if (count_again(scratch, length, distances, order, &again) < 0)
+        return -1;
+    for (int place = 0, taken = 0; place < PHRASES + 2 && taken < PHRASES; place++) {
+        uint32_t best = 0;
+        for (uint32_t each = 1; each < scratch->tokens; each++) {
+            int sooner = distances[each] == distances[best] && distances[each] && order[each] < order[best];
+            best = distances[each] > distances[best] || sooner ? each : best;
+        }
+        if (distances[best] < SEEN)
+            break;
+        distances[best] = 0;
+        if (best <= SHORT)
+            continue;
+        common[(*number)++] = best;
+        taken++;
+    }
+    return 0;
+}
+
+/* Mark what long phrases say again: again._long_periods. */
+static int
+mark_long_periods(Scratch *scratch, uint8_t *marks)
+{
+    size_t again, number = 0;
+    uint32_t common[2 * PHRASES];
+    if (count_again(scratch, LEAST_AGAIN, NULL, NULL, &again) < 0)
+        return -1;
+    if (again && add_common(scratch, NEAR_NEIGHBOURS, common, &number) < 0)
+        return -1;
+    if (again >= SEEN && add_common(scratch, FAR_NEIGHBOURS, common, &number) < 0)
+        return -1;
+    for (size_t one = 0; one < number; one++) {
+        mark_period(scratch->ids.at, scratch->tokens, common[one], 2 * (size_t)common[one], marks);
+        for (size_t other = 0; other <= one; other++) {
+            size_t sum = (size_t)common[one] + common[other];
+            mark_period(scratch->ids.at, scratch->tokens, sum, 2 * sum, marks);
+        }
+    }
+    return 0;
+}
+
+/* Rulers */
+
+typedef struct {
+    uint64_t lines, rulers, signs; /* lines that hold something; those that are rulers, and their signs */
+    uint64_t line_signs;
+    int has_alphanumeric;
+} Rulers;
+
+static inline void
+end_line(Rulers *rulers)
+{
+    rulers->lines += rulers->line_signs > 0;
+    if (!rulers->has_alphanumeric && rulers->line_signs >= RULER) {
+        rulers->rulers++;
+        rulers->signs += rulers->line_signs;
+    }
+    rulers->line_signs = 0;
+    rulers->has_alphanumeric = 0;
+}
+
+static inline void
+take_character(Rulers *rulers, int is_newline, uint8_t class)
+{
+    if (is_newline) {
+        end_line(rulers);
+        return;
+    }
+    rulers->line_signs += !(class & BLANK);
+    rulers->has_alphanumeric |= class & ALPHANUMERIC;
+}
+
+/* Return how many signs stand in rulers, if fewer than half of the lines are rulers: again._ruled. */
+static uint64_t
+ruled(const Scratch *scratch)
+{
+    Rulers rulers = {0};
+    for (size_t at = 0; at < scratch->characters; at++) {
+        if (scratch->is_ascii) {
+            uint8_t byte = ((const uint8_t *)scratch->bytes.at)[at];
+            take_character(&rulers, byte == '\n', scratch->folding->ascii[byte]);
+        } else {
+            uint32_t code = ((const uint32_t *)scratch->codes.at)[at];
+            take_character(&rulers, (code & CODE_MASK) == '\n', (uint8_t)(code >> CLASS_SHIFT));
+        }
+    }
+    end_line(&rulers);
+    return 2 * rulers.rulers < rulers.lines ? rulers.signs : 0;
+}
+
+/* Return how many of the marked tokens begin with neither a letter nor a number. */
+static uint64_t
+marked_signs(const Scratch *scratch, const uint8_t *marks)
+{
+    const uint32_t *ids = scratch->ids.at;
+    const uint8_t *classes = scratch->kind_classes.at;
+    uint64_t signs = 0;
+    for (size_t at = 0; at < scratch->tokens; at++)
+        signs += marks[at] && !(classes[ids[at]] & ALPHANUMERIC);
+    return signs;
+}
+
+/* Set `share` to the share of tokens that only say again what stood just before. */
+int
+said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
+{
+    size_t tokens = scratch->tokens;
+    *share = 0.0;
+    if (reserve(&scratch->marks, tokens + 1) < 0)
+        return -1;
+    uint8_t *marks = scratch->marks.at;
+    memset(marks, 0, tokens);
+    for (size_t period = 1; period <= SHORT; period++)
+        mark_period(scratch->ids.at, tokens, period, period, marks);
+    int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* triples that come again */
+    double many = MANY * (double)tokens;
+    if ((double)again >= (many > SEEN ? many : SEEN) && mark_long_periods(scratch, marks) < 0)
+        return -1;
+    uint64_t found = 0;
+    for (size_t at = 0; at < tokens; at++)
+        found += marks[at];
+    if (!found)
+        return 0;
+    uint64_t signs = marked_signs(scratch, marks), in_rulers = signs >= RULER - 1 ? ruled(scratch) : 0;
+    *share = (double)(found - (signs < in_rulers ? signs : in_rulers)) / (double)tokens;
+    return 0;
+}
+
+/* Set `found` to whether the text repeats its frame and fills in new things. */
+int
+is_template(Scratch *scratch, double again, int64_t *found)
+{
+    const uint32_t *ids = scratch->ids.at;
+    size_t tokens = scratch->tokens, come_again;
+    *found = 0;
+    if (tokens < STRETCH || again >= LITTLE)
+        return 0;
+    /* Tokens are numbered as they come, so that the largest number of the first half tells its kinds. */
+    uint32_t kinds = scratch->kinds.count, early = 0;
+    for (size_t at = 0; at < tokens / 2; at++)
+        early = ids[at] + 1 > early ? ids[at] + 1 : early;
+    double new_kinds = (double)(kinds - early), wanted = NEW_SHARE * (double)kinds;
+    if (new_kinds < (wanted > NEW_KINDS ? wanted : NEW_KINDS))
+        return 0;
+    if (count_again(scratch, STRETCH, NULL, NULL, &come_again) < 0)
+        return -1;
+    *found = (double)come_again / (double)tokens < LITTLE;
+    return 0;
+}

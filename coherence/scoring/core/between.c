@@ -1,0 +1,109 @@
+/* How different the samples of one step are from each other: between.py. */
+#include <math.h>
+
+#include "dictionary.h"
+
+void
+begin_group(Group *group)
+{
+    group->held = 0;
+    group->looked_at = group->judged = 0;
+    /* Emptied when it is first used: most groups are of one sample. */
+}
+
+/* Give the kinds of tokens of a sample the numbers that they have in the group. */
+static int
+number_kinds(Group *group, const Dictionary *kinds)
+{
+    const uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
+    if (extend(&group->numbers, (kinds->count + 1) * sizeof(uint32_t)) < 0)
+        return -1;
+    uint32_t *numbers = group->numbers.at;
+    for (uint32_t kind = 0; kind < kinds->count; kind++) {
+        if (add_word(&group->tokens, kinds->bytes + places[kind], sizes[kind], &numbers[kind]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Keep the bigrams of a sample, if it is one of the first and long enough to judge. */
+int
+add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t prompt, uint64_t distinct_bigrams)
+{
+    if (group->looked_at++ >= COMPARED)
+        return 0;
+    if (row->tokens < ENOUGH_TOKENS && row->characters < ENOUGH_CHARACTERS)
+        return 0;
+    if (!group->judged && start_dictionary(&group->tokens.dictionary, 0, NULL) < 0)
+        return -1;
+    if (number_kinds(group, &scratch->kinds) < 0)
+        return -1;
+    size_t bigrams = scratch->tokens > 1 ? scratch->tokens - 1 : 0, begin = group->held;
+    if (extend(&group->bigrams, (begin + bigrams) * sizeof(uint64_t)) < 0)
+        return -1;
+    uint64_t *held = group->bigrams.at;
+    const uint32_t *ids = scratch->ids.at, *numbers = group->numbers.at;
+    for (size_t at = 0; at < bigrams; at++)
+        held[begin + at] = (uint64_t)numbers[ids[at]] << 32 | numbers[ids[at + 1]];
+    group->held += bigrams;
+    group->samples[group->judged++] = (Compared){begin, group->held, distinct_bigrams, prompt};
+    return 0;
+}
+
+/* Leave the first sample of each prompt, if there are two prompts or more: between.of_each_prompt. */
+static void
+keep_one_of_each_prompt(Group *group)
+{
+    int64_t known = 0;
+    int several = 0, kept = 0;
+    for (int at = 0; at < group->judged; at++) {
+        int64_t prompt = group->samples[at].prompt;
+        several |= prompt && known && prompt != known;
+        known = prompt ? prompt : known;
+    }
+    if (!several)
+        return;
+    for (int at = 0; at < group->judged; at++) {
+        int before = 0;
+        while (before < kept && group->samples[before].prompt != group->samples[at].prompt)
+            before++;
+        if (before == kept)
+            group->samples[kept++] = group->samples[at];
+    }
+    group->judged = kept;
+}
+
+/* Set `between` to the diversity between the samples of the group, not-a-number for none. */
+int
+between_samples(Group *group, Scratch *scratch, double *between)
+{
+    keep_one_of_each_prompt(group);
+    uint64_t *held = group->bigrams.at, each = 0, together;
+    size_t used = 0;
+    int samples = 0;
+    for (int at = 0; at < group->judged; at++) {
+        const Compared *sample = &group->samples[at];
+        if (sample->begin == sample->end)
+            continue;
+        memmove(held + used, held + sample->begin, (sample->end - sample->begin) * sizeof *held);
+        used += sample->end - sample->begin;
+        each += sample->distinct;
+        samples++;
+    }
+    *between = NAN;
+    if (samples < 2)
+        return 0;
+    if (count_distinct(held, used, scratch, &together) < 0)
+        return -1;
+    double shared = 1 / (double)samples, distinct = (double)together / (double)each;
+    *between = 100 * (distinct > shared ? distinct - shared : 0.0) / (1 - shared);
+    return 0;
+}
+
+void
+free_group(Group *group)
+{
+    free_words(&group->tokens);
+    release(&group->numbers);
+    release(&group->bigrams);
+}

@@ -1,0 +1,217 @@
+/* The core: scores texts as coherence/scoring/scores.py does, to the last bit, without Python's lock.
+ *
+ * The Python modules are the definition; names here are theirs. A text goes through `score_text` (score.c):
+ * folded and cut into tokens (tokens.c), counted (counts.c), set against the reference (score.c), asked what it
+ * says again (again.c) and how its words are ordered (order.c). module.c is the door to Python.
+ *
+ * Functions that allocate return 0, or -1 when there is no memory; everybody hands that up to module.c.
+ */
+#ifndef COHERENCE_CORE_H
+#define COHERENCE_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Constants of text.py, scores.py, again.py and between.py; module.c exports them, and
+ * tests/scoring/test_core.py compares them with those. */
+enum {
+    LONGEST_WORD = 24,
+    PIECE = 4,
+    RULER = 4,
+    ENOUGH_TOKENS = 10,
+    ENOUGH_CHARACTERS = 40,
+    ENOUGH_WORDS = 20,
+    ORDERED_TOKENS = 64,
+    SHORT = 4,
+    SEEN = 8,
+    NEAR_NEIGHBOURS = 2,
+    FAR_NEIGHBOURS = 12,
+    LEAST_AGAIN = 10,
+    PHRASES = 3,
+    STRETCH = 24,
+    NEW_KINDS = 4,
+    COMPARED = 64,
+};
+#define FOREIGN_BELOW 10.0
+#define FOREIGN_SHARE 0.1
+#define TOLD_BELOW 60.0
+#define ENGLISH_FROM 45.0
+#define MANY 0.2
+#define LITTLE 0.2
+#define NEW_SHARE 0.1
+#define STEP 0.25
+
+/* Of the longest text that is scored: places in it, at up to four bytes a character, fit into 32 bits. */
+#define MOST_CHARACTERS ((size_t)1 << 29)
+
+/* What a character is; fast.py builds the table from the patterns of text.py. A code is a code point with
+ * its class above it. */
+enum {
+    LETTER = 1,
+    JOINT = 2,
+    SPACE = 4,
+    ALPHABETIC = 8,
+    ALPHANUMERIC = 16,
+    BLANK = 32, /* white space to str.isspace, which knows more of it than the patterns */
+    DIGIT = 64,
+    JOINED = 128, /* of a token: it has an inner apostrophe or hyphen */
+};
+enum { MOST_CLASSES = 1024 }; /* of the model of word order */
+enum { CLASS_SHIFT = 21, CODE_POINTS = 0x110000, PAGE = 256, FOLDS_TO = 3, PAGES = CODE_POINTS / PAGE };
+#define CODE_MASK (((uint32_t)1 << CLASS_SHIFT) - 1)
+
+/* Memory that grows and is used again; what it held is lost when it grows. */
+typedef struct {
+    void *at;
+    size_t bytes;
+} Buffer;
+
+int reserve(Buffer *buffer, size_t bytes);
+int reserve_zeroed(Buffer *buffer, size_t bytes);
+int extend(Buffer *buffer, size_t bytes); /* keeps what it held */
+void release(Buffer *buffer);
+
+/* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has what finds them. */
+typedef struct {
+    uint64_t key;
+    uint32_t number; /* counted from 1, 0 in a free slot */
+} Slot;
+
+typedef struct {
+    Buffer slots;
+    int bits;
+    uint32_t count;
+    Buffer keys, places, sizes; /* of each token: its key, where it begins in `bytes`, how many bytes it has */
+    const uint8_t *bytes;
+} Dictionary;
+
+/* What each character folds to: for each of a page of characters up to three codes. A page is made when a text
+ * needs it, by Python, and never changes. */
+typedef struct {
+    uint32_t *pages[PAGES];
+    uint8_t ascii[PAGE]; /* the classes of ASCII; other bytes have none */
+} Folding;
+
+typedef struct {
+    Dictionary dictionary;
+    Buffer arena;
+} Words;
+
+/* A curve of profile.py in logarithms. */
+typedef struct {
+    size_t points;
+    double *counts, *effectives;
+} Curve;
+
+typedef struct {
+    const Curve *bigram, *trigram, *english, *character; /* english may be NULL */
+    double english_share;
+} Reference;
+
+/* An ending by which a word belongs to a class, if the word has at least so many characters. */
+typedef struct {
+    uint32_t place, size, shortest, of_class;
+} Ending;
+
+/* The model of word_order.py. */
+typedef struct {
+    Words common; /* the tokens that are a class of their own */
+    Buffer of_common;
+    uint32_t classes, word, number, sign;
+    uint8_t *near, *far; /* a level for each two classes */
+    uint16_t *both;      /* twice the near one and the far one */
+    Ending *endings;     /* by their last byte, and of equal ones the longest first */
+    uint32_t first_ending[PAGE + 1];
+    uint8_t *ending_bytes;
+} Order;
+
+/* A text as it is to be scored. */
+typedef struct {
+    const uint8_t *ascii;  /* its bytes, if it is all ASCII */
+    const uint32_t *codes; /* else its code points */
+    size_t length;
+} Text;
+
+/* How many things came once, how many twice and so on: times[1] to times[largest]; zero between uses. */
+typedef struct {
+    Buffer times;
+    uint32_t largest;
+} Spectrum;
+
+/* Room for one text, used for all texts of a call. */
+typedef struct {
+    const Folding *folding;
+    size_t characters; /* of the folded text */
+    int is_ascii;
+    Buffer bytes; /* ASCII: the folded text; else its tokens, one after the other, as UTF-8 */
+    Buffer codes; /* not ASCII: the folded text, and two spaces */
+    uint32_t tokens;
+    Buffer ids; /* of each token, its number in `kinds` */
+    Dictionary kinds;
+    Buffer kind_classes, kind_counts, kind_known;
+    Spectrum spectrum;
+    Buffer keys, table, table_keys; /* what is counted, and where */
+    Buffer alphabet;                /* a number for each code point; zero between uses */
+    Dictionary pairs;               /* for texts of very many kinds of tokens or characters */
+    Buffer marks, positions, distances, pair_numbers;
+} Scratch;
+
+/* What Python gets of a text: coherence/scoring/fast.py unpacks it. A score is not-a-number for none. */
+typedef struct {
+    double bigram, trigram, english, character;
+    int64_t tokens, characters, template_, surplus, pairs;
+} Row;
+
+static inline const uint32_t *ids_of(const Scratch *scratch) { return scratch->ids.at; }
+
+/* tokens.c */
+int tokenize(const Text *text, Scratch *scratch);
+
+/* counts.c */
+int count_bigrams(Scratch *scratch);
+int count_trigrams(Scratch *scratch);
+int count_runs_of_four(Scratch *scratch);
+int count_distinct(uint64_t *keys, size_t number, Scratch *scratch, uint64_t *distinct);
+uint64_t things(const Spectrum *spectrum);
+double take_effective(Spectrum *spectrum);
+
+/* words.c */
+int add_word(Words *words, const uint8_t *bytes, size_t size, uint32_t *number);
+void find_known(Scratch *scratch, const Words *words);
+void free_words(Words *words);
+
+/* again.c */
+int said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share);
+int is_template(Scratch *scratch, double again, int64_t *found);
+
+/* order.c */
+void neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs);
+
+/* score.c */
+int score_text(
+    const Text *text, const Words *words, const Reference *reference, const Order *order, Scratch *scratch, Row *row,
+    uint64_t *distinct_bigrams
+);
+void free_scratch(Scratch *scratch);
+
+/* between.c: the samples of one step, compared with each other. */
+typedef struct {
+    size_t begin, end; /* of its bigrams */
+    uint64_t distinct;
+    int64_t prompt;
+} Compared;
+
+typedef struct {
+    Words tokens;
+    Buffer numbers, bigrams;
+    size_t held;
+    int looked_at, judged;
+    Compared samples[COMPARED];
+} Group;
+
+void begin_group(Group *group);
+int add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t prompt, uint64_t distinct_bigrams);
+int between_samples(Group *group, Scratch *scratch, double *between);
+void free_group(Group *group);
+
+#endif

@@ -1,0 +1,587 @@
+/* The door to Python: coherence.scoring._core. Its functions are described in _core.pyi. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stdlib.h>
+
+#include "dictionary.h"
+
+/* Characters that are scored at a time, or as many as a group has: other threads run meanwhile, and copies of
+ * texts that are not ASCII are held no longer. */
+enum { BATCH = 1 << 20 };
+
+/* Tables that Python holds on to */
+
+#define FOLDING "coherence.scoring._core.folding"
+#define WORDS "coherence.scoring._core.words"
+#define CURVE "coherence.scoring._core.curve"
+#define ORDER "coherence.scoring._core.order"
+
+static PyObject *
+own(void *table, const char *name, PyCapsule_Destructor destroy)
+{
+    PyObject *capsule = PyCapsule_New(table, name, destroy);
+    if (capsule == NULL)
+        free(table);
+    return capsule;
+}
+
+static void
+destroy_folding(PyObject *capsule)
+{
+    Folding *folding = PyCapsule_GetPointer(capsule, FOLDING);
+    for (int page = 0; page < PAGES; page++)
+        free(folding->pages[page]);
+    free(folding);
+    Py_XDECREF(PyCapsule_GetContext(capsule));
+}
+
+/* Ask Python for a page of the folding table. */
+static int
+load_page(PyObject *capsule, Folding *folding, uint32_t number)
+{
+    enum { BYTES = PAGE * FOLDS_TO * sizeof(uint32_t) };
+    PyObject *made = PyObject_CallFunction(PyCapsule_GetContext(capsule), "I", (unsigned int)number);
+    if (made == NULL)
+        return -1;
+    uint32_t *page = NULL;
+    if (!PyBytes_Check(made) || PyBytes_Size(made) != BYTES)
+        PyErr_Format(PyExc_ValueError, "a page of the folding table has %d bytes", (int)BYTES);
+    else if ((page = malloc(BYTES)) == NULL)
+        PyErr_NoMemory();
+    else
+        memcpy(page, PyBytes_AsString(made), BYTES);
+    Py_DECREF(made);
+    if (page == NULL)
+        return -1;
+    /* Another thread may have run while Python made it. */
+    if (folding->pages[number])
+        free(page);
+    else
+        folding->pages[number] = page;
+    return 0;
+}
+
+static PyObject *
+make_folding(PyObject *Py_UNUSED(module), PyObject *make_page)
+{
+    Folding *folding = calloc(1, sizeof *folding);
+    if (folding == NULL)
+        return PyErr_NoMemory();
+    PyObject *capsule = own(folding, FOLDING, destroy_folding);
+    if (capsule == NULL)
+        return NULL;
+    Py_INCREF(make_page);
+    if (PyCapsule_SetContext(capsule, make_page) < 0 || load_page(capsule, folding, 0) < 0) {
+        Py_DECREF(capsule);
+        return NULL;
+    }
+    for (int code = 0; code < 128; code++)
+        folding->ascii[code] = (uint8_t)(folding->pages[0][code * FOLDS_TO] >> CLASS_SHIFT);
+    return capsule;
+}
+
+static void
+destroy_words(PyObject *capsule)
+{
+    Words *words = PyCapsule_GetPointer(capsule, WORDS);
+    free_words(words);
+    free(words);
+}
+
+/* Add a word and set its number; one that is too long for a token is left out, and its number is NONE. */
+static int
+add_string(Words *words, PyObject *word, uint32_t *number)
+{
+    *number = NONE;
+    Py_ssize_t length = PyUnicode_GetLength(word);
+    if (length < 0)
+        return -1;
+    if (length == 0 || length > LONGEST_WORD)
+        return 0;
+    PyObject *encoded = PyUnicode_AsEncodedString(word, "utf-8", "surrogatepass");
+    if (encoded == NULL)
+        return -1;
+    int added = add_word(words, (uint8_t *)PyBytes_AsString(encoded), (size_t)PyBytes_Size(encoded), number);
+    Py_DECREF(encoded);
+    if (added < 0)
+        PyErr_NoMemory();
+    return added;
+}
+
+static PyObject *
+make_words(PyObject *Py_UNUSED(module), PyObject *given)
+{
+    Words *words = calloc(1, sizeof *words);
+    if (words == NULL)
+        return PyErr_NoMemory();
+    PyObject *capsule = own(words, WORDS, destroy_words);
+    PyObject *word, *iterator = capsule ? PyObject_GetIter(given) : NULL;
+    uint32_t number;
+    while (iterator && (word = PyIter_Next(iterator))) {
+        int added = add_string(words, word, &number);
+        Py_DECREF(word);
+        if (added < 0)
+            break;
+    }
+    Py_XDECREF(iterator);
+    if (PyErr_Occurred()) {
+        Py_XDECREF(capsule);
+        return NULL;
+    }
+    return capsule;
+}
+
+static void
+destroy_curve(PyObject *capsule)
+{
+    Curve *curve = PyCapsule_GetPointer(capsule, CURVE);
+    free(curve->counts);
+    free(curve);
+}
+
+/* Read floats from a sequence that has so many. */
+static int
+read_floats(PyObject *sequence, double *floats, Py_ssize_t number)
+{
+    for (Py_ssize_t at = 0; at < number; at++) {
+        PyObject *item = PySequence_GetItem(sequence, at);
+        floats[at] = item ? PyFloat_AsDouble(item) : -1.0;
+        Py_XDECREF(item);
+        if (PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+make_curve(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    PyObject *counts, *effectives;
+    if (!PyArg_ParseTuple(arguments, "OO", &counts, &effectives))
+        return NULL;
+    Py_ssize_t points = PySequence_Size(counts);
+    if (points < 0)
+        return NULL;
+    if (points < 2 || PySequence_Size(effectives) != points)
+        return PyErr_Format(PyExc_ValueError, "a curve has two points or more");
+    Curve *curve = calloc(1, sizeof *curve);
+    if (curve == NULL)
+        return PyErr_NoMemory();
+    PyObject *capsule = own(curve, CURVE, destroy_curve);
+    if (capsule == NULL)
+        return NULL;
+    curve->points = (size_t)points;
+    curve->counts = calloc(2 * (size_t)points, sizeof(double));
+    if (curve->counts == NULL) {
+        Py_DECREF(capsule);
+        return PyErr_NoMemory();
+    }
+    curve->effectives = curve->counts + points;
+    if (read_floats(counts, curve->counts, points) < 0 || read_floats(effectives, curve->effectives, points) < 0) {
+        Py_DECREF(capsule);
+        return NULL;
+    }
+    return capsule;
+}
+
+static void
+destroy_order(PyObject *capsule)
+{
+    Order *order = PyCapsule_GetPointer(capsule, ORDER);
+    free_words(&order->common);
+    release(&order->of_common);
+    free(order->near);
+    free(order->both);
+    free(order->endings);
+    free(order->ending_bytes);
+    free(order);
+}
+
+/* Take over the levels of two classes, near and far. */
+static int
+read_levels(Order *order, const uint8_t *near, const uint8_t *far)
+{
+    size_t cells = (size_t)order->classes * order->classes;
+    order->near = malloc(2 * cells);
+    order->both = malloc(cells * sizeof(uint16_t));
+    if (order->near == NULL || order->both == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    order->far = order->near + cells;
+    memcpy(order->near, near, cells);
+    memcpy(order->far, far, cells);
+    for (size_t cell = 0; cell < cells; cell++)
+        order->both[cell] = (uint16_t)(2 * near[cell] + far[cell]);
+    return 0;
+}
+
+/* Take over the tokens that are a class of their own: pairs of a token and its class. */
+static int
+read_common(Order *order, PyObject *common)
+{
+    for (Py_ssize_t at = 0; at < PyTuple_Size(common); at++) {
+        PyObject *token;
+        unsigned int of_class;
+        uint32_t number;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(common, at), "UI", &token, &of_class))
+            return -1;
+        if (add_string(&order->common, token, &number) < 0)
+            return -1;
+        if (number == NONE)
+            continue;
+        if (extend(&order->of_common, (number + 1) * sizeof(uint32_t)) < 0) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        ((uint32_t *)order->of_common.at)[number] = of_class;
+    }
+    return 0;
+}
+
+/* Take over the endings: each with the shortest word that has it and its class, the longest ones first. */
+static int
+read_endings(Order *order, PyObject *endings)
+{
+    enum { MOST = 64 };
+    Py_ssize_t number = PyTuple_Size(endings), used = 0, size;
+    order->endings = calloc((size_t)number + 1, sizeof(Ending));
+    order->ending_bytes = calloc((size_t)number + 1, MOST);
+    if (order->endings == NULL || order->ending_bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    uint32_t sorted = 0;
+    for (int last = 0; last < PAGE; last++) {
+        order->first_ending[last] = sorted;
+        for (Py_ssize_t at = 0; at < number; at++) {
+            const char *bytes;
+            unsigned int shortest, of_class;
+            if (!PyArg_ParseTuple(PyTuple_GetItem(endings, at), "s#II", &bytes, &size, &shortest, &of_class))
+                return -1;
+            if (size == 0 || size > MOST || (uint8_t)bytes[size - 1] != last)
+                continue;
+            memcpy(order->ending_bytes + used, bytes, (size_t)size);
+            order->endings[sorted++] = (Ending){(uint32_t)used, (uint32_t)size, shortest, of_class};
+            used += size;
+        }
+    }
+    order->first_ending[PAGE] = sorted;
+    return 0;
+}
+
+static PyObject *
+make_order(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    const char *near, *far;
+    Py_ssize_t near_size, far_size;
+    PyObject *common, *endings;
+    unsigned int classes, word, number, sign;
+    if (!PyArg_ParseTuple(
+            arguments, "y#y#O!O!IIII", &near, &near_size, &far, &far_size, &PyTuple_Type, &common, &PyTuple_Type,
+            &endings, &classes, &word, &number, &sign
+        ))
+        return NULL;
+    if (classes > MOST_CLASSES || near_size != (Py_ssize_t)(classes * classes) || far_size != near_size)
+        return PyErr_Format(PyExc_ValueError, "%u classes and tables of %zd and %zd", classes, near_size, far_size);
+    Order *order = calloc(1, sizeof *order);
+    if (order == NULL)
+        return PyErr_NoMemory();
+    PyObject *capsule = own(order, ORDER, destroy_order);
+    if (capsule == NULL)
+        return NULL;
+    order->classes = classes;
+    order->word = word;
+    order->number = number;
+    order->sign = sign;
+    if (read_levels(order, (const uint8_t *)near, (const uint8_t *)far) < 0 || read_common(order, common) < 0
+        || read_endings(order, endings) < 0) {
+        Py_DECREF(capsule);
+        return NULL;
+    }
+    return capsule;
+}
+
+/* Scoring */
+
+/* What a call of `score` works with. */
+typedef struct {
+    PyObject *strings; /* a tuple, which nobody changes */
+    PyObject *folding_capsule;
+    Folding *folding;
+    const Words *words;
+    const Order *order;
+    Reference reference;
+    const int64_t *groups, *prompts; /* the sizes of the groups, NULL for none; a number for each prompt */
+    size_t number_of_groups;
+    Scratch scratch;
+    Group group;
+} Call;
+
+static int
+load_pages(Call *call, const Text *text)
+{
+    for (size_t at = 0; at < text->length; at++) {
+        uint32_t page = text->codes[at] / PAGE;
+        if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Make a text of a string: ASCII as it lies there, or else a copy of its code points. */
+static int
+take_string(Call *call, PyObject *string, Text *text)
+{
+    if (!PyUnicode_Check(string)) {
+        PyErr_Format(PyExc_TypeError, "a text is a string, not %R", Py_TYPE(string));
+        return -1;
+    }
+    Py_ssize_t length = PyUnicode_GetLength(string);
+    if ((size_t)length > MOST_CHARACTERS) {
+        PyErr_Format(PyExc_OverflowError, "a text of %zd characters is too long to be scored", length);
+        return -1;
+    }
+    text->length = (size_t)length;
+    PyObject *is_ascii = PyObject_CallMethod(string, "isascii", NULL);
+    if (is_ascii == NULL)
+        return -1;
+    Py_DECREF(is_ascii);
+    if (is_ascii == Py_True) {
+        text->ascii = (const uint8_t *)PyUnicode_AsUTF8AndSize(string, NULL);
+        return text->ascii ? 0 : -1;
+    }
+    text->codes = (const uint32_t *)PyUnicode_AsUCS4Copy(string);
+    return text->codes ? load_pages(call, text) : -1;
+}
+
+static void
+drop_texts(Text *texts, size_t number)
+{
+    for (size_t at = 0; at < number; at++)
+        PyMem_Free((void *)texts[at].codes);
+    free(texts);
+}
+
+/* Score texts, of which the first is the one of that number, and compare those of each group. */
+static int
+score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, size_t units, Row *rows, double *between)
+{
+    size_t at = 0;
+    for (size_t unit = 0; unit < units; unit++) {
+        size_t size = groups ? (size_t)groups[unit] : 1;
+        begin_group(&call->group);
+        for (size_t end = at + size; at < end; at++) {
+            Row *row = &rows[first + at];
+            uint64_t bigrams;
+            if (score_text(
+                    &texts[at], call->words, &call->reference, call->order, &call->scratch, row, &bigrams
+                )
+                < 0)
+                return -1;
+            /* One sample is compared with nothing. */
+            int64_t prompt = call->prompts ? call->prompts[first + at] : 0;
+            if (size > 1 && add_to_group(&call->group, &call->scratch, row, prompt, bigrams) < 0)
+                return -1;
+        }
+        if (groups && between_samples(&call->group, &call->scratch, &between[unit]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Take the texts of as many units, groups or single texts, as are scored at a time, from `*unit` and `*first` on,
+ * score them, and move both on. */
+static int
+score_batch(Call *call, size_t *unit, size_t *first, Row *rows, double *between)
+{
+    size_t number = (size_t)PyTuple_Size(call->strings), units = call->groups ? call->number_of_groups : number;
+    size_t begin = *unit, texts_taken = 0, characters = 0;
+    while (*unit < units && characters < BATCH) {
+        size_t size = call->groups ? (size_t)call->groups[*unit] : 1;
+        for (size_t end = texts_taken + size; texts_taken < end; texts_taken++)
+            characters += (size_t)PyUnicode_GetLength(PyTuple_GetItem(call->strings, (Py_ssize_t)(*first + texts_taken)));
+        characters++;
+        ++*unit;
+    }
+    Text *texts = calloc(texts_taken + 1, sizeof *texts);
+    int failed = texts == NULL;
+    if (failed)
+        PyErr_NoMemory();
+    for (size_t at = 0; at < texts_taken && !failed; at++)
+        failed = take_string(call, PyTuple_GetItem(call->strings, (Py_ssize_t)(*first + at)), &texts[at]) < 0;
+    if (!failed) {
+        const int64_t *groups = call->groups ? call->groups + begin : NULL;
+        Py_BEGIN_ALLOW_THREADS
+        failed = score_texts(call, texts, *first, groups, *unit - begin, rows, between + begin) < 0;
+        Py_END_ALLOW_THREADS
+        if (failed)
+            PyErr_NoMemory();
+    }
+    if (texts)
+        drop_texts(texts, texts_taken);
+    *first += texts_taken;
+    return failed || PyErr_CheckSignals() < 0 ? -1 : 0;
+}
+
+static PyObject *
+score_all(Call *call)
+{
+    size_t number = (size_t)PyTuple_Size(call->strings), unit = 0, first = 0;
+    for (size_t at = 0; at < number; at++) {
+        PyObject *string = PyTuple_GetItem(call->strings, (Py_ssize_t)at);
+        if (!PyUnicode_Check(string))
+            return PyErr_Format(PyExc_TypeError, "a text is a string, not %R", Py_TYPE(string));
+    }
+    PyObject *rows = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(number * sizeof(Row)));
+    PyObject *between = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(call->number_of_groups * sizeof(double)));
+    size_t units = call->groups ? call->number_of_groups : number;
+    int failed = rows == NULL || between == NULL;
+    while (!failed && unit < units)
+        failed = score_batch(call, &unit, &first, (Row *)PyBytes_AsString(rows), (double *)PyBytes_AsString(between)) < 0;
+    PyObject *result = failed ? NULL : PyTuple_Pack(2, rows, between);
+    Py_XDECREF(rows);
+    Py_XDECREF(between);
+    return result;
+}
+
+static int
+take_reference(PyObject *curves, Reference *reference)
+{
+    const Curve **wanted[] = {
+        &reference->bigram, &reference->trigram, &reference->english, &reference->character
+    };
+    for (Py_ssize_t at = 0; at < 4; at++) {
+        PyObject *curve = PyTuple_GetItem(curves, at);
+        if (curve == NULL)
+            return -1;
+        *wanted[at] = NULL;
+        if (curve == Py_None && wanted[at] == &reference->english)
+            continue;
+        if ((*wanted[at] = PyCapsule_GetPointer(curve, CURVE)) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* Return the numbers of a buffer of them, NULL with no error set if it is empty. */
+static const int64_t *
+take_numbers(const char *bytes, Py_ssize_t size, size_t wanted)
+{
+    if (size && (size_t)size != wanted * sizeof(int64_t))
+        PyErr_Format(PyExc_ValueError, "%zd bytes for %zu numbers", size, wanted);
+    return size ? (const int64_t *)bytes : NULL;
+}
+
+static int
+check_groups(const Call *call)
+{
+    size_t sum = 0, number = (size_t)PyTuple_Size(call->strings);
+    for (size_t at = 0; at < call->number_of_groups; at++) {
+        if (call->groups[at] < 0 || (size_t)call->groups[at] > number - sum) {
+            sum = number + 1;
+            break;
+        }
+        sum += (size_t)call->groups[at];
+    }
+    if (call->groups && sum != number) {
+        PyErr_Format(PyExc_ValueError, "the groups do not add up to %zu texts", number);
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+score(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    PyObject *texts, *folding, *words, *order, *curves, *result = NULL;
+    const char *groups, *prompts;
+    Py_ssize_t groups_size, prompts_size;
+    double english_share;
+    if (!PyArg_ParseTuple(
+            arguments, "O!OOOO!dy#y#", &PyTuple_Type, &texts, &folding, &words, &order, &PyTuple_Type, &curves,
+            &english_share, &groups, &groups_size, &prompts, &prompts_size
+        ))
+        return NULL;
+    Call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return PyErr_NoMemory();
+    call->strings = texts;
+    call->folding_capsule = folding;
+    call->folding = PyCapsule_GetPointer(folding, FOLDING);
+    call->words = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(words, WORDS);
+    call->order = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(order, ORDER);
+    call->reference.english_share = english_share;
+    call->scratch.folding = call->folding;
+    call->number_of_groups = (size_t)groups_size / sizeof(int64_t);
+    if (!PyErr_Occurred() && take_reference(curves, &call->reference) == 0) {
+        call->groups = take_numbers(groups, groups_size, call->number_of_groups);
+        call->prompts = take_numbers(prompts, prompts_size, (size_t)PyTuple_Size(texts));
+        if (!PyErr_Occurred() && check_groups(call) == 0)
+            result = score_all(call);
+    }
+    free_scratch(&call->scratch);
+    free_group(&call->group);
+    free(call);
+    return result;
+}
+
+/* The module */
+
+static const struct {
+    const char *name;
+    double value;
+} CONSTANTS[] = {
+    {"LONGEST_WORD", LONGEST_WORD},     {"PIECE", PIECE},
+    {"RULER", RULER},                   {"ENOUGH_TOKENS", ENOUGH_TOKENS},
+    {"ENOUGH_CHARACTERS", ENOUGH_CHARACTERS}, {"ENOUGH_WORDS", ENOUGH_WORDS},
+    {"ORDERED_TOKENS", ORDERED_TOKENS}, {"SHORT", SHORT},
+    {"SEEN", SEEN},                     {"NEAR_NEIGHBOURS", NEAR_NEIGHBOURS},
+    {"FAR_NEIGHBOURS", FAR_NEIGHBOURS}, {"LEAST_AGAIN", LEAST_AGAIN},
+    {"PHRASES", PHRASES},               {"STRETCH", STRETCH},
+    {"NEW_KINDS", NEW_KINDS},           {"COMPARED", COMPARED},
+    {"FOREIGN_BELOW", FOREIGN_BELOW},   {"FOREIGN_SHARE", FOREIGN_SHARE},
+    {"TOLD_BELOW", TOLD_BELOW},         {"ENGLISH_FROM", ENGLISH_FROM},
+    {"MANY", MANY},                     {"LITTLE", LITTLE},
+    {"NEW_SHARE", NEW_SHARE},           {"STEP", STEP},
+    {"LETTER", LETTER},                 {"JOINT", JOINT},
+    {"SPACE", SPACE},                   {"ALPHABETIC", ALPHABETIC},
+    {"ALPHANUMERIC", ALPHANUMERIC},     {"BLANK", BLANK},
+    {"DIGIT", DIGIT},                   {"CLASS_SHIFT", CLASS_SHIFT},
+    {"PAGE", PAGE},                     {"FOLDS_TO", FOLDS_TO},
+};
+
+static int
+add_constants(PyObject *module)
+{
+    PyObject *constants = PyDict_New();
+    int failed = constants == NULL;
+    for (size_t at = 0; at < sizeof CONSTANTS / sizeof *CONSTANTS && !failed; at++) {
+        PyObject *value = PyFloat_FromDouble(CONSTANTS[at].value);
+        failed = value == NULL || PyDict_SetItemString(constants, CONSTANTS[at].name, value) < 0;
+        Py_XDECREF(value);
+    }
+    failed = failed || PyModule_AddObjectRef(module, "CONSTANTS", constants) < 0;
+    Py_XDECREF(constants);
+    return failed ? -1 : 0;
+}
+
+static PyMethodDef methods[] = {
+    {"folding", make_folding, METH_O, NULL},     {"words", make_words, METH_O, NULL},
+    {"curve", make_curve, METH_VARARGS, NULL},   {"order", make_order, METH_VARARGS, NULL},
+    {"score", score, METH_VARARGS, NULL},        {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_constants}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "coherence.scoring._core", "Scores texts as coherence.scoring.scores does, in C.", 0,
+    methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,126 @@
+/* How the words of a text are ordered: word_order.py. */
+#include <math.h>
+
+#include "dictionary.h"
+
+enum { MOST_BYTES = 4 * LONGEST_WORD };
+
+/* A character that is taken for a plain one, as UTF-8. */
+static const struct {
+    char curly[4], plain;
+} PLAIN[] = {
+    {"\xE2\x80\x98", '\''}, {"\xE2\x80\x99", '\''}, {"\xE2\x80\x9C", '"'}, {"\xE2\x80\x9D", '"'},
+    {"\xE2\x80\x93", '-'},  {"\xE2\x80\x94", '-'},  {"\xE2\x80\xA6", '.'},
+};
+
+/* Copy a token with plain quotes and dashes; return its size. */
+static size_t
+make_plain(const uint8_t *token, size_t size, uint8_t *plain)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < size; at++) {
+        plain[used] = token[at];
+        if (token[at] == 0xE2 && at + 2 < size) {
+            for (size_t which = 0; which < sizeof PLAIN / sizeof *PLAIN; which++) {
+                if (memcmp(token + at, PLAIN[which].curly, 3) == 0) {
+                    plain[used] = (uint8_t)PLAIN[which].plain;
+                    at += 2;
+                    break;
+                }
+            }
+        }
+        used++;
+    }
+    memset(plain + used, 0, PADDING);
+    return used;
+}
+
+static size_t
+characters_of(const uint8_t *bytes, size_t size)
+{
+    size_t characters = 0;
+    for (size_t at = 0; at < size; at++)
+        characters += (bytes[at] & 0xC0) != 0x80;
+    return characters;
+}
+
+static uint32_t
+class_by_ending(const Order *order, const uint8_t *bytes, size_t size)
+{
+    uint8_t last = bytes[size - 1];
+    for (uint32_t at = order->first_ending[last]; at < order->first_ending[last + 1]; at++) {
+        const Ending *ending = &order->endings[at];
+        if (ending->size <= size
+            && memcmp(bytes + size - ending->size, order->ending_bytes + ending->place, ending->size) == 0
+            && characters_of(bytes, size) >= ending->shortest)
+            return ending->of_class;
+    }
+    return order->word;
+}
+
+/* Return the class of a token: word_order.Classes. */
+static uint32_t
+class_of_token(const Order *order, const uint8_t *token, size_t token_size, uint8_t what)
+{
+    uint8_t bytes[MOST_BYTES + PADDING];
+    size_t size = make_plain(token, token_size, bytes);
+    uint32_t common = find(&order->common.dictionary, key_of(bytes, size), bytes, size);
+    if (common != NONE)
+        return ((const uint32_t *)order->of_common.at)[common];
+    if (!(what & ALPHABETIC))
+        return what & DIGIT ? order->number : order->sign;
+    return class_by_ending(order, bytes, size);
+}
+
+/* Put the classes of the first tokens into `places`, and return how many they are. A token that only says the one
+ * before again is passed over. */
+static uint32_t
+first_classes(const Order *order, const Scratch *scratch, uint32_t *places)
+{
+    const Dictionary *kinds = &scratch->kinds;
+    const uint32_t *ids = scratch->ids.at, *begins = kinds->places.at, *sizes = kinds->sizes.at;
+    const uint8_t *classes = scratch->kind_classes.at;
+    uint32_t size = 0;
+    for (uint32_t at = 0; at < scratch->tokens && at < ORDERED_TOKENS; at++) {
+        uint32_t id = ids[at];
+        if (at == 0 || id != ids[at - 1])
+            places[size++] = class_of_token(order, kinds->bytes + begins[id], sizes[id], classes[id]);
+    }
+    return size;
+}
+
+/* Return what is found on average in all orders of the same tokens. */
+static double
+by_chance(const Order *order, const uint32_t *places, uint32_t size, uint32_t *columns)
+{
+    int64_t pairs = 0;
+    memset(columns, 0, order->classes * sizeof *columns);
+    for (uint32_t at = 0; at < size; at++) {
+        const uint16_t *row = order->both + (size_t)places[at] * order->classes;
+        for (uint32_t column = 0; column < order->classes; column++)
+            columns[column] += row[column];
+        pairs -= row[places[at]]; /* no token stands beside itself */
+    }
+    for (uint32_t at = 0; at < size; at++)
+        pairs += columns[places[at]];
+    return (double)pairs / (double)size;
+}
+
+/* Set how the first tokens stand beside each other: WordOrder.neighbours. */
+void
+neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs)
+{
+    uint32_t places[ORDERED_TOKENS], columns[MOST_CLASSES], size = first_classes(order, scratch, places);
+    *surplus = *pairs = 0;
+    if (size < 3)
+        return;
+    int64_t near = 0, far = 0;
+    for (uint32_t at = 0; at + 1 < size; at++)
+        near += order->near[places[at] * order->classes + places[at + 1]];
+    for (uint32_t at = 0; at + 2 < size; at++)
+        far += order->far[places[at] * order->classes + places[at + 2]];
+    double found = (double)(2 * near) + (double)(far * (size - 1)) / (double)(size - 2);
+    /* Halves go to the even number, as Python rounds them. */
+    *surplus = (int64_t)rint((found - by_chance(order, places, size, columns)) * 500 * STEP);
+    *pairs = size - 1;
+}

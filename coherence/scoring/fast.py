@@ -1,0 +1,128 @@
+"""The core in C: whether it is there, and what it has to be given.
+
+It says of any text what `scores.score_tokens` says, to the last bit, in a thirtieth of the time. It is built
+when the package is installed where there is a C compiler (`hatch_build.py`). Source: docs/performance.md.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import regex
+
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import SCALES, Curve, Profile
+from coherence.scoring.text import JOINT, LETTER
+from coherence.scoring.word_order import WordOrder
+
+CORE: Any = None
+"""The extension module `_core`; None where it was not built."""
+with suppress(ImportError):
+    CORE = import_module("coherence.scoring._core")
+
+NAME = "plain scorer" if CORE is None else "core in C"
+"""What scores here, for people."""
+
+ROW = (
+    *((scale, "d") for scale in SCALES),
+    *((name, "q") for name in ("tokens", "characters", "template", "surplus", "pairs")),
+)
+"""What the core says of a text, name by name, and how it is packed: scores that are none are not-a-number."""
+
+_is_letter = regex.compile(rf"(?V1){LETTER}").match
+_is_space = regex.compile(r"(?V1)\s").match
+
+_words: WeakKeyDictionary[Lexicon, Any] = WeakKeyDictionary()
+_curves: WeakKeyDictionary[Curve, Any] = WeakKeyDictionary()
+
+
+def score_rows(
+    answers: Sequence[str],
+    lexicon: Lexicon | None = None,
+    profile: Profile | None = None,
+    groups: Iterable[int] = (),
+    prompts: Iterable[int] = (),
+) -> tuple[bytes, bytes]:
+    """Return what the core says of texts, packed as `ROW`, and of groups of them, a float each.
+
+    Args:
+        answers: as `text.answer` and `text.short_rulers` leave them.
+        lexicon: as for `score`.
+        profile: as for `score`.
+        groups: the sizes of groups of samples that are compared with each other.
+        prompts: a number for each text that equal prompts share, 0 for none; where groups are compared.
+
+    Raises:
+        RuntimeError: the core is not there.
+    """
+    if CORE is None:
+        raise RuntimeError("coherence was installed without its core")
+    lexicon = lexicon or Lexicon.load()
+    profile = profile or Profile.load()
+    curves = tuple([_curve(profile.curves.get(scale)) for scale in SCALES])
+    packed = (array("q", groups).tobytes(), array("q", prompts).tobytes())
+    tables = (_folding(), _words_of(lexicon), _order(), curves, profile.english_share)
+    found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed)
+    return found
+
+
+def _words_of(lexicon: Lexicon) -> Any:
+    if (words := _words.get(lexicon)) is None:
+        words = _words[lexicon] = CORE.words(lexicon.words)
+    return words
+
+
+def _curve(curve: Curve | None) -> Any:
+    if curve is None:
+        return None
+    if (found := _curves.get(curve)) is None:
+        found = _curves[curve] = CORE.curve(curve.log_counts, curve.log_effectives)
+    return found
+
+
+@cache
+def _order() -> Any:
+    order = WordOrder.load()
+    classes = order.classes
+    endings = tuple(each for several in classes.endings.values() for each in several)
+    tables = (b"".join(order.near), b"".join(order.far), classes.common, endings, len(classes.names))
+    return CORE.order(*tables, classes.word, classes.number, classes.sign)
+
+
+# What a character is
+
+
+@cache
+def _folding() -> Any:
+    return CORE.folding(_page)
+
+
+def _page(number: int) -> bytes:
+    """Return what each of 256 characters folds to: three numbers, of which 0 is none."""
+    size, most = int(CORE.CONSTANTS["PAGE"]), int(CORE.CONSTANTS["FOLDS_TO"])
+    entries = array("I")
+    for code in range(number * size, (number + 1) * size):
+        folded = chr(code).casefold()
+        entries.extend(map(_code, folded))
+        entries.extend([0] * (most - len(folded)))
+    return entries.tobytes()
+
+
+def _code(character: str) -> int:
+    """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
+    is_letter = _is_letter(character) is not None
+    classes = {
+        "LETTER": is_letter,
+        "JOINT": not is_letter and JOINT.match(character) is not None,
+        "SPACE": _is_space(character) is not None,
+        "ALPHABETIC": character.isalpha(),
+        "ALPHANUMERIC": character.isalnum(),
+        "BLANK": character.isspace(),
+        "DIGIT": character.isdigit(),
+    }
+    bits = sum(int(CORE.CONSTANTS[name]) for name, holds in classes.items() if holds)
+    return ord(character) | bits << int(CORE.CONSTANTS["CLASS_SHIFT"])

@@ -1,0 +1,92 @@
+"""Builds the core, `coherence/scoring/_core`, if there is a C compiler; else the package is pure Python.
+
+    python hatch_build.py      # or `make core`: builds it in place
+
+The compiler is `CC`, or `cc`; `CFLAGS` and `LDFLAGS` are added. `CC=/bin/false` leaves the core out.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ModuleNotFoundError:  # in place it is built without hatchling
+    BuildHookInterface = object
+
+SOURCES = "coherence/scoring/core"
+MODULE = "coherence/scoring/_core.abi3.so"
+
+# The scores are those of Python to the last bit: nothing is fused or put in another order.
+FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
+LINKING = ("-shared", *(("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()))
+
+
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+    """Puts the core into the wheel, or for an editable install into the source tree."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build it before the wheel, which is then for this platform and any CPython from 3.11 on."""
+        if self.target_name != "wheel":
+            return
+        in_place = version == "editable"
+        self._folder = tempfile.mkdtemp(prefix="coherence-core-")
+        module = Path(self.root if in_place else self._folder, MODULE)
+        module.parent.mkdir(parents=True, exist_ok=True)
+        if build(Path(self.root), module):
+            build_data["pure_python"] = False
+            build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+            if not in_place:
+                build_data["force_include"][str(module)] = MODULE
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        """Remove what was built for the wheel."""
+        if self.target_name == "wheel":
+            shutil.rmtree(self._folder)
+
+
+def build(root: Path, module: Path, *more: str) -> bool:
+    """Compile the core; say why not and return False where that cannot be done, with no module left.
+
+    Args:
+        root: the top of the repository.
+        module: the file to write.
+        more: options for the compiler besides the usual.
+    """
+    module.unlink(missing_ok=True)  # one of other sources would score otherwise
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    if sys.implementation.name != "cpython" or shutil.which(compiler[0]) is None:
+        print("the core is not built: no C compiler; the plain scorer is used", file=sys.stderr)
+        return False
+    sources = sorted(map(str, (root / SOURCES).glob("*.c")))
+    include = f"-I{sysconfig.get_path('include')}"
+    flags, linking = (shlex.split(os.environ.get(name, "")) for name in ("CFLAGS", "LDFLAGS"))
+    command = [
+        *compiler,
+        *FLAGS,
+        *flags,
+        *more,
+        include,
+        *sources,
+        *LINKING,
+        *linking,
+        "-lm",
+        "-o",
+        str(module),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - it was asked for
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        print("the core is not built: it was not compiled; the plain scorer is used", file=sys.stderr)
+    return not done.returncode
+
+
+if __name__ == "__main__":
+    top = Path(__file__).parent
+    sys.exit(not build(top, top / MODULE, *sys.argv[1:]))
