@@ -30,6 +30,9 @@ def order(
 ) -> Table:
     """Return a model of word order."""
 
+def has_row(text: str, /) -> bool:
+    """Tell whether five equal characters, not white space, stand in a row."""
+
 def score(
     texts: tuple[str, ...],
     folding: Table,

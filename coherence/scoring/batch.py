@@ -16,7 +16,7 @@ from coherence.scoring.columns import Columns, check_groups, columns_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import score_tokens
-from coherence.scoring.text import answer, clean, short_rulers, tokenize
+from coherence.scoring.text import answer, clean, tokenize
 
 Scorer = Callable[..., Columns]
 """What scores many samples: takes what `score_many` takes, in this order."""
@@ -86,7 +86,7 @@ def score_core(
     """
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
-    answers = [short_rulers(answer(*pair)) for pair in zip(texts, given, strict=True)]
+    answers = [fast.short_rulers(answer(*pair)) for pair in zip(texts, given, strict=True)]
     number: dict[str | None, int] = {None: 0, "": 0}
     numbers = [number.setdefault(prompt, len(number)) for prompt in prompts or ()] if groups else ()
     rows, between = fast.score_rows(answers, lexicon, profile, groups, numbers)

@@ -14,7 +14,7 @@ from coherence.scoring.again import is_template, said_again
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
-from coherence.scoring.text import answer, folded, is_word, short_rulers, tokenize
+from coherence.scoring.text import answer, folded, is_word, tokenize
 from coherence.scoring.word_order import Neighbours, WordOrder
 
 ENOUGH_TOKENS = 10
@@ -130,7 +130,7 @@ def score(
     >>> score("the the the the the the the the the the the").english
     0.0
     """
-    return score_answer(short_rulers(answer(text, prompt)), lexicon, profile)
+    return score_answer(fast.short_rulers(answer(text, prompt)), lexicon, profile)
 
 
 _ROW = Struct("=" + "".join(code for _, code in fast.ROW))

@@ -1,33 +1,54 @@
 /* What a text says again, and whether it is a template: again.py. */
 #include "dictionary.h"
 
-/* Mark the tokens that equal the one a period before, where at least so many in a row do. */
+/* Mark the tokens that equal the one a period before, where at least so many in a row do. `equal` is room for a
+ * byte a token. */
 static void
-mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *marks)
+mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *equal, uint8_t *marks)
 {
     if (tokens <= period)
         return;
-    size_t row = 0, last = tokens - period;
-    for (size_t at = 0; at < last; at++) {
-        if (ids[at] == ids[at + period]) {
-            row++;
-            continue;
-        }
+    /* First all are compared, many at once, and then only those that are equal are looked at. */
+    size_t last = tokens - period;
+    for (size_t at = 0; at < last; at++)
+        equal[at] = ids[at] == ids[at + period];
+    equal[last] = 0;
+    /* Where two in a row are asked for, one alone is not looked at: a flag says that the next token is equal too. */
+    size_t two = least > 1;
+    for (size_t at = 0; two && at < last; at++)
+        equal[at] &= equal[at + 1];
+    const uint8_t *begin = equal;
+    while ((begin = memchr(begin, 1, last - (size_t)(begin - equal)))) {
+        const uint8_t *end = begin;
+        while (*end)
+            end++;
+        size_t row = (size_t)(end - begin) + two;
         if (row >= least)
-            memset(marks + at - row + period, 1, row);
-        row = 0;
+            memset(marks + (begin - equal) + period, 1, row);
+        begin = end;
     }
-    if (row >= least)
-        memset(marks + last - row + period, 1, row);
 }
 
 /* Long phrases */
 
-/* Count how many runs of `length` tokens were there before. How far apart equal runs follow each other is
- * counted into `distances`, if that is given: how often each distance came, and how many were seen before it
- * came first. */
+/* How far apart equal runs follow each other: how often each distance came, and those that came, in order. */
+typedef struct {
+    uint32_t *times, *came;
+    size_t number;
+} Distances;
+
+/* Tell whether two runs are equal. If the two before them are, which lie `known` apart, the last tokens decide. */
 static int
-count_again(Scratch *scratch, size_t length, uint32_t *distances, uint32_t *order, size_t *again)
+same_run(const uint32_t *ids, size_t one, size_t other, size_t length, size_t known)
+{
+    if (other - one == known)
+        return ids[one + length - 1] == ids[other + length - 1];
+    return memcmp(ids + one, ids + other, length * sizeof *ids) == 0;
+}
+
+/* Count how many runs of `length` tokens were there before, and into `distances`, if given, how far before. */
+static int
+count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again)
 {
     const uint32_t *ids = scratch->ids.at;
     *again = 0;
@@ -44,7 +65,7 @@ count_again(Scratch *scratch, size_t length, uint32_t *distances, uint32_t *orde
     memset(positions, 0, size);
     /* The hash of a run from that of the one before: what leaves it is taken off. */
     uint64_t hash = 0, leaving = 1;
-    uint32_t seen = 0;
+    size_t distance = 0; /* how far before the last run an equal one came, 0 if none did */
     for (size_t at = 0; at < length; at++)
         leaving *= PRIME;
     for (size_t at = 0; at < scratch->tokens; at++) {
@@ -54,13 +75,14 @@ count_again(Scratch *scratch, size_t length, uint32_t *distances, uint32_t *orde
         if (at + 1 < length)
             continue;
         size_t begin = at + 1 - length, slot = (hash ^ hash >> 29) * OTHER_PRIME >> (64 - bits);
-        while (positions[slot] && memcmp(ids + positions[slot] - 1, ids + begin, length * sizeof *ids) != 0)
+        while (positions[slot] && !same_run(ids, positions[slot] - 1, begin, length, distance))
             slot = (slot + 1) & mask;
+        distance = 0;
         if (positions[slot]) {
             ++*again;
-            size_t distance = begin - (positions[slot] - 1);
-            if (distances && !distances[distance]++)
-                order[distance] = seen++;
+            distance = begin - (positions[slot] - 1);
+            if (distances && !distances->times[distance]++)
+                distances->came[distances->number++] = (uint32_t)distance;
         }
         positions[slot] = (uint32_t)begin + 1;
     }
@@ -76,19 +98,18 @@ add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
     size_t size = (size_t)scratch->tokens * sizeof(uint32_t), again;
     if (reserve(&scratch->distances, 2 * size) < 0)
         return -1;
-    uint32_t *distances = scratch->distances.at, *order = distances + scratch->tokens;
-    memset(distances, 0, size);
-    if (count_again(scratch, length, distances, order, &again) < 0)
+    uint32_t *times = scratch->distances.at;
+    Distances distances = {times, times + scratch->tokens, 0};
+    memset(times, 0, size);
+    if (count_again(scratch, length, &distances, &again) < 0)
         return -1;
     for (int place = 0, taken = 0; place < PHRASES + 2 && taken < PHRASES; place++) {
-        uint32_t best = 0;
-        for (uint32_t each = 1; each < scratch->tokens; each++) {
-            int sooner = distances[each] == distances[best] && distances[each] && order[each] < order[best];
-            best = distances[each] > distances[best] || sooner ? each : best;
-        }
-        if (distances[best] < SEEN)
+        uint32_t best = 0; /* a distance that never came */
+        for (size_t at = 0; at < distances.number; at++)
+            best = times[distances.came[at]] > times[best] ? distances.came[at] : best;
+        if (times[best] < SEEN)
             break;
-        distances[best] = 0;
+        times[best] = 0;
         if (best <= SHORT)
             continue;
         common[(*number)++] = best;
@@ -103,17 +124,18 @@ mark_long_periods(Scratch *scratch, uint8_t *marks)
 {
     size_t again, number = 0;
     uint32_t common[2 * PHRASES];
-    if (count_again(scratch, LEAST_AGAIN, NULL, NULL, &again) < 0)
+    uint8_t *equal = marks + scratch->tokens + 1;
+    if (count_again(scratch, LEAST_AGAIN, NULL, &again) < 0)
         return -1;
     if (again && add_common(scratch, NEAR_NEIGHBOURS, common, &number) < 0)
         return -1;
     if (again >= SEEN && add_common(scratch, FAR_NEIGHBOURS, common, &number) < 0)
         return -1;
     for (size_t one = 0; one < number; one++) {
-        mark_period(scratch->ids.at, scratch->tokens, common[one], 2 * (size_t)common[one], marks);
+        mark_period(scratch->ids.at, scratch->tokens, common[one], 2 * (size_t)common[one], equal, marks);
         for (size_t other = 0; other <= one; other++) {
             size_t sum = (size_t)common[one] + common[other];
-            mark_period(scratch->ids.at, scratch->tokens, sum, 2 * sum, marks);
+            mark_period(scratch->ids.at, scratch->tokens, sum, 2 * sum, equal, marks);
         }
     }
     return 0;
@@ -186,12 +208,12 @@ said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
 {
     size_t tokens = scratch->tokens;
     *share = 0.0;
-    if (reserve(&scratch->marks, tokens + 1) < 0)
+    if (reserve(&scratch->marks, 2 * (tokens + 1)) < 0)
         return -1;
     uint8_t *marks = scratch->marks.at;
     memset(marks, 0, tokens);
     for (size_t period = 1; period <= SHORT; period++)
-        mark_period(scratch->ids.at, tokens, period, period, marks);
+        mark_period(scratch->ids.at, tokens, period, period, marks + tokens + 1, marks);
     int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* triples that come again */
     double many = MANY * (double)tokens;
     if ((double)again >= (many > SEEN ? many : SEEN) && mark_long_periods(scratch, marks) < 0)
@@ -222,7 +244,7 @@ is_template(Scratch *scratch, double again, int64_t *found)
     double new_kinds = (double)(kinds - early), wanted = NEW_SHARE * (double)kinds;
     if (new_kinds < (wanted > NEW_KINDS ? wanted : NEW_KINDS))
         return 0;
-    if (count_again(scratch, STRETCH, NULL, NULL, &come_again) < 0)
+    if (count_again(scratch, STRETCH, NULL, &come_again) < 0)
         return -1;
     *found = (double)come_again / (double)tokens < LITTLE;
     return 0;

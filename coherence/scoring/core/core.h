@@ -148,7 +148,7 @@ typedef struct {
     uint32_t tokens;
     Buffer ids; /* of each token, its number in `kinds` */
     Dictionary kinds;
-    Buffer kind_classes, kind_counts, kind_known;
+    Buffer kind_classes, kind_counts, kind_known; /* of each kind: its class, how often it came, is it English */
     Spectrum spectrum;
     Buffer keys, table, table_keys; /* what is counted, and where */
     Buffer alphabet;                /* a number for each code point; zero between uses */

@@ -13,7 +13,7 @@
 typedef int32_t Four __attribute__((vector_size(16)));
 
 /* The counts that nearly all things have: they are counted four slots at once. */
-enum { COMMON = 4 };
+enum { COMMON = 3 };
 
 /* A table of numbers of 32 bits has at most 2 to the power of NARROW_BITS slots (it has to be near the
  * processor), and counts half as many numbers. One of 64 bits has WIDE_BITS. */
@@ -74,12 +74,19 @@ take_effective(Spectrum *spectrum)
     return total ? exp(log((double)total) - weighted / (double)total) : 0.0;
 }
 
-/* Add the counts of slots to a spectrum; `mask` is where a slot has its count. */
-static void
-add_slots(const uint32_t *slots, size_t number, uint32_t mask, Spectrum *spectrum)
+static uint32_t
+sum_of(Four parts)
 {
-    /* How many counts are above 0, above 1, ... */
-    Four above[COMMON + 1] = {{0}};
+    return (uint32_t)(parts[0] + parts[1] + parts[2] + parts[3]);
+}
+
+/* Add the counts of slots to a spectrum; `mask` is where a slot has its count. The slots are used up. */
+static void
+add_slots(uint32_t *slots, size_t number, uint32_t mask, Spectrum *spectrum)
+{
+    /* How many counts are 1, how many 2 and how many 3, each four times: a comparison that holds is -1. */
+    Four ones = {0}, twos = {0}, threes = {0};
+    size_t large_ones = 0;
     Four masks = {(int32_t)mask, (int32_t)mask, (int32_t)mask, (int32_t)mask};
     for (size_t at = 0; at < number; at += 16) {
         Four large = {0};
@@ -87,26 +94,26 @@ add_slots(const uint32_t *slots, size_t number, uint32_t mask, Spectrum *spectru
             Four counts;
             memcpy(&counts, slots + part, sizeof counts);
             counts &= masks;
-            for (int count = 0; count < COMMON; count++)
-                above[count] -= counts > count; /* a comparison that holds is -1 */
+            ones -= counts == 1;
+            twos -= counts == 2;
+            threes -= counts == 3;
             large |= counts > COMMON;
         }
         uint64_t any[2];
         memcpy(any, &large, sizeof any);
         if (!(any[0] | any[1]))
             continue;
+        /* Without a branch they are put at the front, over slots that were looked at. */
         for (size_t slot = at; slot < at + 16; slot++) {
-            if ((slots[slot] & mask) > COMMON) {
-                add_times(spectrum, slots[slot] & mask, 1);
-                above[COMMON][0]++;
-            }
+            slots[large_ones] = slots[slot] & mask;
+            large_ones += slots[large_ones] > COMMON;
         }
     }
-    uint32_t sums[COMMON + 1];
-    for (int count = 0; count <= COMMON; count++)
-        sums[count] = (uint32_t)(above[count][0] + above[count][1] + above[count][2] + above[count][3]);
-    for (int count = 0; count < COMMON; count++)
-        add_times(spectrum, (uint32_t)count + 1, sums[count] - sums[count + 1]);
+    for (size_t at = 0; at < large_ones; at++)
+        add_times(spectrum, slots[at], 1);
+    add_times(spectrum, 1, sum_of(ones));
+    add_times(spectrum, 2, sum_of(twos));
+    add_times(spectrum, 3, sum_of(threes));
 }
 
 /* Numbers of up to 32 bits */
@@ -142,7 +149,7 @@ count_narrow(uint32_t *keys, size_t number, int bits, Scratch *scratch)
         return -1;
     uint32_t factor = 0x9E3779B1;
     while (number) {
-        int slot_bits = bits_for(4 * number);
+        int slot_bits = bits_for(2 * number);
         slot_bits = slot_bits < FEWEST_BITS ? FEWEST_BITS : slot_bits > NARROW_BITS ? NARROW_BITS : slot_bits;
         /* Of few bits all are the slot, and a count has all 32 bits. */
         bits = bits < slot_bits ? slot_bits : bits;
@@ -328,11 +335,16 @@ count_runs_of_four(Scratch *scratch)
         return 0;
     if (scratch->is_ascii)
         return count_runs_of_ascii(scratch);
-    if (reserve_zeroed(&scratch->alphabet, CODE_POINTS * sizeof(uint32_t)) < 0)
+    /* No code point is larger than all bits of all together. */
+    uint32_t bits = 0;
+    const uint32_t *codes = scratch->codes.at;
+    for (size_t at = 0; at < scratch->characters; at++)
+        bits |= codes[at] & CODE_MASK;
+    if (reserve_zeroed(&scratch->alphabet, (bits + 1) * sizeof(uint32_t)) < 0)
         return -1;
     if (reserve(&scratch->positions, scratch->characters * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *numbers = scratch->positions.at;
-    uint32_t kinds = number_characters(scratch->codes.at, scratch->characters, scratch->alphabet.at, numbers);
+    uint32_t kinds = number_characters(codes, scratch->characters, scratch->alphabet.at, numbers);
     return count_runs(numbers, scratch->characters, 4, kinds, scratch);
 }

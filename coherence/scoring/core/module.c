@@ -332,8 +332,9 @@ load_pages(Call *call, const Text *text)
 
 /* Make a text of a string: ASCII as it lies there, or else a copy of its code points. */
 static int
-take_string(Call *call, PyObject *string, Text *text)
+take_text(PyObject *string, Text *text)
 {
+    *text = (Text){0};
     if (!PyUnicode_Check(string)) {
         PyErr_Format(PyExc_TypeError, "a text is a string, not %R", Py_TYPE(string));
         return -1;
@@ -353,7 +354,7 @@ take_string(Call *call, PyObject *string, Text *text)
         return text->ascii ? 0 : -1;
     }
     text->codes = (const uint32_t *)PyUnicode_AsUCS4Copy(string);
-    return text->codes ? load_pages(call, text) : -1;
+    return text->codes ? 0 : -1;
 }
 
 static void
@@ -410,7 +411,8 @@ score_batch(Call *call, size_t *unit, size_t *first, Row *rows, double *between)
     if (failed)
         PyErr_NoMemory();
     for (size_t at = 0; at < texts_taken && !failed; at++)
-        failed = take_string(call, PyTuple_GetItem(call->strings, (Py_ssize_t)(*first + at)), &texts[at]) < 0;
+        failed = take_text(PyTuple_GetItem(call->strings, (Py_ssize_t)(*first + at)), &texts[at]) < 0
+                 || (texts[at].codes && load_pages(call, &texts[at]) < 0);
     if (!failed) {
         const int64_t *groups = call->groups ? call->groups + begin : NULL;
         Py_BEGIN_ALLOW_THREADS
@@ -527,6 +529,40 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+/* Tell whether five equal characters above the space stand in a row, as in a ruler that may be too long. */
+static int
+has_row_of_ascii(const uint8_t *bytes, size_t length)
+{
+    uint8_t found = 0;
+    for (size_t at = 0; at + RULER < length; at++) {
+        uint8_t first = bytes[at];
+        int same = (first == bytes[at + 1]) & (first == bytes[at + 2]) & (first == bytes[at + 3])
+                   & (first == bytes[at + RULER]) & (first > ' ');
+        found |= (uint8_t)same;
+    }
+    return found;
+}
+
+static int
+has_row_of_codes(const uint32_t *codes, size_t length)
+{
+    size_t row = 0;
+    for (size_t at = 1; at < length && row < RULER; at++)
+        row = codes[at] == codes[at - 1] && codes[at] > ' ' ? row + 1 : 0;
+    return row == RULER;
+}
+
+static PyObject *
+has_row(PyObject *Py_UNUSED(module), PyObject *string)
+{
+    Text text;
+    if (take_text(string, &text) < 0)
+        return NULL;
+    int found = text.ascii ? has_row_of_ascii(text.ascii, text.length) : has_row_of_codes(text.codes, text.length);
+    PyMem_Free((void *)text.codes);
+    return PyBool_FromLong(found);
+}
+
 /* The module */
 
 static const struct {
@@ -570,7 +606,8 @@ add_constants(PyObject *module)
 static PyMethodDef methods[] = {
     {"folding", make_folding, METH_O, NULL},     {"words", make_words, METH_O, NULL},
     {"curve", make_curve, METH_VARARGS, NULL},   {"order", make_order, METH_VARARGS, NULL},
-    {"score", score, METH_VARARGS, NULL},        {NULL, NULL, 0, NULL},
+    {"score", score, METH_VARARGS, NULL},        {"has_row", has_row, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_constants}, {0, NULL}};

@@ -91,14 +91,15 @@ first_classes(const Order *order, const Scratch *scratch, uint32_t *places)
 
 /* Return what is found on average in all orders of the same tokens. */
 static double
-by_chance(const Order *order, const uint32_t *places, uint32_t size, uint32_t *columns)
+by_chance(const Order *order, const uint32_t *places, uint32_t size)
 {
+    uint16_t columns[MOST_CLASSES]; /* 64 rows of at most 72 fit */
     int64_t pairs = 0;
     memset(columns, 0, order->classes * sizeof *columns);
     for (uint32_t at = 0; at < size; at++) {
         const uint16_t *row = order->both + (size_t)places[at] * order->classes;
         for (uint32_t column = 0; column < order->classes; column++)
-            columns[column] += row[column];
+            columns[column] = (uint16_t)(columns[column] + row[column]);
         pairs -= row[places[at]]; /* no token stands beside itself */
     }
     for (uint32_t at = 0; at < size; at++)
@@ -110,7 +111,7 @@ by_chance(const Order *order, const uint32_t *places, uint32_t size, uint32_t *c
 void
 neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs)
 {
-    uint32_t places[ORDERED_TOKENS], columns[MOST_CLASSES], size = first_classes(order, scratch, places);
+    uint32_t places[ORDERED_TOKENS], size = first_classes(order, scratch, places);
     *surplus = *pairs = 0;
     if (size < 3)
         return;
@@ -121,6 +122,6 @@ neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t
         far += order->far[places[at] * order->classes + places[at + 2]];
     double found = (double)(2 * near) + (double)(far * (size - 1)) / (double)(size - 2);
     /* Halves go to the even number, as Python rounds them. */
-    *surplus = (int64_t)rint((found - by_chance(order, places, size, columns)) * 500 * STEP);
+    *surplus = (int64_t)rint((found - by_chance(order, places, size)) * 500 * STEP);
     *pairs = size - 1;
 }

@@ -1,26 +1,29 @@
 /* Text to tokens: case folding and what text.tokenize does. */
 #include "dictionary.h"
 
-/* Note a token that lies at `place` of the bytes, of this class. */
-static inline int
-add_token(Scratch *scratch, uint32_t place, uint32_t size, uint8_t class)
+/* Note of a token that came for the first time what it is. */
+static int
+add_kind(Scratch *scratch, uint32_t id, uint8_t class)
+{
+    if (extend(&scratch->kind_classes, id + 1) < 0)
+        return -1;
+    if (extend(&scratch->kind_counts, (id + 1) * sizeof(uint32_t)) < 0)
+        return -1;
+    ((uint8_t *)scratch->kind_classes.at)[id] = class;
+    ((uint32_t *)scratch->kind_counts.at)[id] = 0;
+    return 0;
+}
+
+/* Note a token that lies at `place` of the bytes; set `is_new` if it came for the first time. */
+static inline uint32_t
+add_token(Scratch *scratch, uint32_t place, uint32_t size, int *is_new)
 {
     Dictionary *kinds = &scratch->kinds;
     uint32_t before = kinds->count;
     uint32_t id = number_of(kinds, key_of(kinds->bytes + place, size), place, size);
-    if (kinds->count != before) {
-        if (extend(&scratch->kind_classes, kinds->count) < 0)
-            return -1;
-        if (extend(&scratch->kind_counts, kinds->count * sizeof(uint32_t)) < 0)
-            return -1;
-        ((uint8_t *)scratch->kind_classes.at)[id] = class;
-        ((uint32_t *)scratch->kind_counts.at)[id] = 0;
-    }
-    if (id == NONE)
-        return -1;
-    ((uint32_t *)scratch->kind_counts.at)[id]++;
     ((uint32_t *)scratch->ids.at)[scratch->tokens++] = id;
-    return 0;
+    *is_new = kinds->count != before;
+    return id;
 }
 
 /* Make room for a text of so many characters, whose tokens take so many bytes at most. */
@@ -38,21 +41,90 @@ start(Scratch *scratch, size_t characters, size_t bytes)
     return start_dictionary(&scratch->kinds, expected, scratch->bytes.at);
 }
 
-/* ASCII */
+/* ASCII: what is done to each byte is done without a branch, so that the compiler does it to many at once. */
+
+static int
+is_letter(uint8_t byte)
+{
+    return ((uint8_t)(byte - 'a') < 26) | ((uint8_t)(byte - '0') < 10);
+}
+
+static int
+is_space(uint8_t byte)
+{
+    return (byte == ' ') | ((uint8_t)(byte - '\t') < 5);
+}
+
+static void
+fold_ascii(const uint8_t *from, size_t length, uint8_t *to)
+{
+    for (size_t at = 0; at < length; at++)
+        to[at] = (uint8_t)(from[at] + ((uint8_t)(from[at] - 'A') < 26) * ('a' - 'A'));
+    memset(to + length, ' ', PADDING);
+}
+
+/* Where tokens begin and end, of a text of `length` and one space more: a flag for each byte. */
+static void
+find_bounds(const uint8_t *bytes, size_t length, uint8_t *in_word, uint8_t *begins, uint8_t *ends)
+{
+    /* A joint is in a word if letters stand on both sides; before the text there is none. */
+    in_word[0] = (uint8_t)is_letter(bytes[0]);
+    begins[0] = !is_space(bytes[0]);
+    ends[0] = 0;
+    for (size_t at = 1; at <= length; at++) {
+        int joint = (bytes[at] == '\'') | (bytes[at] == '-');
+        in_word[at] = (uint8_t)(is_letter(bytes[at]) | (joint & is_letter(bytes[at - 1]) & is_letter(bytes[at + 1])));
+    }
+    for (size_t at = 1; at <= length; at++) {
+        int goes_on = in_word[at] & in_word[at - 1];
+        begins[at] = (uint8_t)(!is_space(bytes[at]) & !goes_on);
+        ends[at] = (uint8_t)(!is_space(bytes[at - 1]) & !goes_on);
+    }
+}
+
+/* Put the places of the flags that are set one after the other, and return how many they are. */
+static size_t
+places_of(const uint8_t *flags, size_t length, uint32_t *places)
+{
+    size_t number = 0;
+    for (size_t at = 0; at < length; at++) {
+        places[number] = (uint32_t)at;
+        number += flags[at];
+    }
+    return number;
+}
+
+static int
+add_ascii(Scratch *scratch, uint32_t begin, uint32_t end)
+{
+    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->folding->ascii;
+    int is_new;
+    uint32_t id = add_token(scratch, begin, end - begin, &is_new);
+    if (id == NONE)
+        return -1;
+    if (is_new) {
+        uint8_t class = classes[bytes[begin]];
+        for (uint32_t at = begin + 1; at < end; at++)
+            class |= classes[bytes[at]] & JOINT ? JOINED : 0;
+        if (add_kind(scratch, id, class) < 0)
+            return -1;
+    }
+    ((uint32_t *)scratch->kind_counts.at)[id]++;
+    return 0;
+}
 
 /* Cut a run that is too long for a word at its joints, and what is still too long into pieces. */
 static int
-cut_ascii(Scratch *scratch, const uint8_t *bytes, uint32_t begin, uint32_t end)
+cut_ascii(Scratch *scratch, uint32_t begin, uint32_t end)
 {
-    const uint8_t *classes = scratch->folding->ascii;
+    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->folding->ascii;
     while (begin < end) {
         uint32_t stop = begin;
         while (stop < end && !(classes[bytes[stop]] & JOINT))
             stop++;
         uint32_t piece = stop - begin > LONGEST_WORD ? PIECE : stop - begin;
         for (uint32_t at = begin; at < stop; at += piece) {
-            uint32_t size = stop - at < piece ? stop - at : piece;
-            if (add_token(scratch, at, size, classes[bytes[at]]) < 0)
+            if (add_ascii(scratch, at, stop - at < piece ? stop : at + piece) < 0)
                 return -1;
         }
         begin = stop + 1;
@@ -63,38 +135,21 @@ cut_ascii(Scratch *scratch, const uint8_t *bytes, uint32_t begin, uint32_t end)
 static int
 tokenize_ascii(Scratch *scratch)
 {
-    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->folding->ascii;
-    uint32_t at = 0, length = (uint32_t)scratch->characters;
-    while (at < length) {
-        uint32_t begin = at;
-        uint8_t class = classes[bytes[at++]];
-        if (class & SPACE)
-            continue;
-        if (class & LETTER) {
-            /* The text ends in spaces, so that a word ends before it does. */
-            for (;;) {
-                while (classes[bytes[at]] & LETTER)
-                    at++;
-                if (!(classes[bytes[at]] & JOINT && classes[bytes[at + 1]] & LETTER))
-                    break;
-                class |= JOINED;
-                at += 2;
-            }
-        }
-        int added = at - begin > LONGEST_WORD ? cut_ascii(scratch, bytes, begin, at)
-                                              : add_token(scratch, begin, at - begin, class);
+    size_t length = scratch->characters, room = length + PADDING;
+    if (reserve(&scratch->keys, room * (3 + 2 * sizeof(uint32_t))) < 0)
+        return -1;
+    uint32_t *begins = scratch->keys.at, *ends = begins + room;
+    uint8_t *in_word = (uint8_t *)(ends + room), *begin_flags = in_word + room, *end_flags = begin_flags + room;
+    find_bounds(scratch->bytes.at, length, in_word, begin_flags, end_flags);
+    size_t number = places_of(begin_flags, length, begins);
+    places_of(end_flags, length + 1, ends);
+    for (size_t at = 0; at < number; at++) {
+        int added = ends[at] - begins[at] > LONGEST_WORD ? cut_ascii(scratch, begins[at], ends[at])
+                                                         : add_ascii(scratch, begins[at], ends[at]);
         if (added < 0)
             return -1;
     }
     return 0;
-}
-
-static void
-fold_ascii(const uint8_t *from, size_t length, uint8_t *to)
-{
-    for (size_t at = 0; at < length; at++)
-        to[at] = from[at] + (from[at] >= 'A' && from[at] <= 'Z' ? 'a' - 'A' : 0);
-    memset(to + length, ' ', PADDING);
 }
 
 /* Any other text */
@@ -136,7 +191,12 @@ add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class, u
         end = put_utf8(end, codes[at] & CODE_MASK);
     uint32_t place = *used;
     *used += (uint32_t)(end - begin);
-    return add_token(scratch, place, *used - place, class);
+    int is_new;
+    uint32_t id = add_token(scratch, place, *used - place, &is_new);
+    if (id == NONE || (is_new && add_kind(scratch, id, class) < 0))
+        return -1;
+    ((uint32_t *)scratch->kind_counts.at)[id]++;
+    return 0;
 }
 
 static int
