@@ -33,7 +33,8 @@ bits_for(uint64_t number)
 static int
 room_for(Spectrum *spectrum, size_t things)
 {
-    return reserve_zeroed(&spectrum->times, (things + 2) * sizeof(uint32_t));
+    /* The common counts are added even if they came never. */
+    return reserve_zeroed(&spectrum->times, (things + COMMON + 2) * sizeof(uint32_t));
 }
 
 static inline void
