@@ -5,7 +5,9 @@ import math
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from pydoc_data.topics import topics
+from subprocess import run
 
 import pytest
 from hypothesis import example, given, settings
@@ -105,6 +107,29 @@ def test_prompts_special_tokens_and_chats_are_cut_off_as_score_does(
     assert_equal(texts, [prompt if given else None for prompt, _, given in samples])
 
 
+PHRASES = st.builds(
+    lambda before, phrase, times, noise: " ".join(noise.join([*before, *phrase * times, *before]).split()),
+    st.lists(WORDS, max_size=30),
+    st.lists(WORDS, min_size=1, max_size=40),
+    st.integers(2, 12),
+    st.sampled_from([" ", " ", "\n"]),
+)
+
+
+@given(st.lists(PHRASES, min_size=1, max_size=3))
+def test_phrases_that_come_again_score_the_same(texts: list[str]) -> None:
+    assert_equal(texts)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_templates_and_loops_score_the_same(share: float) -> None:
+    """Records of which a share is the one before again: from a template to a loop."""
+    kinds = [sum(share * number % 1 >= share for number in range(1, n + 1)) for n in range(60)]
+    records = [f'{{"name": "n{kind}", "age": {20 + kind}}}' for kind in kinds]
+    assert_equal(["\n".join(records[:n]) for n in (1, 2, 5, 12, 30, 60)])
+    assert_equal([f"{MANUAL[:size]}\n" * 3 for size in (20, 100, 300, 900)])
+
+
 # fmt: off
 EDGES = (
     # nothing, next to nothing
@@ -122,6 +147,7 @@ EDGES = (
     # more distinct things than a table of the first size holds
     "".join(map(chr, range(0x4E00, 0x9FFF))),
     "".join(map(chr, range(0x20, 0x30000, 7))),
+    "".join(chr(0x10000 + number * 7919 % 80_000) for number in range(100_000)),
     " ".join(f"w{number}" for number in range(30_000)),
     # long runs
     "a" * 100_000, "ab" * 50_000, "the cat " * 20_000, "!?" * 40_000, "\n" * 9 + "x" + "\n" * 9 + "y",
@@ -292,6 +318,34 @@ LAYOUT |= {"CLASS_SHIFT", "PAGE", "FOLDS_TO"}
 
 
 # What it refuses
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="it takes Linux to limit memory")
+def test_where_memory_runs_out_it_says_so_and_scores_on() -> None:
+    done = run([sys.executable, "-c", LITTLE_MEMORY], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+
+
+LITTLE_MEMORY = """
+import resource
+from coherence.scoring import fast
+from coherence.scoring.scores import score_answer
+score_answer("warm up")
+texts = ["a b " * 3_000_000, "東 b " * 3_000_000, "".join(map(chr, range(33, 1_000_000)))]
+for megabytes in (4, 30, 100):
+    for text in texts:
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20, resource.RLIM_INFINITY))
+        try:
+            fast.score_rows([text])
+        except MemoryError:
+            pass
+        else:
+            raise SystemExit(f"{len(text)} characters in {megabytes} MB")
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(score_answer("no no no no").tokens)
+"""
 
 
 def test_what_is_no_text_is_refused_by_its_type() -> None:
