@@ -149,7 +149,7 @@ typedef struct {
     int has_alphanumeric;
 } Rulers;
 
-static inline void
+static void
 end_line(Rulers *rulers)
 {
     rulers->lines += rulers->line_signs > 0;
@@ -161,15 +161,19 @@ end_line(Rulers *rulers)
     rulers->has_alphanumeric = 0;
 }
 
-static inline void
-take_character(Rulers *rulers, int is_newline, uint8_t class)
+/* Return where the next line feed is, or the end of the text. */
+static size_t
+end_of_line(const Scratch *scratch, size_t at)
 {
-    if (is_newline) {
-        end_line(rulers);
-        return;
+    if (scratch->is_ascii) {
+        const uint8_t *bytes = scratch->bytes.at;
+        const uint8_t *found = memchr(bytes + at, '\n', scratch->characters - at);
+        return found ? (size_t)(found - bytes) : scratch->characters;
     }
-    rulers->line_signs += !(class & BLANK);
-    rulers->has_alphanumeric |= class & ALPHANUMERIC;
+    const uint32_t *codes = scratch->codes.at;
+    while (at < scratch->characters && (codes[at] & CODE_MASK) != '\n')
+        at++;
+    return at;
 }
 
 /* Return how many signs stand in rulers, if fewer than half of the lines are rulers: again._ruled. */
@@ -177,13 +181,19 @@ static uint64_t
 ruled(const Scratch *scratch)
 {
     Rulers rulers = {0};
+    const uint8_t *bytes = scratch->bytes.at;
+    const uint32_t *codes = scratch->codes.at;
     for (size_t at = 0; at < scratch->characters; at++) {
-        if (scratch->is_ascii) {
-            uint8_t byte = ((const uint8_t *)scratch->bytes.at)[at];
-            take_character(&rulers, byte == '\n', scratch->folding->ascii[byte]);
-        } else {
-            uint32_t code = ((const uint32_t *)scratch->codes.at)[at];
-            take_character(&rulers, (code & CODE_MASK) == '\n', (uint8_t)(code >> CLASS_SHIFT));
+        uint8_t class = scratch->is_ascii ? scratch->folding->ascii[bytes[at]] : (uint8_t)(codes[at] >> CLASS_SHIFT);
+        if ((scratch->is_ascii ? bytes[at] : codes[at] & CODE_MASK) == '\n') {
+            end_line(&rulers);
+            continue;
+        }
+        rulers.line_signs += !(class & BLANK);
+        if (class & ALPHANUMERIC) {
+            /* What follows in the line changes nothing. */
+            rulers.has_alphanumeric = 1;
+            at = end_of_line(scratch, at) - 1;
         }
     }
     end_line(&rulers);
@@ -198,7 +208,7 @@ marked_signs(const Scratch *scratch, const uint8_t *marks)
     const uint8_t *classes = scratch->kind_classes.at;
     uint64_t signs = 0;
     for (size_t at = 0; at < scratch->tokens; at++)
-        signs += marks[at] && !(classes[ids[at]] & ALPHANUMERIC);
+        signs += marks[at] & !(classes[ids[at]] & ALPHANUMERIC);
     return signs;
 }
 

@@ -66,10 +66,28 @@ typedef struct {
     size_t bytes;
 } Buffer;
 
-int reserve(Buffer *buffer, size_t bytes);
-int reserve_zeroed(Buffer *buffer, size_t bytes);
-int extend(Buffer *buffer, size_t bytes); /* keeps what it held */
+int replace_buffer(Buffer *buffer, size_t bytes, int zeroed);
+int grow_buffer(Buffer *buffer, size_t bytes);
 void release(Buffer *buffer);
+
+static inline int
+reserve(Buffer *buffer, size_t bytes)
+{
+    return bytes <= buffer->bytes ? 0 : replace_buffer(buffer, bytes, 0);
+}
+
+static inline int
+reserve_zeroed(Buffer *buffer, size_t bytes)
+{
+    return bytes <= buffer->bytes ? 0 : replace_buffer(buffer, bytes, 1);
+}
+
+/* Make room, and keep what it held. */
+static inline int
+extend(Buffer *buffer, size_t bytes)
+{
+    return bytes <= buffer->bytes ? 0 : grow_buffer(buffer, bytes);
+}
 
 /* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has what finds them. */
 typedef struct {
@@ -161,8 +179,6 @@ typedef struct {
     double bigram, trigram, english, character;
     int64_t tokens, characters, template_, surplus, pairs;
 } Row;
-
-static inline const uint32_t *ids_of(const Scratch *scratch) { return scratch->ids.at; }
 
 /* tokens.c */
 int tokenize(const Text *text, Scratch *scratch);

@@ -134,10 +134,11 @@ narrow_round(uint32_t *keys, size_t number, int bits, int slot_bits, uint32_t fa
     for (size_t at = 0; at < number; at++) {
         uint32_t hash = keys[at] * factor, tag = hash << slot_bits;
         uint32_t *slot = &slots[hash >> (32 - slot_bits)], held = *slot;
-        uint32_t mine = (held == 0) | ((held ^ tag) <= count_mask);
-        *slot = held + (((held | tag) + 1 - held) & (0 - mine));
+        /* A free slot is as one with this tag and a count of 0; of another's slot the tags differ. */
+        uint32_t found = held | (tag & (0 - (uint32_t)(held == 0))), other = (found ^ tag) > count_mask;
+        *slot = found + 1 - other;
         keys[waiting] = keys[at];
-        waiting += mine ^ 1;
+        waiting += other;
     }
     return waiting;
 }

@@ -4,12 +4,10 @@
 #include "dictionary.h"
 
 int
-reserve(Buffer *buffer, size_t bytes)
+replace_buffer(Buffer *buffer, size_t bytes, int zeroed)
 {
-    if (bytes <= buffer->bytes)
-        return 0;
     release(buffer);
-    buffer->at = malloc(bytes);
+    buffer->at = zeroed ? calloc(bytes, 1) : malloc(bytes);
     if (buffer->at == NULL)
         return -1;
     buffer->bytes = bytes;
@@ -17,23 +15,8 @@ reserve(Buffer *buffer, size_t bytes)
 }
 
 int
-reserve_zeroed(Buffer *buffer, size_t bytes)
+grow_buffer(Buffer *buffer, size_t bytes)
 {
-    if (bytes <= buffer->bytes)
-        return 0;
-    release(buffer);
-    buffer->at = calloc(bytes, 1);
-    if (buffer->at == NULL)
-        return -1;
-    buffer->bytes = bytes;
-    return 0;
-}
-
-int
-extend(Buffer *buffer, size_t bytes)
-{
-    if (bytes <= buffer->bytes)
-        return 0;
     void *grown = realloc(buffer->at, 2 * bytes);
     if (grown == NULL)
         return -1;

@@ -62,8 +62,13 @@ class_by_ending(const Order *order, const uint8_t *bytes, size_t size)
 static uint32_t
 class_of_token(const Order *order, const uint8_t *token, size_t token_size, uint8_t what)
 {
-    uint8_t bytes[MOST_BYTES + PADDING];
-    size_t size = make_plain(token, token_size, bytes);
+    uint8_t plain[MOST_BYTES + PADDING];
+    const uint8_t *bytes = token;
+    size_t size = token_size;
+    if (memchr(token, 0xE2, token_size)) { /* as all signs that become plain begin */
+        size = make_plain(token, token_size, plain);
+        bytes = plain;
+    }
     uint32_t common = find(&order->common.dictionary, key_of(bytes, size), bytes, size);
     if (common != NONE)
         return ((const uint32_t *)order->of_common.at)[common];

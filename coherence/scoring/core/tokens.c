@@ -82,16 +82,17 @@ find_bounds(const uint8_t *bytes, size_t length, uint8_t *in_word, uint8_t *begi
     }
 }
 
-/* Put the places of the flags that are set one after the other, and return how many they are. */
+/* Put the places where the flags are set one after the other, and return how many tokens there are. */
 static size_t
-places_of(const uint8_t *flags, size_t length, uint32_t *places)
+places_of(const uint8_t *begin_flags, const uint8_t *end_flags, size_t length, uint32_t *begins, uint32_t *ends)
 {
-    size_t number = 0;
-    for (size_t at = 0; at < length; at++) {
-        places[number] = (uint32_t)at;
-        number += flags[at];
+    size_t begun = 0, ended = 0;
+    for (size_t at = 0; at <= length; at++) {
+        begins[begun] = ends[ended] = (uint32_t)at;
+        begun += begin_flags[at];
+        ended += end_flags[at];
     }
-    return number;
+    return ended;
 }
 
 static int
@@ -141,8 +142,7 @@ tokenize_ascii(Scratch *scratch)
     uint32_t *begins = scratch->keys.at, *ends = begins + room;
     uint8_t *in_word = (uint8_t *)(ends + room), *begin_flags = in_word + room, *end_flags = begin_flags + room;
     find_bounds(scratch->bytes.at, length, in_word, begin_flags, end_flags);
-    size_t number = places_of(begin_flags, length, begins);
-    places_of(end_flags, length + 1, ends);
+    size_t number = places_of(begin_flags, end_flags, length, begins, ends);
     for (size_t at = 0; at < number; at++) {
         int added = ends[at] - begins[at] > LONGEST_WORD ? cut_ascii(scratch, begins[at], ends[at])
                                                          : add_ascii(scratch, begins[at], ends[at]);
