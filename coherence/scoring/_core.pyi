@@ -30,8 +30,8 @@ def order(
 ) -> Table:
     """Return a model of word order."""
 
-def has_row(text: str, /) -> bool:
-    """Tell whether five equal characters, not white space, stand in a row."""
+def may_be_ruled(text: str, /) -> bool:
+    """Tell whether a line begins with signs of which five equal ones stand in a row, as a long ruler does."""
 
 def score(
     texts: tuple[str, ...],

@@ -76,7 +76,7 @@ def short_rulers(kept: str) -> str:
     >>> short_rulers("Bread\n========\nTwo cups of flour")
     'Bread\n====\nTwo cups of flour'
     """
-    return kept if CORE is not None and not CORE.has_row(kept) else plain_short_rulers(kept)
+    return kept if CORE is not None and not CORE.may_be_ruled(kept) else plain_short_rulers(kept)
 
 
 def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:

@@ -182,6 +182,18 @@ def test_a_manual_scores_the_same_at_every_length() -> None:
     assert_equal([MANUAL[at : at + 777] for at in range(0, 100_000, 777)])
 
 
+RULED = st.lists(
+    st.sampled_from(
+        ["=" * 9, "-----", "----", "|", " ", "a", "é", "_____", "\n", "\n", "\1" * 6, "\x1c" * 6, "東" * 5]
+    )
+).map("".join)
+
+
+@given(RULED)
+def test_rulers_are_cut_as_in_python(kept: str) -> None:
+    assert fast.short_rulers(kept) == text_module.short_rulers(kept)
+
+
 def test_text_with_rulers_scores_the_same() -> None:
     assert_equal([f"{MANUAL[:500]}\n{sign * 200}\n{MANUAL[500:900]}\nend" for sign in "-=_.~ß"])
 

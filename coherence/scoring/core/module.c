@@ -529,36 +529,53 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
-/* Tell whether five equal characters above the space stand in a row, as in a ruler that may be too long. */
-static int
-has_row_of_ascii(const uint8_t *bytes, size_t length)
+static inline uint32_t
+code_at(const Text *text, size_t at)
 {
-    uint8_t found = 0;
-    for (size_t at = 0; at + RULER < length; at++) {
-        uint8_t first = bytes[at];
-        int same = (first == bytes[at + 1]) & (first == bytes[at + 2]) & (first == bytes[at + 3])
-                   & (first == bytes[at + RULER]) & (first > ' ');
-        found |= (uint8_t)same;
-    }
-    return found;
+    return text->ascii ? text->ascii[at] : text->codes[at];
 }
 
+/* Return where the line ends in which `at` is. */
+static size_t
+line_end(const Text *text, size_t at)
+{
+    if (text->ascii) {
+        const uint8_t *found = memchr(text->ascii + at, '\n', text->length - at);
+        return found ? (size_t)(found - text->ascii) : text->length;
+    }
+    while (at < text->length && text->codes[at] != '\n')
+        at++;
+    return at;
+}
+
+/* Tell whether in some line five equal signs stand in a row before the first letter or digit of ASCII: without that
+ * no ruler is too long (text.short_rulers). */
 static int
-has_row_of_codes(const uint32_t *codes, size_t length)
+may_be_ruled(const Text *text)
 {
     size_t row = 0;
-    for (size_t at = 1; at < length && row < RULER; at++)
-        row = codes[at] == codes[at - 1] && codes[at] > ' ' ? row + 1 : 0;
-    return row == RULER;
+    for (size_t at = 0; at < text->length; at++) {
+        uint32_t code = code_at(text, at), small = code | ('a' - 'A');
+        if ((small >= 'a' && small <= 'z') || (code >= '0' && code <= '9')) {
+            at = line_end(text, at);
+            row = 0;
+            continue;
+        }
+        int is_space = code == ' ' || (code >= '\t' && code <= '\r');
+        row = is_space ? 0 : row && code == code_at(text, at - 1) ? row + 1 : 1;
+        if (row > RULER)
+            return 1;
+    }
+    return 0;
 }
 
 static PyObject *
-has_row(PyObject *Py_UNUSED(module), PyObject *string)
+may_be_ruled_string(PyObject *Py_UNUSED(module), PyObject *string)
 {
     Text text;
     if (take_text(string, &text) < 0)
         return NULL;
-    int found = text.ascii ? has_row_of_ascii(text.ascii, text.length) : has_row_of_codes(text.codes, text.length);
+    int found = may_be_ruled(&text);
     PyMem_Free((void *)text.codes);
     return PyBool_FromLong(found);
 }
@@ -606,7 +623,7 @@ add_constants(PyObject *module)
 static PyMethodDef methods[] = {
     {"folding", make_folding, METH_O, NULL},     {"words", make_words, METH_O, NULL},
     {"curve", make_curve, METH_VARARGS, NULL},   {"order", make_order, METH_VARARGS, NULL},
-    {"score", score, METH_VARARGS, NULL},        {"has_row", has_row, METH_O, NULL},
+    {"score", score, METH_VARARGS, NULL},        {"may_be_ruled", may_be_ruled_string, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
