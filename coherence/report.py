@@ -450,7 +450,7 @@ class Report(Written):
         templated, empty: how many it passed over as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
         recovered_since: the step since which all samples of a halted run are fine, as many as halt or more;
-            null if they are not. A run that recovers was merely young.
+            null if they are not.
         diagnosis: at the halt, or at the end of a run that was not halted.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         wasted_steps, wasted_seconds: what came after the halt.
@@ -538,10 +538,8 @@ def _headline(signals: Signals, counts: SampleCounts, halt_step: int | None) -> 
     since = signals.recovered_since
     if halt_step is None or since is None:
         return " · ".join(filter(None, (signals.diagnosis.name, counts.sentence)))
-    return (
-        f"halted at {halt_step:,}; since step {since:,} the samples are fine again: a young model, "
-        f"try --warmup {since}"
-    )
+    young = f": a young model, try --warmup {since}" if signals.was_young else ""
+    return f"halted at {halt_step:,}; since step {since:,} the samples are fine again{young}"
 
 
 class RunLine(Written):

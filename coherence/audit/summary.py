@@ -275,7 +275,7 @@ class _Greedy:
 
     def see(self, judged: GatedSample) -> None:
         text, column = judged.row.text, (judged.place, judged.row.prompt)
-        if not text or judged.verdict.low:
+        if not text or judged.verdict.low or judged.verdict.kind == "too short":
             return
         before = self._texts.get(column)
         if before is not None:

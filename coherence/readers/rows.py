@@ -256,7 +256,7 @@ def _text_of(row: RawRow, value: Any) -> str:
         return written({"content": value, **{key: row.get(key) for key in keys}}) or required(row, TEXT)
     text = to_text(required(row, TEXT))
     if text is None:
-        raise ValueError(f"the text is no string but {type(value).__name__}")
+        raise ValueError(f"the text is not a string but {type(value).__name__}")
     return text
 
 
@@ -306,7 +306,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         return None
     loss = to_float(value)
     if loss is None:
-        raise ValueError(f"loss {shown(value)} is no number")
+        raise ValueError(f"loss {shown(value)} is not a number")
     return LossRow(
         step=to_step(required(row, STEP)),
         loss=true_loss(loss, to_float(row.get("grad_norm"))),

@@ -20,7 +20,7 @@ ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
 
 LOW_BELOW = 30.0
-"""A sample is low if all its scores lie below this. Text that says one thing four times scores about 25."""
+"""A sample is low if all its scores lie below this. Text that says one thing three times scores about 10."""
 
 
 FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20

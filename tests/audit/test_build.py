@@ -151,6 +151,14 @@ def test_the_headline_of_a_run_that_recovered_names_the_warmup_that_would_have_s
     assert not report.notes
 
 
+def test_a_run_that_was_fine_before_it_was_halted_is_not_called_young() -> None:
+    after = [*map(low, range(20, 26)), *map(fine, range(30, 36))]
+    report = audit_samples([*map(fine, range(10, 15)), *after])
+    assert report.headline == "halted at 24; since step 30 the samples are fine again"
+    # What a model writes that has learned nothing varies as well: a few fine samples are not enough.
+    assert "a young model" in audit_samples([*map(fine, range(10, 14)), *after]).headline
+
+
 def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() -> None:
     four, ten = [*map(fine, range(7, 11))], [*map(fine, range(7, 17))]
     for after in ([fine(7), low(8), fine(9)], four, [*ten, low(17)]):
@@ -161,7 +169,7 @@ def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() 
 
 def test_the_headline_says_how_many_samples_loop_and_how_many_are_empty() -> None:
     samples = [*map(fine, range(4)), *map(low, range(4, 7)), sample(7, ""), fine(8)]
-    assert audit_samples(samples).headline == "first loops · 3 of 9 samples loop, 1 is empty"
+    assert audit_samples(samples).headline == "first low samples · 3 of 9 samples loop, 1 is empty"
     assert audit_samples([*map(fine, range(4))]).headline == "the samples read well"
 
 
@@ -309,6 +317,12 @@ def test_samples_that_repeat_the_one_before_word_for_word_look_greedy() -> None:
     ]
     assert not audit_samples([fine(step) for step in range(6)]).notes
     assert not audit_samples([sample(step, text) for step in range(3)]).notes
+
+
+def test_answers_of_one_word_do_not_look_greedy() -> None:
+    assert not [
+        note for note in audit_samples([sample(step, "yes.") for step in range(9)]).notes if "greedy" in note
+    ]
 
 
 def test_a_loop_that_stays_the_same_does_not_look_greedy() -> None:

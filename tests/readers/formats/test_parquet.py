@@ -213,7 +213,7 @@ def test_a_text_that_is_no_utf8_costs_its_row_and_no_others(file: Path) -> None:
     [
         ({"step": [1, 2, 3], "text": ["a", None, "c"]}, "no text: none of the keys text"),
         ({"step": [1, None, 3], "text": ["a", "b", "c"]}, "no step: none of the keys step"),
-        ({"step": [1.0, 1.5, 3.0], "text": ["a", "b", "c"]}, "step 1.5 is no whole number"),
+        ({"step": [1.0, 1.5, 3.0], "text": ["a", "b", "c"]}, "step 1.5 is not a whole number"),
     ],
 )
 def test_a_bad_row_is_one_problem_and_the_others_are_read(
@@ -230,7 +230,7 @@ def test_texts_of_another_kind_are_problems(file: Path) -> None:
     write(file, {"step": [1], "text": [b"bytes"]})
     samples, problems = samples_of(file)
     assert not samples
-    assert [p.message for p in problems.listed] == ["the text is no string but bytes"]
+    assert [p.message for p in problems.listed] == ["the text is not a string but bytes"]
 
 
 def test_without_pyarrow_the_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
