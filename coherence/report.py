@@ -5,12 +5,11 @@ All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/
 
 import time
 from collections.abc import Sequence
-from functools import cache
-from importlib.metadata import version
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from coherence import __version__
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.loop import Loop
 from coherence.scoring.scores import Scores
@@ -392,12 +391,7 @@ class SettingsRecord(Written):
     @classmethod
     def of(cls, settings: Settings) -> "SettingsRecord":
         """Return settings as they stand in a report, with the version of this package."""
-        return cls(version=_version(), **settings.named())
-
-
-@cache
-def _version() -> str:
-    return version("coherence")  # looked up in files: not for every reply of a server
+        return cls(version=__version__, **settings.named())
 
 
 class SampleCounts(NamedTuple):

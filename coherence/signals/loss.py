@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from coherence.signals.curve import FEWEST, Curve, Direction
+from coherence.signals.curve import FEWEST, WINDOW, Curve, Direction
 
 Trend = Literal[
     "early",
@@ -26,7 +26,6 @@ Trend = Literal[
 ]
 FORMAT = 3
 
-WINDOW = 100  # of the SMMA, in losses, as the lesson has it
 ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
 EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learned yet
 

@@ -167,7 +167,7 @@ def _classes(codes: npt.NDArray[np.int32], every: str) -> npt.NDArray[np.int32]:
     classes = np.char.isalpha(codes.view("U1")) * np.int32(compiled_loops.ALPHABETIC)
     letters = _matched(LETTER, every)
     classes |= letters * compiled_loops.LETTER
-    classes |= _matched(JOINT.pattern, every) * (1 - letters) * compiled_loops.JOINT
+    classes |= _matched(JOINT, every) * (1 - letters) * compiled_loops.JOINT
     classes |= _matched(r"\s", every) * compiled_loops.SPACE
     return classes
 
