@@ -530,6 +530,30 @@ def test_a_policy_loss_that_rises_by_design_is_not_judged_and_one_goes_back_to_n
     assert "the loss is not a cross-entropy of a token in nats: it starts at exactly 0" in report.notes
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_reward_tells_of_the_losses_from_its_row_on_in_whatever_order_they_are_handed_in(
+    order: int,
+) -> None:
+    samples = [*(fine(step) for step in range(0, 1000, 100)), *(low(step) for step in range(1000, 1500, 100))]
+    rows = losses(*((step, 3 - step / 1000) for step in range(0, 2000, 10)))
+    late = [row._replace(beside="reward") if row.step >= 1500 else row for row in rows][::order]
+    report = audit_samples(samples, late)
+    assert (report.halt_step, report.diagnosis.loss, report.diagnosis.name) == (
+        *(1400, "converging", "the loss is misleading"),
+    )
+    assert report.loss is not None
+    assert (report.loss.trend, report.loss.minimum) == ("not a cross-entropy", None)
+    early = audit_samples(samples, [rows[0]._replace(beside="kl"), *rows[1:]][::order])
+    assert early.diagnosis.loss == "not a cross-entropy"
+
+
+def test_a_reward_beside_the_loss_of_a_sample_tells_that_it_is_not_a_cross_entropy() -> None:
+    rising = [fine(step)._replace(loss=0.5 + step / 200) for step in range(0, 1000, 20)]
+    assert audit_samples(rising).diagnosis.action == "pivot"
+    report = audit_samples([each._replace(beside="reward") for each in rising])
+    assert (report.diagnosis.loss, report.diagnosis.action) == ("not a cross-entropy", "continue")
+
+
 def test_a_loss_summed_over_batches_is_judged_without_the_baseline_and_the_report_says_so() -> None:
     rows = losses(*((step, 8 * (3 + 7 * math.exp(-step / 600))) for step in range(0, 1500, 10)))
     samples = [*(fine(step) for step in range(0, 1000, 100)), *(low(step) for step in range(1000, 1500, 100))]
