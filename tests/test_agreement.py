@@ -345,6 +345,14 @@ def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
         loop.monitor.close()
 
 
+def compared(folder: Path) -> list[dict[str, Any]]:
+    """The steps whose samples were compared, as the page tells them: all but the last."""
+    page = Run(folder)
+    page.read()
+    settled, unsettled = page.news(0, -1)["between"]
+    return [*settled, *unsettled]
+
+
 def agree(loop: Loop) -> dict[str, Any]:
     """What all say of a run; that they say the same is asserted."""
     live, report = said_live(loop.monitor), audited(loop.folder)
@@ -408,3 +416,13 @@ def test_samples_are_compared_by_the_profile_under_which_they_were_drawn(loop: L
     said = do(loop, *drawn, *drawn)
     assert said["diagnosis"]["samples"] == "reads well"
     assert [note for note in said["notes"] if note.startswith("alike: at 4 of 12 steps")]
+
+
+def test_audit_and_page_tell_how_many_samples_were_compared(loop: Loop) -> None:
+    prompts = ("Once", "The cat", None, "Once")
+    do(loop, *[Act("loss"), Act("sample", texts=(*TEXTS[:4], "Yes"), prompts=prompts)] * 3, Act("checkpoint"))
+    do(loop, Act("loss"), Act("sample", texts=("<more than are compared>",)))
+    report = audited(loop.folder)
+    assert report is not None
+    assert [each.model_dump() for each in report.between[:-1]] == compared(loop.folder)
+    assert [each.samples for each in report.between] == [3, 3, 3, 64]

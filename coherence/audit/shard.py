@@ -7,7 +7,7 @@ and renamed: one that exists is done. Source: docs/report.md, "Large dumps".
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, groupby, islice
+from itertools import compress, count, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.scoring.batch import scorer_of
-from coherence.scoring.between import COMPARED
+from coherence.scoring.between import COMPARED, of_each_prompt
 from coherence.scoring.columns import Columns, columns_of, scores_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
@@ -180,11 +180,19 @@ def _rows(
     for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
         rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
     first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
-    judged = (columns.tokens >= ENOUGH_TOKENS) | (columns.characters >= ENOUGH_CHARACTERS)
-    rows["between"], rows["compared"] = math.nan, 0
+    rows["between"] = math.nan
     rows["between"][first] = columns.between
-    rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
+    for place, size, between in zip(first.tolist(), groups, columns.between.tolist(), strict=True):
+        if between == between:
+            rows["compared"][place] = _compared(rows[place : place + size], prompts[place : place + size])
     return rows
+
+
+def _compared(rows: Rows, prompts: Sequence[str | None]) -> int:
+    """Return how many samples of a step are compared, as `scoring.between.compared` chooses them."""
+    judged = (rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS)
+    tokens = zip(rows["tokens"].tolist(), prompts, strict=True)
+    return sum(each > 1 for each in of_each_prompt(compress(tokens, judged)))
 
 
 def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:

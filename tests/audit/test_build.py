@@ -295,6 +295,18 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
     assert [note for note in report.notes if note.startswith("alike: at 5 of 5 steps, the first 0,")]
 
 
+@pytest.mark.parametrize(
+    ("prompts", "compared"), [((None,) * 5, 4), (("one",) * 5, 4), (("one", "one", "two", None, "two"), 3)]
+)
+def test_of_several_prompts_the_first_sample_of_each_is_compared_and_those_are_counted(
+    prompts: Sequence[str | None], compared: int
+) -> None:
+    texts = [*(fine(step).text for step in range(4)), "Too short."]
+    pairs = list(zip(texts, prompts, strict=True))
+    drawn = [sample(step, text)._replace(prompt=prompt) for step in range(3) for text, prompt in pairs]
+    assert [each.samples for each in audit_samples(drawn).between] == [compared] * 3
+
+
 def test_samples_of_a_step_that_differ_are_not() -> None:
     report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
     assert report.diagnosis.samples == "reads well"

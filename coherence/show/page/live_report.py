@@ -191,10 +191,11 @@ class LiveReport:
 
     def _end_step(self) -> None:
         """Keep how different the samples of a step were that are all there."""
-        step, samples, diversity = self._signals.step, self._group.count, self._group.diversity
+        step, diversity = self._signals.step, self._group.diversity
         if step is not None and diversity is not None:
             self._compare()
-            found = StepDiversity(step=step, samples=samples, diversity=round(diversity, 2))
+            compared = self._group.compared
+            found = StepDiversity(step=step, samples=compared, diversity=round(diversity, 2))
             self._between.add(found, diversity, next(self._numbers))
         self._group = StepSamples()
 
