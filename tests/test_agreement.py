@@ -171,7 +171,7 @@ class Loop:
                 monitor.sample(self.step, [None])
             case "profile":
                 monitor.close()
-                self.monitor = Monitor(self.folder, profile=Profile.load(act.source), acknowledge_halt=True)
+                self.monitor = Monitor(self.folder, profile=act.source, acknowledge_halt=True)
             case "killed":
                 self._kill(without_state=act.forward % 3 > 0)
             case _:
