@@ -154,7 +154,7 @@ class StretchRecord(Written):
 
 
 class StepDiversity(Written):
-    """How different the samples of one step are from each other, 0 to 100."""
+    """How different the samples of one step are from each other, 0 to 100, and how many were compared."""
 
     step: int
     samples: int

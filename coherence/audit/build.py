@@ -170,7 +170,7 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline), replay.settings.profile)
+    summary = Summary(_survey(timeline))
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:

@@ -63,8 +63,8 @@ def audit(
         prompt_field: the key of the prompt, if it is none of the usual.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
         seconds_per_step: turns steps into time where samples carry none.
-        settings: what decides, by the names in `Settings`: `patience=3`. What is not given is as the run
-            folder states it, or as it is by default.
+        settings: what decides, by the names in `Settings`: `patience=3`, `profile="code"`. What is not given
+            is as the run folder states it, or as it is by default.
 
     Raises:
         OSError: a file cannot be read or written.

@@ -103,20 +103,24 @@ class Profile(NamedTuple):
         return min(diversity * (100 / self.between), 100.0)
 
     @staticmethod
-    def load(path: str | os.PathLike[str] | None = None) -> "Profile":
+    def load(path: "Profile | str | os.PathLike[str] | None" = None) -> "Profile":
         """Return a profile that comes with the package, or the one in a JSON file.
 
         Args:
-            path: one of `SHIPPED`, or a file; default broad English.
+            path: one of `SHIPPED`, or a file; default broad English. A profile is returned as it is, so that
+                whatever takes a profile takes its name.
 
         Raises:
             OSError: the file cannot be read.
+            TypeError: it is neither a name nor a profile.
             ValueError: it is not a profile, or of a format this version does not know; or it is neither a
                 file nor the name of a profile.
 
         >>> Profile.load().name, Profile.load("data").name
         ('english', 'data')
         """
+        if isinstance(path, Profile):
+            return path
         name = SHIPPED[0] if path is None else os.fspath(path)
         if name in SHIPPED:
             return _load_shipped(name)

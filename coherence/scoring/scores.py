@@ -107,7 +107,10 @@ EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
 def score(
-    text: str, prompt: str | None = None, lexicon: Lexicon | None = None, profile: Profile | None = None
+    text: str,
+    prompt: str | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | str | None = None,
 ) -> Scores:
     """Score one sample on the four scales.
 
@@ -121,7 +124,7 @@ def score(
         text: what the model wrote, any string.
         prompt: cut off if `text` begins with it.
         lexicon: the words that count as English; default the list that comes with the package.
-        profile: the reference; default broad English.
+        profile: the reference, or the name of one: "code", "data", "logs", or a file; default broad English.
 
     >>> s = score("The cat sat by the door and waited for the rain to stop.")
     >>> s.tokens, s.scorable, s.low(30.0)
@@ -137,7 +140,7 @@ def score_tokens(
     cleaned: str,
     tokens: list[str],
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     count: Callable[[str, list[str]], tuple[Spectrum, Spectrum, Spectrum]] = spectra,
 ) -> Scores:
     """Score a sample of which the tokens are needed elsewhere as well; else see `score`.
@@ -153,7 +156,7 @@ def score_tokens(
     True
     """
     lexicon = lexicon or Lexicon.load()
-    profile = profile or Profile.load()
+    profile = Profile.load(profile)
     if not cleaned:
         return EMPTY
     bigrams, trigrams, runs = count(cleaned, tokens)

@@ -45,7 +45,12 @@ OTHERS = "other sources"
 RECENT_LOSSES = 100  # over which the share of a source fades
 
 
-_NOT_OF_CROSS_ENTROPY = re.compile(r"(?:^|[/_. ])(reward|kl|advantage)s?(?:[/_. ]|$)", re.IGNORECASE)
+KINDS = (None, "reward", "kl", "advantage")
+"""What `kind_beside` finds; where kinds are kept as numbers, the place of each, so that none is 0."""
+
+_NOT_OF_CROSS_ENTROPY = re.compile(
+    rf"(?:^|[/_. ])({'|'.join(filter(None, KINDS))})s?(?:[/_. ]|$)", re.IGNORECASE
+)
 LONGEST_NAME = 100  # characters of a metric's name that is looked at
 
 

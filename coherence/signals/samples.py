@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from coherence.scoring.between import COMPARED, diversity_between
+from coherence.scoring.between import COMPARED, compared, diversity_between
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
@@ -286,8 +286,8 @@ class StepSamples:
     >>> samples = StepSamples()
     >>> for text in ("a b c d e f g h i j", "k l m n o p q r s t"):
     ...     samples.add(score(text), text.split())
-    >>> samples.count, samples.diversity
-    (2, 100.0)
+    >>> samples.count, samples.compared, samples.diversity
+    (2, 2, 100.0)
     """
 
     def __init__(self) -> None:
@@ -304,3 +304,8 @@ class StepSamples:
     def diversity(self) -> float | None:
         """The diversity between them; None where fewer than two are long enough to judge."""
         return diversity_between(self._kept)
+
+    @property
+    def compared(self) -> int:
+        """How many of them are compared."""
+        return len(compared(self._kept))

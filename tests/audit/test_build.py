@@ -303,6 +303,18 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
     assert [note for note in report.notes if note.startswith("alike: at 5 of 5 steps, the first 0,")]
 
 
+@pytest.mark.parametrize(
+    ("prompts", "compared"), [((None,) * 5, 4), (("one",) * 5, 4), (("one", "one", "two", None, "two"), 3)]
+)
+def test_of_several_prompts_the_first_sample_of_each_is_compared_and_those_are_counted(
+    prompts: Sequence[str | None], compared: int
+) -> None:
+    texts = [*(fine(step).text for step in range(4)), "Too short."]
+    pairs = list(zip(texts, prompts, strict=True))
+    drawn = [sample(step, text)._replace(prompt=prompt) for step in range(3) for text, prompt in pairs]
+    assert [each.samples for each in audit_samples(drawn).between] == [compared] * 3
+
+
 def test_samples_of_a_step_that_differ_are_not() -> None:
     report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
     assert report.diagnosis.samples == "reads well"
@@ -542,6 +554,30 @@ def test_a_policy_loss_that_rises_by_design_is_not_judged_and_one_goes_back_to_n
     assert loss is not None
     assert (loss.perplexity, loss.minimum, loss.minimum_step, loss.phases) == (None, None, None, ())
     assert "the loss is not a cross-entropy of a token in nats: it starts at exactly 0" in report.notes
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_reward_tells_of_the_losses_from_its_row_on_in_whatever_order_they_are_handed_in(
+    order: int,
+) -> None:
+    samples = [*(fine(step) for step in range(0, 1000, 100)), *(low(step) for step in range(1000, 1500, 100))]
+    rows = losses(*((step, 3 - step / 1000) for step in range(0, 2000, 10)))
+    late = [row._replace(beside="reward") if row.step >= 1500 else row for row in rows][::order]
+    report = audit_samples(samples, late)
+    assert (report.halt_step, report.diagnosis.loss, report.diagnosis.name) == (
+        *(1400, "converging", "the loss is misleading"),
+    )
+    assert report.loss is not None
+    assert (report.loss.trend, report.loss.minimum) == ("not a cross-entropy", None)
+    early = audit_samples(samples, [rows[0]._replace(beside="kl"), *rows[1:]][::order])
+    assert early.diagnosis.loss == "not a cross-entropy"
+
+
+def test_a_reward_beside_the_loss_of_a_sample_tells_that_it_is_not_a_cross_entropy() -> None:
+    rising = [fine(step)._replace(loss=0.5 + step / 200) for step in range(0, 1000, 20)]
+    assert audit_samples(rising).diagnosis.action == "pivot"
+    report = audit_samples([each._replace(beside="reward") for each in rising])
+    assert (report.diagnosis.loss, report.diagnosis.action) == ("not a cross-entropy", "continue")
 
 
 def test_a_loss_summed_over_batches_is_judged_without_the_baseline_and_the_report_says_so() -> None:

@@ -43,7 +43,7 @@ def score_compiled(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     groups: Sequence[int] = (),
     batch: int = BATCH,
 ) -> Columns:
@@ -63,7 +63,7 @@ def score_compiled(
     given = repeat(None, len(texts)) if prompts is None else prompts
     answers = [short_rulers(answer(text, prompt)) for text, prompt in zip(texts, given, strict=True)]
     lexicon = lexicon or Lexicon.load()
-    varied = _measured(answers, _words(lexicon), profile or Profile.load(), _ends(groups), batch)
+    varied = _measured(answers, _words(lexicon), Profile.load(profile), _ends(groups), batch)
     return _finished(answers, varied, lexicon, prompts, groups)
 
 

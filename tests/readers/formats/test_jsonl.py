@@ -408,9 +408,12 @@ def test_a_loss_row_goes_by_every_name_trainers_give_it(file: Path, step: str, l
 def test_what_is_logged_with_a_loss_tells_that_it_is_not_a_cross_entropy(
     file: Path, beside: dict[str, Any], kind: str | None
 ) -> None:
-    losses, problems = losses_of(file, lines_of({"step": 10, "loss": 0.5, **beside}))
+    row = {"step": 10, "text": "Once", "loss": 0.5, **beside}
+    losses, problems = losses_of(file, lines_of(row))
     assert [row.beside for row in losses] == [kind]
     assert problems.count == 0
+    samples, _ = samples_of(file, lines_of(row))
+    assert [sample.beside for sample in samples] == [kind]
 
 
 def test_the_source_of_a_loss_is_read_and_a_blank_one_is_none(file: Path) -> None:

@@ -80,6 +80,18 @@ def test_any_table_with_the_usual_names_is_read(file: Path) -> None:
     assert (sample.step, sample.text, sample.time, sample.run, sample.loss) == (7, "Once", 2.5, "a", 3.5)
 
 
+def test_the_columns_beside_a_loss_tell_that_it_is_not_a_cross_entropy(file: Path) -> None:
+    write(file, {"step": [1, 2], "text": ["Once", "upon"], "loss": [0.1, 0.2], "rewards/mean": [None, 0.5]})
+    samples, _ = samples_of(file)
+    assert [sample.beside for sample in samples] == [None, "reward"]
+
+
+def test_a_table_of_calls_has_samples_without_a_column_of_text(file: Path) -> None:
+    write(file, {"step": [1], "tool_calls": [[{"function": {"name": "wait", "arguments": "{}"}}]]})
+    (sample,), problems = samples_of(file)
+    assert (sample.text, problems.count) == ("wait {}", 0)
+
+
 def test_the_prompt_may_stand_under_a_name_of_its_own(file: Path) -> None:
     write(file, {"step": [1], "text": ["Once"], "opening": ["Tell me"]})
     (sample,), _ = samples_of(file, Fields("opening"))
