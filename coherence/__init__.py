@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from coherence.signals.gate import Verdict as Verdict
     from coherence.signals.loss import LossTracker as LossTracker
 
+__version__ = "0.1.0"
+
 __getattr__, __dir__, __all__ = face(
     __name__,
     {

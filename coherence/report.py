@@ -5,12 +5,11 @@ All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/
 
 import time
 from collections.abc import Sequence
-from functools import cache
-from importlib.metadata import version
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from coherence import __version__
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.loop import Loop
 from coherence.scoring.scores import Scores
@@ -155,7 +154,7 @@ class StretchRecord(Written):
 
 
 class StepDiversity(Written):
-    """How different the samples of one step are from each other, 0 to 100."""
+    """How different the samples of one step are from each other, 0 to 100, and how many were compared."""
 
     step: int
     samples: int
@@ -392,12 +391,7 @@ class SettingsRecord(Written):
     @classmethod
     def of(cls, settings: Settings) -> "SettingsRecord":
         """Return settings as they stand in a report, with the version of this package."""
-        return cls(version=_version(), **settings.named())
-
-
-@cache
-def _version() -> str:
-    return version("coherence")  # looked up in files: not for every reply of a server
+        return cls(version=__version__, **settings.named())
 
 
 class SampleCounts(NamedTuple):
@@ -450,7 +444,7 @@ class Report(Written):
         templated, empty: how many it passed over as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
         recovered_since: the step since which all samples of a halted run are fine, as many as halt or more;
-            null if they are not. A run that recovers was merely young.
+            null if they are not.
         diagnosis: at the halt, or at the end of a run that was not halted.
         resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
         wasted_steps, wasted_seconds: what came after the halt.
@@ -538,10 +532,8 @@ def _headline(signals: Signals, counts: SampleCounts, halt_step: int | None) -> 
     since = signals.recovered_since
     if halt_step is None or since is None:
         return " · ".join(filter(None, (signals.diagnosis.name, counts.sentence)))
-    return (
-        f"halted at {halt_step:,}; since step {since:,} the samples are fine again: a young model, "
-        f"try --warmup {since}"
-    )
+    young = f": a young model, try --warmup {since}" if signals.was_young else ""
+    return f"halted at {halt_step:,}; since step {since:,} the samples are fine again{young}"
 
 
 class RunLine(Written):

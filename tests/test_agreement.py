@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,9 +15,19 @@ from hypothesis import strategies as st
 from coherence import Gate
 from coherence.audit.conduct import audit
 from coherence.report import Report
+from coherence.run.memory import Memory
 from coherence.run.monitor import Monitor
 from coherence.scoring.profile import Curve, Profile
 from coherence.show.page.follow import Run
+from coherence.signals.both import Signals
+from coherence.signals.settings import DEFAULTS, Settings, from_json
+
+
+def records(seed: int) -> str:
+    """Records of one frame: a template to English, and fine to data."""
+    drawn = Random(seed)  # noqa: S311 - it draws numbers, not secrets
+    return "\n".join(f'{{"id": {drawn.randrange(10**6)}, "name": "user", "ok": true}}' for _ in range(12))
+
 
 FINE = "The cat sat by the door and waited for the rain to stop."
 TEXTS = (
@@ -30,12 +41,15 @@ TEXTS = (
     "Yes",
     "",
     "trfarr rrfttet rrrxq vlorb runk zzykk plomm frand skell drivv",
+    *map(records, range(4)),
 )
 MANY = [f"{a}{b} goes home by road {b}{a} and meets {a}{a}{b}" for a in "bdfgkm" for b in "aeiou"]
 DRAWN = {"<more than are compared>": [FINE] * 64 + MANY}
 """What stands for many texts: the first 64 are alike, the others are not."""
 
 SOURCES = (None, "chat", "code")
+PROMPTS = (None, "Once", "The cat", "2 + 2 =")
+BESIDE = ((), (), ("grad_norm",), ("reward",), ("grad_norm", "objective/kl"))
 
 
 class Act(NamedTuple):
@@ -47,6 +61,8 @@ class Act(NamedTuple):
     source: str | None = None
     texts: tuple[str, ...] = ()
     late: int = 0
+    beside: tuple[str, ...] = ()
+    prompts: tuple[str | None, ...] = (None,)
 
 
 EVENTS = (
@@ -64,19 +80,22 @@ NOTHING = st.just(0)
 LATE = st.integers(0, 3)
 
 LOSSES = st.builds(
-    lambda forward, value, source, late: Act("loss", forward, value, source, late=late),
+    lambda forward, value, source, late, beside: Act("loss", forward, value, source, (), late, beside),
     st.integers(1, 3),
     st.floats(0, 12) | st.sampled_from([math.nan, math.inf, 2.0, 2.0]),
     st.sampled_from(SOURCES),
     LATE,
+    st.sampled_from([()] * 20 + [*BESIDE]),
 )
 SAMPLES = st.builds(
-    lambda texts, late: Act("sample", texts=tuple(texts), late=late),
+    lambda texts, late, prompts: Act("sample", texts=tuple(texts), late=late, prompts=prompts),
     st.lists(st.sampled_from(TEXTS), min_size=1, max_size=8)
     | st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)
     | st.just(["<more than are compared>"])
+    | st.lists(st.integers(0, 20).map(records), min_size=1, max_size=4)
     | st.sampled_from([["Yes"] * 3, ["yes."], ["Yes", "Yes!"], ["No"]]),
     LATE,
+    st.just((None,)) | st.lists(st.sampled_from(PROMPTS), min_size=1, max_size=3).map(tuple),
 )
 OTHERS = st.builds(
     Act,
@@ -105,13 +124,15 @@ GATES = st.builds(
     warmup=st.sampled_from([0, 40]),
     observe_only=st.booleans(),
 )
+PROFILES = (None, toy_profile(), *map(Profile.load, ("english", "data", "logs")))
+
 SETTINGS = st.fixed_dictionaries(
     {},
     optional={
         "gate": GATES,
         "vocab_size": st.sampled_from([50, 8449]),
         "window": st.sampled_from([1, 5, 100]),
-        "profile": st.builds(toy_profile),
+        "profile": st.sampled_from(PROFILES),
         "status_every": st.sampled_from([1, 7, 1000]),
     },
 )
@@ -130,10 +151,11 @@ class Loop:
         match act.kind:
             case "loss":
                 self.step += act.forward * self.every
-                monitor.loss(self.step - act.late, act.value, act.source)
+                monitor.loss(self.step - act.late, act.value, act.source, beside=act.beside)
             case "sample":
                 texts = [each for text in act.texts for each in DRAWN.get(text, [text])]
-                monitor.sample(self.step - act.late, texts)
+                prompts = [act.prompts[place % len(act.prompts)] for place in range(len(texts))]
+                monitor.sample(self.step - act.late, texts, prompts)
             case "back":
                 self.step = max(0, self.step - act.forward * 200)
                 monitor.loss(self.step, 3.0)
@@ -147,6 +169,9 @@ class Loop:
             case "unusable":
                 monitor.loss(self.step, None)
                 monitor.sample(self.step, [None])
+            case "profile":
+                monitor.close()
+                self.monitor = Monitor(self.folder, profile=act.source, acknowledge_halt=True)
             case "killed":
                 self._kill(without_state=act.forward % 3 > 0)
             case _:
@@ -163,7 +188,7 @@ class Loop:
         if act.kind == "reopen otherwise":
             other = {
                 "gate": Gate(patience=1 + act.forward % 4, threshold=30.0 + act.forward),
-                "profile": toy_profile() if act.forward % 2 else Profile.load(),
+                "profile": PROFILES[act.forward % len(PROFILES)],
                 "vocab_size": 50 + act.forward,
             }
         self.monitor = Monitor(self.folder, **other, acknowledge_halt=True)
@@ -184,17 +209,29 @@ class Loop:
 
 def said_live(monitor: Monitor) -> dict[str, Any]:
     """What the monitor says now."""
-    place = monitor.signals.place
+    return said_of(monitor.signals, monitor.settings)
+
+
+def said_of(signals: Signals, settings: Settings) -> dict[str, Any]:
     return {
-        "halt": monitor.gate.halted,
-        "reason": monitor.gate.halt_reason,
-        "diagnosis": monitor.diagnosis._asdict(),
-        "resume": [place.step, place.reason],
-        "recovered": monitor.signals.recovered_since,
-        "smma": monitor.signals.loss.smma,
-        "smoothed": monitor.signals.loss.smoothed,
-        "settings": monitor.settings.named(),
+        "halt": signals.gate.halted,
+        "reason": signals.gate.halt_reason,
+        "diagnosis": signals.diagnosis._asdict(),
+        "resume": [signals.place.step, signals.place.reason],
+        "recovered": signals.recovered_since,
+        "smma": signals.loss.smma,
+        "smoothed": signals.loss.smoothed,
+        "settings": settings.named(),
     }
+
+
+def taken_up(folder: Path) -> dict[str, Any]:
+    """What a monitor says that takes the folder up as it stands, before it goes on."""
+    history = from_json(json.loads((folder / "settings.json").read_bytes()))
+    memory = Memory(Signals.of(DEFAULTS))
+    memory.settings = history[-1].settings
+    assert memory.restore(folder, history) is None
+    return said_of(memory.signals, memory.settings)
 
 
 def said_by(report: Report) -> dict[str, Any]:
@@ -298,6 +335,7 @@ def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
             report = audited(loop.folder)
             page = shown(loop.folder)
             assert said_by(page) == live, f"page after {so_far}"
+            assert taken_up(loop.folder) == live, f"reopened after {so_far}"
             if report is not None:
                 assert page.headline == report.headline, f"after {so_far}"
                 assert said_by(report) == live, f"audit after {so_far}"
@@ -305,3 +343,86 @@ def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
                 assert verdicts == sorted(written(loop.folder), key=lambda each: each[0]), f"after {so_far}"
     finally:
         loop.monitor.close()
+
+
+def compared(folder: Path) -> list[dict[str, Any]]:
+    """The steps whose samples were compared, as the page tells them: all but the last."""
+    page = Run(folder)
+    page.read()
+    settled, unsettled = page.news(0, -1)["between"]
+    return [*settled, *unsettled]
+
+
+def agree(loop: Loop) -> dict[str, Any]:
+    """What all say of a run; that they say the same is asserted."""
+    live, report = said_live(loop.monitor), audited(loop.folder)
+    assert report is not None
+    said = {"audit": said_by(report), "page": said_by(shown(loop.folder)), "reopened": taken_up(loop.folder)}
+    assert said == dict.fromkeys(said, live)
+    return live | {"notes": report.notes, "trend": report.loss and report.loss.trend}
+
+
+def do(loop: Loop, *acts: Act) -> dict[str, Any]:
+    for act in acts:
+        loop.do(act)
+    return agree(loop)
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Loop]:
+    loop = Loop(tmp_path / "exp", {}, every=1)
+    yield loop
+    loop.monitor.close()
+
+
+REOPENED = {name: Act("profile", source=name) for name in ("english", "data", "logs")}
+TWINS = tuple(
+    f"{FINE[:-1]} in the long street, and then {end}." for end in ("he slept", "they ate some bread")
+)
+"""Too alike for English, and not for logs."""
+
+
+def test_templates_do_not_halt_a_run_whose_profile_is_changed_to_one_they_are_no_templates_to(
+    loop: Loop,
+) -> None:
+    drawn = [Act("sample", texts=(records(number),)) for number in range(8)]
+    assert do(loop, *drawn)["diagnosis"]["samples"] == "templated"
+    said = do(loop, REOPENED["data"], *drawn[:2])
+    assert (said["halt"], said["diagnosis"]["samples"]) == (False, "templated")
+
+
+def test_a_reward_that_is_logged_after_a_halt_does_not_change_what_was_said_at_it(loop: Loop) -> None:
+    losses = [Act("loss", value=5 - number / 10) for number in range(30)]
+    drawn = [Act("sample", texts=(FINE,)), *[Act("sample", texts=("Budy " * 20,))] * 5]
+    said = do(loop, *losses, *drawn)
+    assert (said["diagnosis"]["name"], said["trend"]) == ("the loss is misleading", "converging")
+    later = do(loop, Act("loss", value=2.0, beside=("reward",)))
+    assert (later["diagnosis"], later["resume"]) == (said["diagnosis"], said["resume"])
+    assert later["trend"] == "not a cross-entropy"
+
+
+def test_a_reward_is_forgotten_where_an_older_state_is_loaded_that_knows_of_none(loop: Loop) -> None:
+    fall = [Act("loss", value=3 - number / 20) for number in range(15)]
+    do(loop, Act("sample", texts=(FINE,)), *fall, Act("checkpoint"))
+    assert do(loop, Act("loss", value=2.0, beside=("kl",)))["trend"] == "not a cross-entropy"
+    said = do(loop, Act("older state"), *(act._replace(value=act.value - 0.7) for act in fall))
+    assert said["trend"] == "converging"
+
+
+def test_samples_are_compared_by_the_profile_under_which_they_were_drawn(loop: Loop) -> None:
+    drawn = [Act("loss"), Act("sample", texts=TWINS)] * 4
+    assert do(loop, *drawn)["diagnosis"]["samples"] == "alike"
+    assert do(loop, REOPENED["logs"])["diagnosis"]["samples"] == "alike"
+    said = do(loop, *drawn, *drawn)
+    assert said["diagnosis"]["samples"] == "reads well"
+    assert [note for note in said["notes"] if note.startswith("alike: at 4 of 12 steps")]
+
+
+def test_audit_and_page_tell_how_many_samples_were_compared(loop: Loop) -> None:
+    prompts = ("Once", "The cat", None, "Once")
+    do(loop, *[Act("loss"), Act("sample", texts=(*TEXTS[:4], "Yes"), prompts=prompts)] * 3, Act("checkpoint"))
+    do(loop, Act("loss"), Act("sample", texts=("<more than are compared>",)))
+    report = audited(loop.folder)
+    assert report is not None
+    assert [each.model_dump() for each in report.between[:-1]] == compared(loop.folder)
+    assert [each.samples for each in report.between] == [3, 3, 3, 64]

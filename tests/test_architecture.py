@@ -66,7 +66,7 @@ def imported_modules(module: str) -> set[str]:
     """The modules of this package that `module` imports; for a name, the module that holds it."""
     found = set()
     for name in imported(TREES[module]):
-        if name.split(".")[0] == "coherence":
+        if name.split(".")[0] == "coherence" and name != "coherence.__version__":
             inner = name.removeprefix("coherence").removeprefix(".")
             found.add(inner if inner in TREES else inner.rpartition(".")[0])
     return found
@@ -96,7 +96,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 @pytest.mark.parametrize("module", TREES)
 def test_what_is_private_is_imported_by_nobody_else(module: str) -> None:
     own = [name for name in imported(TREES[module]) if name.startswith("coherence.")]
-    assert not [name for name in own if name.rpartition(".")[2].startswith("_")]
+    assert not [name for name in own if name.rpartition(".")[2].startswith("_") and not name.endswith("__")]
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -39,7 +39,7 @@ from coherence.signals.phases import phases
 from coherence.signals.settings import DEFAULTS, Settings, profile_label
 
 POINTS = 12 * 500
-"""A longer loss curve is drawn together to so many points before its phases are reader_notes."""
+"""A longer loss curve is drawn together to so many points before its phases are told."""
 
 
 class Text(NamedTuple):
@@ -170,7 +170,7 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline), replay.settings.profile)
+    summary = Summary(_survey(timeline))
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
@@ -301,6 +301,11 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
         notes.append(
             "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
             "in healthy models too; draw them at a temperature"
+        )
+    if replay.diagnosis.samples == "not loops" and replay.settings.profile is None:
+        notes.append(
+            "the samples are hardly English prose: a profile of their own kind judges them better (--profile "
+            "code, data or logs, or one made with coherence calibrate)"
         )
     return notes
 

@@ -63,8 +63,8 @@ def audit(
         prompt_field: the key of the prompt, if it is none of the usual.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
         seconds_per_step: turns steps into time where samples carry none.
-        settings: what decides, by the names in `Settings`: `patience=3`. What is not given is as the run
-            folder states it, or as it is by default.
+        settings: what decides, by the names in `Settings`: `patience=3`, `profile="code"`. What is not given
+            is as the run folder states it, or as it is by default.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -154,7 +154,7 @@ def _losses(runs: Sequence[RunFiles], problems: Problems, required: bool) -> dic
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted)
         if required and not found:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
-        # Of a file that holds samples as well it was reader_notes already what is wrong with its lines.
+        # Of a file that holds samples as well it was noted already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
             problems += noted
     return found

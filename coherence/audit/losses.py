@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from coherence.readers.find import File
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, marks_in
 from coherence.readers.records import Mark
+from coherence.signals.loss import KINDS
 
 CHUNK = 1024
 """Rows that are held as Python's own numbers."""
@@ -27,22 +28,23 @@ class Losses(NamedTuple):
     Attributes:
         steps, values: an entry a row; a value may be not-a-number.
         sources: of each row, the number of its source; -1 for none.
+        beside: of each row, what is logged with it that tells that it is not a cross-entropy: index into
+            `KINDS`.
         names: of the sources.
         restarts: the steps to which the run was set back.
         superseded: how many rows that made void.
         written: all rows in the order in which they were written, those included; None where they do not tell
             their times.
-        beside: what is logged with them that tells that they are not cross-entropies.
     """
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
     sources: NDArray[np.int64]
+    beside: NDArray[np.int8]
     names: tuple[str, ...] = ()
     restarts: tuple[int, ...] = ()
     superseded: int = 0
     written: "Written | None" = None
-    beside: str | None = None
 
     def count_by_source(self) -> list[int]:
         """Return how many rows each source has."""
@@ -50,9 +52,9 @@ class Losses(NamedTuple):
         found: list[int] = np.bincount(named, minlength=len(self.names)).tolist()
         return found
 
-    def rows(self) -> Iterator[tuple[int, float, str | None]]:
-        """Yield step, loss and source of each row."""
-        yield from _rows(self.names, self.steps, self.values, self.sources)
+    def rows(self) -> Iterator["LossOfStep"]:
+        """Yield the rows."""
+        yield from _rows(self.names, self.steps, self.values, self.sources, self.beside)
 
     def with_restarts(self, restarts: Restarts) -> "Losses":
         """Return the losses of a run whose restarts are known, without what each of them made void."""
@@ -62,18 +64,27 @@ class Losses(NamedTuple):
         void = restarts.void(written.steps, written.times)
         kept = np.flatnonzero(~void)
         order = kept[np.argsort(written.steps[kept], kind="stable")]
-        found = (written.steps[order], written.values[order], written.sources[order])
+        found = (written.steps[order], written.values[order], written.sources[order], written.beside[order])
         steps = tuple(restarts.steps.tolist())
         written = written._replace(void=void)
-        return Losses(*found, self.names, steps, int(void.sum()), written, self.beside)
+        return Losses(*found, self.names, steps, int(void.sum()), written)
 
-    def written_rows(self) -> Iterator[tuple[float, int, float, str | None, bool]]:
-        """Yield time, step, loss and source of all rows as they were written, and whether each is void."""
+    def written_rows(self) -> Iterator[tuple[float, "LossOfStep", bool]]:
+        """Yield all rows as they were written, each with its time and whether it is void."""
         if self.written is not None:
-            steps, values, sources, times, void = self.written
-            rows = _rows(self.names, steps, values, sources)
+            steps, values, sources, beside, times, void = self.written
+            rows = _rows(self.names, steps, values, sources, beside)
             for row, (time, is_void) in zip(rows, _pairs(times, void), strict=True):
-                yield time, *row, is_void
+                yield time, row, is_void
+
+
+class LossOfStep(NamedTuple):
+    """A row of loss: its step, its source, and what tells that it is not a cross-entropy."""
+
+    step: int
+    loss: float
+    source: str | None
+    beside: str | None
 
 
 class Written(NamedTuple):
@@ -82,6 +93,7 @@ class Written(NamedTuple):
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
     sources: NDArray[np.int64]
+    beside: NDArray[np.int8]
     times: NDArray[np.float64]
     void: NDArray[np.bool_]
 
@@ -92,14 +104,11 @@ def _pairs(times: NDArray[np.float64], void: NDArray[np.bool_]) -> Iterator[tupl
         yield from zip(times[stretch].tolist(), void[stretch].tolist(), strict=True)
 
 
-def _rows(
-    names: Sequence[str], steps: NDArray[np.int64], values: NDArray[np.float64], sources: NDArray[np.int64]
-) -> Iterator[tuple[int, float, str | None]]:
-    for start in range(0, len(steps), CHUNK):
-        stretch = slice(start, start + CHUNK)
-        columns = (steps[stretch], values[stretch], sources[stretch])
-        for step, value, source in zip(*(column.tolist() for column in columns), strict=True):
-            yield step, value, names[source] if source >= 0 else None
+def _rows(names: Sequence[str], *columns: NDArray[Any]) -> Iterator[LossOfStep]:
+    for start in range(0, len(columns[0]), CHUNK):
+        stretch = (column[start : start + CHUNK].tolist() for column in columns)
+        for step, value, source, beside in zip(*stretch, strict=True):
+            yield LossOfStep(step, value, names[source] if source >= 0 else None, KINDS[beside])
 
 
 class Collector:
@@ -114,10 +123,9 @@ class Collector:
 
     def __init__(self) -> None:
         self._steps, self._values, self._times = array("q"), array("d"), array("d")
-        self._sources, self._files = array("q"), array("q")
+        self._sources, self._files, self._beside = array("q"), array("q"), array("b")
         self._names: dict[str, int] = {}
         self._file = 0
-        self._beside: str | None = None
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -135,10 +143,10 @@ class Collector:
         beside: str | None = None,
     ) -> None:
         """Take one row."""
-        self._beside = self._beside or beside
         self._steps.append(step)
         self._values.append(loss)
         self._sources.append(-1 if source is None else self._names.setdefault(source, len(self._names)))
+        self._beside.append(KINDS.index(beside))
         self._files.append(self._file)
         self._times.append(nan if time is None else time)
 
@@ -148,12 +156,14 @@ class Collector:
             np.array(each, np.int64) for each in (self._steps, self._sources, self._files)
         )
         values, times = np.array(self._values, np.float64), np.array(self._times, np.float64)
+        beside = np.array(self._beside, np.int8)
         void, restarts = _void(steps, sources, files)
         kept = np.flatnonzero(~void)
         order = kept[np.argsort(steps[kept], kind="stable")]
-        found = (steps[order], values[order], sources[order])
-        written = Written(steps, values, sources, times, void) if np.isfinite(times).all() else None
-        return Losses(*found, tuple(self._names), restarts, int(void.sum()), written, self._beside)
+        found = (steps[order], values[order], sources[order], beside[order])
+        timed = np.isfinite(times).all()
+        written = Written(steps, values, sources, beside, times, void) if timed else None
+        return Losses(*found, tuple(self._names), restarts, int(void.sum()), written)
 
 
 def from_samples(chunks: Iterable[Chunk]) -> Losses:
@@ -162,9 +172,9 @@ def from_samples(chunks: Iterable[Chunk]) -> Losses:
     last = None
     for chunk in chunks:
         rows = chunk.rows[chunk.rows["has_loss"]]
-        for step, loss in zip(rows["step"].tolist(), rows["loss"].tolist(), strict=True):
+        for step, loss, beside in rows[["step", "loss", "beside"]].tolist():
             if step != last:
-                collector.add(step, loss)
+                collector.add(step, loss, beside=KINDS[beside])
             last = step
     return collector.losses()
 

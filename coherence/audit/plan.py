@@ -16,6 +16,7 @@ from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, read_pieces
 from coherence.readers.recognise import by_key
+from coherence.scoring.profile import Profile
 from coherence.signals.settings import DEFAULTS, Settings, in_words, lexicon_label, profile_label
 
 SHARD = 8 * 2**20
@@ -32,7 +33,8 @@ class Options:
 
     Args:
         seconds_per_step: to turn steps into time where samples carry none.
-        chosen: settings by their names in `Settings`; None is as if it were not there.
+        chosen: settings by their names in `Settings`; None is as if it were not there. A profile may be
+            named, as for `Profile.load`.
 
     >>> Options(patience=3).over(Settings(warmup=100))[:4]
     (30.0, 3, None, 100)
@@ -41,6 +43,8 @@ class Options:
     def __init__(self, seconds_per_step: float | None = None, **chosen: Any) -> None:
         self.seconds_per_step = seconds_per_step
         self.chosen = {name: value for name, value in chosen.items() if value is not None}
+        if "profile" in self.chosen:
+            self.chosen["profile"] = Profile.load(self.chosen["profile"])
         DEFAULTS._replace(**self.chosen)  # a name that is none is refused at once
 
     def over(self, settings: Settings) -> Settings:

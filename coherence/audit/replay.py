@@ -9,7 +9,7 @@ from heapq import merge
 from math import inf, isfinite
 from typing import NamedTuple
 
-from coherence.audit.losses import Losses
+from coherence.audit.losses import Losses, LossOfStep
 from coherence.audit.plan import Options
 from coherence.audit.rows import GatedSample, Row
 from coherence.audit.timeline import Timeline
@@ -18,6 +18,7 @@ from coherence.report import CurvePoint
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
+from coherence.signals.samples import ALIKE_BELOW
 from coherence.signals.settings import Entry, Settings
 from coherence.thinning import Thinned
 
@@ -41,9 +42,7 @@ class LossTurn(NamedTuple):
     """A loss comes; `void` if a restart has made it so."""
 
     time: float
-    step: int
-    loss: float
-    source: str | None
+    row: LossOfStep
     void: bool
 
 
@@ -86,13 +85,13 @@ def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> I
             continue
         while later and later[0].step < turn.row.step:
             yield MarkTurn(0.0, later.popleft())
-        while waiting is not None and waiting[0] <= turn.row.step:
-            yield LossTurn(0.0, *waiting, False)
+        while waiting is not None and waiting.step <= turn.row.step:
+            yield LossTurn(0.0, waiting, False)
             waiting = next(rows, None)
         yield turn
     yield from (MarkTurn(0.0, mark) for mark in later)
     while waiting is not None:
-        yield LossTurn(0.0, *waiting, False)
+        yield LossTurn(0.0, waiting, False)
         waiting = next(rows, None)
 
 
@@ -176,16 +175,16 @@ class Replay:
                 self.signals.configure(self.settings)
 
     def _take_loss(self, turn: LossTurn) -> None:
-        loss = self.signals.loss
-        loss.update(turn.step, turn.loss, turn.source, beside=self.losses.beside)
+        loss, row = self.signals.loss, turn.row
+        loss.update(row.step, row.loss, row.source, beside=row.beside)
         if turn.void:
             return
-        height = turn.loss if isfinite(turn.loss) else inf
-        self.curve.add(CurvePoint(turn.step, turn.loss, loss.smoothed), height)
-        if turn.source is not None:
-            followed = loss.source(turn.source)
-            point = CurvePoint(turn.step, turn.loss, followed and followed.smoothed)
-            self.source_curves[turn.source].add(point, height)
+        height = row.loss if isfinite(row.loss) else inf
+        self.curve.add(CurvePoint(row.step, row.loss, loss.smoothed), height)
+        if row.source is not None:
+            followed = loss.source(row.source)
+            point = CurvePoint(row.step, row.loss, followed and followed.smoothed)
+            self.source_curves[row.source].add(point, height)
 
     def _judge(self, turn: SampleTurn) -> GatedSample:
         row, signals = turn.row, self.signals
@@ -194,11 +193,12 @@ class Replay:
         place = row.place if row.place >= 0 else self._place
         scores = row.scores
         verdict = signals.judge(scores, row.step, place, row.word)
+        alike = False
         if row.compared:
             signals.compare(row.between, others=True)
-        judged = GatedSample(
-            turn.output, row, place, scores, verdict, signals.loss.loss, signals.loss.smoothed
-        )
+            alike = signals.profile.against_passages(row.between) < ALIKE_BELOW
+        loss = signals.loss
+        judged = GatedSample(turn.output, row, place, scores, verdict, loss.loss, loss.smoothed, alike)
         if verdict.collapsed and self.halted is None:
             self.halted = judged
         return judged

@@ -32,6 +32,7 @@ ROW = np.dtype(
         ("pairs", np.int64),
         ("has_loss", np.bool_),
         ("loss", np.float64),
+        ("beside", np.int8),  # what tells that it is not a cross-entropy: index into `KINDS`
         ("time", np.float64),
         ("text", np.uint64),  # hashes: equal texts have equal ones
         ("prompt", np.uint64),
@@ -99,6 +100,7 @@ class Row(NamedTuple):
     pairs: int
     has_loss: bool
     loss: float
+    beside: int
     time: float
     text: int
     prompt: int
@@ -131,6 +133,7 @@ class GatedSample(NamedTuple):
     Attributes:
         output, row: which output it is of, and its row there.
         place: which sample of its step it is.
+        alike: whether the samples of its step are, of which it is the first, by the profile in force.
     """
 
     output: int
@@ -140,6 +143,7 @@ class GatedSample(NamedTuple):
     verdict: Verdict
     loss: float | None
     smoothed: float | None
+    alike: bool
 
     @property
     def fine(self) -> bool:

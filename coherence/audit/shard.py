@@ -7,22 +7,24 @@ and renamed: one that exists is done. Source: docs/report.md, "Large dumps".
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, groupby, islice
+from itertools import compress, count, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
 
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
+from coherence.readers.folder import as_recorded
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
-from coherence.readers.records import Sample
 from coherence.scoring.batch import score_many
-from coherence.scoring.between import COMPARED
+from coherence.scoring.between import COMPARED, of_each_prompt
+from coherence.scoring.columns import Columns, columns_of, scores_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import ONE_WORD, clean, one_word, tokenize
+from coherence.signals.loss import KINDS
 
 BATCH = 2**20
 """Characters that are scored at once."""
@@ -156,6 +158,8 @@ def _rows(
     samples = [read.sample for read in reads]
     texts, prompts = [sample.text for sample in samples], [read.prompt for read in reads]
     columns = score_many(texts, prompts, settings.lexicon, settings.profile, groups)
+    if not settings.anew and any(sample.scores is not None for sample in samples):
+        columns = _believed(columns, reads)
     rows = np.zeros(len(reads), ROW)
     rows["run"] = [names.setdefault(read.run, len(names)) for read in reads]
     rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]
@@ -165,21 +169,28 @@ def _rows(
     rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
     for name in (*SCALES, "tokens", "characters", "template", "surplus", "pairs"):
         rows[name] = getattr(columns, name)
-    if not settings.anew:
-        _believe(rows, samples)
     rows["has_loss"] = [sample.loss is not None for sample in samples]
     rows["loss"] = [math.nan if sample.loss is None else sample.loss for sample in samples]
+    rows["beside"] = [KINDS.index(sample.beside) for sample in samples]
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
     rows["text"] = [_hash(sample.text.strip()) for sample in samples]
     rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]
     for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
         rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
     first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
-    judged = (columns.tokens >= ENOUGH_TOKENS) | (columns.characters >= ENOUGH_CHARACTERS)
-    rows["between"], rows["compared"] = math.nan, 0
+    rows["between"] = math.nan
     rows["between"][first] = columns.between
-    rows["compared"][first] = np.where(np.isnan(columns.between), 0, np.add.reduceat(judged, first))
+    for place, size, between in zip(first.tolist(), groups, columns.between.tolist(), strict=True):
+        if between == between:
+            rows["compared"][place] = _compared(rows[place : place + size], prompts[place : place + size])
     return rows
+
+
+def _compared(rows: Rows, prompts: Sequence[str | None]) -> int:
+    """Return how many samples of a step are compared, as `scoring.between.compared` chooses them."""
+    judged = (rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS)
+    tokens = zip(rows["tokens"].tolist(), prompts, strict=True)
+    return sum(each > 1 for each in of_each_prompt(compress(tokens, judged)))
 
 
 def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:
@@ -188,12 +199,15 @@ def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Se
         tally_empty(reads[place], noted[reads[place].piece])
 
 
-def _believe(rows: Rows, samples: Sequence[Sample]) -> None:
-    """Put the scores that a monitor gave in the place of ours: by those it decided."""
-    ours = [place for place, sample in enumerate(samples) if sample.scores is not None]
-    scores = np.array([samples[place].scores for place in ours], np.float64).reshape(-1, 4)
-    for scale, column in zip(SCALES, scores.T, strict=True):
-        rows[scale][ours] = column
+def _believed(columns: Columns, reads: Sequence[PromptedSample]) -> Columns:
+    """Return the scores with those that a monitor gave in the place of ours: by those it decided."""
+    found = list(scores_of(columns))
+    for place, (ours, read) in enumerate(zip(found, reads, strict=True)):
+        given = read.sample.scores
+        if given is not None and given != ours.values:
+            cleaned = clean(read.sample.text, read.prompt)
+            found[place] = as_recorded(given, cleaned, tokenize(cleaned))
+    return columns_of(found, columns.between)
 
 
 def _hash(text: str) -> int:

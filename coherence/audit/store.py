@@ -8,12 +8,12 @@ import hashlib
 import json
 import os
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from coherence import __version__
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
 from coherence.audit.shard import ScoringSettings, Shard, ShardResult
 from coherence.files import whole_file
@@ -31,7 +31,7 @@ def fingerprint(shard: Shard, settings: ScoringSettings) -> str:
     The file's size and time, what is read of it, and everything in the settings go into it.
     """
     told: list[Any] = [
-        version("coherence"),
+        __version__,
         ROW.descr,
         settings.prefixes,
         settings.fields,

@@ -10,8 +10,6 @@ import numpy as np
 
 from coherence.audit.rows import GatedSample
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
-from coherence.scoring.profile import Profile
-from coherence.signals.samples import ALIKE_BELOW
 
 STRETCHES = 12
 KEPT = 10_000
@@ -59,8 +57,7 @@ class Summary:
         looked_at: samples to read under other profiles.
     """
 
-    def __init__(self, survey: Survey, profile: Profile | None = None) -> None:
-        self._profile = profile or Profile.load()
+    def __init__(self, survey: Survey) -> None:
         self.judged = self.low = self.too_short = self.fine_after_halt = 0
         self.templated = self.empty = 0
         self.first_low_step: int | None = None
@@ -127,7 +124,7 @@ class Summary:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
-        if self._profile.against_passages(row.between) < ALIKE_BELOW:
+        if judged.alike:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 
@@ -275,7 +272,7 @@ class _Greedy:
 
     def see(self, judged: GatedSample) -> None:
         text, column = judged.row.text, (judged.place, judged.row.prompt)
-        if not text or judged.verdict.low:
+        if not text or judged.verdict.low or judged.verdict.kind == "too short":
             return
         before = self._texts.get(column)
         if before is not None:

@@ -233,11 +233,12 @@ def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int
         for each, prompt, size in tokens
         if len(each) >= ENOUGH_TOKENS or size >= ENOUGH_CHARACTERS
     ]
-    diversity = between_samples(of_each_prompt(judged))
+    compared = of_each_prompt(judged)
+    diversity = between_samples(compared)
     for place in joined:
         patches.setdefault(place.output, {})[place.edge.row] = 0, nan
     if diversity is not None:
-        patches[joined[0].output][joined[0].edge.row] = len(judged), diversity
+        patches[joined[0].output][joined[0].edge.row] = sum(len(each) > 1 for each in compared), diversity
 
 
 class _Span(NamedTuple):

@@ -18,7 +18,7 @@ def check(
     snapshot: str | Path,
     limits: Limits | None = None,
     fields: Fields | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
 ) -> Check:
     r"""Compare the samples of a checkpoint with a snapshot of an earlier one.
@@ -28,7 +28,7 @@ def check(
         snapshot: the file of the snapshot; `take_snapshot` makes one.
         limits: when a comparison fails.
         fields: the keys of the prompt and of the group, if they are none of the usual.
-        profile: the reference to score against; the one of the run folder, or broad English.
+        profile: the reference to score against, or its name; the one of the run folder, or broad English.
         format: of the samples, if their content does not tell.
 
     Raises:
@@ -55,7 +55,7 @@ def check(
 def take_snapshot(
     *paths: str | Path,
     fields: Fields | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
 ) -> Snapshot:
     """Return a snapshot of the samples of a checkpoint, which `save` writes; arguments as of `check`."""
@@ -65,7 +65,7 @@ def take_snapshot(
 def score_checkpoint(
     paths: Sequence[str | Path],
     fields: Fields | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
     prefixes: Sequence[str] | None = None,
 ) -> tuple[CheckpointSamples, CheckpointScores]:
@@ -73,5 +73,5 @@ def score_checkpoint(
     checkpoint = read_samples(list(map(str, paths)), format, fields)
     settings = checkpoint.settings
     if profile is not None:
-        settings = settings._replace(profile=profile)
+        settings = settings._replace(profile=Profile.load(profile))
     return checkpoint, score_samples(checkpoint.samples, fields, settings, prefixes)

@@ -6,12 +6,12 @@ Source: docs/ci.md.
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coherence import __version__
 from coherence.check.snapshot import FINE, LOW, SHORT, Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import SEED
 from coherence.readers.find import find_runs
@@ -227,7 +227,7 @@ def _hash(text: str | None) -> str:
 
 def _provenance(settings: Settings, fields: Fields, prompts: Prompts) -> Provenance:
     return Provenance(
-        version=version("coherence"),
+        version=__version__,
         profile=profile_label(settings.profile),
         lexicon=lexicon_label(settings.lexicon),
         prompt_field=fields.prompt,

@@ -11,11 +11,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from traceback import format_exception
 from typing import NoReturn, TextIO
 
+from coherence import __version__
 from coherence.escape import on_one_line
 from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
@@ -194,9 +194,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="coherence", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "-V", "--version", action="version", version=f"coherence {version('coherence')} ({fast.NAME})"
-    )
+    parser.add_argument("-V", "--version", action="version", version=f"coherence {__version__} ({fast.NAME})")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))

@@ -7,7 +7,7 @@ The monitor writes it; the audit, the page and the monitor that resumes read it.
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import Scores, completed, score_answer
 from coherence.scoring.text import clean, tokenize
+from coherence.signals.loss import KINDS
 from coherence.signals.settings import LaterFormat
 
 FORMAT = 1
@@ -137,6 +138,16 @@ def prompt_of(row: Mapping[str, Any]) -> str | None:
     return None if prompt is None else str(prompt)
 
 
+def beside_of(row: Mapping[str, Any]) -> str | None:
+    """Return what tells that a loss is not a cross-entropy, as its row states it.
+
+    >>> beside_of({"loss": 0.1, "beside": "reward"}), beside_of({"loss": 3.4}), beside_of({"beside": "a cat"})
+    ('reward', None, None)
+    """
+    beside = row.get("beside")
+    return beside if isinstance(beside, str) and beside in KINDS else None
+
+
 def scores_of(
     row: Mapping[str, Any], lexicon: Lexicon | None = None, profile: Profile | None = None
 ) -> tuple[Scores, list[str]]:
@@ -160,6 +171,20 @@ def scores_of(
     recorded = recorded_scores(row.get("scores"))
     if recorded is None:
         return score_answer(cleaned, lexicon, profile), tokens
+    return as_recorded(recorded, cleaned, tokens), tokens
+
+
+def as_recorded(recorded: Sequence[float | None], cleaned: str, tokens: list[str]) -> Scores:
+    """Return the scores that a monitor wrote down, with what the text tells besides: by those it decided.
+
+    Args:
+        recorded: in the order of the scales.
+        cleaned: the text as `text.clean` leaves it.
+        tokens: of the cleaned text.
+
+    >>> as_recorded((100.0, 99.5, 80, None), "the cat sat.", ["the", "cat", "sat", "."])[:6]
+    (100.0, 99.5, 80.0, None, 4, 12)
+    """
     bigram, trigram, english, character = (None if each is None else float(each) for each in recorded)
     scores = Scores(bigram, trigram, english, character, len(tokens), len(cleaned))
-    return completed(scores, cleaned, tokens), tokens
+    return completed(scores, cleaned, tokens)

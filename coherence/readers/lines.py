@@ -319,7 +319,7 @@ def to_step(value: Any) -> int:
     """
     number = to_float(value)
     if number is None or not number.is_integer():
-        raise ValueError(f"step {shown(value)} is no whole number")
+        raise ValueError(f"step {shown(value)} is not a whole number")
     if abs(number) > LARGEST_STEP:
         raise ValueError(f"step {shown(value)} is too large")
     return int(number)

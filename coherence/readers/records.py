@@ -39,7 +39,7 @@ class Sample(NamedTuple):
         text: what the model wrote, perhaps after the prompt.
         file, line: where it stands.
         prompt: what it was given.
-        loss: at that step.
+        loss: at that step; beside: what tells that it is not a cross-entropy, as of a `LossRow`.
         source: the part of the data mix, or the task.
         time: when it was drawn, in seconds.
         run: which run, where a dump holds several.
@@ -63,6 +63,7 @@ class Sample(NamedTuple):
     group: str | None = None
     place: int | None = None
     scores: tuple[float | None, ...] | None = None
+    beside: str | None = None
 
     @property
     def origin(self) -> Origin:
@@ -74,7 +75,7 @@ class LossRow(NamedTuple):
     """The loss of one step as a trainer wrote it.
 
     `loss` may be not-a-number, `time` is when, in seconds; `beside` tells that it is not a cross-entropy: a
-    "reward" that is logged with it.
+    "reward" that is logged with it, or what else `kind_beside` finds.
     """
 
     step: int

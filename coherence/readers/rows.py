@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from coherence.escape import printable
-from coherence.readers.folder import FORMAT, is_sample, recorded_scores
+from coherence.readers.folder import FORMAT, beside_of, is_sample, recorded_scores
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.messages import CALLS, REASONING, has_calls, is_chat, prompt_of, split_chat, written
@@ -99,7 +99,8 @@ def samples_of(
 
 
 def _is_loss_alone(row: RawRow) -> bool:
-    return row.keys().isdisjoint(TEXT) and any("loss" in key for key in row)
+    without = row.keys().isdisjoint(TEXT) and any("loss" in key for key in row)
+    return without and not written({key: row.get(key) for key in BESIDE})
 
 
 def _expanded(
@@ -214,14 +215,15 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         step = None  # fractions of an epoch: the samples are numbered in their order
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
-    ours = is_sample(row)
+    loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
         file=file,
         line=line,
         prompt=prompt_of(prompt) or None if is_chat(prompt) else to_text(prompt) or before,
-        loss=to_float(first_of(row, keys.loss)),
+        loss=loss,
+        beside=None if loss is None else _beside(row),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, keys.run)),
@@ -256,7 +258,7 @@ def _text_of(row: RawRow, value: Any) -> str:
         return written({"content": value, **{key: row.get(key) for key in keys}}) or required(row, TEXT)
     text = to_text(required(row, TEXT))
     if text is None:
-        raise ValueError(f"the text is no string but {type(value).__name__}")
+        raise ValueError(f"the text is not a string but {type(value).__name__}")
     return text
 
 
@@ -306,7 +308,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         return None
     loss = to_float(value)
     if loss is None:
-        raise ValueError(f"loss {shown(value)} is no number")
+        raise ValueError(f"loss {shown(value)} is not a number")
     return LossRow(
         step=to_step(required(row, STEP)),
         loss=true_loss(loss, to_float(row.get("grad_norm"))),
@@ -322,8 +324,12 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
 def _beside(row: RawRow) -> str | None:
     """Return what a row logs beside the loss that tells that it is not a cross-entropy."""
     if row.get("format") == FORMAT:
-        return to_text(row.get("beside")) or None
-    return kind_beside(name for name, value in row.items() if value not in (None, ""))
+        return beside_of(row)
+    return kind_beside(name for name, value in row.items() if value is not None and not _is_empty(value))
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value  # an array, of a test's own rows, equals nothing as a whole
 
 
 def _is_ours_and_nan(row: RawRow) -> bool:

@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from coherence.readers.folder import METRICS, SAMPLES, STATE, prompt_of, read_rows, scores_of
+from coherence.readers.folder import METRICS, SAMPLES, STATE, beside_of, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
 from coherence.scoring.scores import Scores, score_answer
 from coherence.scoring.text import clean, one_word, tokenize
@@ -145,9 +145,8 @@ class Memory:
         elif "loss" in row:
             loss, source = row["loss"], row.get("source")
             known = source if isinstance(source, str) else None
-            beside = row.get("beside")
-            told = beside if isinstance(beside, str) else None
-            self.signals.loss.update(step, math.nan if loss is None else float(loss), known, beside=told)
+            value = math.nan if loss is None else float(loss)
+            self.signals.loss.update(step, value, known, beside=beside_of(row))
             self.last_step = self.last_loss = step
         elif "unusable" in row:
             self.unusable += 1

@@ -84,7 +84,7 @@ class Monitor:
         window: of the SMMA.
         status_every: steps between two writings of status and state.
         lexicon: the words that count as English.
-        profile: the reference to score against, as `Profile.load("code")` gives it; default broad English.
+        profile: the reference to score against, or the name of one, as for `score`; default broad English.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
 
     What is not given is as the folder states it, and as `Settings` has it in a new folder.
@@ -113,7 +113,7 @@ class Monitor:
         window: int | None = None,
         status_every: int = 100,
         lexicon: Lexicon | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         acknowledge_halt: bool = False,
     ) -> None:
         self._closed = True  # until it is open
@@ -617,6 +617,8 @@ def _given(gate: Gate | None, **others: Any) -> dict[str, Any]:
     for name in ("smma_window", "vocab_size"):
         if others[name] is not None and (number := given.whole(others[name])) is not None:
             others[name] = number  # numpy's, as a plain one; what is none is refused where it is used
+    if others["profile"] is not None:
+        others["profile"] = Profile.load(others["profile"])
     return of_gate | {name: value for name, value in others.items() if value is not None}
 
 

@@ -35,6 +35,8 @@ STRETCH = 24
 LITTLE = 0.2
 """Of a template at most this share is said again."""
 
+_DIFFERS = bytes([0] + [1] * 255)
+
 NEW_SHARE, NEW_KINDS = 0.1, 4
 """Tokens that a template's second half brings in: of the kinds there are, and at least."""
 
@@ -74,7 +76,7 @@ def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
     seen = int.from_bytes(bytes([hash(token) & 0xFF for token in tokens]), "little")
     marks = bytearray(len(tokens))
     for period, least in periods.items():
-        seem = (seen ^ (seen >> 8 * period)).to_bytes(len(tokens), "little")[:-period]
+        seem = (seen ^ (seen >> 8 * period)).to_bytes(len(tokens), "little")[:-period].translate(_DIFFERS)
         for first, last in _zeros(seem, least):
             unequal = bytes(list(map(ne, tokens[first:last], tokens[first + period : last + period])))
             for start, end in _zeros(unequal, least):
@@ -83,28 +85,29 @@ def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
 
 
 def _zeros(data: bytes, least: int) -> Iterator[tuple[int, int]]:
-    """Yield where so many zeros in a row begin and end."""
+    """Yield where so many zeros in a row begin and end, among ones."""
     wanted = bytes(least)
     start = data.find(wanted)
     while start >= 0:
-        end = len(data) - len(data[start:].lstrip(b"\0"))
+        end = data.find(1, start)
+        end = len(data) if end < 0 else end
         yield start, end
         start = data.find(wanted, end)
 
 
-def _runs(tokens: Sequence[str], length: int) -> list[tuple[str, ...]]:
-    """Return every run of so many tokens."""
-    return list(zip(*(islice(tokens, start, None) for start in range(length)), strict=False))
+def _runs(tokens: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
+    """Yield every run of so many tokens; together they take many times the memory of the text."""
+    return zip(*(islice(tokens, start, None) for start in range(length)), strict=False)
 
 
-def _come_again(runs: Sequence[tuple[str, ...]]) -> int:
-    """Return how many runs were there before."""
-    return len(runs) - len(set(runs))
+def _come_again(tokens: Sequence[str], length: int) -> int:
+    """Return how many runs of so many tokens were there before."""
+    return max(len(tokens) - length + 1, 0) - len(set(_runs(tokens, length)))
 
 
 def _long_periods(tokens: Sequence[str]) -> list[int]:
     """Return the distances at which neighbours come again most often, and the sums of two of them."""
-    again = _come_again(_runs(tokens, LEAST_AGAIN))
+    again = _come_again(tokens, LEAST_AGAIN)
     if not again:
         return []
     common: set[int] = set()
@@ -149,7 +152,7 @@ def is_template(tokens: Sequence[str], again: float) -> bool:
     """
     if len(tokens) < STRETCH or again >= LITTLE or not _keeps_bringing_in(tokens):
         return False
-    return _come_again(_runs(tokens, STRETCH)) / len(tokens) < LITTLE
+    return _come_again(tokens, STRETCH) / len(tokens) < LITTLE
 
 
 def _keeps_bringing_in(tokens: Sequence[str]) -> bool:

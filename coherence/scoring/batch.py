@@ -26,7 +26,7 @@ def score_many(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
     """Score many samples, each as `score` does.
@@ -35,7 +35,7 @@ def score_many(
         texts: what the model wrote, any strings.
         prompts: one for each text, or none for all; cut off where the text begins with it.
         lexicon: the words that count as English; default the list that comes with the package.
-        profile: the reference; default broad English.
+        profile: as for `score`.
         groups: how many samples each step drew, one after the other; those of a step that are long enough
             to judge are compared with each other.
 
@@ -54,7 +54,7 @@ def score_plain(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
     """Score many samples one after the other, in Python: `score_many` says of what.
@@ -64,6 +64,7 @@ def score_plain(
     ([4, 5], [nan])
     """
     check_groups(texts, groups)
+    profile = Profile.load(profile)
     cleaned = [clean(*pair) for pair in zip(texts, prompts or [None] * len(texts), strict=True)]
     tokens = [tokenize(each) for each in cleaned]
     scores = [score_tokens(*pair, lexicon, profile) for pair in zip(cleaned, tokens, strict=True)]
@@ -76,7 +77,7 @@ def score_core(
     texts: Sequence[str],
     prompts: Sequence[str | None] | None = None,
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
     """Score many samples in C: `score_many` says of what.

@@ -5,8 +5,11 @@ Source: docs/scores.md, "Between samples".
 
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
+from typing import TypeVar
 
 from coherence.scoring.scores import Scores
+
+T = TypeVar("T")
 
 COMPARED = 64
 """Of a step with more samples than that the first ones are compared with each other."""
@@ -27,8 +30,19 @@ def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> fl
     >>> diversity_between([(score(text), text.split(), text[0]) for text in texts])
     100.0
     """
+    return between_samples(compared(samples))
+
+
+def compared(samples: Iterable[tuple[Scores, list[str], object]]) -> list[list[str]]:
+    """Return the tokens of those samples of one step that are compared; arguments as of `diversity_between`.
+
+    >>> from coherence import score
+    >>> texts = ("a b c d e f g h i j", "k l m n o p q r s t", "too short")
+    >>> len(compared((score(text), text.split(), None) for text in texts))
+    2
+    """
     judged = [(tokens, prompt) for scores, tokens, prompt in islice(samples, COMPARED) if scores.scorable]
-    return between_samples(of_each_prompt(judged))
+    return [tokens for tokens in of_each_prompt(judged) if len(tokens) > 1]
 
 
 def between_groups(
@@ -49,18 +63,21 @@ def between_groups(
     return [diversity_between(list(islice(samples, size))) for size in sizes]
 
 
-def of_each_prompt(samples: Iterable[tuple[list[str], object]]) -> list[list[str]]:
+def of_each_prompt(samples: Iterable[tuple[T, object]]) -> list[T]:
     """Return the first sample of each prompt; all samples where fewer than two prompts are known.
+
+    Args:
+        samples: each, whatever stands for it, with what tells its prompt from others.
 
     >>> of_each_prompt([(["4"], "2+2"), (["four"], "2+2"), (["9"], "3*3")])
     [['4'], ['9']]
     """
     samples = list(samples)
     if len({prompt for _, prompt in samples if prompt}) < 2:
-        return [tokens for tokens, _ in samples]
-    first: dict[object, list[str]] = {}
-    for tokens, prompt in samples:
-        first.setdefault(prompt or None, tokens)
+        return [sample for sample, _ in samples]
+    first: dict[object, T] = {}
+    for sample, prompt in samples:
+        first.setdefault(prompt or None, sample)
     return list(first.values())
 
 

@@ -4,6 +4,7 @@ It says of any text what `scores.score_tokens` says, to the last bit, in a thirt
 when the package is installed where there is a C compiler (`hatch_build.py`). Source: docs/performance.md.
 """
 
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,8 +12,6 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
-
-import regex
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
@@ -34,9 +33,6 @@ ROW = (
 )
 """What the core says of a text, name by name, and how it is packed: scores that are none are not-a-number."""
 
-_is_letter = regex.compile(rf"(?V1){LETTER}").match
-_is_space = regex.compile(r"(?V1)\s").match
-
 _words: WeakKeyDictionary[Lexicon, Any] = WeakKeyDictionary()
 _curves: WeakKeyDictionary[Curve, Any] = WeakKeyDictionary()
 _last: tuple[Lexicon | None, Profile | None, tuple[Any, ...]] = (None, None, ())
@@ -46,7 +42,7 @@ _last: tuple[Lexicon | None, Profile | None, tuple[Any, ...]] = (None, None, ())
 def score_rows(
     answers: Sequence[str],
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     groups: Iterable[int] = (),
     prompts: Iterable[int] = (),
 ) -> tuple[bytes, bytes]:
@@ -65,7 +61,7 @@ def score_rows(
     if CORE is None:
         raise RuntimeError("coherence was installed without its core")
     packed = (array("q", groups).tobytes(), array("q", prompts).tobytes())
-    tables = _tables(lexicon or Lexicon.load(), profile or Profile.load())
+    tables = _tables(lexicon or Lexicon.load(), Profile.load(profile))
     found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed)
     return found
 
@@ -132,13 +128,21 @@ def _page(number: int) -> bytes:
     return entries.tobytes()
 
 
+@cache
+def _patterns() -> tuple[Any, Any]:
+    """Return what tells letters and spaces; the package is not loaded where the core knows all characters."""
+    regex = import_module("regex")
+    return regex.compile(rf"(?V1){LETTER}"), regex.compile(r"(?V1)\s")
+
+
 def _code(character: str) -> int:
     """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
-    is_letter = _is_letter(character) is not None
+    letter, space = _patterns()
+    is_letter = letter.match(character) is not None
     classes = {
         "LETTER": is_letter,
-        "JOINT": not is_letter and JOINT.match(character) is not None,
-        "SPACE": _is_space(character) is not None,
+        "JOINT": not is_letter and re.match(JOINT, character) is not None,
+        "SPACE": space.match(character) is not None,
         "ALPHABETIC": character.isalpha(),
         "ALPHANUMERIC": character.isalnum(),
         "BLANK": character.isspace(),

@@ -87,4 +87,4 @@ def _read(path: str | os.PathLike[str]) -> str:
         try:
             return file.read()
         except UnicodeDecodeError as error:
-            raise ValueError(f"{os.fspath(path)!r} is no UTF-8 word list: {error}") from error
+            raise ValueError(f"{os.fspath(path)!r} is not a word list in UTF-8: {error}") from error

@@ -96,28 +96,32 @@ class Profile(NamedTuple):
         return self.english_share >= ENGLISH_FROM
 
     def against_passages(self, diversity: float) -> float:
-        """Return the diversity between samples in percent of that between passages of the reference.
+        """Return the diversity between samples in percent of that between reference passages, up to 100.
 
-        >>> Profile.load()._replace(between=40.0).against_passages(20.0)
-        50.0
+        >>> [Profile.load()._replace(between=40.0).against_passages(each) for each in (20.0, 60.0)]
+        [50.0, 100.0]
         """
-        return diversity * (100 / self.between)
+        return min(diversity * (100 / self.between), 100.0)
 
     @staticmethod
-    def load(path: str | os.PathLike[str] | None = None) -> "Profile":
+    def load(path: "Profile | str | os.PathLike[str] | None" = None) -> "Profile":
         """Return a profile that comes with the package, or the one in a JSON file.
 
         Args:
-            path: one of `SHIPPED`, or a file; default broad English.
+            path: one of `SHIPPED`, or a file; default broad English. A profile is returned as it is, so that
+                whatever takes a profile takes its name.
 
         Raises:
             OSError: the file cannot be read.
+            TypeError: it is neither a name nor a profile.
             ValueError: it is not a profile, or of a format this version does not know; or it is neither a
                 file nor the name of a profile.
 
         >>> Profile.load().name, Profile.load("data").name
         ('english', 'data')
         """
+        if isinstance(path, Profile):
+            return path
         name = SHIPPED[0] if path is None else os.fspath(path)
         if name in SHIPPED:
             return _load_shipped(name)
@@ -143,7 +147,7 @@ class Profile(NamedTuple):
         try:
             return _parse(values)
         except (TypeError, KeyError, AttributeError, OverflowError) as error:
-            raise ValueError(f"no reference profile: {error!r}") from error
+            raise ValueError(f"not a reference profile: {error!r}") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as plain JSON values, the content of a profile file."""
@@ -171,7 +175,7 @@ def _read(path: str) -> Profile:
         try:
             return _parse(json.load(file))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise ValueError(f"{path!r} is no reference profile: {error!r}") from error
+            raise ValueError(f"{path!r} is not a reference profile: {error!r}") from error
 
 
 def _parse(fields: dict[str, Any]) -> Profile:

@@ -21,7 +21,7 @@ ENOUGH_TOKENS = 10
 ENOUGH_CHARACTERS = 40
 
 LOW_BELOW = 30.0
-"""A sample is low if all its scores lie below this. Text that says one thing four times scores about 25."""
+"""A sample is low if all its scores lie below this. Text that says one thing three times scores about 10."""
 
 
 FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20
@@ -108,7 +108,10 @@ EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
 def score(
-    text: str, prompt: str | None = None, lexicon: Lexicon | None = None, profile: Profile | None = None
+    text: str,
+    prompt: str | None = None,
+    lexicon: Lexicon | None = None,
+    profile: Profile | str | None = None,
 ) -> Scores:
     """Score one sample on the four scales.
 
@@ -122,7 +125,7 @@ def score(
         text: what the model wrote, any string.
         prompt: cut off if `text` begins with it.
         lexicon: the words that count as English; default the list that comes with the package.
-        profile: the reference; default broad English.
+        profile: the reference, or the name of one: "code", "data", "logs", or a file; default broad English.
 
     >>> s = score("The cat sat by the door and waited for the rain to stop.")
     >>> s.tokens, s.scorable, s.low(30.0)
@@ -136,7 +139,7 @@ def score(
 _ROW = Struct("=" + "".join(code for _, code in fast.ROW))
 
 
-def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | None = None) -> Scores:
+def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | str | None = None) -> Scores:
     """Score what is left of a sample when prompt and special tokens are cut off; else see `score`.
 
     Args:
@@ -170,7 +173,7 @@ def score_tokens(
     cleaned: str,
     tokens: list[str],
     lexicon: Lexicon | None = None,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
 ) -> Scores:
     """Score a sample in Python: the definition of what the core does; else see `score`.
 
@@ -184,7 +187,7 @@ def score_tokens(
     True
     """
     lexicon = lexicon or Lexicon.load()
-    profile = profile or Profile.load()
+    profile = Profile.load(profile)
     if not cleaned:
         return EMPTY
     bigrams, trigrams, runs = spectra(cleaned, tokens)

@@ -6,11 +6,13 @@ Source: docs/scores.md, "Text to tokens".
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from itertools import accumulate, islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-import regex
+if TYPE_CHECKING:
+    import regex
 
 ONE_WORD = 8
 """Tokens that an answer of one word has at most, with the signs around it."""
@@ -23,14 +25,12 @@ PIECE = 4
 
 _ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
 _SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
-SPECIAL = regex.compile(
-    rf"<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]", regex.IGNORECASE
-)
+SPECIAL = rf"(?i)<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]"
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
 # How they begin: a pattern that begins with one character is searched for from one to the next.
-_MAY_BE_ANGLED = re.compile(rf"<(?:[|｜]|(?:{'|'.join(_ANGLED)})>)", re.IGNORECASE)
-_MAY_BE_SQUARE = re.compile(rf"\[(?:{'|'.join(_SQUARE)})\]", re.IGNORECASE)
+_MAY_BE_ANGLED = rf"(?i)<(?:[|｜]|(?:{'|'.join(_ANGLED)})>)"
+_MAY_BE_SQUARE = rf"(?i)\[(?:{'|'.join(_SQUARE)})\]"
 
 # Tokens with a number come in hundreds of forms: they are codes of speech or images, and what the model says.
 # Only spare tokens have numbers as well.
@@ -39,10 +39,10 @@ _CODE = rf"<[|｜](?![^<>|｜\s]{{0,40}}?{_SPARE})(?=[^<>|｜\s\d]{{0,39}}\d)[^<
 # Without bars it may be a tag, `<T1>`, but not eight in a row, unless they are headings.
 _BARE_CODE = rf"<(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE})(?:[^\W\d]|[-.:]){{0,39}}+\d[\w.:-]{{0,39}}+>"
 FEWEST_CODES = 8
-_CODES = re.compile(rf"(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+", re.IGNORECASE)
-_MAY_BE_CODE = re.compile(r"<[|｜][^<>|｜\s\d]{0,39}\d")
-_NAME = re.compile(r"<[|｜]?([^<>|｜\s]+)")
-_SIGNS = re.compile(r"[\W_]+")
+_CODES = rf"(?i)(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+"
+_MAY_BE_CODE = r"<[|｜][^<>|｜\s\d]{0,39}\d"
+_NAME = r"<[|｜]?([^<>|｜\s]+)"
+_SIGNS = r"[\W_]+"
 
 FEWEST_PADS = 3
 """One or two tokens at the end of a text are its end, or markup; more of the same are padding."""
@@ -54,8 +54,8 @@ _CONTROLS = frozenset(map(chr, (*range(9), *range(14, 28), 127)))
 """Of characters only these pad a text: a model writes all others itself, and `____` is a loop."""
 
 _MAY_END_PADDING = _CONTROLS | {">", "]"}
-_BARE_TOKEN = re.compile(r"<(?=[^<>]*[^\W\d_])[^<>\s/=\"']{1,40}>")
-_NUMBERED_SPARE = re.compile(rf"[<\[][^<>\[\]\s/=\"']*{_SPARE}[^<>\[\]\s/=\"']*[>\]]", re.IGNORECASE)
+_BARE = r"<(?=[^<>]*[^\W\d_])[^<>\s/=\"']{1,40}>"
+_NUMBERED_SPARE = rf"(?i)[<\[][^<>\[\]\s/=\"']*{_SPARE}[^<>\[\]\s/=\"']*[>\]]"
 _TAGS = frozenset(
     (
         *("a", "b", "big", "body", "br", "button", "center", "code", "col", "dd", "div", "dl", "dt", "em"),
@@ -95,29 +95,26 @@ _ROLES = frozenset((*_NAMED_ROLES, "inst", "sys", ""))
 
 _ROLE = rf"(?:{'|'.join(_NAMED_ROLES)})"
 # A chat as templates render it begins with a role: in a special token, alone or before a colon.
-_CHAT_BEGINS = re.compile(
-    r"\s*+(?:<[^<>\s]{1,40}>\s*+){0,8}?"
-    rf"(?:<[|｜]{_ROLE}[|｜]>|\[INST\]|<<SYS>>|#*+\s*+{_ROLE}(?:[ \t]*+[:\r\n]|<))",
-    re.IGNORECASE,
+_CHAT_BEGINS = (
+    r"(?i)\s*+(?:<[^<>\s]{1,40}>\s*+){0,8}?"
+    rf"(?:<[|｜]{_ROLE}[|｜]>|\[INST\]|<<SYS>>|#*+\s*+{_ROLE}(?:[ \t]*+[:\r\n]|<))"
 )
-_ANSWER_BEGINS = re.compile(
-    r"\s*+(?:\[/INST\]|#*+\s*+(?:assistant|model|response)(?:[ \t]*+(?:[:\r\n]|$)))", re.IGNORECASE
-)
+_ANSWER_BEGINS = r"(?i)\s*+(?:\[/INST\]|#*+\s*+(?:assistant|model|response)(?:[ \t]*+(?:[:\r\n]|$)))"
 
 RULER = 4
 """Signs that make a line of signs a ruler; of equal ones no more are counted."""
 
-_MAY_BE_RULED = re.compile(r"\n(?:[^\w\n]|_)*?([^\w\s]|_)\1{4}")
-_LONG_RUN = re.compile(r"([^\w\s]|_)\1{4,}")
+_MAY_BE_RULED = r"\n(?:[^\w\n]|_)*?([^\w\s]|_)\1{4}"
+_LONG_RUN = r"([^\w\s]|_)\1{4,}"
 
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
-_ANY_SCRIPT = regex.compile(rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S")
+_ANY_SCRIPT = rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S"
 # The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
 _LATIN_LETTER = "[A-Za-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
 _LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
-_LATIN = re.compile(rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]")
-_IS_LATIN = re.compile(r"[\x00-\u024f\u2000-\u206f]*+")
-JOINT = regex.compile(r"['’\-]")
+_LATIN = rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]"
+_IS_LATIN = r"[\x00-\u024f\u2000-\u206f]*+"
+JOINT = r"['’\-]"
 
 
 def clean(text: str, prompt: str | None = None) -> str:
@@ -154,7 +151,7 @@ def short_rulers(text: str, fill: str = "") -> str:
     >>> short_rulers("Bread\nTwo cups of flour\n========")
     'Bread\nTwo cups of flour\n========'
     """
-    if not _MAY_BE_RULED.search(f"\n{text}"):
+    if not re.search(_MAY_BE_RULED, f"\n{text}"):
         return text
     lines = text.split("\n")
     written = [number for number, line in enumerate(lines) if line and not line.isspace()]
@@ -162,8 +159,8 @@ def short_rulers(text: str, fill: str = "") -> str:
     if 2 * len(rulers) < len(written):
         for number in rulers:
             if number != written[-1]:
-                lines[number] = _LONG_RUN.sub(
-                    lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
+                lines[number] = re.sub(
+                    _LONG_RUN, lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
                 )
     return "\n".join(lines)
 
@@ -240,7 +237,7 @@ def keeps_prompt(text: str, prompt: str) -> bool:
     True
     """
     bare = _bare_prompt(prompt)
-    if text.startswith(bare) or not (_may_hold(text, bare) or _CHAT_BEGINS.match(text)):
+    if text.startswith(bare) or not (_may_hold(text, bare) or re.match(_CHAT_BEGINS, text)):
         return False
     return _prompt_end(_written(text), bare, text) == _STRAY
 
@@ -253,18 +250,18 @@ def _written(text: str) -> str:
 
 def _without_special(text: str) -> str:
     if "<" in text:
-        if text.count("><") >= FEWEST_CODES - 1 or _MAY_BE_CODE.search(text):
-            text = _CODES.sub(_in_words, text)
-        may_hold = _MAY_BE_ANGLED.search(text) or ("[" in text and _MAY_BE_SQUARE.search(text))
+        if text.count("><") >= FEWEST_CODES - 1 or re.search(_MAY_BE_CODE, text):
+            text = re.sub(_CODES, _in_words, text)
+        may_hold = re.search(_MAY_BE_ANGLED, text) or ("[" in text and re.search(_MAY_BE_SQUARE, text))
     else:
-        may_hold = "[" in text and _MAY_BE_SQUARE.search(text)
+        may_hold = "[" in text and re.search(_MAY_BE_SQUARE, text)
     # Those that follow each other are one space; a pattern of all of them would hold each of them in memory.
-    return (" ".join(filter(None, SPECIAL.split(text))) if may_hold else text).strip()
+    return (" ".join(filter(None, re.split(SPECIAL, text))) if may_hold else text).strip()
 
 
 def _in_words(codes: re.Match[str]) -> str:
     """Return tokens with numbers as a word each: `<|s_4711|>` as `s-4711`."""
-    names = (_SIGNS.sub("-", name).strip("-") for name in _NAME.findall(codes.group()))
+    names = (re.sub(_SIGNS, "-", name).strip("-") for name in re.findall(_NAME, codes.group()))
     return f" {' '.join(names)} "
 
 
@@ -284,7 +281,8 @@ def _padding_start(text: str) -> int:
     start = _run_start(text, token + gap, at)
     copies = 1 + (at - start) // len(token + gap)
     # What stands elsewhere too is markup of the model's own, unless it is known to be a special token.
-    return start if copies >= FEWEST_PADS and (SPECIAL.fullmatch(token) or token not in text[:start]) else end
+    is_markup = token in text[:start] and not re.fullmatch(SPECIAL, token)
+    return end if copies < FEWEST_PADS or is_markup else start
 
 
 def _run_start(text: str, unit: str, end: int) -> int:
@@ -297,12 +295,11 @@ def _run_start(text: str, unit: str, end: int) -> int:
 
 def _is_pad(token: str) -> bool:
     if re.search(r"\d", token):
-        return bool(
-            _NUMBERED_SPARE.fullmatch(token) or (SPECIAL.fullmatch(token) and not _CODES.match(token))
-        )
-    if SPECIAL.fullmatch(token):
+        is_special = re.fullmatch(SPECIAL, token) and not re.match(_CODES, token)
+        return bool(is_special or re.fullmatch(_NUMBERED_SPARE, token))
+    if re.fullmatch(SPECIAL, token):
         return True
-    return bool(_BARE_TOKEN.fullmatch(token)) and token[1:-1].casefold() not in _TAGS
+    return bool(re.fullmatch(_BARE, token)) and token[1:-1].casefold() not in _TAGS
 
 
 def _bare_prompt(prompt: str) -> str:
@@ -323,19 +320,19 @@ def _prompt_end(written: str, prompt: str, text: str) -> int:
     """
     if written.startswith(prompt):
         return len(prompt)
-    if not (_may_hold(written, prompt) or _CHAT_BEGINS.match(text)):
+    if not (_may_hold(written, prompt) or re.match(_CHAT_BEGINS, text)):
         return 0
     places, words = _words(written[: 3 * len(prompt) + BEGINNING])
     wanted = _words(prompt)[1]
     if not wanted:
         return 0
     end = _end_in_words(words, wanted)
-    if end <= 0 and _CHAT_BEGINS.match(text):
+    if end <= 0 and re.match(_CHAT_BEGINS, text):
         end = _end_in_chat(written, places, words, prompt) or end
     if end <= 0:
         return end
     at = _place_of(end, places, words)
-    header = _ANSWER_BEGINS.match(written, at)
+    header = re.compile(_ANSWER_BEGINS).match(written, at)
     return header.end() if header else at
 
 
@@ -409,10 +406,8 @@ def _end_in_chat(written: str, places: list[int], words: list[str], prompt: str)
         return ends[min(len(ends), len(_ends_of(tail, whole))) - 1]
     lines = [line for line in prompt.split("\n") if not _is_role(line.strip())]
     last = "".join(_words(lines[-1])[1]) if lines else ""
-    answered = (
-        end for end in _ends_of(last, solid) if _ANSWER_BEGINS.match(written, _place_of(end, places, words))
-    )
-    return next(answered, 0)
+    begins, ends = re.compile(_ANSWER_BEGINS), _ends_of(last, solid)
+    return next((end for end in ends if begins.match(written, _place_of(end, places, words))), 0)
 
 
 def _ends_of(part: str, solid: str) -> list[int]:
@@ -466,15 +461,21 @@ def tokenize(cleaned: str) -> list[str]:
     return tokens
 
 
-def _pattern(text: str) -> re.Pattern[str] | regex.Pattern[str]:
-    return _LATIN if text.isascii() or _IS_LATIN.fullmatch(text) else _ANY_SCRIPT
+def _pattern(text: str) -> "re.Pattern[str] | regex.Pattern[str]":
+    return re.compile(_LATIN) if text.isascii() or re.fullmatch(_IS_LATIN, text) else _any_script()
+
+
+@cache
+def _any_script() -> "regex.Pattern[str]":
+    # Most texts are Latin, and the package takes longer to load than all others that a score needs.
+    return cast("regex.Pattern[str]", import_module("regex").compile(_ANY_SCRIPT))
 
 
 def _pieces(token: str) -> Iterator[str]:
     if len(token) <= LONGEST_WORD:
         yield token
         return
-    for part in JOINT.split(token):
+    for part in re.split(JOINT, token):
         if len(part) <= LONGEST_WORD:
             yield part
         else:

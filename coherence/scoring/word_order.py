@@ -182,7 +182,7 @@ class WordOrder:
                 raise ValueError(f"format {values['format']!r}; this version reads format {FORMAT}")
             return WordOrder(str(values["source"]), int(values["tokens"]), values["classes"])
         except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-            raise ValueError(f"no model of word order: {error!r}") from error
+            raise ValueError(f"not a model of word order: {error!r}") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the model as plain JSON values."""

@@ -262,12 +262,13 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
     text = answer(sample.text, sample.prompt)
     if not text:
         return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
-    start = max(0, sample.loop.start - LEAD) if sample.loop else 0
+    loop = Loop(**sample.loop.model_dump()) if sample.loop else None
+    start = max(0, loop.start - LEAD) if loop else 0
     end = start + EXCERPT
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
     return [
         heading,
-        Padding(Text(loop_sentence(Loop(**sample.loop.model_dump()) if sample.loop else None)), (0, 0, 0, 4)),
+        Padding(Text(loop_sentence(loop, len(text))), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
 

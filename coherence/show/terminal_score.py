@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coherence.escape import printable
-from coherence.scoring.loop import Loop
+from coherence.scoring.loop import MOST_TOKENS, Loop
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores
 from coherence.signals.settings import DEFAULTS
@@ -25,7 +25,7 @@ def show_scores(scores: Scores, loop: Loop | None, console: Console) -> None:
         table.add_row(name, score_cell(value, DEFAULTS.threshold))
     console.print(table)
     console.print(Text(f"{scores.tokens} tokens; {'low on every scale' if scores.low() else 'not low'}"))
-    console.print(Text(loop_sentence(loop)))
+    console.print(Text(loop_sentence(loop, scores.characters)))
 
 
 def score_cell(value: float | None, threshold: float) -> Text:
@@ -47,15 +47,16 @@ def plain_score(value: float | None) -> str:
     return "-" if value is None else f"{floor(round(value, 6))}"
 
 
-def loop_sentence(loop: Loop | None) -> str:
-    """Return what a sample repeats, in a sentence.
+def loop_sentence(loop: Loop | None, characters: int) -> str:
+    """Return what a sample of so many characters repeats, in a sentence.
 
     >>> from coherence.scoring.loop import find_loop
-    >>> loop_sentence(find_loop("Go on. Go on. Go on."))
+    >>> loop_sentence(find_loop("Go on. Go on. Go on."), 20)
     'repeats «go on .» 3 times, every 3 tokens, from character 0 on: 100% of its tokens'
     """
     if loop is None:
-        return "no loop: no phrase covers a fifth of it or comes back to back"
+        where = f" in its first {MOST_TOKENS:,} tokens" if characters > MOST_TOKENS else ""
+        return f"no loop{where}: no phrase covers a fifth of it or comes back to back"
     phrase = printable(loop.phrase)
     period = "token" if loop.period == 1 else f"{loop.period} tokens"
     return (

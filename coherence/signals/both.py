@@ -16,7 +16,7 @@ from coherence.signals.loss import LossTracker, Trend
 from coherence.signals.samples import SampleTracker
 from coherence.signals.settings import Settings
 
-FORMAT = 5
+FORMAT = 6
 
 RESTART, ACKNOWLEDGED, SAVED = "restart", "halt acknowledged", "checkpoint"
 """What can befall a run besides losses and samples, and changes what is decided."""
@@ -158,6 +158,11 @@ class Signals:
     def recovered_since(self) -> int | None:
         """The step since which the samples of a halted run are fine again, as many as halt; None if not."""
         return self.samples.fine_since(self.gate.patience) if self.gate.halted else None
+
+    @property
+    def was_young(self) -> bool:
+        """Whether a run that is halted had never been fine before, for as many samples in a row as halt."""
+        return self.gate.halted and not self.samples.was_fine(self.gate.patience)
 
     @property
     def place(self) -> Place:

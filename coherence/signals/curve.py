@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 Direction = Literal["converging", "plateau", "diverging", "collapsed"]
 
+WINDOW = 100  # of the SMMA, in losses, as the lesson has it
 LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
 
 # Measured on simulated curves: tests/signals/test_loss.py holds the numbers.

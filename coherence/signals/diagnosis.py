@@ -63,8 +63,8 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
     "too good to be true": ("The loss is lower than any text of this kind allows", " and", " and"),
     "exactly zero": ("The loss is exactly 0", " though", " and"),
     "not a cross-entropy": (
-        "This loss is not a cross-entropy (it is below 0, starts at 0, or is logged with a reward) and is "
-        "not judged",
+        "This loss is not a cross-entropy (it is below 0, starts at 0, or a reward or the like is logged "
+        "with it) and is not judged",
         ";",
         ";",
     ),
@@ -117,7 +117,7 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "alike at the start",
         "see whether they part as it falls, and draw them at a temperature",
     ),
-    ("early", "some low"): ("young", "loops are normal there, so let it train"),
+    ("early", "some low"): ("young", "low samples are normal there, so let it train"),
     ("early", "too short"): ("too young to judge", "let it train, and draw longer samples"),
     ("early", "reads well"): ("on course", "let it train"),
     ("too few losses", "collapsed"): ("collapsed before the loss could tell", _YOUNG),
@@ -133,7 +133,7 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "look at what the data mix feeds the model now",
     ),
     ("converging", "alike"): ("variety is going", "bring variety back into the data mix or the reward"),
-    ("converging", "some low"): ("first loops", "read the next ones before you trust the loss"),
+    ("converging", "some low"): ("first low samples", "read the next ones before you trust the loss"),
     ("converging", "too short"): (
         "nothing to read",
         "draw samples of a few dozen tokens before you trust the loss",
@@ -145,7 +145,7 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "settled on one answer",
         "change the data mix, the reward or the learning rate",
     ),
-    ("plateau", "some low"): ("stalled with first loops", "read the next ones"),
+    ("plateau", "some low"): ("stalled with first low samples", "read the next ones"),
     ("plateau", "too short"): ("stalled and nothing to read", "draw longer samples before you decide"),
     ("plateau", "not loops"): ("stalled", "change the learning rate or the data mix, or call it done"),
     ("plateau", "reads well"): (
@@ -229,7 +229,7 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
         "weaker than before",
         "compare them with those of the best step, and go back to it unless they recover",
     ),
-    "some low": ("first loops", "read the next ones"),
+    "some low": ("first low samples", "read the next ones"),
     "templated": (
         "templates",
         "they cannot be judged without a profile of such text; name one (--profile code, data or logs), or "
@@ -238,8 +238,7 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     "too short": ("nothing to judge", "draw samples of a few dozen tokens"),
     "not loops": (
         "no loops",
-        "no more can be said of them; what is not English prose is best judged by a profile of its own kind "
-        "(--profile code, data or logs, or one made with coherence calibrate)",
+        "no more can be said of what is not English prose",
     ),
     "reads well": ("the samples read well", "let it train"),
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from coherence.signals.curve import FEWEST, Curve, Direction
+from coherence.signals.curve import FEWEST, WINDOW, Curve, Direction
 
 Trend = Literal[
     "early",
@@ -26,7 +26,6 @@ Trend = Literal[
 ]
 FORMAT = 3
 
-WINDOW = 100  # of the SMMA, in losses, as the lesson has it
 ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
 EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learned yet
 
@@ -46,7 +45,12 @@ OTHERS = "other sources"
 RECENT_LOSSES = 100  # over which the share of a source fades
 
 
-_NOT_OF_CROSS_ENTROPY = re.compile(r"(?:^|[/_. ])(reward|kl|advantage)s?(?:[/_. ]|$)", re.IGNORECASE)
+KINDS = (None, "reward", "kl", "advantage")
+"""What `kind_beside` finds; where kinds are kept as numbers, the place of each, so that none is 0."""
+
+_NOT_OF_CROSS_ENTROPY = re.compile(
+    rf"(?:^|[/_. ])({'|'.join(filter(None, KINDS))})s?(?:[/_. ]|$)", re.IGNORECASE
+)
 LONGEST_NAME = 100  # characters of a metric's name that is looked at
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from coherence.scoring.between import COMPARED, diversity_between
+from coherence.scoring.between import COMPARED, compared, diversity_between
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
@@ -68,13 +68,13 @@ class SampleTracker:
     - `collapsed`: the gate fired; `empty` if it fired on samples without text.
     - `one word`: the last five samples and more, of several steps, are one and the same word. A model that
       is asked for one word may be right, so the gate does not halt on it.
+    - `templated`, `too short`: most recent samples are templates, or none was ever judged.
     - `words gone`: English fell from high to below the threshold on most recent samples while the other
       scores stand.
-    - `word salad`: most recent samples are English words, in an order near chance.
+    - `word salad`: half of the recent samples are English, their words in an order near chance.
     - `alike`: the samples of one step hardly differ.
     - `weaker`: a mean fell from high to half of the run's best.
     - `some low`: some of the recent samples are.
-    - `templated`, `too short`: most recent samples are templates, or none was ever judged.
     - `reads well`: on average they are English, in order; `not loops`: nothing more can be said of them.
 
     >>> from coherence import Gate, score
@@ -96,6 +96,7 @@ class SampleTracker:
         self._between: deque[float] = deque(maxlen=RECENT)
         self._same = NO_WORD
         self._fine, self._fine_since = 0, 0  # the fine samples without another between, and their first step
+        self._most_fine = 0  # the most of them before the gate fired
 
     def update(self, scores: Scores, verdict: Verdict, word: int = 0) -> None:
         """Take one sample's scores, the gate's verdict on it, and a number for an answer of one word."""
@@ -108,6 +109,8 @@ class SampleTracker:
         self._judged = True
         self._fine_since = min(self._fine_since, verdict.step) if self._fine else verdict.step
         self._fine = 0 if verdict.low else self._fine + 1
+        if not self._collapsed:
+            self._most_fine = max(self._most_fine, self._fine)
         self._values.append(scores.values)
         self._orders.append(scores.order)
         if len(self._values) == RECENT:
@@ -145,6 +148,10 @@ class SampleTracker:
         """Return the first step of the last samples, so many or more, that are all fine; None if none are."""
         return self._fine_since if self._fine >= count else None
 
+    def was_fine(self, count: int) -> bool:
+        """Tell whether so many samples were fine one after the other before the gate fired."""
+        return self._most_fine >= count
+
     def acknowledge_halt(self) -> None:
         """Forget that the gate fired, and the samples it fired on."""
         self._collapsed = self._judged = False
@@ -164,7 +171,7 @@ class SampleTracker:
             "best": list(self._best),
             "between": list(self._between),
             "same": list(self._same),
-            "fine": [self._fine, self._fine_since],
+            "fine": [self._fine, self._fine_since, self._most_fine],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -178,7 +185,7 @@ class SampleTracker:
         self._best = tuple(state["best"])
         self._between = deque(state["between"], RECENT)
         self._same = _SameWord(*state["same"])
-        self._fine, self._fine_since = map(int, state["fine"])
+        self._fine, self._fine_since, self._most_fine = map(int, state["fine"])
 
     @property
     def alike(self) -> bool:
@@ -279,8 +286,8 @@ class StepSamples:
     >>> samples = StepSamples()
     >>> for text in ("a b c d e f g h i j", "k l m n o p q r s t"):
     ...     samples.add(score(text), text.split())
-    >>> samples.count, samples.diversity
-    (2, 100.0)
+    >>> samples.count, samples.compared, samples.diversity
+    (2, 2, 100.0)
     """
 
     def __init__(self) -> None:
@@ -297,3 +304,8 @@ class StepSamples:
     def diversity(self) -> float | None:
         """The diversity between them; None where fewer than two are long enough to judge."""
         return diversity_between(self._kept)
+
+    @property
+    def compared(self) -> int:
+        """How many of them are compared."""
+        return len(compared(self._kept))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import LOW_BELOW
-from coherence.signals.loss import WINDOW
+from coherence.signals.curve import WINDOW
 
 FORMAT = 1
 

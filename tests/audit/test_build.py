@@ -151,6 +151,14 @@ def test_the_headline_of_a_run_that_recovered_names_the_warmup_that_would_have_s
     assert not report.notes
 
 
+def test_a_run_that_was_fine_before_it_was_halted_is_not_called_young() -> None:
+    after = [*map(low, range(20, 26)), *map(fine, range(30, 36))]
+    report = audit_samples([*map(fine, range(10, 15)), *after])
+    assert report.headline == "halted at 24; since step 30 the samples are fine again"
+    # What a model writes that has learned nothing varies as well: a few fine samples are not enough.
+    assert "a young model" in audit_samples([*map(fine, range(10, 14)), *after]).headline
+
+
 def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() -> None:
     four, ten = [*map(fine, range(7, 11))], [*map(fine, range(7, 17))]
     for after in ([fine(7), low(8), fine(9)], four, [*ten, low(17)]):
@@ -161,7 +169,7 @@ def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() 
 
 def test_the_headline_says_how_many_samples_loop_and_how_many_are_empty() -> None:
     samples = [*map(fine, range(4)), *map(low, range(4, 7)), sample(7, ""), fine(8)]
-    assert audit_samples(samples).headline == "first loops · 3 of 9 samples loop, 1 is empty"
+    assert audit_samples(samples).headline == "first low samples · 3 of 9 samples loop, 1 is empty"
     assert audit_samples([*map(fine, range(4))]).headline == "the samples read well"
 
 
@@ -295,6 +303,18 @@ def test_samples_of_a_step_that_are_all_the_same_are_noted_as_alike() -> None:
     assert [note for note in report.notes if note.startswith("alike: at 5 of 5 steps, the first 0,")]
 
 
+@pytest.mark.parametrize(
+    ("prompts", "compared"), [((None,) * 5, 4), (("one",) * 5, 4), (("one", "one", "two", None, "two"), 3)]
+)
+def test_of_several_prompts_the_first_sample_of_each_is_compared_and_those_are_counted(
+    prompts: Sequence[str | None], compared: int
+) -> None:
+    texts = [*(fine(step).text for step in range(4)), "Too short."]
+    pairs = list(zip(texts, prompts, strict=True))
+    drawn = [sample(step, text)._replace(prompt=prompt) for step in range(3) for text, prompt in pairs]
+    assert [each.samples for each in audit_samples(drawn).between] == [compared] * 3
+
+
 def test_samples_of_a_step_that_differ_are_not() -> None:
     report = audit_samples([fine(step, index) for step in range(0, 500, 100) for index in range(3)])
     assert report.diagnosis.samples == "reads well"
@@ -309,6 +329,12 @@ def test_samples_that_repeat_the_one_before_word_for_word_look_greedy() -> None:
     ]
     assert not audit_samples([fine(step) for step in range(6)]).notes
     assert not audit_samples([sample(step, text) for step in range(3)]).notes
+
+
+def test_answers_of_one_word_do_not_look_greedy() -> None:
+    assert not [
+        note for note in audit_samples([sample(step, "yes.") for step in range(9)]).notes if "greedy" in note
+    ]
 
 
 def test_a_loop_that_stays_the_same_does_not_look_greedy() -> None:
@@ -528,6 +554,30 @@ def test_a_policy_loss_that_rises_by_design_is_not_judged_and_one_goes_back_to_n
     assert loss is not None
     assert (loss.perplexity, loss.minimum, loss.minimum_step, loss.phases) == (None, None, None, ())
     assert "the loss is not a cross-entropy of a token in nats: it starts at exactly 0" in report.notes
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_reward_tells_of_the_losses_from_its_row_on_in_whatever_order_they_are_handed_in(
+    order: int,
+) -> None:
+    samples = [*(fine(step) for step in range(0, 1000, 100)), *(low(step) for step in range(1000, 1500, 100))]
+    rows = losses(*((step, 3 - step / 1000) for step in range(0, 2000, 10)))
+    late = [row._replace(beside="reward") if row.step >= 1500 else row for row in rows][::order]
+    report = audit_samples(samples, late)
+    assert (report.halt_step, report.diagnosis.loss, report.diagnosis.name) == (
+        *(1400, "converging", "the loss is misleading"),
+    )
+    assert report.loss is not None
+    assert (report.loss.trend, report.loss.minimum) == ("not a cross-entropy", None)
+    early = audit_samples(samples, [rows[0]._replace(beside="kl"), *rows[1:]][::order])
+    assert early.diagnosis.loss == "not a cross-entropy"
+
+
+def test_a_reward_beside_the_loss_of_a_sample_tells_that_it_is_not_a_cross_entropy() -> None:
+    rising = [fine(step)._replace(loss=0.5 + step / 200) for step in range(0, 1000, 20)]
+    assert audit_samples(rising).diagnosis.action == "pivot"
+    report = audit_samples([each._replace(beside="reward") for each in rising])
+    assert (report.diagnosis.loss, report.diagnosis.action) == ("not a cross-entropy", "continue")
 
 
 def test_a_loss_summed_over_batches_is_judged_without_the_baseline_and_the_report_says_so() -> None:

@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -179,7 +180,7 @@ def scored(text: str, prompt: str | None) -> None:
 
 def visible(text: str) -> str:
     """Return what must come back in tokens: all but white space, and the joints at which runs are cut."""
-    return "".join(JOINT.sub("", text).split())
+    return "".join(re.sub(JOINT, "", text).split())
 
 
 def require(holds: bool, seen: object) -> None:

@@ -117,6 +117,22 @@ def test_a_row_without_any_text_is_still_a_problem() -> None:
     assert "no text" in problems.listed[0].message
 
 
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ({"tool_calls": [{"function": FUNCTION}]}, [CALLED]),
+        ({"reasoning_content": THOUGHT}, [THOUGHT]),
+        ({"tool_calls": None, "reasoning": "", "thinking": True}, []),
+    ],
+)
+def test_a_row_that_calls_or_thinks_and_logs_its_loss_is_a_sample_and_no_row_of_losses(
+    beside: dict[str, Any], expected: list[str]
+) -> None:
+    found, problems = samples({"step": 1, "loss": 2.0, **beside}, {"step": 2, "text": SAID})
+    assert [sample.text for sample in found] == [*expected, SAID]
+    assert problems.count == 0
+
+
 def test_tool_calls_are_counted() -> None:
     call = {"role": "assistant", "content": None, "tool_calls": [{"function": FUNCTION}]}
     asked = {"role": "user", "content": "Will it rain?"}

@@ -176,7 +176,7 @@ def test_a_profile_file_holds_what_to_json_says(tmp_path: Path) -> None:
 def test_a_file_that_is_no_profile_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"broken\.json.* is no reference profile"):
+    with pytest.raises(ValueError, match=r"broken\.json.* is not a reference profile"):
         Profile.load(path)
 
 

@@ -1,12 +1,16 @@
 """The profiles that come with the package: found by name, not blind, and kind to text of their kind."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kinds import KINDS, RECORDS, written
 from prose import prose
 
-from coherence import Profile, score
+from coherence import Monitor, Profile, score, score_many
+from coherence.audit import audit
+from coherence.check import check, take_snapshot
 from coherence.scoring.between import between_samples
 from coherence.scoring.calibration import calibrate, prove
 from coherence.scoring.profile import SCALES, SHIPPED
@@ -37,6 +41,34 @@ def test_a_profile_that_has_no_name_of_these_and_is_no_file_is_refused() -> None
         ValueError, match=r"'cod' is neither a file nor a profile; .* english, code, data, logs"
     ):
         Profile.load("cod")
+
+
+def test_whatever_takes_a_profile_takes_its_name(tmp_path: Path) -> None:
+    text, code = written(RECORDS, 600, 1), Profile.load("code")
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps({"step": step, "text": text}) + "\n" for step in range(20)))
+    assert score(text, profile="code") == score(text, profile=code) != score(text)
+    assert score_many([text], profile="code").bigram.tolist() == [score(text, profile=code).bigram]
+    with Monitor(tmp_path / "run", profile="code") as monitor:
+        assert monitor.settings.profile == code
+    assert audit(file, profile="code").settings.profile == profile_label(code)
+    take_snapshot(file, profile="code").save(tmp_path / "good.json")
+    assert check(file, snapshot=tmp_path / "good.json", profile=code).verdict != "fail"
+
+
+@pytest.mark.parametrize("name", ["kode", 5])
+def test_what_is_neither_a_profile_nor_the_name_of_one_is_refused_by_its_value(
+    tmp_path: Path, name: Any
+) -> None:
+    for take in (
+        lambda: score("Once", profile=name),
+        lambda: score_many(["Once"], profile=name),
+        lambda: Monitor(tmp_path / "run", profile=name),
+        lambda: audit(tmp_path, profile=name),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"kode.* the profiles are english|PathLike.*int"):
+            take()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_without_an_ending_is_a_profile_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

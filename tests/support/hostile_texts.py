@@ -17,6 +17,7 @@ from coherence.escape import tamed
 from coherence.readers import prompts
 from coherence.readers.formats import json_array, log_lines, log_samples, logs, numbered
 from coherence.readers.lines import Problems
+from coherence.scoring.scores import score
 from coherence.scoring.text import answer, clean, locate, tokenize
 
 # What the patterns of the package look for, whole and broken.
@@ -160,6 +161,7 @@ ATTACKS = (
             ("signs that turn the direction", "", "\u202eא", ""),
         )
     ),
+    Attack("words said twice, one after the other", score, "", "a a b b ", "", (64_000, 256_000, 1_024_000)),
     Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
     Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
     Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),

@@ -67,7 +67,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
     usual |= {*rows.BESIDE}
     asked = {fields.prompt or "prompt", fields.group or "source"}
-    table = _rows(part, problems, usual | asked, rows.TEXT)
+    table = _rows(part, problems, usual | asked, (*rows.TEXT, *rows.BESIDE))
     return rows.samples_of(table, part.path, problems, fields)
 
 
@@ -88,7 +88,8 @@ def _rows(
     with storage.open_raw(part.path) as file:
         table = _opened(part.path, file)
         names = table.schema_arrow.names
-        columns = [name for name in names if name in wanted or (one_of is rows.LOSS and kind_beside([name]))]
+        with_loss = not set(names).isdisjoint(rows.LOSS)
+        columns = [name for name in names if name in wanted or (with_loss and kind_beside([name]))]
         if not set(columns) & set(one_of):
             return
         end = table.num_row_groups if part.end is None else min(part.end, table.num_row_groups)

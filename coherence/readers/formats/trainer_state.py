@@ -39,7 +39,7 @@ def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, 
     except (ValueError, KeyError, TypeError, *storage.BROKEN) as error:
         raise ValueError(f"{path}: not a trainer_state.json with a log_history: {error}") from error
     if not isinstance(history, list):
-        raise ValueError(f"{path}: its log_history is no list but {type(history).__name__}")
+        raise ValueError(f"{path}: its log_history is not a list but {type(history).__name__}")
     for number, row in enumerate(history, start=1):
         if isinstance(row, dict):
             yield number, row

@@ -11,7 +11,7 @@ from functools import lru_cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
-from coherence.readers.folder import prompt_of, scores_of
+from coherence.readers.folder import beside_of, prompt_of, scores_of
 from coherence.report import (
     CurvePoint,
     EventRecord,
@@ -30,7 +30,7 @@ from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
 from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
-from coherence.signals.settings import Settings
+from coherence.signals.settings import Settings, profile_label
 from coherence.thinning import Thinned
 
 T = TypeVar("T")
@@ -100,6 +100,8 @@ class LiveReport:
 
     def configure(self, settings: Settings) -> None:
         """Go on with other settings."""
+        if profile_label(settings.profile) != profile_label(self._settings.profile):
+            self._end_step()  # its samples are compared by the profile under which they were drawn
         self._settings = settings
         self._signals.configure(settings)
 
@@ -110,7 +112,8 @@ class LiveReport:
             self._take_event(str(row["event"]), row)
         elif "loss" in row and (loss is None or isinstance(loss, int | float)):
             value = math.nan if loss is None else float(loss)
-            self._take_loss(row["step"], value, source if isinstance(source, str) else None)
+            known = source if isinstance(source, str) else None
+            self._take_loss(row["step"], value, known, beside_of(row))
             self._last = max(self._last[0], row["step"]), time_of(row)
 
     def _take_event(self, event: str, row: Mapping[str, Any]) -> None:
@@ -126,9 +129,9 @@ class LiveReport:
         if not self._signals.gate.halted:
             self._halt = None
 
-    def _take_loss(self, step: int, loss: float, source: str | None) -> None:
+    def _take_loss(self, step: int, loss: float, source: str | None, beside: str | None) -> None:
         tracker = self._signals.loss
-        tracker.update(step, loss, source)
+        tracker.update(step, loss, source, beside=beside)
         finite, number = math.isfinite(loss), next(self._numbers)
         self._rows, self._not_finite = self._rows + 1, self._not_finite + (not finite)
         if finite:
@@ -188,10 +191,11 @@ class LiveReport:
 
     def _end_step(self) -> None:
         """Keep how different the samples of a step were that are all there."""
-        step, samples, diversity = self._signals.step, self._group.count, self._group.diversity
+        step, diversity = self._signals.step, self._group.diversity
         if step is not None and diversity is not None:
             self._compare()
-            found = StepDiversity(step=step, samples=samples, diversity=round(diversity, 2))
+            compared = self._group.compared
+            found = StepDiversity(step=step, samples=compared, diversity=round(diversity, 2))
             self._between.add(found, diversity, next(self._numbers))
         self._group = StepSamples()
 

@@ -121,7 +121,7 @@ def test_a_text_of_a_megabyte_is_one_cell(file: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("x,a", "step 'x' is no whole number"),
+        ("x,a", "step 'x' is not a whole number"),
         ("5", "no text: none of the keys"),
         (",a", "no step: none of the keys"),
         ("5,a,b", "3 cells, but 2 columns have a name"),

@@ -249,7 +249,7 @@ def test_a_bad_cell_of_a_column_costs_its_own_row_alone(file: Path) -> None:
     samples, problems = samples_of(file, lines_of(row))
     assert [(sample.step, sample.text) for sample in samples] == [(5, "a"), (8, "d")]
     assert [problem.message[:20] for problem in problems.listed] == [
-        "step 'x' is no whole",
+        "step 'x' is not a wh",
         "no text: none of the",
     ]
 
@@ -309,17 +309,17 @@ BAD_ROWS: list[tuple[str, bytes, str]] = [
     ("no text", b'{"step": 3}', "no text: none of the keys text, completion"),
     ("text is null", b'{"step": 3, "text": null}', "no text"),
     ("text is null beside a loss", b'{"step": 3, "text": null, "loss": 2.0}', "no text"),
-    ("text is a number", b'{"step": 3, "text": 5}', "the text is no string but int"),
-    ("text is an object", b'{"step": 3, "text": {"a": 1}}', "the text is no string but dict"),
-    ("text is tokens", b'{"step": 3, "text": [5, 6, 7]}', "the text is no string but list"),
+    ("text is a number", b'{"step": 3, "text": 5}', "the text is not a string but int"),
+    ("text is an object", b'{"step": 3, "text": {"a": 1}}', "the text is not a string but dict"),
+    ("text is tokens", b'{"step": 3, "text": [5, 6, 7]}', "the text is not a string but list"),
     ("a chat without an answer", b'{"step": 3, "text": [{"role": "x"}]}', "a chat without a message of the"),
     # no step
     ("no step", b'{"text": "a"}', "no step: none of the keys step, global_step"),
-    ("step is a word", b'{"step": "three", "text": "a"}', "step 'three' is no whole number"),
-    ("step is 1.5", b'{"step": 1.5, "text": "a"}', "step 1.5 is no whole number"),
-    ("step is NaN", b'{"step": NaN, "text": "a"}', "step nan is no whole number"),
+    ("step is a word", b'{"step": "three", "text": "a"}', "step 'three' is not a whole number"),
+    ("step is 1.5", b'{"step": 1.5, "text": "a"}', "step 1.5 is not a whole number"),
+    ("step is NaN", b'{"step": NaN, "text": "a"}', "step nan is not a whole number"),
     ("step is huge", b'{"step": 1e300, "text": "a"}', "step 1e+300 is too large"),
-    ("step is true", b'{"step": true, "text": "a"}', "step True is no whole number"),
+    ("step is true", b'{"step": true, "text": "a"}', "step True is not a whole number"),
     # half a character
     ("in the text", rb'{"step": 3, "text": "a\ud800"}', r"half a character, '\ud800', at 1"),
     ("in the prompt", rb'{"step": 3, "text": "a", "prompt": "\udfff"}', "half a character"),
@@ -408,9 +408,12 @@ def test_a_loss_row_goes_by_every_name_trainers_give_it(file: Path, step: str, l
 def test_what_is_logged_with_a_loss_tells_that_it_is_not_a_cross_entropy(
     file: Path, beside: dict[str, Any], kind: str | None
 ) -> None:
-    losses, problems = losses_of(file, lines_of({"step": 10, "loss": 0.5, **beside}))
+    row = {"step": 10, "text": "Once", "loss": 0.5, **beside}
+    losses, problems = losses_of(file, lines_of(row))
     assert [row.beside for row in losses] == [kind]
     assert problems.count == 0
+    samples, _ = samples_of(file, lines_of(row))
+    assert [sample.beside for sample in samples] == [kind]
 
 
 def test_the_source_of_a_loss_is_read_and_a_blank_one_is_none(file: Path) -> None:
@@ -464,13 +467,13 @@ def test_a_loss_of_zero_beside_a_finite_gradient_norm_is_zero(file: Path) -> Non
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ('{"step": 5, "loss": "low"}', "loss 'low' is no number"),
-        ('{"step": 5, "loss": true}', "loss True is no number"),
-        ('{"step": 5, "loss": {"a": 1}}', "loss of type dict is no number"),
-        ('{"step": 5, "loss": [1, 2]}', "loss of type list is no number"),
+        ('{"step": 5, "loss": "low"}', "loss 'low' is not a number"),
+        ('{"step": 5, "loss": true}', "loss True is not a number"),
+        ('{"step": 5, "loss": {"a": 1}}', "loss of type dict is not a number"),
+        ('{"step": 5, "loss": [1, 2]}', "loss of type list is not a number"),
         ('{"step": 5, "loss": "' + "x" * 9999 + '"}', "loss 'xxx"),
         ('{"loss": 2.0}', "no step: none of the keys step"),
-        ('{"step": 0.5, "loss": 2.0}', "step 0.5 is no whole number"),
+        ('{"step": 0.5, "loss": 2.0}', "step 0.5 is not a whole number"),
         ("torn", "not JSON"),
         ('{"step": 5, "loss": 2.0, "source": "\\ud800"}', "half a character"),
     ],

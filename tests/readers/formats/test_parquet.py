@@ -80,6 +80,18 @@ def test_any_table_with_the_usual_names_is_read(file: Path) -> None:
     assert (sample.step, sample.text, sample.time, sample.run, sample.loss) == (7, "Once", 2.5, "a", 3.5)
 
 
+def test_the_columns_beside_a_loss_tell_that_it_is_not_a_cross_entropy(file: Path) -> None:
+    write(file, {"step": [1, 2], "text": ["Once", "upon"], "loss": [0.1, 0.2], "rewards/mean": [None, 0.5]})
+    samples, _ = samples_of(file)
+    assert [sample.beside for sample in samples] == [None, "reward"]
+
+
+def test_a_table_of_calls_has_samples_without_a_column_of_text(file: Path) -> None:
+    write(file, {"step": [1], "tool_calls": [[{"function": {"name": "wait", "arguments": "{}"}}]]})
+    (sample,), problems = samples_of(file)
+    assert (sample.text, problems.count) == ("wait {}", 0)
+
+
 def test_the_prompt_may_stand_under_a_name_of_its_own(file: Path) -> None:
     write(file, {"step": [1], "text": ["Once"], "opening": ["Tell me"]})
     (sample,), _ = samples_of(file, Fields("opening"))
@@ -213,7 +225,7 @@ def test_a_text_that_is_no_utf8_costs_its_row_and_no_others(file: Path) -> None:
     [
         ({"step": [1, 2, 3], "text": ["a", None, "c"]}, "no text: none of the keys text"),
         ({"step": [1, None, 3], "text": ["a", "b", "c"]}, "no step: none of the keys step"),
-        ({"step": [1.0, 1.5, 3.0], "text": ["a", "b", "c"]}, "step 1.5 is no whole number"),
+        ({"step": [1.0, 1.5, 3.0], "text": ["a", "b", "c"]}, "step 1.5 is not a whole number"),
     ],
 )
 def test_a_bad_row_is_one_problem_and_the_others_are_read(
@@ -230,7 +242,7 @@ def test_texts_of_another_kind_are_problems(file: Path) -> None:
     write(file, {"step": [1], "text": [b"bytes"]})
     samples, problems = samples_of(file)
     assert not samples
-    assert [p.message for p in problems.listed] == ["the text is no string but bytes"]
+    assert [p.message for p in problems.listed] == ["the text is not a string but bytes"]
 
 
 def test_without_pyarrow_the_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

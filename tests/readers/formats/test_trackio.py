@@ -303,7 +303,7 @@ def test_it_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     [
         (b'{"loss": 2.5', "not JSON: Expecting"),
         (b"[1, 2]", "not a JSON object but list"),
-        (b'{"loss": "low"}', "loss 'low' is no number"),
+        (b'{"loss": "low"}', "loss 'low' is not a number"),
         (b'{"text": "caf\xc3"}', "not UTF-8: byte 0xc3 at 13"),
         (b"[" * 100_000, "not JSON: nested too deeply"),
     ],
@@ -323,7 +323,10 @@ def test_a_table_whose_texts_are_none_is_a_problem_each(database: Database) -> N
     database.table(1, {"completion": 5}, {"completion": "once"}, {"completion": None})
     samples, problems = samples_of(database.path)
     assert [sample.text for sample in samples] == ["once"]
-    assert [p.message.split(":")[0] for p in problems.listed] == ["the text is no string but int", "no text"]
+    assert [p.message.split(":")[0] for p in problems.listed] == [
+        "the text is not a string but int",
+        "no text",
+    ]
 
 
 def test_another_database_is_refused_by_name(tmp_path: Path) -> None:

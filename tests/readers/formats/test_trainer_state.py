@@ -84,9 +84,9 @@ def test_it_holds_no_samples(state: Path) -> None:
         ('"torn"', "not a JSON object but str"),
         ("3", "not a JSON object but int"),
         ("null", "not a JSON object but NoneType"),
-        ('{"loss": "low", "step": 2}', "loss 'low' is no number"),
+        ('{"loss": "low", "step": 2}', "loss 'low' is not a number"),
         ('{"loss": 2.0}', "no step: none of the keys step"),
-        ('{"loss": 2.0, "step": 1.5}', "step 1.5 is no whole number"),
+        ('{"loss": 2.0, "step": 1.5}', "step 1.5 is not a whole number"),
     ],
 )
 def test_a_bad_row_is_one_problem_and_the_others_are_read(state: Path, bad: str, message: str) -> None:
