@@ -17,7 +17,6 @@ import regex
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
 from coherence.scoring.text import JOINT, LETTER
-from coherence.scoring.text import short_rulers as plain_short_rulers
 from coherence.scoring.word_order import WordOrder
 
 CORE: Any = None
@@ -49,15 +48,17 @@ def score_rows(
     profile: Profile | None = None,
     groups: Iterable[int] = (),
     prompts: Iterable[int] = (),
+    cut_rulers: bool = True,
 ) -> tuple[bytes, bytes]:
     """Return what the core says of texts, packed as `ROW`, and of groups of them, a float each.
 
     Args:
-        answers: as `text.answer` and `text.short_rulers` leave them.
+        answers: as `text.answer` leaves them.
         lexicon: as for `score`.
         profile: as for `score`.
         groups: the sizes of groups of samples that are compared with each other.
         prompts: a number for each text that equal prompts share, 0 for none; where groups are compared.
+        cut_rulers: do what `text.short_rulers` does; not where it was done.
 
     Raises:
         RuntimeError: the core is not there.
@@ -66,17 +67,8 @@ def score_rows(
         raise RuntimeError("coherence was installed without its core")
     packed = (array("q", groups).tobytes(), array("q", prompts).tobytes())
     tables = _tables(lexicon or Lexicon.load(), profile or Profile.load())
-    found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed)
+    found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed, cut_rulers)
     return found
-
-
-def short_rulers(kept: str) -> str:
-    r"""Return what `text.short_rulers` does, and mostly sooner.
-
-    >>> short_rulers("Bread\n========\nTwo cups of flour")
-    'Bread\n====\nTwo cups of flour'
-    """
-    return kept if CORE is not None and not CORE.may_be_ruled(kept) else plain_short_rulers(kept)
 
 
 def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
@@ -127,12 +119,12 @@ def _page(number: int) -> bytes:
     entries = array("I")
     for code in range(number * size, (number + 1) * size):
         folded = chr(code).casefold()
-        entries.extend(map(_code, folded))
+        entries.extend([_code(character, chr(code).isalnum()) for character in folded])
         entries.extend([0] * (most - len(folded)))
     return entries.tobytes()
 
 
-def _code(character: str) -> int:
+def _code(character: str, was_alphanumeric: bool) -> int:
     """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
     is_letter = _is_letter(character) is not None
     classes = {
@@ -143,6 +135,7 @@ def _code(character: str) -> int:
         "ALPHANUMERIC": character.isalnum(),
         "BLANK": character.isspace(),
         "DIGIT": character.isdigit(),
+        "WAS_ALPHANUMERIC": was_alphanumeric,
     }
     bits = sum(int(CORE.CONSTANTS[name]) for name, holds in classes.items() if holds)
     return ord(character) | bits << int(CORE.CONSTANTS["CLASS_SHIFT"])
