@@ -30,9 +30,6 @@ def order(
 ) -> Table:
     """Return a model of word order."""
 
-def may_be_ruled(text: str, /) -> bool:
-    """Tell whether a line begins with signs of which five equal ones stand in a row, as a long ruler does."""
-
 def score(
     texts: tuple[str, ...],
     folding: Table,
@@ -42,6 +39,7 @@ def score(
     english_share: float,
     groups: bytes,
     prompts: bytes,
+    cut_rulers: bool,
     /,
 ) -> tuple[bytes, bytes]:
     """Return the scores of texts, a row each, and the diversity between the samples of each group.

@@ -87,7 +87,7 @@ def score_core(
     """
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
-    answers = [fast.short_rulers(answer(*pair)) for pair in zip(texts, given, strict=True)]
+    answers = [answer(*pair) for pair in zip(texts, given, strict=True)]
     number: dict[str | None, int] = {None: 0, "": 0}
     numbers = [number.setdefault(prompt, len(number)) for prompt in prompts or ()] if groups else ()
     rows, between = fast.score_rows(answers, lexicon, profile, groups, numbers)

@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
 from coherence.scoring.text import JOINT, LETTER
-from coherence.scoring.text import short_rulers as plain_short_rulers
 from coherence.scoring.word_order import WordOrder
 
 CORE: Any = None
@@ -45,15 +44,17 @@ def score_rows(
     profile: Profile | str | None = None,
     groups: Iterable[int] = (),
     prompts: Iterable[int] = (),
+    cut_rulers: bool = True,
 ) -> tuple[bytes, bytes]:
     """Return what the core says of texts, packed as `ROW`, and of groups of them, a float each.
 
     Args:
-        answers: as `text.answer` and `text.short_rulers` leave them.
+        answers: as `text.answer` leaves them.
         lexicon: as for `score`.
         profile: as for `score`.
         groups: the sizes of groups of samples that are compared with each other.
         prompts: a number for each text that equal prompts share, 0 for none; where groups are compared.
+        cut_rulers: do what `text.short_rulers` does; not where it was done.
 
     Raises:
         RuntimeError: the core is not there.
@@ -62,17 +63,8 @@ def score_rows(
         raise RuntimeError("coherence was installed without its core")
     packed = (array("q", groups).tobytes(), array("q", prompts).tobytes())
     tables = _tables(lexicon or Lexicon.load(), Profile.load(profile))
-    found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed)
+    found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed, cut_rulers)
     return found
-
-
-def short_rulers(kept: str) -> str:
-    r"""Return what `text.short_rulers` does, and mostly sooner.
-
-    >>> short_rulers("Bread\n========\nTwo cups of flour")
-    'Bread\n====\nTwo cups of flour'
-    """
-    return kept if CORE is not None and not CORE.may_be_ruled(kept) else plain_short_rulers(kept)
 
 
 def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
@@ -123,7 +115,7 @@ def _page(number: int) -> bytes:
     entries = array("I")
     for code in range(number * size, (number + 1) * size):
         folded = chr(code).casefold()
-        entries.extend(map(_code, folded))
+        entries.extend([_code(character, chr(code).isalnum()) for character in folded])
         entries.extend([0] * (most - len(folded)))
     return entries.tobytes()
 
@@ -135,7 +127,7 @@ def _patterns() -> tuple[Any, Any]:
     return regex.compile(rf"(?V1){LETTER}"), regex.compile(r"(?V1)\s")
 
 
-def _code(character: str) -> int:
+def _code(character: str, was_alphanumeric: bool) -> int:
     """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
     letter, space = _patterns()
     is_letter = letter.match(character) is not None
@@ -147,6 +139,7 @@ def _code(character: str) -> int:
         "ALPHANUMERIC": character.isalnum(),
         "BLANK": character.isspace(),
         "DIGIT": character.isdigit(),
+        "WAS_ALPHANUMERIC": was_alphanumeric,
     }
     bits = sum(int(CORE.CONSTANTS[name]) for name, holds in classes.items() if holds)
     return ord(character) | bits << int(CORE.CONSTANTS["CLASS_SHIFT"])

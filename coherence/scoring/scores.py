@@ -14,7 +14,7 @@ from coherence.scoring.again import is_template, said_again
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
-from coherence.scoring.text import answer, folded, is_word, tokenize
+from coherence.scoring.text import answer, folded, is_word, short_rulers, tokenize
 from coherence.scoring.word_order import Neighbours, WordOrder
 
 ENOUGH_TOKENS = 10
@@ -133,7 +133,11 @@ def score(
     >>> score("the the the the the the the the the the the").english
     0.0
     """
-    return score_answer(fast.short_rulers(answer(text, prompt)), lexicon, profile)
+    said = answer(text, prompt)
+    if fast.CORE is None:
+        return score_answer(short_rulers(said), lexicon, profile)
+    rows, _ = fast.score_rows((said,), lexicon, profile)
+    return scores_of_row(*_ROW.unpack(rows))
 
 
 _ROW = Struct("=" + "".join(code for _, code in fast.ROW))
@@ -153,7 +157,7 @@ def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | s
     if fast.CORE is None:
         cleaned = folded(kept)
         return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
-    rows, _ = fast.score_rows((kept,), lexicon, profile)
+    rows, _ = fast.score_rows((kept,), lexicon, profile, cut_rulers=False)
     return scores_of_row(*_ROW.unpack(rows))
 
 

@@ -55,6 +55,7 @@ enum {
     BLANK = 32, /* white space to str.isspace, which knows more of it than the patterns */
     DIGIT = 64,
     JOINED = 128, /* of a token: it has an inner apostrophe or hyphen */
+    WAS_ALPHANUMERIC = 256, /* in the folding table: the character was, before it was folded */
 };
 enum { MOST_CLASSES = 1024 }; /* of the model of word order */
 enum { CLASS_SHIFT = 21, CODE_POINTS = 0x110000, PAGE = 256, FOLDS_TO = 3, PAGES = CODE_POINTS / PAGE };
@@ -110,6 +111,13 @@ typedef struct {
     uint8_t ascii[PAGE]; /* the classes of ASCII; other bytes have none */
 } Folding;
 
+/* Return what a code point folds to: up to three codes, the others are 0. */
+static inline const uint32_t *
+entry_of(const Folding *folding, uint32_t code)
+{
+    return folding->pages[code / PAGE] + code % PAGE * FOLDS_TO;
+}
+
 typedef struct {
     Dictionary dictionary;
     Buffer arena;
@@ -161,6 +169,7 @@ typedef struct {
     const Folding *folding;
     size_t characters; /* of the folded text */
     int is_ascii;
+    Buffer shortened; /* the text, if its rulers were too long */
     Buffer bytes; /* ASCII: the folded text; else its tokens, one after the other, as UTF-8 */
     Buffer codes; /* not ASCII: the folded text, and two spaces */
     uint32_t tokens;
@@ -179,6 +188,9 @@ typedef struct {
     double bigram, trigram, english, character;
     int64_t tokens, characters, template_, surplus, pairs;
 } Row;
+
+/* rulers.c */
+int short_rulers(Text *text, Scratch *scratch);
 
 /* tokens.c */
 int tokenize(const Text *text, Scratch *scratch);

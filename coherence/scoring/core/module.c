@@ -315,6 +315,7 @@ typedef struct {
     Reference reference;
     const int64_t *groups, *prompts; /* the sizes of the groups, NULL for none; a number for each prompt */
     size_t number_of_groups;
+    int cuts_rulers;
     Scratch scratch;
     Group group;
 } Call;
@@ -376,8 +377,11 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
         for (size_t end = at + size; at < end; at++) {
             Row *row = &rows[first + at];
             uint64_t bigrams;
+            Text text = texts[at];
+            if (call->cuts_rulers && short_rulers(&text, &call->scratch) < 0)
+                return -1;
             if (score_text(
-                    &texts[at], call->words, &call->reference, call->order, &call->scratch, row, &bigrams
+                    &text, call->words, &call->reference, call->order, &call->scratch, row, &bigrams
                 )
                 < 0)
                 return -1;
@@ -501,15 +505,18 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     const char *groups, *prompts;
     Py_ssize_t groups_size, prompts_size;
     double english_share;
+    int cuts_rulers;
     if (!PyArg_ParseTuple(
-            arguments, "O!OOOO!dy#y#", &PyTuple_Type, &texts, &folding, &words, &order, &PyTuple_Type, &curves,
-            &english_share, &groups, &groups_size, &prompts, &prompts_size
+            arguments, "O!OOOO!dy#y#p", &PyTuple_Type, &texts, &folding, &words, &order, &PyTuple_Type, &curves,
+            &english_share, &groups, &groups_size, &prompts, &prompts_size,
+            &cuts_rulers
         ))
         return NULL;
     Call *call = calloc(1, sizeof *call);
     if (call == NULL)
         return PyErr_NoMemory();
     call->strings = texts;
+    call->cuts_rulers = cuts_rulers;
     call->folding_capsule = folding;
     call->folding = PyCapsule_GetPointer(folding, FOLDING);
     call->words = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(words, WORDS);
@@ -527,57 +534,6 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     free_group(&call->group);
     free(call);
     return result;
-}
-
-static inline uint32_t
-code_at(const Text *text, size_t at)
-{
-    return text->ascii ? text->ascii[at] : text->codes[at];
-}
-
-/* Return where the line ends in which `at` is. */
-static size_t
-line_end(const Text *text, size_t at)
-{
-    if (text->ascii) {
-        const uint8_t *found = memchr(text->ascii + at, '\n', text->length - at);
-        return found ? (size_t)(found - text->ascii) : text->length;
-    }
-    while (at < text->length && text->codes[at] != '\n')
-        at++;
-    return at;
-}
-
-/* Tell whether in some line five equal signs stand in a row before the first letter or digit of ASCII: without that
- * no ruler is too long (text.short_rulers). */
-static int
-may_be_ruled(const Text *text)
-{
-    size_t row = 0;
-    for (size_t at = 0; at < text->length; at++) {
-        uint32_t code = code_at(text, at), small = code | ('a' - 'A');
-        if ((small >= 'a' && small <= 'z') || (code >= '0' && code <= '9')) {
-            at = line_end(text, at);
-            row = 0;
-            continue;
-        }
-        int is_space = code == ' ' || (code >= '\t' && code <= '\r');
-        row = is_space ? 0 : row && code == code_at(text, at - 1) ? row + 1 : 1;
-        if (row > RULER)
-            return 1;
-    }
-    return 0;
-}
-
-static PyObject *
-may_be_ruled_string(PyObject *Py_UNUSED(module), PyObject *string)
-{
-    Text text;
-    if (take_text(string, &text) < 0)
-        return NULL;
-    int found = may_be_ruled(&text);
-    PyMem_Free((void *)text.codes);
-    return PyBool_FromLong(found);
 }
 
 /* The module */
@@ -602,6 +558,7 @@ static const struct {
     {"SPACE", SPACE},                   {"ALPHABETIC", ALPHABETIC},
     {"ALPHANUMERIC", ALPHANUMERIC},     {"BLANK", BLANK},
     {"DIGIT", DIGIT},                   {"CLASS_SHIFT", CLASS_SHIFT},
+    {"WAS_ALPHANUMERIC", WAS_ALPHANUMERIC},
     {"PAGE", PAGE},                     {"FOLDS_TO", FOLDS_TO},
 };
 
@@ -623,8 +580,7 @@ add_constants(PyObject *module)
 static PyMethodDef methods[] = {
     {"folding", make_folding, METH_O, NULL},     {"words", make_words, METH_O, NULL},
     {"curve", make_curve, METH_VARARGS, NULL},   {"order", make_order, METH_VARARGS, NULL},
-    {"score", score, METH_VARARGS, NULL},        {"may_be_ruled", may_be_ruled_string, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
+    {"score", score, METH_VARARGS, NULL},        {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)add_constants}, {0, NULL}};

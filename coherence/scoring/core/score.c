@@ -170,7 +170,7 @@ free_scratch(Scratch *scratch)
     Buffer *buffers[] = {
         &scratch->bytes,      &scratch->codes,     &scratch->ids,       &scratch->kind_classes,   &scratch->kind_counts,
         &scratch->kind_known, &scratch->keys,      &scratch->table,     &scratch->table_keys,     &scratch->alphabet,
-        &scratch->marks,      &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
+        &scratch->shortened,  &scratch->marks,     &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
     };
     for (size_t at = 0; at < sizeof buffers / sizeof *buffers; at++)
         release(buffers[at]);

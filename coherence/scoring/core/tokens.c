@@ -251,8 +251,7 @@ fold_codes(const Folding *folding, const Text *text, uint32_t *to)
 {
     uint32_t *end = to;
     for (size_t at = 0; at < text->length; at++) {
-        uint32_t code = text->codes[at];
-        const uint32_t *entry = folding->pages[code / PAGE] + code % PAGE * FOLDS_TO;
+        const uint32_t *entry = entry_of(folding, text->codes[at]);
         *end++ = entry[0];
         for (int more = 1; more < FOLDS_TO && entry[more]; more++)
             *end++ = entry[more];
