@@ -43,6 +43,10 @@ TEXTS = (
     "trfarr rrfttet rrrxq vlorb runk zzykk plomm frand skell drivv",
     *map(records, range(4)),
 )
+TWINS = tuple(
+    f"{FINE[:-1]} in the long street, and then {end}." for end in ("he slept", "they ate some bread")
+)
+"""Too alike for English, and not for logs."""
 MANY = [f"{a}{b} goes home by road {b}{a} and meets {a}{a}{b}" for a in "bdfgkm" for b in "aeiou"]
 DRAWN = {"<more than are compared>": [FINE] * 64 + MANY}
 """What stands for many texts: the first 64 are alike, the others are not."""
@@ -106,7 +110,19 @@ OTHERS = st.builds(
     st.just(()),
     NOTHING,
 )
-ACTS = st.lists(LOSSES | SAMPLES | LOSSES | SAMPLES | OTHERS, min_size=10, max_size=40)
+OTHER_PROFILES = st.builds(
+    lambda name: Act("profile", source=name), st.sampled_from(["english", "data", "logs"])
+)
+SINGLE = (LOSSES | SAMPLES | LOSSES | SAMPLES | OTHERS | OTHER_PROFILES).map(lambda act: [act])
+STRETCHES = st.builds(
+    lambda loss, texts, times: [loss, Act("sample", texts=texts)] * times,
+    LOSSES,
+    st.sampled_from([*((records(seed),) for seed in range(3)), TWINS, (FINE,), ("the " * 40,)]),
+    st.integers(3, 8),
+)
+ACTS = st.lists(SINGLE | SINGLE | SINGLE | STRETCHES, min_size=8, max_size=25).map(
+    lambda parts: [act for part in parts for act in part]
+)
 
 
 def toy_profile() -> Profile:
@@ -323,7 +339,7 @@ ONE_WORD = [
 @given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
 @example(acts=[Act("sample", texts=(FINE,)), *ONE_WORD, *ONE_WORD], chosen={}, every=10)
 @example(acts=[*ONE_WORD, Act("killed", 1), *ONE_WORD, Act("checkpoint"), *ONE_WORD], chosen={}, every=1)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_loop_audit_and_page_agree_at_every_moment_of_a_run(
     tmp_path_factory: pytest.TempPathFactory, acts: list[Act], chosen: dict[str, Any], every: int
 ) -> None:
@@ -376,10 +392,6 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
 
 
 REOPENED = {name: Act("profile", source=name) for name in ("english", "data", "logs")}
-TWINS = tuple(
-    f"{FINE[:-1]} in the long street, and then {end}." for end in ("he slept", "they ate some bread")
-)
-"""Too alike for English, and not for logs."""
 
 
 def test_templates_do_not_halt_a_run_whose_profile_is_changed_to_one_they_are_no_templates_to(

@@ -196,7 +196,7 @@ class Signals:
             "checkpoint": self.checkpoint.state_dict(),
             "last": None if self._last is None else list(self._last),
             "compared": self._compared,
-            "halt": None if self._halt is None else list(map(list, self._halt)),
+            "halt": None if self._halt is None else _plain(*self._halt),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -223,6 +223,11 @@ class Signals:
         self._last = None if last is None else (int(last[0]), int(last[1]))
         self._compared = bool(state["compared"])
         self._halt = None if halt is None else (_reading(*halt[0]), Place(*halt[1]))
+
+
+def _plain(reading: _Reading, place: Place) -> list[list[Any]]:
+    loss, samples, share = reading
+    return [[loss, samples, None if share is None else list(share)], list(place)]
 
 
 def _reading(loss: Trend | None, samples: SamplesState, share: Iterable[int] | None) -> _Reading:

@@ -577,6 +577,20 @@ def test_a_state_survives_a_checkpoint_as_json(tmp_path: Path) -> None:
         assert monitor.gate.streak == 4
 
 
+@pytest.mark.parametrize("drawn", ["FLLL", "FLLLLLL", "FLLLLLFFFFF"])
+def test_a_state_holds_plain_values_alone(tmp_path: Path, drawn: str) -> None:
+    # Lightning keeps it with torch, which loads no class that it does not know.
+    with Monitor(tmp_path) as monitor:
+        replay(monitor, [Call(1, 4.0, "chat"), Call(2, 3.0), *samples(drawn)])
+        values: list[object] = [monitor.state_dict()]
+    while values:
+        value = values.pop()
+        assert type(value) in (dict, list, str, int, float, bool, type(None))
+        values += (
+            [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+        )
+
+
 def test_the_state_of_an_older_checkpoint_outlives_a_kill(tmp_path: Path) -> None:
     monitor = Monitor(tmp_path / "run", status_every=10_000)
     replay(monitor, [Call(90, 4.0), *samples("L")])
