@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
 from operator import ne
 
-from coherence.scoring.text import RULER, ruler_signs
+from coherence.scoring.text import RULER, rulers
 
 SHORT = 4
 """Tokens of a phrase of which two copies back to back say something; of a longer one it takes three."""
@@ -66,7 +66,8 @@ def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> f
     if not found:
         return 0.0
     signs = sum(not token[0].isalnum() for token in compress(tokens, marks))
-    return (found - (min(signs, _ruled(cleaned)) if signs >= RULER - 1 else 0)) / len(tokens)
+    ruled = sum(rulers(cleaned.split("\n")).values()) if signs >= RULER - 1 else 0
+    return (found - min(signs, ruled)) / len(tokens)
 
 
 def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
@@ -126,13 +127,6 @@ def _distances(runs: Iterable[tuple[str, ...]]) -> Counter[int]:
             distances[at - last[run]] += 1
         last[run] = at
     return distances
-
-
-def _ruled(cleaned: str) -> int:
-    """Return how many signs stand in rulers, if fewer than half of the lines are rulers."""
-    lines = [line for line in cleaned.split("\n") if line and not line.isspace()]
-    rulers = [signs for signs in map(ruler_signs, lines) if signs]
-    return sum(rulers) if 2 * len(rulers) < len(lines) else 0
 
 
 def is_template(tokens: Sequence[str], again: float) -> bool:

@@ -154,15 +154,22 @@ def short_rulers(text: str, fill: str = "") -> str:
     if not re.search(_MAY_BE_RULED, f"\n{text}"):
         return text
     lines = text.split("\n")
-    written = [number for number, line in enumerate(lines) if line and not line.isspace()]
-    rulers = [number for number in written if ruler_signs(lines[number])]
-    if 2 * len(rulers) < len(written):
-        for number in rulers:
-            if number != written[-1]:
-                lines[number] = re.sub(
-                    _LONG_RUN, lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
-                )
+    last = max((number for number, line in enumerate(lines) if line.strip()), default=0)
+    for number in rulers(lines).keys() - {last}:
+        lines[number] = re.sub(
+            _LONG_RUN, lambda run: run[0][:RULER] + fill * (len(run[0]) - RULER), lines[number]
+        )
     return "\n".join(lines)
+
+
+def rulers(lines: Sequence[str]) -> dict[int, int]:
+    """Return how many signs the rulers among lines have, by place; none if half of the lines are rulers.
+
+    >>> rulers(["Bread", "====", "Flour"]), rulers(["Bread", "====", ""])
+    ({1: 4}, {})
+    """
+    found = {number: signs for number, line in enumerate(lines) if (signs := ruler_signs(line))}
+    return found if 2 * len(found) < sum(bool(line.strip()) for line in lines) else {}
 
 
 def ruler_signs(line: str) -> int:
