@@ -176,7 +176,7 @@ end_of_line(const Scratch *scratch, size_t at)
     return at;
 }
 
-/* Return how many signs stand in rulers, if fewer than half of the lines are rulers: again._ruled. */
+/* Return how many signs stand in rulers, if fewer than half of the lines are rulers: text.rulers. */
 static uint64_t
 ruled(const Scratch *scratch)
 {
