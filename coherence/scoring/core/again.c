@@ -38,12 +38,15 @@ typedef struct {
 } Distances;
 
 /* Tell whether two runs are equal. If the two before them are, which lie `known` apart, the last tokens decide. */
-static int
+static inline int
 same_run(const uint32_t *ids, size_t one, size_t other, size_t length, size_t known)
 {
     if (other - one == known)
         return ids[one + length - 1] == ids[other + length - 1];
-    return memcmp(ids + one, ids + other, length * sizeof *ids) == 0;
+    uint32_t differ = 0; /* a call of memcmp would cost more than so few */
+    for (size_t at = 0; at < length; at++)
+        differ |= ids[one + at] ^ ids[other + at];
+    return !differ;
 }
 
 /* Count how many runs of `length` tokens were there before, and into `distances`, if given, how far before. */
@@ -165,7 +168,7 @@ end_line(Rulers *rulers)
 static size_t
 end_of_line(const Scratch *scratch, size_t at)
 {
-    if (scratch->is_ascii) {
+    if (scratch->in_bytes) {
         const uint8_t *bytes = scratch->bytes.at;
         const uint8_t *found = memchr(bytes + at, '\n', scratch->characters - at);
         return found ? (size_t)(found - bytes) : scratch->characters;
@@ -184,8 +187,8 @@ ruled(const Scratch *scratch)
     const uint8_t *bytes = scratch->bytes.at;
     const uint32_t *codes = scratch->codes.at;
     for (size_t at = 0; at < scratch->characters; at++) {
-        uint8_t class = scratch->is_ascii ? scratch->folding->ascii[bytes[at]] : (uint8_t)(codes[at] >> CLASS_SHIFT);
-        if ((scratch->is_ascii ? bytes[at] : codes[at] & CODE_MASK) == '\n') {
+        uint8_t class = scratch->in_bytes ? scratch->classes[bytes[at]] : (uint8_t)(codes[at] >> CLASS_SHIFT);
+        if ((scratch->in_bytes ? bytes[at] : codes[at] & CODE_MASK) == '\n') {
             end_line(&rulers);
             continue;
         }

@@ -111,6 +111,18 @@ typedef struct {
     uint8_t ascii[PAGE]; /* the classes of ASCII; other bytes have none */
 } Folding;
 
+/* A text's own alphabet: a byte for each of its characters, so that most texts of few characters that are not ASCII
+ * are bytes as well. Bytes from FIRST_OWN on are given as characters come, to each class its own, so that what a byte
+ * is can be told without a table. */
+enum { FIRST_OWN = 0x80, LETTERS = FIRST_OWN, JOINTS = 0xD0, SPACES = 0xD2, SIGNS = 0xD8, ALPHABET_BITS = 9 };
+
+typedef struct {
+    uint8_t classes[PAGE];
+    uint32_t codes[PAGE - FIRST_OWN]; /* what the bytes from FIRST_OWN on stand for */
+    uint16_t next[4];                 /* the next byte of letters, joints, spaces and signs */
+    uint32_t slots[1 << ALPHABET_BITS]; /* a code point and its byte */
+} Alphabet;
+
 /* Return what a code point folds to: up to three codes, the others are 0. */
 static inline const uint32_t *
 entry_of(const Folding *folding, uint32_t code)
@@ -168,17 +180,20 @@ typedef struct {
 typedef struct {
     const Folding *folding;
     size_t characters; /* of the folded text */
-    int is_ascii;
+    int in_bytes;      /* a byte a character */
+    const uint8_t *classes; /* of bytes: those of ASCII, or of the text's own alphabet */
+    Alphabet own;
     Buffer shortened; /* the text, if its rulers were too long */
-    Buffer bytes; /* ASCII: the folded text; else its tokens, one after the other, as UTF-8 */
-    Buffer codes; /* not ASCII: the folded text, and two spaces */
+    Buffer bytes;     /* the folded text in bytes; else its tokens, one after the other, as UTF-8 */
+    Buffer codes;     /* not in bytes: the folded text, and two spaces */
+    Buffer spelled;   /* tokens as UTF-8, of a text in bytes that is not ASCII */
     uint32_t tokens;
     Buffer ids; /* of each token, its number in `kinds` */
     Dictionary kinds;
     Buffer kind_classes, kind_counts, kind_known; /* of each kind: its class, how often it came, is it English */
     Spectrum spectrum;
-    Buffer keys, table, table_keys; /* what is counted, and where */
-    Buffer alphabet;                /* a number for each code point; zero between uses */
+    Buffer keys, places, table, table_keys; /* what is counted, in which slots, how often, and what the slots hold */
+    Buffer numbers_of_codes;        /* a number for each code point; zero between uses */
     Dictionary pairs;               /* for texts of very many kinds of tokens or characters */
     Buffer marks, positions, distances, pair_numbers;
 } Scratch;

@@ -1,23 +1,24 @@
 /* How often things come: frequency spectra as in ngrams.py, and the effective number of what was counted.
  *
- * Things are numbers. A table of slots has the number and its count in each; a number that finds its slot taken by
- * another does not look for a free one but waits for the next round, which has another hash. So the loop holds
- * no branch that the text decides: a wrong guess at a branch costs more than the rest of the loop. A pass
- * over the table then tells how many counts there are of each size.
+ * Things are numbers. First each number is written into its slot of a table, over those that were there; then it is
+ * counted where its slot still holds it, and waits for the next round, which has another hash, where it does not.
+ * So the loops hold no branch that the text decides: a wrong guess at a branch costs more than the rest of the loop.
+ * A pass over the counts then tells how many there are of each size.
  */
 #include <math.h>
 
 #include "dictionary.h"
 
-/* Four counts at once, in a register of the processor. */
-typedef int32_t Four __attribute__((vector_size(16)));
+/* As many counts as are looked at at once. */
+typedef uint16_t Eight __attribute__((vector_size(16)));
 
-/* The counts that nearly all things have: they are counted four slots at once. */
+/* The counts that nearly all things have: they are counted eight slots at once. */
 enum { COMMON = 3 };
+static const Eight OVER_COMMON = {0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC};
 
-/* A table of numbers of 32 bits has at most 2 to the power of NARROW_BITS slots (it has to be near the
- * processor), and counts half as many numbers. One of 64 bits has WIDE_BITS. */
-enum { FEWEST_BITS = 8, NARROW_BITS = 17, WIDE_BITS = 22 };
+/* Numbers of 32 bits are counted in 16, and a table of at most 2 to the power of NARROW_BITS slots is near the
+ * processor; of numbers of 64 bits a table has WIDE_BITS. */
+enum { FEWEST_BITS = 8, NARROW_BITS = 16, WIDE_BITS = 22, MOST_NARROW = UINT16_MAX };
 
 static int
 bits_for(uint64_t number)
@@ -75,96 +76,85 @@ take_effective(Spectrum *spectrum)
     return total ? exp(log((double)total) - weighted / (double)total) : 0.0;
 }
 
-static uint32_t
-sum_of(Four parts)
-{
-    return (uint32_t)(parts[0] + parts[1] + parts[2] + parts[3]);
-}
-
-/* Add the counts of slots to a spectrum; `mask` is where a slot has its count. The slots are used up. */
+/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are used up. */
 static void
-add_slots(uint32_t *slots, size_t number, uint32_t mask, Spectrum *spectrum)
+add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
 {
-    /* How many counts are 1, how many 2 and how many 3, each four times: a comparison that holds is -1. */
-    Four ones = {0}, twos = {0}, threes = {0};
-    size_t large_ones = 0;
-    Four masks = {(int32_t)mask, (int32_t)mask, (int32_t)mask, (int32_t)mask};
-    for (size_t at = 0; at < number; at += 16) {
-        Four large = {0};
-        for (size_t part = at; part < at + 16; part += 4) {
-            Four counts;
-            memcpy(&counts, slots + part, sizeof counts);
-            counts &= masks;
-            ones -= counts == 1;
-            twos -= counts == 2;
-            threes -= counts == 3;
-            large |= counts > COMMON;
-        }
+    /* How many counts are 1, how many 2 and how many 3, each eight times: a comparison that holds is -1. */
+    Eight ones = {0}, twos = {0}, threes = {0};
+    size_t large = 0;
+    for (size_t at = 0; at < number; at += 8) {
+        Eight eight;
+        memcpy(&eight, counts + at, sizeof eight);
+        ones -= (Eight)(eight == 1);
+        twos -= (Eight)(eight == 2);
+        threes -= (Eight)(eight == 3);
         uint64_t any[2];
-        memcpy(any, &large, sizeof any);
+        Eight others = eight & OVER_COMMON;
+        memcpy(any, &others, sizeof any);
         if (!(any[0] | any[1]))
             continue;
-        /* Without a branch they are put at the front, over slots that were looked at. */
-        for (size_t slot = at; slot < at + 16; slot++) {
-            slots[large_ones] = slots[slot] & mask;
-            large_ones += slots[large_ones] > COMMON;
+        /* Without a branch they are put at the front, over counts that were looked at. */
+        for (size_t slot = at; slot < at + 8; slot++) {
+            counts[large] = counts[slot];
+            large += counts[large] > COMMON;
         }
     }
-    for (size_t at = 0; at < large_ones; at++)
-        add_times(spectrum, slots[at], 1);
-    add_times(spectrum, 1, sum_of(ones));
-    add_times(spectrum, 2, sum_of(twos));
-    add_times(spectrum, 3, sum_of(threes));
+    for (size_t at = 0; at < large; at++)
+        add_times(spectrum, counts[at], 1);
+    uint32_t sums[COMMON + 1] = {0};
+    for (int part = 0; part < 8; part++) {
+        sums[1] += ones[part];
+        sums[2] += twos[part];
+        sums[3] += threes[part];
+    }
+    for (uint32_t count = 1; count <= COMMON; count++)
+        add_times(spectrum, count, sums[count]);
 }
 
 /* Numbers of up to 32 bits */
 
-/* Count the numbers that meet no other in their slot, move the others to the front and return how many.
- *
- * The numbers have `bits` bits, the topmost of their 32. A product with an odd number takes them to others one to
- * one: of it, the topmost bits are the slot, the others a tag, and the tag and the slot tell the number. The
- * slot keeps the tag, and below it the count.
- */
+/* Count numbers; of those that wait only how many there are is returned, and they are at the front. `slots` is a power
+ * of two. */
 static size_t
-narrow_round(uint32_t *keys, size_t number, int bits, int slot_bits, uint32_t factor, uint32_t *slots)
+narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uint32_t *places, uint32_t *held, uint16_t *counts)
 {
-    int count_bits = 32 - (bits - slot_bits);
-    uint32_t count_mask = count_bits == 32 ? UINT32_MAX : (UINT32_C(1) << count_bits) - 1;
+    for (size_t at = 0; at < number; at++) {
+        /* The topmost bits of the product: the compiler cannot know how many, and a shift by so many would be slow. */
+        uint32_t place = (uint32_t)((uint32_t)(keys[at] * factor) * slots >> 32);
+        places[at] = place;
+        held[place] = keys[at];
+    }
     size_t waiting = 0;
     for (size_t at = 0; at < number; at++) {
-        uint32_t hash = keys[at] * factor, tag = hash << slot_bits;
-        uint32_t *slot = &slots[hash >> (32 - slot_bits)], held = *slot;
-        /* A free slot is as one with this tag and a count of 0; of another's slot the tags differ. */
-        uint32_t found = held | (tag & (0 - (uint32_t)(held == 0))), other = (found ^ tag) > count_mask;
-        *slot = found + 1 - other;
-        keys[waiting] = keys[at];
-        waiting += other;
+        uint32_t key = keys[at], place = places[at], own = held[place] == key;
+        counts[place] = (uint16_t)(counts[place] + own);
+        keys[waiting] = key;
+        waiting += !own;
     }
     return waiting;
 }
 
-/* Count numbers of so many bits, the topmost of their 32; at most half as many as the largest table has slots. */
+/* Count numbers of 32 bits, MOST_NARROW of them at most. */
 static int
-count_narrow(uint32_t *keys, size_t number, int bits, Scratch *scratch)
+count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
 {
     if (room_for(&scratch->spectrum, number) < 0)
         return -1;
-    uint32_t factor = 0x9E3779B1;
-    while (number) {
-        int slot_bits = bits_for(2 * number);
-        slot_bits = slot_bits < FEWEST_BITS ? FEWEST_BITS : slot_bits > NARROW_BITS ? NARROW_BITS : slot_bits;
-        /* Of few bits all are the slot, and a count has all 32 bits. */
-        bits = bits < slot_bits ? slot_bits : bits;
-        size_t size = sizeof(uint32_t) << slot_bits;
-        if (reserve(&scratch->table, size) < 0)
+    if (reserve(&scratch->places, number * sizeof(uint32_t)) < 0)
+        return -1;
+    for (uint32_t factor = 0x9E3779B1; number; factor = factor * 0xC2B2AE35 | 1) {
+        size_t slots = (size_t)1 << FEWEST_BITS;
+        while (slots < 2 * number && slots < (size_t)1 << NARROW_BITS)
+            slots *= 2;
+        if (reserve(&scratch->table, slots * sizeof(uint16_t)) < 0)
             return -1;
-        uint32_t *slots = scratch->table.at;
-        memset(slots, 0, size);
-        number = narrow_round(keys, number, bits, slot_bits, factor, slots);
-        int count_bits = 32 - (bits - slot_bits);
-        uint32_t mask = count_bits == 32 ? UINT32_MAX : (UINT32_C(1) << count_bits) - 1;
-        add_slots(slots, (size_t)1 << slot_bits, mask, &scratch->spectrum);
-        factor = factor * 0xC2B2AE35 | 1;
+        if (reserve(&scratch->table_keys, slots * sizeof(uint32_t)) < 0)
+            return -1;
+        uint16_t *counts = scratch->table.at;
+        memset(counts, 0, slots * sizeof *counts);
+        number = narrow_round(keys, number, slots, factor, scratch->places.at, scratch->table_keys.at, counts);
+        add_counts(counts, slots, &scratch->spectrum);
     }
     return 0;
 }
@@ -175,14 +165,14 @@ static size_t
 wide_round(uint64_t *keys, size_t number, int slot_bits, uint64_t factor, uint64_t *held, uint32_t *counts)
 {
     size_t waiting = 0;
+    for (size_t at = 0; at < number; at++)
+        held[keys[at] * factor >> (64 - slot_bits)] = keys[at];
     for (size_t at = 0; at < number; at++) {
-        uint64_t key = keys[at], slot = key * factor >> (64 - slot_bits), owner = held[slot];
-        uint32_t count = counts[slot];
-        uint64_t other = (count != 0) & (owner != key);
-        held[slot] = key ^ ((key ^ owner) & (0 - other));
-        counts[slot] = count + 1 - (uint32_t)other;
+        uint64_t key = keys[at], slot = key * factor >> (64 - slot_bits);
+        uint32_t own = held[slot] == key;
+        counts[slot] += own;
         keys[waiting] = key;
-        waiting += other;
+        waiting += !own;
     }
     return waiting;
 }
@@ -192,19 +182,19 @@ count_wide(uint64_t *keys, size_t number, Scratch *scratch)
 {
     if (room_for(&scratch->spectrum, number) < 0)
         return -1;
-    uint64_t factor = PRIME;
-    while (number) {
+    for (uint64_t factor = PRIME; number; factor *= OTHER_PRIME) {
         int slot_bits = bits_for(2 * number);
         slot_bits = slot_bits < FEWEST_BITS ? FEWEST_BITS : slot_bits > WIDE_BITS ? WIDE_BITS : slot_bits;
-        if (reserve(&scratch->table, sizeof(uint32_t) << slot_bits) < 0)
+        size_t slots = (size_t)1 << slot_bits;
+        if (reserve(&scratch->table, slots * sizeof(uint32_t)) < 0)
             return -1;
-        if (reserve(&scratch->table_keys, sizeof(uint64_t) << slot_bits) < 0)
+        if (reserve(&scratch->table_keys, slots * sizeof(uint64_t)) < 0)
             return -1;
         uint32_t *counts = scratch->table.at;
-        memset(counts, 0, sizeof(uint32_t) << slot_bits);
+        memset(counts, 0, slots * sizeof *counts);
         number = wide_round(keys, number, slot_bits, factor, scratch->table_keys.at, counts);
-        add_slots(counts, (size_t)1 << slot_bits, UINT32_MAX, &scratch->spectrum);
-        factor *= OTHER_PRIME;
+        for (size_t slot = 0; slot < slots; slot++)
+            add_times(&scratch->spectrum, counts[slot], counts[slot] > 0);
     }
     return 0;
 }
@@ -246,15 +236,15 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
     int each = bits_for(kinds), bits = each * order;
     if (reserve(&scratch->keys, (number + 1) * sizeof(uint64_t)) < 0)
         return -1;
-    if (bits <= 32 && runs <= (size_t)1 << (NARROW_BITS - 1)) {
-        bits = bits ? bits : 1;
+    if (bits <= 32 && runs <= MOST_NARROW) {
         uint32_t *keys = scratch->keys.at, key = 0;
+        uint32_t mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
         for (size_t at = 0; at < number; at++) {
-            key = key << each | items[at];
+            key = (key << each | items[at]) & mask;
             if (at + 1 >= (size_t)order)
-                keys[at + 1 - (size_t)order] = key << (32 - bits);
+                keys[at + 1 - (size_t)order] = key;
         }
-        return count_narrow(keys, runs, bits, scratch);
+        return count_narrow(keys, runs, scratch);
     }
     uint64_t *keys = scratch->keys.at;
     if (bits <= 64) {
@@ -292,18 +282,18 @@ count_trigrams(Scratch *scratch)
 /* Runs of four characters */
 
 static int
-count_runs_of_ascii(Scratch *scratch)
+count_runs_of_bytes(Scratch *scratch)
 {
     const uint8_t *bytes = scratch->bytes.at;
     size_t runs = scratch->characters - 3;
     if (reserve(&scratch->keys, runs * sizeof(uint64_t)) < 0)
         return -1;
     /* Four bytes are a number as they are. */
-    if (runs <= (size_t)1 << (NARROW_BITS - 1)) {
+    if (runs <= MOST_NARROW) {
         uint32_t *keys = scratch->keys.at;
         for (size_t at = 0; at < runs; at++)
             memcpy(&keys[at], bytes + at, sizeof *keys);
-        return count_narrow(keys, runs, 32, scratch);
+        return count_narrow(keys, runs, scratch);
     }
     uint64_t *keys = scratch->keys.at;
     for (size_t at = 0; at < runs; at++) {
@@ -316,17 +306,17 @@ count_runs_of_ascii(Scratch *scratch)
 
 /* Replace each character by its number among those of the text, and return how many there are. */
 static uint32_t
-number_characters(const uint32_t *codes, size_t length, uint32_t *alphabet, uint32_t *numbers)
+number_characters(const uint32_t *codes, size_t length, uint32_t *numbers_of_codes, uint32_t *numbers)
 {
     uint32_t kinds = 0;
     for (size_t at = 0; at < length; at++) {
-        uint32_t *number = &alphabet[codes[at] & CODE_MASK];
+        uint32_t *number = &numbers_of_codes[codes[at] & CODE_MASK];
         if (!*number)
             *number = ++kinds;
         numbers[at] = *number - 1;
     }
     for (size_t at = 0; at < length; at++)
-        alphabet[codes[at] & CODE_MASK] = 0;
+        numbers_of_codes[codes[at] & CODE_MASK] = 0;
     return kinds;
 }
 
@@ -335,18 +325,18 @@ count_runs_of_four(Scratch *scratch)
 {
     if (scratch->characters < 4)
         return 0;
-    if (scratch->is_ascii)
-        return count_runs_of_ascii(scratch);
+    if (scratch->in_bytes)
+        return count_runs_of_bytes(scratch);
     /* No code point is larger than all bits of all together. */
     uint32_t bits = 0;
     const uint32_t *codes = scratch->codes.at;
     for (size_t at = 0; at < scratch->characters; at++)
         bits |= codes[at] & CODE_MASK;
-    if (reserve_zeroed(&scratch->alphabet, (bits + 1) * sizeof(uint32_t)) < 0)
+    if (reserve_zeroed(&scratch->numbers_of_codes, (bits + 1) * sizeof(uint32_t)) < 0)
         return -1;
     if (reserve(&scratch->positions, scratch->characters * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *numbers = scratch->positions.at;
-    uint32_t kinds = number_characters(codes, scratch->characters, scratch->alphabet.at, numbers);
+    uint32_t kinds = number_characters(codes, scratch->characters, scratch->numbers_of_codes.at, numbers);
     return count_runs(numbers, scratch->characters, 4, kinds, scratch);
 }

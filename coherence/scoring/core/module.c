@@ -324,8 +324,8 @@ static int
 load_pages(Call *call, const Text *text)
 {
     for (size_t at = 0; at < text->length; at++) {
-        uint32_t page = text->codes[at] / PAGE;
-        if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
+        uint32_t page = text->codes[at] / PAGE; /* the first one is always there */
+        if (page && !call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
             return -1;
     }
     return 0;

@@ -20,21 +20,60 @@ line_end(const Text *text, size_t at)
     return at;
 }
 
+static inline uint32_t
+is_plain_sign(uint32_t code)
+{
+    return (code > ' ') & ((code | ('a' - 'A')) - 'a' >= 26) & (code - '0' >= 10);
+}
+
+static inline int
+is_white(uint32_t code)
+{
+    return code == ' ' || (code >= '\t' && code <= '\r');
+}
+
+static inline int
+is_letter_or_digit(uint32_t code)
+{
+    return (code | ('a' - 'A')) - 'a' < 26 || code - '0' < 10;
+}
+
+/* Tell whether five equal signs stand in a row: of most texts that says at once that no ruler is too long. Two of any
+ * five in a row stand where only every fourth place is looked at. */
+static int
+has_row(const Text *text)
+{
+    for (size_t at = 0; at + 1 < text->length; at += RULER) {
+        uint32_t code = code_at(text, at);
+        if (code != code_at(text, at + 1) || is_white(code) || is_letter_or_digit(code))
+            continue;
+        size_t begin = at, end = at + 2;
+        while (begin > 0 && code_at(text, begin - 1) == code)
+            begin--;
+        while (end < text->length && code_at(text, end) == code)
+            end++;
+        if (end - begin > RULER)
+            return 1;
+    }
+    return 0;
+}
+
 /* Tell whether in some line five equal signs stand in a row before the first letter or digit of ASCII: else no
  * ruler is too long, and nothing more has to be looked at. */
 static int
 may_be_ruled(const Text *text)
 {
     size_t row = 0;
+    if (!has_row(text))
+        return 0;
     for (size_t at = 0; at < text->length; at++) {
-        uint32_t code = code_at(text, at), small = code | ('a' - 'A');
-        if ((small >= 'a' && small <= 'z') || (code >= '0' && code <= '9')) {
+        uint32_t code = code_at(text, at);
+        if (is_letter_or_digit(code)) {
             at = line_end(text, at);
             row = 0;
             continue;
         }
-        int is_space = code == ' ' || (code >= '\t' && code <= '\r');
-        row = is_space ? 0 : row && code == code_at(text, at - 1) ? row + 1 : 1;
+        row = is_white(code) ? 0 : row && code == code_at(text, at - 1) ? row + 1 : 1;
         if (row > RULER)
             return 1;
     }
@@ -73,14 +112,14 @@ ruler_signs(const Text *text, const Folding *folding, size_t begin, size_t end, 
     return signs >= RULER ? signs : 0;
 }
 
-/* Copy a line, of a ruler no more than four equal signs in a row; return where the copy ends. */
+/* Copy a ruler with no more than four equal signs in a row; return where the copy ends. */
 static size_t
-copy_line(const Text *text, const Folding *folding, size_t begin, size_t end, int is_ruler, void *to, size_t used)
+copy_ruler(const Text *text, const Folding *folding, size_t begin, size_t end, void *to, size_t used)
 {
     for (size_t at = begin, row = 0; at < end; at++) {
         uint32_t code = code_at(text, at);
         row = at > begin && code == code_at(text, at - 1) ? row + 1 : 0;
-        if (is_ruler && row >= RULER && !is_blank(text, folding, at))
+        if (row >= RULER && !is_blank(text, folding, at))
             continue;
         if (text->ascii)
             ((uint8_t *)to)[used++] = (uint8_t)code;
@@ -88,6 +127,16 @@ copy_line(const Text *text, const Folding *folding, size_t begin, size_t end, in
             ((uint32_t *)to)[used++] = code;
     }
     return used;
+}
+
+static size_t
+copy_line(const Text *text, size_t begin, size_t end, void *to, size_t used)
+{
+    if (text->ascii)
+        memcpy((uint8_t *)to + used, text->ascii + begin, end - begin);
+    else
+        memcpy((uint32_t *)to + used, text->codes + begin, (end - begin) * sizeof(uint32_t));
+    return used + end - begin;
 }
 
 /* Cut the rulers of a text; if there are any, it becomes a copy that lies in the scratch. */
@@ -115,8 +164,8 @@ short_rulers(Text *text, Scratch *scratch)
     for (size_t begin = 0; begin <= text->length;) {
         size_t end = line_end(text, begin);
         int is_written, is_ruler = ruler_signs(text, folding, begin, end, &is_written) && begin != last;
-        /* With the line feed, which ends all lines but the last. */
-        used = copy_line(text, folding, begin, end < text->length ? end + 1 : end, is_ruler, to, used);
+        size_t after = end < text->length ? end + 1 : end; /* the line feed, which ends all lines but the last */
+        used = is_ruler ? copy_ruler(text, folding, begin, after, to, used) : copy_line(text, begin, after, to, used);
         begin = end + 1;
     }
     *text = text->ascii ? (Text){to, NULL, used} : (Text){NULL, to, used};

@@ -49,6 +49,19 @@ typedef struct {
     uint64_t different, different_english; /* words */
 } WordCounts;
 
+static int
+count_kinds(Scratch *scratch)
+{
+    size_t size = scratch->kinds.count * sizeof(uint32_t);
+    if (reserve(&scratch->kind_counts, size + 1) < 0)
+        return -1;
+    const uint32_t *ids = scratch->ids.at;
+    uint32_t *counts = memset(scratch->kind_counts.at, 0, size);
+    for (uint32_t at = 0; at < scratch->tokens; at++)
+        counts[ids[at]]++;
+    return 0;
+}
+
 static WordCounts
 count_words(Scratch *scratch)
 {
@@ -91,6 +104,8 @@ score_words(Scratch *scratch, const Words *words, const Reference *reference, do
     if (reserve(&scratch->kind_known, kinds + 1) < 0)
         return -1;
     if (reserve_zeroed(&scratch->spectrum.times, (scratch->tokens + 2) * sizeof(uint32_t)) < 0)
+        return -1;
+    if (count_kinds(scratch) < 0)
         return -1;
     find_known(scratch, words);
     WordCounts counted = count_words(scratch);
@@ -169,8 +184,8 @@ free_scratch(Scratch *scratch)
 {
     Buffer *buffers[] = {
         &scratch->bytes,      &scratch->codes,     &scratch->ids,       &scratch->kind_classes,   &scratch->kind_counts,
-        &scratch->kind_known, &scratch->keys,      &scratch->table,     &scratch->table_keys,     &scratch->alphabet,
-        &scratch->shortened,  &scratch->marks,     &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
+        &scratch->kind_known, &scratch->keys,      &scratch->table,     &scratch->table_keys,     &scratch->numbers_of_codes,
+        &scratch->shortened, &scratch->spelled, &scratch->places,  &scratch->marks,     &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
     };
     for (size_t at = 0; at < sizeof buffers / sizeof *buffers; at++)
         release(buffers[at]);

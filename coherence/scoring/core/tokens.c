@@ -1,28 +1,13 @@
 /* Text to tokens: case folding and what text.tokenize does. */
 #include "dictionary.h"
 
-/* Note of a token that came for the first time what it is. */
-static int
-add_kind(Scratch *scratch, uint32_t id, uint8_t class)
-{
-    if (extend(&scratch->kind_classes, id + 1) < 0)
-        return -1;
-    if (extend(&scratch->kind_counts, (id + 1) * sizeof(uint32_t)) < 0)
-        return -1;
-    ((uint8_t *)scratch->kind_classes.at)[id] = class;
-    ((uint32_t *)scratch->kind_counts.at)[id] = 0;
-    return 0;
-}
-
-/* Note a token that lies at `place` of the bytes; set `is_new` if it came for the first time. */
+/* Note a token that lies at `place` of the bytes, and return its number; NONE for want of memory. */
 static inline uint32_t
-add_token(Scratch *scratch, uint32_t place, uint32_t size, int *is_new)
+add_token(Scratch *scratch, uint32_t place, uint32_t size)
 {
     Dictionary *kinds = &scratch->kinds;
-    uint32_t before = kinds->count;
     uint32_t id = number_of(kinds, key_of(kinds->bytes + place, size), place, size);
     ((uint32_t *)scratch->ids.at)[scratch->tokens++] = id;
-    *is_new = kinds->count != before;
     return id;
 }
 
@@ -33,7 +18,7 @@ start(Scratch *scratch, size_t characters, size_t bytes)
     enum { EXPECTED = 512 };
     scratch->characters = characters;
     scratch->tokens = 0;
-    if (reserve(&scratch->bytes, bytes + PADDING) < 0)
+    if (reserve(&scratch->bytes, bytes + AHEAD) < 0)
         return -1;
     if (reserve(&scratch->ids, (characters + 1) * sizeof(uint32_t)) < 0)
         return -1;
@@ -41,18 +26,59 @@ start(Scratch *scratch, size_t characters, size_t bytes)
     return start_dictionary(&scratch->kinds, expected, scratch->bytes.at);
 }
 
-/* ASCII: what is done to each byte is done without a branch, so that the compiler does it to many at once. */
+/* Texts of a byte a character: ASCII, and any other whose alphabet is small enough. What is done to each byte is
+ * done without a branch, so that the compiler does it to many at once. */
 
-static int
-is_letter(uint8_t byte)
+/* As many bytes as are looked at at once. */
+typedef uint8_t Sixteen __attribute__((vector_size(16)));
+
+/* Where a byte of sixteen is one of `number` from `first` on, all bits are set. */
+static inline Sixteen
+within(Sixteen bytes, uint8_t first, uint8_t number)
 {
-    return ((uint8_t)(byte - 'a') < 26) | ((uint8_t)(byte - '0') < 10);
+    Sixteen firsts, numbers;
+    memset(&firsts, first, sizeof firsts);
+    memset(&numbers, number, sizeof numbers);
+    return (Sixteen)(bytes - firsts < numbers);
 }
 
-static int
-is_space(uint8_t byte)
+/* Return a bit for each of sixteen bytes that is set. */
+static inline uint64_t
+bits_of(Sixteen flags)
 {
-    return (byte == ' ') | ((uint8_t)(byte - '\t') < 5);
+    /* This product has the lowest bits of eight bytes in its topmost byte, in their order. */
+    const uint64_t ones = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
+    uint8_t bytes[sizeof flags];
+    memcpy(bytes, &flags, sizeof flags);
+    return ((load(bytes, 8) & ones) * gather >> 56) | ((load(bytes + 8, 8) & ones) * gather >> 56) << 8;
+}
+
+/* What 64 bytes are, a bit each. */
+typedef struct {
+    uint64_t letters, joints, spaces;
+} Masks;
+
+static Masks
+masks_of(const uint8_t *bytes)
+{
+    Masks masks = {0};
+    for (int at = 0; at < 64; at += 16) {
+        Sixteen some;
+        memcpy(&some, bytes + at, sizeof some);
+        Sixteen letters = within(some, 'a', 26) | within(some, '0', 10) | within(some, LETTERS, JOINTS - LETTERS);
+        Sixteen joints = within(some, '\'', 1) | within(some, '-', 1) | within(some, JOINTS, SPACES - JOINTS);
+        Sixteen spaces = within(some, ' ', 1) | within(some, '\t', 5) | within(some, SPACES, SIGNS - SPACES);
+        masks.letters |= bits_of(letters) << at;
+        masks.joints |= bits_of(joints) << at;
+        masks.spaces |= bits_of(spaces) << at;
+    }
+    return masks;
+}
+
+static uint8_t
+lower(uint32_t code)
+{
+    return (uint8_t)(code + ((uint32_t)(code - 'A') < 26) * ('a' - 'A'));
 }
 
 static void
@@ -60,72 +86,129 @@ fold_ascii(const uint8_t *from, size_t length, uint8_t *to)
 {
     for (size_t at = 0; at < length; at++)
         to[at] = (uint8_t)(from[at] + ((uint8_t)(from[at] - 'A') < 26) * ('a' - 'A'));
-    memset(to + length, ' ', PADDING);
 }
 
-/* Where tokens begin and end, of a text of `length` and one space more: a flag for each byte. */
 static void
-find_bounds(const uint8_t *bytes, size_t length, uint8_t *in_word, uint8_t *begins, uint8_t *ends)
+start_alphabet(Alphabet *alphabet, const Folding *folding)
 {
-    /* A joint is in a word if letters stand on both sides; before the text there is none. */
-    in_word[0] = (uint8_t)is_letter(bytes[0]);
-    begins[0] = !is_space(bytes[0]);
-    ends[0] = 0;
-    for (size_t at = 1; at <= length; at++) {
-        int joint = (bytes[at] == '\'') | (bytes[at] == '-');
-        in_word[at] = (uint8_t)(is_letter(bytes[at]) | (joint & is_letter(bytes[at - 1]) & is_letter(bytes[at + 1])));
-    }
-    for (size_t at = 1; at <= length; at++) {
-        int goes_on = in_word[at] & in_word[at - 1];
-        begins[at] = (uint8_t)(!is_space(bytes[at]) & !goes_on);
-        ends[at] = (uint8_t)(!is_space(bytes[at - 1]) & !goes_on);
-    }
+    memset(alphabet->slots, 0, sizeof alphabet->slots);
+    memcpy(alphabet->classes, folding->ascii, FIRST_OWN);
+    alphabet->next[0] = LETTERS;
+    alphabet->next[1] = JOINTS;
+    alphabet->next[2] = SPACES;
+    alphabet->next[3] = SIGNS;
 }
 
-/* Put the places where the flags are set one after the other, and return how many tokens there are. */
+/* Return the byte that stands for a character that is not ASCII, a new one if it is new; 0 if there is none left. */
+static uint8_t
+byte_of(Alphabet *alphabet, uint32_t code)
+{
+    static const uint16_t ENDS[] = {JOINTS, SPACES, SIGNS, PAGE};
+    uint32_t *slots = alphabet->slots, held = code << 8; /* the class goes, the code point stays */
+    size_t at = (uint32_t)(held * UINT32_C(0x9E3779B1)) >> (32 - ALPHABET_BITS);
+    for (; slots[at]; at = (at + 1) % (1 << ALPHABET_BITS)) {
+        if ((slots[at] ^ held) < PAGE)
+            return (uint8_t)slots[at];
+    }
+    uint8_t class = (uint8_t)(code >> CLASS_SHIFT);
+    int kind = class & LETTER ? 0 : class & JOINT ? 1 : class & SPACE ? 2 : 3;
+    if (alphabet->next[kind] == ENDS[kind])
+        return 0;
+    uint8_t byte = (uint8_t)alphabet->next[kind]++;
+    alphabet->classes[byte] = class;
+    alphabet->codes[byte - FIRST_OWN] = code & CODE_MASK;
+    slots[at] = held | byte;
+    return byte;
+}
+
+/* Fold a character that is not ASCII into up to three bytes, and return how many; 0 if there is no byte left. */
 static size_t
-places_of(const uint8_t *begin_flags, const uint8_t *end_flags, size_t length, uint32_t *begins, uint32_t *ends)
+fold_character(const Folding *folding, uint32_t code, Alphabet *alphabet, uint8_t *to)
+{
+    const uint32_t *entry = entry_of(folding, code);
+    size_t used = 0;
+    for (; used < FOLDS_TO && entry[used]; used++) {
+        uint32_t folded = entry[used] & CODE_MASK;
+        to[used] = folded < FIRST_OWN ? (uint8_t)folded : byte_of(alphabet, entry[used]);
+        if (!to[used])
+            return 0;
+    }
+    return used;
+}
+
+/* Fold a text into bytes, and return how many they are; 0 if its alphabet is too large for that. */
+static size_t
+fold_to_bytes(const Text *text, const Folding *folding, Alphabet *alphabet, uint8_t *to)
+{
+    enum { AT_ONCE = 16 };
+    size_t used = 0;
+    for (size_t from = 0; from < text->length; from += AT_ONCE) {
+        const uint32_t *codes = text->codes + from;
+        size_t number = text->length - from < AT_ONCE ? text->length - from : AT_ONCE;
+        uint32_t any = number < AT_ONCE ? FIRST_OWN : 0;
+        for (size_t at = 0; at < AT_ONCE && number == AT_ONCE; at++)
+            any |= codes[at];
+        if (any < FIRST_OWN) {
+            for (size_t at = 0; at < AT_ONCE; at++)
+                to[used + at] = lower(codes[at]);
+            used += AT_ONCE;
+            continue;
+        }
+        for (size_t at = 0; at < number; at++) {
+            size_t more = 1;
+            if (codes[at] < FIRST_OWN)
+                to[used] = lower(codes[at]);
+            else if (!(more = fold_character(folding, codes[at], alphabet, to + used)))
+                return 0;
+            used += more;
+        }
+    }
+    return used;
+}
+
+static size_t
+put_places(uint64_t mask, uint32_t from, uint32_t *places, size_t number)
+{
+    for (; mask; mask &= mask - 1)
+        places[number++] = from + (uint32_t)__builtin_ctzll(mask);
+    return number;
+}
+
+/* Find where tokens begin and where they end, and return how many there are. Spaces follow the text. */
+static size_t
+find_tokens(const uint8_t *bytes, size_t length, uint32_t *begins, uint32_t *ends)
 {
     size_t begun = 0, ended = 0;
-    for (size_t at = 0; at <= length; at++) {
-        begins[begun] = ends[ended] = (uint32_t)at;
-        begun += begin_flags[at];
-        ended += end_flags[at];
+    /* Of the byte before these: is it a letter, is it in a word, is it in a token. */
+    uint64_t letter_before = 0, word_before = 0, token_before = 0;
+    Masks now = masks_of(bytes);
+    for (size_t from = 0; from <= length; from += 64) {
+        Masks next = masks_of(bytes + from + 64);
+        uint64_t before = now.letters << 1 | letter_before, after = now.letters >> 1 | next.letters << 63;
+        uint64_t words = now.letters | (now.joints & before & after);
+        uint64_t goes_on = words & (words << 1 | word_before); /* a word that the byte before is in as well */
+        begun = put_places(~now.spaces & ~goes_on, (uint32_t)from, begins, begun);
+        ended = put_places((~now.spaces << 1 | token_before) & ~goes_on, (uint32_t)from, ends, ended);
+        letter_before = now.letters >> 63;
+        word_before = words >> 63;
+        token_before = ~now.spaces >> 63;
+        now = next;
     }
     return ended;
 }
 
-static int
-add_ascii(Scratch *scratch, uint32_t begin, uint32_t end)
-{
-    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->folding->ascii;
-    int is_new;
-    uint32_t id = add_token(scratch, begin, end - begin, &is_new);
-    if (id == NONE)
-        return -1;
-    if (is_new) {
-        uint8_t class = classes[bytes[begin]];
-        for (uint32_t at = begin + 1; at < end; at++)
-            class |= classes[bytes[at]] & JOINT ? JOINED : 0;
-        if (add_kind(scratch, id, class) < 0)
-            return -1;
-    }
-    ((uint32_t *)scratch->kind_counts.at)[id]++;
-    return 0;
-}
-
 /* Cut a run that is too long for a word at its joints, and what is still too long into pieces. */
 static int
-cut_ascii(Scratch *scratch, uint32_t begin, uint32_t end)
+cut_bytes(Scratch *scratch, uint32_t begin, uint32_t end)
 {
-    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->folding->ascii;
+    const uint8_t *bytes = scratch->bytes.at, *classes = scratch->classes;
     while (begin < end) {
         uint32_t stop = begin;
         while (stop < end && !(classes[bytes[stop]] & JOINT))
             stop++;
         uint32_t piece = stop - begin > LONGEST_WORD ? PIECE : stop - begin;
         for (uint32_t at = begin; at < stop; at += piece) {
-            if (add_ascii(scratch, at, stop - at < piece ? stop : at + piece) < 0)
+            if (add_token(scratch, at, stop - at < piece ? stop - at : piece) == NONE)
                 return -1;
         }
         begin = stop + 1;
@@ -133,23 +216,39 @@ cut_ascii(Scratch *scratch, uint32_t begin, uint32_t end)
     return 0;
 }
 
+/* Note of each kind of token what it is. */
 static int
-tokenize_ascii(Scratch *scratch)
+classify(Scratch *scratch)
 {
-    size_t length = scratch->characters, room = length + PADDING;
-    if (reserve(&scratch->keys, room * (3 + 2 * sizeof(uint32_t))) < 0)
+    const Dictionary *kinds = &scratch->kinds;
+    const uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
+    if (extend(&scratch->kind_classes, kinds->count + 1) < 0)
         return -1;
-    uint32_t *begins = scratch->keys.at, *ends = begins + room;
-    uint8_t *in_word = (uint8_t *)(ends + room), *begin_flags = in_word + room, *end_flags = begin_flags + room;
-    find_bounds(scratch->bytes.at, length, in_word, begin_flags, end_flags);
-    size_t number = places_of(begin_flags, end_flags, length, begins, ends);
-    for (size_t at = 0; at < number; at++) {
-        int added = ends[at] - begins[at] > LONGEST_WORD ? cut_ascii(scratch, begins[at], ends[at])
-                                                         : add_ascii(scratch, begins[at], ends[at]);
-        if (added < 0)
-            return -1;
+    uint8_t *classes = scratch->kind_classes.at;
+    for (uint32_t kind = 0; kind < kinds->count; kind++) {
+        const uint8_t *token = kinds->bytes + places[kind];
+        uint8_t joints = 0;
+        for (uint32_t at = 1; at < sizes[kind]; at++)
+            joints |= scratch->classes[token[at]] & JOINT;
+        classes[kind] = scratch->classes[token[0]] | (joints ? JOINED : 0);
     }
     return 0;
+}
+
+static int
+tokenize_bytes(Scratch *scratch)
+{
+    if (reserve(&scratch->keys, 2 * (scratch->characters + 1) * sizeof(uint32_t)) < 0)
+        return -1;
+    uint32_t *begins = scratch->keys.at, *ends = begins + scratch->characters + 1;
+    size_t number = find_tokens(scratch->bytes.at, scratch->characters, begins, ends);
+    for (size_t at = 0; at < number; at++) {
+        uint32_t size = ends[at] - begins[at];
+        if (size > LONGEST_WORD ? cut_bytes(scratch, begins[at], ends[at]) < 0
+                                : add_token(scratch, begins[at], size) == NONE)
+            return -1;
+    }
+    return classify(scratch);
 }
 
 /* Any other text */
@@ -182,6 +281,34 @@ put_utf8(uint8_t *to, uint32_t code)
     return to;
 }
 
+/* Write the tokens of a text in its own alphabet as UTF-8, which word lists are in. */
+static int
+spell(Scratch *scratch)
+{
+    Dictionary *kinds = &scratch->kinds;
+    uint64_t *keys = kinds->keys.at;
+    uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
+    size_t room = PADDING;
+    for (uint32_t kind = 0; kind < kinds->count; kind++)
+        room += 4 * (size_t)sizes[kind];
+    if (reserve(&scratch->spelled, room) < 0)
+        return -1;
+    uint8_t *begin = scratch->spelled.at, *end = begin;
+    for (uint32_t kind = 0; kind < kinds->count; kind++) {
+        const uint8_t *bytes = kinds->bytes + places[kind];
+        uint32_t place = (uint32_t)(end - begin), size = sizes[kind];
+        for (uint32_t at = 0; at < size; at++)
+            end = put_utf8(end, bytes[at] < FIRST_OWN ? bytes[at] : scratch->own.codes[bytes[at] - FIRST_OWN]);
+        places[kind] = place;
+        sizes[kind] = (uint32_t)(end - begin) - place;
+        memset(end, 0, 8);
+        if (sizes[kind] != size)
+            keys[kind] = key_of(begin + place, sizes[kind]);
+    }
+    kinds->bytes = begin;
+    return 0;
+}
+
 /* Write the token of these codes after the tokens that are there, and note it; `*used` bytes are. */
 static int
 add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class, uint32_t *used)
@@ -191,11 +318,10 @@ add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class, u
         end = put_utf8(end, codes[at] & CODE_MASK);
     uint32_t place = *used;
     *used += (uint32_t)(end - begin);
-    int is_new;
-    uint32_t id = add_token(scratch, place, *used - place, &is_new);
-    if (id == NONE || (is_new && add_kind(scratch, id, class) < 0))
+    uint32_t id = add_token(scratch, place, *used - place);
+    if (id == NONE || extend(&scratch->kind_classes, id + 1) < 0)
         return -1;
-    ((uint32_t *)scratch->kind_counts.at)[id]++;
+    ((uint8_t *)scratch->kind_classes.at)[id] = class;
     return 0;
 }
 
@@ -260,21 +386,42 @@ fold_codes(const Folding *folding, const Text *text, uint32_t *to)
     return (size_t)(end - to);
 }
 
+/* Fold a text into bytes, if its alphabet is small enough; set how many characters it then has. */
+static int
+fold_small_alphabet(const Text *text, Scratch *scratch, size_t *characters)
+{
+    if (reserve(&scratch->bytes, FOLDS_TO * text->length + AHEAD) < 0)
+        return -1;
+    start_alphabet(&scratch->own, scratch->folding);
+    scratch->classes = scratch->own.classes;
+    *characters = fold_to_bytes(text, scratch->folding, &scratch->own, scratch->bytes.at);
+    return 0;
+}
+
 /* Fold a text and cut it into tokens, which get their numbers. */
 int
 tokenize(const Text *text, Scratch *scratch)
 {
-    scratch->is_ascii = text->ascii != NULL;
-    if (scratch->is_ascii) {
-        if (start(scratch, text->length, text->length) < 0)
+    size_t characters = text->length;
+    if (text->ascii) {
+        scratch->classes = scratch->folding->ascii;
+        if (reserve(&scratch->bytes, characters + AHEAD) < 0)
             return -1;
-        fold_ascii(text->ascii, text->length, scratch->bytes.at);
-        return tokenize_ascii(scratch);
+        fold_ascii(text->ascii, characters, scratch->bytes.at);
+    } else if (fold_small_alphabet(text, scratch, &characters) < 0) {
+        return -1;
+    }
+    scratch->in_bytes = text->ascii || characters;
+    if (scratch->in_bytes) {
+        memset((uint8_t *)scratch->bytes.at + characters, ' ', AHEAD);
+        if (start(scratch, characters, characters) < 0 || tokenize_bytes(scratch) < 0)
+            return -1;
+        return text->ascii ? 0 : spell(scratch);
     }
     if (reserve(&scratch->codes, (FOLDS_TO * text->length + 2) * sizeof(uint32_t)) < 0)
         return -1;
-    size_t length = fold_codes(scratch->folding, text, scratch->codes.at);
-    if (start(scratch, length, 4 * length) < 0)
+    characters = fold_codes(scratch->folding, text, scratch->codes.at);
+    if (start(scratch, characters, 4 * characters) < 0)
         return -1;
     return tokenize_codes(scratch);
 }
