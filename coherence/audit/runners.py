@@ -9,12 +9,13 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children, get_context, parent_process, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
+from typing import Any, NamedTuple
 
 from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.audit.store import Output, fingerprint
@@ -81,6 +82,13 @@ def here(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
         yield shard, score_one(shard, settings)
 
 
+class _Worker(NamedTuple):
+    """A process that scores one shard at a time, and the pipe to it."""
+
+    process: BaseProcess
+    pipe: Connection
+
+
 def in_processes(workers: int) -> Runner:
     """Return what scores shards in so many processes.
 
@@ -93,19 +101,19 @@ def in_processes(workers: int) -> Runner:
         deaths: Counter[int] = Counter()
         with _workers() as start:
             free = [start() for _ in range(min(workers, len(shards)))]
-            flying: dict[Future[Output], tuple[ProcessPoolExecutor, Shard]] = {}
+            flying: dict[Connection, tuple[_Worker, Shard]] = {}
             while waiting or flying:
                 while waiting and free:
                     worker = free.pop()
                     try:
-                        with _without_ctrl_c():
-                            flying[worker.submit(score_one, waiting[-1], settings)] = worker, waiting[-1]
-                        waiting.pop()
-                    except BrokenProcessPool:  # it died with nothing to do
+                        worker.pipe.send((waiting[-1], settings))
+                        flying[worker.pipe] = worker, waiting.pop()
+                    except OSError:  # it died with nothing to do
                         free.append(start())
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    worker, shard = flying.pop(future)
-                    output = _output(future)
+                ready: list[Any] = wait(list(flying))
+                for pipe in ready:
+                    worker, shard = flying.pop(pipe)
+                    output = _output(pipe)
                     free.append(worker if output else start())
                     deaths[shard.number] += output is None
                     if output or deaths[shard.number] == ATTEMPTS:
@@ -116,34 +124,41 @@ def in_processes(workers: int) -> Runner:
     return run
 
 
-def _output(future: Future[Output]) -> Output | None:
-    """Return the output of a shard, none if its worker has died."""
+def _output(pipe: Connection) -> Output | None:
+    """Return the output of a shard, none if its worker has died, perhaps with half of it sent."""
     try:
-        return future.result()
-    except BrokenProcessPool:
+        answer = pipe.recv()
+    except (EOFError, OSError):
         return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer if isinstance(answer, Output) else None
 
 
 @contextmanager
-def _workers() -> Iterator[Callable[[], ProcessPoolExecutor]]:
+def _workers() -> Iterator[Callable[[], _Worker]]:
     """Yield what starts a worker, and end them all at once: Ctrl-C does not wait for their shards."""
-    others = set(active_children())
-    started: list[ProcessPoolExecutor] = []
+    # Spawned: a fork of a process with threads may hang.
+    context = get_context("spawn")
+    started: list[_Worker] = []
 
-    def start() -> ProcessPoolExecutor:
-        # Spawned: a fork of a process with threads may hang.
-        started.append(ProcessPoolExecutor(1, get_context("spawn"), _begin))
+    def start() -> _Worker:
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _without_ctrl_c():
+            process.start()
+        theirs.close()  # the worker has the only other end, so that the pipe ends when it does
+        started.append(_Worker(process, pipe))
         return started[-1]
 
     try:
         yield start
     finally:
         for worker in started:
-            worker.shutdown(wait=False, cancel_futures=True)
-        for process in set(active_children()) - others:
-            process.terminate()
+            worker.process.terminate()
         for worker in started:
-            worker.shutdown()
+            worker.process.join()
+            worker.pipe.close()
 
 
 @contextmanager
@@ -160,10 +175,20 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the parent, and end when it does: one that is killed cannot say so."""
+def _serve(pipe: Connection) -> None:
+    """Score what comes until nothing more does: what a worker runs.
+
+    It leaves Ctrl-C to the parent, and ends when that does: one that is killed cannot say so.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError):
+        while True:
+            shard, settings = pipe.recv()
+            try:
+                pipe.send(score_one(shard, settings))
+            except Exception as error:  # the parent says it
+                pipe.send(error)
 
 
 def _end_with_parent() -> None:
