@@ -90,15 +90,17 @@ extend(Buffer *buffer, size_t bytes)
     return bytes <= buffer->bytes ? 0 : grow_buffer(buffer, bytes);
 }
 
-/* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has what finds them. */
+/* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has what finds them. Each time that it
+ * is started anew is a use: a slot of an earlier one is free, so that nothing has to be emptied. */
 typedef struct {
     uint64_t key;
-    uint32_t number; /* counted from 1, 0 in a free slot */
+    uint32_t number, use;
 } Slot;
 
 typedef struct {
     Buffer slots;
     int bits;
+    uint32_t use;
     uint32_t count;
     Buffer keys, places, sizes; /* of each token: its key, where it begins in `bytes`, how many bytes it has */
     const uint8_t *bytes;
@@ -133,7 +135,16 @@ entry_of(const Folding *folding, uint32_t code)
 typedef struct {
     Dictionary dictionary;
     Buffer arena;
+    uint64_t list; /* tells a word list from all others that there have been */
 } Words;
+
+/* Short tokens of which it is remembered from text to text whether they are listed: their keys, with the topmost bit
+ * set if they are. The word list itself is too large for the caches. */
+enum { REMEMBERED_BITS = 12 };
+
+typedef struct {
+    uint64_t keys[1 << REMEMBERED_BITS], list;
+} Remembered;
 
 /* A curve of profile.py in logarithms. */
 typedef struct {
@@ -176,9 +187,10 @@ typedef struct {
     uint32_t largest;
 } Spectrum;
 
-/* Room for one text, used for all texts of a call. */
+/* Room for one text, used for one text after the other. */
 typedef struct {
     const Folding *folding;
+    Remembered remembered;
     size_t characters; /* of the folded text */
     int in_bytes;      /* a byte a character */
     const uint8_t *classes; /* of bytes: those of ASCII, or of the text's own alphabet */

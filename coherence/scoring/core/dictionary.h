@@ -49,6 +49,12 @@ slot_of(const Dictionary *dictionary, uint64_t key)
     return key * PRIME >> (64 - dictionary->bits);
 }
 
+static inline int
+is_taken(const Dictionary *dictionary, const Slot *slot)
+{
+    return slot->use == dictionary->use;
+}
+
 /* Return the slot of a token, or the free one where it would be. */
 static inline Slot *
 find_slot(const Dictionary *dictionary, uint64_t key, const uint8_t *bytes, size_t size)
@@ -56,13 +62,13 @@ find_slot(const Dictionary *dictionary, uint64_t key, const uint8_t *bytes, size
     Slot *slots = dictionary->slots.at;
     size_t mask = ((size_t)1 << dictionary->bits) - 1;
     size_t at = slot_of(dictionary, key);
-    for (; slots[at].number; at = (at + 1) & mask) {
+    for (; is_taken(dictionary, &slots[at]); at = (at + 1) & mask) {
         if (slots[at].key != key)
             continue;
         if (key >> 56 != HASHED)
             return &slots[at];
         const uint32_t *places = dictionary->places.at, *sizes = dictionary->sizes.at;
-        uint32_t held = slots[at].number - 1;
+        uint32_t held = slots[at].number;
         if (sizes[held] == size && memcmp(dictionary->bytes + places[held], bytes, size) == 0)
             return &slots[at];
     }
@@ -72,7 +78,10 @@ find_slot(const Dictionary *dictionary, uint64_t key, const uint8_t *bytes, size
 static inline uint32_t
 find(const Dictionary *dictionary, uint64_t key, const uint8_t *bytes, size_t size)
 {
-    return dictionary->count ? find_slot(dictionary, key, bytes, size)->number - 1 : NONE; /* 0 - 1 is NONE */
+    if (!dictionary->count)
+        return NONE;
+    const Slot *slot = find_slot(dictionary, key, bytes, size);
+    return is_taken(dictionary, slot) ? slot->number : NONE;
 }
 
 int start_dictionary(Dictionary *dictionary, size_t expected, const uint8_t *bytes);
@@ -85,15 +94,15 @@ static inline uint32_t
 number_of(Dictionary *dictionary, uint64_t key, uint32_t place, uint32_t size)
 {
     Slot *slot = find_slot(dictionary, key, dictionary->bytes + place, size);
-    if (slot->number)
-        return slot->number - 1;
+    if (is_taken(dictionary, slot))
+        return slot->number;
     if (2 * (size_t)(dictionary->count + 1) > (size_t)1 << dictionary->bits) {
         if (grow_dictionary(dictionary) < 0)
             return NONE;
         slot = find_slot(dictionary, key, dictionary->bytes + place, size);
     }
     uint32_t number = dictionary->count++;
-    *slot = (Slot){key, number + 1};
+    *slot = (Slot){key, number, dictionary->use};
     ((uint64_t *)dictionary->keys.at)[number] = key;
     ((uint32_t *)dictionary->places.at)[number] = place;
     ((uint32_t *)dictionary->sizes.at)[number] = size;

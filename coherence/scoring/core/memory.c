@@ -52,10 +52,12 @@ start_dictionary(Dictionary *dictionary, size_t expected, const uint8_t *bytes)
         dictionary->bits++;
     dictionary->count = 0;
     dictionary->bytes = bytes;
-    size_t size = sizeof(Slot) << dictionary->bits;
-    if (reserve(&dictionary->slots, size) < 0)
+    if (reserve_zeroed(&dictionary->slots, sizeof(Slot) << dictionary->bits) < 0)
         return -1;
-    memset(dictionary->slots.at, 0, size);
+    if (++dictionary->use == 0) { /* after so many uses that they begin again */
+        memset(dictionary->slots.at, 0, dictionary->slots.bytes);
+        dictionary->use = 1;
+    }
     return make_room(dictionary);
 }
 
@@ -72,10 +74,10 @@ grow_dictionary(Dictionary *dictionary)
     dictionary->bits = bits;
     Slot *from = old.at, *to = grown.at;
     for (size_t at = 0; at < slots; at++) {
-        if (!from[at].number)
+        if (!is_taken(dictionary, &from[at]))
             continue;
         size_t slot = slot_of(dictionary, from[at].key);
-        while (to[slot].number)
+        while (is_taken(dictionary, &to[slot]))
             slot = (slot + 1) & (2 * slots - 1);
         to[slot] = from[at];
     }

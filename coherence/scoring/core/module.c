@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "dictionary.h"
@@ -115,6 +116,8 @@ make_words(PyObject *Py_UNUSED(module), PyObject *given)
     Words *words = calloc(1, sizeof *words);
     if (words == NULL)
         return PyErr_NoMemory();
+    static atomic_uint_fast64_t lists;
+    words->list = atomic_fetch_add(&lists, 1) + 1;
     PyObject *capsule = own(words, WORDS, destroy_words);
     PyObject *word, *iterator = capsule ? PyObject_GetIter(given) : NULL;
     uint32_t number;
@@ -305,6 +308,25 @@ make_order(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 /* Scoring */
 
+/* What the last call worked with, for the next one: it need not be made anew for each sample that a monitor is given.
+ * Whoever takes it has it alone. */
+static _Atomic(Scratch *) spare;
+
+static Scratch *
+take_scratch(void)
+{
+    Scratch *scratch = atomic_exchange(&spare, NULL);
+    return scratch ? scratch : calloc(1, sizeof *scratch);
+}
+
+static void
+drop_scratch(Scratch *scratch)
+{
+    if (scratch)
+        free_scratch(scratch);
+    free(scratch);
+}
+
 /* What a call of `score` works with. */
 typedef struct {
     PyObject *strings; /* a tuple, which nobody changes */
@@ -316,7 +338,8 @@ typedef struct {
     const int64_t *groups, *prompts; /* the sizes of the groups, NULL for none; a number for each prompt */
     size_t number_of_groups;
     int cuts_rulers;
-    Scratch scratch;
+    size_t longest; /* characters of the longest text so far */
+    Scratch *scratch;
     Group group;
 } Call;
 
@@ -371,6 +394,7 @@ static int
 score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, size_t units, Row *rows, double *between)
 {
     size_t at = 0;
+    call->scratch->folding = call->folding;
     for (size_t unit = 0; unit < units; unit++) {
         size_t size = groups ? (size_t)groups[unit] : 1;
         begin_group(&call->group);
@@ -378,19 +402,20 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
             Row *row = &rows[first + at];
             uint64_t bigrams;
             Text text = texts[at];
-            if (call->cuts_rulers && short_rulers(&text, &call->scratch) < 0)
+            call->longest = text.length > call->longest ? text.length : call->longest;
+            if (call->cuts_rulers && short_rulers(&text, call->scratch) < 0)
                 return -1;
             if (score_text(
-                    &text, call->words, &call->reference, call->order, &call->scratch, row, &bigrams
+                    &text, call->words, &call->reference, call->order, call->scratch, row, &bigrams
                 )
                 < 0)
                 return -1;
             /* One sample is compared with nothing. */
             int64_t prompt = call->prompts ? call->prompts[first + at] : 0;
-            if (size > 1 && add_to_group(&call->group, &call->scratch, row, prompt, bigrams) < 0)
+            if (size > 1 && add_to_group(&call->group, call->scratch, row, prompt, bigrams) < 0)
                 return -1;
         }
-        if (groups && between_samples(&call->group, &call->scratch, &between[unit]) < 0)
+        if (groups && between_samples(&call->group, call->scratch, &between[unit]) < 0)
             return -1;
     }
     return 0;
@@ -522,15 +547,19 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     call->words = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(words, WORDS);
     call->order = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(order, ORDER);
     call->reference.english_share = english_share;
-    call->scratch.folding = call->folding;
     call->number_of_groups = (size_t)groups_size / sizeof(int64_t);
+    call->scratch = PyErr_Occurred() ? NULL : take_scratch();
+    if (call->scratch == NULL && !PyErr_Occurred())
+        PyErr_NoMemory();
     if (!PyErr_Occurred() && take_reference(curves, &call->reference) == 0) {
         call->groups = take_numbers(groups, groups_size, call->number_of_groups);
         call->prompts = take_numbers(prompts, prompts_size, (size_t)PyTuple_Size(texts));
         if (!PyErr_Occurred() && check_groups(call) == 0)
             result = score_all(call);
     }
-    free_scratch(&call->scratch);
+    /* After an error it may be in any state, and a large one is not kept. */
+    enum { KEPT = 1 << 16 };
+    drop_scratch(result && call->longest <= KEPT ? atomic_exchange(&spare, call->scratch) : call->scratch);
     free_group(&call->group);
     free(call);
     return result;

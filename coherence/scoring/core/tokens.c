@@ -15,15 +15,14 @@ add_token(Scratch *scratch, uint32_t place, uint32_t size)
 static int
 start(Scratch *scratch, size_t characters, size_t bytes)
 {
-    enum { EXPECTED = 512 };
+    enum { EXPECTED = 2048 }; /* nearly all tokens find their slot at once */
     scratch->characters = characters;
     scratch->tokens = 0;
     if (reserve(&scratch->bytes, bytes + AHEAD) < 0)
         return -1;
     if (reserve(&scratch->ids, (characters + 1) * sizeof(uint32_t)) < 0)
         return -1;
-    size_t expected = characters / 8 < EXPECTED ? characters / 8 : EXPECTED;
-    return start_dictionary(&scratch->kinds, expected, scratch->bytes.at);
+    return start_dictionary(&scratch->kinds, EXPECTED, scratch->bytes.at);
 }
 
 /* Texts of a byte a character: ASCII, and any other whose alphabet is small enough. What is done to each byte is

@@ -66,27 +66,57 @@ is_listed_joined(const Words *words, const uint8_t *token, size_t token_size)
     return compound;
 }
 
+enum { NOT_KNOWN, KNOWN, TO_BE_ASKED };
+#define LISTED (UINT64_C(1) << 63)
+
+static inline uint64_t *
+place_of(Remembered *remembered, uint64_t key)
+{
+    return &remembered->keys[key * PRIME >> (64 - REMEMBERED_BITS)];
+}
+
+static inline uint8_t
+recall(Remembered *remembered, uint64_t key)
+{
+    uint64_t held = *place_of(remembered, key);
+    return (held & ~LISTED) != key ? TO_BE_ASKED : held & LISTED ? KNOWN : NOT_KNOWN;
+}
+
+static uint8_t
+ask(Scratch *scratch, const Words *words, uint32_t kind)
+{
+    const Dictionary *kinds = &scratch->kinds;
+    uint64_t key = ((const uint64_t *)kinds->keys.at)[kind];
+    const uint8_t *bytes = kinds->bytes + ((const uint32_t *)kinds->places.at)[kind];
+    size_t size = ((const uint32_t *)kinds->sizes.at)[kind];
+    int known = find(&words->dictionary, key, bytes, size) != NONE;
+    if (!known && ((const uint8_t *)scratch->kind_classes.at)[kind] & JOINED)
+        known = is_listed_joined(words, bytes, size);
+    if (key >> 56 != HASHED) /* a hash may be that of another token */
+        *place_of(&scratch->remembered, key) = key | (known ? LISTED : 0);
+    return (uint8_t)known;
+}
+
 /* Note of each distinct token whether it is English. */
 void
 find_known(Scratch *scratch, const Words *words)
 {
-    const Dictionary *kinds = &scratch->kinds;
-    const uint64_t *keys = kinds->keys.at;
-    const uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
-    const uint8_t *classes = scratch->kind_classes.at;
+    const uint64_t *keys = scratch->kinds.keys.at;
+    uint32_t kinds = scratch->kinds.count;
     uint8_t *known = scratch->kind_known.at;
-    if (!words->dictionary.count) {
-        memset(known, 0, kinds->count);
-        return;
+    if (scratch->remembered.list != words->list) {
+        memset(&scratch->remembered, 0, sizeof scratch->remembered);
+        scratch->remembered.list = words->list;
     }
-    /* The list is too large for the caches: all first slots are asked for before one is waited for. */
+    /* All first slots are asked for before one is waited for. */
     const Slot *slots = words->dictionary.slots.at;
-    for (uint32_t kind = 0; kind < kinds->count; kind++)
-        __builtin_prefetch(&slots[slot_of(&words->dictionary, keys[kind])]);
-    for (uint32_t kind = 0; kind < kinds->count; kind++) {
-        const uint8_t *bytes = kinds->bytes + places[kind];
-        known[kind] = find(&words->dictionary, keys[kind], bytes, sizes[kind]) != NONE;
-        if (!known[kind] && classes[kind] & JOINED)
-            known[kind] = (uint8_t)is_listed_joined(words, bytes, sizes[kind]);
+    for (uint32_t kind = 0; kind < kinds; kind++) {
+        known[kind] = recall(&scratch->remembered, keys[kind]);
+        if (known[kind] == TO_BE_ASKED && slots)
+            __builtin_prefetch(&slots[slot_of(&words->dictionary, keys[kind])]);
+    }
+    for (uint32_t kind = 0; kind < kinds; kind++) {
+        if (known[kind] == TO_BE_ASKED)
+            known[kind] = ask(scratch, words, kind);
     }
 }
