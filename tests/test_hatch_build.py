@@ -2,22 +2,17 @@
 
 import shutil
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from cores import loaded
 from places import ROOT
 
 
 @pytest.fixture
 def hook() -> ModuleType:
-    spec = spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("hatch_build", ROOT / "hatch_build.py")
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")

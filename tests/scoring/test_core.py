@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from subprocess import run
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from made_of_bytes import LONG_RECIPES, MANY, RECIPES, asked, differences
 from places import ROOT
 
 from coherence import Lexicon, Profile
@@ -105,6 +107,19 @@ def test_prompts_special_tokens_and_chats_are_cut_off_as_score_does(
 ) -> None:
     texts = [prompt + said for prompt, said, _ in samples]
     assert_equal(texts, [prompt if given else None for prompt, _, given in samples])
+
+
+STEPS = st.one_of(st.sampled_from([*RECIPES, *LONG_RECIPES]), st.binary(max_size=16))
+
+
+@given(st.binary(min_size=3, max_size=3), st.lists(STEPS, max_size=6))
+def test_texts_made_of_bytes_score_the_same(how: bytes, steps: list[bytes]) -> None:
+    assert differences(asked(how + b"".join(steps), characters=2_000)) == []
+
+
+@pytest.mark.parametrize("recipe", LONG_RECIPES)
+def test_long_texts_made_of_bytes_score_the_same(recipe: bytes) -> None:
+    assert differences(asked(recipe, MANY)) == []
 
 
 PHRASES = st.builds(
@@ -363,6 +378,15 @@ for megabytes in (4, 30, 100):
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(score_answer("no no no no").tokens)
 """
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_each_request_for_memory_may_fail(tmp_path: Path) -> None:
+    program = ROOT / "tests/campaigns/memory_fails.py"
+    done = run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stderr
+    of_the_core, _ = map(int, done.stdout.split())
+    assert of_the_core > 300
 
 
 def test_what_is_no_text_is_refused_by_its_type() -> None:
