@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pydoc_data.topics import topics
 from subprocess import run
+from threading import Barrier
 
 import pytest
 from hypothesis import example, given, settings
@@ -330,6 +331,27 @@ def test_threads_score_the_same_at_the_same_time() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda batch: list(scores_of(score_core(batch))), batches * 4))
     assert found == expected * 4
+
+
+def test_threads_with_word_lists_and_profiles_of_their_own_score_what_the_plain_scorer_does() -> None:
+    requests = [
+        asked(bytes([words, profile, 3, 0, 0]) + recipe[5:], 2_000)
+        for recipe in RECIPES
+        for words in range(3)
+        for profile in range(8)
+    ]
+    expected = [list(scores_of(score_plain(*request))) for request in requests]
+    fast._folding.cache_clear()  # pages of the table are made while others score
+    begin = Barrier(8)
+
+    def score_all(first: int) -> list[list[Scores]]:
+        begin.wait()
+        turned = [*requests[first:], *requests[:first]]
+        return [list(scores_of(score_core(*request))) for request in turned]
+
+    with ThreadPoolExecutor(8) as pool:
+        for first, found in enumerate(pool.map(score_all, range(8))):
+            assert found == [*expected[first:], *expected[:first]]
 
 
 # What it was compiled with
