@@ -12,6 +12,7 @@ from subprocess import run
 from threading import Barrier
 
 import pytest
+from cores import loaded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_of_bytes import LONG_RECIPES, MANY, RECIPES, asked, differences
@@ -355,6 +356,13 @@ def test_threads_with_word_lists_and_profiles_of_their_own_score_what_the_plain_
 
 
 # What it was compiled with
+
+
+def test_it_was_compiled_from_these_sources() -> None:
+    sources = loaded("hatch_build", ROOT / "hatch_build.py").fingerprint(ROOT)
+    assert getattr(fast.CORE, "SOURCES", None) == sources, (
+        "the core was compiled from other sources: make core"
+    )
 
 
 def test_its_constants_are_those_of_the_modules_in_python() -> None:
