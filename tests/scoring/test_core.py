@@ -119,8 +119,13 @@ def test_texts_made_of_bytes_score_the_same(how: bytes, steps: list[bytes]) -> N
     assert differences(asked(how + b"".join(steps), characters=2_000)) == []
 
 
-@pytest.mark.parametrize("recipe", LONG_RECIPES)
-def test_long_texts_made_of_bytes_score_the_same(recipe: bytes) -> None:
+@pytest.mark.parametrize("recipe", RECIPES, ids=bytes.hex)
+def test_each_recipe_of_a_text_scores_the_same(recipe: bytes) -> None:
+    assert differences(asked(recipe, characters=2_000)) == []
+
+
+@pytest.mark.parametrize("recipe", LONG_RECIPES, ids=bytes.hex)
+def test_each_recipe_of_a_long_text_scores_the_same(recipe: bytes) -> None:
     assert differences(asked(recipe, MANY)) == []
 
 

@@ -4,7 +4,7 @@ Bytes taken for text are hardly ever a text that says itself again, a template o
 a step by which such texts are made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -206,7 +206,15 @@ def recipe(*steps: Callable[[Steps], str] | int, how: int = 0) -> bytes:
     return bytes([0, 0, how, 0, 0, *(step if isinstance(step, int) else STEPS.index(step) for step in steps)])
 
 
+def phrases(*said: tuple[int, int]) -> Iterator[Callable[[Steps], str] | int]:
+    """Yield steps for phrases of so many signs, each said again so many times."""
+    for signs, times in said:
+        yield from (script, 0, 0x50 + signs, 0, 0, signs, again, 0, times)
+
+
 RECIPES = (
+    recipe(*phrases((1, 90), (2, 60), (3, 60), (5, 8), (6, 8), (7, 8))),
+    recipe(*phrases(*((signs, 9) for signs in range(5, 12)))),
     recipe(sentences, 0, 127, 1, sentences, 40, 90, 4, again, 1, 1),
     recipe(word, 1, 0, word, 9, 0, word, 60, 4, again, 2, 90),
     recipe(sentences, 0, 30, 4, again, 0, 5, listed, 9, 9, 0, again, 2, 20),
