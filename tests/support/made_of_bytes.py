@@ -225,6 +225,12 @@ RECIPES = (
     recipe(script, 0, 0x4E, 0, 0, 99, script, 0, 0x30, 0x40, 0, 60, again, 1, 3),
     recipe(sentences, 0, 20, 0, END, 1, 0, sentences, 9, 20, 0, END, 2, 1, sentences, 3, 20, 0, how=3),
     recipe(sentences, 0, 20, 0, END, 1, 0, sentences, 9, 20, 0, how=255),
+    # two that have just as many characters as are enough to be compared
+    recipe(
+        *(long_word, 0, 0, 0, 24, sign, SIGNS.index(" "), long_word, 0, 0, 0, 15, END, 0, 0),
+        *(long_word, 6, 0, 0, 24, sign, SIGNS.index(" "), long_word, 6, 0, 0, 15),
+        how=1,
+    ),
 )
 """One for each thing that the core does in its own way."""
 
