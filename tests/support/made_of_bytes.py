@@ -212,7 +212,17 @@ def phrases(*said: tuple[int, int]) -> Iterator[Callable[[Steps], str] | int]:
         yield from (script, 0, 0x50 + signs, 0, 0, signs, again, 0, times)
 
 
+ASCII = b"".join(b"a%cb" % code for code in range(128))
+
 RECIPES = (
+    # each character of ASCII in the same place, so that two that are taken for one are said again
+    recipe(
+        *(
+            step
+            for at in range(0, len(ASCII), 63)
+            for step in (raw, len(ASCII[at : at + 63]), *ASCII[at : at + 63])
+        )
+    ),
     recipe(*phrases((1, 90), (2, 60), (3, 60), (5, 8), (6, 8), (7, 8))),
     recipe(*phrases(*((signs, 9) for signs in range(5, 12)))),
     recipe(sentences, 0, 127, 1, sentences, 40, 90, 4, again, 1, 1),
