@@ -1,7 +1,7 @@
 # One definition of each check. `make check` is what a reviewer runs.
 PY ?= python3
 
-.PHONY: check lint types test core wordlist bench
+.PHONY: check lint types test core sanitize wordlist bench
 check: lint types test
 
 lint:
@@ -16,6 +16,9 @@ test:
 
 core: ## build the core in C in place; `make core CC=clang`, `make core PY=...`
 	$(PY) hatch_build.py -Werror
+
+sanitize: ## the tests of the core, with its memory and its arithmetic watched (GCC, Linux)
+	$(PY) tests/campaigns/sanitize.py
 
 wordlist: ## rebuild wordlists/english.txt from the SCOWL lists (Debian package scowl)
 	$(PY) wordlists/build.py

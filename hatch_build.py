@@ -2,10 +2,14 @@
 
     python hatch_build.py      # or `make core`: builds it in place
 
-The compiler is `CC`, or `cc`; `CFLAGS` and `LDFLAGS` are added. `CC=/bin/false` leaves the core out.
+The compiler is `CC`, or `cc`; `CFLAGS` and `LDFLAGS` are added. `CC=/bin/false` leaves the core out. It has
+to be GCC or Clang: MSVC has no vectors as counts.c writes them. On Windows it has to be Clang: MinGW has a
+logarithm of its own, and the scores would not be those of Python.
 """
 
+import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,11 +25,10 @@ except ModuleNotFoundError:  # in place it is built without hatchling
     BuildHookInterface = object
 
 SOURCES = "coherence/scoring/core"
-MODULE = "coherence/scoring/_core.abi3.so"
+MODULE = "coherence/scoring/_core" + (".pyd" if sys.platform == "win32" else ".abi3.so")
 
 # The scores are those of Python to the last bit: nothing is fused or put in another order.
-FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
-LINKING = ("-shared", *(("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()))
+FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-shared")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
@@ -41,7 +44,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
         module.parent.mkdir(parents=True, exist_ok=True)
         if build(Path(self.root), module):
             build_data["pure_python"] = False
-            build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+            build_data["tag"] = f"cp311-abi3-{re.sub('[-.]', '_', sysconfig.get_platform())}"
             if not in_place:
                 build_data["force_include"][str(module)] = MODULE
 
@@ -65,26 +68,32 @@ def build(root: Path, module: Path, *more: str) -> bool:
         print("the core is not built: no C compiler; the plain scorer is used", file=sys.stderr)
         return False
     sources = sorted(map(str, (root / SOURCES).glob("*.c")))
-    include = f"-I{sysconfig.get_path('include')}"
+    given = [f"-I{sysconfig.get_path('include')}", f'-DSOURCES="{fingerprint(root)}"', *more, *sources]
     flags, linking = (shlex.split(os.environ.get(name, "")) for name in ("CFLAGS", "LDFLAGS"))
-    command = [
-        *compiler,
-        *FLAGS,
-        *flags,
-        *more,
-        include,
-        *sources,
-        *LINKING,
-        *linking,
-        "-lm",
-        "-o",
-        str(module),
-    ]
+    options = of_platform(sys.platform, sysconfig.get_platform())
+    command = [*compiler, *FLAGS, *flags, *given, *options, *linking, "-o", str(module)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - it was asked for
     sys.stderr.write(done.stderr)
     if done.returncode:
         print("the core is not built: it was not compiled; the plain scorer is used", file=sys.stderr)
     return not done.returncode
+
+
+def of_platform(system: str, platform: str) -> list[str]:
+    """Return the options of a module on this system, for the machines that the tag of the wheel names."""
+    if system == "win32":
+        return [f"-L{Path(sys.base_prefix, 'libs')}", "-lpython3"]
+    if system == "darwin":
+        machine = platform.rpartition("-")[2]
+        machines = ("arm64", "x86_64") if machine == "universal2" else (machine,)
+        return ["-undefined", "dynamic_lookup", *(part for each in machines for part in ("-arch", each))]
+    return ["-fPIC", "-lm"]
+
+
+def fingerprint(root: Path) -> str:
+    """Return what tells one version of the sources from another; the core has it as `SOURCES`."""
+    sources = sorted((root / SOURCES).glob("*.[ch]"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 if __name__ == "__main__":

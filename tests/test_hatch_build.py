@@ -2,22 +2,17 @@
 
 import shutil
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from cores import loaded
 from places import ROOT
 
 
 @pytest.fixture
 def hook() -> ModuleType:
-    spec = spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("hatch_build", ROOT / "hatch_build.py")
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -28,6 +23,27 @@ def test_the_core_is_compiled_without_a_warning(
     module = tmp_path / "_core.abi3.so"
     assert hook.build(ROOT, module, "-Werror", "-O1")
     assert module.stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("system", "platform", "options"),
+    [
+        ("linux", "linux-aarch64", "-fPIC -lm"),
+        ("darwin", "macosx-11.0-arm64", "-undefined dynamic_lookup -arch arm64"),
+        ("darwin", "macosx-10.9-universal2", "-undefined dynamic_lookup -arch arm64 -arch x86_64"),
+        ("win32", "win-amd64", f"-L{Path(sys.base_prefix, 'libs')} -lpython3"),
+    ],
+)
+def test_each_system_has_its_options(hook: ModuleType, system: str, platform: str, options: str) -> None:
+    assert hook.of_platform(system, platform) == options.split()
+
+
+def test_a_change_of_the_sources_changes_their_fingerprint(hook: ModuleType, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / hook.SOURCES, tmp_path / hook.SOURCES)
+    assert hook.fingerprint(tmp_path) == hook.fingerprint(ROOT)
+    with (tmp_path / hook.SOURCES / "core.h").open("a") as header:
+        header.write("\n")
+    assert hook.fingerprint(tmp_path) != hook.fingerprint(ROOT)
 
 
 @pytest.mark.parametrize("compiler", ["false", "no-such-compiler", "false --quietly"])

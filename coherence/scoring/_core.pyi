@@ -8,6 +8,9 @@ Table = object
 CONSTANTS: dict[str, float]
 """The constants that it was compiled with, by their names in the Python modules."""
 
+SOURCES: str
+"""The fingerprint of the sources that it was compiled from (`hatch_build.py`)."""
+
 def folding(page: Callable[[int], bytes], /) -> Table:
     """Return a table of what characters fold to, which asks `page` for 256 of them when a text needs them."""
 

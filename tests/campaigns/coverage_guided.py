@@ -10,20 +10,19 @@ folder where it was started: `--again FILE` runs them alone.
 """
 
 import argparse
-import importlib
 import json
 import math
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests/support"))
-atheris: Any = importlib.import_module("atheris")  # has no types, and is of use here alone
+from fuzzer import atheris, fuzz, require  # noqa: E402 - the path is given above
 
 with atheris.instrument_imports(include=["coherence"]):
     from hostile_texts import FRAGMENTS
@@ -37,9 +36,6 @@ with atheris.instrument_imports(include=["coherence"]):
     from coherence.scoring.scores import score_tokens
     from coherence.scoring.text import JOINT, answer, clean, locate, tokenize
     from coherence.signals.steps import LARGEST_STEP
-
-LONGEST = 4096
-"""Bytes of an input; what needs longer ones is in `hostile_text.py`."""
 
 SCORED = 2
 """Samples of a file; to score more takes time and tells no more."""
@@ -60,35 +56,8 @@ def main() -> None:
     if arguments.again:
         target(arguments.again.read_bytes())
         return
-    with tempfile.TemporaryDirectory() as folder:
-        fuzz(target, seeds(), Path(folder), arguments.seconds, arguments.seed)
-
-
-def fuzz(
-    target: Callable[[bytes], None], seeds: Iterator[bytes], folder: Path, seconds: int, seed: int
-) -> None:
-    """Let the fuzzer run, beginning with the seeds and with the words that the patterns look for."""
-    corpus = folder / "corpus"
-    corpus.mkdir()
-    for number, each in enumerate(seeds):
-        (corpus / str(number)).write_bytes(each)
     words = (fragment.encode(errors="surrogatepass") for fragment in FRAGMENTS)
-    quoted = ("".join(f"\\x{byte:02x}" for byte in word) for word in words)
-    (folder / "words").write_text("".join(f'"{word}"\n' for word in quoted))
-    options = {
-        "dict": folder / "words",
-        "max_len": LONGEST,
-        "len_control": 0,  # long ones from the beginning
-        "max_total_time": seconds,
-        "seed": seed,
-        "timeout": 60,
-        "rss_limit_mb": 4096,
-        "print_final_stats": 1,
-    }
-    atheris.Setup(
-        [sys.argv[0], *(f"-{name}={value}" for name, value in options.items()), str(corpus)], target
-    )
-    atheris.Fuzz()
+    fuzz(target, seeds(), words, arguments.seconds, arguments.seed)
 
 
 # --- Files ------------------------------------------------------------------------------------------------
@@ -181,12 +150,6 @@ def scored(text: str, prompt: str | None) -> None:
 def visible(text: str) -> str:
     """Return what must come back in tokens: all but white space, and the joints at which runs are cut."""
     return "".join(re.sub(JOINT, "", text).split())
-
-
-def require(holds: bool, seen: object) -> None:
-    """Raise where a promise is broken; an assertion would be left out by `python -O`."""
-    if not holds:
-        raise RuntimeError(f"broken promise: {seen!r}")
 
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pydoc_data.topics import topics
 from subprocess import run
+from threading import Barrier
 
 import pytest
+from cores import loaded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from made_of_bytes import LONG_RECIPES, MANY, RECIPES, asked, differences
 from places import ROOT
 
 from coherence import Lexicon, Profile
@@ -105,6 +109,24 @@ def test_prompts_special_tokens_and_chats_are_cut_off_as_score_does(
 ) -> None:
     texts = [prompt + said for prompt, said, _ in samples]
     assert_equal(texts, [prompt if given else None for prompt, _, given in samples])
+
+
+STEPS = st.one_of(st.sampled_from([*RECIPES, *LONG_RECIPES]), st.binary(max_size=16))
+
+
+@given(st.binary(min_size=3, max_size=3), st.lists(STEPS, max_size=6))
+def test_texts_made_of_bytes_score_the_same(how: bytes, steps: list[bytes]) -> None:
+    assert differences(asked(how + b"".join(steps), characters=2_000)) == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=bytes.hex)
+def test_each_recipe_of_a_text_scores_the_same(recipe: bytes) -> None:
+    assert differences(asked(recipe, characters=2_000)) == []
+
+
+@pytest.mark.parametrize("recipe", LONG_RECIPES, ids=bytes.hex)
+def test_each_recipe_of_a_long_text_scores_the_same(recipe: bytes) -> None:
+    assert differences(asked(recipe, MANY)) == []
 
 
 PHRASES = st.builds(
@@ -317,7 +339,35 @@ def test_threads_score_the_same_at_the_same_time() -> None:
     assert found == expected * 4
 
 
+def test_threads_with_word_lists_and_profiles_of_their_own_score_what_the_plain_scorer_does() -> None:
+    requests = [
+        asked(bytes([words, profile, 3, 0, 0]) + recipe[5:], 2_000)
+        for recipe in RECIPES
+        for words in range(3)
+        for profile in range(8)
+    ]
+    expected = [list(scores_of(score_plain(*request))) for request in requests]
+    fast._folding.cache_clear()  # pages of the table are made while others score
+    begin = Barrier(8)
+
+    def score_all(first: int) -> list[list[Scores]]:
+        begin.wait()
+        turned = [*requests[first:], *requests[:first]]
+        return [list(scores_of(score_core(*request))) for request in turned]
+
+    with ThreadPoolExecutor(8) as pool:
+        for first, found in enumerate(pool.map(score_all, range(8))):
+            assert found == [*expected[first:], *expected[:first]]
+
+
 # What it was compiled with
+
+
+def test_it_was_compiled_from_these_sources() -> None:
+    sources = loaded("hatch_build", ROOT / "hatch_build.py").fingerprint(ROOT)
+    assert getattr(fast.CORE, "SOURCES", None) == sources, (
+        "the core was compiled from other sources: make core"
+    )
 
 
 def test_its_constants_are_those_of_the_modules_in_python() -> None:
@@ -363,6 +413,15 @@ for megabytes in (4, 30, 100):
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(score_answer("no no no no").tokens)
 """
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_each_request_for_memory_may_fail(tmp_path: Path) -> None:
+    program = ROOT / "tests/campaigns/memory_fails.py"
+    done = run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stderr
+    of_the_core, _ = map(int, done.stdout.split())
+    assert of_the_core > 300
 
 
 def test_what_is_no_text_is_refused_by_its_type() -> None:

@@ -602,6 +602,7 @@ add_constants(PyObject *module)
         Py_XDECREF(value);
     }
     failed = failed || PyModule_AddObjectRef(module, "CONSTANTS", constants) < 0;
+    failed = failed || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0; /* hatch_build.py tells it */
     Py_XDECREF(constants);
     return failed ? -1 : 0;
 }
