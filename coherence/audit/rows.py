@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.report import finite_or_none
 from coherence.scoring.scores import Scores
 from coherence.scoring.word_order import Neighbours
 from coherence.signals.gate import Verdict
@@ -112,16 +111,9 @@ class Row(NamedTuple):
     @property
     def scores(self) -> Scores:
         """The scores as values, none where a score has no meaning."""
-        return Scores(
-            finite_or_none(self.bigram),
-            finite_or_none(self.trigram),
-            finite_or_none(self.english),
-            finite_or_none(self.character),
-            self.tokens,
-            self.characters,
-            self.template,
-            Neighbours(self.surplus, self.pairs) if self.pairs else None,
-        )
+        bigram, trigram, english, character = [value if value == value else None for value in self[6:10]]
+        order = Neighbours(self.surplus, self.pairs) if self.pairs else None
+        return Scores(bigram, trigram, english, character, self.tokens, self.characters, self.template, order)
 
 
 assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place

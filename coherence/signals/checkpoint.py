@@ -6,6 +6,7 @@ Source: docs/signals.md, "The step to go back to".
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from coherence.scoring.scores import Scores
@@ -33,12 +34,13 @@ class Place(NamedTuple):
     reason: str
 
 
-class _Step(NamedTuple):
+@dataclass(slots=True)
+class _Step:
     """The judged samples of one step, as far as they have come."""
 
     step: int
-    sums: tuple[float, ...] = (0.0,) * SCALES
-    counts: tuple[int, ...] = (0,) * SCALES
+    sums: list[float] = field(default_factory=lambda: [0.0] * SCALES)
+    counts: list[int] = field(default_factory=lambda: [0] * SCALES)
     poor: bool = False
     diversity: float | None = None
     alike: bool = False
@@ -107,15 +109,12 @@ class Checkpoint:
         step = self._step
         if step is None:
             return
-        values = scores.values
-        self._step = step._replace(
-            sums=tuple(total + (value or 0.0) for total, value in zip(step.sums, values, strict=True)),
-            counts=tuple(n + (value is not None) for n, value in zip(step.counts, values, strict=True)),
-            poor=step.poor or poor,
-            alike=alike,
-            smoothed=smoothed,
-            finite=finite,
-        )
+        for scale, value in enumerate(scores.values):
+            if value is not None:
+                step.sums[scale] += value
+                step.counts[scale] += 1
+        step.poor = step.poor or poor
+        step.alike, step.smoothed, step.finite = alike, smoothed, finite
 
     def compare(self, diversity: float | None, alike: bool, again: bool = False) -> None:
         """Take how different the samples of the step are from each other; of several groups the most alike.
@@ -129,7 +128,7 @@ class Checkpoint:
         if self._step is None or diversity is None:
             return
         before = math.inf if again or self._step.diversity is None else self._step.diversity
-        self._step = self._step._replace(diversity=min(before, diversity), alike=alike)
+        self._step.diversity, self._step.alike = min(before, diversity), alike
 
     def save(self, step: int) -> None:
         """Take that the trainer has saved a checkpoint of a step."""
@@ -211,9 +210,7 @@ class Checkpoint:
         """Return what is remembered, as plain JSON values."""
         saved = self._saved
         return {
-            "step": None
-            if self._step is None
-            else [list(x) if isinstance(x, tuple) else x for x in self._step],
+            "step": None if self._step is None else list(asdict(self._step).values()),
             "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
             "before": list(self._before),
             "last": None if self._last is None else _plain(self._last),
@@ -236,7 +233,7 @@ def _plain(candidate: _Candidate) -> list[Any]:
 
 
 def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> _Step:
-    return _Step(step, tuple(sums), tuple(counts), *rest)
+    return _Step(step, list(sums), list(counts), *rest)
 
 
 def _candidate(step: int, smoothed: float | None, means: Sequence[float | None]) -> _Candidate:

@@ -4,9 +4,10 @@ Source: docs/signals.md, "The sample signal".
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from coherence.scoring.between import COMPARED, compared, diversity_between
 from coherence.scoring.profile import SCALES
@@ -267,13 +268,18 @@ class SampleTracker:
         return any(best is not None and best >= HIGH and (mean or 0.0) < HALF * best for mean, best in pairs)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return fmean(there) if there else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    try:
+        return fsum(cast("Sequence[float]", values)) / len(values)  # nearly all samples have all scores
+    except TypeError:
+        there = [value for value in values if value is not None]
+        return fsum(there) / len(there) if there else None
 
 
 def _higher(one: float | None, other: float | None) -> float | None:
-    return max((each for each in (one, other) if each is not None), default=None)
+    if one is None or (other is not None and other > one):
+        return other
+    return one
 
 
 class StepSamples:
