@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from coherence import __version__
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.loop import Loop
 from coherence.scoring.scores import Scores
@@ -17,7 +16,7 @@ from coherence.signals.both import Signals
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.loss import LossTracker, SourceLoss
 from coherence.signals.phases import Phase
-from coherence.signals.settings import Settings
+from coherence.signals.settings import Settings, __version__
 
 T = TypeVar("T")
 

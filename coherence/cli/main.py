@@ -15,11 +15,10 @@ from pathlib import Path
 from traceback import format_exception
 from typing import NoReturn, TextIO
 
-from coherence import __version__
 from coherence.escape import on_one_line
 from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
-from coherence.signals.settings import DEFAULTS
+from coherence.signals.settings import DEFAULTS, __version__
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
 

@@ -14,6 +14,9 @@ from coherence.scoring.profile import Profile
 from coherence.scoring.scores import LOW_BELOW
 from coherence.signals.curve import WINDOW
 
+__version__ = "0.1.0"
+"""Of this package: packaging reads it here, and what is written states it."""
+
 FORMAT = 1
 
 LARGEST = 2**26
