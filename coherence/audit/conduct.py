@@ -293,6 +293,6 @@ def _line(name: str, replay: Replay, summary: Summary) -> RunLine:
 
 
 def _rank(line: RunLine) -> tuple[bool, float, float, float]:
-    scores = [value for _, value in line.scores if value is not None]
+    scores = [value for value in line.scores.values if value is not None]
     mean = sum(scores) / len(scores) if scores else 0.0
     return line.halt, line.low / max(1, line.judged), -mean, inf if line.smoothed is None else line.smoothed

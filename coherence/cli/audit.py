@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
     outputs = dump.outputs
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
-        write_json(options.json, found.model_dump_json(indent=2))
+        write_json(options.json, found.to_json(indent=2))
     if gallery:
         write(options.html, report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
     if found.partial:

@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     if annotated:
         _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
     if options.json is not None:
-        write_json(options.json, found.model_dump_json(indent=2))
+        write_json(options.json, found.to_json(indent=2))
     return STATUS[found.verdict]
 
 
