@@ -16,14 +16,13 @@ from coherence.audit.dump import Dump
 from coherence.audit.losses import Losses, read_losses, read_marks
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
 from coherence.audit.replay import Replay, RunRecord
-from coherence.audit.restarts import Restarts
 from coherence.audit.rows import GatedSample
 from coherence.audit.runners import ATTEMPTS, Runner, here, score_into
 from coherence.audit.shard import Shard
 from coherence.audit.store import Output
 from coherence.audit.summary import Summary
 from coherence.audit.table import Writer
-from coherence.audit.timeline import Timeline
+from coherence.audit.timeline import Restarts, Timeline
 from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles

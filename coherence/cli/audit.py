@@ -7,7 +7,7 @@ from importlib import import_module
 
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Options, Request, prepare
-from coherence.audit.runners import Runner, here, in_processes
+from coherence.audit.runners import Runner, here
 from coherence.readers import storage
 from coherence.report import Ranking, Report
 from coherence.scoring import fast
@@ -82,4 +82,6 @@ def _runner(options: Namespace) -> Runner:
         raise ValueError(f"workers {options.workers!r}; expected 1 or more")
     if options.ray is not None:
         return import_module("coherence.audit.ray").on_ray(options.ray)  # type: ignore[no-any-return]
-    return here if options.workers == 1 else in_processes(options.workers)
+    if options.workers == 1:
+        return here
+    return import_module("coherence.audit.processes").in_processes(options.workers)  # type: ignore[no-any-return]

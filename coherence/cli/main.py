@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
+    # No command has work for the threads that numpy would start: they would only wait, and busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.
     command = import_module(f"coherence.cli.{options.command}")
     try:
