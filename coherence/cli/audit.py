@@ -12,7 +12,8 @@ from coherence.readers import storage
 from coherence.report import Ranking, Report
 from coherence.scoring import fast
 from coherence.scoring.profile import Profile
-from coherence.show.console import check_targets, console, write, write_json
+from coherence.show.console import console
+from coherence.show.output import check_targets, write, write_json
 from coherence.show.page.gallery import Gallery
 from coherence.show.page.page import report_page
 from coherence.show.progress import show_progress

@@ -17,7 +17,8 @@ from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.show.ci import github, junit, markdown
-from coherence.show.console import as_line, check_targets, console, write, write_json
+from coherence.show.console import as_line, console
+from coherence.show.output import check_targets, write, write_json
 from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
 

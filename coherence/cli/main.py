@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from traceback import format_exception
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from coherence.escape import on_one_line
 from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
+from coherence.show.say import say, silence
 from coherence.signals.settings import DEFAULTS, __version__
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt as ending:
-        _say(f"coherence: {str(ending) or 'broken off'}")
+        say(f"coherence: {str(ending) or 'broken off'}")
         return BROKEN_OFF
     except Exception as error:  # 1, which Python ends with, would say that the gate halts
         _say_unforeseen(error)
@@ -149,35 +150,21 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return int(command.run(options))
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        _say(f"coherence: {_describe(error)}")
+        say(f"coherence: {_describe(error)}")
         return UNUSABLE
-
-
-def _say(line: str) -> None:
-    """Write a line to standard error; where nobody reads it, the exit status says enough."""
-    if sys.stderr is not None:
-        try:
-            print(on_one_line(line), file=sys.stderr)  # noqa: T201 - this is the command line
-        except OSError:
-            _silence(sys.stderr)
-
-
-def _silence(stream: TextIO) -> None:
-    """Drop what a stream still holds: nobody reads it, and Python would complain of it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say_unforeseen(error: Exception) -> None:
     """Say in a line that an error is one of coherence itself, and if it is asked for where it comes from."""
     if asked := os.environ.get(SHOW_TRACEBACK) == "1":
         for line in "".join(format_exception(error)).splitlines():
-            _say(line)
+            say(line)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     more = "" if asked else f"; {SHOW_TRACEBACK}=1 shows the traceback"
-    _say(f"coherence: {what} (an error of coherence itself{more})")
+    say(f"coherence: {what} (an error of coherence itself{more})")
 
 
 def _describe(error: Exception) -> str:

@@ -10,8 +10,9 @@ from argparse import Namespace
 from coherence.scoring.loop import find_loop
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import score
-from coherence.show.console import check_targets, console, write_json
-from coherence.show.terminal_score import show_scores
+from coherence.show.output import check_targets, write_json
+from coherence.show.say import say
+from coherence.show.terminal_score import score_lines
 
 
 def run(options: Namespace) -> int:
@@ -22,7 +23,8 @@ def run(options: Namespace) -> int:
     text = given.decode(errors="replace")
     scores = score(text, options.prompt, profile=Profile.load(options.profile))
     loop = find_loop(text, options.prompt)
-    show_scores(scores, loop, console())
+    for line, style in score_lines(scores, loop):
+        say(line, style)
     if options.json is not None:
         found = {
             "format": 1,
