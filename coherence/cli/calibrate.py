@@ -23,7 +23,7 @@ def run(options: Namespace) -> int:
     check_targets(options.output)
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
-    sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
+    sources = {str(corpus): _corpus_text(corpus, problems) for corpus in map(Path, options.corpora)}
     profile = calibrate(sources, options.name, lexicon)
     write_json(options.output, one_line_a_key(profile.to_json()))
     screen = console()

@@ -11,8 +11,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-from traceback import format_exception
 from typing import NoReturn
 
 from coherence.escape import on_one_line
@@ -160,7 +158,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _say_unforeseen(error: Exception) -> None:
     """Say in a line that an error is one of coherence itself, and if it is asked for where it comes from."""
     if asked := os.environ.get(SHOW_TRACEBACK) == "1":
-        for line in "".join(format_exception(error)).splitlines():
+        for line in "".join(import_module("traceback").format_exception(error)).splitlines():
             say(line)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     more = "" if asked else f"; {SHOW_TRACEBACK}=1 shows the traceback"
@@ -246,7 +244,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", type=Path, metavar="RUN_DIR", help="run folder, or a folder of run folders")
+    add("folder", metavar="RUN_DIR", help="run folder, or a folder of run folders")
     add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
     parser.set_defaults(command="serve")
@@ -266,7 +264,6 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     add(
         "corpora",
         nargs="+",
-        type=Path,
         metavar="CORPUS",
         help="text file, JSON lines, folder, or nltk:NAME",
     )
@@ -278,5 +275,5 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
         help="where the profile goes; - is standard output",
     )
     add("--name", default="custom", help="its name in reports")
-    add("--words", type=Path, metavar="FILE", help="word list of the language, one word a line")
+    add("--words", metavar="FILE", help="word list of the language, one word a line")
     parser.set_defaults(command="calibrate")
