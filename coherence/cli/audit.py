@@ -14,8 +14,6 @@ from coherence.scoring import fast
 from coherence.scoring.profile import Profile
 from coherence.show.console import console
 from coherence.show.output import check_targets, write, write_json
-from coherence.show.page.gallery import Gallery
-from coherence.show.page.page import report_page
 from coherence.show.progress import show_progress
 from coherence.show.terminal import show_ranking, show_report, show_work
 
@@ -31,7 +29,9 @@ def run(options: Namespace) -> int:
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()
-    gallery = None if options.html is None else Gallery(job.settings.lexicon)
+    gallery = None
+    if options.html is not None:
+        gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
     see = [gallery.see] if gallery else []
     with show_progress(job.shards, screen) as done:
         found, dump = audit_dump(request, job, _runner(options), done, see)
@@ -43,7 +43,8 @@ def run(options: Namespace) -> int:
     if options.json is not None:
         write_json(options.json, found.to_json(indent=2))
     if gallery:
-        write(options.html, report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
+        page = import_module("coherence.show.page.page")
+        write(options.html, page.report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE
