@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from coherence.signals.gate import Gate as Gate
     from coherence.signals.gate import Verdict as Verdict
     from coherence.signals.loss import LossTracker as LossTracker
-
-__version__ = "0.1.0"
+    from coherence.signals.settings import __version__ as __version__
 
 __getattr__, __dir__, __all__ = face(
     __name__,
@@ -38,6 +37,7 @@ __getattr__, __dir__, __all__ = face(
         "Profile": "scoring.profile",
         "Scores": "scoring.scores",
         "Verdict": "signals.gate",
+        "__version__": "signals.settings",
         "calibrate": "scoring.calibration",
         "diagnose": "signals.diagnosis",
         "score": "scoring.scores",

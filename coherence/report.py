@@ -1,23 +1,24 @@
 """What was found, as it is promised to others: the report of a run, a ranking of several, a status.
 
-All of it is frozen, carries `format`, and refuses unknown fields. Source: docs/report.md.
+All of it is frozen, carries `format`, and refuses unknown fields. pydantic is loaded when it is written or
+read. Source: docs/report.md.
 """
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from coherence import __version__
 from coherence.readers.records import Mark, Origin, Problem
 from coherence.scoring.loop import Loop
+from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores
 from coherence.signals.both import Signals
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.loss import LossTracker, SourceLoss
 from coherence.signals.phases import Phase
-from coherence.signals.settings import Settings
+from coherence.signals.settings import Settings, __version__
 
 T = TypeVar("T")
 
@@ -31,21 +32,49 @@ def finite_or_none(value: T) -> T | None:
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-Number = Annotated[float | None, BeforeValidator(finite_or_none)]
+Number = float | None
+"""A number that is None where it was not finite."""
 
 
-class Written(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Written:
     """What is written for others to read: frozen, without fields that nobody knows.
 
-    >>> class Place(Written):
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Place(Written):
     ...     line: int
-    >>> Place(line=2).model_dump_json()
-    '{"line":2}'
+    >>> Place(line=2).to_json(), Place.from_json('{"line":2}')
+    ('{"line":2}', Place(line=2))
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        """Hold no number that is not finite: see `Number`."""
+        for name, value in vars(self).items():
+            if value is not finite_or_none(value):
+                object.__setattr__(self, name, None)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return it as it is written."""
+        return str(import_module("pydantic_core").to_json(self, indent=indent, inf_nan_mode="null"), "utf-8")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as the plain values of JSON."""
+        return dict(import_module("pydantic_core").to_jsonable_python(self, inf_nan_mode="null"))
+
+    @classmethod
+    def from_json(cls, written: str | bytes) -> Self:
+        """Return what was written.
+
+        Raises:
+            pydantic.ValidationError: a ValueError; it is something else.
+        """
+        found: Self = import_module("pydantic").TypeAdapter(cls).validate_json(written)
+        return found
 
 
+@dataclass(frozen=True, kw_only=True)
 class OriginRecord(Written):
     """Where a sample was read: a file and its line, from 1."""
 
@@ -58,6 +87,7 @@ class OriginRecord(Written):
         return cls(**origin._asdict())
 
 
+@dataclass(frozen=True, kw_only=True)
 class ProblemRecord(Written):
     """A line that could not be used, or that a reader of the report should know of."""
 
@@ -71,6 +101,7 @@ class ProblemRecord(Written):
         return cls(**problem._asdict())
 
 
+@dataclass(frozen=True, kw_only=True)
 class EventRecord(Written):
     """What was done to a run, or befell it, while it went on: a pivot, a restart.
 
@@ -80,7 +111,7 @@ class EventRecord(Written):
 
     step: int
     event: str
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, mark: Mark) -> "EventRecord":
@@ -88,6 +119,7 @@ class EventRecord(Written):
         return cls(step=mark.step, event=mark.event, details=dict(mark.details))
 
 
+@dataclass(frozen=True, kw_only=True)
 class FourScores(Written):
     """The four scores of a sample; null where a score has no meaning."""
 
@@ -99,9 +131,15 @@ class FourScores(Written):
     @classmethod
     def of(cls, scores: Scores) -> "FourScores":
         """Return the scores as they stand in a report: unrounded, so that what is low reads as low."""
-        return cls(**dict(zip(cls.model_fields, scores.values, strict=True)))
+        return cls(**dict(zip(SCALES, scores.values, strict=True)))
+
+    @property
+    def values(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """The four scores in the order bigram, trigram, english, character."""
+        return self.bigram, self.trigram, self.english, self.character
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScoredSample(Written):
     """A sample's scores, what the gate made of it, and the loss when it came: as logged, and smoothed."""
 
@@ -115,6 +153,7 @@ class ScoredSample(Written):
     smoothed: Number
 
 
+@dataclass(frozen=True, kw_only=True)
 class LoopRecord(Written):
     """The largest loop of a sample: see `coherence.scoring.loop.Loop`."""
 
@@ -130,6 +169,7 @@ class LoopRecord(Written):
         return cls(**loop._asdict())
 
 
+@dataclass(frozen=True, kw_only=True)
 class ShownSample(Written):
     """A sample worth reading, with what it repeats."""
 
@@ -142,6 +182,7 @@ class ShownSample(Written):
     origin: OriginRecord
 
 
+@dataclass(frozen=True, kw_only=True)
 class StretchRecord(Written):
     """Some steps of a run, about a twelfth of its samples: mean scores, and smoothed loss at their end."""
 
@@ -153,6 +194,7 @@ class StretchRecord(Written):
     smoothed: Number
 
 
+@dataclass(frozen=True, kw_only=True)
 class StepDiversity(Written):
     """How different the samples of one step are from each other, 0 to 100, and how many were compared."""
 
@@ -161,6 +203,7 @@ class StepDiversity(Written):
     diversity: float
 
 
+@dataclass(frozen=True, kw_only=True)
 class DiagnosisRecord(Written):
     """The two signals, what they mean together and what to do."""
 
@@ -176,6 +219,7 @@ class DiagnosisRecord(Written):
         return cls(**found._asdict())
 
 
+@dataclass(frozen=True, kw_only=True)
 class SourceRecord(Written):
     """The loss of one source of the mixture."""
 
@@ -194,6 +238,7 @@ class SourceRecord(Written):
         return {name: cls.of(seen) for name, seen in tracker.sources.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
 class PhaseRecord(Written):
     """One stretch of the loss curve, seen with hindsight."""
 
@@ -217,6 +262,7 @@ class CurvePoint(NamedTuple):
     smoothed: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class CurveRecord(Written):
     """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
 
@@ -236,7 +282,11 @@ class CurveRecord(Written):
         (3.4, None)
         """
         steps, losses, smoothed = zip(*points, strict=True) if points else ((), (), ())
-        return cls(steps=steps, losses=losses, smoothed=smoothed)
+        return cls(
+            steps=steps,
+            losses=tuple(map(finite_or_none, losses)),
+            smoothed=tuple(map(finite_or_none, smoothed)),
+        )
 
 
 class LossCounts(NamedTuple):
@@ -248,6 +298,7 @@ class LossCounts(NamedTuple):
     last: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class LossRecord(Written):
     """The loss signal of a run.
 
@@ -275,7 +326,7 @@ class LossRecord(Written):
     phases: tuple[PhaseRecord, ...] = ()
     sources: dict[str, SourceRecord]
     curve: CurveRecord = CurveRecord()
-    source_curves: dict[str, CurveRecord] = {}
+    source_curves: dict[str, CurveRecord] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tracker: LossTracker, counts: LossCounts, **seen: Any) -> "LossRecord":
@@ -303,6 +354,7 @@ class LossRecord(Written):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class GateStatus(Written):
     """Where the gate of a run stands."""
 
@@ -313,6 +365,7 @@ class GateStatus(Written):
     reason: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Status(Written):
     """The status of a run that is going on: `loss.json`.
 
@@ -374,6 +427,7 @@ class Status(Written):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class SettingsRecord(Written):
     """What a report was made with: see `coherence.signals.settings.Settings`."""
 
@@ -430,6 +484,7 @@ class SampleCounts(NamedTuple):
         return f"{said}, {self.empty:,} {are_empty}" if self.empty else said
 
 
+@dataclass(frozen=True, kw_only=True)
 class Report(Written):
     """Everything an audit found out about one run.
 
@@ -536,6 +591,7 @@ def _headline(signals: Signals, counts: SampleCounts, halt_step: int | None) -> 
     return f"halted at {halt_step:,}; since step {since:,} the samples are fine again{young}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class RunLine(Written):
     """One of several runs, in a line.
 
@@ -558,6 +614,7 @@ class RunLine(Written):
     wasted_steps: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class Ranking(Written):
     """Several runs of one dump, the best first.
 

@@ -252,13 +252,13 @@ def taken_up(folder: Path) -> dict[str, Any]:
 
 def said_by(report: Report) -> dict[str, Any]:
     """The same as a report says it."""
-    settings = report.settings.model_dump()
+    settings = report.settings.to_plain()
     del settings["version"]
     loss = report.loss
     return {
         "halt": report.halt,
         "reason": report.halt_reason,
-        "diagnosis": report.diagnosis.model_dump(),
+        "diagnosis": report.diagnosis.to_plain(),
         "resume": [report.resume_from, report.resume_reason],
         "recovered": report.recovered_since,
         "smma": loss.smma if loss else None,
@@ -295,7 +295,7 @@ def written(folder: Path) -> list[tuple[int, int, bool, int]]:
 def shown(folder: Path) -> Report:
     page = Run(folder)
     page.read()
-    return Report.model_validate(page.news(0, -1)["report"])
+    return Report.from_json(json.dumps(page.news(0, -1)["report"]))
 
 
 def restarts_of(folder: Path) -> list[int]:
@@ -436,5 +436,5 @@ def test_audit_and_page_tell_how_many_samples_were_compared(loop: Loop) -> None:
     do(loop, Act("loss"), Act("sample", texts=("<more than are compared>",)))
     report = audited(loop.folder)
     assert report is not None
-    assert [each.model_dump() for each in report.between[:-1]] == compared(loop.folder)
+    assert [each.to_plain() for each in report.between[:-1]] == compared(loop.folder)
     assert [each.samples for each in report.between] == [3, 3, 3, 64]

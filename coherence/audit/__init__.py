@@ -1,7 +1,7 @@
 """Over a dump: what was written is read, scored, put in the order of its steps, replayed and reported.
 
-The modules in the order of the data: `plan`, `shard`, `store`, with `runners` and `ray` who scores the
-shards, `dump`, `rows`, `timeline`, `losses`, `restarts`, `replay`, `summary`, `build`, `table`; `conduct` is
+The modules in the order of the data: `plan`, `shard`, `store`, with `runners`, `processes` and `ray` who
+scores the shards, `dump`, `rows`, `timeline`, `losses`, `replay`, `summary`, `build`, `table`; `conduct` is
 the whole of it.
 """
 

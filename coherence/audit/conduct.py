@@ -16,14 +16,13 @@ from coherence.audit.dump import Dump
 from coherence.audit.losses import Losses, read_losses, read_marks
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
 from coherence.audit.replay import Replay, RunRecord
-from coherence.audit.restarts import Restarts
 from coherence.audit.rows import GatedSample
 from coherence.audit.runners import ATTEMPTS, Runner, here, score_into
 from coherence.audit.shard import Shard
 from coherence.audit.store import Output
 from coherence.audit.summary import Summary
 from coherence.audit.table import Writer
-from coherence.audit.timeline import Timeline
+from coherence.audit.timeline import Restarts, Timeline
 from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles
@@ -293,6 +292,6 @@ def _line(name: str, replay: Replay, summary: Summary) -> RunLine:
 
 
 def _rank(line: RunLine) -> tuple[bool, float, float, float]:
-    scores = [value for _, value in line.scores if value is not None]
+    scores = [value for value in line.scores.values if value is not None]
     mean = sum(scores) / len(scores) if scores else 0.0
     return line.halt, line.low / max(1, line.judged), -mean, inf if line.smoothed is None else line.smoothed

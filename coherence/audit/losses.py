@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.restarts import Restarts
 from coherence.audit.rows import Chunk
-from coherence.audit.timeline import MOST
+from coherence.audit.timeline import MOST, Restarts
 from coherence.readers.find import File
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, marks_in

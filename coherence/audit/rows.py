@@ -74,6 +74,11 @@ class Chunk(NamedTuple):
     rows: Rows
     outputs: NDArray[np.int64]
 
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the outputs, each once."""
+        return sorted(set(self.outputs.tolist()))  # np.unique would load numpy.ma
+
     def only(self, mask: NDArray[np.bool_]) -> "Chunk":
         """Return the rows that a mask marks."""
         return Chunk(self.rows[mask], self.outputs[mask])

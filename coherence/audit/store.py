@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from coherence import __version__
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
 from coherence.audit.shard import ScoringSettings, Shard, ShardResult
 from coherence.files import whole_file
 from coherence.readers import storage
 from coherence.readers.lines import Problems, Tally
 from coherence.readers.records import Problem
+from coherence.signals.settings import __version__
 
 TRAILER = 8
 """Bytes that say how long the trailer is."""

@@ -3,25 +3,53 @@
 Source: docs/report.md, "Restarts".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf, nan
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.restarts import Restarts
 from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
 from coherence.audit.store import Output
+from coherence.readers.records import Mark
 from coherence.scoring.between import COMPARED, between_samples, of_each_prompt
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import tokenize
+from coherence.signals.both import RESTART
 
 CHUNK = 1024
 """Rows of an output that are held while others are waited for."""
 
 MOST = 100
 """A file whose steps go back more often than that is in no order, and nothing in it is called a restart."""
+
+
+class Restarts(NamedTuple):
+    """When a run was set back, and to which step, in the order of the times.
+
+    What was written before a restart, of its step and of later ones, is void.
+
+    >>> restarts = Restarts.of([Mark(5.0, "restart", 20)])
+    >>> restarts.void(np.array([10, 20, 20]), np.array([1.0, 2.0, 6.0])).tolist()
+    [False, True, False]
+    """
+
+    times: NDArray[np.float64]
+    steps: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, marks: Iterable[Mark]) -> Self:
+        """Return the restarts among what befell a run."""
+        found = sorted((mark.time or 0.0, mark.step) for mark in marks if mark.event == RESTART)
+        times, steps = [time for time, _ in found], [step for _, step in found]
+        return cls(np.array(times, np.float64), np.array(steps, np.int64))
+
+    def void(self, steps: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which rows a later restart has made void."""
+        lowest = np.append(np.minimum.accumulate(self.steps[::-1])[::-1].astype(np.float64), inf)
+        void: NDArray[np.bool_] = steps >= lowest[np.searchsorted(self.times, times, side="right")]
+        return void
 
 
 class Timeline:
@@ -102,7 +130,7 @@ class Timeline:
 
     def _patch(self, chunk: Chunk) -> None:
         rows = chunk.rows
-        for number in np.unique(chunk.outputs).tolist():
+        for number in chunk.numbers:
             for row, patch in self._patches.get(number, {}).items():
                 for place in np.flatnonzero((chunk.outputs == number) & (rows["row"] == row)).tolist():
                     rows["compared"][place], rows["between"][place] = patch
@@ -146,7 +174,7 @@ class _Chains(NamedTuple):
     def links_of(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return the link of each row."""
         found = np.zeros(len(chunk.rows), np.int64)
-        for number in np.unique(chunk.outputs).tolist():
+        for number in chunk.numbers:
             mask = chunk.outputs == number
             segments, links = self.link[number]
             found[mask] = links[np.searchsorted(segments, chunk.rows["segment"][mask])]

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence import __version__
 from coherence.check.snapshot import FINE, LOW, SHORT, Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import SEED
 from coherence.readers.find import find_runs
@@ -25,7 +24,7 @@ from coherence.scoring.batch import Scorer, score_many
 from coherence.scoring.columns import scores_of
 from coherence.scoring.scores import Scores
 from coherence.signals.gate import Gate
-from coherence.signals.settings import DEFAULTS, Settings, lexicon_label, profile_label
+from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
 LONGEST_NAME = 40
 """Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""

@@ -7,11 +7,12 @@ The same samples give the same file, byte for byte. Source: docs/ci.md, "The sna
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from coherence.check.statistics import Floats
 from coherence.files import whole_file
@@ -27,6 +28,7 @@ FINE, LOW, SHORT = "f", "l", "s"
 Points = Annotated[float | None, Field(ge=0, le=100)]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Provenance(Written):
     """What a snapshot was made with; samples that are scored in another way are not compared with it.
 
@@ -90,6 +92,7 @@ class Pairs(NamedTuple):
     groups: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Columns(Written):
     """A column for each thing that is known of a sample; prompts and groups are numbered."""
 
@@ -102,6 +105,7 @@ class _Columns(Written):
     groups: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
 class _PairColumns(Written):
     by: Literal["prompt", "step"]
     diversity: tuple[float, ...]
@@ -109,6 +113,7 @@ class _PairColumns(Written):
     groups: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Snapshot(Written):
     """What is kept of a checkpoint's samples.
 
@@ -129,17 +134,15 @@ class Snapshot(Written):
     samples: _Columns
     pairs: _PairColumns
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def __post_init__(self) -> None:
         for columns in (self.samples, self.pairs):
-            told = columns.model_dump(exclude={"by"})
+            told = {name: column for name, column in vars(columns).items() if name != "by"}
             if len({len(column) for column in told.values()}) > 1:
                 lengths = ", ".join(f"{name} {len(column)}" for name, column in told.items())
                 raise ValueError(f"columns of unequal length: {lengths}")
             for numbers, names in ((columns.prompts, self.prompts), (columns.groups, self.groups)):
                 if wrong := [number for number in numbers if not 0 <= number < len(names)]:
                     raise ValueError(f"number {wrong[0]} of {len(names)} names")
-        return self
 
     @classmethod
     def of(cls, samples: SampleSet, pairs: Pairs, provenance: Provenance, prefixes: Sequence[str]) -> Self:
@@ -196,7 +199,7 @@ class Snapshot(Written):
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as file:
-            file.write((_json(self.model_dump()) + "\n").encode())
+            file.write((_json(asdict(self)) + "\n").encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -207,7 +210,7 @@ class Snapshot(Written):
             ValueError: it is none, or of another format; the message names the file and the value.
         """
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
+            return cls.from_json(Path(path).read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))

@@ -6,6 +6,7 @@ Source: docs/ci.md.
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -51,6 +52,7 @@ class Limits(NamedTuple):
         return self
 
 
+@dataclass(frozen=True, kw_only=True)
 class Comparison(Written):
     """One thing that is compared, in points from 0 to 100.
 
@@ -77,6 +79,7 @@ class Comparison(Written):
     sentence: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class Heavy(Written):
     """A sample that weighs much in what changed for the worse; `times` samples have this text."""
 
@@ -89,6 +92,7 @@ class Heavy(Written):
     origin: OriginRecord
 
 
+@dataclass(frozen=True, kw_only=True)
 class Check(Written):
     """Everything that a check found out.
 

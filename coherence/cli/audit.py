@@ -7,14 +7,13 @@ from importlib import import_module
 
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Options, Request, prepare
-from coherence.audit.runners import Runner, here, in_processes
+from coherence.audit.runners import Runner, here
 from coherence.readers import storage
 from coherence.report import Ranking, Report
 from coherence.scoring import fast
 from coherence.scoring.profile import Profile
-from coherence.show.console import check_targets, console, write, write_json
-from coherence.show.page.gallery import Gallery
-from coherence.show.page.page import report_page
+from coherence.show.console import console
+from coherence.show.output import check_targets, write, write_json
 from coherence.show.progress import show_progress
 from coherence.show.terminal import show_ranking, show_report, show_work
 
@@ -30,7 +29,9 @@ def run(options: Namespace) -> int:
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()
-    gallery = None if options.html is None else Gallery(job.settings.lexicon)
+    gallery = None
+    if options.html is not None:
+        gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
     see = [gallery.see] if gallery else []
     with show_progress(job.shards, screen) as done:
         found, dump = audit_dump(request, job, _runner(options), done, see)
@@ -40,9 +41,10 @@ def run(options: Namespace) -> int:
     outputs = dump.outputs
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
-        write_json(options.json, found.model_dump_json(indent=2))
+        write_json(options.json, found.to_json(indent=2))
     if gallery:
-        write(options.html, report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
+        page = import_module("coherence.show.page.page")
+        write(options.html, page.report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE
@@ -82,4 +84,6 @@ def _runner(options: Namespace) -> Runner:
         raise ValueError(f"workers {options.workers!r}; expected 1 or more")
     if options.ray is not None:
         return import_module("coherence.audit.ray").on_ray(options.ray)  # type: ignore[no-any-return]
-    return here if options.workers == 1 else in_processes(options.workers)
+    if options.workers == 1:
+        return here
+    return import_module("coherence.audit.processes").in_processes(options.workers)  # type: ignore[no-any-return]

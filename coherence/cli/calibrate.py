@@ -10,7 +10,8 @@ from coherence.readers.lines import Part, Problems
 from coherence.scoring.calibration import BLOCK, Proof, calibrate, prove
 from coherence.scoring.corpora import nltk_text
 from coherence.scoring.lexicon import Lexicon
-from coherence.show.console import as_line, check_targets, console, write_json
+from coherence.show.console import as_line, console
+from coherence.show.output import check_targets, write_json
 from coherence.show.terminal import show_problems
 
 LEAST_LOOPS, MOST_PASSAGES = 0.95, 0.04
@@ -22,7 +23,7 @@ def run(options: Namespace) -> int:
     check_targets(options.output)
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
-    sources = {str(corpus): _corpus_text(corpus, problems) for corpus in options.corpora}
+    sources = {str(corpus): _corpus_text(corpus, problems) for corpus in map(Path, options.corpora)}
     profile = calibrate(sources, options.name, lexicon)
     write_json(options.output, one_line_a_key(profile.to_json()))
     screen = console()

@@ -17,7 +17,8 @@ from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.show.ci import github, junit, markdown
-from coherence.show.console import as_line, check_targets, console, write, write_json
+from coherence.show.console import as_line, console
+from coherence.show.output import check_targets, write, write_json
 from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
 
@@ -49,7 +50,7 @@ def run(options: Namespace) -> int:
     if annotated:
         _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
     if options.json is not None:
-        write_json(options.json, found.model_dump_json(indent=2))
+        write_json(options.json, found.to_json(indent=2))
     return STATUS[found.verdict]
 
 

@@ -11,15 +11,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-from traceback import format_exception
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
-from coherence import __version__
 from coherence.escape import on_one_line
 from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
-from coherence.signals.settings import DEFAULTS
+from coherence.show.say import say, silence
+from coherence.signals.settings import DEFAULTS, __version__
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
 
@@ -134,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt as ending:
-        _say(f"coherence: {str(ending) or 'broken off'}")
+        say(f"coherence: {str(ending) or 'broken off'}")
         return BROKEN_OFF
     except Exception as error:  # 1, which Python ends with, would say that the gate halts
         _say_unforeseen(error)
@@ -143,40 +141,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
+    # No command has work for the threads that numpy would start: they would only wait, and busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.
     command = import_module(f"coherence.cli.{options.command}")
     try:
         return int(command.run(options))
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        _say(f"coherence: {_describe(error)}")
+        say(f"coherence: {_describe(error)}")
         return UNUSABLE
-
-
-def _say(line: str) -> None:
-    """Write a line to standard error; where nobody reads it, the exit status says enough."""
-    if sys.stderr is not None:
-        try:
-            print(on_one_line(line), file=sys.stderr)  # noqa: T201 - this is the command line
-        except OSError:
-            _silence(sys.stderr)
-
-
-def _silence(stream: TextIO) -> None:
-    """Drop what a stream still holds: nobody reads it, and Python would complain of it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say_unforeseen(error: Exception) -> None:
     """Say in a line that an error is one of coherence itself, and if it is asked for where it comes from."""
     if asked := os.environ.get(SHOW_TRACEBACK) == "1":
-        for line in "".join(format_exception(error)).splitlines():
-            _say(line)
+        for line in "".join(import_module("traceback").format_exception(error)).splitlines():
+            say(line)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     more = "" if asked else f"; {SHOW_TRACEBACK}=1 shows the traceback"
-    _say(f"coherence: {what} (an error of coherence itself{more})")
+    say(f"coherence: {what} (an error of coherence itself{more})")
 
 
 def _describe(error: Exception) -> str:
@@ -258,7 +244,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", type=Path, metavar="RUN_DIR", help="run folder, or a folder of run folders")
+    add("folder", metavar="RUN_DIR", help="run folder, or a folder of run folders")
     add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
     parser.set_defaults(command="serve")
@@ -278,7 +264,6 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     add(
         "corpora",
         nargs="+",
-        type=Path,
         metavar="CORPUS",
         help="text file, JSON lines, folder, or nltk:NAME",
     )
@@ -290,5 +275,5 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
         help="where the profile goes; - is standard output",
     )
     add("--name", default="custom", help="its name in reports")
-    add("--words", type=Path, metavar="FILE", help="word list of the language, one word a line")
+    add("--words", metavar="FILE", help="word list of the language, one word a line")
     parser.set_defaults(command="calibrate")

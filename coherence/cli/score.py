@@ -6,24 +6,28 @@ It is asked for one text at a time, so it imports nothing that an audit needs an
 import json
 import sys
 from argparse import Namespace
+from importlib import import_module
 
 from coherence.scoring.loop import find_loop
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import score
-from coherence.show.console import check_targets, console, write_json
-from coherence.show.terminal_score import show_scores
+from coherence.show.say import say
+from coherence.show.terminal_score import score_lines
 
 
 def run(options: Namespace) -> int:
     """Score one text."""
-    check_targets(options.json)
+    output = None if options.json is None else import_module("coherence.show.output")
+    if output:
+        output.check_targets(options.json)
     # What is cut off in the middle of a character, by `head -c` for instance, is still read.
     given = sys.stdin.buffer.read() if options.text == "-" else options.text.encode(errors="replace")
     text = given.decode(errors="replace")
     scores = score(text, options.prompt, profile=Profile.load(options.profile))
     loop = find_loop(text, options.prompt)
-    show_scores(scores, loop, console())
-    if options.json is not None:
+    for line, style in score_lines(scores, loop):
+        say(line, style)
+    if output:
         found = {
             "format": 1,
             "scores": dict(zip(SCALES, scores.values, strict=True)),
@@ -31,5 +35,5 @@ def run(options: Namespace) -> int:
             "low": scores.low(),
             "loop": loop._asdict() if loop else None,
         }
-        write_json(options.json, json.dumps(found, indent=2))
+        output.write_json(options.json, json.dumps(found, indent=2))
     return 0

@@ -21,7 +21,7 @@ LONGEST_WAIT = 0.5
 
 def run(options: Namespace) -> int:
     """Serve the page of a run that goes on, or of several, until Ctrl-C."""
-    folder: Path = options.folder
+    folder = Path(options.folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected the folder of a run, or one that holds such")
     screen = console()

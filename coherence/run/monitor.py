@@ -583,7 +583,7 @@ class Monitor:
 
     def _save_status(self) -> None:
         self._recorder.replace(
-            STATUS, lambda: Status.of(self.signals, self.last_step, self.unusable).model_dump_json(indent=1)
+            STATUS, lambda: Status.of(self.signals, self.last_step, self.unusable).to_json(indent=1)
         )
 
     def _save_state(self) -> None:

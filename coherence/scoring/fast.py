@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
-from coherence.scoring.text import JOINT, LETTER
+from coherence.scoring.text import JOINT, LATIN_LETTER, LATIN_SPACE, LETTER, is_latin
 from coherence.scoring.word_order import WordOrder
 
 CORE: Any = None
@@ -80,7 +80,7 @@ def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
 
 def _words_of(lexicon: Lexicon) -> Any:
     if (words := _words.get(lexicon)) is None:
-        words = _words[lexicon] = CORE.words(lexicon.words)
+        words = _words[lexicon] = CORE.words(lexicon.listed)
     return words
 
 
@@ -121,15 +121,17 @@ def _page(number: int) -> bytes:
 
 
 @cache
-def _patterns() -> tuple[Any, Any]:
-    """Return what tells letters and spaces; the package is not loaded where the core knows all characters."""
+def _patterns(latin: bool) -> tuple[Any, Any]:
+    """Return what tells letters and spaces; regex is not loaded for those that are Latin."""
+    if latin:
+        return re.compile(LATIN_LETTER), re.compile(f"[{LATIN_SPACE}]")
     regex = import_module("regex")
     return regex.compile(rf"(?V1){LETTER}"), regex.compile(r"(?V1)\s")
 
 
 def _code(character: str, was_alphanumeric: bool) -> int:
     """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
-    letter, space = _patterns()
+    letter, space = _patterns(is_latin(character))
     is_letter = letter.match(character) is not None
     classes = {
         "LETTER": is_letter,

@@ -5,7 +5,7 @@ Source: wordlists/README.md.
 
 import os
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, cached_property
 from typing import Self
 
 # Beside the modules in a wheel, beside the package in a checkout or an editable install.
@@ -22,8 +22,13 @@ class Lexicon:
     """
 
     def __init__(self, words: Iterable[str], name: str = "custom") -> None:
-        self.words = frozenset(words)
+        self.listed = tuple(words)
         self.name = name
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words; the core takes them as they are listed, and needs no set."""
+        return frozenset(self.listed)
 
     @staticmethod
     def load(name: str = "english") -> "Lexicon":

@@ -5,7 +5,6 @@ Source: docs/report.md, "The repeated phrase".
 
 from collections import defaultdict
 from itertools import pairwise
-from statistics import median
 from typing import NamedTuple
 
 from coherence.scoring.again import SHORT
@@ -144,7 +143,8 @@ def _apart(starts: list[int], length: int) -> list[int]:
 
 def _loop(found: _Found, located: list[tuple[int, str]]) -> Loop:
     places = found.places
-    period = int(median(after - before for before, after in pairwise(places)))
+    gaps = sorted(after - before for before, after in pairwise(places))
+    period = (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) // 2  # the median
     # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
     return Loop(

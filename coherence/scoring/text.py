@@ -110,10 +110,11 @@ _LONG_RUN = r"([^\w\s]|_)\1{4,}"
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S"
 # The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
-_LATIN_LETTER = "[A-Za-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f]"
-_LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
-_LATIN = rf"{_LATIN_LETTER}++(?:['’\-]{_LATIN_LETTER}++)*+|[^{_LATIN_SPACE}]"
-_IS_LATIN = r"[\x00-\u024f\u2000-\u206f]*+"
+# The sign for micro is folded to the Greek letter.
+LATIN_LETTER = "[A-Za-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f\u03bc]"
+LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
+_LATIN = rf"{LATIN_LETTER}++(?:['’\-]{LATIN_LETTER}++)*+|[^{LATIN_SPACE}]"
+_IS_LATIN = r"[\x00-\u024f\u03bc\u2000-\u206f]*+"
 JOINT = r"['’\-]"
 
 
@@ -469,7 +470,16 @@ def tokenize(cleaned: str) -> list[str]:
 
 
 def _pattern(text: str) -> "re.Pattern[str] | regex.Pattern[str]":
-    return re.compile(_LATIN) if text.isascii() or re.fullmatch(_IS_LATIN, text) else _any_script()
+    return re.compile(_LATIN) if is_latin(text) else _any_script()
+
+
+def is_latin(text: str) -> bool:
+    """Tell whether a text holds only Latin letters, and signs that go with them.
+
+    >>> is_latin("naïve — 5 µm"), is_latin("東京")
+    (True, False)
+    """
+    return text.isascii() or re.fullmatch(_IS_LATIN, text) is not None
 
 
 @cache

@@ -24,7 +24,7 @@ from coherence.report import (
 from coherence.scoring.loop import Loop
 from coherence.scoring.text import answer
 from coherence.show.console import COLOURS, as_line
-from coherence.show.terminal_score import loop_sentence, plain_score, score_cell
+from coherence.show.terminal_score import loop_sentence, plain_score, style_of
 from coherence.signals.loss import ARRIVED
 
 PANEL = 6
@@ -78,7 +78,7 @@ def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
     return [
         Text(printable(line.run)),
         Text(action, style=COLOURS[action]),
-        *(score_cell(mean, threshold) for _, mean in line.scores),
+        *(_score_cell(mean, threshold) for mean in line.scores.values),
         Text(f"{line.low}/{line.judged}"),
         Text("" if line.smoothed is None else _number(line.smoothed)),
         Text("" if line.halt_step is None else _step(line.halt_step)),
@@ -240,7 +240,7 @@ def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float
     halts = halt_step is not None and stretch.first <= halt_step <= stretch.last
     return [
         Text(_span(stretch.first, stretch.last)),
-        *(score_cell(mean, threshold) for _, mean in stretch.scores),
+        *(_score_cell(mean, threshold) for mean in stretch.scores.values),
         Text(f"{stretch.low}/{stretch.samples}"),
         Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
         Text("◀ halt", style="red") if halts else Text(""),
@@ -257,12 +257,12 @@ def _readings(report: Report) -> RenderableType:
 
 
 def _reading(sample: ShownSample) -> list[RenderableType]:
-    scores = " ".join(f"{name} {plain_score(value)}" for name, value in sample.scores)
+    scores = " ".join(f"{name} {plain_score(value)}" for name, value in vars(sample.scores).items())
     heading = Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2))
     text = answer(sample.text, sample.prompt)
     if not text:
         return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
-    loop = Loop(**sample.loop.model_dump()) if sample.loop else None
+    loop = Loop(**vars(sample.loop)) if sample.loop else None
     start = max(0, loop.start - LEAD) if loop else 0
     end = start + EXCERPT
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
@@ -271,6 +271,11 @@ def _reading(sample: ShownSample) -> list[RenderableType]:
         Padding(Text(loop_sentence(loop, len(text))), (0, 0, 0, 4)),
         Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
     ]
+
+
+def _score_cell(value: float | None, threshold: float) -> Text:
+    """Return a score as a table shows it: red below the threshold."""
+    return Text(plain_score(value), style=style_of(value, threshold))
 
 
 def _number(value: float | None) -> str:

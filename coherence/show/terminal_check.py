@@ -54,6 +54,8 @@ def _table(found: Check) -> Table:
 
 
 def _show(heavy: Heavy, console: Console) -> None:
-    scores = " ".join(f"{name} {'-' if value is None else f'{value:.0f}'}" for name, value in heavy.scores)
+    scores = " ".join(
+        f"{name} {'-' if value is None else f'{value:.0f}'}" for name, value in vars(heavy.scores).items()
+    )
     console.print(Padding(as_line(f"{where(heavy)}: {scores}"), (0, 0, 0, 2)))
     console.print(Padding(Text(excerpt(heavy, 220), style="dim", overflow="fold"), (0, 0, 0, 4)))

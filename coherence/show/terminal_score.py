@@ -1,13 +1,9 @@
-"""The scores of one text for a person at a terminal, and how a score and a loop are shown everywhere there.
+"""The scores of one text for a person, and how a score and a loop are shown everywhere at a terminal.
 
-It knows no report: `coherence score` need not wait for what a report is checked with.
+It knows no report and no table: `coherence score` need not wait for them.
 """
 
 from math import floor
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from coherence.escape import printable
 from coherence.scoring.loop import MOST_TOKENS, Loop
@@ -16,25 +12,25 @@ from coherence.scoring.scores import Scores
 from coherence.signals.settings import DEFAULTS
 
 
-def show_scores(scores: Scores, loop: Loop | None, console: Console) -> None:
-    """Print the four scores of one text and where it loops."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in zip(SCALES, scores.values, strict=True):
-        table.add_row(name, score_cell(value, DEFAULTS.threshold))
-    console.print(table)
-    console.print(Text(f"{scores.tokens} tokens; {'low on every scale' if scores.low() else 'not low'}"))
-    console.print(Text(loop_sentence(loop, scores.characters)))
+def score_lines(scores: Scores, loop: Loop | None) -> list[tuple[str, str]]:
+    """Return lines that tell the four scores of one text and where it loops, each with its style.
 
-
-def score_cell(value: float | None, threshold: float) -> Text:
-    """Return a score as a table shows it: red below the threshold.
-
-    >>> score_cell(29.6, 30.0)
-    <text '29' [] 'red'>
+    >>> score_lines(Scores(0.0, None, 100.0, 0.5, 2, 9), None)[1:3]
+    [('trigram      -', ''), ('english    100', '')]
     """
-    return Text(plain_score(value), style="red" if value is not None and value < threshold else "")
+    told = [plain_score(value) for value in scores.values]
+    width = max(map(len, told))
+    lines = [
+        (f"{name:<9}  {number:>{width}}", style_of(value, DEFAULTS.threshold))
+        for name, number, value in zip(SCALES, told, scores.values, strict=True)
+    ]
+    lines.append((f"{scores.tokens} tokens; {'low on every scale' if scores.low() else 'not low'}", ""))
+    return [*lines, (loop_sentence(loop, scores.characters), "")]
+
+
+def style_of(value: float | None, threshold: float) -> str:
+    """Return how a score looks: red below the threshold."""
+    return "red" if value is not None and value < threshold else ""
 
 
 def plain_score(value: float | None) -> str:

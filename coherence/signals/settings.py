@@ -6,13 +6,16 @@ states its own in `settings.json`. Source: docs/training.md, "The run folder".
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import LOW_BELOW
 from coherence.signals.curve import WINDOW
+
+__version__ = "0.1.0"
+"""Of this package: packaging reads it here, and what is written states it."""
 
 FORMAT = 1
 
@@ -95,17 +98,23 @@ def _said(value: Any) -> str:
 def lexicon_label(lexicon: Lexicon | None) -> str:
     """Return what tells a word list from others: its name, and how many words it holds."""
     usual = Lexicon.load()
-    lexicon = lexicon or usual
+    if lexicon is None or lexicon is usual:
+        return f"{usual.name}, {len(usual.listed)} words"  # none of them twice
     label = f"{lexicon.name}, {len(lexicon.words)} words"
-    if lexicon is usual or lexicon.words == usual.words:
+    if lexicon.words == usual.words:
         return label
-    return f"{label} {sha256(chr(10).join(sorted(lexicon.words)).encode()).hexdigest()[:8]}"
+    return f"{label} {_checksum(chr(10).join(sorted(lexicon.words)))}"
 
 
 def profile_label(profile: Profile | None) -> str:
     """Return what tells a profile from others: its name, and a checksum of what it holds."""
     profile = profile or Profile.load()
-    return f"{profile.name} {sha256(json.dumps(profile.to_json()).encode()).hexdigest()[:8]}"
+    return f"{profile.name} {_checksum(json.dumps(profile.to_json()))}"
+
+
+def _checksum(text: str) -> str:
+    # Loaded here, for it loads OpenSSL: an eighth of the instructions of importing what a loop needs.
+    return str(import_module("hashlib").sha256(text.encode()).hexdigest()[:8])
 
 
 class Entry(NamedTuple):

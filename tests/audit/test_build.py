@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -280,7 +281,7 @@ ROWS = [*falling(range(0, 900, 50)), *losses((910, math.nan), (960, 9.0), source
 def test_the_order_in_which_samples_and_losses_come_does_not_matter(
     samples: list[Sample], rows: list[LossRow]
 ) -> None:
-    assert audit_samples(samples, rows).model_dump_json() == audit_samples(RUN, ROWS).model_dump_json()
+    assert audit_samples(samples, rows).to_json() == audit_samples(RUN, ROWS).to_json()
 
 
 # The state of the samples
@@ -383,7 +384,7 @@ def test_observing_reports_the_same_and_says_so() -> None:
     samples = [low(step) for step in range(8)]
     reader_notes, observed = audit_samples(samples), audit_samples(samples, options=Options(observe=True))
     assert observed.settings.observe
-    assert observed.model_copy(update={"settings": reader_notes.settings}) == reader_notes
+    assert replace(observed, settings=reader_notes.settings) == reader_notes
 
 
 def test_a_profile_of_ones_own_is_what_scores_are_measured_against() -> None:
@@ -635,7 +636,7 @@ REPORTS = [
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_report_survives_the_way_through_json(report: Report) -> None:
-    assert Report.model_validate_json(report.model_dump_json()) == report
+    assert Report.from_json(report.to_json()) == report
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -643,7 +644,7 @@ def test_a_report_is_strict_json_of_format_1(report: Report) -> None:
     def refuse(token: str) -> None:
         raise AssertionError(token)
 
-    assert json.loads(report.model_dump_json(), parse_constant=refuse)["format"] == 1
+    assert json.loads(report.to_json(), parse_constant=refuse)["format"] == 1
 
 
 def test_what_readers_found_out_is_handed_on() -> None:
@@ -653,24 +654,24 @@ def test_what_readers_found_out_is_handed_on() -> None:
 
 @pytest.mark.parametrize("inside", [[], ["diagnosis"], ["settings"], ["loss"], ["samples", 0], ["worst", 0]])
 def test_an_unknown_field_is_refused(inside: list[Any]) -> None:
-    written = json.loads(WHOLE.model_dump_json())
+    written = json.loads(WHOLE.to_json())
     place = written
     for key in inside:
         place = place[key]
     place["surprise"] = 1
     with pytest.raises(ValidationError, match="surprise"):
-        Report.model_validate(written)
+        Report.from_json(json.dumps(written))
 
 
 def test_another_format_is_refused() -> None:
-    written = json.loads(WHOLE.model_dump_json()) | {"format": 2}
+    written = json.loads(WHOLE.to_json()) | {"format": 2}
     with pytest.raises(ValidationError, match="format"):
-        Report.model_validate(written)
+        Report.from_json(json.dumps(written))
 
 
 def test_a_report_cannot_be_changed() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        WHOLE.halt = False
+    with pytest.raises(FrozenInstanceError):
+        WHOLE.halt = False  # type: ignore[misc]
 
 
 def test_what_a_restart_has_made_void_is_not_put_to_the_gate(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def audited(paths: Sequence[Path], size: int) -> tuple[int, str, str]:
     request = Request([str(path) for path in paths], scored=str(scored))
     job = prepare(request, size)
     found, _ = audit_dump(request, job, here, lambda _output: None)
-    return len(job.shards), found.model_dump_json(indent=1), scored.read_text(encoding="utf-8")
+    return len(job.shards), found.to_json(indent=1), scored.read_text(encoding="utf-8")
 
 
 # Where it is cut

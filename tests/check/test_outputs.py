@@ -9,6 +9,7 @@ import json
 import os
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -297,7 +298,7 @@ def test_what_passes_annotates_nothing(shell: Shell) -> None:
 
 
 def test_the_json_is_the_whole_check(shell: Shell) -> None:
-    found = Check.model_validate_json(failing(shell, "--json", "-").out)
+    found = Check.from_json(failing(shell, "--json", "-").out)
     assert (found.format, found.verdict, found.halt) == (1, "fail", False)
     assert [each.name for each in found.comparisons] == [
         *("bigram", "trigram", "english", "character", "low", "too short", "between")
@@ -465,7 +466,7 @@ def test_a_command_is_escaped_where_a_sign_would_end_it() -> None:
 
 def test_at_most_ten_annotations_of_a_kind_are_written() -> None:
     found = check_of("text")
-    many = found.model_copy(update={"comparisons": found.comparisons * 12})
+    many = replace(found, comparisons=found.comparisons * 12)
     kinds = [line.split()[0] for line in github(many)]
     assert kinds.count("::error") == 10
     assert kinds.count("::warning") <= 10

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_scores_come_back_to_two_decimals(row: list[float], count: int) -> None:
 
 
 def broken(**changes: Any) -> str:
-    values = json.loads(snapshot(3).model_dump_json())
+    values = json.loads(snapshot(3).to_json())
     for path, value in changes.items():
         *where, last = path.split("__")
         inner = values
@@ -121,7 +122,7 @@ def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, conten
 
 
 def test_differences_of_the_settings_are_told_with_both_values() -> None:
-    other = MADE.model_copy(update={"version": "2", "group_by": "task", "prompts": "told"})
+    other = replace(MADE, version="2", group_by="task", prompts="told")
     assert MADE.differences(other) == [
         "version '1', not '2'",
         "group by None, not 'task'",
@@ -131,7 +132,7 @@ def test_differences_of_the_settings_are_told_with_both_values() -> None:
 
 
 def test_where_only_some_samples_have_prompts_it_is_chance_whether_all_do() -> None:
-    some = MADE.model_copy(update={"prompts": "some"})
+    some = replace(MADE, prompts="some")
     assert MADE.differences(some) == some.differences(MADE) == []
 
 

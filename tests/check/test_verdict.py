@@ -1,6 +1,7 @@
 """The check: what fails, what is a warning, what cannot be told, and the samples that it shows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -264,7 +265,8 @@ def test_a_text_that_holds_its_prompt_is_scored_without_it() -> None:
 @pytest.mark.parametrize("name", ["version", "profile", "lexicon", "prompt_field", "group_by"])
 def test_other_settings_are_refused_with_both_values(name: str) -> None:
     before = score_samples(samples(20)).snapshot
-    other = before.model_copy(update={"made": before.made.model_copy(update={name: "other"})})
+    changed: dict[str, Any] = {name: "other"}
+    other = replace(before, made=replace(before.made, **changed))
     with pytest.raises(ValueError, match=f"{name.replace('_', ' ')} .*, not 'other'"):
         check_scores(other, score_samples(samples(20)))
 

@@ -290,7 +290,7 @@ def test_the_report_on_standard_output_is_one_json_object_and_nothing_else(shell
 def test_the_report_goes_to_a_file_and_standard_output_stays_empty(shell: Shell) -> None:
     status, out, _ = shell("audit", collapsed(), "--json", "report.json")
     assert (status, out) == (1, "")
-    assert Report.model_validate_json(Path("report.json").read_text(encoding="utf-8")).halt_step == 700
+    assert Report.from_json(Path("report.json").read_text(encoding="utf-8")).halt_step == 700
 
 
 def test_the_loss_and_the_vocabulary_of_a_run_folder_are_found(shell: Shell) -> None:

@@ -215,13 +215,14 @@ def test_scored_samples_are_typed_and_never_a_table_of_bare_words(shell: Shell) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals to open here")
-def test_at_a_terminal_nothing_is_sent_but_sequences_of_our_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["audit", ".", "--observe"], ["score", (HOSTILE[0] + "\n") * 9]])
+def test_at_a_terminal_nothing_is_sent_but_sequences_of_our_own(command: list[str], tmp_path: Path) -> None:
     import pty
 
     for name in ("a.jsonl", "b.jsonl"):
         write(str(tmp_path / name), [*samples(), {"step": "no"}])
     master, slave = pty.openpty()
-    command_line = [sys.executable, "-m", "coherence.cli", "audit", ".", "--observe"]
+    command_line = [sys.executable, "-m", "coherence.cli", *command]
     process = subprocess.Popen(command_line, cwd=tmp_path, stderr=slave, env=os.environ | {"TERM": "xterm"})  # noqa: S603 - our own
     os.close(slave)
     shown = b""

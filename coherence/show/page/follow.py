@@ -15,8 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import ValidationError
-
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATUS, is_row, parsed
 from coherence.report import Status
 from coherence.scoring.lexicon import Lexicon
@@ -183,7 +181,7 @@ class Run:
         since = since if epoch == self._epoch else -1
         news = self._live.news(since, self._lexicon)
         behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or news["behind"]
-        report = self._live.report().model_dump(mode="json")
+        report = self._live.report().to_plain()
         return (
             news
             | self.freshness()
@@ -207,8 +205,8 @@ def status(folder: Path) -> Status | None:
     """Return the status of a run; None where there is none, or none of ours."""
     try:
         with _open(folder / STATUS) as file:
-            return Status.model_validate_json(file.read(LONGEST_LINE))
-    except (OSError, ValidationError):
+            return Status.from_json(file.read(LONGEST_LINE))
+    except (OSError, ValueError):
         return None
 
 

@@ -214,9 +214,7 @@ class LiveReport:
             ],
             "curve": _news_of(self._curve, since, until),
             "source_curves": curves,
-            "between": [
-                [each.model_dump() for each in part] for part in _news_of(self._between, since, until)
-            ],
+            "between": [[vars(each) for each in part] for part in _news_of(self._between, since, until)],
         }
 
     def report(self) -> Report:

@@ -36,7 +36,8 @@ def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], nam
         page_samples: the samples of the run.
         name: of the run.
     """
-    content = {"name": name, "report": found.model_dump(mode="json", exclude=UNSHOWN)}
+    report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
+    content = {"name": name, "report": report}
     samples = [each._asdict() for each in page_samples]
     style, script, charts = asset("style.css"), asset("page.js"), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)

@@ -117,7 +117,7 @@ class Runs:
 
 def _line(name: str, folder: Path) -> dict[str, Any]:
     state, age = status(folder), age_of(folder)
-    diagnosis = state.diagnosis.model_dump() if state else {"action": "watch", "name": "no status yet"}
+    diagnosis = state.diagnosis.to_plain() if state else {"action": "watch", "name": "no status yet"}
     return {
         "run": name,
         "last_step": state.step if state else None,

@@ -1,0 +1,132 @@
+"""Scoring the shards of a dump in worker processes, which may die. Source: docs/report.md, "Large dumps"."""
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
+from typing import Any, NamedTuple
+
+from coherence.audit.runners import ATTEMPTS, Runner, Scoring, score_one
+from coherence.audit.shard import ScoringSettings, Shard
+from coherence.audit.store import Output
+
+
+class _Worker(NamedTuple):
+    """A process that scores one shard at a time, and the pipe to it."""
+
+    process: BaseProcess
+    pipe: Connection
+
+
+def in_processes(workers: int) -> Runner:
+    """Return what scores shards in so many processes.
+
+    Each worker has one shard at a time, so that it is known which one has killed it. A new worker scores that
+    again; one that kills all its workers is set aside.
+    """
+
+    def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
+        waiting = list(reversed(shards))
+        deaths: Counter[int] = Counter()
+        with _workers() as start:
+            free = [start() for _ in range(min(workers, len(shards)))]
+            flying: dict[Connection, tuple[_Worker, Shard]] = {}
+            while waiting or flying:
+                while waiting and free:
+                    worker = free.pop()
+                    try:
+                        worker.pipe.send((waiting[-1], settings))
+                        flying[worker.pipe] = worker, waiting.pop()
+                    except OSError:  # it died with nothing to do
+                        free.append(start())
+                ready: list[Any] = wait(list(flying))
+                for pipe in ready:
+                    worker, shard = flying.pop(pipe)
+                    output = _output(pipe)
+                    free.append(worker if output else start())
+                    deaths[shard.number] += output is None
+                    if output or deaths[shard.number] == ATTEMPTS:
+                        yield shard, output
+                    else:
+                        waiting.append(shard)
+
+    return run
+
+
+def _output(pipe: Connection) -> Output | None:
+    """Return the output of a shard, none if its worker has died, perhaps with half of it sent."""
+    try:
+        answer = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer if isinstance(answer, Output) else None
+
+
+@contextmanager
+def _workers() -> Iterator[Callable[[], _Worker]]:
+    """Yield what starts a worker, and end them all at once: Ctrl-C does not wait for their shards."""
+    # Spawned: a fork of a process with threads may hang.
+    context = get_context("spawn")
+    started: list[_Worker] = []
+
+    def start() -> _Worker:
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _without_ctrl_c():
+            process.start()
+        theirs.close()  # the worker has the only other end, so that the pipe ends when it does
+        started.append(_Worker(process, pipe))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for worker in started:
+            worker.process.terminate()
+        for worker in started:
+            worker.process.join()
+            worker.pipe.close()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from the worker that is started in here, already while it begins: it is for the parent."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # when that is started it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection) -> None:
+    """Score what comes until nothing more does: what a worker runs.
+
+    It leaves Ctrl-C to the parent, and ends when that does: one that is killed cannot say so.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError):
+        while True:
+            shard, settings = pipe.recv()
+            try:
+                pipe.send(score_one(shard, settings))
+            except Exception as error:  # the parent says it
+                pipe.send(error)
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
