@@ -1,6 +1,6 @@
 """The core in C (`core/`): what it takes. `fast` alone calls it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 Table = object
 """What Python holds on to, and only the core looks into."""
@@ -14,8 +14,8 @@ SOURCES: str
 def folding(page: Callable[[int], bytes], /) -> Table:
     """Return a table of what characters fold to, which asks `page` for 256 of them when a text needs them."""
 
-def words(listed: Iterable[str], /) -> Table:
-    """Return a word list as a hash table."""
+def words(lines: bytes, /) -> Table:
+    """Return a word list, a word a line in UTF-8, as a hash table."""
 
 def curve(counts: Sequence[float], effectives: Sequence[float], /) -> Table:
     """Return a curve of a profile, of which the logarithms are given."""

@@ -80,7 +80,7 @@ def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
 
 def _words_of(lexicon: Lexicon) -> Any:
     if (words := _words.get(lexicon)) is None:
-        words = _words[lexicon] = CORE.words(lexicon.listed)
+        words = _words[lexicon] = CORE.words(lexicon.lines.encode("utf-8", "surrogatepass"))
     return words
 
 

@@ -14,7 +14,7 @@ _FOLDERS = (os.path.join(_PACKAGE, "wordlists"), os.path.join(os.path.dirname(_P
 
 
 class Lexicon:
-    """The words of one language, case-folded.
+    """The words of one language, case-folded; one that holds a line feed is two.
 
     >>> lexicon = Lexicon(["cat", "well", "kept", "don't"])
     >>> [token in lexicon for token in ("cat", "cat’s", "well-kept", "don’t", "kat")]
@@ -22,13 +22,13 @@ class Lexicon:
     """
 
     def __init__(self, words: Iterable[str], name: str = "custom") -> None:
-        self.listed = tuple(words)
+        self.lines = "\n".join(words)
         self.name = name
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """The words; the core takes them as they are listed, and needs no set."""
-        return frozenset(self.listed)
+        """The words; the core takes the lines, and needs no set."""
+        return frozenset(filter(None, self.lines.split("\n")))
 
     @staticmethod
     def load(name: str = "english") -> "Lexicon":
@@ -81,7 +81,7 @@ class Lexicon:
 def _load(name: str) -> Lexicon:
     files = [os.path.join(folder, f"{name}.txt") for folder in _FOLDERS]
     if found := next(filter(os.path.isfile, files), None):
-        return Lexicon(_read(found).split("\n")[:-1], name)
+        return Lexicon([_read(found)], name)
     listed = [entry for folder in _FOLDERS if os.path.isdir(folder) for entry in os.listdir(folder)]
     names = sorted(entry.removesuffix(".txt") for entry in listed if entry.endswith(".txt"))
     raise ValueError(f"no word list {name!r}; there are {', '.join(names) or 'none'}")

@@ -99,7 +99,8 @@ def lexicon_label(lexicon: Lexicon | None) -> str:
     """Return what tells a word list from others: its name, and how many words it holds."""
     usual = Lexicon.load()
     if lexicon is None or lexicon is usual:
-        return f"{usual.name}, {len(usual.listed)} words"  # none of them twice
+        words = usual.lines.count("\n")  # a line each, none of them twice
+        return f"{usual.name}, {words} words"
     label = f"{lexicon.name}, {len(lexicon.words)} words"
     if lexicon.words == usual.words:
         return label

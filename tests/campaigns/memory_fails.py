@@ -46,7 +46,7 @@ def calls(core: Any) -> Iterator[Callable[[], object]]:
     fast = importlib.import_module("coherence.scoring.fast")
     made = importlib.import_module("made_of_bytes")
     order = importlib.import_module("coherence.scoring.word_order").WordOrder.load()
-    page, words = cache(fast._page), [f"word{number}" * 3 for number in range(40)]
+    page, words = cache(fast._page), "\n".join(f"word{number}" * 3 for number in range(40)).encode()
     yield lambda: type(core.folding(page))
     yield lambda: type(core.words(words))
     yield lambda: type(core.curve([0.0, 1.0, 2.0], [0.0, 1.0, 1.5]))

@@ -397,7 +397,7 @@ LITTLE_MEMORY = """
 import resource
 from coherence.scoring import fast
 from coherence.scoring.scores import score_answer
-score_answer("warm up")
+score_answer("warm 東 up")
 texts = ["a b " * 3_000_000, "東 b " * 3_000_000, "".join(map(chr, range(33, 1_000_000)))]
 for megabytes in (4, 30, 100):
     for text in texts:

@@ -29,6 +29,16 @@ load(const uint8_t *bytes, size_t size)
     return size < 8 ? loaded & ((UINT64_C(1) << 8 * size) - 1) : loaded;
 }
 
+/* Return how many characters UTF-8 has: bytes that go on with one are not counted. */
+static inline size_t
+characters_of(const uint8_t *bytes, size_t size)
+{
+    size_t characters = 0;
+    for (size_t at = 0; at < size; at++)
+        characters += (bytes[at] & 0xC0) != 0x80;
+    return characters;
+}
+
 /* Return what stands for a token: itself if it has fewer than eight bytes, else a hash. */
 static inline uint64_t
 key_of(const uint8_t *bytes, size_t size)

@@ -110,27 +110,40 @@ add_string(Words *words, PyObject *word, uint32_t *number)
     return added;
 }
 
-static PyObject *
-make_words(PyObject *Py_UNUSED(module), PyObject *given)
+/* Add the words of lines of UTF-8; those that are too long for a token are left out. */
+static int
+add_lines(Words *words, const uint8_t *lines, size_t size)
 {
+    enum { BYTES_A_WORD = 8 }; /* about, with the line feed */
+    if (start_dictionary(&words->dictionary, size / BYTES_A_WORD, NULL) < 0)
+        return -1;
+    if (extend(&words->arena, size + PADDING) < 0)
+        return -1;
+    for (const uint8_t *begin = lines, *last = lines + size; begin < last;) {
+        const uint8_t *found = memchr(begin, '\n', (size_t)(last - begin)), *end = found ? found : last;
+        size_t characters = characters_of(begin, (size_t)(end - begin));
+        uint32_t number;
+        if (characters && characters <= LONGEST_WORD && add_word(words, begin, (size_t)(end - begin), &number) < 0)
+            return -1;
+        begin = end + 1;
+    }
+    return 0;
+}
+
+static PyObject *
+make_words(PyObject *Py_UNUSED(module), PyObject *lines)
+{
+    static atomic_uint_fast64_t lists;
+    if (!PyBytes_Check(lines))
+        return PyErr_Format(PyExc_TypeError, "the lines of a word list are bytes, not %R", Py_TYPE(lines));
     Words *words = calloc(1, sizeof *words);
     if (words == NULL)
         return PyErr_NoMemory();
-    static atomic_uint_fast64_t lists;
     words->list = atomic_fetch_add(&lists, 1) + 1;
     PyObject *capsule = own(words, WORDS, destroy_words);
-    PyObject *word, *iterator = capsule ? PyObject_GetIter(given) : NULL;
-    uint32_t number;
-    while (iterator && (word = PyIter_Next(iterator))) {
-        int added = add_string(words, word, &number);
-        Py_DECREF(word);
-        if (added < 0)
-            break;
-    }
-    Py_XDECREF(iterator);
-    if (PyErr_Occurred()) {
-        Py_XDECREF(capsule);
-        return NULL;
+    if (capsule && add_lines(words, (const uint8_t *)PyBytes_AsString(lines), (size_t)PyBytes_Size(lines)) < 0) {
+        Py_DECREF(capsule);
+        return PyErr_NoMemory();
     }
     return capsule;
 }

@@ -35,15 +35,6 @@ make_plain(const uint8_t *token, size_t size, uint8_t *plain)
     return used;
 }
 
-static size_t
-characters_of(const uint8_t *bytes, size_t size)
-{
-    size_t characters = 0;
-    for (size_t at = 0; at < size; at++)
-        characters += (bytes[at] & 0xC0) != 0x80;
-    return characters;
-}
-
 static uint32_t
 class_by_ending(const Order *order, const uint8_t *bytes, size_t size)
 {
