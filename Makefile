@@ -23,5 +23,6 @@ sanitize: ## the tests of the core, with its memory and its arithmetic watched (
 wordlist: ## rebuild wordlists/english.txt from the SCOWL lists (Debian package scowl)
 	$(PY) wordlists/build.py
 
-bench:
+bench: ## what everything costs, beside the bars that are set, and the peers that are installed
 	$(PY) benchmarks/speed.py
+	$(PY) benchmarks/throughput.py

@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from pydoc_data.topics import topics
 from random import Random
+from typing import NamedTuple
 
 BYTES, A_STEP = 2048, 8
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
@@ -36,8 +37,8 @@ def main() -> None:
         print(f"{'dump':>10}{'samples':>12}{'peak memory':>14}{'time':>10}")
         for size in arguments.sizes:
             samples = write_dump(path, size * 10**6, arguments.samples_a_step)
-            memory, seconds = audit(str(path), *arguments.options.split())
-            print(f"{size:>7} MB{samples:>12,}{memory / 2**20:>11.0f} MB{seconds:>8.0f} s", flush=True)
+            used = audit(str(path), *arguments.options.split())
+            print(f"{size:>7} MB{samples:>12,}{used.memory / 2**20:>11.0f} MB{used.wall:>8.0f} s", flush=True)
 
 
 def write_dump(path: Path, size: int, samples_a_step: int) -> int:
@@ -68,8 +69,16 @@ def fixture_texts() -> Iterator[str]:
             yield json.loads(line)["text"]
 
 
-def audit(*arguments: str) -> tuple[int, float]:
-    """Audit in a process of its own; return its largest resident set in bytes, and its seconds."""
+class Used(NamedTuple):
+    """What an audit used: bytes of its largest resident set, seconds of CPU and of time."""
+
+    memory: int
+    cpu: float
+    wall: float
+
+
+def audit(*arguments: str) -> Used:
+    """Audit in a process of its own, and return what it used."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "coherence.cli", "audit", "--observe", *arguments]
     silence = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
@@ -77,7 +86,8 @@ def audit(*arguments: str) -> tuple[int, float]:
     _, status, usage = os.wait4(child, 0)
     if status:
         sys.exit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), time.perf_counter() - started
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Used(memory, usage.ru_utime + usage.ru_stime, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -1,90 +1,162 @@
-"""What scoring costs, beside `zlib` and a plain nltk version, and what each way in costs to import.
+"""What it costs to score, to follow and to audit a run, beside what it did cost and a bar for each figure.
 
-    python benchmarks/speed.py
+    python benchmarks/speed.py          # or `make bench`, which goes on with the peers (throughput.py)
+    python benchmarks/speed.py --megabytes 20
 
-All figures are CPU time of this one run, the best of several tries: compare them with each other, not with
-figures of another machine.
+Ratios are of one run, the median of several turns; times are CPU time unless they are called wall. What it
+was, and the bars, were set on one machine with two threads of one core: on another, compare the figures with
+each other. A machine that has other work shows that first in the ratios to zlib.
 """
 
-import subprocess
-import sys
+import argparse
+import os
 import time
 import zlib
-from collections.abc import Callable
-from pydoc_data.topics import topics
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from nltk import FreqDist, ngrams
+from memory import audit, write_dump
+from monitor import timed
+from start import measured as measured_starts
+from throughput import ZLIB, each, ratio, samples_of
+from throughput import measured as measured_rates
 
-from coherence import score
-from coherence.scoring.text import clean, tokenize
+from coherence import score, score_many
+from coherence.audit.build import replay_run
+from coherence.audit.plan import Options, Request, prepare
+from coherence.audit.runners import score_one
+from coherence.audit.timeline import Timeline
+from coherence.scoring import fast
+from coherence.scoring.batch import score_plain
 
 BYTES = 2048
 TRIES = 7
-WAYS_IN = {
-    "score, Gate": "from coherence import score, Gate",
-    "score, once called": "from coherence import score; score('a b c')",
-    "audit": "import coherence.audit.build",
-    "command line, --help": "import coherence.cli.main",
-    **{
-        f"command line, {command}": f"import coherence.cli.{command}"
-        for command in ("audit", "check", "serve", "score", "calibrate")
-    },
-}
+MEGABYTES, FIRST_MEGABYTES = 200, 20
+
+
+class Bar(NamedTuple):
+    """Something that is measured.
+
+    Attributes:
+        what: for people, with the unit.
+        before: what it was when the bar was set.
+        bar: what it is to be: at least, where more is better, else at most.
+        now: what came out.
+        at_least: whether more is better.
+    """
+
+    what: str
+    before: float
+    bar: float
+    now: float
+    at_least: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether what came out is as good as the bar."""
+        return self.now >= self.bar if self.at_least else self.now <= self.bar
 
 
 def main() -> None:
-    """Print both tables."""
-    samples = two_kilobyte_samples()
-    print(f"{len(samples)} samples of {BYTES} bytes   microseconds a sample   MB/s   against score")
-    own = seconds_a_sample(score, samples)
-    for name, function in (("score", score), ("zlib level 6", compress), ("nltk n-grams", nltk_counts)):
-        cost = own if function is score else seconds_a_sample(function, samples)
-        print(f"{name:<30}{1e6 * cost:>20.0f}{BYTES / cost / 1e6:>11.1f}{own / cost:>12.2f} x")
-    one = samples[0]
-    print(f"{'one sample, again and again':<30}{1e6 * seconds_a_sample(score, [one] * 200):>20.0f}")
-    print(f"{'the same with one é in it':<30}{1e6 * seconds_a_sample(score, [one + 'é'] * 200):>20.0f}")
-    print("\nimport, milliseconds of CPU above bare Python")
-    bare = import_seconds("pass")
-    for name, statement in WAYS_IN.items():
-        print(f"{name:<30}{1e3 * (import_seconds(statement) - bare):>20.1f}")
+    """Print a line for each thing that is measured, as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=MEGABYTES, help="of the large dump (200)")
+    megabytes = parser.parse_args().megabytes
+    print(f"scored by the {fast.NAME}")
+    print(f"{'':<58}{'before':>9}{'bar':>9}{'now':>9}")
+    missed = 0
+    for bar in bars(megabytes):
+        missed += not bar.is_met
+        figures = "".join(f"{figure:>9,.{0 if figure >= 20 else 2}f}" for figure in bar[1:4])
+        print(f"{bar.what:<58}{figures}{'' if bar.is_met else '  missed'}", flush=True)
+    print(f"{missed} missed")
 
 
-def two_kilobyte_samples() -> list[str]:
-    """Cut the language reference that comes with Python into samples."""
-    text = "\n".join(topics[name] for name in sorted(topics)).encode("ascii", "ignore").decode()
-    return [text[start : start + BYTES] for start in range(0, min(len(text), 200 * BYTES) - BYTES, BYTES)]
+def bars(megabytes: int) -> Iterator[Bar]:
+    """Yield everything that is measured."""
+    yield from scoring()
+    yield from calls()
+    with TemporaryDirectory() as folder:
+        yield from audits(Path(folder, "samples.jsonl"), megabytes)
+    for start, milliseconds in measured_starts():
+        yield Bar(f"{start.what}, ms above bare Python", start.before, start.bar, milliseconds)
+    core = Path(getattr(fast.CORE, "__file__", os.devnull))
+    yield Bar("installed for speed, MB", 208, 3, core.stat().st_size / 1e6)
 
 
-def compress(text: str) -> int:
-    """Compress the sample as the peers do."""
-    return len(zlib.compress(text.encode(), 6))
+def scoring() -> Iterator[Bar]:
+    """Yield how many times as fast as others many samples are scored, in turns."""
+    for size, before in ((500, 1.4), (2048, 1.2), (16_384, 1.4)):
+        contenders = {"score_many": score_many, ZLIB: each(compressed), "plain": score_plain}
+        rates = measured_rates(contenders, samples_of(size), TRIES)
+        yield Bar(
+            f"score_many against {ZLIB}, {size:,} characters",
+            before,
+            2.2,
+            ratio(rates["score_many"], rates[ZLIB]),
+            at_least=True,
+        )
+        if size == BYTES:
+            against_plain = ratio(rates["score_many"], rates["plain"])
+            yield Bar("score_many against the plain scorer", 18, 30, against_plain, at_least=True)
 
 
-def nltk_counts(text: str) -> list[int]:
-    """Count the same n-grams with nltk."""
-    cleaned = clean(text)
-    tokens = tokenize(cleaned)
-    counted = [FreqDist(ngrams(tokens, order)) for order in (1, 2, 3)] + [FreqDist(ngrams(cleaned, 4))]
-    return [len(counts) for counts in counted]
+def calls() -> Iterator[Bar]:
+    """Yield what a sample of 2 KB takes where one comes at a time."""
+    samples = samples_of(BYTES)
+    yield Bar("score, a sample, microseconds", 700, 45, 1e6 * seconds_a_sample(samples))
+    seconds = timed(lambda monitor, step, text: monitor.sample(step, text), samples, 100)
+    yield Bar("Monitor.sample, wall, microseconds", 1200, 150, 1e6 * seconds)
 
 
-def seconds_a_sample(function: Callable[[str], object], samples: list[str]) -> float:
-    """Return the CPU seconds that a sample takes, in the best of several tries."""
-    function(samples[0])
-    best = float("inf")
-    for _ in range(TRIES):
+def audits(path: Path, megabytes: int) -> Iterator[Bar]:
+    """Yield what audits of dumps of JSON lines take."""
+    write_dump(path, FIRST_MEGABYTES * 10**6, 8)
+    first = audit(str(path))
+    yield Bar(f"audit of {FIRST_MEGABYTES} MB, seconds", 42, 4, first.cpu)
+    yield Bar("replay, a sample, microseconds", 45, 5, 1e6 * seconds_a_replayed(path))
+    samples = write_dump(path, megabytes * 10**6, 8)
+    one, two = audit(str(path)), audit(str(path), "--workers", "2")
+    yield Bar(f"audit of {megabytes} MB, a sample, microseconds", 150, 60, 1e6 * one.cpu / samples)
+    yield Bar("two workers against one, wall", 0.82, 0.58, two.wall / one.wall)
+    yield Bar(
+        f"memory of that audit, MB ({FIRST_MEGABYTES} MB: {first.memory / 2**20:.0f})",
+        240,
+        150,
+        one.memory / 2**20,
+    )
+
+
+def compressed(text: str) -> bytes:
+    """Compress a sample as the peers do."""
+    return zlib.compress(text.encode(), 6)
+
+
+def seconds_a_sample(samples: list[str]) -> float:
+    """Return the CPU seconds that a sample takes, the median of several tries."""
+    return median(_seconds(samples) for _ in range(2 * TRIES)) / len(samples)
+
+
+def _seconds(samples: list[str]) -> float:
+    started = time.process_time()
+    for sample in samples:
+        score(sample)
+    return time.process_time() - started
+
+
+def seconds_a_replayed(path: Path) -> float:
+    """Return the CPU seconds that the replay takes for a sample that is scored, of the second try."""
+    job = prepare(Request([str(path)]))
+    outputs = [score_one(shard, job.settings) for shard in job.shards]
+    timeline, seconds = Timeline(outputs, ""), 0.0
+    for _ in range(2):
         started = time.process_time()
-        for sample in samples:
-            function(sample)
-        best = min(best, time.process_time() - started)
-    return best / len(samples)
-
-
-def import_seconds(statement: str) -> float:
-    """Return the CPU seconds of a fresh interpreter that runs the statement, in the best of several tries."""
-    code = f"{statement}\nimport time; print(time.process_time())"
-    command = [sys.executable, "-c", code]
-    return min(float(subprocess.check_output(command)) for _ in range(TRIES))  # noqa: S603 - our own words
+        replay_run(timeline, None, Options())
+        seconds = time.process_time() - started
+    return seconds / sum(output.count for output in outputs)
 
 
 if __name__ == "__main__":

@@ -83,10 +83,10 @@ def starts_on(folder: Path) -> list[Start]:
     check = (*command, "check", str(samples), "--snapshot", str(snapshot))
     cpu_seconds((*check, "--update"))
     return [
-        Start("from coherence import score, Gate", ("-c", "from coherence import score, Gate"), 41, 30),
-        Start("coherence score TEXT", (*command, "score", TEXT), 257, 130),
-        Start(f"coherence audit, {SAMPLES} samples", (*command, "audit", str(samples)), 856, 450),
-        Start(f"coherence check, {SAMPLES} samples", check, 814, 450),
+        Start("from coherence import score, Gate", ("-c", "from coherence import score, Gate"), 63, 30),
+        Start("coherence score TEXT", (*command, "score", TEXT), 1250, 130),
+        Start(f"coherence audit, {SAMPLES} samples", (*command, "audit", str(samples)), 1400, 450),
+        Start(f"coherence check, {SAMPLES} samples", check, 930, 450),
     ]
 
 

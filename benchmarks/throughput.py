@@ -23,11 +23,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nltk import FreqDist, ngrams
+
 from coherence import score
 from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.readers.lines import Part
 from coherence.readers.read import Piece
 from coherence.scoring.batch import score_many, score_plain
+from coherence.scoring.text import clean, tokenize
 
 SIZES = (60, 500, 2048, 16_384, 131_072)
 CHARACTERS = 400_000
@@ -106,8 +109,11 @@ def everybody() -> Iterator[tuple[str, Contender]]:
     yield "the plain scorer", score_plain
     yield "a shard of JSON lines", from_json_lines
     yield "distinct-2 and distinct-3", each(distinct)
+    yield "n-grams with nltk", each(nltk_grams)
     for name, make in (
         ("zstd level 3", zstd),
+        ("distinct-2 with polars", polars),
+        ("MTLD of lexicalrichness", mtld),
         ("Gopher repetition filter", gopher),
         ("llm-degen-guard", guard),
     ):
@@ -151,6 +157,34 @@ def distinct(text: str) -> list[float]:
     words = text.split()
     grams = [list(zip(*(words[at:] for at in range(order)), strict=False)) for order in (2, 3)]
     return [len(set(found)) / max(len(found), 1) for found in grams]
+
+
+def nltk_grams(text: str) -> list[int]:
+    """Count the n-grams that are scored with nltk."""
+    cleaned = clean(text)
+    tokens = tokenize(cleaned)
+    counted = [FreqDist(ngrams(tokens, order)) for order in (1, 2, 3)] + [FreqDist(ngrams(cleaned, 4))]
+    return [len(counts) for counts in counted]
+
+
+def polars() -> Contender:
+    """Return the share of distinct pairs of words, of all samples in one frame."""
+    pl: Any = import_module("polars")
+
+    def take(samples: list[str]) -> object:
+        frame = pl.DataFrame({"text": samples}).with_row_index("sample")
+        words = frame.with_columns(pl.col("text").str.split(" ")).explode("text")
+        second = pl.col("text").shift(-1).over("sample")
+        pairs = words.with_columns(second.alias("second")).drop_nulls()
+        return pairs.group_by("sample").agg(pl.struct("text", "second").n_unique() / pl.len())
+
+    return take
+
+
+def mtld() -> Contender:
+    """Return the measure of textual lexical diversity."""
+    richness: Any = import_module("lexicalrichness").LexicalRichness
+    return each(lambda text: richness(text).mtld() if text.split() else 0.0)
 
 
 def zstd() -> Contender:
