@@ -13,7 +13,7 @@ from typing import Any
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
-from coherence.scoring.scores import Scores, completed, score_answer
+from coherence.scoring.scores import Scores, completed, score
 from coherence.scoring.text import clean, tokenize
 from coherence.signals.loss import KINDS
 from coherence.signals.settings import LaterFormat
@@ -150,8 +150,8 @@ def beside_of(row: Mapping[str, Any]) -> str | None:
 
 def scores_of(
     row: Mapping[str, Any], lexicon: Lexicon | None = None, profile: Profile | None = None
-) -> tuple[Scores, list[str]]:
-    """Return the scores of a sample as its row states them, and its tokens; where it states none, score it.
+) -> Scores:
+    """Return the scores of a sample as its row states them; where it states none, score it.
 
     Args:
         row: of the samples.
@@ -162,16 +162,15 @@ def scores_of(
         KeyError: the row holds no text.
 
     >>> row = {"text": "The cat sat.", "scores": {"bigram": 100.0, "trigram": 99.5, "english": 80.0}}
-    >>> scores, tokens = scores_of(row)
-    >>> scores.values, tokens
-    ((100.0, 99.5, 80.0, None), ['the', 'cat', 'sat', '.'])
+    >>> scores_of(row).values, scores_of(row).tokens
+    ((100.0, 99.5, 80.0, None), 4)
     """
-    cleaned = clean(str(row["text"]), prompt_of(row))
-    tokens = tokenize(cleaned)
+    text, prompt = str(row["text"]), prompt_of(row)
     recorded = recorded_scores(row.get("scores"))
     if recorded is None:
-        return score_answer(cleaned, lexicon, profile), tokens
-    return as_recorded(recorded, cleaned, tokens), tokens
+        return score(text, prompt, lexicon, profile)
+    cleaned = clean(text, prompt)
+    return as_recorded(recorded, cleaned, tokenize(cleaned))
 
 
 def as_recorded(recorded: Sequence[float | None], cleaned: str, tokens: list[str]) -> Scores:

@@ -13,8 +13,7 @@ from typing import Any
 
 from coherence.readers.folder import METRICS, SAMPLES, STATE, beside_of, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
-from coherence.scoring.scores import Scores, score_answer
-from coherence.scoring.text import clean, one_word, tokenize
+from coherence.scoring.scores import Scores, score, word_of
 from coherence.signals.both import RESTART, Signals
 from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
@@ -68,11 +67,9 @@ class Memory:
 
     def judge(self, step: int, index: int, text: str, prompt: str | None) -> tuple[Scores, Verdict]:
         """Score a sample and put it to the gate."""
-        cleaned = clean(text, prompt)
-        tokens = tokenize(cleaned)
-        scores = score_answer(cleaned, self.settings.lexicon, self.settings.profile)
-        verdict = self.signals.judge(scores, step, index, one_word(tokens))
-        self.group.add(scores, tokens, prompt)
+        scores = score(text, prompt, self.settings.lexicon, self.settings.profile)
+        verdict = self.signals.judge(scores, step, index, word_of(scores, text, prompt))
+        self.group.add(scores, text, prompt)
         return scores, verdict
 
     def begin_group(self, step: int, index: int, byte: int) -> None:
@@ -112,7 +109,7 @@ class Memory:
         metrics = read_rows(folder / METRICS, metrics_end)
         samples = read_rows(folder / SAMPLES, self._group_start)
         for _, row in islice(samples, rows_of_group):
-            self.group.add(*self._scores_of(row), prompt_of(row))
+            self.group.add(self._scores_of(row), str(row["text"]), prompt_of(row))
         waiting = list(history)
         rows = merge(metrics, samples, key=_time_of)
         for at, call in groupby(rows, key=_time_of):
@@ -137,10 +134,11 @@ class Memory:
         if "event" in row:
             self._take_event_back(row["event"], step, row)
         elif "text" in row:
-            index, (scores, tokens) = int(row["index"]), self._scores_of(row)
+            index, scores = int(row["index"]), self._scores_of(row)
+            text, prompt = str(row["text"]), prompt_of(row)
             self.begin_group(step, index, byte)
-            self.signals.judge(scores, step, index, one_word(tokens))
-            self.group.add(scores, tokens, prompt_of(row))
+            self.signals.judge(scores, step, index, word_of(scores, text, prompt))
+            self.group.add(scores, text, prompt)
             self.last_step = step
         elif "loss" in row:
             loss, source = row["loss"], row.get("source")
@@ -156,7 +154,7 @@ class Memory:
         if event == RESTART:
             self.last_loss = None
 
-    def _scores_of(self, row: Mapping[str, Any]) -> tuple[Scores, list[str]]:
+    def _scores_of(self, row: Mapping[str, Any]) -> Scores:
         return scores_of(row, self.settings.lexicon, self.settings.profile)
 
     def _load_state(self, path: Path) -> tuple[int, int, str | None]:

@@ -88,9 +88,8 @@ def score_core(
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts
     answers = [answer(*pair) for pair in zip(texts, given, strict=True)]
-    number: dict[str | None, int] = {None: 0, "": 0}
-    numbers = [number.setdefault(prompt, len(number)) for prompt in prompts or ()] if groups else ()
-    rows, between = fast.score_rows(answers, lexicon, profile, groups, numbers)
+    compared = prompts if groups and prompts else ()
+    rows, between = fast.score_rows(answers, lexicon, profile, groups, compared)
     found = np.frombuffer(rows, np.dtype(list(fast.ROW)))
     columns = {name: np.ascontiguousarray(found[name]) for name, _ in fast.ROW}
     columns["template"] = columns["template"] != 0

@@ -30,19 +30,23 @@ def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> fl
     >>> diversity_between([(score(text), text.split(), text[0]) for text in texts])
     100.0
     """
-    return between_samples(compared(samples))
+    judged = [(tokens, prompt) for scores, tokens, prompt in islice(samples, COMPARED) if scores.scorable]
+    return between_samples(of_each_prompt(judged))
 
 
-def compared(samples: Iterable[tuple[Scores, list[str], object]]) -> list[list[str]]:
-    """Return the tokens of those samples of one step that are compared; arguments as of `diversity_between`.
+def compared(samples: Iterable[tuple[Scores, object]]) -> int:
+    """Return how many samples of one step are compared.
+
+    Args:
+        samples: of the step, each with its scores and what tells its prompt from others.
 
     >>> from coherence import score
     >>> texts = ("a b c d e f g h i j", "k l m n o p q r s t", "too short")
-    >>> len(compared((score(text), text.split(), None) for text in texts))
+    >>> compared((score(text), None) for text in texts)
     2
     """
-    judged = [(tokens, prompt) for scores, tokens, prompt in islice(samples, COMPARED) if scores.scorable]
-    return [tokens for tokens in of_each_prompt(judged) if len(tokens) > 1]
+    judged = [(scores.tokens, prompt) for scores, prompt in islice(samples, COMPARED) if scores.scorable]
+    return sum(tokens > 1 for tokens in of_each_prompt(judged))
 
 
 def between_groups(

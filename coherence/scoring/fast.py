@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from struct import unpack
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Curve, Profile
-from coherence.scoring.text import JOINT, LATIN_LETTER, LATIN_SPACE, LETTER, is_latin
+from coherence.scoring.text import JOINT, LATIN_LETTER, LATIN_SPACE, LETTER, answer, is_latin
 from coherence.scoring.word_order import WordOrder
 
 CORE: Any = None
@@ -43,7 +44,7 @@ def score_rows(
     lexicon: Lexicon | None = None,
     profile: Profile | str | None = None,
     groups: Iterable[int] = (),
-    prompts: Iterable[int] = (),
+    prompts: Iterable[str | None] = (),
     cut_rulers: bool = True,
 ) -> tuple[bytes, bytes]:
     """Return what the core says of texts, packed as `ROW`, and of groups of them, a float each.
@@ -53,7 +54,7 @@ def score_rows(
         lexicon: as for `score`.
         profile: as for `score`.
         groups: the sizes of groups of samples that are compared with each other.
-        prompts: a number for each text that equal prompts share, 0 for none; where groups are compared.
+        prompts: of the texts; where groups are compared.
         cut_rulers: do what `text.short_rulers` does; not where it was done.
 
     Raises:
@@ -61,10 +62,27 @@ def score_rows(
     """
     if CORE is None:
         raise RuntimeError("coherence was installed without its core")
-    packed = (array("q", groups).tobytes(), array("q", prompts).tobytes())
+    number: dict[str | None, int] = {None: 0, "": 0}
+    numbers = [number.setdefault(prompt, len(number)) for prompt in prompts]
+    packed = (array("q", groups).tobytes(), array("q", numbers).tobytes())
     tables = _tables(lexicon or Lexicon.load(), Profile.load(profile))
     found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed, cut_rulers)
     return found
+
+
+def between(texts: Sequence[str], prompts: Sequence[str | None]) -> float | None:
+    """Return what `between.diversity_between` says of the samples of one step.
+
+    Args:
+        texts: what the model wrote.
+        prompts: one for each.
+
+    Raises:
+        RuntimeError: the core is not there.
+    """
+    answers = [answer(*pair) for pair in zip(texts, prompts, strict=True)]
+    (found,) = unpack("=d", score_rows(answers, groups=[len(answers)], prompts=prompts)[1])
+    return float(found) if found == found else None
 
 
 def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from coherence.scoring.again import is_template, said_again
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.ngrams import Spectrum, effective_number, effective_of, spectra
 from coherence.scoring.profile import Curve, Profile
-from coherence.scoring.text import answer, folded, is_word, short_rulers, tokenize
+from coherence.scoring.text import ONE_WORD, answer, clean, folded, is_word, one_word, short_rulers, tokenize
 from coherence.scoring.word_order import Neighbours, WordOrder
 
 ENOUGH_TOKENS = 10
@@ -259,6 +259,20 @@ def completed(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
         trigrams = len(set(zip(tokens, tokens[1:], tokens[2:], strict=False)))
         template = is_template(tokens, said_again(cleaned, tokens, trigrams))
     return scores._replace(template=template, order=_order(scores.english, tokens))
+
+
+def word_of(scores: Scores, text: str, prompt: str | None = None) -> int:
+    """Return a number for an answer of one word, 0 for any other: see `text.one_word`.
+
+    Args:
+        scores: of the sample.
+        text: as for `score`.
+        prompt: as for `score`.
+
+    >>> word_of(score("Yes."), "Yes.") == word_of(score("yes!"), "yes!"), word_of(score("a b c"), "a b c")
+    (True, 0)
+    """
+    return one_word(tokenize(clean(text, prompt))) if 0 < scores.tokens <= ONE_WORD else 0
 
 
 def _times(value: float | None, share: float) -> float | None:

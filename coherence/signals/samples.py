@@ -5,13 +5,16 @@ Source: docs/signals.md, "The sample signal".
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from math import fsum
 from statistics import fmean
 from typing import Any, NamedTuple, cast
 
+from coherence.scoring import fast
 from coherence.scoring.between import COMPARED, compared, diversity_between
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
+from coherence.scoring.text import clean, tokenize
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
 from coherence.signals.diagnosis import SamplesState, Share
 from coherence.signals.gate import Verdict
@@ -291,27 +294,38 @@ class StepSamples:
     >>> from coherence import score
     >>> samples = StepSamples()
     >>> for text in ("a b c d e f g h i j", "k l m n o p q r s t"):
-    ...     samples.add(score(text), text.split())
+    ...     samples.add(score(text), text)
     >>> samples.count, samples.compared, samples.diversity
     (2, 2, 100.0)
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self._kept: list[tuple[Scores, list[str], str | None]] = []
+        self._scores: list[Scores] = []
+        self._texts: list[str] = []
+        self._prompts: list[str | None] = []
+        self._tokens: list[list[str]] = []  # of the first of them, where the core is not there
 
-    def add(self, scores: Scores, tokens: list[str], prompt: str | None = None) -> None:
+    def add(self, scores: Scores, text: str, prompt: str | None = None) -> None:
         """Take one more sample of the step."""
         self.count += 1
-        if len(self._kept) < COMPARED:
-            self._kept.append((scores, tokens, prompt))
+        if len(self._scores) < COMPARED:
+            self._scores.append(scores)
+            self._texts.append(text)
+            self._prompts.append(prompt)
 
     @property
     def diversity(self) -> float | None:
         """The diversity between them; None where fewer than two are long enough to judge."""
-        return diversity_between(self._kept)
+        if sum(scores.scorable for scores in self._scores) < 2:
+            return None
+        if fast.CORE is not None:
+            return fast.between(self._texts, self._prompts)
+        pairs = zip(self._texts, self._prompts, strict=True)
+        self._tokens += [tokenize(clean(*pair)) for pair in islice(pairs, len(self._tokens), None)]
+        return diversity_between(zip(self._scores, self._tokens, self._prompts, strict=True))
 
     @property
     def compared(self) -> int:
         """How many of them are compared."""
-        return len(compared(self._kept))
+        return compared(zip(self._scores, self._prompts, strict=True))

@@ -435,7 +435,7 @@ def test_groups_that_do_not_add_up_are_refused() -> None:
         with pytest.raises(ValueError, match="the groups do not add up to 2 texts"):
             fast.score_rows(["a", "b"], groups=groups)
     with pytest.raises(ValueError, match="8 bytes for 2 numbers"):
-        fast.score_rows(["a", "b"], groups=[2], prompts=[1])
+        fast.score_rows(["a", "b"], groups=[2], prompts=["one"])
 
 
 def test_an_error_of_the_folding_table_is_handed_on() -> None:

@@ -23,8 +23,7 @@ from coherence.report import (
     finite_or_none,
 )
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.scores import Scores
-from coherence.scoring.text import one_word
+from coherence.scoring.scores import Scores, word_of
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import RESTART, SAVED, Signals
@@ -159,9 +158,10 @@ class LiveReport:
         if self._signals.begins(step, index):
             self._end_step()
         self._first_step = step if self._first_step is None else min(step, self._first_step)
-        scores, tokens = scores_of(row, self._settings.lexicon, self._settings.profile)
-        verdict = self._signals.judge(scores, step, index, one_word(tokens))
-        self._group.add(scores, tokens, prompt_of(row))
+        text, prompt = str(row["text"]), prompt_of(row)
+        scores = scores_of(row, self._settings.lexicon, self._settings.profile)
+        verdict = self._signals.judge(scores, step, index, word_of(scores, text, prompt))
+        self._group.add(scores, text, prompt)
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
         self._samples.add(sample, scores.mean, next(self._numbers))
         self._last = max(self._last[0], step), time_of(row)
