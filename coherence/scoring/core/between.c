@@ -34,7 +34,8 @@ add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t promp
         return 0;
     if (row->tokens < ENOUGH_TOKENS && row->characters < ENOUGH_CHARACTERS)
         return 0;
-    if (!group->judged && start_dictionary(&group->tokens.dictionary, 0, NULL) < 0)
+    enum { EXPECTED = 2048 }; /* of a few samples, so that they are not moved again and again */
+    if (!group->judged && start_dictionary(&group->tokens.dictionary, EXPECTED, NULL) < 0)
         return -1;
     if (number_kinds(group, &scratch->kinds) < 0)
         return -1;
