@@ -10,7 +10,7 @@ import numpy as np
 
 from coherence.audit.losses import Collector, Losses, from_samples
 from coherence.audit.plan import Options
-from coherence.audit.replay import Replay, RunRecord, as_written, by_step
+from coherence.audit.replay import Replay, RunRecord, Turn, as_written, by_step
 from coherence.audit.rows import GatedSample
 from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
@@ -171,11 +171,13 @@ def replay_run(
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
     summary = Summary(_survey(timeline))
+    turns: Iterable[Turn]
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
-        turns = by_step(timeline, losses, record.marks)
-    replay.run(turns, [summary.see, *see])
+        # Whoever wants to see each sample gets them one by one.
+        turns = by_step(timeline, losses, record.marks, None if see else replay.settings.threshold)
+    replay.run(turns, [summary.see, *see], lambda fine: summary.see_fine(fine, replay.signals.gate))
     if summary.first is None:
         void = timeline.superseded
         raise ValueError(
@@ -247,7 +249,7 @@ def wasted_steps(replay: Replay) -> int:
 def _wasted_seconds(replay: Replay) -> float | None:
     if replay.halted is None or replay.last is None:
         return None
-    last, halted = replay.last.row, replay.halted.row
+    last, halted = replay.last, replay.halted.row
     if last.time == last.time and halted.time == halted.time:  # neither is not-a-number
         return round(last.time - halted.time, 3)
     per_step = replay.options.seconds_per_step

@@ -199,7 +199,7 @@ def _report(
         notes=notes, events=[mark for mark in record.marks if mark.event != SAVED]
     )
     record = _with_saved(record, run, timeline)
-    return audit_run(timeline, own, options, dump.texts, reader_notes, [writer.of(name), *see], record)
+    return audit_run(timeline, own, options, dump.texts, reader_notes, [*writer.of(name), *see], record)
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:
@@ -253,7 +253,7 @@ def _ranking(
         run = files[_number_of(f"{name}/"[:longest], numbers)]
         timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
         record = _with_saved(record, run, timeline)
-        lines.append(_line(name, *replay_run(timeline, own, options, [writer.of(name)], record)))
+        lines.append(_line(name, *replay_run(timeline, own, options, writer.of(name), record)))
     lines.sort(key=_rank)
     return Ranking(
         halt=any(line.halt for line in lines),

@@ -9,16 +9,18 @@ from heapq import merge
 from math import inf, isfinite
 from typing import NamedTuple
 
+import numpy as np
+
 from coherence.audit.losses import Losses, LossOfStep
 from coherence.audit.plan import Options
-from coherence.audit.rows import GatedSample, Row
+from coherence.audit.rows import Chunk, FineSamples, GatedSample, Row, Values, is_fine, values_of
 from coherence.audit.timeline import Timeline
 from coherence.readers.records import Mark
 from coherence.report import CurvePoint
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
-from coherence.signals.samples import ALIKE_BELOW
+from coherence.signals.samples import ALIKE_BELOW, RECENT
 from coherence.signals.settings import Entry, Settings
 from coherence.thinning import Thinned
 
@@ -55,6 +57,14 @@ class SampleTurn(NamedTuple):
     void: bool
 
 
+class FineTurn(NamedTuple):
+    """Samples of one step come, all of them fine: as they were scored, and their scores alone."""
+
+    chunk: Chunk
+    step: int
+    values: list[Values]
+
+
 class MarkTurn(NamedTuple):
     """Something befalls the run."""
 
@@ -69,45 +79,74 @@ class SettingsTurn(NamedTuple):
     settings: Settings
 
 
-Turn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
+TimedTurn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
+Turn = TimedTurn | FineTurn
 
 
-def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> Iterator[Turn]:
+def by_step(
+    timeline: Timeline, losses: Losses, marks: Iterable[Mark] = (), threshold: float | None = None
+) -> Iterator[Turn]:
     """Yield samples, losses and what befell the run in the order of their steps.
 
     Of one step the losses come first, and what befell the run last.
+
+    Args:
+        timeline: the samples.
+        losses: of the run.
+        marks: what befell the run.
+        threshold: of the gate; where it is given, samples of one step that are all fine come together.
     """
     rows = losses.rows()
     waiting = next(rows, None)
     later = deque(sorted(marks, key=lambda mark: mark.step))
-    for turn in _samples(timeline):
-        if turn.void:
-            continue
-        while later and later[0].step < turn.row.step:
+    for step, turns in _steps(timeline, threshold):
+        while later and later[0].step < step:
             yield MarkTurn(0.0, later.popleft())
-        while waiting is not None and waiting.step <= turn.row.step:
+        while waiting is not None and waiting.step <= step:
             yield LossTurn(0.0, waiting, False)
             waiting = next(rows, None)
-        yield turn
+        yield from turns
     yield from (MarkTurn(0.0, mark) for mark in later)
     while waiting is not None:
         yield LossTurn(0.0, waiting, False)
         waiting = next(rows, None)
 
 
-def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[Turn]:
+def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[TimedTurn]:
     """Yield samples, losses and what befell the run in the order in which a monitor wrote them down."""
     settings = (SettingsTurn(entry.time, entry.settings) for entry in record.history[1:])
     marks = (MarkTurn(mark.time or 0.0, mark) for mark in record.marks)
     return merge(settings, marks, _losses(losses), _samples(timeline), key=lambda turn: turn.time)
 
 
+def _steps(timeline: Timeline, threshold: float | None) -> Iterator[tuple[int, Iterable[Turn]]]:
+    """Yield the samples that count, step by step; a step may come in pieces."""
+    for chunk in timeline:
+        rows = chunk.rows
+        together = np.zeros(len(rows), bool) if threshold is None else is_fine(rows, threshold)
+        together &= rows["place"] < 0
+        first = np.append(True, np.diff(rows["step"]) != 0)
+        together &= first | (rows["compared"] == 0)
+        begins = np.flatnonzero(first | np.append(True, np.diff(together)))
+        ends = np.append(begins[1:], len(rows))
+        columns = (rows["step"][begins], begins, ends, together[begins])
+        values = values_of(rows) if together.any() else []
+        for step, begin, end, fine in zip(*(column.tolist() for column in columns), strict=True):
+            piece = Chunk(rows[begin:end], chunk.outputs[begin:end])
+            yield step, [FineTurn(piece, step, values[begin:end])] if fine else one_by_one(piece)
+
+
+def one_by_one(chunk: Chunk) -> Iterator[SampleTurn]:
+    """Yield samples that count, one after the other."""
+    for number, values in zip(chunk.outputs.tolist(), chunk.rows.tolist(), strict=True):
+        row = Row._make(values)
+        yield SampleTurn(row.time, number, row, False)
+
+
 def _samples(timeline: Timeline) -> Iterator[SampleTurn]:
     for chunk, voids in timeline.rows():
-        columns = (chunk.outputs.tolist(), chunk.rows.tolist(), voids.tolist())
-        for number, values, void in zip(*columns, strict=True):
-            row = Row._make(values)
-            yield SampleTurn(row.time, number, row, void)
+        for turn, void in zip(one_by_one(chunk), voids.tolist(), strict=True):
+            yield turn._replace(void=void)
 
 
 def _losses(losses: Losses) -> Iterator[LossTurn]:
@@ -124,7 +163,7 @@ class Replay:
         losses: of the run.
         signals: both signals, as they stand.
         halted: the sample on which the gate fired.
-        last: the last sample that counts.
+        last: the last sample that counts, as it was scored.
         curve, source_curves: of the losses that count.
     """
 
@@ -134,7 +173,7 @@ class Replay:
         self.losses = losses
         self.signals = Signals.of(self.settings)
         self.halted: GatedSample | None = None
-        self.last: GatedSample | None = None
+        self.last: Row | None = None
         self.curve = Thinned[CurvePoint].of(len(losses.steps), POINTS)
         self.source_curves = {
             name: Thinned[CurvePoint].of(count, SOURCE_POINTS)
@@ -152,22 +191,26 @@ class Replay:
         """The step to go back to."""
         return self.signals.place
 
-    def run(self, turns: Iterable[Turn], see: Sequence[Callable[[GatedSample], None]]) -> None:
+    def run(
+        self,
+        turns: Iterable[Turn],
+        see: Sequence[Callable[[GatedSample], None]],
+        see_fine: Callable[[FineSamples], None] = lambda _samples: None,
+    ) -> None:
         """Go through all turns.
 
         Args:
             turns: in the order in which they come.
-            see: each is shown every sample that counts.
+            see: each is shown every sample that counts, but for those that come together.
+            see_fine: is shown those.
         """
         for turn in turns:
             if isinstance(turn, LossTurn):
                 self._take_loss(turn)
             elif isinstance(turn, SampleTurn):
-                judged = self._judge(turn)
-                if not turn.void:
-                    self.last = judged
-                    for look in see:
-                        look(judged)
+                self._take_sample(turn, see)
+            elif isinstance(turn, FineTurn):
+                self._take_fine(turn, see, see_fine)
             elif isinstance(turn, MarkTurn):
                 self._take_mark(turn.mark)
             else:
@@ -186,6 +229,43 @@ class Replay:
             point = CurvePoint(row.step, row.loss, followed and followed.smoothed)
             self.source_curves[row.source].add(point, height)
 
+    def _take_sample(self, turn: SampleTurn, see: Sequence[Callable[[GatedSample], None]]) -> None:
+        judged = self._judge(turn)
+        if not turn.void:
+            self.last = judged.row
+            for look in see:
+                look(judged)
+
+    def _take_fine(
+        self,
+        turn: FineTurn,
+        see: Sequence[Callable[[GatedSample], None]],
+        see_fine: Callable[[FineSamples], None],
+    ) -> None:
+        signals, gate, (chunk, step, values) = self.signals, self.signals.gate, turn
+        alone = 0
+        while alone < len(values):
+            place = self._place + 1 if signals.step == step else 0
+            if gate.is_idle(step, place):
+                break
+            self._take_sample(next(one_by_one(chunk.part(alone))), see)  # the first one ends a streak
+            alone += 1
+        else:
+            return
+        fine = FineSamples(chunk.part(alone) if alone else chunk, step, values[alone:], place)
+        signals.pass_over(fine.values, min(fine.means), fine.orders(RECENT), step, place)
+        self._place = place + len(fine) - 1
+        if chunk.rows["compared"][0] and not alone:
+            fine.alike = self._compare(float(chunk.rows["between"][0]))
+        fine.loss, fine.smoothed = signals.loss.loss, signals.loss.smoothed
+        self.last = fine.row(-1)
+        see_fine(fine)
+
+    def _compare(self, between: float) -> bool:
+        """Take how different samples of a step are; tell whether they are alike."""
+        self.signals.compare(between, others=True)
+        return self.signals.profile.against_passages(between) < ALIKE_BELOW
+
     def _judge(self, turn: SampleTurn) -> GatedSample:
         row, signals = turn.row, self.signals
         if row.place < 0:
@@ -193,10 +273,7 @@ class Replay:
         place = row.place if row.place >= 0 else self._place
         scores = row.scores
         verdict = signals.judge(scores, row.step, place, row.word)
-        alike = False
-        if row.compared:
-            signals.compare(row.between, others=True)
-            alike = signals.profile.against_passages(row.between) < ALIKE_BELOW
+        alike = self._compare(row.between) if row.compared else False
         loss = signals.loss
         judged = GatedSample(turn.output, row, place, scores, verdict, loss.loss, loss.smoothed, alike)
         if verdict.collapsed and self.halted is None:
@@ -210,5 +287,5 @@ class Replay:
 
     def last_step(self) -> int:
         """Return the last step that samples or losses tell of."""
-        last = self.last.row.step if self.last else 0
+        last = self.last.step if self.last else 0
         return max(last, int(self.losses.steps[-1])) if len(self.losses.steps) else last

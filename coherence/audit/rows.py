@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.scoring.scores import Scores
+from coherence.scoring.profile import SCALES
+from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, mean_of
 from coherence.scoring.word_order import Neighbours
-from coherence.signals.gate import Verdict
+from coherence.signals.gate import Gate, Verdict
 
 NO_STEP = np.iinfo(np.int64).min
 """The step of a sample whose file tells none."""
@@ -44,6 +45,40 @@ ROW = np.dtype(
 
 Rows = NDArray[np.void]
 
+Values = tuple[float | None, ...]
+"""The four scores of a sample, in the order of the scales."""
+
+
+def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
+    """Tell which samples are fine: those of which `Scores.kind` says so.
+
+    >>> rows = np.zeros(2, ROW)
+    >>> rows["tokens"], rows["characters"], rows["bigram"] = 20, 80, (40.0, 20.0)
+    >>> is_fine(rows, 30.0).tolist()
+    [True, False]
+    """
+    scorable = (rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS)
+    low = np.ones(len(rows), bool)
+    for scale in SCALES:
+        low &= ~(rows[scale] >= threshold)  # of a score that is none it is not said
+    return np.asarray(scorable & ~low & (rows["characters"] > 0))
+
+
+def values_of(rows: Rows) -> list[Values]:
+    """Return the four scores of each row, none where one has no meaning.
+
+    >>> rows = np.zeros(1, ROW)
+    >>> rows["trigram"] = np.nan
+    >>> values_of(rows)
+    [(0.0, None, 0.0, 0.0)]
+    """
+    columns = [rows[scale] for scale in SCALES]
+    numbers: list[list[float | None]] = [column.tolist() for column in columns]
+    for column, found in zip(columns, numbers, strict=True):
+        for place in np.flatnonzero(np.isnan(column)).tolist():
+            found[place] = None
+    return list(zip(*numbers, strict=True))
+
 
 class Edge(NamedTuple):
     """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them.
@@ -78,6 +113,10 @@ class Chunk(NamedTuple):
     def numbers(self) -> list[int]:
         """The numbers of the outputs, each once."""
         return sorted(set(self.outputs.tolist()))  # np.unique would load numpy.ma
+
+    def part(self, begin: int) -> "Chunk":
+        """Return the rows from one on."""
+        return Chunk(self.rows[begin:], self.outputs[begin:])
 
     def only(self, mask: NDArray[np.bool_]) -> "Chunk":
         """Return the rows that a mask marks."""
@@ -151,3 +190,47 @@ class GatedSample(NamedTuple):
     def counts(self) -> bool:
         """Whether the sample was judged at all."""
         return self.verdict.judged
+
+
+class FineSamples:
+    """Samples of one step that follow each other, all of them fine, put to an idle gate together.
+
+    Attributes:
+        rows: of the samples.
+        step: of all of them.
+        place: which sample of its step the first of them is.
+        values, means: their scores, and the mean of each.
+        loss, smoothed: when they came, as logged and smoothed.
+        alike: whether the samples of the step are, of which the first is the first one here.
+    """
+
+    def __init__(self, chunk: Chunk, step: int, values: list[Values], place: int) -> None:
+        self.rows, self._outputs = chunk.rows, chunk.outputs
+        self.step, self.place = step, place
+        self.values = values
+        self.means = list(map(mean_of, values))
+        self.loss: float | None = None
+        self.smoothed: float | None = None
+        self.alike = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def orders(self, most: int) -> list[Neighbours | None]:
+        """Return how the words of the last ones are ordered, so many at most."""
+        rows = self.rows[-most:]
+        found = zip(rows["surplus"].tolist(), rows["pairs"].tolist(), strict=True)
+        return [Neighbours(surplus, pairs) if pairs else None for surplus, pairs in found]
+
+    def row(self, number: int) -> Row:
+        """Return one as a value."""
+        return Row._make(self.rows[number].tolist())
+
+    def judged(self, number: int, gate: Gate) -> GatedSample:
+        """Return one as the gate, still idle, judged it."""
+        row = self.row(number)
+        scores = row.scores
+        verdict = gate.idle_verdict(scores, row.step)
+        output, alike = int(self._outputs[number]), self.alike and number == 0
+        place = self.place + number
+        return GatedSample(output, row, place, scores, verdict, self.loss, self.smoothed, alike)

@@ -4,12 +4,15 @@ Source: docs/report.md.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from coherence.audit.rows import GatedSample
+from coherence.audit.rows import FineSamples, GatedSample, Values
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.signals.gate import Gate
 
 STRETCHES = 12
 KEPT = 10_000
@@ -24,9 +27,6 @@ LOOKED_AT = 32
 
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""
-
-Values = tuple[float | None, ...]
-"""The four scores of a sample."""
 
 
 @dataclass(slots=True)
@@ -94,6 +94,38 @@ class Summary:
         else:
             self.too_short += 1
 
+    def see_fine(self, fine: FineSamples, gate: Gate) -> None:
+        """Take samples that are fine, as `see` takes them one after the other.
+
+        Args:
+            fine: the samples.
+            gate: that judged them.
+        """
+        if self.first is None:
+            self.first = fine.judged(0, gate)
+        stretch = self._stretch_of(fine.step)
+        stretch.see_fine(fine)
+        self._whole.add(fine.values)
+        for number in range(-self._seen % self._every, len(fine), self._every):
+            self.samples.append(_scored(fine.judged(number, gate)))
+        for number in range(-self._seen % self._every_looked_at, len(fine), self._every_looked_at):
+            self.looked_at.append(fine.judged(number, gate))
+        self._seen += len(fine)
+        if fine.rows["compared"][0]:
+            self._compare(fine.judged(0, gate))
+        columns = (fine.rows["text"].tolist(), fine.rows["prompt"].tolist())
+        for place, told in enumerate(zip(*columns, strict=True), fine.place):
+            self.greedy.add(*told, place)
+        self.judged += len(fine)
+        self._rank_fine(fine, gate)
+
+    def _rank_fine(self, fine: FineSamples, gate: Gate) -> None:
+        self._worst.see_all(fine.means, partial(fine.judged, gate=gate))
+        if self._best is None or max(fine.means) >= self._best[0]:
+            for number, mean in enumerate(fine.means):
+                text = int(fine.rows["text"][number])
+                self._take_best(mean, text, partial(fine.judged, number, gate))
+
     def _count(self, judged: GatedSample) -> None:
         self.judged += 1
         if judged.verdict.low:
@@ -105,18 +137,21 @@ class Summary:
             self.fine_after_halt += 1
 
     def _keep(self, judged: GatedSample) -> None:
-        last = self._last_stretch
-        if last is None or (last.samples >= self._stretch and last.last != judged.row.step):
-            last = self._last_stretch = _Stretch(judged.row.step)
-            self._stretches.append(last)
         values = judged.scores.values
-        last.see(judged, values)
-        self._whole.add(values)
+        self._stretch_of(judged.row.step).see(judged, values)
+        self._whole.add([values])
         if self._seen % self._every == 0:
             self.samples.append(_scored(judged))
         if self._seen % self._every_looked_at == 0:
             self.looked_at.append(judged)
         self._seen += 1
+
+    def _stretch_of(self, step: int) -> "_Stretch":
+        last = self._last_stretch
+        if last is None or (last.samples >= self._stretch and last.last != step):
+            last = self._last_stretch = _Stretch(step)
+            self._stretches.append(last)
+        return last
 
     def _compare(self, judged: GatedSample) -> None:
         row = judged.row
@@ -133,9 +168,12 @@ class Summary:
         self._worst.see(mean, judged)
         if judged.verdict.low:
             self._worst_low.see(mean, judged)
+        self._take_best(mean, judged.row.text, lambda: judged)
+
+    def _take_best(self, mean: float, text: int, judged: Callable[[], GatedSample]) -> None:
         best = self._best
-        if best is None or mean > best[0] or (mean == best[0] and judged.row.text != best[1].row.text):
-            self._best = mean, judged
+        if best is None or mean > best[0] or (mean == best[0] and text != best[1].row.text):
+            self._best = mean, judged()
 
     @property
     def unlike_profile(self) -> bool:
@@ -150,7 +188,10 @@ class Summary:
     @property
     def best(self) -> list[GatedSample]:
         """The sample with the highest scores, unless it is among the worst."""
-        return [self._best[1]] if self._best and self._best[1] not in self.worst else []
+        if self._best is None:
+            return []
+        (_, best), worst = self._best, [(each.output, each.row.row) for each in self.worst]
+        return [best] if (best.output, best.row.row) not in worst else []
 
     @property
     def counts(self) -> SampleCounts:
@@ -189,9 +230,9 @@ class _Means:
         self._counts = np.zeros(4, np.int64)
         self._waiting: list[Values] = []
 
-    def add(self, values: Values) -> None:
-        self._waiting.append(values)
-        if len(self._waiting) == FOLDED:
+    def add(self, values: Sequence[Values]) -> None:
+        self._waiting += values
+        if len(self._waiting) >= FOLDED:
             self._fold()
 
     @property
@@ -224,7 +265,13 @@ class _Stretch:
         self.samples += 1
         if judged.verdict.low:
             self.low += 1
-        self._means.add(values)
+        self._means.add([values])
+
+    def see_fine(self, fine: FineSamples) -> None:
+        self.first, self.last = min(self.first, fine.step), max(self.last, fine.step)
+        self._smoothed = fine.smoothed
+        self.samples += len(fine)
+        self._means.add(fine.values)
 
     def record(self) -> StretchRecord:
         return StretchRecord(
@@ -244,6 +291,13 @@ class _Lowest:
         self._kept: dict[int, tuple[float, int, GatedSample]] = {}
         self._seen = 0
         self._highest = math.inf  # once there are enough
+
+    def see_all(self, means: Sequence[float], judged: Callable[[int], GatedSample]) -> None:
+        for number, mean in enumerate(means):
+            if mean < self._highest:
+                self.see(mean, judged(number))
+            else:
+                self._seen += 1
 
     def see(self, mean: float, judged: GatedSample) -> None:
         self._seen += 1
@@ -271,8 +325,12 @@ class _Greedy:
         self._pairs = self._equal = 0
 
     def see(self, judged: GatedSample) -> None:
-        text, column = judged.row.text, (judged.place, judged.row.prompt)
-        if not text or judged.verdict.low or judged.verdict.kind == "too short":
+        if not judged.verdict.low and judged.verdict.kind != "too short":
+            self.add(judged.row.text, judged.row.prompt, judged.place)
+
+    def add(self, text: int, prompt: int, place: int) -> None:
+        column = place, prompt
+        if not text:
             return
         before = self._texts.get(column)
         if before is not None:

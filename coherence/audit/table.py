@@ -61,16 +61,15 @@ class Writer:
             self._file = self._ending.enter_context(_open(target))
             self._ending.push(self._finish)
 
-    def of(self, run: str) -> Callable[[GatedSample], None]:
-        """Return what takes the samples of a run."""
+    def of(self, run: str) -> list[Callable[[GatedSample], None]]:
+        """Return what takes the samples of a run: nothing where there is no target."""
 
         def take(judged: GatedSample) -> None:
-            if self._file is not None:
-                self._rows.append(self._row(run, judged))
-                if len(self._rows) == BATCH:
-                    self._flush()
+            self._rows.append(self._row(run, judged))
+            if len(self._rows) == BATCH:
+                self._flush()
 
-        return take
+        return [] if self._file is None else [take]
 
     def _row(self, run: str, judged: GatedSample) -> dict[str, Any]:
         origin = self._dump.origin(judged.output, judged.row.piece, judged.row.line)

@@ -74,8 +74,7 @@ class Scores(NamedTuple):
     @property
     def mean(self) -> float:
         """The mean of the scores it has; 0 where it has none."""
-        values = [value for value in self.values if value is not None]
-        return sum(values) / len(values) if values else 0.0
+        return mean_of(self.values)
 
     def kind(self, threshold: float = LOW_BELOW) -> Kind:
         """Tell what the sample is to a gate.
@@ -101,6 +100,16 @@ class Scores(NamedTuple):
         (True, False)
         """
         return self.kind(threshold) in ("low", "empty")
+
+
+def mean_of(values: tuple[float | None, ...]) -> float:
+    """Return the mean of the scores there are; 0 where there are none.
+
+    >>> mean_of((80.0, None, 40.0, 60.0))
+    60.0
+    """
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else 0.0
 
 
 EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)

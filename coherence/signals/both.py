@@ -4,16 +4,17 @@ Whoever feeds it the same rows in the same order is told the same. Source: docs/
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores
+from coherence.scoring.word_order import Neighbours
 from coherence.signals.checkpoint import Checkpoint, Place
 from coherence.signals.diagnosis import Diagnosis, SamplesState, Share, diagnose
 from coherence.signals.gate import Gate, Verdict
 from coherence.signals.loss import LossTracker, Trend
-from coherence.signals.samples import SampleTracker
+from coherence.signals.samples import SampleTracker, Values
 from coherence.signals.settings import Settings
 
 FORMAT = 6
@@ -94,10 +95,37 @@ class Signals:
         if verdict.judged:
             poor = verdict.low or scores.mean < self.gate.threshold
             finite = self.loss.loss is None or math.isfinite(self.loss.loss)
-            self.checkpoint.see(scores, poor, self.samples.alike, self.loss.smoothed, finite)
+            self.checkpoint.see([scores.values], poor, self.samples.alike, self.loss.smoothed, finite)
         if verdict.collapsed and not halted:
             self._halt = self._read(), self._find_place(verdict.samples[0][0])
         return verdict
+
+    def pass_over(
+        self,
+        values: Sequence[Values],
+        lowest: float,
+        orders: Sequence[Neighbours | None],
+        step: int,
+        index: int,
+    ) -> None:
+        """Take fine samples of one step, as `judge` takes them one after the other, while the gate is idle.
+
+        Args:
+            values: their scores; one at least.
+            lowest: the lowest of the means of each.
+            orders: how the words of the last of them are ordered, `RECENT` or all.
+            step: the training step they were drawn at.
+            index: which of the samples of that step the first of them is.
+        """
+        if self.begins(step, index):
+            self.checkpoint.begin(step)
+            self._compared = False
+        self._last = step, index + len(values) - 1
+        self.gate.pass_over(step, index, len(values))
+        self.samples.update_fine(values, orders if self.profile.is_english else [None] * len(orders), step)
+        finite = self.loss.loss is None or math.isfinite(self.loss.loss)
+        poor = lowest < self.gate.threshold
+        self.checkpoint.see(values, poor, self.samples.alike, self.loss.smoothed, finite)
 
     def begins(self, step: int, index: int) -> bool:
         """Tell whether a sample is the first of a step, or of one that is drawn anew."""

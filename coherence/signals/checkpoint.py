@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from coherence.scoring.scores import Scores
 from coherence.signals.samples import ALIKE_BELOW
 
 NEAR = 0.5
@@ -78,7 +77,7 @@ class Checkpoint:
     >>> for step, smoothed in [(100, 5.0), (200, 4.0), (300, 4.5)]:
     ...     checkpoint.begin(step)
     ...     scores = score("The cat sat by the door, and it waited for rain.")
-    ...     checkpoint.see(scores, poor=False, alike=False, smoothed=smoothed, finite=True)
+    ...     checkpoint.see([scores.values], poor=False, alike=False, smoothed=smoothed, finite=True)
     >>> checkpoint.place().step
     200
     """
@@ -96,12 +95,19 @@ class Checkpoint:
         self._end()
         self._step = _Step(step)
 
-    def see(self, scores: Scores, poor: bool, alike: bool, smoothed: float | None, finite: bool) -> None:
-        """Take a judged sample of the step.
+    def see(
+        self,
+        samples: Sequence[tuple[float | None, ...]],
+        poor: bool,
+        alike: bool,
+        smoothed: float | None,
+        finite: bool,
+    ) -> None:
+        """Take judged samples of the step.
 
         Args:
-            scores: of the sample.
-            poor: whether the sample is low, or the mean of its scores is below the threshold.
+            samples: the scores of each, in the order of the scales.
+            poor: whether one is low, or the mean of its scores is below the threshold.
             alike: whether the samples of the last steps are alike.
             smoothed: the smoothed loss as it stands; None without losses.
             finite: whether the last loss was finite.
@@ -109,10 +115,11 @@ class Checkpoint:
         step = self._step
         if step is None:
             return
-        for scale, value in enumerate(scores.values):
-            if value is not None:
-                step.sums[scale] += value
-                step.counts[scale] += 1
+        for values in samples:
+            for scale, value in enumerate(values):
+                if value is not None:
+                    step.sums[scale] += value
+                    step.counts[scale] += 1
         step.poor = step.poor or poor
         step.alike, step.smoothed, step.finite = alike, smoothed, finite
 

@@ -183,6 +183,23 @@ class Gate:
             return self._verdict(step, kind, str(self._halt_reason), after_halt=True)
         if repeated:
             return self._verdict(step, kind, f"sample {index} of step {step} was counted already")
+        return self._decide(scores, kind, step, index)
+
+    def is_idle(self, step: int, index: int) -> bool:
+        """Tell whether fine samples of a step, from an index on, change nothing but where the run stands."""
+        known = self.step is not None and (step < self.step or index < self.next_index(step))
+        return not (self.halted or known or self._judged or self.window is not None)
+
+    def pass_over(self, step: int, index: int, count: int) -> None:
+        """Take so many fine samples of a step, from an index on, while the gate is idle."""
+        self._repeated(step, index)
+        self._seen[step].update(range(index + 1, index + count))
+
+    def idle_verdict(self, scores: Scores, step: int) -> Verdict:
+        """Return the verdict on a fine sample while the gate is idle."""
+        return self._decide(scores, "fine", step, 0)
+
+    def _decide(self, scores: Scores, kind: Kind, step: int, index: int) -> Verdict:
         if step < self.warmup:
             return self._verdict(step, kind, f"passed over: step {step} is in the warm-up of {self.warmup}")
         if kind == "too short":

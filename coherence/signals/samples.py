@@ -5,6 +5,7 @@ Source: docs/signals.md, "The sample signal".
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from itertools import islice
 from math import fsum
 from statistics import fmean
@@ -38,6 +39,9 @@ HIGH = 60.0
 
 SAME_WORDS = 5
 """Answers in a row, of more than one step, that are one and the same word: as many as low samples halt."""
+
+NEAR_ENOUGH = 1e-6
+"""More than a sum of `RECENT` scores that is kept up over a step can be wrong by."""
 
 HALF = 0.5
 """Of the run's best: a mean that has fallen below it is weaker."""
@@ -119,6 +123,25 @@ class SampleTracker:
         self._orders.append(scores.order)
         if len(self._values) == RECENT:
             self._best = tuple(map(_higher, self._best, self._means()))
+
+    def update_fine(self, values: Sequence[Values], orders: Sequence[Neighbours | None], step: int) -> None:
+        """Take the scores of fine samples of one step, as `update` takes them one after the other.
+
+        Args:
+            values: of the samples, one at least.
+            orders: of the last of them, `RECENT` or all.
+            step: of all of them.
+        """
+        self._same = _SameWord(0, 1, step, several=False)
+        self._kinds.extend(["fine"] * len(values))
+        self._judged = True
+        self._fine_since = min(self._fine_since, step) if self._fine else step
+        self._fine += len(values)
+        self._most_fine = max(self._most_fine, self._fine)
+        columns = zip(*self._values, *values, strict=True)
+        self._best = tuple(map(_best_mean, self._best, columns))
+        self._values.extend(values)
+        self._orders.extend(orders)
 
     def _note_word(self, word: int, step: int) -> None:
         if not word or word != self._same.word:
@@ -283,6 +306,22 @@ def _higher(one: float | None, other: float | None) -> float | None:
     if one is None or (other is not None and other > one):
         return other
     return one
+
+
+def _best_mean(best: float | None, column: Sequence[float | None]) -> float | None:
+    """Return the highest of a mean and those of each `RECENT` neighbours in a column."""
+    if None in column:
+        windows = (column[end - RECENT : end] for end in range(RECENT, len(column) + 1))
+        return reduce(_higher, map(_mean, windows), best)
+    numbers = cast("Sequence[float]", column)
+    about = sum(numbers[: RECENT - 1])
+    for end in range(RECENT, len(numbers) + 1):
+        about += numbers[end - 1]
+        # Few means are the highest so far: only of those the exact sum is made.
+        if best is None or about > RECENT * best - NEAR_ENOUGH:
+            best = _higher(best, _mean(numbers[end - RECENT : end]))
+        about -= numbers[end - RECENT]
+    return best
 
 
 class StepSamples:

@@ -16,9 +16,15 @@ from prose import prose
 from pydantic import ValidationError
 
 from coherence import Profile
-from coherence.audit.build import ReaderNotes, audit_samples
+from coherence.audit.build import ReaderNotes, Text, audit_run, audit_samples, replay_run
 from coherence.audit.conduct import audit
+from coherence.audit.losses import from_samples
 from coherence.audit.plan import Options
+from coherence.audit.rows import GatedSample
+from coherence.audit.shard import ScoringSettings, Shard, score_samples
+from coherence.audit.store import Output
+from coherence.audit.timeline import Timeline
+from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Problem, Sample
 from coherence.report import Report
 from coherence.scoring.profile import SCALES, Curve
@@ -682,3 +688,53 @@ def test_what_a_restart_has_made_void_is_not_put_to_the_gate(tmp_path: Path) -> 
     report = audit(tmp_path / "a.jsonl", window=8, patience=4)
     assert isinstance(report, Report)
     assert (report.restarts, report.superseded, report.low, report.halt) == ((30,), 7, 0, False)
+
+
+# Samples that come together
+
+
+ENTRIES = f"Entry {{}}: {prose(3, 'entry')} for {{}} crowns\n"
+
+
+def drawn(random: Random, step: int) -> Sample:
+    """One of many kinds of sample; most are fine."""
+    text = random.choice(
+        [
+            *[prose(random.randint(12, 60), random.random())] * 12,
+            LOOP,
+            "D",
+            "",
+            "".join(ENTRIES.format(number, random.random()) for number in range(20)),
+        ]
+    )
+    prompt = random.choice([None, "why", "how"])
+    return sample(step, text, prompt=prompt, loss=random.choice([None, 9 / (1 + step / 90), math.nan]))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_fine_samples_of_a_step_are_gone_through_as_one_by_one(seed: int) -> None:
+    random = Random(seed)  # noqa: S311 - it draws samples, not secrets
+    steps = sorted(random.sample(range(1, 2000), random.randint(3, 50)))
+    samples = [drawn(random, step) for step in steps for _ in range(random.choice([1, 4, 12]))]
+    options = Options(
+        warmup=random.choice([0, 300]),
+        patience=random.choice([2, 5]),
+        window=random.choice([None, None, 8]),
+        threshold=random.choice([30, 60]),
+    )
+    scored = score_samples((with_prompt(each)._replace(run="") for each in samples), ScoringSettings())
+    timeline = Timeline([Output.of(Shard(0, ()), scored._replace(segments=[]))], "")
+    given = None if random.random() < 0.5 else from_samples(timeline)
+    seen: list[GatedSample] = []
+    reports = [
+        audit_run(timeline, given, options, lambda places: texts_at(samples, places), ReaderNotes(), see)
+        for see in ((), (seen.append,))
+    ]
+    assert len(seen) == len(samples), "whoever looks at each sample is shown each"
+    assert reports[0].to_json() == reports[1].to_json()
+    replays = [replay_run(timeline, given, options, see)[0] for see in ((), (seen.append,))]
+    assert replays[0].signals.state_dict() == replays[1].signals.state_dict()
+
+
+def texts_at(samples: Sequence[Sample], places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
+    return {(0, row): Text(samples[row].text, samples[row].prompt, samples[row].origin) for _, row in places}

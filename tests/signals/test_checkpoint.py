@@ -66,7 +66,7 @@ def is_poor(sample: Four) -> bool:
 
 
 def see(checkpoint: Checkpoint, step: Step, sample: Four) -> None:
-    checkpoint.see(Scores(*sample, 20, 100), is_poor(sample), step.alike, step.loss, step.finite)
+    checkpoint.see([sample], is_poor(sample), step.alike, step.loss, step.finite)
 
 
 def feed(checkpoint: Checkpoint, events: Sequence[Event]) -> Checkpoint:
