@@ -184,7 +184,12 @@ def polars() -> Contender:
 def mtld() -> Contender:
     """Return the measure of textual lexical diversity."""
     richness: Any = import_module("lexicalrichness").LexicalRichness
-    return each(lambda text: richness(text).mtld() if text.split() else 0.0)
+
+    def take(text: str) -> float:
+        found = richness(text)
+        return float(found.mtld()) if found.words else 0.0
+
+    return each(take)
 
 
 def zstd() -> Contender:
