@@ -1,6 +1,7 @@
 """Scoring the shards of a dump in worker processes, which may die. Source: docs/report.md, "Large dumps"."""
 
 import os
+import pickle
 import signal
 import sys
 from collections import Counter
@@ -10,11 +11,15 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
+from traceback import format_exc
 from typing import Any, NamedTuple
 
 from coherence.audit.runners import ATTEMPTS, Runner, Scoring, score_one
 from coherence.audit.shard import ScoringSettings, Shard
 from coherence.audit.store import Output
+
+MOST_WORKERS = 60 if sys.platform == "win32" else sys.maxsize
+"""Windows waits for no more at once."""
 
 
 class _Worker(NamedTuple):
@@ -35,16 +40,14 @@ def in_processes(workers: int) -> Runner:
         waiting = list(reversed(shards))
         deaths: Counter[int] = Counter()
         with _workers() as start:
-            free = [start() for _ in range(min(workers, len(shards)))]
+            free = [start() for _ in range(min(workers, len(shards), MOST_WORKERS))]
             flying: dict[Connection, tuple[_Worker, Shard]] = {}
             while waiting or flying:
                 while waiting and free:
-                    worker = free.pop()
-                    try:
-                        worker.pipe.send((waiting[-1], settings))
-                        flying[worker.pipe] = worker, waiting.pop()
-                    except OSError:  # it died with nothing to do
-                        free.append(start())
+                    worker, shard = free.pop(), waiting.pop()
+                    with suppress(OSError):  # it has died, which is seen where its answer is waited for
+                        worker.pipe.send((shard, settings))
+                    flying[worker.pipe] = worker, shard
                 ready: list[Any] = wait(list(flying))
                 for pipe in ready:
                     worker, shard = flying.pop(pipe)
@@ -90,10 +93,10 @@ def _workers() -> Iterator[Callable[[], _Worker]]:
         yield start
     finally:
         for worker in started:
-            worker.process.terminate()
+            worker.process.kill()  # it may have been started where SIGTERM is ignored
+            worker.pipe.close()
         for worker in started:
             worker.process.join()
-            worker.pipe.close()
 
 
 @contextmanager
@@ -117,13 +120,23 @@ def _serve(pipe: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError):
+    with suppress(EOFError, OSError):
         while True:
             shard, settings = pipe.recv()
-            try:
-                pipe.send(score_one(shard, settings))
-            except Exception as error:  # the parent says it
-                pipe.send(error)
+            pipe.send(_scored(shard, settings))
+
+
+def _scored(shard: Shard, settings: ScoringSettings) -> Output | Exception:
+    """Score a shard; an error is returned, in a form that the parent can read: it is for the parent to say."""
+    try:
+        return score_one(shard, settings)
+    except Exception as error:
+        error.add_note(f"in a worker:\n{format_exc()}")
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        except Exception:
+            return RuntimeError(f"{type(error).__name__}: {error}")
+        return error
 
 
 def _end_with_parent() -> None:

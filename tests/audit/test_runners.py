@@ -2,7 +2,10 @@
 
 import json
 import os
+import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -11,10 +14,14 @@ from typing import Any
 import pytest
 import sharded
 
+from coherence.audit import processes
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Request, prepare
 from coherence.audit.runners import ATTEMPTS, Scoring, here, score_into
 from coherence.audit.shard import ScoringSettings, Shard
+from coherence.audit.store import Output
+from coherence.readers.lines import Part
+from coherence.readers.read import Piece
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 
@@ -188,6 +195,68 @@ def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
     assert len(finished(folder)) > 3
     assert program(folder, "--workers", "2").status() == 0
     assert results(folder) == results(whole)
+
+
+# Workers
+
+
+class Unreadable(Exception):
+    """It can be written, and not be read again."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+def shard_of(path: str) -> Shard:
+    return Shard(0, (Piece(Part(path), "jsonl", None),))
+
+
+def test_what_a_worker_cannot_hand_over_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_shard: Shard, _settings: ScoringSettings) -> Output:
+        raise Unreadable("no", "way")
+
+    monkeypatch.setattr(processes, "score_one", fail)
+    found = processes._scored(shard_of("a.jsonl"), ScoringSettings())
+    assert isinstance(found, RuntimeError)
+    assert str(found) == "Unreadable: no way"
+
+
+def test_an_error_of_a_worker_tells_where_it_arose(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_shard: Shard, _settings: ScoringSettings) -> Output:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(processes, "score_one", fail)
+    found = pickle.loads(pickle.dumps(processes._scored(shard_of("a.jsonl"), ScoringSettings())))  # noqa: S301 - our own
+    assert isinstance(found, LookupError)
+    assert "in fail" in found.__notes__[0]
+
+
+NO_WORKER_BEGINS = """
+from coherence import Lexicon
+from coherence.audit.processes import in_processes
+from coherence.audit.shard import ScoringSettings, Shard
+settings = ScoringSettings(lexicon=Lexicon(f"word{number}" for number in range(100_000)))
+print([output for _, output in in_processes(1)([Shard(0, ())], settings)])
+"""
+
+
+def test_workers_that_die_as_they_begin_are_not_started_for_ever(tmp_path: Path) -> None:
+    # Each of them runs the script once more, which is not how a script starts processes.
+    script = tmp_path / "unguarded.py"
+    script.write_text(NO_WORKER_BEGINS)
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)  # noqa: S603 - ours
+    assert (done.returncode, done.stdout) == (0, "[None]\n"), done.stderr
+
+
+def test_workers_end_where_they_are_told_to_ignore_the_end() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with processes._workers() as start:
+            worker = start()
+        assert not worker.process.is_alive()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # The work folder

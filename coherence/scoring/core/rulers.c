@@ -20,12 +20,6 @@ line_end(const Text *text, size_t at)
     return at;
 }
 
-static inline uint32_t
-is_plain_sign(uint32_t code)
-{
-    return (code > ' ') & ((code | ('a' - 'A')) - 'a' >= 26) & (code - '0' >= 10);
-}
-
 static inline int
 is_white(uint32_t code)
 {

@@ -103,7 +103,7 @@ static uint8_t
 byte_of(Alphabet *alphabet, uint32_t code)
 {
     static const uint16_t ENDS[] = {JOINTS, SPACES, SIGNS, PAGE};
-    uint32_t *slots = alphabet->slots, held = code << 8; /* the class goes, the code point stays */
+    uint32_t *slots = alphabet->slots, held = code << 8; /* what of the class stays depends on the code point */
     size_t at = (uint32_t)(held * UINT32_C(0x9E3779B1)) >> (32 - ALPHABET_BITS);
     for (; slots[at]; at = (at + 1) % (1 << ALPHABET_BITS)) {
         if ((slots[at] ^ held) < PAGE)
