@@ -127,7 +127,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _scored(shard: Shard, settings: ScoringSettings) -> Output | Exception:
-    """Score a shard; an error is returned, in a form that the parent can read: it is for the parent to say."""
+    """Score a shard; an error is returned, in a form that the parent can read: it says it."""
     try:
         return score_one(shard, settings)
     except Exception as error:
