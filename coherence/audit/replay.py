@@ -13,14 +13,14 @@ import numpy as np
 
 from coherence.audit.losses import Losses, LossOfStep
 from coherence.audit.plan import Options
-from coherence.audit.rows import Chunk, FineSamples, GatedSample, Row, Values, is_fine, values_of
+from coherence.audit.rows import Chunk, FineSamples, GatedSample, Row, is_fine, values_of
 from coherence.audit.timeline import Timeline
 from coherence.readers.records import Mark
 from coherence.report import CurvePoint
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
-from coherence.signals.samples import ALIKE_BELOW, RECENT
+from coherence.signals.samples import ALIKE_BELOW, RECENT, Values
 from coherence.signals.settings import Entry, Settings
 from coherence.thinning import Thinned
 
@@ -248,15 +248,17 @@ class Replay:
             place = self._place + 1 if signals.step == step else 0
             if gate.is_idle(step, place):
                 break
-            self._take_sample(next(one_by_one(chunk.part(alone))), see)  # the first one ends a streak
+            self._take_sample(
+                next(one_by_one(chunk.part(alone, alone + 1))), see
+            )  # the first one ends a streak
             alone += 1
         else:
             return
-        fine = FineSamples(chunk.part(alone) if alone else chunk, step, values[alone:], place)
+        fine = FineSamples(chunk.part(alone), step, values[alone:], place)
         signals.pass_over(fine.values, min(fine.means), fine.orders(RECENT), step, place)
         self._place = place + len(fine) - 1
-        if chunk.rows["compared"][0] and not alone:
-            fine.alike = self._compare(float(chunk.rows["between"][0]))
+        if fine.rows["compared"][0]:
+            fine.alike = self._compare(float(fine.rows["between"][0]))
         fine.loss, fine.smoothed = signals.loss.loss, signals.loss.smoothed
         self.last = fine.row(-1)
         see_fine(fine)

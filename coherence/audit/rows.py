@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.scoring.profile import SCALES
-from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, mean_of
+from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, mean_of, scores_of_row
 from coherence.scoring.word_order import Neighbours
 from coherence.signals.gate import Gate, Verdict
+from coherence.signals.samples import Values
 
 NO_STEP = np.iinfo(np.int64).min
 """The step of a sample whose file tells none."""
@@ -45,8 +46,10 @@ ROW = np.dtype(
 
 Rows = NDArray[np.void]
 
-Values = tuple[float | None, ...]
-"""The four scores of a sample, in the order of the scales."""
+
+def is_scorable(rows: Rows) -> NDArray[np.bool_]:
+    """Tell which samples are long enough to judge: those of which `Scores.scorable` says so."""
+    return np.asarray((rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS))
 
 
 def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
@@ -57,11 +60,10 @@ def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
     >>> is_fine(rows, 30.0).tolist()
     [True, False]
     """
-    scorable = (rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS)
     low = np.ones(len(rows), bool)
     for scale in SCALES:
         low &= ~(rows[scale] >= threshold)  # of a score that is none it is not said
-    return np.asarray(scorable & ~low & (rows["characters"] > 0))
+    return np.asarray(is_scorable(rows) & ~low & (rows["characters"] > 0))
 
 
 def values_of(rows: Rows) -> list[Values]:
@@ -114,9 +116,9 @@ class Chunk(NamedTuple):
         """The numbers of the outputs, each once."""
         return sorted(set(self.outputs.tolist()))  # np.unique would load numpy.ma
 
-    def part(self, begin: int) -> "Chunk":
-        """Return the rows from one on."""
-        return Chunk(self.rows[begin:], self.outputs[begin:])
+    def part(self, begin: int, end: int | None = None) -> "Chunk":
+        """Return the rows from one on, to before another or the end."""
+        return Chunk(self.rows[begin:end], self.outputs[begin:end])
 
     def only(self, mask: NDArray[np.bool_]) -> "Chunk":
         """Return the rows that a mask marks."""
@@ -155,9 +157,17 @@ class Row(NamedTuple):
     @property
     def scores(self) -> Scores:
         """The scores as values, none where a score has no meaning."""
-        bigram, trigram, english, character = [value if value == value else None for value in self[6:10]]
-        order = Neighbours(self.surplus, self.pairs) if self.pairs else None
-        return Scores(bigram, trigram, english, character, self.tokens, self.characters, self.template, order)
+        return scores_of_row(
+            self.bigram,
+            self.trigram,
+            self.english,
+            self.character,
+            self.tokens,
+            self.characters,
+            self.template,
+            self.surplus,
+            self.pairs,
+        )
 
 
 assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place

@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
+from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment, is_scorable
 from coherence.readers.folder import as_recorded
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.scoring.batch import score_many
-from coherence.scoring.between import COMPARED, of_each_prompt
+from coherence.scoring.between import COMPARED, compared
 from coherence.scoring.columns import Columns, columns_of, scores_of
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.profile import SCALES, Profile
-from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
 from coherence.scoring.text import ONE_WORD, clean, one_word, tokenize
 from coherence.signals.loss import KINDS
 
@@ -188,9 +187,8 @@ def _rows(
 
 def _compared(rows: Rows, prompts: Sequence[str | None]) -> int:
     """Return how many samples of a step are compared, as `scoring.between.compared` chooses them."""
-    judged = (rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS)
     tokens = zip(rows["tokens"].tolist(), prompts, strict=True)
-    return sum(each > 1 for each in of_each_prompt(compress(tokens, judged)))
+    return compared(compress(tokens, is_scorable(rows)))
 
 
 def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:

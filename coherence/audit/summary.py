@@ -10,9 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from coherence.audit.rows import FineSamples, GatedSample, Values
+from coherence.audit.rows import FineSamples, GatedSample
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
 from coherence.signals.gate import Gate
+from coherence.signals.samples import Values
 
 STRETCHES = 12
 KEPT = 10_000

@@ -34,18 +34,15 @@ def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> fl
     return between_samples(of_each_prompt(judged))
 
 
-def compared(samples: Iterable[tuple[Scores, object]]) -> int:
+def compared(judged: Iterable[tuple[int, object]]) -> int:
     """Return how many samples of one step are compared.
 
     Args:
-        samples: of the step, each with its scores and what tells its prompt from others.
+        judged: of those that are long enough to judge, their tokens and what tells their prompt from others.
 
-    >>> from coherence import score
-    >>> texts = ("a b c d e f g h i j", "k l m n o p q r s t", "too short")
-    >>> compared((score(text), None) for text in texts)
+    >>> compared([(20, None), (35, None), (1, None)])
     2
     """
-    judged = [(scores.tokens, prompt) for scores, prompt in islice(samples, COMPARED) if scores.scorable]
     return sum(tokens > 1 for tokens in of_each_prompt(judged))
 
 

@@ -367,4 +367,5 @@ class StepSamples:
     @property
     def compared(self) -> int:
         """How many of them are compared."""
-        return compared(zip(self._scores, self._prompts, strict=True))
+        pairs = zip(self._scores, self._prompts, strict=True)
+        return compared((scores.tokens, prompt) for scores, prompt in pairs if scores.scorable)
