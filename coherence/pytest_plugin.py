@@ -13,8 +13,8 @@ import pytest
 from coherence.check.samples import CheckpointScores, score_samples
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, Limits, check_scores
+from coherence.readers.objects.rows import to_sample
 from coherence.readers.records import Sample
-from coherence.readers.rows import to_sample
 from coherence.scoring.profile import Profile
 from coherence.show.ci import excerpt, too_few, where
 from coherence.signals.settings import Settings

@@ -26,6 +26,7 @@ from coherence.audit.timeline import Restarts, Timeline
 from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles
+from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name
 from coherence.readers.read import take_notes
 from coherence.readers.recognise import by_key
@@ -45,7 +46,7 @@ def audit(
     *paths: str | Path,
     loss: str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
-    prompt_field: str | None = None,
+    fields: Fields = USUAL,
     scored: str | None = None,
     seconds_per_step: float | None = None,
     **settings: Any,
@@ -59,7 +60,7 @@ def audit(
         paths: files, folders, patterns or URLs; `-` is standard input.
         loss: where the losses are, if not beside the samples or among them.
         format: of the samples, if their content does not tell.
-        prompt_field: the key of the prompt, if it is none of the usual.
+        fields: where rows hold text, step, prompt and loss, if under none of the usual keys.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
         seconds_per_step: turns steps into time where samples carry none.
         settings: what decides, by the names in `Settings`: `patience=3`, `profile="code"`. What is not given
@@ -78,7 +79,7 @@ def audit(
     (5, 'halt')
     """
     options = Options(seconds_per_step, **settings)
-    request = Request(list(map(str, paths)), loss, format, prompt_field, options, scored)
+    request = Request(list(map(str, paths)), loss, format, fields, options, scored)
     return audit_dump(request, prepare(request), here, lambda _output: None)[0]
 
 
@@ -112,8 +113,8 @@ def audit_dump(
             raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
+        losses = _losses(job.runs, problems, request.fields, required=request.loss is not None)
         seen = take_notes(problems)
-        losses = _losses(job.runs, problems, required=request.loss is not None)
         reader_notes = ReaderNotes((), problems.count, problems.listed, (), partial)
         reader_notes = reader_notes._replace(
             notes=[*_notes(job), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
@@ -145,17 +146,20 @@ def _work_folder(scored: str | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _losses(runs: Sequence[RunFiles], problems: Problems, required: bool) -> dict[str, Losses]:
+def _losses(
+    runs: Sequence[RunFiles], problems: Problems, fields: Fields, required: bool
+) -> dict[str, Losses]:
     """Return the losses of each run, by its name."""
     found: dict[str, Losses] = {}
     for run in runs:
         noted = Problems()
-        found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted)
+        found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted, fields)
         if required and not found:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
         # Of a file that holds samples as well it was noted already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
             problems += noted
+        problems.remarks |= noted.remarks
     return found
 
 

@@ -11,9 +11,9 @@ from coherence.audit.rows import NO_STEP
 from coherence.audit.shard import ScoringSettings
 from coherence.audit.store import Output
 from coherence.readers.lines import Part, Problems, file_name
+from coherence.readers.objects.rows import STEP_MISSING
 from coherence.readers.read import PromptedSample, line_count, read_pieces
 from coherence.readers.records import Origin
-from coherence.readers.rows import STEP
 
 
 class Dump:
@@ -82,7 +82,7 @@ class Dump:
         path = self.outputs[number].shard.pieces[place].part.path
         lines = [line for piece, line in self._strays.get(number, ()) if piece == place]
         for line in lines:
-            problems.add(path, line, f"no step: none of the keys {', '.join(STEP)}")
+            problems.add(path, line, STEP_MISSING)
         if lines:
             problems.listed.sort(key=lambda problem: problem.line)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from coherence.audit.rows import Chunk
 from coherence.audit.timeline import MOST, Restarts
 from coherence.readers.find import File
+from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, marks_in
 from coherence.readers.records import Mark
@@ -196,19 +197,22 @@ def _void(
     return void, tuple(restarts)
 
 
-def read_losses(files: Iterable[File], run: str | None, problems: Problems) -> dict[str, Losses]:
+def read_losses(
+    files: Iterable[File], run: str | None, problems: Problems, fields: Fields = USUAL
+) -> dict[str, Losses]:
     """Return the losses of each run that files tell of.
 
     Args:
         files: of losses.
         run: the name of the run they belong to, before the names that their rows give.
         problems: takes the lines that could not be used.
+        fields: where a person said that rows hold what.
     """
     collectors: dict[str, Collector] = {}
     for file in files:
         for collector in collectors.values():
             collector.next_file()
-        for row in losses_in(Piece(Part(file.path), file.format), problems):
+        for row in losses_in(Piece(Part(file.path), file.format), problems, fields):
             name = "/".join(filter(None, (run, row.run)))
             collector = collectors.setdefault(name, Collector())
             collector.add(row.step, row.loss, row.source, row.time, row.beside)

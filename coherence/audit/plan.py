@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from coherence.audit.shard import ScoringSettings, Shard
 from coherence.readers import storage
 from coherence.readers.find import File, RunFiles, find_runs
-from coherence.readers.format import Fields
+from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
 from coherence.readers.read import Piece, read_pieces
@@ -59,7 +59,7 @@ class Request(NamedTuple):
         paths: files, folders, patterns or URLs; `-` is standard input.
         loss: where the losses are, if not beside the samples or among them.
         format: of the samples, if their content does not tell.
-        prompt_field: the key of the prompt, if it is none of the usual.
+        fields: where rows hold what, if under none of the usual keys.
         options: of the audit.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
     """
@@ -67,7 +67,7 @@ class Request(NamedTuple):
     paths: Sequence[str]
     loss: str | None = None
     format: str | None = None
-    prompt_field: str | None = None
+    fields: Fields = USUAL
     options: Options = Options()
     scored: str | None = None
 
@@ -97,12 +97,11 @@ def prepare(request: Request, shard: int = SHARD) -> Job:
     """
     if request.scored is not None:
         _check_target(request.scored)
-    runs = find_runs(request.paths, request.loss, request.format)
+    runs = find_runs(request.paths, request.loss, request.format, request.fields)
     base, notes = yardstick(runs)
     chosen = request.options.over(base)
     anew = not {"lexicon", "profile"}.isdisjoint(request.options.chosen)
-    fields = Fields(request.prompt_field)
-    settings = ScoringSettings((), fields, chosen.lexicon, chosen.profile, anew)
+    settings = ScoringSettings((), request.fields, chosen.lexicon, chosen.profile, anew)
     shards = cut(runs, shard)
     settings = settings._replace(prefixes=_prompts_of(shards, settings))
     return Job(runs, shards, settings, (*notes, *_chosen_notes(runs, request.options)))

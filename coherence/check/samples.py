@@ -84,7 +84,7 @@ def read_samples(
         ValueError: there are no samples, or those of several runs.
     """
     fields = fields or Fields()
-    runs = find_runs(paths, None, kind)
+    runs = find_runs(paths, None, kind, fields)
     names = [run.name if len(runs) > 1 else None for run in runs]
     pieces = [
         Piece(Part(file.path), file.format, name)

@@ -8,6 +8,7 @@ from importlib import import_module
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Options, Request, prepare
 from coherence.audit.runners import Runner, here
+from coherence.cli.fields import fields_of
 from coherence.readers import storage
 from coherence.report import Ranking, Report
 from coherence.scoring import fast
@@ -25,7 +26,7 @@ def run(options: Namespace) -> int:
     table = options.scored
     check_targets(options.json, options.html, table if table and not storage.is_url(table) else None)
     request = Request(
-        options.paths, options.loss, options.format, options.prompt_field, _options(options), options.scored
+        options.paths, options.loss, options.format, fields_of(options), _options(options), options.scored
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()

@@ -13,6 +13,7 @@ from coherence.check.samples import CheckpointScores
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
 from coherence.check.verdict import Check, Limits, check_scores
+from coherence.cli.fields import fields_of
 from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
@@ -29,7 +30,7 @@ def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
-    fields = Fields(options.prompt_field, options.group_by)
+    fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
         return _update(options, limits, fields, profile)

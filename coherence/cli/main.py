@@ -203,7 +203,8 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
     add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
-    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    _add_fields(parser)
+    add("--loss-field", metavar="KEY", help="key of the loss")
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
@@ -225,6 +226,14 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="audit")
 
 
+def _add_fields(parser: argparse.ArgumentParser) -> None:
+    """Add where rows hold what; a key may be a path, such as choices[*].text."""
+    add = parser.add_argument
+    add("--text-field", metavar="KEY", help="key of the text, or a path: choices[*].text")
+    add("--step-field", metavar="KEY", help="key of the step")
+    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+
+
 def _add_check(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
@@ -233,7 +242,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
     add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
-    add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    _add_fields(parser)
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coherence.readers import storage
+from coherence.readers.file_names import SAMPLE_FOLDERS, is_called_log, is_of_a_step, is_of_samples, step_of
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
-from coherence.readers.lines import HEAD, Part, Problems, file_name
+from coherence.readers.format import USUAL, Fields
+from coherence.readers.formats.logs.prefix import looks_logged
+from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head, shown
 from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import by_key, format_of
-from coherence.readers.rows import is_of_a_step, step_of
 from coherence.signals import settings
 from coherence.signals.settings import History
 
@@ -23,9 +25,6 @@ LOSSES = (METRICS, "trainer_state.json", "metrics.csv")
 RUN = "run.json"
 WRITTEN = (STATE, STATUS)
 """What a monitor writes beside its samples, and no other trainer does."""
-
-SAMPLE_FOLDERS = ("samples", "completions", "generations")
-"""Where trainers put samples below the folder of a run."""
 
 LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb")
 """Where trainers put losses below the folder of a run."""
@@ -50,11 +49,25 @@ _DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 """Names that promise samples or losses: where one holds neither, the person is told."""
 
 
+_LOSS_SPOKEN = re.compile(r"(?<![a-z])loss\b.{0,20}?\d", re.IGNORECASE)
+_LOG_NAME = re.compile(r"(?<![a-z])(?:logs?|loss(?:es)?|metrics|stdout|nohup)(?![a-z])")
+
+
 class File(NamedTuple):
     """A file and the name of its format."""
 
     path: str
     format: str
+
+
+class Asked(NamedTuple):
+    """What a person said of files whose content does not tell: their format, where their rows hold what."""
+
+    format: str | None = None
+    fields: Fields = USUAL
+
+
+NOTHING = Asked()
 
 
 class RunFiles(NamedTuple):
@@ -94,6 +107,7 @@ def find_runs(
     paths: Sequence[str],
     loss: str | None = None,
     format: str | None = None,  # noqa: A002 - as the option
+    fields: Fields = USUAL,
 ) -> list[RunFiles]:
     """Return the runs that paths stand for.
 
@@ -103,12 +117,14 @@ def find_runs(
     Args:
         paths: what the person named.
         loss: where the losses are, if not beside the samples.
-        format: of the samples, if their content does not tell.
+        format: of the samples, if their content does not tell, and of the losses where it fits.
+        fields: where a person said that rows hold what.
 
     Raises:
         FileNotFoundError: there is nothing at a path.
         ValueError: a file is of no format that is read, or a folder holds no samples.
     """
+    asked = Asked(format, fields)
     if format is not None:
         by_key(format)  # a name that is none is no file's fault
     named = [found for path in paths for found in _matching(path)]
@@ -119,7 +135,7 @@ def find_runs(
     errors: list[ValueError] = []
     for group in [*_grouped(files), *folders]:
         try:
-            runs += _runs_in(group, format) if isinstance(group, str) else [_run_of_files(group, format)]
+            runs += _runs_in(group, asked) if isinstance(group, str) else [_run_of_files(group, asked)]
         except ValueError as error:
             errors.append(error)
     if not runs:
@@ -129,7 +145,7 @@ def find_runs(
     if loss is not None:
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
-        given = tuple(_given_losses(loss))
+        given = tuple(_given_losses(loss, asked))
         runs = [run._replace(losses=given, saved=_saved(given, *run.saved)) for run in runs]
     return _named_apart(runs)
 
@@ -210,16 +226,16 @@ def _grouped(files: Sequence[str]) -> list[list[str]]:
     return ([together] if together else []) + [[file] for file in apart]
 
 
-def _run_of_files(files: Sequence[str], asked: str | None) -> RunFiles:
+def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
     """Return the run that files make up; of several one that cannot be read is passed over, and noted."""
     notes: list[str] = []
-    samples = _recognised(files, asked, notes)
+    samples = _recognised(files, asked.format, notes)
     if not samples:
         raise ValueError("; ".join(notes[:3]))
     name = file_name(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     beside = {storage.parent(file.path) for file in samples if storage.bare_name(file.path) == SAMPLES}
-    folder = _Folder(beside.pop()) if len(beside) == 1 else None
-    losses = (folder and _losses_in(folder)) or _losses_among(samples)
+    folder = _Folder(beside.pop(), asked) if len(beside) == 1 else None
+    losses = (folder and _losses_in(folder)) or _losses_among(samples, asked)
     vocab_size = _vocab_size(folder) if folder else None
     written = _run_folder(folder) if folder else None
     notes += folder.notes if folder else []
@@ -248,27 +264,30 @@ def _shown(message: str) -> str:
     return message.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _losses_among(samples: Iterable[File]) -> list[File]:
+def _losses_among(samples: Iterable[File], asked: Asked) -> list[File]:
     """Return the files of samples that hold losses as well, in rows of their own."""
-    return [file for file in samples if file.format in BOTH or _has_loss_rows(file)]
+    return [file for file in samples if file.format in BOTH or _has_loss_rows(file, asked.fields)]
 
 
-def _has_loss_rows(file: File) -> bool:
+def _has_loss_rows(file: File, fields: Fields) -> bool:
     piece = Piece(Part(file.path, 0, HEAD), file.format)
-    with_loss = sum(sample.loss is not None for sample in samples_in(piece, Problems()))
-    return sum(1 for _ in losses_in(piece, Problems())) > with_loss
+    with_loss = sum(sample.loss is not None for sample in samples_in(piece, Problems(), fields))
+    return sum(1 for _ in losses_in(piece, Problems(), fields)) > with_loss
 
 
-def _holds(file: File, read: Callable[[Piece, Problems], Iterator[object]], notes: list[str]) -> bool:
+def _holds(
+    file: File, read: Callable[[Piece, Problems, Fields], Iterator[object]], asked: Asked, notes: list[str]
+) -> bool:
     """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
+    piece = Piece(Part(file.path, 0, HEAD), file.format)
     try:
-        return next(read(Piece(Part(file.path, 0, HEAD), file.format), Problems()), None) is not None
+        return next(read(piece, Problems(), asked.fields), None) is not None
     except (OSError, ValueError) as error:  # what it needs is not installed, for instance
         notes.append(_why(file.path, error))
         return False
 
 
-def _runs_in(path: str, asked: str | None) -> list[RunFiles]:
+def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
     """Return the run that a folder is of, or the runs of the folders in it.
 
     Raises:
@@ -303,7 +322,7 @@ def _runs_of(folder: "_Folder", below: Iterable["_Folder"]) -> list[RunFiles]:
 
 def _run_in(folder: "_Folder") -> RunFiles:
     folder.samples = _files_once(folder.samples, folder.notes)
-    losses = _losses_in(folder) or _losses_among(folder.samples)
+    losses = _losses_in(folder) or _losses_among(folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     notes = tuple(dict.fromkeys(folder.notes))
     saved = _saved(losses, *_checkpoints(folder.path))
@@ -322,8 +341,9 @@ class _Folder:
         notes: what was passed over and why.
     """
 
-    def __init__(self, path: str, asked: str | None = None, for_samples: bool = False) -> None:
-        self.path, self._asked, self._for_samples = path, asked, for_samples
+    def __init__(self, path: str, asked: Asked = NOTHING, for_samples: bool = False) -> None:
+        self.path, self.asked = path, asked
+        self._for_samples = for_samples or is_of_samples(path)
         self.notes: list[str] = []
         names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
         paths = [storage.join(path, name) for name in names]
@@ -364,17 +384,17 @@ class _Folder:
         """Yield the folders in it, and in its folders of samples and of losses, that may be runs."""
         for path in self.folders:
             if _name(path).lower() in SAMPLE_FOLDERS:
-                yield from _Folder(path, self._asked, for_samples=True).below()
+                yield from _Folder(path, self.asked, for_samples=True).below()
             elif _name(path) in LOSS_FOLDERS:
-                inner = _Folder(path, self._asked)
+                inner = _Folder(path, self.asked)
                 yield from (inner, *inner.below())
             elif not is_of_a_step(path):
-                yield _Folder(path, self._asked)
+                yield _Folder(path, self.asked)
 
     def take_logs(self) -> None:
         """Take for samples what holds losses and perhaps samples, and does hold some."""
         logs = [file for file in self.scanned if file.format in BOTH]
-        self.samples = [file for file in logs if _holds(file, samples_in, self.notes)]
+        self.samples = [file for file in logs if _holds(file, samples_in, self.asked, self.notes)]
 
     def _scan(self) -> list[File]:
         candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
@@ -382,25 +402,26 @@ class _Folder:
         found = _recognised(candidates, None, notes)
         known = {file.path for file in found}
         failed = [path for path in candidates if path not in known]
-        if self._asked is not None:
-            return found + _recognised(failed, self._asked, self.notes)
+        if self.asked.format is not None:
+            return found + _recognised(failed, self.asked.format, self.notes)
         self.notes += [note for path, note in zip(failed, notes, strict=True) if _suffix(path) in _DATA]
+        self.notes += _unread_logs([path for path in failed if _suffix(path) not in _DATA])
         return found
 
     def _find_samples(self) -> list[File]:
         if ours := self.named(SAMPLES):
-            return _recognised(ours, self._asked, self.notes)
+            return _recognised(ours, self.asked.format, self.notes)
         found = [file for file in self.scanned if self._may_be_samples(file) and self._are_samples(file)]
         for path in self.folders:
             if _name(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path):
-                inner = _Folder(path, self._asked, for_samples=True)
+                inner = _Folder(path, self.asked, for_samples=True)
                 found += inner.samples
                 self.notes += inner.notes
         return found
 
     def _may_be_samples(self, file: File) -> bool:
-        if self._asked is not None:
-            return file.format == self._asked
+        if self.asked.format is not None:
+            return file.format == self.asked.format
         if file.format == "numbered" and not self._for_samples:
             return self._is_one_of_several(file)
         return storage.bare_name(file.path) not in LOSSES and file.format not in BOTH
@@ -415,24 +436,48 @@ class _Folder:
 
     def _are_samples(self, file: File) -> bool:
         noted = len(self.notes)
-        if _holds(file, samples_in, self.notes):
+        if _holds(file, samples_in, self.asked, self.notes):
             return True
-        in_vain = len(self.notes) == noted and not _holds(file, losses_in, self.notes)
+        in_vain = len(self.notes) == noted and not _holds(file, losses_in, self.asked, self.notes)
         if in_vain and _suffix(file.path) in _DATA:
             self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
         return False
 
 
+def _unread_logs(paths: Sequence[str]) -> list[str]:
+    """Say of files that look like logs and in which nothing was understood how the first of them goes."""
+    found = [(path, line) for path in paths if (line := _of_a_log(path))]
+    if not found:
+        return []
+    path, line = found[0]
+    more = f" ({len(found)} files, the first of them {file_name(path)})" if len(found) > 1 else ""
+    name = f"{len(found)} logs" if len(found) > 1 else file_name(path)
+    return [f"{name}: looks like a log, but nothing in it was understood{more}: {shown(line)}"]
+
+
+def _of_a_log(path: str) -> str | None:
+    """Return the first line of a log that speaks of a loss, or else its first; None of any other file."""
+    try:
+        head = read_head(path)
+    except (OSError, ValueError):
+        return None
+    if b"\0" in head.raw or not head.lines:
+        return None
+    spoken = next((line for line in head.lines if _LOSS_SPOKEN.search(line)), None)
+    called = is_called_log(path) or _LOG_NAME.search(storage.bare_name(path))
+    return (spoken or head.lines[0]) if called or (spoken and looks_logged(head.lines)) else None
+
+
 def _losses_in(folder: _Folder) -> list[File]:
     """Return the files of losses of a run folder: the first kind that is there."""
-    steps = _Folder(storage.parent(folder.path)) if is_of_a_step(folder.path) else None
+    steps = _Folder(storage.parent(folder.path), folder.asked) if is_of_a_step(folder.path) else None
     for place in (folder, steps):
         if place is None:
             continue
         for candidates in _loss_candidates(place):
             own = {_identity(file.path) for file in folder.samples}
             others = [file for file in candidates if _identity(file.path) not in own]
-            if found := [file for file in others if _holds(file, losses_in, folder.notes)]:
+            if found := [file for file in others if _holds(file, losses_in, folder.asked, folder.notes)]:
                 return _files_once(found, folder.notes)
     return []
 
@@ -481,7 +526,7 @@ def _checkpoints(folder: str) -> Iterator[int]:
             yield int(found[1])
 
 
-def _given_losses(path: str) -> list[File]:
+def _given_losses(path: str, asked: Asked) -> list[File]:
     """Return the losses at a path that was named for them: a file, or those of a folder.
 
     Raises:
@@ -490,8 +535,10 @@ def _given_losses(path: str) -> list[File]:
     """
     (path,) = _matching(path)
     if not storage.is_folder(path):
+        if asked.format is not None and _holds(File(path, asked.format), losses_in, asked, []):
+            return [File(path, asked.format)]
         return [File(path, format_of(path).key)]
-    if found := _losses_in(_Folder(path)):
+    if found := _losses_in(_Folder(path, Asked(fields=asked.fields))):
         return found
     raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")
 

@@ -11,15 +11,21 @@ from coherence.readers.records import LossRow, Mark, Sample
 
 
 class Fields(NamedTuple):
-    """The keys that a person named, where those that trainers use do not tell.
+    """Where a person said that a row holds what, where the keys that trainers use do not tell.
+
+    A key, or a path: `choices[*].message.content`.
 
     Attributes:
         prompt: of the prompt.
-        group: of the group, if samples are to be compared group by group.
+        group: the key of the group, if samples are to be compared group by group.
+        text, step, loss: of these.
     """
 
     prompt: str | None = None
     group: str | None = None
+    text: str | None = None
+    step: str | None = None
+    loss: str | None = None
 
 
 USUAL = Fields()
@@ -36,7 +42,7 @@ class SampleReader(Protocol):
 class LossReader(Protocol):
     """Yields the training losses of a part of a file; what cannot be used is noted."""
 
-    def __call__(self, part: Part, problems: Problems) -> Iterator[LossRow]:
+    def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
         """Read on as losses are asked for."""
 
 

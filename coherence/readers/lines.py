@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,11 +23,22 @@ LONGEST_LINE = 16 * 2**20
 HEAD = 2**16
 """Bytes that are looked at to tell what a file is."""
 
+FURTHER, STRETCHES, UNSIZED = 2**20, 16, 2**24
+"""Bytes that are looked at where the head does not tell, then so many stretches of the rest; of compressed
+files, which cannot be read from the middle, so many bytes from the start."""
+
 LISTED = 100
 """How many problems are kept for the report; the others are counted."""
 
 _strict_parser = import_module("orjson") if find_spec("orjson") else None
 """Of the extra `fast`: it takes a third of the time of the standard library."""
+
+
+_STEP_IN_WORDS = re.compile(
+    r"(?:(?:global[-_ ]?)?(?:step|iter|iteration|checkpoint|ckpt)[-_= ]*)?"
+    r"(\d{1,3}(?:,\d{3})+|\d{1,15})(?: ?/ ?[\d,]{1,20})?",
+    re.IGNORECASE,
+)
 
 
 class Part(NamedTuple):
@@ -66,6 +78,11 @@ class Head(NamedTuple):
         kept = found[:-1] if len(found) > 1 and not self.whole else found
         return [line for line in map(str.strip, kept) if line]
 
+    def further(self) -> Iterator[str]:
+        """Yield more of the file, as text: all up to a megabyte, and of a larger one stretches to its end."""
+        if not self.whole:
+            yield from _further(self.path)
+
 
 def cut_into_lines(text: str) -> list[str]:
     r"""Return the lines of a text, which a newline, a carriage return or both end, and nothing else.
@@ -77,6 +94,21 @@ def cut_into_lines(text: str) -> list[str]:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def _further(path: str) -> Iterator[str]:
+    with storage.open_bytes(path) as file:
+        size = _size(file)
+        try:
+            rest = file.read(FURTHER if size is not None else UNSIZED)[HEAD:]
+            yield rest.decode("utf-8", errors="replace")
+            if size is None or size <= FURTHER:
+                return
+            for number in range(1, STRETCHES + 1):
+                file.seek(max(FURTHER, size * number // STRETCHES - HEAD))
+                yield file.read(HEAD).decode("utf-8", errors="replace")
+        except storage.BROKEN:
+            return
 
 
 def read_head(path: str) -> Head:
@@ -114,6 +146,7 @@ class Problems:
         count: how many lines could not be used.
         listed: the first of them.
         tallies: of the samples that were used, what was seen in how many.
+        remarks: what the reader of the report should know of how a file was read, in sentences.
 
     >>> problems, others = Problems(), Problems()
     >>> problems.add("samples.jsonl", 3, "no text")
@@ -128,6 +161,11 @@ class Problems:
     count: int = 0
     listed: list[Problem] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
+
+    def remark(self, sentence: str) -> None:
+        """Say something of how a file was read; what was said already is not said again."""
+        self.remarks.setdefault(sentence)
 
     def tally(self, what: str, file: str, line: int) -> None:
         """Count one more sample that has something.
@@ -150,6 +188,7 @@ class Problems:
     def __iadd__(self, other: "Problems") -> Self:
         self.count += other.count
         self.listed += other.listed[: max(0, LISTED - len(self.listed))]
+        self.remarks |= other.remarks
         for what, tally in other.tallies.items():
             before = self.tallies.get(what)
             self.tallies[what] = before._replace(samples=before.samples + tally.samples) if before else tally
@@ -309,15 +348,19 @@ def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 
 
 def to_step(value: Any) -> int:
-    """Return a step as a whole number, from a number or from digits in a string.
+    """Return a step as a whole number, from a number or from a string that holds one.
 
     Raises:
         ValueError: it is none; the message shows the value.
 
     >>> to_step(100), to_step("200"), to_step(300.0)
     (100, 200, 300)
+    >>> to_step("1,000"), to_step("10/438"), to_step("checkpoint-500")
+    (1000, 10, 500)
     """
     number = to_float(value)
+    if number is None and isinstance(value, str) and (written := _STEP_IN_WORDS.fullmatch(value.strip())):
+        number = to_float(written[1].replace(",", ""))
     if number is None or not number.is_integer():
         raise ValueError(f"step {shown(value)} is not a whole number")
     if abs(number) > LARGEST_STEP:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems, Tally
+from coherence.readers.objects.rows import TOOL_CALLS
 from coherence.readers.recognise import by_key
 from coherence.readers.records import LossRow, Mark, Sample
-from coherence.readers.rows import TOOL_CALLS
 from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why_empty
 from coherence.signals.settings import LaterFormat
 
@@ -48,10 +48,10 @@ def samples_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iter
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 
-def losses_in(piece: Piece, problems: Problems) -> Iterator[LossRow]:
+def losses_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a part of a file; none where its format holds none."""
     read = by_key(piece.format).losses
-    return iter(()) if read is None else read(piece.part, problems)
+    return iter(()) if read is None else read(piece.part, problems, fields)
 
 
 def marks_in(piece: Piece) -> Iterator[Mark]:
@@ -111,7 +111,7 @@ def take_notes(noted: Problems) -> list[str]:
     >>> take_notes(noted)
     ['2 samples end in padding, which is cut off']
     """
-    notes, none = [], Tally(0, "", 0)
+    notes, none = list(noted.remarks), Tally(0, "", 0)
     calls, padded, kept, all_samples = (
         noted.tallies.get(what, none) for what in (TOOL_CALLS, PADDED, PROMPT_KEPT, SAMPLES)
     )

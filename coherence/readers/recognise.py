@@ -6,13 +6,14 @@ from coherence.readers.formats import (
     csv_rows,
     json_array,
     jsonl,
-    logs,
     numbered,
     parquet,
     tensorboard,
+    text_lines,
     trackio,
     trainer_state,
 )
+from coherence.readers.formats.logs import reader as logs
 from coherence.readers.lines import read_head
 
 FORMATS: tuple[Format, ...] = (
@@ -24,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     jsonl.FORMAT,
     csv_rows.FORMAT,
     logs.FORMAT,
+    text_lines.FORMAT,
     numbered.FORMAT,
 )
 """In the order in which they are tried: what is known by its first bytes, then text, from strict to loose."""

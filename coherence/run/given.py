@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any, TypeGuard, TypeVar
 
 from coherence.escape import printable
-from coherence.readers.messages import CALLS, REASONING, written
+from coherence.readers.objects.messages import CALLS, REASONING, written
 from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 

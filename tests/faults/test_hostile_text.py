@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from coherence import score
 from coherence.readers import prompts, rows
-from coherence.readers.formats import jsonl, log_lines, log_samples
+from coherence.readers.formats import jsonl
+from coherence.readers.formats.logs import lines as log_lines
+from coherence.readers.formats.logs import samples as log_samples
 from coherence.readers.lines import Part, Problems
 from coherence.readers.records import Sample
 from coherence.scoring.loop import find_loop

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from coherence.readers.format import USUAL
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
-from coherence.readers.messages import prompt_of, written
+from coherence.readers.objects.messages import prompt_of, written
+from coherence.readers.objects.rows import TOOL_CALLS, samples_of
 from coherence.readers.records import Sample
-from coherence.readers.rows import TOOL_CALLS, samples_of
 
 pytestmark = pytest.mark.once
 

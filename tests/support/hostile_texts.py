@@ -15,7 +15,10 @@ import regex
 import coherence
 from coherence.escape import tamed
 from coherence.readers import prompts
-from coherence.readers.formats import json_array, log_lines, log_samples, logs, numbered
+from coherence.readers.formats import json_array, numbered
+from coherence.readers.formats.logs import lines as log_lines
+from coherence.readers.formats.logs import reader as logs
+from coherence.readers.formats.logs import samples as log_samples
 from coherence.readers.lines import Problems
 from coherence.scoring.scores import score
 from coherence.scoring.text import answer, clean, locate, tokenize

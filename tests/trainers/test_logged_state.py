@@ -14,7 +14,8 @@ pytest.importorskip("accelerate", reason="the Hugging Face Trainer needs acceler
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from coherence.readers.formats import logs, trainer_state
+from coherence.readers.formats import trainer_state
+from coherence.readers.formats.logs import reader as logs
 from coherence.readers.lines import Part, Problems, read_head
 
 DATA = [{"input_ids": list(range(i, i + 8)), "labels": list(range(i, i + 8))} for i in range(0, 80, 5)]

@@ -4,10 +4,15 @@ import csv
 from collections.abc import Iterator
 from itertools import chain
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import LOSS, SEVERAL, SPELLED, STEP, TEXT
 from coherence.readers.records import LossRow, Sample
+
+LOOKED_AT = 20
+"""Lines of a file that is called a table."""
 
 _DELIMITERS = (",", "\t", ";")
 
@@ -17,11 +22,21 @@ def recognise(head: Head) -> bool:
     line = next(iter(head.lines), "")
     names = _names(line, _delimiter(line))
     if len(names) == 1:
-        return names[0] in rows.TEXT and storage.bare_name(head.path).endswith((".csv", ".tsv"))
+        return names[0] in TEXT and storage.bare_name(head.path).endswith((".csv", ".tsv"))
     if not all(name.isprintable() and len(name) <= 100 for name in names):
         return False
-    found = set(names)
-    return bool(found & set(rows.TEXT) or (found & set(rows.STEP) and found & set(rows.LOSS)))
+    found = {SPELLED.get(name, name) for name in names}
+    if found & {*TEXT, *SEVERAL} or (found & set(STEP) and found & set(LOSS)):
+        return True
+    return _is_table(head, _delimiter(line))
+
+
+def _is_table(head: Head, delimiter: str) -> bool:
+    """Tell whether a file called a table has rows like its first: a person may name the columns."""
+    rest = head.lines[1:LOOKED_AT]
+    width = len(_names(head.lines[0], delimiter))
+    alike = sum(len(_names(line, delimiter)) == width for line in rest)
+    return storage.bare_name(head.path).endswith((".csv", ".tsv")) and len(rest) > 1 and 2 * alike > len(rest)
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
@@ -29,9 +44,9 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     return rows.samples_of(_rows(part, problems), part.path, problems, fields)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a file."""
-    return rows.losses_of(_rows(part, problems), part.path, problems)
+    return rows.losses_of(_rows(part, problems), part.path, problems, fields)
 
 
 def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
@@ -42,7 +57,8 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
     records = _records(part, problems)
     _, names = next(records, (0, []))
     names = [name.strip() for name in names]
-    texts = [name for name in rows.TEXT if name in names][:1]
+    usual = {SPELLED.get(name, name): name for name in reversed(names)}
+    texts = [usual[name] for name in TEXT if name in usual][:1]
     for line, cells in records:
         if len(cells) > len(names):
             problems.add(part.path, line, f"{len(cells)} cells, but {len(names)} columns have a name")

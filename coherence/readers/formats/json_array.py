@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import PROMPT, STEP, TEXT
 from coherence.readers.records import LossRow, Sample
 
 CHUNK = 2**20
@@ -34,7 +36,7 @@ def recognise(head: Head) -> bool:
     lines = head.lines
     if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
         before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()]))
-        return before.isdisjoint((*rows.STEP, *rows.TEXT, *rows.PROMPT))
+        return before.isdisjoint((*STEP, *TEXT, *PROMPT))
     return 2 * sum(map(is_json_object, lines)) < len(lines)
 
 
@@ -43,9 +45,9 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     return rows.samples_of(_objects(part, problems), part.path, problems, fields)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a file."""
-    return rows.losses_of(_objects(part, problems), part.path, problems)
+    return rows.losses_of(_objects(part, problems), part.path, problems, fields)
 
 
 def _objects(

@@ -5,10 +5,12 @@ An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "com
 
 from collections.abc import Iterator
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.folder import METRICS, SAMPLES, check_format
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Mark, Sample
 
 OURS = (SAMPLES, METRICS)
@@ -31,9 +33,9 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     return rows.samples_of(found, part.path, problems, fields, whole)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a part of a file."""
-    return rows.losses_of(_objects(part, problems), part.path, problems)
+    return rows.losses_of(_objects(part, problems), part.path, problems, fields)
 
 
 def events(part: Part) -> Iterator[Mark]:
@@ -43,7 +45,7 @@ def events(part: Part) -> Iterator[Mark]:
             yield mark
 
 
-def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
+def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     """Yield the objects of a part of a file with their lines.
 
     Raises:

@@ -6,23 +6,32 @@ Several samples in a file stand below headers, `======== SAMPLE 1 ========`; wit
 import re
 from collections.abc import Iterator
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
+from coherence.readers.file_names import any_number, is_called_log, step_of
 from coherence.readers.format import USUAL, Fields, Format
+from coherence.readers.formats.logs.prefix import looks_logged
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
 from coherence.readers.records import Sample
 
 _HEADER = re.compile(r"={4,}\s*SAMPLE\s+\d+\s*={4,}\s*", re.IGNORECASE)
-_TEXT = re.compile(r"(|.*\.)(txt|text|md|out|\d+)|[^.]*")
+_TEXT = re.compile(r"(|.*\.)(txt|text|md|\d+)|[^.]*")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a]")
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is text under a name with a number, or text below a header of samples."""
-    if _NO_TEXT.search(head.text) or head.text.count("\ufffd") > len(head.text) / 20:
+    """Tell whether a file is text under a name with a step, or text below a header of samples."""
+    if not is_text(head):
         return False
     if _HEADER.fullmatch(next(iter(head.lines), "")):
         return True
-    return rows.step_of(head.path) is not None and bool(_TEXT.fullmatch(storage.bare_name(head.path)))
+    if step_of(head.path) is None or is_called_log(head.path) or looks_logged(head.lines):
+        return False
+    return bool(_TEXT.fullmatch(storage.bare_name(head.path)))
+
+
+def is_text(head: Head) -> bool:
+    """Tell whether a file holds text, and of it nothing that no text holds."""
+    return not _NO_TEXT.search(head.text) and head.text.count("\ufffd") <= len(head.text) / 20
 
 
 def samples(
@@ -32,7 +41,9 @@ def samples(
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sample]:
     """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
-    step = rows.step_of(part.path)
+    step = step_of(part.path)
+    if step is None:
+        step = any_number(part.path)
     for line, text in _texts(part, problems, longest):
         yield Sample(step=step, text=text, file=file_name(part.path), line=line)
 

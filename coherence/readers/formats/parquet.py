@@ -4,13 +4,16 @@ TRL writes `completions_00010.parquet` with step, prompt, completion, rewards an
 """
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import BESIDE, LOSS, READ, RUN, SEVERAL, SPELLED, STEP, TEXT
 from coherence.readers.records import LossRow, Sample
 from coherence.signals.loss import kind_beside
 
@@ -64,33 +67,40 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     Raises:
         ValueError: the file is no Parquet, or pyarrow is missing.
     """
-    usual = {*rows.TEXT, *rows.STEP, *rows.PROMPT, *rows.LOSS, *rows.TIME, *rows.RUN, *rows.GROUP, "source"}
-    usual |= {*rows.BESIDE}
-    asked = {fields.prompt or "prompt", fields.group or "source"}
-    table = _rows(part, problems, usual | asked, (*rows.TEXT, *rows.BESIDE))
+    usual = {*READ, *SPELLED}
+    asked = _columns_of(fields)
+    table = _rows(part, problems, usual | asked, {*TEXT, *SEVERAL, *SPELLED, *BESIDE, *asked})
     return rows.samples_of(table, part.path, problems, fields)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a table; the number of a row stands for its line.
 
     Raises:
         ValueError: the file is no Parquet, or pyarrow is missing.
     """
-    wanted = {*rows.LOSS, *rows.STEP, *rows.RUN, "grad_norm", "source", rows.SUMMARY}
-    return rows.losses_of(_rows(part, problems, wanted, rows.LOSS), part.path, problems)
+    asked = _columns_of(fields)
+    wanted = {*LOSS, *STEP, *RUN, *SPELLED, "grad_norm", "source", rows.SUMMARY} | asked
+    table = _rows(part, problems, wanted, {*LOSS, *SPELLED, *asked})
+    return rows.losses_of(table, part.path, problems, fields)
+
+
+def _columns_of(fields: Fields) -> set[str]:
+    """Return the columns that a person named, also as the beginning of a path."""
+    named = [field for field in fields if field is not None]
+    return {*named, *(re.split(r"[.\[]", field)[0] for field in named)}
 
 
 def _rows(
-    part: Part, problems: Problems, wanted: set[str], one_of: tuple[str, ...]
+    part: Part, problems: Problems, wanted: set[str], one_of: set[str]
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the rows of a part of a table; none, and none of its bytes are read, without the columns."""
     with storage.open_raw(part.path) as file:
         table = _opened(part.path, file)
         names = table.schema_arrow.names
-        with_loss = not set(names).isdisjoint(rows.LOSS)
+        with_loss = not set(names).isdisjoint(LOSS)
         columns = [name for name in names if name in wanted or (with_loss and kind_beside([name]))]
-        if not set(columns) & set(one_of):
+        if one_of.isdisjoint(columns):
             return
         end = table.num_row_groups if part.end is None else min(part.end, table.num_row_groups)
         before, left = 0, _Left(storage.most(storage.size(part.path)))

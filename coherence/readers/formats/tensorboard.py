@@ -9,9 +9,11 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import PROMPT, RawRow
 from coherence.readers.records import LossRow, Sample
 from coherence.signals.loss import kind_beside
 
@@ -34,7 +36,7 @@ GRADIENT_NORM = {"grad_norm", "grad-norm", "gradient_norm"}
 """How the tag of a gradient norm ends."""
 
 NO_SAMPLE = {"args", "config", "hparams", "hyperparameters", "model_config", "training_args"} | {
-    *rows.PROMPT,
+    *PROMPT,
     "label",
     "reference",
     "target",
@@ -67,16 +69,16 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     return rows.samples_of(_texts(part, problems), part.path, problems, fields)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses; the number of a record stands for its line.
 
     Raises:
         ValueError: the file is none of events, or the package is missing.
     """
-    return rows.losses_of(_losses(part, problems), part.path, problems)
+    return rows.losses_of(_losses(part, problems), part.path, problems, fields)
 
 
-def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
+def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     of_text: dict[str, bool] = {}  # the first event of a tag may be the only one that says of what kind it is
     for number, event, value in _values(part, problems):
         if value.tag not in of_text:
@@ -98,7 +100,7 @@ def _is_text(value: Any) -> bool:
     return text and value.tag.removesuffix(SUFFIX).lower().rpartition("/")[2] not in NO_SAMPLE
 
 
-def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
+def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     """Yield the losses under the first tag that has any, each with the gradient norm of its step."""
     tags: list[str] = []
     held: tuple[int, dict[str, Any]] | None = None

@@ -13,9 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coherence.readers import rows, storage
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import STEP, TEXT, RawRow
 from coherence.readers.records import LossRow, Sample
 
 PAGE = 1000
@@ -31,7 +33,7 @@ TURNS = 64
 ATTEMPTS = 20
 """How often a page is read that changes while it is read."""
 
-OWN_STEP = ("__step", *(key for key in rows.STEP if key not in ("step", "epoch")))
+OWN_STEP = ("__step", *(key for key in STEP if key not in ("step", "epoch")))
 """Metrics that tell the step better than trackio, which counts the calls where it is not told. It renames
 a metric called `step`; the Hugging Face Trainer logs `train/global_step`."""
 
@@ -52,20 +54,20 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     return rows.samples_of(_texts(part.path, problems), part.path, problems, fields)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of all runs; the number of a row stands for its line.
 
     Raises:
         ValueError: the file is no database of trackio.
     """
     found = ((line, {**metrics, **about}) for line, about, metrics in _logged(part.path, {}, problems))
-    return rows.losses_of(found, part.path, problems)
+    return rows.losses_of(found, part.path, problems, fields)
 
 
-def _texts(path: str, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
+def _texts(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     grown, names = _GrownTables(), dict[str, str]()
     for line, about, metrics in _logged(path, names, problems):
-        if any(isinstance(metrics.get(key), str) for key in rows.TEXT):
+        if any(isinstance(metrics.get(key), str) for key in TEXT):
             yield line, {**metrics, **about}
         for key, value in metrics.items():
             try:
@@ -91,7 +93,7 @@ def _rows_of(value: Any) -> list[dict[str, Any]]:
     match value.get("_type"):
         case "trackio.table" if isinstance(content, list):
             tabled = [row for row in content if isinstance(row, dict)]
-            return [row for row in tabled if any(key in row for key in rows.TEXT)]
+            return [row for row in tabled if any(key in row for key in TEXT)]
         case "trackio.markdown":
             return [{"text": content}]
         case "trackio.trace":  # older databases; newer ones keep traces in a table of their own
@@ -110,7 +112,7 @@ class _GrownTables:
 
         Without its step a row may be equal to another one and still be new: a model that repeats itself.
         """
-        if not table or any(first_of(row, rows.STEP) is None for row in table):
+        if not table or any(first_of(row, STEP) is None for row in table):
             return table
         count, digest = self._seen.get((run, key), (0, b""))
         known = count if count <= len(table) and _digest(table[:count]) == digest else 0

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coherence.readers import rows, storage
-from coherence.readers.format import Format
+from coherence.readers import storage
+from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.objects import rows
 from coherence.readers.records import LossRow
 
 LARGEST = 256 * 2**20
@@ -22,13 +23,13 @@ def recognise(head: Head) -> bool:
     return named or (head.text.lstrip().startswith("{") and '"log_history"' in head.text)
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses; rows have no lines of their own, so their number stands for it.
 
     Raises:
         ValueError: the file is no trainer state.
     """
-    return rows.losses_of(_history(part.path, problems), part.path, problems)
+    return rows.losses_of(_history(part.path, problems), part.path, problems, fields)
 
 
 def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:

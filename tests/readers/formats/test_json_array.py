@@ -125,7 +125,7 @@ def test_rows_that_are_no_samples_are_problems_and_the_others_are_read(file: Pat
     assert [(line, message[:23]) for line, message in said(problems)] == [
         (2, "not a JSON object: '3, "),
         (3, "not JSON: Expecting ','"),
-        (4, "no text: none of the ke"),
+        (4, "no text: the keys are '"),
         (5, "not a JSON object: '[4]"),
         (6, "not UTF-8: byte 0xff at"),
         (7, "not a JSON object: 'nul"),

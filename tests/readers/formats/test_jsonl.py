@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from coherence.readers.format import Fields
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems, read_head
+from coherence.readers.objects.names import PROMPT, RUN, STEP, TEXT
 from coherence.readers.records import LossRow, Sample
-from coherence.readers.rows import PROMPT, RUN, STEP, TEXT
 
 GOOD = b'{"step": 7, "text": "once upon a time"}'
 
@@ -250,7 +250,7 @@ def test_a_bad_cell_of_a_column_costs_its_own_row_alone(file: Path) -> None:
     assert [(sample.step, sample.text) for sample in samples] == [(5, "a"), (8, "d")]
     assert [problem.message[:20] for problem in problems.listed] == [
         "step 'x' is not a wh",
-        "no text: none of the",
+        "no text: the keys ar",
     ]
 
 
@@ -306,7 +306,7 @@ def test_rows_that_do_not_tell_their_step_are_of_the_one_the_file_is_named_after
 
 BAD_ROWS: list[tuple[str, bytes, str]] = [
     # no text
-    ("no text", b'{"step": 3}', "no text: none of the keys text, completion"),
+    ("no text", b'{"step": 3}', "no text: the keys are"),
     ("text is null", b'{"step": 3, "text": null}', "no text"),
     ("text is null beside a loss", b'{"step": 3, "text": null, "loss": 2.0}', "no text"),
     ("text is a number", b'{"step": 3, "text": 5}', "the text is not a string but int"),
@@ -314,7 +314,7 @@ BAD_ROWS: list[tuple[str, bytes, str]] = [
     ("text is tokens", b'{"step": 3, "text": [5, 6, 7]}', "the text is not a string but list"),
     ("a chat without an answer", b'{"step": 3, "text": [{"role": "x"}]}', "a chat without a message of the"),
     # no step
-    ("no step", b'{"text": "a"}', "no step: none of the keys step, global_step"),
+    ("no step", b'{"text": "a"}', "no step, but rows before it"),
     ("step is a word", b'{"step": "three", "text": "a"}', "step 'three' is not a whole number"),
     ("step is 1.5", b'{"step": 1.5, "text": "a"}', "step 1.5 is not a whole number"),
     ("step is NaN", b'{"step": NaN, "text": "a"}', "step nan is not a whole number"),
@@ -356,7 +356,7 @@ def test_a_file_of_losses_alone_says_so_where_samples_are_wanted(file: Path) -> 
     samples, problems = samples_of(file, lines_of({"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}))
     assert not samples
     assert [(p.line, p.message[:38]) for p in problems.listed] == [
-        (1, "losses and no text: none of the keys t")
+        (1, "losses and no text; --text-field names")
     ]
 
 
@@ -472,7 +472,7 @@ def test_a_loss_of_zero_beside_a_finite_gradient_norm_is_zero(file: Path) -> Non
         ('{"step": 5, "loss": {"a": 1}}', "loss of type dict is not a number"),
         ('{"step": 5, "loss": [1, 2]}', "loss of type list is not a number"),
         ('{"step": 5, "loss": "' + "x" * 9999 + '"}', "loss 'xxx"),
-        ('{"loss": 2.0}', "no step: none of the keys step"),
+        ('{"loss": 2.0}', "no step: the keys are"),
         ('{"step": 0.5, "loss": 2.0}', "step 0.5 is not a whole number"),
         ("torn", "not JSON"),
         ('{"step": 5, "loss": 2.0, "source": "\\ud800"}', "half a character"),

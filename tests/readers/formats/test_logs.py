@@ -9,8 +9,9 @@ from cost import memory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coherence.readers.formats import log_samples, logs
-from coherence.readers.formats.log_lines import Line, entry_of, lines_of
+from coherence.readers.formats.logs import reader as logs
+from coherence.readers.formats.logs import samples as log_samples
+from coherence.readers.formats.logs.lines import Line, entry_of, lines_of
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
 

@@ -85,7 +85,7 @@ def test_it_holds_no_samples(state: Path) -> None:
         ("3", "not a JSON object but int"),
         ("null", "not a JSON object but NoneType"),
         ('{"loss": "low", "step": 2}', "loss 'low' is not a number"),
-        ('{"loss": 2.0}', "no step: none of the keys step"),
+        ('{"loss": 2.0}', "no step: the keys are"),
         ('{"loss": 2.0, "step": 1.5}', "step 1.5 is not a whole number"),
     ],
 )

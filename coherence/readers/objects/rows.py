@@ -4,53 +4,37 @@ What the formats share: the names under which trainers write, and what counts as
 """
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from coherence.escape import printable
+from coherence.readers.file_names import step_named
 from coherence.readers.folder import FORMAT, beside_of, is_sample, recorded_scores
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
-from coherence.readers.messages import CALLS, REASONING, has_calls, is_chat, prompt_of, split_chat, written
+from coherence.readers.objects.messages import REASONING, has_calls, is_chat, prompt_of, split_chat, written
+from coherence.readers.objects.names import BESIDE, GROUP, LOSS, PROMPT, READ, RUN, STEP, TEXT, TIME, RawRow
+from coherence.readers.objects.unfold import at, unfold
 from coherence.readers.records import LossRow, Mark, Sample
-from coherence.readers.storage import bare_name, parent
 from coherence.signals.loss import kind_beside, true_loss
-
-STEP = ("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step", "epoch")
-TEXT = (
-    *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
-    *("predict", "prediction", "messages"),
-)
-PROMPT = ("prompt", "input", "question", "messages")
-LOSS = ("loss", "train_loss", "train/loss", "train_loss_step")
-TIME = ("time", "timestamp")
-RUN = ("run", "run_id", "run_name")
-BESIDE = (*REASONING, *CALLS)
-"""What the model wrote besides its text; servers write it under keys of its own."""
-GROUP = ("prompt_id", "prompt_idx", "prompt_index")
-"""Of samples that belong together, where no other key is named: those of one prompt."""
-
-_READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *BESIDE, "source", "grad_norm")
 
 TOOL_CALLS = "tool calls"
 """Under which samples that call a tool are counted."""
 
-_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_= ]*(\d+)")
-_STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
-_NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(\d+)$")
-
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
+
+STEP_MISSING = "no step, but rows before it tell one; --step-field names the key that holds it"
+
+SHOWN = 12
+"""Keys of a row that a message lists."""
 
 LONGEST_SHOWN = 80
 """Characters of what a monitor says it could not use."""
 
 DEEPEST = 100
 """Levels to which the details of an event may be nested; what writes a report gives up at 255."""
-
-RawRow = Mapping[str, Any]
 
 
 def samples_of(
@@ -78,24 +62,36 @@ def samples_of(
         if _is_loss_alone(row):
             passed_over = passed_over or line
             continue
-        found = True
         try:
             sample = to_sample(row, name, line, fields)
             if sample.step is None and named is not None:
                 sample = sample._replace(step=named)
-            elif with_steps:
-                required(row, STEP)
+            elif with_steps and first_of(row, STEP) is None:
+                raise ValueError(STEP_MISSING)
         except ValueError as error:
             problems.add(path, line, str(error))
             continue
-        if fields.prompt is not None and row.get(fields.prompt) is None:
+        if fields.prompt is not None and not at(row, fields.prompt):
             problems.add(path, line, f"no {shown(fields.prompt)}, which was named as the prompt")
+        if not found:
+            _remark_texts(row, name, problems, fields)
+        found = True
         if _calls_tools(row):
             problems.tally(TOOL_CALLS, name, line)
         with_steps = with_steps or sample.step is not None
         yield sample
-    if whole and passed_over and not found:
-        problems.add(path, passed_over, f"losses and no text: none of the keys {', '.join(TEXT)}")
+    if whole and passed_over and not found and not problems.count:
+        problems.add(path, passed_over, "losses and no text; --text-field names the key that holds it")
+
+
+def _remark_texts(row: RawRow, name: str, problems: Problems, fields: Fields) -> None:
+    """Say which column is read as the text where several might be."""
+    if fields.text is not None or is_sample(row):
+        return
+    held = [key for key in TEXT if row.get(key) and (isinstance(row[key], str) or is_chat(row[key]))]
+    if len(held) > 1 and first_of(row, PROMPT) is not row[held[1]]:
+        others = " and ".join(held[1:])
+        problems.remark(f"{name}: {held[0]} is read as the text, not {others} (--text-field names another)")
 
 
 def _is_loss_alone(row: RawRow) -> bool:
@@ -111,12 +107,12 @@ def _expanded(
     named: Fields = USUAL,
 ) -> Iterator[tuple[int, RawRow]]:
     """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
-    for line, row in rows:
+    for line, row in ((line, row) for line, whole in rows for row in unfold(whole, named)):
         value = first_of(row, keys)
         if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
             yield line, row
             continue
-        read = dict.fromkeys((*_READ, *filter(None, named)))
+        read = (*READ, *filter(None, named))
         columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
         if len(set(map(len, columns.values()))) > 1:
             lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
@@ -131,49 +127,6 @@ def _are_numbers(values: list[Any]) -> bool:
     return bool(values) and all(isinstance(value, int | float) for value in values)
 
 
-def step_named(path: str) -> int | None:
-    """Return the step that a file is named after, or its folder: a number beside a word for it.
-
-    >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
-    (500, 1200, None)
-    """
-    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(_stem(path)))
-
-
-def is_of_a_step(folder: str) -> bool:
-    """Tell whether a folder is named after a step.
-
-    >>> is_of_a_step("run/checkpoint-500"), is_of_a_step("500"), is_of_a_step("exp7")
-    (True, True, False)
-    """
-    name = bare_name(folder)
-    return name.isdecimal() or bool(_STEP_FOLDER.fullmatch(name))
-
-
-def step_of(path: str) -> int | None:
-    """Return the step that a file of one step is named after, or else the last number in its name.
-
-    >>> step_of("samples/run1/samples-100"), step_of("200/out.txt"), step_of("step_500/sample_3.txt")
-    (100, 200, 500)
-    """
-    step = step_named(path)
-    if step is None:
-        step = _usable(re.findall(r"\d+", _stem(path)))
-    return _usable(_NUMBERED.findall(_folder(path))) if step is None else step
-
-
-def _usable(numbers: list[str]) -> int | None:
-    return int(numbers[-1]) if numbers and len(numbers[-1]) <= 15 else None
-
-
-def _folder(path: str) -> str:
-    return bare_name(parent(path))
-
-
-def _stem(path: str) -> str:
-    return re.sub(r"\.[a-z]\w*$", "", bare_name(path))
-
-
 class _Keys(NamedTuple):
     """Under which of its names a row tells what, the names that come first in the tables above first."""
 
@@ -186,17 +139,15 @@ class _Keys(NamedTuple):
 
 
 @lru_cache
-def _names_read(fields: Fields) -> frozenset[str]:
+def _names_read(group: str | None) -> frozenset[str]:
     """Return the names that matter: those of a row may be many and long, and what is looked up is kept."""
-    return frozenset((*_READ, *filter(None, fields)))
+    return frozenset(READ if group is None else (*READ, group))
 
 
 @lru_cache
-def _keys_of(names: frozenset[str], fields: Fields) -> _Keys:
+def _keys_of(names: frozenset[str], group: str | None) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
-    prompt = PROMPT if fields.prompt is None else (fields.prompt, *PROMPT)
-    group = GROUP if fields.group is None else (fields.group,)
-    wanted = (STEP, prompt, LOSS, TIME, RUN, group)
+    wanted = (STEP, PROMPT, LOSS, TIME, RUN, GROUP if group is None else (group,))
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
@@ -206,8 +157,8 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     Raises:
         ValueError: it holds no text, or what it holds is no text, no step; the message says what.
     """
-    names = _names_read(fields).intersection(row)
-    keys = _keys_of(names, fields)
+    names = _names_read(fields.group).intersection(row)
+    keys = _keys_of(names, fields.group)
     value = first_of(row, TEXT)
     text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
     step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
@@ -241,7 +192,9 @@ def required(row: RawRow, keys: tuple[str, ...]) -> Any:
     """
     value = first_of(row, keys)
     if value is None:
-        raise ValueError(f"no {keys[0]}: none of the keys {', '.join(keys)}")
+        seen = ", ".join(sorted(map(shown, row))[:SHOWN]) or "none"
+        more = f" and {len(row) - SHOWN} more" if len(row) > SHOWN else ""
+        raise ValueError(f"no {keys[0]}: the keys are {seen}{more}; --{keys[0]}-field names it")
     return value
 
 
@@ -273,14 +226,16 @@ def _name(value: Any) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else to_text(value) or None
 
 
-def losses_of(rows: Iterable[tuple[int, RawRow]], path: str, problems: Problems) -> Iterator[LossRow]:
+def losses_of(
+    rows: Iterable[tuple[int, RawRow]], path: str, problems: Problems, fields: Fields = USUAL
+) -> Iterator[LossRow]:
     """Yield the training losses of rows and their lines.
 
     Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
     them in. A loss that is not finite is yielded, and noted.
     """
     name = file_name(path)
-    for line, row in _expanded(rows, STEP, path, problems):
+    for line, row in _expanded(rows, STEP, path, problems, fields):
         try:
             loss_row = to_loss_row(row, name, line)
         except ValueError as error:

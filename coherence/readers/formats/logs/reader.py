@@ -8,11 +8,13 @@ Other lines are passed over in silence, for a log is full of them.
 import re
 from collections.abc import Iterable, Iterator
 
-from coherence.readers import rows
+from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.formats.log_lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
-from coherence.readers.formats.log_samples import LoggedSample, LogSamples
+from coherence.readers.formats.logs.lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
+from coherence.readers.formats.logs.samples import LoggedSample, LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Sample
 
 _ONE_STEP = re.compile(r"=+ *SAMPLE +\d+ *=+", re.IGNORECASE)
@@ -26,10 +28,14 @@ def recognise(head: Head) -> bool:
         return False
     if not head.whole and "sys.argv[0]" in head.text and ".read()" in head.text:
         return True  # as modded-nanogpt, where the first step stands behind it
-    lines = list(lines_of(enumerate(cut_into_lines(head.text))))
+    return _tells(head.path, head.text) or any(_tells(head.path, text) for text in head.further())
+
+
+def _tells(path: str, text: str) -> bool:
+    lines = list(lines_of(enumerate(cut_into_lines(text))))
     if any(line.entry is not None and line.entry.loss is not None for line in lines):
         return True
-    return next(_samples(lines, LogSamples(head.path, Problems())), None) is not None
+    return next(_samples(lines, LogSamples(path, Problems())), None) is not None
 
 
 def samples(
@@ -38,7 +44,7 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
     """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
-    named = rows.step_named(part.path)
+    named = step_named(part.path)
     for found in _samples(read_log(part, problems), LogSamples(part.path, problems)):
         yield Sample(
             step=named if found.step is None else found.step,
@@ -49,9 +55,9 @@ def samples(
         )
 
 
-def losses(part: Part, problems: Problems) -> Iterator[LossRow]:
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a log; where it has none, those that were estimated, or of validation."""
-    return rows.losses_of(_losses(part, problems), part.path, problems)
+    return rows.losses_of(_losses(part, problems), part.path, problems, fields)
 
 
 def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[LoggedSample]:
@@ -60,8 +66,8 @@ def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[LoggedSample
     yield from reader.finish()
 
 
-def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, rows.RawRow]]:
-    held: dict[int, list[tuple[int, rows.RawRow]]] | None = {ESTIMATE: [], VALIDATION: []}
+def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
+    held: dict[int, list[tuple[int, RawRow]]] | None = {ESTIMATE: [], VALIDATION: []}
     for number, _, entry in read_log(part, problems):
         if entry is None or entry.step is None or entry.loss is None:
             continue

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from coherence.readers.formats.log_lines import Line
+from coherence.readers.formats.logs.lines import Line
 from coherence.readers.lines import LONGEST_LINE, Problems
 
 WAITING = 1000

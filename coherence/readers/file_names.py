@@ -1,0 +1,115 @@
+"""What the names of files and folders tell: the step that they are of, or a temperature.
+
+A number is a step only beside a word for a step or for a sample, or in a folder of samples. Source:
+docs/formats.md, "Text, one file a step".
+"""
+
+import re
+
+from coherence.readers.storage import bare_name, parent
+
+SAMPLE_FOLDERS = ("samples", "completions", "generations", "generated", "sample", "generated_samples")
+"""Where trainers put samples below the folder of a run."""
+
+_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*(\d+)")
+_STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
+_NAMED_SAMPLE = re.compile(
+    r"(?<![a-z])(?:sample|completion|generation|generated|gen|output|out|text|response|rollout)s?[-_= .]*"
+    r"(?:\d+[-_])*(\d+)"
+)
+_NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(\d+)$")
+_TEMPERATURE = re.compile(r"(?<![a-z])(?:temp|temperature|diversity)[-_= ]*\d|(?<![a-z\d])t[-_=]?[01][._]\d")
+_NO_STEP = re.compile(
+    r"(?:temp|temperature|t|diversity|seed|top[-_ ]?[kp]|k|p|rank|gpu|node|worker|job|slurm|pid|lr|run|exp|v"
+    r"|version|shard|part)[-_= ]*\d+"
+)
+_DATE = re.compile(r"(?:19|20)\d{6}")
+_LOG = re.compile(r"\.(?:out|err|log|stdout|stderr)(?:\.\d+)?$")
+
+
+def is_called_log(path: str) -> bool:
+    """Tell whether a file is named as schedulers and loggers name theirs.
+
+    >>> is_called_log("slurm-3260429.out"), is_called_log("train.log.1"), is_called_log("step_500/out.txt")
+    (True, True, False)
+    """
+    return bool(_LOG.search(bare_name(path)))
+
+
+def names_temperature(path: str) -> bool:
+    """Tell whether the name of a file states the temperature at which was drawn.
+
+    >>> names_temperature("news_temp_0_2.txt"), names_temperature("step_500.txt")
+    (True, False)
+    """
+    return bool(_TEMPERATURE.search(stem(path)) or _TEMPERATURE.search(bare_name(path)))
+
+
+def step_named(path: str) -> int | None:
+    """Return the step that a file is named after, or its folder: a number beside a word for it.
+
+    >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
+    (500, 1200, None)
+    """
+    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(stem(path)))
+
+
+def is_of_a_step(folder: str) -> bool:
+    """Tell whether a folder is named after a step.
+
+    >>> is_of_a_step("run/checkpoint-500"), is_of_a_step("500"), is_of_a_step("20260104")
+    (True, True, False)
+    """
+    name = bare_name(folder)
+    return (name.isdecimal() and not _DATE.fullmatch(name)) or bool(_STEP_FOLDER.fullmatch(name))
+
+
+def step_of(path: str) -> int | None:
+    """Return the step of a file of samples of one step, as its name or its folder tells it.
+
+    >>> step_of("samples/run1/samples-100"), step_of("200/out.txt"), step_of("step_500/sample_3.txt")
+    (100, 200, 500)
+    >>> step_of("samples/300.txt"), step_of("news_temp_0_2.txt"), step_of("slurm_3260429.txt")
+    (300, None, None)
+    """
+    step = step_named(path)
+    if step is None:
+        step = _usable(_NAMED_SAMPLE.findall(stem(path)))
+    if step is None and is_of_samples(parent(path)):
+        step = any_number(path)
+    named = [] if _DATE.fullmatch(_folder(path)) else _NUMBERED.findall(_folder(path))
+    return _usable(named) if step is None else step
+
+
+def is_of_samples(folder: str) -> bool:
+    """Tell whether a folder is one in which trainers put samples.
+
+    >>> is_of_samples("run/samples"), is_of_samples("run/logs")
+    (True, False)
+    """
+    return bare_name(folder) in SAMPLE_FOLDERS
+
+
+def any_number(path: str) -> int | None:
+    """Return the number in the name of a file that may be a step; None where it is something else's.
+
+    >>> any_number("300.txt"), any_number("seed42.txt"), any_number("20260104.txt")
+    (300, None, None)
+    """
+    name = stem(path)
+    if _NO_STEP.search(name) or _DATE.search(name):
+        return None
+    return _usable(re.findall(r"\d+", name))
+
+
+def _usable(numbers: list[str]) -> int | None:
+    return int(numbers[-1]) if numbers and len(numbers[-1]) <= 15 else None
+
+
+def _folder(path: str) -> str:
+    return bare_name(parent(path))
+
+
+def stem(path: str) -> str:
+    """Return the name of a file in small letters, without its ending if that is a word."""
+    return re.sub(r"\.[a-z]\w*$", "", bare_name(path))

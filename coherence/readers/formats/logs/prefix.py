@@ -1,0 +1,99 @@
+"""What loggers, launchers and schedulers write before a line: times, levels, names, ranks, colours."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]{0,200}\x07")
+
+_DATE = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d/\d\d/\d{2,4}|[A-Z][a-z]{2} [ \d]\d)"
+_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d| ?[AP]M)?"
+_TIME = rf"(?:{_DATE}[ T-]{{1,2}}{_CLOCK}|{_DATE}|{_CLOCK})"
+_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
+_RANK = r"(?:rank|default|worker|gpu|local_rank|r)[-_ =:]?(\d{1,5})"
+
+# Each piece ends with what stands between it and the next; a name counts only between a time and a level.
+_PIECES = re.compile(
+    rf"(?P<time>\[?{_TIME}\]?)[ \t]*(?:[-|:>][ \t]+)?"
+    rf"|\[{_RANK}\]:?[ \t]*|(?:{_RANK}|(\d{{1,4}})):[ \t]+"
+    r"|\([\w.:]{1,60} (?:pid|rank)=(\d{1,9})(?:, ip=[\w.:]{1,60})?\)[ \t]*"
+    rf"|(?P<absl>[IWEF]\d{{4}} {_CLOCK} +\d+ [\w./-]{{1,120}}:\d+\])[ \t]*"
+    rf"|(?P<level>\[?{_LEVEL}(?:[|:][\w./<>-]{{1,120}}(?::\d+)?)?\]?)[ \t]*(?:[:|>-]+[ \t]*)*"
+    r"|\[[\w ./:=,-]{1,80}\]:?[ \t]+(?=\S)"
+)
+_NAME = re.compile(
+    rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]*[:|-][ \t]*|[ \t]+)(?={_LEVEL}|\[{_LEVEL}\]|\[?{_TIME})"
+    r"|(?:(?:[\w.-]{1,60} )?[\w./-]{1,60}\[\d{1,9}\]:[ \t]+)"
+)
+_FROM = re.compile(
+    r"[\w.]{1,100}:[\w.<>]{1,100}:\d{1,6}[ \t]+-[ \t]+|[\w.]{1,80}[ \t]+-[ \t]+(?=\S)|>>[ \t]+"
+)
+_BANNER = re.compile(
+    r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
+    r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
+)
+
+LOOKED_AT = 50
+"""Lines; a log is one from its beginning."""
+
+
+class Stripped(NamedTuple):
+    """A line without what a logger wrote before it.
+
+    Attributes:
+        text: the rest of the line.
+        logged: whether a time or a level stood before it: no model wrote it then.
+        rank: of the process that wrote it, if that is said.
+    """
+
+    text: str
+    logged: bool = False
+    rank: int | None = None
+
+
+def without_colours(line: str) -> str:
+    r"""Return a line without the sequences that colour it or move the cursor.
+
+    >>> without_colours("\x1b[32mINFO\x1b[0m ready")
+    'INFO ready'
+    """
+    return _ESCAPE.sub("", line) if "\x1b" in line else line
+
+
+def strip(line: str) -> Stripped:
+    """Return a line without what stands before its message.
+
+    >>> strip("2025-03-04 10:11:01,123 - train - INFO - Step 10 loss: 3.9")
+    Stripped(text='Step 10 loss: 3.9', logged=True, rank=None)
+    >>> strip("[rank0]:[titan] 2026-01-02 10:00:01,338 - root - INFO - step:  1  loss:  8.75").text
+    'step:  1  loss:  8.75'
+    >>> strip("INFO:train:step 5").text, strip("Once upon a time").logged
+    ('step 5', False)
+    """
+    at, logged, rank = 0, False, None
+    while at < len(line):
+        piece = _PIECES.match(line, at)
+        if piece is None and logged:
+            piece = _NAME.match(line, at)
+        if piece is None or piece.end() == at:
+            break
+        groups = piece.groupdict()
+        logged = logged or any(groups.values())
+        numbers = [each for each in piece.groups() if each and each.isdecimal()]
+        rank = int(numbers[0]) if numbers and rank is None and not any(groups.values()) else rank
+        at = piece.end()
+    if logged and (source := _FROM.match(line, at)):
+        at = source.end()
+    return Stripped(line[at:], logged, rank)
+
+
+def looks_logged(lines: Sequence[str]) -> bool:
+    """Tell whether lines are a log's: a fifth of the first have a logger's prefix or a launcher's words.
+
+    >>> looks_logged(["+ source start-prod", "Loading python/3.11", "ok"]), looks_logged(["Once upon a time"])
+    (True, False)
+    """
+    first = [without_colours(line) for line in lines[:LOOKED_AT]]
+    return 5 * sum(strip(line).logged or _BANNER.match(line) is not None for line in first) >= max(
+        len(first), 1
+    )

@@ -1,0 +1,55 @@
+"""The keys under which trainers write, and the ways in which they spell them.
+
+Of several that a row has, the first counts. Source: docs/formats.md, "Names".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from coherence.readers.objects.messages import CALLS, REASONING
+
+RawRow = Mapping[str, Any]
+"""A row of any format."""
+
+STEP = (
+    *("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step"),
+    *("train/global_step", "trainer/global_step", "training/global_step", "global_step/max_steps"),
+    *("num_updates", "iter_num", "iteration_number", "training_step", "train_step", "_step"),
+    *("checkpoint", "epoch"),
+)
+TEXT = (
+    *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
+    *("predict", "prediction", "messages"),
+)
+SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
+"""Lists of texts: each is a sample of its row's step."""
+
+PROMPT = ("prompt", "input", "question", "instruction", "messages")
+LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
+TIME = ("time", "timestamp", "_timestamp")
+RUN = ("run", "run_id", "run_name")
+BESIDE = (*REASONING, *CALLS)
+"""What the model wrote besides its text; servers write it under keys of its own."""
+GROUP = ("prompt_id", "prompt_idx", "prompt_index")
+"""Of samples that belong together, where no other key is named: those of one prompt."""
+
+READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *BESIDE, "source", "grad_norm")
+"""All keys of a row that matter."""
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield the other ways in which people and notebooks write a name."""
+    spoken = name.replace("_", " ")
+    for each in (name, spoken, spoken.replace(" ", "-")):
+        yield from (each, each.capitalize(), each.title(), each.upper())
+
+
+def _other_spellings(names: Iterable[str]) -> dict[str, str]:
+    own = set(names)
+    return {each: name for name in names for each in _spellings(name) if each not in own}
+
+
+SPELLED = _other_spellings((*STEP, *TEXT, *SEVERAL, *PROMPT, *LOSS, "source", "grad_norm"))
+"""Other spellings of the names of a step, a text, a prompt and a loss: `Training Loss`, `STEP`."""
+
+USUAL = dict.fromkeys(READ) | SPELLED
