@@ -17,6 +17,7 @@ from coherence.escape import tamed
 from coherence.readers import prompts
 from coherence.readers.formats import json_array, numbered
 from coherence.readers.formats.logs import lines as log_lines
+from coherence.readers.formats.logs import prefix as log_prefix
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
 from coherence.readers.lines import Problems
@@ -195,7 +196,7 @@ ATTACKS = (
             ("colons before a bar", "", ": ", "%|"),
         )
     ),
-    Attack("escapes", lambda text: log_lines._ESCAPE.sub("", text), "", "\x1b[1", ""),
+    Attack("escapes", lambda text: log_prefix._ESCAPE.sub("", text), "", "\x1b[1", ""),
     Attack("a sample of many digits", read_log, "sample 1 (iter", "1", ""),
     Attack("a header of many digits", read_log, "sample 1", "1", "x"),
     Attack("a header of rules", read_log, "", "=", "sample"),

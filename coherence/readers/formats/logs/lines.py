@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from coherence.readers.formats.logs.prefix import strip, without_colours
 from coherence.readers.lines import Part, Problems, read_whole_lines
 from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
@@ -39,7 +40,6 @@ class LogEntry(NamedTuple):
 # What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
 _VALUE = re.compile(_NUMBER, re.IGNORECASE)
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _BAR = re.compile(r"(?:[^|]{0,100}: )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/[\d.]+\w? *\[[^\]]{0,100}\]?")
 
 # What loggers, launchers and schedulers write before a line.
@@ -89,11 +89,19 @@ _ASIDE = re.compile(
 
 
 class Line(NamedTuple):
-    """A line of a log: its number, its text, and what a trainer wrote there, if it did."""
+    """A line of a log.
+
+    Attributes:
+        number: of the line, from 1.
+        text: as it stands there, without colours and bars.
+        entry: what a trainer wrote there, if it did.
+        logged: whether a logger wrote it: a time or a level stands before it.
+    """
 
     number: int
     text: str
     entry: LogEntry | None
+    logged: bool = False
 
 
 def read_log(part: Part, problems: Problems) -> Iterator[Line]:
@@ -104,7 +112,7 @@ def read_log(part: Part, problems: Problems) -> Iterator[Line]:
 def _pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     for number, raw in read_whole_lines(part, problems):
         line = raw.rstrip("\r\n")
-        line = _ESCAPE.sub("", line) if "\x1b" in line else line
+        line = without_colours(line)
         if "\r" not in line:
             yield number, line
         else:
@@ -126,7 +134,8 @@ def lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[Line]:
         shown = piece[bar.end() :] if bar else piece
         if bar and not shown.strip():
             continue
-        line = Line(number, shown, entry_of(shown))
+        stripped = strip(shown)
+        line = Line(number, shown, entry_of(stripped.text) or entry_of(shown), stripped.logged)
         if line.entry is not None and line.entry.step is None and line.entry.loss is not None:
             held = line
         else:

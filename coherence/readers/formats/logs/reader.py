@@ -68,7 +68,7 @@ def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[LoggedSample
 
 def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     held: dict[int, list[tuple[int, RawRow]]] | None = {ESTIMATE: [], VALIDATION: []}
-    for number, _, entry in read_log(part, problems):
+    for number, _, entry, _ in read_log(part, problems):
         if entry is None or entry.step is None or entry.loss is None:
             continue
         row = number, {"step": entry.step, "loss": entry.loss, "grad_norm": entry.grad_norm}

@@ -118,7 +118,7 @@ class LogSamples:
 
     def feed(self, read: Line) -> Iterator[LoggedSample]:
         """Take a line; yield the samples that are complete with it."""
-        number, line, entry = read
+        number, line, entry, _ = read
         if entry is not None:
             self._code = False
             yield from self._close()
