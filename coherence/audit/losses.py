@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coherence.audit.rows import Chunk
 from coherence.audit.timeline import MOST, Restarts
-from coherence.readers.find import File
+from coherence.readers.folders import File
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, marks_in

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from coherence.audit.shard import ScoringSettings, Shard
 from coherence.readers import storage
-from coherence.readers.find import File, RunFiles, find_runs
+from coherence.readers.find import RunFiles, find_runs
+from coherence.readers.folders import File
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes

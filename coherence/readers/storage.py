@@ -171,6 +171,15 @@ def matching(pattern: str) -> list[str]:
     return sorted(system.unstrip_protocol(path) for path in system.glob(pattern))
 
 
+def literal(path: str) -> str:
+    """Return a path as a pattern that matches it alone.
+
+    >>> literal("runs/exp[7]")
+    'runs/exp[[]7]'
+    """
+    return glob.escape(path)
+
+
 def spooled(stream: BinaryIO) -> str:
     """Return the path of a copy of a stream, which is removed when the process ends.
 

@@ -33,8 +33,9 @@ from coherence.audit.shard import Shard, ShardResult
 from coherence.audit.store import Output
 from coherence.audit.timeline import Timeline
 from coherence.cli.main import main
-from coherence.readers import find as files
+from coherence.readers import folders as files
 from coherence.readers import storage
+from coherence.readers.find import find_runs
 from coherence.readers.formats import csv_rows, trackio, trainer_state
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
@@ -522,13 +523,13 @@ def test_four_times_the_numbered_files_are_looked_at_four_times_as_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Counter[int] = Counter()
-    name = files._name
+    name = files.name_of
     for count in (40, 160):
         (folder := tmp_path / str(count)).mkdir()
         for number in range(count):
             (folder / f"samples-{number}.txt").write_bytes(b"==== SAMPLE 1 ====\nthe cat sat\n")
-        monkeypatch.setattr(files, "_name", lambda path, at=count: asked.update([at]) or name(path))
-        assert len(files.find_runs([str(folder)])[0].samples) == count
+        monkeypatch.setattr(files, "name_of", lambda path, at=count: asked.update([at]) or name(path))
+        assert len(find_runs([str(folder)])[0].samples) == count
     assert asked[160] < 5 * asked[40]
 
 

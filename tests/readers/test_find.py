@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from coherence.readers import storage
-from coherence.readers.find import RunFiles, find_runs, natural
+from coherence.readers.find import RunFiles, find_runs
+from coherence.readers.folders import natural
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
 

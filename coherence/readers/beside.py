@@ -1,0 +1,120 @@
+"""The losses of a run, which lie beside its samples, above them or below, and its checkpoints."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from coherence.readers import storage
+from coherence.readers.file_names import is_of_a_step
+from coherence.readers.folders import (
+    BOTH,
+    LOSS_FOLDERS,
+    LOSSES,
+    WANDB,
+    Asked,
+    File,
+    Folder,
+    files_once,
+    holds,
+    identity_of,
+    matching,
+    name_of,
+    natural,
+    recognised,
+)
+from coherence.readers.format import Fields
+from coherence.readers.lines import HEAD, Part, Problems
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import format_of
+
+LAST = ("text_table",)
+"""Formats of losses that count where nothing else tells them: tables in a page about a model."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+
+_VERSION = re.compile(r"version_\d+")
+
+
+def losses_among(samples: Iterable[File], asked: Asked) -> list[File]:
+    """Return the files of samples that hold losses as well, in rows of their own."""
+    return [file for file in samples if file.format in BOTH or _has_loss_rows(file, asked.fields)]
+
+
+def _has_loss_rows(file: File, fields: Fields) -> bool:
+    piece = Piece(Part(file.path, 0, HEAD), file.format)
+    with_loss = sum(sample.loss is not None for sample in samples_in(piece, Problems(), fields))
+    return sum(1 for _ in losses_in(piece, Problems(), fields)) > with_loss
+
+
+def losses_beside(folder: Folder) -> list[File]:
+    """Return the files of losses of a run folder: the first kind that is there."""
+    steps = Folder(storage.parent(folder.path), folder.asked) if is_of_a_step(folder.path) else None
+    for place in (folder, steps):
+        if place is None:
+            continue
+        for candidates in _loss_candidates(place):
+            own = {identity_of(file.path) for file in folder.samples}
+            others = [file for file in candidates if identity_of(file.path) not in own]
+            if found := [file for file in others if holds(file, losses_in, folder.asked, folder.notes)]:
+                return files_once(found, folder.notes)
+    return []
+
+
+def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
+    """Yield what may hold the losses of a run, kind by kind, the best known first."""
+    for name in LOSSES:
+        yield recognised(folder.named(name), None, folder.notes)
+    newest = [path for path in folder.folders if _CHECKPOINT.fullmatch(name_of(path))][-1:]
+    yield recognised(_existing(newest, "trainer_state.json"), None, folder.notes)
+    inner = [path for path in folder.folders if name_of(path) in (*LOSS_FOLDERS, WANDB)]
+    deeper = [
+        storage.join(path, name) for path in inner for name in sorted(storage.names_in(path), key=natural)
+    ]
+    below = [*inner, *(path for path in [*folder.folders, *deeper] if storage.is_folder(path))]
+    versions = [path for path in below if _VERSION.fullmatch(name_of(path))][-1:]
+    yield recognised(_existing(versions, "metrics.csv"), None, folder.notes)
+    yield [file for file in folder.scanned if file.format not in (*BOTH, *LAST)]
+    scanned = [folder, *(Folder(path) for path in [*inner, *deeper] if storage.is_folder(path))]
+    for kind in (*BOTH, *LAST):
+        yield [file for each in scanned for file in each.scanned if file.format == kind]
+
+
+def _existing(folders: Iterable[str], name: str) -> list[str]:
+    paths = [storage.join(folder, name) for folder in folders]
+    return [path for path in paths if storage.exists(path)]
+
+
+def saved_steps(losses: Iterable[File], *steps: int) -> tuple[int, ...]:
+    """Return the steps of checkpoints, and those of the ones beside losses."""
+    places = {storage.parent(file.path) for file in losses if not storage.is_url(file.path)}
+    return tuple(sorted({*steps, *(step for place in places for step in checkpoints(place))}))
+
+
+def checkpoints(folder: str) -> Iterator[int]:
+    """Yield the steps of the checkpoints in a folder; if it is one itself, of those beside it."""
+    if _CHECKPOINT.fullmatch(name_of(folder)):
+        folder = storage.parent(folder)
+    try:
+        names = storage.names_in(folder)
+    except OSError:  # a file in it may be read all the same
+        return
+    for name in names:
+        found = _CHECKPOINT.fullmatch(name)
+        if found and storage.is_folder(storage.join(folder, name)):
+            yield int(found[1])
+
+
+def given_losses(path: str, asked: Asked) -> list[File]:
+    """Return the losses at a path that was named for them: a file, or those of a folder.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: the file is of no format that is read, or the folder holds no losses.
+    """
+    (path,) = matching(path)
+    if not storage.is_folder(path):
+        if asked.format is not None and holds(File(path, asked.format), losses_in, asked, []):
+            return [File(path, asked.format)]
+        return [File(path, format_of(path).key)]
+    if found := losses_beside(Folder(path, Asked(fields=asked.fields))):
+        return found
+    raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")

@@ -1,0 +1,326 @@
+"""A folder and what lies in it: files of samples, folders of runs, and what is passed over, and why."""
+
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from coherence.readers import storage
+from coherence.readers.file_names import SAMPLE_FOLDERS, is_called_log, is_of_a_step, is_of_samples, step_of
+from coherence.readers.folder import METRICS, SAMPLES
+from coherence.readers.format import USUAL, Fields
+from coherence.readers.formats.logs.prefix import looks_logged
+from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head, shown
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import format_of
+
+LOSSES = (METRICS, "trainer_state.json", "metrics.csv")
+
+RUN = "run.json"
+
+LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb", "wandb")
+"""Where trainers put losses below the folder of a run."""
+
+BOTH = ("trackio", "tensorboard", "logs", "notebook")
+"""Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
+
+WANDB, TABLES = "files", ("files/media/table", "media/table")
+"""Where Weights & Biases puts the files of a run, and its tables of samples, below the folder of a run."""
+
+DEEPEST = 100
+"""Folders above a link that are looked at; no dump lies deeper."""
+
+_NUMBER = re.compile(r"\d+")
+
+_NO_DATA = re.compile(
+    r"\.(pth?|bin|safetensors|ckpt|np[yz]|pkl|h5|keras|onnx|gguf|model|so|whl|zip|tar|lock|png|jpe?g|gif|svg"
+    r"|pdf|html|py|sh|ya?ml|toml)"
+)
+"""What lies beside samples and holds none; it is not even opened."""
+
+_DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+"""Names that promise samples or losses: where one holds neither, the person is told."""
+
+_LOSS_SPOKEN = re.compile(r"(?<![a-z])loss\b.{0,20}?\d", re.IGNORECASE)
+
+_LOG_NAME = re.compile(r"(?<![a-z])(?:logs?|loss(?:es)?|metrics|stdout|nohup)(?![a-z])")
+
+
+class File(NamedTuple):
+    """A file and the name of its format."""
+
+    path: str
+    format: str
+
+
+class Asked(NamedTuple):
+    """What a person said of files whose content does not tell: their format, where their rows hold what."""
+
+    format: str | None = None
+    fields: Fields = USUAL
+
+
+NOTHING = Asked()
+
+
+def matching(path: str) -> list[str]:
+    """Return what a path stands for: itself, or what matches it as a pattern."""
+    if path == "-":
+        return [storage.spooled(sys.stdin.buffer)]
+    if storage.exists(path):
+        return [path]
+    if not any(sign in path for sign in "*?["):
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    if found := sorted(storage.matching(path), key=natural):
+        return found
+    raise FileNotFoundError(f"{path}: nothing matches")
+
+
+def natural(path: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts names by the numbers in them: `samples-100` before `samples-1000`.
+
+    >>> sorted(["s-1000", "s-100", "s-20"], key=natural)
+    ['s-20', 's-100', 's-1000']
+    """
+    return [
+        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+        for piece in re.split(r"(\d{1,18})", path)
+        if piece
+    ]
+
+
+def once(paths: Iterable[str], notes: list[str]) -> list[str]:
+    """Return the paths, of those that lead to the same file one; of each left out a note says so."""
+    given = [(path, identity_of(path)) for path in paths]
+    kept: dict[tuple[int, int] | str, int] = {}
+    for place, (path, identity) in enumerate(given):
+        before = kept.setdefault(identity, place)
+        if _is_lesser_name(path) < _is_lesser_name(given[before][0]):
+            kept[identity] = place
+    for place, (path, identity) in enumerate(given):
+        if kept[identity] != place:
+            same = file_name(given[kept[identity]][0])
+            notes.append(f"{file_name(path)}: left out, the same file as {same}")
+    return [path for place, (path, identity) in enumerate(given) if kept[identity] == place]
+
+
+def identity_of(path: str) -> tuple[int, int] | str:
+    """Return what the names of a file share, soft and hard links; of a URL the path itself."""
+    if storage.is_url(path):
+        return path
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return path
+    return (seen.st_dev, seen.st_ino) if seen.st_ino else path  # some file systems number no files
+
+
+def _is_lesser_name(path: str) -> tuple[bool, bool]:
+    """Tell whether a path is a link and whether it tells no step; of a file another name is better then."""
+    return not storage.is_url(path) and Path(path).is_symlink(), step_of(path) is None
+
+
+def files_once(files: Iterable[File], notes: list[str]) -> list[File]:
+    """Return files, each of them once."""
+    by_path = {file.path: file for file in files}
+    return [by_path[path] for path in once(by_path, notes)]
+
+
+def recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> list[File]:
+    """Return the files whose format is known, in the order given; of the others a note says why."""
+    found = []
+    for path in paths:
+        try:
+            found.append(File(path, format_of(path, asked).key))
+        except (OSError, ValueError) as error:
+            notes.append(_why(path, error))
+    return found
+
+
+def _why(path: str, error: Exception) -> str:
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return as_text(why if why.startswith(path) else f"{path}: {why}")
+
+
+def as_text(message: str) -> str:
+    """Return a message as a report can hold it: a path in it may be no UTF-8."""
+    return message.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def holds(
+    file: File, read: Callable[[Piece, Problems, Fields], Iterator[object]], asked: Asked, notes: list[str]
+) -> bool:
+    """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
+    piece = Piece(Part(file.path, 0, HEAD), file.format)
+    try:
+        return next(read(piece, Problems(), asked.fields), None) is not None
+    except (OSError, ValueError) as error:  # what it needs is not installed, for instance
+        notes.append(_why(file.path, error))
+        return False
+
+
+class Folder:
+    """A folder, and what lies in it.
+
+    Attributes:
+        files, folders: the paths in it, in the order of the numbers in their names.
+        scanned: its files whose format is known.
+        samples: its files of samples, and those below it where trainers put them.
+        notes: what was passed over and why.
+    """
+
+    def __init__(self, path: str, asked: Asked = NOTHING, for_samples: bool = False) -> None:
+        self.path, self.asked = path, asked
+        self._for_samples = for_samples or is_of_samples(path)
+        self.notes: list[str] = []
+        names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
+        paths = [storage.join(path, name) for name in names]
+        folders = [each for each in paths if storage.is_folder(each)]
+        known = set(folders)
+        self.files = [each for each in paths if each not in known]
+        self.folders = [each for each in folders if not self._leads_back(each, folders)]
+        self.scanned = self._scan()
+        self.samples = self._find_samples()
+
+    def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
+        """Tell whether a link leads to a folder that it lies in, or to one beside it: it is read there."""
+        if storage.is_url(path) or not Path(path).is_symlink():
+            return False
+        above = [path]
+        while (upper := storage.parent(above[-1])) not in (above[-1], ".") and len(above) < DEEPEST:
+            above.append(upper)
+        others = [
+            *above[1:],
+            *folders[: folders.index(path)],
+            *(p for p in folders if not Path(p).is_symlink()),
+        ]
+        if os.path.realpath(path) not in {os.path.realpath(other) for other in (*others, ".")}:
+            return False
+        self.notes.append(f"{file_name(path)}: a link to a folder that is read already")
+        return True
+
+    def named(self, name: str) -> list[str]:
+        """Return the file of a name in it, perhaps compressed."""
+        return [path for path in self.files if storage.bare_name(path) == name][:1]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether files lie in it that lie in the folder of a run alone."""
+        return any(self.named(name) for name in (*LOSSES, RUN))
+
+    def below(self) -> Iterator["Folder"]:
+        """Yield the folders in it, and in its folders of samples and of losses, that may be runs."""
+        for path in self.folders:
+            if name_of(path) == WANDB and self._holds_tables:
+                continue
+            if name_of(path).lower() in SAMPLE_FOLDERS:
+                yield from Folder(path, self.asked, for_samples=True).below()
+            elif name_of(path) in LOSS_FOLDERS:
+                inner = Folder(path, self.asked)
+                yield from (inner, *inner.below())
+            elif not is_of_a_step(path):
+                yield Folder(path, self.asked)
+
+    def take_logs(self) -> None:
+        """Take for samples what holds losses and perhaps samples, and does hold some."""
+        logs = [file for file in self.scanned if file.format in BOTH]
+        self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
+
+    def _scan(self) -> list[File]:
+        candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
+        notes: list[str] = []
+        found = recognised(candidates, None, notes)
+        known = {file.path for file in found}
+        failed = [path for path in candidates if path not in known]
+        if self.asked.format is not None:
+            return found + recognised(failed, self.asked.format, self.notes)
+        self.notes += [note for path, note in zip(failed, notes, strict=True) if _suffix(path) in _DATA]
+        self.notes += _unread_logs([path for path in failed if _suffix(path) not in _DATA])
+        return found
+
+    def _find_samples(self) -> list[File]:
+        if ours := self.named(SAMPLES):
+            return recognised(ours, self.asked.format, self.notes)
+        found = [file for file in self.scanned if self._may_be_samples(file) and self._are_samples(file)]
+        for path in self.folders:
+            if name_of(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path):
+                inner = Folder(path, self.asked, for_samples=True)
+                found += inner.samples
+                self.notes += inner.notes
+        return found + [file for file in self._tables() if self._are_samples(file)]
+
+    @property
+    def _holds_tables(self) -> bool:
+        return any(storage.is_folder(storage.join(self.path, tables)) for tables in TABLES)
+
+    def _tables(self) -> list[File]:
+        """Return the tables of samples that Weights & Biases keeps below the folder of a run."""
+        paths = (
+            path
+            for tables in TABLES
+            for path in storage.matching(f"{storage.literal(storage.join(self.path, tables))}/**/*.json")
+        )
+        return recognised(sorted(paths, key=natural), None, self.notes)
+
+    def _may_be_samples(self, file: File) -> bool:
+        if self.asked.format is not None:
+            return file.format == self.asked.format
+        if file.format == "numbered" and not self._for_samples:
+            return self._is_one_of_several(file)
+        return storage.bare_name(file.path) not in LOSSES and file.format not in BOTH
+
+    def _is_one_of_several(self, file: File) -> bool:
+        """Tell whether other files are named alike but for the number, as those of other steps are."""
+        return self._alike[_NUMBER.sub("#", name_of(file.path))] > 1
+
+    @cached_property
+    def _alike(self) -> Counter[str]:
+        return Counter(_NUMBER.sub("#", name_of(each.path)) for each in self.scanned)
+
+    def _are_samples(self, file: File) -> bool:
+        noted = len(self.notes)
+        if holds(file, samples_in, self.asked, self.notes):
+            return True
+        in_vain = len(self.notes) == noted and not holds(file, losses_in, self.asked, self.notes)
+        if in_vain and _suffix(file.path) in _DATA:
+            self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
+        return False
+
+
+def _unread_logs(paths: Sequence[str]) -> list[str]:
+    """Say of files that look like logs and in which nothing was understood how the first of them goes."""
+    found = [(path, line) for path in paths if (line := _of_a_log(path))]
+    if not found:
+        return []
+    path, line = found[0]
+    more = f" ({len(found)} files, the first of them {file_name(path)})" if len(found) > 1 else ""
+    name = f"{len(found)} logs" if len(found) > 1 else file_name(path)
+    return [f"{name}: looks like a log, but nothing in it was understood{more}: {shown(line)}"]
+
+
+def _of_a_log(path: str) -> str | None:
+    """Return the first line of a log that speaks of a loss, or else its first; None of any other file."""
+    try:
+        head = read_head(path)
+    except (OSError, ValueError):
+        return None
+    if b"\0" in head.raw or not head.lines:
+        return None
+    spoken = next((line for line in head.lines if _LOSS_SPOKEN.search(line)), None)
+    called = is_called_log(path) or _LOG_NAME.search(storage.bare_name(path))
+    return (spoken or head.lines[0]) if called or (spoken and looks_logged(head.lines)) else None
+
+
+def name_of(path: str) -> str:
+    """Return the name of a file or a folder."""
+    if storage.is_url(path):
+        return path.rstrip("/").rpartition("/")[2]
+    return file_name(Path(path).name or Path(path).resolve().name)
+
+
+def _suffix(path: str) -> str:
+    return Path(storage.bare_name(path)).suffix
