@@ -28,6 +28,8 @@ STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
 def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
+    if options.snapshot is None:
+        raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level).checked()
     fields = fields_of(options)

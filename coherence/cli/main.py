@@ -144,7 +144,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     # No command has work for the threads that numpy would start: they would only wait, and busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.
-    command = import_module(f"coherence.cli.{options.command}")
+    name = "explain" if getattr(options, "explain", False) else options.command
+    command = import_module(f"coherence.cli.{name}")
     try:
         return int(command.run(options))
     except BrokenPipeError:
@@ -227,17 +228,18 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:
-    """Add where rows hold what; a key may be a path, such as choices[*].text."""
+    """Add where rows hold what, and the option that shows whether that was understood."""
     add = parser.add_argument
     add("--text-field", metavar="KEY", help="key of the text, or a path: choices[*].text")
     add("--step-field", metavar="KEY", help="key of the step")
     add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
+    add("--explain", action="store_true", help="only say what each file is taken for, and why")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
-    add("--snapshot", required=True, metavar="FILE", help="what to compare with")
+    add("--snapshot", metavar="FILE", help="what to compare with")
     add("--update", action="store_true", help="write the snapshot anew and say what changed")
     add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
     add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")

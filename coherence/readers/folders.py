@@ -238,7 +238,8 @@ class Folder:
         failed = [path for path in candidates if path not in known]
         if self.asked.format is not None:
             return found + recognised(failed, self.asked.format, self.notes)
-        self.notes += [note for path, note in zip(failed, notes, strict=True) if _suffix(path) in _DATA]
+        told = (note.partition("; --format")[0] for note in notes)
+        self.notes += [note for path, note in zip(failed, told, strict=True) if _suffix(path) in _DATA]
         self.notes += _unread_logs([path for path in failed if _suffix(path) not in _DATA])
         return found
 
@@ -297,9 +298,12 @@ def _unread_logs(paths: Sequence[str]) -> list[str]:
     if not found:
         return []
     path, line = found[0]
-    more = f" ({len(found)} files, the first of them {file_name(path)})" if len(found) > 1 else ""
-    name = f"{len(found)} logs" if len(found) > 1 else file_name(path)
-    return [f"{name}: looks like a log, but nothing in it was understood{more}: {shown(line)}"]
+    others = len(found) - 1
+    more = f" and {others} more file{'s' if others > 1 else ''}" if others else ""
+    look = "look like logs" if more else "looks like a log"
+    return [
+        f"{file_name(path)}{more}: {look}, but nothing there was understood; the first line is {shown(line)}"
+    ]
 
 
 def _of_a_log(path: str) -> str | None:

@@ -67,6 +67,7 @@ class Format(NamedTuple):
         recognise: tells whether a file that begins so is of the format.
         samples, losses, events: what can be read of such a file; None where it holds none.
         cut: how to divide a file; None where it is read whole.
+        why: how a file of it is recognised, as `--explain` says.
     """
 
     key: str
@@ -76,3 +77,4 @@ class Format(NamedTuple):
     losses: LossReader | None = None
     events: Callable[[Part], Iterator[Mark]] | None = None
     cut: Cut | None = None
+    why: str = ""

@@ -14,7 +14,7 @@ from coherence.readers.formats import (
     trainer_state,
 )
 from coherence.readers.formats.logs import reader as logs
-from coherence.readers.lines import read_head
+from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
@@ -64,6 +64,7 @@ def format_of(path: str, asked: str | None = None) -> Format:
     for each in FORMATS:
         if each.recognise(head):
             return each
-    names = ", ".join(each.name for each in FORMATS)
     kind = "binary, and " if b"\0" in head.raw else ""
-    raise ValueError(f"{path}: {kind}none of the formats that are read ({names}); --format names one")
+    keys = ", ".join(each.key for each in FORMATS)
+    begins = "" if kind else f"; it begins with {shown(head.lines[0])}"
+    raise ValueError(f"{path}: {kind}none of the formats that are read{begins}; --format names one of {keys}")

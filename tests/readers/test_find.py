@@ -441,7 +441,7 @@ def test_what_cannot_be_read_among_what_can_is_passed_over_and_noted(here: Path)
     assert [file.path for file in run.samples] == ["exp/a.jsonl"]
     assert [note.split(" (")[0] for note in run.notes] == [
         "exp/b.jsonl: empty",
-        "exp/c.csv: none of the formats that are read",
+        "exp/c.csv: none of the formats that are read; it begins with 'a,b'",
         "exp/d.jsonl: neither samples nor losses where it begins",
     ]
 

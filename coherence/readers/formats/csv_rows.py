@@ -123,4 +123,11 @@ def _delimiter(line: str) -> str:
     return max(_DELIMITERS, key=line.count)
 
 
-FORMAT = Format("csv_rows", "CSV with the names of the columns", recognise, samples, losses)
+FORMAT = Format(
+    "csv_rows",
+    "CSV with the names of the columns",
+    recognise,
+    samples,
+    losses,
+    why="its first line names columns",
+)

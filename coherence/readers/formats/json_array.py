@@ -189,4 +189,11 @@ def _unfinished(held: bytes, at: int) -> bytes:
     return b'"' + b"\\" * (len(held) - len(held.rstrip(b"\\")))
 
 
-FORMAT = Format("json_array", "JSON array of objects", recognise, samples, losses)
+FORMAT = Format(
+    "json_array",
+    "JSON array of objects",
+    recognise,
+    samples,
+    losses,
+    why="one JSON document that holds an array of objects",
+)

@@ -81,4 +81,13 @@ def length(part: Part) -> int:
     return found
 
 
-FORMAT = Format("jsonl", "JSON lines", recognise, samples, losses, events, Cut(parts, length))
+FORMAT = Format(
+    "jsonl",
+    "JSON lines",
+    recognise,
+    samples,
+    losses,
+    events,
+    Cut(parts, length),
+    why="a JSON object on each line",
+)

@@ -74,4 +74,10 @@ def _texts(part: Part, problems: Problems, longest: int) -> Iterator[tuple[int, 
     yield from text()
 
 
-FORMAT = Format("numbered", "text, one file a step", recognise, samples)
+FORMAT = Format(
+    "numbered",
+    "text, one file a step",
+    recognise,
+    samples,
+    why="its name tells a step, or it has headers of samples",
+)

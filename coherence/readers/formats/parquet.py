@@ -206,4 +206,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-FORMAT = Format("parquet", "Parquet", recognise, samples, losses, cut=Cut(parts, length))
+FORMAT = Format(
+    "parquet",
+    "Parquet",
+    recognise,
+    samples,
+    losses,
+    cut=Cut(parts, length),
+    why="it begins with PAR1, or is called so",
+)

@@ -221,4 +221,11 @@ def _skip(file: BinaryIO, size: int) -> int:
     return skipped
 
 
-FORMAT = Format("tensorboard", "TensorBoard event file", recognise, samples, losses)
+FORMAT = Format(
+    "tensorboard",
+    "TensorBoard event file",
+    recognise,
+    samples,
+    losses,
+    why="its name or its first record says so",
+)

@@ -29,4 +29,10 @@ def samples(
             yield Sample(step=step, text=text, file=file_name(part.path), line=number)
 
 
-FORMAT = Format("text_lines", "text, a sample a line", recognise, samples)
+FORMAT = Format(
+    "text_lines",
+    "text, a sample a line",
+    recognise,
+    samples,
+    why="its name states a temperature, and it is text",
+)

@@ -269,4 +269,4 @@ def _size(path: str) -> int | None:
     return None
 
 
-FORMAT = Format("trackio", "trackio database", recognise, samples, losses)
+FORMAT = Format("trackio", "trackio database", recognise, samples, losses, why="it is an SQLite database")

@@ -58,4 +58,10 @@ def _read(path: str, largest: int = LARGEST) -> str:
     return content.decode("utf-8-sig")
 
 
-FORMAT = Format("trainer_state", "Hugging Face trainer_state.json", recognise, losses=losses)
+FORMAT = Format(
+    "trainer_state",
+    "Hugging Face trainer_state.json",
+    recognise,
+    losses=losses,
+    why="its name says so, or it holds a log_history",
+)

@@ -83,4 +83,6 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
         yield from held[ESTIMATE] or held[VALIDATION]
 
 
-FORMAT = Format("logs", "training log", recognise, samples, losses)
+FORMAT = Format(
+    "logs", "training log", recognise, samples, losses, why="its lines tell steps and losses, or mark samples"
+)

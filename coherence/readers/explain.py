@@ -1,0 +1,162 @@
+"""What a path is taken for: of each file its format and why, what was read of it, and the first of each.
+
+Nothing is scored: a person can see whether a dump is understood before anything is made of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from coherence.readers import storage
+from coherence.readers.find import RunFiles, find_runs
+from coherence.readers.folders import File, Folder, matching
+from coherence.readers.format import USUAL, Fields
+from coherence.readers.lines import Part, Problems
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import by_key, format_of
+from coherence.readers.records import LossRow, Sample
+
+
+@dataclass
+class Steps:
+    """From which step to which, and of how many it is not known.
+
+    >>> steps = Steps()
+    >>> for step in 100, None, 50:
+    ...     steps.see(step)
+    >>> steps.first, steps.last, steps.unknown
+    (50, 100, 1)
+    """
+
+    first: int | None = None
+    last: int | None = None
+    unknown: int = 0
+
+    def see(self, step: int | None) -> None:
+        """Take one more."""
+        if step is None:
+            self.unknown += 1
+            return
+        self.first = step if self.first is None else min(self.first, step)
+        self.last = step if self.last is None else max(self.last, step)
+
+
+@dataclass
+class FileReading:
+    """What a file was taken for, and what was read of it.
+
+    Attributes:
+        path: of the file.
+        format: its name; empty where it is none that is read.
+        why: how it was recognised, or why not.
+        samples, prompts: how many samples, and how many of them tell their prompt.
+        sample_steps: of the samples.
+        first, last: of the samples.
+        losses: how many rows of loss.
+        loss_steps: of the losses.
+        first_loss, last_loss: of the losses.
+        problems: what could not be used, and what is to be remarked.
+    """
+
+    path: str
+    format: str = ""
+    why: str = ""
+    samples: int = 0
+    prompts: int = 0
+    sample_steps: Steps = field(default_factory=Steps)
+    first: Sample | None = None
+    last: Sample | None = None
+    losses: int = 0
+    loss_steps: Steps = field(default_factory=Steps)
+    first_loss: LossRow | None = None
+    last_loss: LossRow | None = None
+    problems: Problems = field(default_factory=Problems)
+
+
+@dataclass
+class RunReading:
+    """What was read of a run: its files, and what was passed over."""
+
+    name: str
+    files: list[FileReading]
+    notes: Sequence[str] = ()
+
+
+def explain(
+    paths: Sequence[str],
+    loss: str | None = None,
+    format: str | None = None,  # noqa: A002 - as the option
+    fields: Fields = USUAL,
+) -> list[RunReading]:
+    """Read what paths stand for, as an audit would, and say what each file was taken for.
+
+    Where there are no samples, the files are those that were looked at, and the note says why.
+
+    Raises:
+        FileNotFoundError: there is nothing at a path.
+    """
+    try:
+        runs = find_runs(paths, loss, format, fields)
+    except FileNotFoundError:
+        raise
+    except ValueError as error:
+        return [RunReading(paths[0], _looked_at([*paths, *([loss] if loss else [])], format), [str(error)])]
+    return [RunReading(run.name, _files_of(run, fields), run.notes) for run in runs]
+
+
+def _files_of(run: RunFiles, fields: Fields) -> list[FileReading]:
+    readings = {file.path: _reading(file) for file in (*run.samples, *run.losses)}
+    for file in run.samples:
+        _read_samples(readings[file.path], file, fields)
+    for file in run.losses:
+        _read_losses(readings[file.path], file, fields, again=file in run.samples)
+    return list(readings.values())
+
+
+def _reading(file: File) -> FileReading:
+    found = by_key(file.format)
+    return FileReading(file.path, found.name, found.why)
+
+
+def _read_samples(reading: FileReading, file: File, fields: Fields) -> None:
+    try:
+        for sample in samples_in(Piece(Part(file.path), file.format), reading.problems, fields):
+            reading.samples += 1
+            reading.prompts += bool(sample.prompt)
+            reading.sample_steps.see(sample.step)
+            reading.first, reading.last = reading.first or sample, sample
+    except (OSError, ValueError) as error:
+        reading.problems.add(file.path, 0, f"not read on from here: {error}")
+
+
+def _read_losses(reading: FileReading, file: File, fields: Fields, again: bool) -> None:
+    noted = Problems()
+    try:
+        for row in losses_in(Piece(Part(file.path), file.format), noted, fields):
+            reading.losses += 1
+            reading.loss_steps.see(row.step)
+            reading.first_loss, reading.last_loss = reading.first_loss or row, row
+    except (OSError, ValueError) as error:
+        noted.add(file.path, 0, f"not read on from here: {error}")
+    if again:  # what is wrong with its lines was said where its samples were read
+        reading.problems.remarks |= noted.remarks
+    else:
+        reading.problems += noted
+
+
+def _looked_at(paths: Sequence[str], asked: str | None) -> list[FileReading]:
+    """Return the files at paths, and those in the folders there, none of which holds samples."""
+    named = [found for path in paths for found in matching(path)]
+    files = [file for path in named for file in (Folder(path).files if storage.is_folder(path) else [path])]
+    return [_unread(path, asked) for path in files]
+
+
+def _unread(path: str, asked: str | None) -> FileReading:
+    try:
+        found = format_of(path, asked)
+    except (OSError, ValueError) as error:
+        return FileReading(path, why=str(error).removeprefix(f"{path}: ").partition("; --format")[0])
+    reading = FileReading(path, found.name, found.why)
+    file = File(path, found.key)
+    _read_samples(reading, file, USUAL)
+    _read_losses(reading, file, USUAL, again=True)
+    return reading

@@ -1,0 +1,81 @@
+"""A number in a name is a step only beside a word for a step or a sample, or in a folder of samples."""
+
+import pytest
+
+from coherence.readers.file_names import is_called_log, is_of_a_step, names_temperature, step_of
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("samples-1000", 1000),
+        ("run/sample_20.txt", 20),
+        ("completions_00010.txt", 10),
+        ("generated-500.txt", 500),
+        ("out_7_1200.txt", 1200),
+        ("step_500.txt", 500),
+        ("iter=300.txt", 300),
+        ("ckpt-40.txt", 40),
+        ("step_500/sample_3.txt", 500),
+        ("checkpoint-500/out.txt", 500),
+        ("500/out.txt", 500),
+        ("samples/300.txt", 300),
+        ("generated/model_300.txt", 300),
+    ],
+)
+def test_a_number_beside_a_word_for_a_step_or_a_sample_is_a_step(path: str, step: int) -> None:
+    assert step_of(path) == step
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "news_temp_0_2.txt",
+            "samples/temp_0_5.txt",
+            "t0.7.txt",
+            "samples/top_k_40.txt",
+            "samples/top-p_90.txt",
+        ),
+        *("seed42.txt", "samples/seed42.txt", "rank0.txt", "samples/rank_3.txt", "gpu1.txt"),
+        *("notes_2026-01-04.txt", "samples/20260104.txt", "20260104/notes.txt", "slurm_3260429.txt"),
+        *("train-1809655.txt", "job_17.txt", "exp7.txt", "run3/notes.txt", "samples/run_7.txt", "gpt2.txt"),
+    ],
+)
+def test_a_temperature_a_seed_a_date_a_job_or_a_rank_is_no_step(path: str) -> None:
+    assert step_of(path) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["slurm-1.out", "train.log", "train.LOG", "x.err", "train.log.2", "job.stdout"]
+)
+def test_what_schedulers_and_loggers_call_their_files_is_a_log(name: str) -> None:
+    assert is_called_log(f"samples/{name}")
+
+
+@pytest.mark.parametrize("name", ["log.txt", "samples-100", "outline.txt", "step_500/out.txt", "catalog"])
+def test_other_names_are_no_logs(name: str) -> None:
+    assert not is_called_log(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        *(
+            ("temp_0_2.txt", True),
+            ("temperature-1.txt", True),
+            ("out_t0.7.txt", True),
+            ("diversity 0.5.txt", True),
+        ),
+        *(("template_2.txt", False), ("text2.txt", False), ("step_5.txt", False), ("attempt_3.txt", False)),
+    ],
+)
+def test_a_temperature_is_known_by_its_word(name: str, stated: bool) -> None:
+    assert names_temperature(name) is stated
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("500", True), ("checkpoint-5", True), ("20260104", False), ("v2", False)]
+)
+def test_a_folder_of_a_number_is_of_a_step_unless_that_is_a_date(name: str, of: bool) -> None:
+    assert is_of_a_step(f"run/{name}") is of
