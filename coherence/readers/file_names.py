@@ -23,6 +23,17 @@ _NO_STEP = re.compile(
     r"(?:temp|temperature|t|diversity|seed|top[-_ ]?[kp]|k|p|rank|gpu|node|worker|job|slurm|pid|lr|run|exp|v"
     r"|version|shard|part)[-_= ]*\d+"
 )
+_TRAINING_DATA = re.compile(
+    r"(?:train|training|trainset|valid|validation|val|dataset|corpus)(?:[-_.](?:data|dataset|set|split|corpus|\d+))*"
+)
+_SAMPLE_WORD = re.compile(
+    r"(?<![a-z])(?:samples?|completions?|generat\w+|gen|outputs?|out|texts?|responses?|rollouts?|story|stories"
+    r"|answers?|predictions?)(?![a-z])"
+)
+_NO_SAMPLE = re.compile(
+    r"(?<![a-z])(?:configs?|metrics?|notes?|logs?|loss(?:es)?|vocab|readme|args|params|traces?|profile|eval|results?"
+    r"|states?|hparams|requirements|merges|licen[cs]e|tokenizer|prompts?|stats|card|report|summary|time|timing)(?![a-z])"
+)
 _DATE = re.compile(r"(?:19|20)\d{6}")
 _LOG = re.compile(r"\.(?:out|err|log|stdout|stderr)(?:\.\d+)?$")
 
@@ -43,6 +54,32 @@ def names_temperature(path: str) -> bool:
     (True, False)
     """
     return bool(_TEMPERATURE.search(stem(path)) or _TEMPERATURE.search(bare_name(path)))
+
+
+def names_training_data(path: str) -> bool:
+    """Tell whether a file is named as what a model is trained on, or is validated with.
+
+    >>> names_training_data("data/train.jsonl"), names_training_data("val_split.csv")
+    (True, True)
+    """
+    return bool(_TRAINING_DATA.fullmatch(stem(path)))
+
+
+def may_be_sample(path: str) -> bool:
+    """Tell whether the name of a text may be that of a sample: much else lies in the folder of a step.
+
+    >>> may_be_sample("step_500/out.txt"), may_be_sample("step_500.txt"), may_be_sample("samples/300.txt")
+    (True, True, True)
+    >>> may_be_sample("checkpoint-500/vocab.txt"), may_be_sample("step_500_config.txt")
+    (False, False)
+    """
+    name = stem(path)
+    if _SAMPLE_WORD.search(name):
+        return True
+    if _NO_SAMPLE.search(name):
+        return False
+    alone = re.fullmatch(r"(?:rank|gpu)?[-_]?\d+", name)
+    return bool(_NAMED_STEP.search(name) or is_of_samples(parent(path)) or alone)
 
 
 def step_named(path: str) -> int | None:

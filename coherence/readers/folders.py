@@ -5,12 +5,20 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from coherence.readers import storage
-from coherence.readers.file_names import SAMPLE_FOLDERS, is_called_log, is_of_a_step, is_of_samples, step_of
+from coherence.readers.file_names import (
+    SAMPLE_FOLDERS,
+    is_called_log,
+    is_of_a_step,
+    is_of_samples,
+    names_training_data,
+    step_of,
+)
 from coherence.readers.folder import METRICS, SAMPLES
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats.logs.prefix import looks_logged
@@ -33,6 +41,8 @@ WANDB, TABLES = "files", ("files/media/table", "media/table")
 
 DEEPEST = 100
 """Folders above a link that are looked at; no dump lies deeper."""
+
+TRAINING_DATA = "passed over: its name says that a model is trained on it; name the file itself to read it"
 
 _NUMBER = re.compile(r"\d+")
 
@@ -284,12 +294,23 @@ class Folder:
 
     def _are_samples(self, file: File) -> bool:
         noted = len(self.notes)
+        if not self._for_samples and names_training_data(file.path) and not _tells_steps(file, self.asked):
+            self.notes.append(f"{file_name(file.path)}: {TRAINING_DATA}")
+            return False
         if holds(file, samples_in, self.asked, self.notes):
             return True
         in_vain = len(self.notes) == noted and not holds(file, losses_in, self.asked, self.notes)
         if in_vain and _suffix(file.path) in _DATA:
             self.notes.append(f"{file_name(file.path)}: neither samples nor losses where it begins")
         return False
+
+
+def _tells_steps(file: File, asked: Asked) -> bool:
+    """Tell whether the first sample of a file tells its step: what a model is trained on tells none."""
+    with suppress(OSError, ValueError):
+        first = next(samples_in(Piece(Part(file.path, 0, HEAD), file.format), Problems(), asked.fields), None)
+        return first is not None and first.step is not None
+    return False
 
 
 def _unread_logs(paths: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from coherence.readers import storage
-from coherence.readers.file_names import any_number, is_called_log, step_of
+from coherence.readers.file_names import any_number, is_called_log, may_be_sample, step_of
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.logs.prefix import looks_logged
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, file_name, read_whole_lines
@@ -24,7 +24,9 @@ def recognise(head: Head) -> bool:
         return False
     if _HEADER.fullmatch(next(iter(head.lines), "")):
         return True
-    if step_of(head.path) is None or is_called_log(head.path) or looks_logged(head.lines):
+    if step_of(head.path) is None or not may_be_sample(head.path):
+        return False
+    if is_called_log(head.path) or looks_logged(head.lines):
         return False
     return bool(_TEXT.fullmatch(storage.bare_name(head.path)))
 
