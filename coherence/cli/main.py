@@ -47,11 +47,13 @@ standard input. JSON lines, JSON, CSV, Parquet, TensorBoard, trackio, one file a
 step and text logs are told by their content (docs/formats.md), also compressed.
 The losses are looked for beside the samples and among them. A folder of several
 runs gives a ranking. Lines that cannot be used are listed in the report; the
-others count.
+others count. With --explain each file is only told: what it is taken for, and
+the first of what was read.
 
   coherence audit runs/exp7
   coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
   coherence audit samples.jsonl --json - | jq .diagnosis
+  coherence audit runs/exp7 --explain
   coherence audit runs/exp7 --html report.html
   coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
