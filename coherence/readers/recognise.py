@@ -14,10 +14,12 @@ from coherence.readers.formats import (
     trainer_state,
 )
 from coherence.readers.formats.logs import reader as logs
+from coherence.readers.formats.stores import mlflow
 from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
+    mlflow.FORMAT,
     trackio.FORMAT,
     tensorboard.FORMAT,
     trainer_state.FORMAT,
