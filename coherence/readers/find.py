@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from coherence.readers import storage
+from coherence.readers import storage, trackers
 from coherence.readers.beside import checkpoints, given_losses, losses_among, losses_beside, saved_steps
 from coherence.readers.folder import SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.folders import (
@@ -180,9 +180,8 @@ def _run_in(folder: "Folder") -> RunFiles:
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     notes = tuple(dict.fromkeys(folder.notes))
     saved = saved_steps(losses, *checkpoints(folder.path))
-    return RunFiles(
-        name_of(folder.path), tuple(folder.samples), tuple(losses), vocab_size, notes, written, saved
-    )
+    name = trackers.name_of_run(folder.path) or name_of(folder.path)
+    return RunFiles(name, tuple(folder.samples), tuple(losses), vocab_size, notes, written, saved)
 
 
 def _vocab_size(folder: Folder) -> int | None:

@@ -14,7 +14,7 @@ from coherence.readers.formats import (
     trainer_state,
 )
 from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.stores import mlflow
+from coherence.readers.formats.stores import mlflow, mlflow_metric
 from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
@@ -22,6 +22,7 @@ FORMATS: tuple[Format, ...] = (
     mlflow.FORMAT,
     trackio.FORMAT,
     tensorboard.FORMAT,
+    mlflow_metric.FORMAT,
     trainer_state.FORMAT,
     json_array.FORMAT,
     jsonl.FORMAT,
