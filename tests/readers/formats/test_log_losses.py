@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs.steps import spaced
@@ -215,6 +217,13 @@ def test_a_policys_loss_is_not_read_and_the_log_says_so(file: Path, line: str) -
     assert [remark.split(": ")[1] for remark in remarks] == ["a log of reinforcement learning"]
 
 
+def test_a_step_may_be_written_in_groups_of_three(file: Path) -> None:
+    assert curve(file, "Step 1,000/20,000 | loss 2.5\nStep 2,000/20,000 | loss 2.25\n") == [
+        (1000, 2.5),
+        (2000, 2.25),
+    ]
+
+
 def test_estimates_and_losses_of_validation_are_called_that(file: Path) -> None:
     _, remarks = read(file, "step 0: train loss 4.2, val loss 4.3\nstep 250: train loss 2.0, val loss 2.1\n")
     assert ["estimates of the training loss" in remark for remark in remarks] == [True]
@@ -230,11 +239,12 @@ def test_estimates_and_losses_of_validation_are_called_that(file: Path) -> None:
         log(
             "at step {} he said loss {}, and went on\nto the river\nby the mill\n", [5, 3, 9, 1], [1, 2, 3, 4]
         ),
+        "at step 3 he said loss 2, and went on\n" * 20,
         log(
             "at step {} he said loss {}, and went on", [50, 3, 40, 10, 45, 20, 44, 9, 41, 8, 43, 7], range(12)
         ),
     ],
-    ids=["two lines", "few among others", "steps that fall"],
+    ids=["two lines", "few among others", "one step", "steps that fall"],
 )
 def test_lines_that_are_few_or_whose_steps_fall_are_not_a_trainers(file: Path, content: str) -> None:
     assert not is_recognised(file, content)
@@ -323,6 +333,19 @@ def test_evaluations_between_and_other_bars_do_not_disturb_them(file: Path) -> N
     assert steps(file, trainer.run(evaluate=50).out) == list(range(10, 201, 10))
 
 
+def test_a_dictionary_that_a_bar_has_torn_is_put_together(file: Path) -> None:
+    content = Trainer(100, 2, 10, buffered=5).run().out
+    at = content.index("{'loss': 8.97") + 20
+    bar = "\r 50%|#    | 50/100 [00:01<00:30,  1.9it/s]"
+    assert steps(file, content[:at] + bar + bar + content[at:]) == list(range(10, 101, 10))
+
+
+def test_losses_that_are_missing_leave_the_steps_of_the_others(file: Path) -> None:
+    lines = Trainer(100, 2, 10, buffered=5).run().out.splitlines(keepends=True)
+    content = "".join(line for line in lines if "8.97" not in line and "8.96" not in line)
+    assert steps(file, content) == [10, 20, 50, 60, 70, 80, 90, 100]
+
+
 def test_a_first_step_that_is_logged_is_the_first(file: Path) -> None:
     content = Trainer(200, 2, 10, buffered=8).run(first=True).out
     assert steps(file, content) == [1, *range(10, 201, 10)]
@@ -365,6 +388,20 @@ def test_without_epochs_the_bar_and_the_number_of_losses_tell(
     epochs: Sequence[float], done: int, total: int, expected: list[int] | None
 ) -> None:
     assert spaced(epochs, done, total) == expected
+
+
+@given(
+    st.lists(st.floats() | st.floats(0, 3).map(lambda epoch: round(epoch, 2)), min_size=1, max_size=20),
+    st.integers(0, 10**15),
+    st.integers(1, 10**15),
+    st.none() | st.floats(),
+)
+def test_whatever_dictionaries_and_bars_tell_steps_rise_and_none_is_behind_the_bar(
+    epochs: list[float], done: int, total: int, whole: float | None
+) -> None:
+    for given_epochs in (epochs, sorted(epochs)):
+        found = spaced(given_epochs, done, total, whole)
+        assert found is None or (found == sorted(set(found)) and found[0] >= 1 and found[-1] <= done)
 
 
 # Ranks and phases

@@ -42,6 +42,7 @@ class LogEntry(NamedTuple):
 
 # What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
 NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
+COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d++)"
 _VALUE = re.compile(NUMBER, re.IGNORECASE)
 _LOSS = re.compile(
     r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
@@ -74,7 +75,7 @@ _ANY_LOSS = re.compile(
 _ANY_STEP = re.compile(
     r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
     r"|batch(?:es)?|epochs?|ep)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
-    r" {0,4}[:=#]? {0,4}[\[(|#]? {0,9}(\d++)(?![\d.]*+\w|\.\d)(?: {0,9}/ {0,9}(\d++))?+",
+    rf" {{0,4}}[:=#]? {{0,4}}[\[(|#]? {{0,9}}({COUNT})(?![\d.]*+\w|\.\d)(?: {{0,9}}/ {{0,9}}({COUNT}))?+",
     re.IGNORECASE,
 )
 _STEPS_BEFORE = re.compile(r"(?<![\d.])(\d++) {0,9}/ {0,9}(\d++) (batches|steps|iters|iterations|updates)\b")
@@ -89,6 +90,16 @@ def number(value: str | None) -> float | None:
     (2.5, nan, None, None)
     """
     return float(value) if value is not None and _VALUE.fullmatch(value) else None
+
+
+def count(digits: str | None) -> int | None:
+    """Return a whole number as logs write it; None of one that is too long.
+
+    >>> count("1,000"), count("007"), count("9" * 16), count("")
+    (1000, 7, None, None)
+    """
+    bare = (digits or "").replace(",", "")
+    return int(bare) if 0 < len(bare) <= LONGEST_STEP else None
 
 
 def losses_in(text: str) -> dict[int, float]:
@@ -148,9 +159,8 @@ def general(line: str) -> LogEntry | None:
     """
     steps: dict[str, tuple[int, int | None]] = {}
     for word, digits, total in _ANY_STEP.findall(line):
-        if len(digits) <= LONGEST_STEP:
-            length = int(total) if total and len(total) <= LONGEST_STEP else None
-            steps.setdefault(_kind_of_step(word), (int(digits), length))
+        if (step := count(digits)) is not None:
+            steps.setdefault(_kind_of_step(word), (step, count(total)))
     for digits, total, word in _STEPS_BEFORE.findall(line):
         if max(len(digits), len(total)) <= LONGEST_STEP:
             steps.setdefault(_kind_of_step(word), (int(digits), int(total)))

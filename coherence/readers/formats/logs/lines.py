@@ -127,6 +127,7 @@ class _Reader:
         self._epoch: int | None = None
         self._epochs = -1
         self._heading: int | None = None
+        self._torn = ""
 
     def read(self, number: int, piece: str) -> Seen:
         bar = _BAR.match(piece) if "%|" in piece else None
@@ -144,7 +145,7 @@ class _Reader:
         text = stripped.text
         if self._above is not None and (below := self._below(shown)) is not None:
             return below
-        found = shapes.entry_of(text)
+        found = shapes.entry_of(self._mended(text))
         if found is None and len(text) < len(shown):
             found = shapes.entry_of(shown)
         if found is not None:
@@ -162,6 +163,17 @@ class _Reader:
             return None
         anyhow = general(text)
         return None if anyhow is None else self._within(anyhow)
+
+    def _mended(self, text: str) -> str:
+        """Return a line; of a dictionary that a bar has torn in two, the whole of it with the second part."""
+        begun, self._torn = self._torn, ""
+        if begun and "{" not in text and text.rstrip().endswith("}"):
+            return begun + text
+        if "{'loss'" in text and "}" not in text:
+            self._torn = text[: shapes.LONGEST]
+        elif begun and not text.strip():
+            self._torn = begun
+        return text
 
     def _within(self, entry: LogEntry) -> LogEntry:
         """Return an entry with the epoch that a line above it tells, if its own does not."""

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from coherence.readers.formats.logs.entries import (
+    COUNT,
     LONGEST_STEP,
     NUMBER,
     POLICY,
     TRAINING,
     VALIDATION,
     LogEntry,
+    count,
     entry,
     is_of_policy,
     losses_in,
@@ -192,8 +194,8 @@ _PREFIX = re.compile(
 # `step    1/18865 | train loss 11.0`, `iter 100: loss 2.45`, `step:5/1390 val_loss:3.3`, `Step 1 | loss:2.1`
 _STEP = re.compile(
     r"(?:iter_dt [\d.]+ms; )?(?:epoch {0,4}[:=#]? {0,4}[\[(]?([\d.]+)(?:/\d+)?[\s,|:;\])-]*)?"
-    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*[\[(]?(\d++)(?: {0,9}/ {0,9}(\d++))?+(?![\d.]*\w)"
-    r"(.*)",
+    rf"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*[\[(]?({COUNT})(?: {{0,9}}/ {{0,9}}({COUNT}))?+"
+    r"(?![\d.]*\w)(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -208,11 +210,10 @@ def _stepped(line: str) -> LogEntry | None:
     if match is None and (prefix := _PREFIX.match(body)):
         body = body[prefix.end() :]
         match = _STEP.fullmatch(body)
-    if match is None or len(match[2]) > 20:
+    if match is None or (step := count(match[2])) is None:
         return None
-    epoch = int(match[1]) if match[1] and match[1].isdecimal() and len(match[1]) <= LONGEST_STEP else None
-    length = int(match[3]) if match[3] and len(match[3]) <= LONGEST_STEP else None
-    found = entry(int(match[2]), match[4], epoch, length)
+    epoch = count(match[1]) if match[1] and match[1].isdecimal() else None
+    found = entry(step, match[4], epoch, count(match[3]))
     if found.loss is not None or found.kind == POLICY or _STEP_ALONE.match(body):
         return found
     return None

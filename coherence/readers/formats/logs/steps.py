@@ -9,12 +9,16 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 NOTHING = -1
 
 MOST_BARS = 1000
 """Bars of different lengths that are followed; no log draws more."""
+
+MOST_EPOCHS, MOST_STEPS = 1e6, 100_000
+"""Of a training, and between two losses; no trainer writes more."""
 
 NEAR = 0.05
 """Of an epoch: so near to a whole number of epochs a training ends that has run through."""
@@ -138,16 +142,34 @@ def spaced(epochs: Sequence[float], done: int, total: int, whole: float | None =
     >>> spaced([0.02, 0.2, 0.4, 0.6], done=30, total=100)
     [1, 10, 20, 30]
     """
-    told = bool(epochs) and all(map(math.isfinite, epochs))
+    told = all(0 <= epoch <= MOST_EPOCHS for epoch in epochs)
     alone = _first_step_alone(epochs) if told else 0
     regular = epochs[alone:]
     apart = _apart(regular) if told else 0.0
-    before = max(round(regular[0] / apart) - 1, 0) if apart > 0 else 0
-    spacing = _spacing(before + len(regular), apart, done, total, whole, _error(regular, apart))
+    apart = apart if apart > 1 / MOST_EPOCHS else 0.0
+    places = _places(regular, apart)
+    if told and not _even(regular, apart):
+        apart = median(b - a for a, b in pairwise(regular))
+        places = [round(epoch / apart) for epoch in regular] if apart > 1 / MOST_EPOCHS else []
+        if not places or places[0] < 1 or any(a >= b for a, b in pairwise(places)):
+            return None
+    spacing = _spacing(places[-1], apart, done, total, whole, _error(regular, apart))
     if spacing is None:
         return None
-    steps = [1] * alone + [spacing * (before + place) for place in range(1, len(regular) + 1)]
+    steps = [1] * alone + [spacing * place for place in places]
     return steps if steps[alone] > alone else None
+
+
+def _places(epochs: Sequence[float], apart: float) -> list[int]:
+    """Return which of all losses each is, if none is missing between: those of a training that goes on."""
+    before = max(round(epochs[0] / apart) - 1, 0) if apart > 0 else 0
+    return list(range(before + 1, before + len(epochs) + 1))
+
+
+def _even(epochs: Sequence[float], apart: float) -> bool:
+    """Tell whether losses stand at even distances, but for the rounding of their epochs: none is missing."""
+    most = max(0.45 * apart, 0.011)
+    return all(abs(epoch - epochs[0] - apart * place) <= most for place, epoch in enumerate(epochs))
 
 
 def _first_step_alone(epochs: Sequence[float]) -> int:
@@ -174,11 +196,11 @@ def _spacing(
     """Return the steps between two losses, of which so many came while the bar did."""
     most = done // count
     likely = range(done // (count + 1) + 1, most + 1)
-    if most < 1:
+    if most < 1 or most > MOST_STEPS:
         return None
     if apart <= 0:
         return max(likely, key=_roundness, default=None)
-    if whole:
+    if whole is not None and 1 / MOST_EPOCHS < whole < MOST_EPOCHS:
         spacing = round(total * apart / whole)
         return min(likely, key=lambda each: abs(each - spacing), default=min(max(spacing, 1), most))
 

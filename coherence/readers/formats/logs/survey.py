@@ -165,7 +165,8 @@ class Survey:
 
     def _is_of_a_trainer(self, rows: list[int]) -> bool:
         """Tell whether lines in no trainer's own shape are a trainer's: by their number and their steps."""
-        if len(rows) < MANY and not (len(rows) >= FEW and len(rows) >= HALF * self._lines):
+        rises = 1 + sum(self._steps[row] > self._steps[before] for before, row in pairwise(rows))
+        if rises < MANY and not (rises >= FEW and len(rows) >= HALF * self._lines):
             return False
         falls = sum(
             self._steps[row] < self._steps[before] and not self._epochs[row] > self._epochs[before]
