@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
+from coherence.readers.formats.logs.blocks import LoggedSample
 from coherence.readers.formats.logs.lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
-from coherence.readers.formats.logs.samples import LoggedSample, LogSamples
+from coherence.readers.formats.logs.samples import LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import RawRow
