@@ -20,6 +20,7 @@ from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import prefix as log_prefix
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
+from coherence.readers.formats.logs import shapes as log_shapes
 from coherence.readers.lines import Problems
 from coherence.scoring.scores import score
 from coherence.scoring.text import answer, clean, locate, tokenize
@@ -166,17 +167,17 @@ ATTACKS = (
         )
     ),
     Attack("words said twice, one after the other", score, "", "a a b b ", "", (64_000, 256_000, 1_024_000)),
-    Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
-    Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
-    Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),
-    Attack("a step of as many", log_lines.entry_of, "step 1/", "1", "a", IN_A_LINE),
-    Attack("a value of many digits", log_lines.entry_of, "7 train ", "1", "x", IN_A_LINE),
-    Attack("prefixes", log_lines.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
-    Attack("losses", log_lines.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
-    Attack("dictionaries", log_lines.entry_of, "", "]{'a': }", "x", IN_A_LINE),
-    Attack("fields of Megatron", log_lines.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
+    Attack("a loss of many digits", log_shapes.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
+    Attack("a norm of many digits", log_shapes.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
+    Attack("a step of many digits", log_shapes.entry_of, "step ", "1", "a", IN_A_LINE),
+    Attack("a step of as many", log_shapes.entry_of, "step 1/", "1", "a", IN_A_LINE),
+    Attack("a value of many digits", log_shapes.entry_of, "7 train ", "1", "x", IN_A_LINE),
+    Attack("prefixes", log_shapes.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
+    Attack("losses", log_shapes.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
+    Attack("dictionaries", log_shapes.entry_of, "", "]{'a': }", "x", IN_A_LINE),
+    Attack("fields of Megatron", log_shapes.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
     Attack(
-        "validation of Megatron", log_lines.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
+        "validation of Megatron", log_shapes.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
     ),
     Attack("a bar of progress", read_log, ": " * 50, "1", ""),
     Attack("spaces before a bar", read_log, ": " * 50, " ", "%"),

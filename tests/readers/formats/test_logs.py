@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
-from coherence.readers.formats.logs.lines import Line, entry_of, lines_of
+from coherence.readers.formats.logs.lines import Line, lines_of
+from coherence.readers.formats.logs.shapes import entry_of
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
 

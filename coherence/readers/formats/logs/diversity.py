@@ -24,9 +24,7 @@ _MARK = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _GLUED = re.compile(r"[-=.#*]{2,80} ?generating text (?:after|at|for) .*|generated text: *$", re.IGNORECASE)
-_EPOCH = re.compile(
-    r"[-=#* ]{0,80}(?:epoch|iteration)[ :#=]{0,3}(\d{1,15})(?: ?/ ?(\d{1,15}))?[-=#*: ]{0,80}", re.IGNORECASE
-)
+_EPOCH = re.compile(r"[-=#* ]{0,80}(?:epoch|iteration)[ :#=]{0,3}(\d{1,15})[-=#*: ]{0,80}", re.IGNORECASE)
 
 
 class Mark(NamedTuple):
@@ -68,13 +66,13 @@ def unglued(line: str) -> str | None:
 
 
 def epoch_of(bare: str) -> int | None:
-    """Return the epoch that a line of its own names; one of a single epoch counts nothing.
+    """Return the epoch that a line of its own names; `Epoch 3/60` is Keras's own line, and is read as such.
 
-    >>> epoch_of("Epoch 3/60"), epoch_of("Iteration 4"), epoch_of("Epoch 1/1"), epoch_of("epoch 5 ended")
-    (3, 4, None, None)
+    >>> epoch_of("Iteration 4"), epoch_of("Epoch 3/60"), epoch_of("epoch 5 ended")
+    (4, None, None)
     """
     match = _EPOCH.fullmatch(bare)
-    return None if match is None or (match[2] and int(match[2]) == 1) else int(match[1])
+    return None if match is None else int(match[1])
 
 
 def split_seed(begun: list[str], lines: list[str]) -> tuple[list[str], list[str]]:

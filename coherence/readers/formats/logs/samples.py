@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from coherence.readers.formats.logs import diversity
 from coherence.readers.formats.logs.blocks import Block, LoggedSample
 from coherence.readers.formats.logs.ends import RULE, Headings, is_markdown, is_of_logger, is_of_tool
-from coherence.readers.formats.logs.lines import Line, LogEntry
+from coherence.readers.formats.logs.entries import LogEntry
+from coherence.readers.formats.logs.lines import Line
 from coherence.readers.formats.logs.prefix import strip, without_colours
 from coherence.readers.formats.logs.tables import Row, Tables
 from coherence.readers.lines import LONGEST_LINE, Problems, file_name
@@ -182,6 +183,7 @@ class LogSamples:
         elif (heading := self._heading(bare)) is not None:
             yield from self._close()
             yield from self._tell(heading)
+            self._note_epoch(bare)
         elif (begun := self._beginning(number, bare, line)) is not None:
             yield from self._close(followed=begun)
             if begun.step is not None and begun.style != "seeded":

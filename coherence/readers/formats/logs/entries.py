@@ -1,0 +1,172 @@
+"""What a trainer wrote on one line of a log, and the words in which steps and losses are named."""
+
+import re
+from typing import Final, NamedTuple
+
+from coherence.signals.loss import kind_beside
+
+TRAINING: Final = 0
+ESTIMATE: Final = 1
+VALIDATION: Final = 2
+POLICY: Final = 3
+
+NAMED: Final = 0
+GENERAL: Final = 1
+BAR: Final = 2
+
+
+class LogEntry(NamedTuple):
+    """What a trainer wrote on one line.
+
+    Attributes:
+        step: None where the trainer names none, as the Hugging Face Trainer.
+        loss: None where the line holds another figure.
+        kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
+            time, of validation; or of a policy, whose loss is not read.
+        grad_norm: beside it.
+        beside: what else is, that tells that it is not a cross-entropy.
+        epoch: which, where the line names one: the step may be counted anew in each.
+        length: of the epoch in steps, or of the whole run.
+        certain: how well the line is known: a trainer's own shape, any line with a step and a loss, a bar.
+    """
+
+    step: int | None
+    loss: float | None = None
+    kind: int = TRAINING
+    grad_norm: float | None = None
+    beside: str | None = None
+    epoch: float | None = None
+    length: int | None = None
+    certain: int = NAMED
+
+
+# What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
+NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
+_VALUE = re.compile(NUMBER, re.IGNORECASE)
+_LOSS = re.compile(
+    r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
+    r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
+    rf"loss(?: train)? {{0,4}}[:=]? {{0,4}}({NUMBER})",
+    re.IGNORECASE,
+)
+_NORM = re.compile(
+    rf"(?<![\w./])(?:grad(?:ient)?[ _-]?|g)?norm {{0,4}}[:=]? {{0,4}}({NUMBER})", re.IGNORECASE
+)
+_FIELD_NAME = re.compile(r"([\w/.]{1,40}) {0,4}[:=]")
+_POLICY = re.compile(
+    r"(?:pg|policy|actor|critic|ppo|grpo)[_ /-]?loss|actor/|critic/|rollout/|average reward"
+    r"|\breward(?:s|_mean)?\b.{0,200}\bactor\b",
+    re.IGNORECASE,
+)
+
+# Any line: a loss by whatever name, a step by whatever name.
+_ANY_LOSS = re.compile(
+    r"(?<![A-Za-z])(?:(val|valid|validation|eval|evaluation|test|dev)[ _/.-]{1,2})?"
+    r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo|reward"
+    r"|contrastive|logits|scaled?|lowest|previous|prev|old|target|stop)[ _/.-])?"
+    r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur|current"
+    r"|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
+    rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)? {{0,4}}(?:tensor\()?[\[(]?({NUMBER})",
+    re.IGNORECASE,
+)
+_ANY_STEP = re.compile(
+    r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
+    r"|batch(?:es)?|epochs?|ep)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
+    r" {0,4}[:=#]? {0,4}[\[(|#]? {0,9}(\d++)(?![\d.]*+\w|\.\d)(?: {0,9}/ {0,9}(\d++))?+",
+    re.IGNORECASE,
+)
+_STEPS_BEFORE = re.compile(r"(?<![\d.])(\d++) {0,9}/ {0,9}(\d++) (batches|steps|iters|iterations|updates)\b")
+_PREFERENCE = ("step", "update", "iter", "batch", "ep")
+LONGEST_STEP = 15
+
+
+def number(value: str | None) -> float | None:
+    """Return a number as logs write it, also one that is not finite; None of anything else.
+
+    >>> number("2.5"), number("nan"), number("1e-3x"), number(None)
+    (2.5, nan, None, None)
+    """
+    return float(value) if value is not None and _VALUE.fullmatch(value) else None
+
+
+def losses_in(text: str) -> dict[int, float]:
+    """Return the losses that a text names, the first of each kind.
+
+    >>> losses_in("train loss 2.5, val loss 2.6, aux loss 0.1")
+    {0: 2.5, 2: 2.6}
+    """
+    losses: dict[int, float] = {}
+    for validation, of_a_part, value in _LOSS.findall(text):
+        if not of_a_part:
+            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+    return losses
+
+
+def is_of_policy(text: str) -> bool:
+    """Tell whether a line is one of reinforcement learning, whose loss is another thing.
+
+    >>> is_of_policy("actor/pg_loss:0.1"), is_of_policy("loss: 2.5, reward: 0.1")
+    (True, False)
+    """
+    return _POLICY.search(text) is not None
+
+
+def entry(step: int | None, rest: str, epoch: float | None = None, length: int | None = None) -> LogEntry:
+    """Return what stands behind the step of a line: its loss, the norm of the gradient, what is beside.
+
+    >>> entry(5, "loss 2.5, norm 0.1")
+    LogEntry(step=5, loss=2.5, kind=0, grad_norm=0.1, beside=None, epoch=None, length=None, certain=0)
+    """
+    if is_of_policy(rest):
+        return LogEntry(step, None, POLICY)
+    losses = losses_in(rest)
+    if not losses:
+        return LogEntry(step)
+    norm = _NORM.search(rest)
+    if TRAINING not in losses:
+        return LogEntry(step, losses[VALIDATION], VALIDATION)
+    # Where both stand together, both were estimated, as nanoGPT does it between its steps.
+    kind = ESTIMATE if VALIDATION in losses else TRAINING
+    beside = kind_beside(_FIELD_NAME.findall(rest))
+    return LogEntry(step, losses[TRAINING], kind, norm and float(norm[1]), beside, epoch, length)
+
+
+def general(line: str) -> LogEntry | None:
+    """Return what any line tells in which a word for a step and one for a loss stand, each with a number.
+
+    Only many such lines, whose steps do not fall, are a trainer's.
+
+    >>> general("Ep 1 (Step 000010): Train loss 9.78")
+    LogEntry(step=10, loss=9.78, kind=0, grad_norm=None, beside=None, epoch=1, length=None, certain=1)
+    >>> general("the loss was 2.5 times as high") is None
+    True
+    """
+    steps: dict[str, tuple[int, int | None]] = {}
+    for word, digits, total in _ANY_STEP.findall(line):
+        if len(digits) <= LONGEST_STEP:
+            length = int(total) if total and len(total) <= LONGEST_STEP else None
+            steps.setdefault(_kind_of_step(word), (int(digits), length))
+    for digits, total, word in _STEPS_BEFORE.findall(line):
+        if max(len(digits), len(total)) <= LONGEST_STEP:
+            steps.setdefault(_kind_of_step(word), (int(digits), int(total)))
+    chosen = next((word for word in _PREFERENCE if word in steps), None)
+    losses: dict[int, float] = {}
+    for validation, of_a_part, value in _ANY_LOSS.findall(line):
+        if not of_a_part:
+            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+    if chosen is None or not losses:
+        return None
+    if is_of_policy(line):
+        return LogEntry(steps[chosen][0], None, POLICY)
+    kind = VALIDATION if TRAINING not in losses else ESTIMATE if VALIDATION in losses else TRAINING
+    norm = _NORM.search(line)
+    epoch = steps.get("ep", (None, None))[0] if chosen != "ep" else None
+    step, length = steps[chosen]
+    loss = losses[VALIDATION if kind == VALIDATION else TRAINING]
+    beside = kind_beside(_FIELD_NAME.findall(line))
+    return LogEntry(step, loss, kind, norm and float(norm[1]), beside, epoch, length, GENERAL)
+
+
+def _kind_of_step(word: str) -> str:
+    word = word.lower()
+    return next(kind for kind in _PREFERENCE if kind in word)
