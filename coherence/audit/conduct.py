@@ -13,7 +13,7 @@ from typing import Any
 
 from coherence.audit.build import ReaderNotes, audit_run, replay_run, wasted_steps
 from coherence.audit.dump import Dump
-from coherence.audit.losses import Losses, read_losses, read_marks
+from coherence.audit.losses import Losses, last_phase, read_losses, read_marks
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
 from coherence.audit.replay import Replay, RunRecord
 from coherence.audit.rows import GatedSample
@@ -154,7 +154,7 @@ def _losses(
     for run in runs:
         noted = Problems()
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted, fields)
-        if required and not found:
+        if required and not found and not noted.remarks:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
         # Of a file that holds samples as well it was noted already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
@@ -198,12 +198,19 @@ def _report(
     (name,) = dump.runs
     own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
     notes = list(reader_notes.notes) if run.losses else [*reader_notes.notes, *_own_losses(dump, name)]
+    if own is None and (phase := last_phase(losses, name)):
+        own = losses[phase]
+        notes.append(_of_phase(phase))
     timeline, own, record = _as_it_went(dump, name, run, own)
     reader_notes = reader_notes._replace(
         notes=notes, events=[mark for mark in record.marks if mark.event != SAVED]
     )
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, reader_notes, [*writer.of(name), *see], record)
+
+
+def _of_phase(phase: str) -> str:
+    return f"the losses are of several runs, one after the other; those of the last are taken: {phase}"
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:
@@ -250,12 +257,15 @@ def _ranking(
     reader_notes: ReaderNotes,
     writer: Writer,
 ) -> Ranking:
-    lines = []
+    lines, notes = [], list(reader_notes.notes)
     numbers = {run.name: number for number, run in reversed(list(enumerate(files)))}
     longest = max(map(len, numbers)) + 1
     for name in dump.runs:
         run = files[_number_of(f"{name}/"[:longest], numbers)]
-        timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
+        phase = None if name in losses else last_phase(losses, name)
+        if phase is not None:
+            notes.append(_of_phase(phase))
+        timeline, own, record = _as_it_went(dump, name, run, losses.get(phase or name))
         record = _with_saved(record, run, timeline)
         lines.append(_line(name, *replay_run(timeline, own, options, writer.of(name), record)))
     lines.sort(key=_rank)
@@ -263,7 +273,7 @@ def _ranking(
         halt=any(line.halt for line in lines),
         runs=tuple(lines),
         partial=reader_notes.partial,
-        notes=tuple(reader_notes.notes),
+        notes=tuple(notes),
         problem_count=reader_notes.problem_count,
         problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
         settings=SettingsRecord.of(options.over(yardstick(files)[0])),

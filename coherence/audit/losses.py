@@ -1,7 +1,7 @@
 """The losses of a run as columns, in the order of their steps, whatever files they were read from."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import nan
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from coherence.readers.find import File
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, marks_in
-from coherence.readers.records import Mark
+from coherence.readers.records import PHASE, Mark
 from coherence.signals.loss import KINDS
 
 CHUNK = 1024
@@ -217,6 +217,16 @@ def read_losses(
             collector = collectors.setdefault(name, Collector())
             collector.add(row.step, row.loss, row.source, row.time, row.beside)
     return {name: collector.losses() for name, collector in collectors.items()}
+
+
+def last_phase(losses: Mapping[str, Any], run: str) -> str | None:
+    """Return the name of the last phase of a run whose samples tell of none; None where it has none.
+
+    >>> last_phase({"base/phase 1": None, "base/phase 2": None}, "base")
+    'base/phase 2'
+    """
+    before = f"{run}/{PHASE}" if run else PHASE
+    return next((name for name in reversed(list(losses)) if name.startswith(before)), None)
 
 
 def read_marks(files: Iterable[File]) -> list[Mark]:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+PHASE = "phase "
+"""How the runs of a log are called that holds several, one after the other; the number follows."""
+
 
 class Origin(NamedTuple):
     """Where a record was read: a file and its line, from 1.

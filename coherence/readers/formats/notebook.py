@@ -13,8 +13,7 @@ from coherence.readers import storage
 from coherence.readers.documents import read_document
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.logs.lines import seen_in
-from coherence.readers.formats.logs.prefix import without_colours
+from coherence.readers.formats.logs.lines import pieces_of, seen_in
 from coherence.readers.formats.logs.survey import Survey
 from coherence.readers.lines import Head, Part, Problems, to_float
 from coherence.readers.objects import rows
@@ -28,8 +27,6 @@ _BEGINNING = re.compile(r'\s*\{\s*"(?:cells|metadata|nbformat|nbformat_minor|wor
 _CELLS = re.compile(r'"(?:cells|worksheets)"\s*:\s*\[')
 # html.parser takes the square of the length for a tag without an end, and fails at some declarations.
 _TAG = re.compile(r"<(/?[a-zA-Z]{1,20})[^<>]*>")
-_LINE_END = re.compile(r"\r?\n")
-_BACK = re.compile(r"[\r\x08]+")
 _BETWEEN = "-" * 40
 """A rule, at which a sample ends: none goes on from cell to cell."""
 
@@ -109,10 +106,13 @@ def outputs_of(path: str) -> Outputs:
         raise ValueError(f"{path}: not a notebook: {error}") from error
     found = Outputs([], [])
     for number, cell in enumerate(_cells(notebook, path), start=1):
-        lines = list(_lines_of(_texts_of(number, cell, found.tables)))
+        texts = [text for text in _texts_of(number, cell, found.tables) if text.strip()]
+        lines = [
+            (number, line.removesuffix("\r")) for text in texts for line in text.rstrip("\n").split("\n")
+        ]
         if lines and found.lines:
             found.lines.append((number, _BETWEEN))
-        found.lines.extend((number, line) for line in lines)
+        found.lines.extend(pieces_of(lines))
     return found
 
 
@@ -148,14 +148,6 @@ def _texts_of(number: int, cell: Any, tables: list[tuple[int, RawRow]]) -> Itera
         if not found:
             yield _text(data.get("text/plain") or data.get("text"))
     yield held
-
-
-def _lines_of(texts: Iterator[str]) -> Iterator[str]:
-    """Yield lines without colours; what was drawn over counts as lines of its own."""
-    for text in texts:
-        for line in _LINE_END.split(without_colours(text).rstrip("\n")) if text.strip() else ():
-            pieces = [piece for piece in _BACK.split(line) if piece.strip()]
-            yield from pieces or [""]
 
 
 def _text(value: Any) -> str:

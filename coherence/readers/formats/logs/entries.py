@@ -54,19 +54,21 @@ _NORM = re.compile(
 )
 _FIELD_NAME = re.compile(r"([\w/.]{1,40}) {0,4}[:=]")
 _POLICY = re.compile(
-    r"(?:pg|policy|actor|critic|ppo|grpo)[_ /-]?loss|actor/|critic/|rollout/|average reward"
-    r"|\breward(?:s|_mean)?\b.{0,200}\bactor\b",
-    re.IGNORECASE,
+    r"(?:pg|[Pp]olicy|[Aa]ctor|[Cc]ritic|ppo|grpo)[_ /-]?[Ll]oss|actor/|critic/|rollout/|verage reward",
 )
+
+_POLICY_WORDS = ("olicy", "ctor", "critic", "Critic", "pg_loss", "ppo", "grpo", "rollout/", "verage reward")
+"""One of these stands wherever the pattern is found."""
 
 # Any line: a loss by whatever name, a step by whatever name.
 _ANY_LOSS = re.compile(
     r"(?<![A-Za-z])(?:(val|valid|validation|eval|evaluation|test|dev)[ _/.-]{1,2})?"
-    r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo|reward"
-    r"|contrastive|logits|scaled?|lowest|previous|prev|old|target|stop)[ _/.-])?"
-    r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur|current"
-    r"|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
-    rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)? {{0,4}}(?:tensor\()?[\[(]?({NUMBER})",
+    r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo"
+    r"|reward|contrastive|logits|scaled?|lowest|previous|prev|old|target|stop)[ _/.-])?"
+    r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur"
+    r"|current|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
+    rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)?"
+    rf" {{0,4}}(?:tensor\()?[\[(]?({NUMBER})",
     re.IGNORECASE,
 )
 _ANY_STEP = re.compile(
@@ -108,7 +110,10 @@ def is_of_policy(text: str) -> bool:
     >>> is_of_policy("actor/pg_loss:0.1"), is_of_policy("loss: 2.5, reward: 0.1")
     (True, False)
     """
-    return _POLICY.search(text) is not None
+    for word in _POLICY_WORDS:
+        if word in text:
+            return _POLICY.search(text) is not None
+    return False
 
 
 def entry(step: int | None, rest: str, epoch: float | None = None, length: int | None = None) -> LogEntry:
@@ -132,7 +137,7 @@ def entry(step: int | None, rest: str, epoch: float | None = None, length: int |
 
 
 def general(line: str) -> LogEntry | None:
-    """Return what any line tells in which a word for a step and one for a loss stand, each with a number.
+    """Return what a line tells in which a word for a step and one for a loss stand, each with a number.
 
     Only many such lines, whose steps do not fall, are a trainer's.
 

@@ -22,8 +22,14 @@ ENOUGH = 50
 """Lines in a trainer's own shape after which no others are looked for."""
 
 _BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
-_BAR_LOSS = re.compile(r"(?<![A-Za-z])(?:train(?:ing)?[_/ ])?loss(?:_step)?[=:] ?([\d.e+-]{1,20}|nan|inf)(?![\w])")
+_BAR_LOSS = re.compile(
+    r"(?<![A-Za-z])(?:train(?:ing)?[_/ ])?loss(?:_step)?[=:] ?([\d.e+-]{1,20}|nan|inf)(?![\w])"
+)
 _BAR_EPOCH = re.compile(r"(?:epoch|ep)\W{0,3}(\d{1,9})(?!\d*%)", re.IGNORECASE)
+_EPOCH = re.compile(
+    r"[-=*# ]{0,80}+(?:start(?:ing)? )?epoch[ :#]{0,4}\[?(\d{1,9})(?: ?(?:/|of) ?\d{1,9})?\]?[-=*#:. ]{0,80}",
+    re.IGNORECASE,
+)
 _VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
 _BACKSPACES = re.compile("\x08+")
 
@@ -73,9 +79,17 @@ class Seen(NamedTuple):
 
 def read_pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     """Yield the lines of a log with their numbers, without colours; what was drawn over counts as lines."""
-    for number, raw in read_whole_lines(part, problems):
-        line = raw.rstrip("\r\n")
-        line = without_colours(line)
+    return pieces_of(read_whole_lines(part, problems))
+
+
+def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    r"""Yield numbered lines without colours; what was drawn over counts as lines.
+
+    >>> list(pieces_of([(1, "10%\r20%\n"), (2, "\x1b[1mready\x1b[0m\n")]))
+    [(1, '10%'), (1, '20%'), (2, 'ready')]
+    """
+    for number, raw in lines:
+        line = without_colours(raw.rstrip("\r\n"))
         if "\x08" in line:
             line = _BACKSPACES.sub("\r", line)
         if "\r" not in line:
@@ -85,7 +99,7 @@ def read_pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
 
 
 def seen_in(pieces: Iterable[tuple[int, str]]) -> Iterator[Seen]:
-    """Yield numbered lines with what a trainer wrote on them, each looked at by itself; bars are lines too."""
+    """Yield numbered lines with what a trainer wrote on them, each read by itself; bars are lines too."""
     reader = _Reader()
     for number, piece in pieces:
         yield reader.read(number, piece)
@@ -112,14 +126,13 @@ class _Reader:
         self._above: LogEntry | None = None
         self._epoch: int | None = None
         self._epochs = -1
+        self._heading: int | None = None
 
     def read(self, number: int, piece: str) -> Seen:
         bar = _BAR.match(piece) if "%|" in piece else None
         if bar is None:
             stripped = strip(piece)
-            return Seen(
-                Line(number, piece, self._entry(piece, stripped), stripped.logged), stripped.rank
-            )
+            return Seen(Line(number, piece, self._entry(piece, stripped), stripped.logged), stripped.rank)
         shown, drawn = piece[bar.end() :], _bar(bar)
         if not shown.strip():
             return Seen(Line(number, "", _entry_of_bar(bar, drawn)), bar=drawn)
@@ -131,22 +144,34 @@ class _Reader:
         text = stripped.text
         if self._above is not None and (below := self._below(shown)) is not None:
             return below
-        found = shapes.entry_of(text) or (shapes.entry_of(shown) if len(text) < len(shown) else None)
+        found = shapes.entry_of(text)
+        if found is None and len(text) < len(shown):
+            found = shapes.entry_of(shown)
         if found is not None:
             self._named += found.loss is not None and found.kind == TRAINING
-            return found
+            return self._within(found)
         if not shown or len(shown) > shapes.LONGEST:
             return None
-        return self._begun(text) or self._of_keras(text) or self._any(text)
-
-    def _any(self, text: str) -> LogEntry | None:
+        if text[:1] == "[" and (header := self._begun(text)) is not None:
+            return header
+        if (text[:6] == "Epoch " or self._epoch is not None) and (fitted := self._of_keras(text)) is not None:
+            return fitted
+        if ("poch" in text or "POCH" in text) and (heading := _EPOCH.fullmatch(text)):
+            self._heading = int(heading[1])
         if self._named >= ENOUGH or ("oss" not in text and "OSS" not in text):
             return None
-        return general(text)
+        anyhow = general(text)
+        return None if anyhow is None else self._within(anyhow)
+
+    def _within(self, entry: LogEntry) -> LogEntry:
+        """Return an entry with the epoch that a line above it tells, if its own does not."""
+        if self._heading is None or entry.epoch is not None or entry.step is None:
+            return entry
+        return entry._replace(epoch=self._heading)
 
     def _begun(self, text: str) -> LogEntry | None:
         """Return the step that a line of its own tells, to which the figures below it belong."""
-        if not text.startswith("[") or (match := shapes.HEADER.fullmatch(text)) is None:
+        if (match := shapes.HEADER.fullmatch(text)) is None:
             return None
         step = int(match[3])
         if match[1] and match[4] and len(match[4]) <= LONGEST_STEP:
@@ -206,4 +231,3 @@ def _entry_of_bar(match: re.Match[str], bar: Bar) -> LogEntry | None:
     return LogEntry(
         bar.done, loss, kind, epoch=int(epoch[1]) if epoch else None, length=bar.total, certain=BAR
     )
-

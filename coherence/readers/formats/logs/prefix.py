@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]{0,200}\x07")
 
-_DATE = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d/\d\d/\d{2,4}|[A-Z][a-z]{2} [ \d]\d)"
+_DATE = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d/\d\d(?:/\d{2,4})?|[A-Z][a-z]{2} [ \d]\d)"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d| ?[AP]M)?"
 _TIME = rf"(?:{_DATE}[ T-]{{1,2}}{_CLOCK}|{_DATE}|{_CLOCK})"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
@@ -22,7 +22,8 @@ _PIECES = re.compile(
     r"|\[[\w ./:=,-]{1,80}\]:?[ \t]+(?=\S)"
 )
 _NAME = re.compile(
-    rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]*[:|-][ \t]*|[ \t]+)(?={_LEVEL}|\[{_LEVEL}\]|\[?{_TIME})"
+    rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]+[\w.:/-]{{1,120}})?+(?:[ \t]*[:|-][ \t]*|[ \t]+)"
+    rf"(?={_LEVEL}|\[{_LEVEL}\]|\[?{_TIME})"
     r"|(?:(?:[\w.-]{1,60} )?[\w./-]{1,60}\[\d{1,9}\]:[ \t]+)"
 )
 _FROM = re.compile(
@@ -32,6 +33,9 @@ _BANNER = re.compile(
     r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
     r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
 )
+
+_BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
+"""With one of these begins whatever stands before a line."""
 
 LOOKED_AT = 50
 """Lines; a log is one from its beginning."""
@@ -71,16 +75,18 @@ def strip(line: str) -> Stripped:
     ('step 5', False)
     """
     at, logged, rank = 0, False, None
+    if line[:1] not in _BEGINS:
+        return Stripped(line)
     while at < len(line):
         piece = _PIECES.match(line, at)
         if piece is None and logged:
             piece = _NAME.match(line, at)
         if piece is None or piece.end() == at:
             break
-        groups = piece.groupdict()
-        logged = logged or any(groups.values())
-        numbers = [each for each in piece.groups() if each and each.isdecimal()]
-        rank = int(numbers[0]) if numbers and rank is None and not any(groups.values()) else rank
+        if piece.lastgroup is not None:
+            logged = True
+        elif piece.lastindex is not None and rank is None:
+            rank = int(piece[piece.lastindex])
         at = piece.end()
     if logged and (source := _FROM.match(line, at)):
         at = source.end()

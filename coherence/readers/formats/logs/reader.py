@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.logs.blocks import LoggedSample
-from coherence.readers.formats.logs.lines import Line, bare_lines_of, read_pieces, seen_in
+from coherence.readers.formats.logs.lines import Line, bare_lines_of, pieces_of, read_pieces, seen_in
 from coherence.readers.formats.logs.samples import LogSamples
 from coherence.readers.formats.logs.survey import Survey, remarks_of, survey_of
-from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
+from coherence.readers.lines import Head, Part, Problems, file_name
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Sample
@@ -34,7 +34,7 @@ def recognise(head: Head) -> bool:
 
 
 def _tells(path: str, text: str) -> bool:
-    pieces = list(enumerate(cut_into_lines(text)))
+    pieces = list(pieces_of(enumerate(text.split("\n"))))
     survey = Survey(seen_in(pieces))
     if survey.has_losses or survey.of_policies:
         return True

@@ -49,15 +49,16 @@ def entry_of(line: str) -> LogEntry | None:
     >>> entry_of("the loss fell at every step") is None
     True
     """
-    if len(line) > LONGEST or not _SIGNS.search(line):
+    if len(line) > LONGEST or not line:
         return None
-    for shape in SHAPES:
-        for sign in shape.signs:
-            if sign in line:
-                if (found := shape.read(line)) is not None:
-                    return found if found.step is None or found.step <= LARGEST_STEP else None
-                break
-    return LogEntry(None) if _ASIDE.match(line) else None
+    if line[0] in _BEGINS_SHORT or _has_a_word(line):
+        for shape in SHAPES:
+            for sign in shape.signs:
+                if sign in line:
+                    if (found := shape.read(line)) is not None:
+                        return found if found.step is None or found.step <= LARGEST_STEP else None
+                    break
+    return LogEntry(None) if line[0] in _BEGINS_ASIDE and _ASIDE.match(line) else None
 
 
 def _shape(trainer: str, sign: str, pattern: str) -> Shape:
@@ -167,7 +168,9 @@ _VERL = re.compile(r"step:(\d{1,15}) - [\w/.@-]{1,200}:")
 _OF_A_DICTIONARY = re.compile(
     r"(?:\W{0,4}global[_ ])?(?:step|rollout|train(?:ing)?|eval) {0,4}(\d{1,15}): {0,4}\{['\"]", re.IGNORECASE
 )
-_PRIME_RL = re.compile(r"step {0,4}(\d{1,15}) \| time: .{1,200}\| (?:entropy|reward|mismatch kl): ", re.IGNORECASE)
+_PRIME_RL = re.compile(
+    r"step {0,4}(\d{1,15}) \| time: .{1,200}\| (?:entropy|reward|mismatch kl): ", re.IGNORECASE
+)
 
 
 def _policy(line: str) -> LogEntry | None:
@@ -189,7 +192,8 @@ _PREFIX = re.compile(
 # `step    1/18865 | train loss 11.0`, `iter 100: loss 2.45`, `step:5/1390 val_loss:3.3`, `Step 1 | loss:2.1`
 _STEP = re.compile(
     r"(?:iter_dt [\d.]+ms; )?(?:epoch {0,4}[:=#]? {0,4}[\[(]?([\d.]+)(?:/\d+)?[\s,|:;\])-]*)?"
-    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*[\[(]?(\d++)(?: {0,9}/ {0,9}(\d++))?+(?![\d.]*\w)(.*)",
+    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*[\[(]?(\d++)(?: {0,9}/ {0,9}(\d++))?+(?![\d.]*\w)"
+    r"(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -215,7 +219,17 @@ def _stepped(line: str) -> LogEntry | None:
 
 
 SHAPES: tuple[Shape, ...] = (
-    Shape("llm.c, build-nanogpt, gpt-2-simple", ("trl:", "tel:", "eval:", "train ", "val ", "hella ", "avg="), _short),
+    Shape(
+        "llm.c, build-nanogpt, gpt-2-simple",
+        ("trl:", "tel:", "eval:", "train ", "val ", "hella ", "avg="),
+        _short,
+    ),
+    _shape(
+        "NeMo",
+        "loss: ",
+        r"Training epoch \d++, iteration \d++/\d++ \|.*?\| global_step: (?P<step>\d++) \|(?:.*?\|)??"
+        r" reduced_train_(?P<rest>loss: .*)",
+    ),
     Shape("Megatron", (" iteration",), _megatron),
     Shape("Hugging Face", ("{'",), _hugging_face),
     Shape("verl, OpenRLHF, slime, prime-rl", ("step:", "tep ", "rollout ", "train "), _policy),
@@ -229,17 +243,16 @@ SHAPES: tuple[Shape, ...] = (
         "poch: ",
         r"Epoch: +\[(?P<from0>\d++)\] *\[ *(?P<in_epoch>\d++)/(?P<length>\d++)\](?P<rest>.*)",
     ),
+    _shape(
+        "mmengine, xtuner",
+        "poch(train)",
+        r"Epoch\(train\) +\[(?P<epoch>\d++)\]\[ *(?P<in_epoch>\d++)/(?P<length>\d++)\](?P<rest>.*)",
+    ),
     _shape("llama2.c", " | loss ", r"(?P<step>\d++) \| (?P<rest>loss \S+ \| .*)"),
     _shape(
         "litgpt",
         "iter ",
         r"(?:Epoch \d++ \| )?iter \d++(?: \|)? step (?P<step>\d++)(?::| \|) (?P<rest>loss.*)",
-    ),
-    _shape(
-        "NeMo",
-        "loss: ",
-        r"Training epoch \d++, iteration \d++/\d++ \|.*?\| global_step: (?P<step>\d++) \|(?:.*?\|)?? reduced_train_"
-        r"(?P<rest>loss: .*)",
     ),
     _shape("MaxText", "completed step: ", r"completed step: (?P<step>\d++), (?P<rest>.*)"),
     _shape(
@@ -250,7 +263,8 @@ SHAPES: tuple[Shape, ...] = (
     _shape(
         "fairseq",
         " loss=",
-        r"(?:train_inner \| |\| )?epoch (?P<epoch>\d++): +(?P<in_epoch>\d++) / (?P<length>\d++) (?P<rest>loss=.*)",
+        r"(?:train_inner \| |\| )?epoch (?P<epoch>\d++): +(?P<in_epoch>\d++) / (?P<length>\d++) "
+        r"(?P<rest>loss=.*)",
     ),
     _shape("torchtune", "Loss: ", r"\d++\|(?P<step>\d++)\|(?P<rest>Loss: [\d.]++:.*)"),
     Shape("any other", ("tep", "TEP", "iter", "Iter", "ITER"), _stepped),
@@ -265,11 +279,16 @@ _ASIDE = re.compile(
     r"|Minimum validation |skipping update due to "
 )
 
-_SIGNS = re.compile(
-    r"[LlSs][Oo][Ss][Ss]|[Ss][Tt][Ee][Pp]|[Ii][Tt][Ee][Rr]|\{'|[ts][re]l:|eval:|^\d+ (?:train|val|hella) "
-    r"|Epoch:|HellaSwag|[Ss]av(?:ing|ed) |Writing|wrote|eak memory|Total training|Minimum validation|skipping update"
-    r"|rollout \d"
-)
+_BEGINS_SHORT = frozenset("s[0123456789 ")
+_BEGINS_ASIDE = frozenset("vHesSwWtfpPTM")
+
+
+def _has_a_word(line: str) -> bool:
+    """Tell whether a word stands in a line that does in every line of a trainer, but for figures alone."""
+    return (
+        "oss" in line or "tep" in line or "ter" in line or "{'" in line or "OSS" in line or "TEP" in line
+        or "ITER" in line or "poch:" in line or "poch(" in line or "rollout " in line
+    )  # fmt: skip
 
 
 # --- Steps on a line of their own, figures below ----------------------------------------------------------
@@ -280,8 +299,7 @@ HEADER = re.compile(
 """`[batch=1/4800]:` of composer, `[step=1/1000]` of OLMo."""
 
 BELOW = re.compile(
-    rf"\s+(?:(?:Train )?loss/train/total|train/CrossEntropyLoss|train/CE loss): ?=? ?({NUMBER})\s*"
-    rf"|\s+(?:(?:Train )?loss/train/total|train/CrossEntropyLoss|train/CE loss)=({NUMBER})\s*",
+    rf"\s+(?:(?:Train )?loss/train/total|train/CrossEntropyLoss|train/CE loss)[:=] ?({NUMBER})\s*",
     re.IGNORECASE,
 )
 """`Train loss/train/total: 11.4` below it, or `train/CrossEntropyLoss=11.4`."""
@@ -292,7 +310,8 @@ FIELD = re.compile(r"\s+(?:(?:Train|Eval) )?[\w /.@-]{1,100}[:=] ?\S{1,100}\s*")
 KERAS_EPOCH = re.compile(r"Epoch (\d{1,9})/(\d{1,9})\s*")
 KERAS = re.compile(
     r"(?:(\d{1,12})/(\d{1,12}) {0,4}(?:\[[=>.]*+\]|[\u2500-\u259f]++(?: {0,4}[\u2500-\u259f]++)?+)?+ {0,4})?"
-    r"(?:- {0,4})?(?:ETA: {0,4})?[\d:]{1,10}[a-z\u00b5]{0,3}(?: (?:- )?[\d.]{1,12}[a-z\u00b5]{1,2}/[a-z]{3,6})?+ - (.*)",
+    r"(?:- {0,4})?(?:ETA: {0,4})?[\d:]{1,10}[a-z\u00b5]{0,3}(?: (?:- )?[\d.]{1,12}[a-z\u00b5]{1,2}/[a-z]{3,6})?+"
+    r" - (.*)",
     re.DOTALL,
 )
 

@@ -8,6 +8,7 @@ epochs, the bar and the number of the losses: they stand at even distances.
 import math
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 NOTHING = -1
@@ -120,7 +121,7 @@ def _drawn_behind(behind: list[int], totals: list[int]) -> list[int] | None:
         return None
     if len(known) < len(behind):
         known = [*known, 2 * known[-1] - known[-2] if len(known) > 1 else NOTHING]
-    return known if all(a < b for a, b in zip(known, known[1:], strict=False)) else None
+    return known if all(a < b for a, b in pairwise(known)) else None
 
 
 def spaced(epochs: Sequence[float], done: int, total: int, whole: float | None = None) -> list[int] | None:
@@ -128,7 +129,8 @@ def spaced(epochs: Sequence[float], done: int, total: int, whole: float | None =
 
     Args:
         epochs: of the losses, not-a-number where they tell none.
-        done, total: how far the bar of the training came, and its length.
+        done: how far the bar of the training came.
+        total: its length.
         whole: the epochs of the whole training, if they are known.
 
     >>> spaced([0.2, 0.4, 0.6, 0.8, 1.0], done=50, total=100)

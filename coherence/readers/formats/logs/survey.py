@@ -1,11 +1,12 @@
 """What a log tells as a whole: which of its lines count, with which steps, and of which run."""
 
 import math
-import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
 
 from coherence.readers.formats.logs.entries import (
     BAR,
@@ -20,6 +21,7 @@ from coherence.readers.formats.logs.entries import (
 from coherence.readers.formats.logs.lines import Line, Seen, read_pieces, seen_in
 from coherence.readers.formats.logs.steps import Rows
 from coherence.readers.lines import Part, Problems, file_name
+from coherence.readers.records import PHASE
 from coherence.signals.loss import KINDS
 
 MANY, FEW, HALF = 10, 3, 0.5
@@ -51,7 +53,8 @@ class Survey:
         self._losses, self._norms, self._epochs = array("d"), array("d"), array("d")
         self._lengths, self._ranks = array("q"), array("q")
         self._kinds, self._certain, self._beside = array("b"), array("b"), array("b")
-        self._counts: bytearray = bytearray()
+        self._counts = bytearray()
+        self._of_trainer = {NAMED, BAR}
         self._stepless = array("q")
         self._rows = Rows()
         self._begun: list[int] = []
@@ -111,7 +114,8 @@ class Survey:
         self.of_policies = not rows and POLICY in self._kinds
         if self.of_policies:
             self.remarks.append(
-                "a log of reinforcement learning: a policy's loss is not a language model's, so no loss is read"
+                "a log of reinforcement learning: a policy's loss is not a language model's, "
+                "so no loss is read"
             )
 
     def _name_steps(self) -> None:
@@ -139,7 +143,9 @@ class Survey:
             if counts:
                 by_kind.setdefault((self._certain[place], self._kinds[place]), []).append(place)
         general = [row for (certain, _), rows in by_kind.items() if certain == GENERAL for row in rows]
-        if not self._is_of_a_trainer(sorted(general)):
+        if self._is_of_a_trainer(sorted(general)):
+            self._of_trainer.add(GENERAL)
+        else:
             by_kind = {key: rows for key, rows in by_kind.items() if key[0] != GENERAL}
         of_training = {certain: by_kind.get((certain, TRAINING), []) for certain in (NAMED, GENERAL, BAR)}
         if len(of_training[GENERAL]) >= OUTNUMBERED * len(of_training[NAMED]) > 0:
@@ -161,11 +167,11 @@ class Survey:
         """Tell whether lines in no trainer's own shape are a trainer's: by their number and their steps."""
         if len(rows) < MANY and not (len(rows) >= FEW and len(rows) >= HALF * self._lines):
             return False
-        falls, first, last = 0, self._steps[rows[0]], 0
-        for before, row in zip(rows, rows[1:], strict=False):
-            last, step = self._steps[before], self._steps[row]
-            falls += first < step < last and not self._epochs[row] > self._epochs[before]
-        return falls <= FALLS * len(rows)
+        falls = sum(
+            self._steps[row] < self._steps[before] and not self._epochs[row] > self._epochs[before]
+            for before, row in pairwise(rows)
+        )
+        return falls <= max(FALLS * len(rows), 1)
 
     def _of_one_rank(self, rows: list[int]) -> list[int]:
         ranks = {self._ranks[row] for row in rows}
@@ -176,7 +182,7 @@ class Survey:
 
     def _count_on(self, rows: list[int]) -> None:
         """Turn steps that begin anew in each epoch into steps of the run."""
-        pairs = list(zip(rows, rows[1:], strict=False))
+        pairs = list(pairwise(rows))
         if not any(self._is_next_epoch(*pair) for pair in pairs):
             return
         first = self._epochs[rows[0]]
@@ -216,7 +222,7 @@ class Survey:
 
     def _find_phases(self, rows: list[int]) -> None:
         """Find where another run begins: the step falls to the first one, or lower."""
-        for before, row in zip(rows, rows[1:], strict=False):
+        for before, row in pairwise(rows):
             if self._steps[row] <= self._steps[rows[0]] and self._steps[row] < self._steps[before]:
                 self._begun.append(self._numbers[row])
 
@@ -229,7 +235,7 @@ class Survey:
 
     def run_at(self, number: int) -> str | None:
         """Return the name of the run that a line is of; None where the log is of one."""
-        return f"phase {bisect_right(self._begun, number) + 1}" if self._begun else None
+        return f"{PHASE}{bisect_right(self._begun, number) + 1}" if self._begun else None
 
     def losses(self) -> Iterator[tuple[int, LogEntry]]:
         """Yield the losses that count, each with its line."""
@@ -240,14 +246,14 @@ class Survey:
     def entries(self) -> Iterator[tuple[int, LogEntry]]:
         """Yield what a trainer wrote, each with its place among the lines."""
         for row, place in enumerate(self._places):
-            if self._certain[row] == NAMED or self._counts[row]:
+            if self._certain[row] in self._of_trainer:
                 yield place, self._entry(row)
 
     def _entry(self, row: int) -> LogEntry:
         step, norm = self._steps[row], self._norms[row]
         return LogEntry(
             None if step == NO_STEP else step,
-            self._losses[row],
+            self._losses[row] if self._counts[row] else None,
             self._kinds[row],
             None if norm == math.inf else norm,
             KINDS[self._beside[row]],
@@ -257,7 +263,7 @@ class Survey:
 def survey_of(part: Part) -> Survey:
     """Return what a log tells as a whole; of the last file it is kept as long as the file does not change."""
     try:
-        seen = os.stat(part.path)
+        seen = Path(part.path).stat()
     except OSError:
         return _survey(part.path)
     return _kept(part.path, seen.st_size, seen.st_mtime_ns)
