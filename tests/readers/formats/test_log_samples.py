@@ -108,6 +108,11 @@ def test_a_markdown_heading_ends_a_sample_only_where_the_trainer_writes_such_hea
     assert told(file, STEP + before) == after
 
 
+def test_a_table_in_a_text_is_not_a_heading_between_dashes(file: Path) -> None:
+    table = "a | b\n--- | ---\n1 | 2"
+    assert told(file, f"{STEP}--- Sample 1 ---\n{table}\n") == [(9, table)]
+
+
 def test_a_line_with_a_weak_prefix_ends_a_sample_of_a_log_that_has_such_lines(file: Path) -> None:
     content = f"INFO loading\n{STEP}Sample 1: once\nupon\nINFO saving\nstep 10 | loss 3\n"
     assert told(file, content) == [(9, "once\nupon")]
@@ -293,6 +298,12 @@ def test_a_seed_of_several_lines_and_with_quotes_in_it_is_the_prompt(file: Path)
 def test_callbacks_that_write_less_are_read_too(file: Path, content: str, text: str, prompt: str) -> None:
     (sample,), _ = samples_of(file, content)
     assert (sample.text, sample.prompt) == (text, prompt)
+
+
+def test_a_callback_that_writes_behind_a_bar_names_the_epoch(file: Path) -> None:
+    bar = "9/9 [====] - ETA: 0s - loss: 2.5"
+    content = f"Epoch 1/2\n{bar}----- Generating text after Epoch: 7\n----- diversity: 0.2\nonce\n"
+    assert told(file, f"{content}Epoch 2/2\n{bar}generated text:\ntwice\n")[0] == (7, "once")
 
 
 def test_options_of_a_command_begin_no_sample(file: Path) -> None:

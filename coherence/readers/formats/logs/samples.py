@@ -23,7 +23,7 @@ from coherence.readers.formats.logs.blocks import Block, LoggedSample
 from coherence.readers.formats.logs.ends import RULE, Headings, is_markdown, is_of_logger, is_of_tool
 from coherence.readers.formats.logs.entries import LogEntry
 from coherence.readers.formats.logs.lines import Line
-from coherence.readers.formats.logs.prefix import strip, without_colours
+from coherence.readers.formats.logs.prefix import strip
 from coherence.readers.formats.logs.tables import Row, Tables
 from coherence.readers.lines import LONGEST_LINE, Problems, file_name
 
@@ -93,7 +93,6 @@ class LogSamples:
         self._longest, self._most = longest, most
         self._step: int | None = None
         self._epoch: int | None = None  # of Keras's callback, which names it above its texts
-        self._names_epochs = False
         self._block: Block | None = None
         self._waiting: list[LoggedSample] = []
         self._data = 0  # examples of the training data
@@ -105,7 +104,7 @@ class LogSamples:
 
     def feed(self, read: Line) -> Iterator[LoggedSample]:
         """Take a line; yield the samples that are complete with it."""
-        rank, line = self._launched(without_colours(read.text), read.entry)
+        rank, line = self._launched(read.text, read.entry)
         if rank is not None and rank != (self._rank if self._rank is not None else rank):
             if read.entry is not None and read.entry.step is not None and self._block is None:
                 yield from self._tell(read.entry.step)
@@ -145,9 +144,7 @@ class LogSamples:
         match = _LAUNCHER.match(line) if line[:1] in ("[", "(") else None
         if match is None and (self._has_labels or entry is not None):
             match = _LABEL.match(line)
-            is_step = match is not None and entry is not None and entry.step == int(match[1])
-            self._has_labels = self._has_labels or (match is not None and not is_step)
-            match = match if self._has_labels else None
+            self._has_labels = self._has_labels or match is not None
         return (None, line) if match is None else (int(match[match.lastindex or 1]), line[match.end() :])
 
     def _is_code(self, bare: str) -> bool:
@@ -218,7 +215,7 @@ class LogSamples:
         return epoch is not None and (self._epoch is None or epoch > self._epoch)
 
     def _note_epoch(self, bare: str) -> None:
-        if not self._names_epochs and (epoch := diversity.epoch_of(bare)) is not None:
+        if (epoch := diversity.epoch_of(bare)) is not None:
             self._epoch = epoch
 
     def _tell(self, step: int) -> Iterator[LoggedSample]:
@@ -305,7 +302,7 @@ class LogSamples:
         if mark is None or (mark.kind == "text" and block is None):
             return None
         if mark.kind == "epoch":
-            self._epoch, self._names_epochs = int(mark.value), True
+            self._epoch = int(mark.value)
             return Block(number, "seeded", step=self._epoch)
         begun = Block(number, "seeded", step=self._epoch, label=mark.kind)
         if mark.kind == "seed":
