@@ -17,6 +17,7 @@ from coherence.escape import tamed
 from coherence.readers import prompts
 from coherence.readers.formats import json_array, notebook, numbered
 from coherence.readers.formats.logs import diversity as log_diversity
+from coherence.readers.formats.logs import entries as log_entries
 from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import prefix as log_prefix
 from coherence.readers.formats.logs import reader as logs
@@ -198,6 +199,45 @@ ATTACKS = (
             ("a rule and a letter", "", "=", "x"),
             ("a header of a long rule", "Sample 1", "=", "x"),
             ("colons before a bar", "", ": ", "%|"),
+        )
+    ),
+    *(
+        Attack(f"any line of {name}", log_entries.general, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("words for losses", "step 1 ", "train_", "loss"),
+            ("words for means", "step 1 ", "mean ", "loss x"),
+            ("losses without a number", "step 1 ", "loss ", ""),
+            ("losses in brackets", "step 1 ", "loss [", ""),
+            ("steps without a number", "", "step ", "loss 1"),
+            ("steps of many digits", "loss 1 step ", "1", "x"),
+            ("spaces behind a step", "loss 1 step", " ", "x"),
+            ("totals of many digits", "loss 1 ", "1/", " batches"),
+            ("digits before batches", "loss 1 ", "1", " batches"),
+            ("grad norms", "step 1 loss 1 ", "grad ", "norm"),
+        )
+    ),
+    *(
+        Attack(f"a shape of {name}", log_shapes.entry_of, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("minimind", "Epoch:[", "1", "](1/1), loss: 1"),
+            ("MAE", "Epoch: [1] ", " ", "[1/1] loss: 1"),
+            ("NeMo", "Training epoch 0, iteration 1/1 |", "| global_step: 1 |", "reduced_train_loss: x"),
+            ("fairseq", "epoch 1: 1 / 1 loss=1", ", num_updates=", "x"),
+            ("llama2.c", "1 | loss ", "1 | ", ""),
+            ("verl", "step:1 - ", "a/", ""),
+            ("slime", "step 1: {'", "pg_", "loss"),
+            ("a header", "[batch=", "1", "]"),
+        )
+    ),
+    *(
+        Attack(f"below a step: {name}", read_log, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("spaces", "[batch=1/2]:\n", " ", "x"),
+            ("figures", "[batch=1/2]:\n\t", "a/b: ", "x"),
+            ("bars of Keras", "Epoch 1/2\n1/2 ", "\u2501 ", "loss: 1"),
+            ("values of Keras", "Epoch 1/2\n2/2 - 1s - ", "loss: ", "1"),
+            ("rules round an epoch", "", "-", "Epoch 1x"),
+            ("bars with losses", " 1%|a| 1/2 [", "loss=", "]"),
         )
     ),
     Attack("escapes", lambda text: log_prefix._ESCAPE.sub("", text), "", "\x1b[1", ""),

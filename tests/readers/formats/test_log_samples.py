@@ -156,8 +156,16 @@ def test_the_samples_of_aitextgen_are_read_with_the_steps_that_it_names(file: Pa
 # Through loggers and launchers
 
 
-def test_samples_that_a_logger_writes_are_read_without_its_prefix(file: Path) -> None:
-    at = "2026-03-20 06:41:19,843 - train - INFO - "
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-03-20 06:41:19,843 - train - INFO - ",
+        "[2026-03-20 06:41:19,843][train.loop][INFO] - ",
+        "INFO:train:",
+        "03/20/2026 06:41:19 - INFO - __main__ -   ",
+    ],
+)
+def test_samples_that_a_logger_writes_are_read_without_its_prefix(file: Path, at: str) -> None:
     content = (
         f"{at}step 9 | loss 3.5\n{at}Sample 1: once\nupon a time\n{at}Prompt: Why?\n{at}Completion: So.\n"
         f"{at}=== Sample 2 ===\n{at}twice\n{at}evaluating\nand so on\n"

@@ -1,7 +1,7 @@
 """Training logs: what a trainer prints, losses and samples between each other, as a file.
 
-Read are the logs of llm.c, build-nanogpt, modded-nanogpt, nanoGPT, nanochat, Megatron, torchtune,
-gpt-2-simple, the Hugging Face Trainer, and of scripts that begin a line with the step and name the loss.
+Read are the shapes of `shapes.SHAPES`, and those of scripts that name a step and a loss on a line. What a log
+tells as a whole, a survey finds out first: which lines count, with which steps, of which run.
 Other lines are passed over in silence, for a log is full of them.
 """
 
