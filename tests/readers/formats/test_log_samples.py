@@ -380,16 +380,22 @@ def test_a_table_ends_a_sample_and_other_tables_hold_none(file: Path) -> None:
     assert told(file, f"{STEP}Sample 1: once\nupon\n{other}after it\n") == [(9, "once\nupon")]
 
 
+@pytest.mark.parametrize(("name", "rows"), [("Comple…", 2), ("Com…", 2), ("Co…", 0), ("Complex…", 0)])
+def test_a_name_of_a_column_that_rich_cropped_is_known(file: Path, name: str, rows: int) -> None:
+    narrow = UNFRAMED.replace("model response", name.ljust(14))
+    assert len(told(file, narrow)) == rows
+
+
 def test_a_line_in_which_a_bar_stands_is_cut_where_the_header_is() -> None:
     tables = Tables()
     lines = (
         "┏━━━━━━┳━━━━━━━━━━━━┓",
         "┃ Text ┃ reward     ┃",
         "┡━━━━━━╇━━━━━━━━━━━━┩",
-        "│ a│b  │ 0.5        │",
+        "│ 東│b │ 0.5        │",
     )
     assert [tables.take(number, line) for number, line in enumerate(lines)] == [[], [], [], []]
-    assert [row.text for row in tables.take(5, "└──────┴────────────┘") or []] == ["a│b"]
+    assert [row.text for row in tables.take(5, "└──────┴────────────┘") or []] == ["東│b"]
 
 
 def test_a_table_that_is_cut_off_keeps_the_rows_that_ended(file: Path) -> None:

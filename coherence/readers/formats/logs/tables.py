@@ -5,10 +5,15 @@ with the step. Source: docs/formats.md, "Training logs".
 """
 
 import re
+from itertools import accumulate
 from typing import Literal, NamedTuple
+from unicodedata import combining, east_asian_width
 
 from coherence.readers.lines import LONGEST_LINE
 from coherence.readers.objects.names import PROMPT, TEXT
+
+CROPPED = 3
+"""Letters of a name of a column that tell it, if the rest is cropped."""
 
 _FRAME = re.compile(r"╭─+ (?P<title>[^─]{1,80}) ─+╮")
 _TOP = re.compile(r"[┏┌][━─┳┬]+[┓┐]")
@@ -102,6 +107,9 @@ class Tables:
                 self._edges = edges
             self._cells = [[] for _ in self._edges[1:]]
         if len(edges) != len(self._edges):  # a bar stands in a text: the places of the header decide
+            places = _places(inner)
+            edges = [edge for edge in edges if places[edge] in self._edges]
+        if len(edges) != len(self._edges):
             edges = self._edges
         for cell, start, end in zip(self._cells, edges, edges[1:], strict=False):
             cell.append(inner[start + 1 : end].strip())
@@ -123,12 +131,31 @@ class Tables:
         return found
 
 
+def _places(line: str) -> list[int]:
+    """Return where each character of a line begins on a screen, where some take two places, and some none."""
+    widths = (0 if combining(each) else 1 + (east_asian_width(each) in "WF") for each in line)
+    return list(accumulate(widths, initial=0))
+
+
 def _columns(names: list[str]) -> tuple[int, int | None] | None:
     """Return which column holds the text, and which the prompt; None if none holds a text."""
     plain = [re.sub(r"[\s_]", "", name).lower() for name in names]
-    text = next((plain.index(name) for name in _TEXTS if name in plain), None)
-    prompt = next((plain.index(name) for name in _PROMPTS if name in plain), None)
+    text, prompt = _column(plain, _TEXTS), _column(plain, _PROMPTS)
     return None if text is None else (text, prompt)
+
+
+def _column(plain: list[str], names: tuple[str, ...]) -> int | None:
+    """Return the column of the first name that is there; in a narrow table rich crops it: `Comple…`."""
+    cropped = [each[:-1] if each.endswith("…") and len(each) > CROPPED else None for each in plain]
+    return next(
+        (
+            number
+            for name in names
+            for number, (whole, begun) in enumerate(zip(plain, cropped, strict=True))
+            if name == whole or (begun is not None and name.startswith(begun))
+        ),
+        None,
+    )
 
 
 def _joined(lines: list[str]) -> str:
