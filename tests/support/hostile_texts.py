@@ -15,7 +15,8 @@ import regex
 import coherence
 from coherence.escape import tamed
 from coherence.readers import prompts
-from coherence.readers.formats import json_array, numbered
+from coherence.readers.formats import json_array, notebook, numbered
+from coherence.readers.formats.logs import diversity as log_diversity
 from coherence.readers.formats.logs import entries as log_entries
 from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import prefix as log_prefix
@@ -67,6 +68,8 @@ FRAGMENTS = (
         "|",
         "[",
     ),
+    *("----- diversity: 0.5", "Generating text after Epoch: 1", 'Generating with seed: "'),
+    *("┏━┳━┓", "│ a ┃"),
     *("rank 0 sample 1: ", "Sample 1 (step 5): ", "Sample 1 (iter", "======== SAMPLE 1 ========", "-" * 15),
     *(
         "Prompt:",
@@ -245,6 +248,56 @@ ATTACKS = (
     Attack("a label of digits", read_log, "Prompt ", "1", ""),
     Attack("a header of one step", numbered._HEADER.fullmatch, "====SAMPLE 1", "=", "x"),
     Attack("a beginning that is shared", common, "", "a"),
+    *(
+        Attack(f"{name} of Keras's callback", log_diversity.mark_of, before, pumped, after)
+        for name, before, pumped, after in (
+            ("rules", "", "-", "x"),
+            ("rules and spaces", "", "- ", "x"),
+            ("a rule behind a diversity", "--- diversity: 0.5", "-", "x"),
+            ("an epoch", "generating text after epoch", "1", "x"),
+            ("a seed", 'generating with seed: "', '"', ""),
+        )
+    ),
+    Attack("a bar before a mark", log_diversity.unglued, "1 enerat", "=", "x"),
+    Attack("marks behind a bar", log_diversity.unglued, "1", "== generating text ", ""),
+    Attack("seeds", lambda text: log_diversity.split_seed(['"'], text.split("\n")), "", 'a"\n'),
+    *(
+        Attack(f"a text of {name}", read_log, "step 1 | loss 2\nSample 1: once\n", pumped, after)
+        for name, pumped, after in (
+            ("headings", "=== a ===\n", ""),
+            ("a heading of a rule", "=", "a"),
+            ("words between rules", "= a ", "==="),
+            ("fences", "```\n", ""),
+            ("files that warn", "a/", ".py:1: Warning"),
+            ("numbers that warn", ":1", ": Warning: "),
+            ("dates", "2026-01-02 10:00:00 ", ""),
+            ("launchers", "[rank0]: ", ""),
+            ("levels", "INFO:a", ""),
+            ("saving", "saving the ", ""),
+        )
+    ),
+    *(
+        Attack(f"a table of {name}", read_log, "┏━┳━┓\n┃prompt┃text┃\n┡━╇━┩\n", pumped, after)
+        for name, pumped, after in (
+            ("cells", "│", ""),
+            ("lines", "│a│b│\n", ""),
+            ("rows", "│a│b│\n├─┼─┤\n", ""),
+            ("a frame", "╭─ ", "x"),
+            ("a rule", "├─", "x"),
+            ("tops", "┏━┳━┓\n", ""),
+        )
+    ),
+    *(
+        Attack(f"a notebook's table of {name}", lambda text: list(notebook.losses_in(text)), before, pumped)
+        for name, before, pumped in (
+            ("tags without an end", "<table>", "<td"),
+            ("tags", "<table>", "<td>"),
+            ("quotes", "<table>", "<a b='"),
+            ("comments", "<table>", "<!--"),
+            ("tables", "", "<table>"),
+            ("rows", "<table><tr><th>step</th><th>loss</th></tr>", "<tr><td>1</td><td>2</td></tr>"),
+        )
+    ),
     Attack("strings in JSON", lambda text: json_array._BRACKET.match(text.encode()), "", '"a"'),
     Attack("backslashes in JSON", lambda text: json_array._BRACKET.match(text.encode()), '"', "\\\\"),
     Attack("names in JSON", lambda text: json_array._INNER_ARRAY.search(text), "", '"  :  [ '),

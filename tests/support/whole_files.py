@@ -74,6 +74,9 @@ def zstd(lines: bytes = LINES) -> bytes:
 
 _TABLE = b"step,text,loss\n" + b"".join(b'%d,"%s",2.5\n' % (n, t.encode()) for n, t in enumerate(TEXTS))
 _STATE = json.dumps({"log_history": [{"step": 1, "loss": 2.5}] * 6}).encode()
+_PRINTED = [line + "\n" for n, t in enumerate(TEXTS, 1) for line in (f"step {n}: loss 2.5", f"Sample 1: {t}")]
+_OUTPUTS = [{"output_type": "stream", "name": "stdout", "text": _PRINTED}]
+_NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "outputs": _OUTPUTS}], "nbformat": 4}).encode()
 
 WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "jsonl": ("samples.jsonl", lambda: LINES),
@@ -85,6 +88,7 @@ WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: b"".join(b"==== SAMPLE 1 ====\n%s\n" % t.encode() for t in TEXTS),
     ),
     "trainer_state": ("trainer_state.json", lambda: _STATE),
+    "notebook": ("train.ipynb", lambda: _NOTEBOOK),
     "jsonl.gz": ("samples.jsonl.gz", partial(gzip.compress, LINES)),
     "jsonl.bz2": ("samples.jsonl.bz2", partial(bz2.compress, LINES)),
     "jsonl.xz": ("samples.jsonl.xz", partial(lzma.compress, LINES)),

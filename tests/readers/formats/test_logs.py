@@ -574,7 +574,8 @@ def test_what_only_looks_like_a_sample_is_none(file: Path, content: str) -> None
 
 
 def test_a_sample_before_any_step_belongs_to_the_first_one(file: Path) -> None:
-    assert told(file, "Sample 1: once\nSample 2: twice\nstep 7 | loss 3\nSample 1: thrice\n") == [
+    begun = "rank 0 sample 0: once\nrank 0 sample 1: twice\n"
+    assert told(file, f"{begun}step 7 | loss 3\nSample 1: thrice\n") == [
         (7, "once"),
         (7, "twice"),
         (7, "thrice"),

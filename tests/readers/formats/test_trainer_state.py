@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coherence.readers.documents import read_document
 from coherence.readers.formats import trainer_state
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.read import Piece, samples_in
@@ -126,7 +127,7 @@ def test_what_is_none_is_refused_by_name_in_one_line(state: Path, content: bytes
 def test_a_file_too_large_to_be_one_is_refused_without_being_read_whole(state: Path) -> None:
     state.write_bytes(b" " * 2**20 + HISTORY.encode())
     with pytest.raises(ValueError, match="more than 1 MB"):
-        trainer_state._read(str(state), largest=2**20)
+        read_document(str(state), largest=2**20)
 
 
 def test_a_row_may_hold_what_no_trainer_writes(state: Path) -> None:

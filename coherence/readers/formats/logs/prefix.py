@@ -19,7 +19,7 @@ _PIECES = re.compile(
     r"|\([\w.:]{1,60} (?:pid|rank)=(\d{1,9})(?:, ip=[\w.:]{1,60})?\)[ \t]*"
     rf"|(?P<absl>[IWEF]\d{{4}} {_CLOCK} +\d+ [\w./-]{{1,120}}:\d+\])[ \t]*"
     rf"|(?P<level>\[?{_LEVEL}(?:[|:][\w./<>-]{{1,120}}(?::\d+)?)?\]?)[ \t]*(?:[:|>-]+[ \t]*)*"
-    r"|\[[\w ./:=,-]{1,80}\]:?[ \t]+(?=\S)"
+    rf"|\[[\w ./:=,-]{{1,80}}\]:?(?:[ \t]+(?=\S)|(?=\[{_LEVEL}\]))"
 )
 _NAME = re.compile(
     rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]+[\w.:/-]{{1,120}})?+(?:[ \t]*[:|-][ \t]*|[ \t]+)"
@@ -71,6 +71,8 @@ def strip(line: str) -> Stripped:
     Stripped(text='Step 10 loss: 3.9', logged=True, rank=None)
     >>> strip("[rank0]:[titan] 2026-01-02 10:00:01,338 - root - INFO - step:  1  loss:  8.75").text
     'step:  1  loss:  8.75'
+    >>> strip("[2025-03-04 10:11:01,123][train][INFO] - step 5").text  # as Hydra writes it
+    'step 5'
     >>> strip("INFO:train:step 5").text, strip("Once upon a time").logged
     ('step 5', False)
     """

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
+from coherence.readers.formats.logs.blocks import LoggedSample
 from coherence.readers.formats.logs.lines import Line, bare_lines_of, pieces_of, read_pieces, seen_in
-from coherence.readers.formats.logs.samples import LoggedSample, LogSamples
+from coherence.readers.formats.logs.samples import LogSamples
 from coherence.readers.formats.logs.survey import Survey, remarks_of, survey_of
 from coherence.readers.lines import Head, Part, Problems, file_name
 from coherence.readers.objects import rows
@@ -46,13 +47,20 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
     """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
-    named, survey = step_named(part.path), survey_of(part)
-    for found in _samples(read_pieces(part, problems), survey, LogSamples(part.path, problems)):
+    yield from samples_of(read_pieces(part, problems), survey_of(part), part.path, problems)
+
+
+def samples_of(
+    pieces: Iterable[tuple[int, str]], survey: Survey, path: str, problems: Problems
+) -> Iterator[Sample]:
+    """Yield the samples of the lines of a log, each line with its number, and what it tells as a whole."""
+    named = step_named(path)
+    for found in _samples(pieces, survey, LogSamples(path, problems)):
         yield Sample(
             step=named if found.step is None else found.step,
             text=found.text,
             prompt=found.prompt,
-            file=file_name(part.path),
+            file=file_name(path),
             line=found.line,
             run=survey.run_at(found.line),
         )
@@ -60,10 +68,14 @@ def samples(
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a log; where it has none, those that were estimated, or of validation."""
-    survey = survey_of(part)
+    yield from losses_of(survey_of(part), part.path, problems, fields)
+
+
+def losses_of(survey: Survey, path: str, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
+    """Yield the losses of a log by what it tells as a whole."""
     problems += survey.problems
-    remarks_of(survey, part.path, problems)
-    yield from rows.losses_of(_losses(survey), part.path, problems, fields)
+    remarks_of(survey, path, problems)
+    yield from rows.losses_of(_losses(survey), path, problems, fields)
 
 
 def _samples(pieces: Iterable[tuple[int, str]], survey: Survey, reader: LogSamples) -> Iterator[LoggedSample]:
