@@ -8,7 +8,8 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.objects import rows
-from coherence.readers.records import LossRow
+from coherence.readers.objects.metrics import metrics_of
+from coherence.readers.records import LossRow, MetricRow
 
 LARGEST = 256 * 2**20
 """Bytes; a state of a million rows is half of it, and what is larger is none."""
@@ -30,6 +31,11 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
         ValueError: the file is no trainer state.
     """
     return rows.losses_of(_history(part.path, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    return metrics_of(_history(part.path, problems), part.path, problems, fields)
 
 
 def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -64,4 +70,5 @@ FORMAT = Format(
     recognise,
     losses=losses,
     why="its name says so, or it holds a log_history",
+    metrics=metrics,
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.logs.lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
+from coherence.readers.formats.logs.metrics import metrics_with
 from coherence.readers.formats.logs.samples import LoggedSample, LogSamples
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
 from coherence.readers.objects import rows
@@ -84,5 +85,11 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 FORMAT = Format(
-    "logs", "training log", recognise, samples, losses, why="its lines tell steps and losses, or mark samples"
+    "logs",
+    "training log",
+    recognise,
+    samples,
+    losses,
+    why="its lines tell steps and losses, or mark samples",
+    metrics=metrics_with(losses),
 )
