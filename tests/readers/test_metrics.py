@@ -9,7 +9,7 @@ import pytest
 from coherence.readers.format import Fields
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
-from coherence.readers.objects.metrics import METRICS, NAMES, kind_of
+from coherence.readers.objects.metrics import BLOCK, METRICS, NAMES, kind_of, mentions
 from coherence.readers.read import Piece, metrics_in, samples_in
 from coherence.readers.recognise import format_of
 from coherence.readers.records import MetricRow
@@ -164,6 +164,20 @@ def test_scalars_of_tensorboard_are_read_by_their_tags(tmp_path: Path) -> None:
 
 def test_a_format_without_metrics_yields_none(tmp_path: Path) -> None:
     assert read(tmp_path / "sample-10.txt", "reward: 0.5", "numbered") == []
+
+
+@pytest.mark.parametrize("before", [0, BLOCK - 9, 3 * BLOCK])
+def test_a_file_is_looked_through_to_its_end_for_a_name(file: Path, before: int) -> None:
+    filler = json.dumps({"step": 1, "note": "x" * before}) + "\n"
+    assert told(read(file, filler + lines_of({"step": 2, "Reward": 0.5}))) == [(2, "reward", 0.5)]
+    file.write_text(filler)
+    assert not mentions(str(file))
+
+
+@pytest.mark.parametrize("name", [*METRICS["reward"], *METRICS["kl"]])
+def test_no_name_escapes_what_a_file_is_looked_through_for(file: Path, name: str) -> None:
+    file.write_text(lines_of({name.upper(): 1}))
+    assert mentions(str(file))
 
 
 # Lines of a log

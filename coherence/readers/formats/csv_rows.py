@@ -8,7 +8,7 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
 from coherence.readers.objects import rows
-from coherence.readers.objects.metrics import metrics_of
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import LOSS, SEVERAL, SPELLED, STEP, TEXT
 from coherence.readers.records import LossRow, MetricRow, Sample
 
@@ -52,7 +52,8 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
     """Yield reward, KL divergence and length of a file."""
-    return metrics_of(_rows(part, problems), part.path, problems, fields)
+    found = _rows(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:

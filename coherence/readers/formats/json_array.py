@@ -9,7 +9,7 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
 from coherence.readers.objects import rows
-from coherence.readers.objects.metrics import metrics_of
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import PROMPT, STEP, TEXT
 from coherence.readers.records import LossRow, MetricRow, Sample
 
@@ -53,7 +53,8 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
     """Yield reward, KL divergence and length of a file."""
-    return metrics_of(_objects(part, problems), part.path, problems, fields)
+    found = _objects(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _objects(

@@ -10,7 +10,7 @@ from coherence.readers.folder import METRICS, SAMPLES, check_format
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
 from coherence.readers.objects import rows
-from coherence.readers.objects.metrics import metrics_of
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
@@ -41,7 +41,8 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
     """Yield reward, KL divergence and length of a part of a file."""
-    return metrics_of(_objects(part, problems), part.path, problems, fields)
+    found = _objects(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def events(part: Part) -> Iterator[Mark]:

@@ -8,7 +8,7 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.objects import rows
-from coherence.readers.objects.metrics import metrics_of
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.records import LossRow, MetricRow
 
 LARGEST = 256 * 2**20
@@ -35,7 +35,8 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
     """Yield reward, KL divergence and length of a file."""
-    return metrics_of(_history(part.path, problems), part.path, problems, fields)
+    found = _history(part.path, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:

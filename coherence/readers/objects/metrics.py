@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, to_float, to_step, to_text
 from coherence.readers.objects.names import RUN, STEP, RawRow
@@ -44,6 +45,25 @@ NAMES = tuple(prefix + name for name in _KINDS for prefix in ("", "train/"))
 
 NESTED = "data"
 """Under which verl's file logger writes the metrics of a step."""
+
+
+WORDS = (b"reward", b"score", b"kl")
+"""One of them stands in every name of a reward and of a KL divergence."""
+
+BLOCK = 2**20
+"""Bytes that are looked through at once."""
+
+
+def mentions(path: str) -> bool:
+    """Tell whether a text file may hold any: most hold none, and need not be parsed for them."""
+    held = b""
+    with storage.open_bytes(path) as file, suppress(*storage.BROKEN):
+        while block := file.read(BLOCK):
+            seen = (held + block).lower()
+            if any(word in seen for word in WORDS):
+                return True
+            held = block[-max(map(len, WORDS)) :]
+    return False
 
 
 @lru_cache(maxsize=1024)

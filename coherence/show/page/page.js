@@ -198,7 +198,7 @@ function layout(report) {
   const title = (text) => ({ text: narrow ? "" : text, standoff: 6 });
   return {
     uirevision: report.name, showlegend: false, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
-    margin: { l: narrow ? 34 : 52, r: narrow ? 40 : 58, t: 24, b: 34 }, height,
+    margin: { l: narrow ? (below.length ? 44 : 34) : 52, r: narrow ? 40 : 58, t: 24, b: 34 }, height,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: ink },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("grid"), font: { color: ink } },

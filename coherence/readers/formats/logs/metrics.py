@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from coherence.readers.format import USUAL, Fields, LossReader, MetricReader
 from coherence.readers.formats.logs.prefix import without_colours
 from coherence.readers.lines import Part, Problems, read_whole_lines
-from coherence.readers.objects.metrics import kind_of, metrics_of
+from coherence.readers.objects.metrics import kind_of, mentions, metrics_of
 from coherence.readers.objects.names import RawRow
 from coherence.readers.records import MetricRow
 
@@ -31,7 +31,7 @@ def metrics_with(losses: LossReader) -> MetricReader:
     """Return the reader of metrics of a log; `losses` reads its losses, whose steps a dictionary has."""
 
     def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-        return metrics_of(_rows(part, losses), part.path, problems, fields)
+        return metrics_of(_rows(part, losses) if mentions(part.path) else (), part.path, problems, fields)
 
     return metrics
 
