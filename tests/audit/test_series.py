@@ -161,7 +161,7 @@ def test_a_reward_of_the_samples_tells_of_the_loss_and_a_score_does_not(
 
 def test_a_length_alone_is_not_of_reinforcement_learning(tmp_path: Path) -> None:
     write(tmp_path / "samples.jsonl", samples())
-    write(tmp_path / "metrics.jsonl", falling(response_length=2048))
+    write(tmp_path / "metrics.jsonl", falling(response_length=2048, scorer="none"))
     report = report_of(tmp_path)
     assert report.series == ()
     assert report.loss is not None

@@ -166,9 +166,11 @@ def test_a_format_without_metrics_yields_none(tmp_path: Path) -> None:
     assert read(tmp_path / "sample-10.txt", "reward: 0.5", "numbered") == []
 
 
-@pytest.mark.parametrize("before", [0, BLOCK - 9, 3 * BLOCK])
+@pytest.mark.parametrize("before", [100, BLOCK - 16, 3 * BLOCK])
 def test_a_file_is_looked_through_to_its_end_for_a_name(file: Path, before: int) -> None:
-    filler = json.dumps({"step": 1, "note": "x" * before}) + "\n"
+    filler = lines_of({"step": 1, "note": ""})
+    filler = lines_of({"step": 1, "note": "x" * (before - len(filler))})
+    assert len(filler) == before  # the second block begins in the middle of the name
     assert told(read(file, filler + lines_of({"step": 2, "Reward": 0.5}))) == [(2, "reward", 0.5)]
     file.write_text(filler)
     assert not mentions(str(file))
