@@ -7,7 +7,7 @@ from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems, Tally
 from coherence.readers.objects.rows import TOOL_CALLS
 from coherence.readers.recognise import by_key
-from coherence.readers.records import LossRow, Mark, Sample
+from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why_empty
 from coherence.signals.settings import LaterFormat
 
@@ -51,6 +51,12 @@ def samples_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iter
 def losses_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a part of a file; none where its format holds none."""
     read = by_key(piece.format).losses
+    return iter(()) if read is None else read(piece.part, problems, fields)
+
+
+def metrics_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length in a part of a file; none where its format holds none."""
+    read = by_key(piece.format).metrics
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 

@@ -8,8 +8,9 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import LOSS, SEVERAL, SPELLED, STEP, TEXT
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 LOOKED_AT = 20
 """Lines of a file that is called a table."""
@@ -47,6 +48,12 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a file."""
     return rows.losses_of(_rows(part, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    found = _rows(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
@@ -130,4 +137,5 @@ FORMAT = Format(
     samples,
     losses,
     why="its first line names columns",
+    metrics=metrics,
 )

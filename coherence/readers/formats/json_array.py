@@ -9,8 +9,9 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import PROMPT, STEP, TEXT
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 CHUNK = 2**20
 """Bytes that are read at once."""
@@ -48,6 +49,12 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a file."""
     return rows.losses_of(_objects(part, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    found = _objects(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _objects(
@@ -196,4 +203,5 @@ FORMAT = Format(
     samples,
     losses,
     why="one JSON document that holds an array of objects",
+    metrics=metrics,
 )

@@ -17,8 +17,9 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import metrics_of
 from coherence.readers.objects.names import STEP, TEXT, RawRow
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 PAGE = 1000
 PAGE_BYTES = 16 * 2**20
@@ -60,8 +61,16 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     Raises:
         ValueError: the file is no database of trackio.
     """
-    found = ((line, {**metrics, **about}) for line, about, metrics in _logged(part.path, {}, problems))
-    return rows.losses_of(found, part.path, problems, fields)
+    return rows.losses_of(_metrics(part, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of all runs."""
+    return metrics_of(_metrics(part, problems), part.path, problems, fields)
+
+
+def _metrics(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
+    return ((line, {**logged, **about}) for line, about, logged in _logged(part.path, {}, problems))
 
 
 def _texts(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
@@ -269,4 +278,12 @@ def _size(path: str) -> int | None:
     return None
 
 
-FORMAT = Format("trackio", "trackio database", recognise, samples, losses, why="it is an SQLite database")
+FORMAT = Format(
+    "trackio",
+    "trackio database",
+    recognise,
+    samples,
+    losses,
+    why="it is an SQLite database",
+    metrics=metrics,
+)

@@ -8,7 +8,8 @@ from coherence.readers.documents import read_document
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.objects import rows
-from coherence.readers.records import LossRow
+from coherence.readers.objects.metrics import mentions, metrics_of
+from coherence.readers.records import LossRow, MetricRow
 
 
 def recognise(head: Head) -> bool:
@@ -24,6 +25,12 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
         ValueError: the file is no trainer state.
     """
     return rows.losses_of(_history(part.path, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    found = _history(part.path, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -46,4 +53,5 @@ FORMAT = Format(
     recognise,
     losses=losses,
     why="its name says so, or it holds a log_history",
+    metrics=metrics,
 )

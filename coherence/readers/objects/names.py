@@ -28,12 +28,15 @@ PROMPT = ("prompt", "input", "question", "instruction", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
+REWARD = ("reward", "rewards", "score")
+"""What a text earned in reinforcement learning."""
+
 BESIDE = (*REASONING, *CALLS)
 """What the model wrote besides its text; servers write it under keys of its own."""
 GROUP = ("prompt_id", "prompt_idx", "prompt_index")
 """Of samples that belong together, where no other key is named: those of one prompt."""
 
-READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *BESIDE, "source", "grad_norm")
+READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *REWARD, *BESIDE, "source", "grad_norm")
 """All keys of a row that matter."""
 
 

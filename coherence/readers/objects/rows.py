@@ -14,7 +14,19 @@ from coherence.readers.folder import FORMAT, beside_of, is_sample, recorded_scor
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
 from coherence.readers.objects.messages import REASONING, has_calls, is_chat, prompt_of, split_chat, written
-from coherence.readers.objects.names import BESIDE, GROUP, LOSS, PROMPT, READ, RUN, STEP, TEXT, TIME, RawRow
+from coherence.readers.objects.names import (
+    BESIDE,
+    GROUP,
+    LOSS,
+    PROMPT,
+    READ,
+    REWARD,
+    RUN,
+    STEP,
+    TEXT,
+    TIME,
+    RawRow,
+)
 from coherence.readers.objects.unfold import at, unfold
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
@@ -114,6 +126,8 @@ def _expanded(
             continue
         read = (*READ, *filter(None, named))
         columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
+        size = len(value)
+        columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
         if len(set(map(len, columns.values()))) > 1:
             lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
             problems.add(path, line, f"columns of unequal length: {lengths}")
@@ -135,6 +149,7 @@ class _Keys(NamedTuple):
     loss: tuple[str, ...]
     time: tuple[str, ...]
     run: tuple[str, ...]
+    reward: tuple[str, ...]
     group: tuple[str, ...]
 
 
@@ -147,7 +162,7 @@ def _names_read(group: str | None) -> frozenset[str]:
 @lru_cache
 def _keys_of(names: frozenset[str], group: str | None) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
-    wanted = (STEP, PROMPT, LOSS, TIME, RUN, GROUP if group is None else (group,))
+    wanted = (STEP, PROMPT, LOSS, TIME, RUN, REWARD, GROUP if group is None else (group,))
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
@@ -167,6 +182,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
     loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
+    rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
         step=None if step is None else to_step(step),
         text=text,
@@ -174,14 +190,23 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         line=line,
         prompt=prompt_of(prompt) or None if is_chat(prompt) else to_text(prompt) or before,
         loss=loss,
-        beside=None if loss is None else _beside(row),
+        beside=None if loss is None and reward is None else _beside(row),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, keys.run)),
         group=_name(first_of(row, keys.group)),
         place=row["index"] if ours else None,
         scores=recorded_scores(row["scores"]) if ours else None,
+        reward=reward,
+        rewarded=rewarded,
     )
+
+
+def _reward_of(row: RawRow, keys: tuple[str, ...]) -> tuple[str | None, float | None]:
+    """Return the first finite number under such keys, and its key."""
+    numbers = ((key, to_float(row[key])) for key in keys)
+    found = ((key, value) for key, value in numbers if value is not None and math.isfinite(value))
+    return next(found, (None, None))
 
 
 def required(row: RawRow, keys: tuple[str, ...]) -> Any:

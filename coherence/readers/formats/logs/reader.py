@@ -12,6 +12,7 @@ from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.logs.blocks import LoggedSample
 from coherence.readers.formats.logs.lines import Line, bare_lines_of, pieces_of, read_pieces, seen_in
+from coherence.readers.formats.logs.metrics import metrics_with
 from coherence.readers.formats.logs.samples import LogSamples
 from coherence.readers.formats.logs.survey import Survey, remarks_of, survey_of
 from coherence.readers.lines import Head, Part, Problems, file_name
@@ -108,5 +109,11 @@ def _losses(survey: Survey) -> Iterator[tuple[int, RawRow]]:
 
 
 FORMAT = Format(
-    "logs", "training log", recognise, samples, losses, why="its lines tell steps and losses, or mark samples"
+    "logs",
+    "training log",
+    recognise,
+    samples,
+    losses,
+    why="its lines tell steps and losses, or mark samples",
+    metrics=metrics_with(losses),
 )
