@@ -166,8 +166,11 @@ def holds(
 ) -> bool:
     """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
     piece = Piece(Part(file.path, 0, HEAD), file.format)
+    noted = Problems()
     try:
-        return next(read(piece, Problems(), asked.fields), None) is not None
+        found = next(read(piece, noted, asked.fields), None) is not None
+        notes += [] if found else noted.remarks
+        return found
     except (OSError, ValueError) as error:  # what it needs is not installed, for instance
         notes.append(_why(file.path, error))
         return False

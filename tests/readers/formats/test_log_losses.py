@@ -142,6 +142,30 @@ KERAS_3 = keras(
 )
 KERAS_OF_A_LINE = keras("200/200 - 58s - 289ms/step - loss: {} - val_loss: 2.6")
 KERAS_ONE_BY_ONE = log("Iteration {}\nEpoch 1/1\n200/200 [====] - 58s 289us/step - loss: {}", TEN, LOSSES)
+TENS = range(10, 110, 10)
+OPENNMT = log(
+    "[2024-01-01 10:00:00,000 INFO] Step {}/100000; acc: 2.5; ppl: 31129.17; xent: {}; lr: 0.0001; 20 sec;",
+    range(50, 550, 50), LOSSES,
+)  # fmt: skip
+GPT_NEOX = log(
+    " samples/sec: 30.112 | iteration {}/  320000 | learning rate: 6.000E-04 | lm_loss: {}E+00 | "
+    "number of skipped iterations:   0 | number of nan iterations:   0 |",
+    TENS, LOSSES,
+)  # fmt: skip
+MLX = "Iter 1: Val loss 8.900, Val took 10.2s\n" + log(
+    "Iter {}: Train loss {}, Learning Rate 1.000e-05, It/sec 1.2, Trained Tokens 4000", TENS, LOSSES
+)
+LLAMA_FACTORY = log(
+    "[INFO|2024-05-01 10:00:00] llamafactory.train.callbacks:143 >> {{'loss': {}, 'epoch': 0.{}}}",
+    LOSSES, range(1, 11),
+)  # fmt: skip
+PYTORCH_EXAMPLE = log("Train Epoch: 1 [{}/60000 (1%)]\tLoss: {}", range(0, 6400, 640), LOSSES)
+EPOCH_ABOVE = log(
+    "Epoch: {:02} | Time: 0m 12s\n\tTrain Loss: {} | Train PPL: 90.0\n\t Val. Loss: 9.1 |  Val. PPL: 90.0",
+    TEN, LOSSES,
+)  # fmt: skip
+COUNT_FIRST = log("[{}/1000 1.0%] loss={} lr=1e-4", TENS, LOSSES)
+IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +200,14 @@ KERAS_ONE_BY_ONE = log("Iteration {}\nEpoch 1/1\n200/200 [====] - 58s 289us/step
         (KERAS_3, 0, 9),
         (KERAS_OF_A_LINE, 0, 9),
         (KERAS_ONE_BY_ONE, 0, 9),
+        (OPENNMT, 50, 500),
+        (GPT_NEOX, 10, 100),
+        (MLX, 10, 100),
+        (LLAMA_FACTORY, 1, 10),
+        (PYTORCH_EXAMPLE, 0, 5760),
+        (EPOCH_ABOVE, 1, 10),
+        (COUNT_FIRST, 10, 100),
+        (IT, 10, 100),
     ],
     ids=[
         "minimind", "minimind, older", "llama2.c", "litgpt", "litgpt, older", "NeMo", "MaxText", "composer",
@@ -183,6 +215,8 @@ KERAS_ONE_BY_ONE = log("Iteration {}\nEpoch 1/1\n200/200 [====] - 58s 289us/step
         "torchtune's bar", "prime-rl of answers", "logging", "any line", "any line among others",
         "batches before their word", "step of an epoch", "ms-swift", "Lightning's bar", "tqdm's bar",
         "Keras 2", "Keras 3", "Keras, a line an epoch", "Keras, epoch by epoch",
+        "OpenNMT", "GPT-NeoX", "mlx-lm", "LLaMA-Factory", "examples of PyTorch", "epoch on the line above",
+        "step of all, at first", "it",
     ],
 )  # fmt: skip
 def test_the_losses_of_each_trainer_are_read_with_their_steps(

@@ -47,7 +47,7 @@ _VALUE = re.compile(NUMBER, re.IGNORECASE)
 _LOSS = re.compile(
     r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
     r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
-    rf"loss(?: train)? {{0,4}}[:=]? {{0,4}}({NUMBER})",
+    rf"(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({NUMBER})",
     re.IGNORECASE,
 )
 _NORM = re.compile(
@@ -74,12 +74,13 @@ _ANY_LOSS = re.compile(
 )
 _ANY_STEP = re.compile(
     r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
-    r"|batch(?:es)?|epochs?|ep)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
+    r"|batch(?:es)?|epochs?|ep|it)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
     rf" {{0,4}}[:=#]? {{0,4}}[\[(|#]? {{0,9}}({COUNT})(?![\d.]*+\w|\.\d)(?: {{0,9}}/ {{0,9}}({COUNT}))?+",
     re.IGNORECASE,
 )
+_STEP_FIRST = re.compile(r"\[? {0,9}(\d++) {0,9}/ {0,9}(\d++)(?![\w.])")
 _STEPS_BEFORE = re.compile(r"(?<![\d.])(\d++) {0,9}/ {0,9}(\d++) (batches|steps|iters|iterations|updates)\b")
-_PREFERENCE = ("step", "update", "iter", "batch", "ep")
+_PREFERENCE = ("step", "update", "iter", "batch", "ep", "it")
 LONGEST_STEP = 15
 
 
@@ -164,6 +165,8 @@ def general(line: str) -> LogEntry | None:
     for digits, total, word in _STEPS_BEFORE.findall(line):
         if max(len(digits), len(total)) <= LONGEST_STEP:
             steps.setdefault(_kind_of_step(word), (int(digits), int(total)))
+    if not steps and (first := _STEP_FIRST.match(line)) and max(map(len, first.groups())) <= LONGEST_STEP:
+        steps["step"] = int(first[1]), int(first[2])
     chosen = next((word for word in _PREFERENCE if word in steps), None)
     losses: dict[int, float] = {}
     for validation, of_a_part, value in _ANY_LOSS.findall(line):
@@ -173,13 +176,25 @@ def general(line: str) -> LogEntry | None:
         return None
     if is_of_policy(line):
         return LogEntry(steps[chosen][0], None, POLICY)
-    kind = VALIDATION if TRAINING not in losses else ESTIMATE if VALIDATION in losses else TRAINING
+    # Of an epoch both are known, and none is an estimate.
+    both = VALIDATION in losses and chosen != "ep"
+    kind = VALIDATION if TRAINING not in losses else ESTIMATE if both else TRAINING
     norm = _NORM.search(line)
     epoch = steps.get("ep", (None, None))[0] if chosen != "ep" else None
     step, length = steps[chosen]
     loss = losses[VALIDATION if kind == VALIDATION else TRAINING]
     beside = kind_beside(_FIELD_NAME.findall(line))
     return LogEntry(step, loss, kind, norm and float(norm[1]), beside, epoch, length, GENERAL)
+
+
+def loss_alone(line: str) -> float | None:
+    """Return the training loss that a line names, whatever its step; None where it names none.
+
+    >>> loss_alone("Train Loss: 4.5 | Train PPL: 90.0"), loss_alone("Val. Loss: 4.6")
+    (4.5, None)
+    """
+    found = ((of_a_part or validation, value) for validation, of_a_part, value in _ANY_LOSS.findall(line))
+    return next((float(value) for other, value in found if not other), None)
 
 
 def _kind_of_step(word: str) -> str:

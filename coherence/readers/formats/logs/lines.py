@@ -7,6 +7,7 @@ from typing import NamedTuple
 from coherence.readers.formats.logs import shapes
 from coherence.readers.formats.logs.entries import (
     BAR,
+    GENERAL,
     LONGEST_STEP,
     POLICY,
     TRAINING,
@@ -14,6 +15,7 @@ from coherence.readers.formats.logs.entries import (
     LogEntry,
     general,
     is_of_policy,
+    loss_alone,
 )
 from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours
 from coherence.readers.lines import Part, Problems, read_whole_lines
@@ -30,6 +32,7 @@ _EPOCH = re.compile(
     r"[-=*# ]{0,80}+(?:start(?:ing)? )?epoch[ :#]{0,4}\[?(\d{1,9})(?: ?(?:/|of) ?\d{1,9})?\]?[-=*#:. ]{0,80}",
     re.IGNORECASE,
 )
+_EPOCH_FIRST = re.compile(r"\W{0,9}epoch[ :#]{0,4}\[?(\d{1,9})\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
 _BACKSPACES = re.compile("\x08+")
 
@@ -128,6 +131,7 @@ class _Reader:
         self._epochs = -1
         self._heading: int | None = None
         self._torn = ""
+        self._of_epoch: int | None = None
 
     def read(self, number: int, piece: str) -> Seen:
         bar = _BAR.match(piece) if "%|" in piece else None
@@ -157,12 +161,25 @@ class _Reader:
             return header
         if (text[:6] == "Epoch " or self._epoch is not None) and (fitted := self._of_keras(text)) is not None:
             return fitted
-        if ("poch" in text or "POCH" in text) and (heading := _EPOCH.fullmatch(text)):
-            self._heading = int(heading[1])
+        if "poch" in text or "POCH" in text:
+            self._see_heading(text)
         if self._named >= ENOUGH or ("oss" not in text and "OSS" not in text):
             return None
         anyhow = general(text)
-        return None if anyhow is None else self._within(anyhow)
+        return self._below_epoch(text) if anyhow is None else self._within(anyhow)
+
+    def _see_heading(self, text: str) -> None:
+        if heading := _EPOCH.fullmatch(text):
+            self._heading = int(heading[1])
+        if "oss" not in text and (alone := _EPOCH_FIRST.match(text)):
+            self._of_epoch = int(alone[1])
+
+    def _below_epoch(self, text: str) -> LogEntry | None:
+        """Return the loss of an epoch that a line above names; the first loss below it is that."""
+        if self._of_epoch is None or (loss := loss_alone(text)) is None:
+            return None
+        epoch, self._of_epoch = self._of_epoch, None
+        return LogEntry(epoch, loss, certain=GENERAL)
 
     def _mended(self, text: str) -> str:
         """Return a line; of a dictionary that a bar has torn in two, the whole of it with the second part."""

@@ -53,7 +53,7 @@ _OF_STEP = re.compile(
     r"\[?step[ :=#]{0,3}(\d+)\]?[ |:,-]{1,4}sample ?#?\d* ?: ?(.*)", re.IGNORECASE | re.DOTALL
 )
 _HEADER = re.compile(
-    r"([=*#-]{2,} ?)?(?:generated |model )?samples? ?#?(\d+)?(?: ?/ ?\d+| of \d+)?"
+    r"([=*#-]{2,} ?)?(?:generated |model )?samples? ?#?(?:(?<![sS])(\d+))?(?: ?/ ?\d+| of \d+)?"
     r"(?: ?\(?(?:at |from |for |after )?(?:step|iter(?:ation)?)[ :=#]{0,3}(\d+)\)?)? ?:?( ?[=*#-]{2,})?",
     re.IGNORECASE,
 )

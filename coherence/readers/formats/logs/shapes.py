@@ -118,7 +118,7 @@ def _entry(step: str, loss: str, kind: int | None, grad_norm: str | None = None)
 
 _MEGATRON = re.compile(r" iteration +(\d+)/ *\d+ \|.*\|")
 _MEGATRON_VALIDATION = re.compile(r" *validation[\w ]* loss at iteration (\d+) .*?\| lm loss value: (\S+)")
-_MEGATRON_FIELD = re.compile(r"\| ([a-z][a-z ]*): +([^\s|]+) (?=\|)")
+_MEGATRON_FIELD = re.compile(r"\| ([a-z][a-z_ ]*): +([^\s|]+) (?=\|)")
 
 
 def _megatron(line: str) -> LogEntry | None:
@@ -130,7 +130,9 @@ def _megatron(line: str) -> LogEntry | None:
         return _entry(match[1], match[2], VALIDATION)
     if (match := _MEGATRON.search(line)) is None or len(match[1]) > 20:
         return None
-    fields = dict(_MEGATRON_FIELD.findall(line))
+    fields = {
+        name.replace("_", " "): value for name, value in _MEGATRON_FIELD.findall(line)
+    }  # GPT-NeoX: lm_loss
     loss, norm = (number(fields.get(name)) for name in ("lm loss", "grad norm"))
     skipped, nans = (number(fields.get(f"number of {kind} iterations")) for kind in ("skipped", "nan"))
     if nans or (loss is None and norm is not None and not math.isfinite(norm)):
@@ -243,6 +245,11 @@ SHAPES: tuple[Shape, ...] = (
         "MAE, timm, torchvision",
         "poch: ",
         r"Epoch: +\[(?P<from0>\d++)\] *\[ *(?P<in_epoch>\d++)/(?P<length>\d++)\](?P<rest>.*)",
+    ),
+    _shape(
+        "examples of PyTorch",
+        "rain Epoch: ",
+        r"Train Epoch: (?P<epoch>\d++) \[ *(?P<in_epoch>\d++)/(?P<length>\d++) \([^)]{0,20}\)\](?P<rest>.*)",
     ),
     _shape(
         "mmengine, xtuner",
