@@ -46,6 +46,7 @@ class Sample(NamedTuple):
         group: with which others it belongs together: the number of its prompt, or a key that was asked for.
         place: which sample of its step it is, where a monitor wrote it; None in any other dump.
         scores: which the monitor gave it, in the order of the scales.
+        finish_reason: why the server ended it: "stop", "length", "repetition".
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
     Origin(file='samples.jsonl', line=1)
@@ -64,6 +65,7 @@ class Sample(NamedTuple):
     place: int | None = None
     scores: tuple[float | None, ...] | None = None
     beside: str | None = None
+    finish_reason: str | None = None
 
     @property
     def origin(self) -> Origin:
