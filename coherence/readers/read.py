@@ -18,7 +18,7 @@ ENDED = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_length"), "length"),
     **dict.fromkeys(("repetition", "repetition_detected"), "repetition"),
 }
-"""Why servers end a text before the model does, as they spell it, and under which such samples are counted."""
+"""Why servers end a text before the model does, as they spell it, and under what such samples are counted."""
 
 EMPTY: dict[Emptiness, str] = {
     "nothing written": "the model wrote nothing",

@@ -96,11 +96,10 @@ def samples_of(
         fields: under which keys to look, besides the usual.
         whole: whether the rows are those of the whole file.
     """
-    name, named, with_steps, passed_over, found = file_name(path), step_named(path), False, 0, False
-    of_samples = _of_samples(_expanded(rows, TEXT, path, problems, fields), path, problems, whole)
-    for line, row in of_samples:
-        if _is_loss_alone(row):
-            passed_over = passed_over or line
+    name, named, with_steps, found = file_name(path), step_named(path), False, False
+    none = _NoSamples(path, problems, whole)
+    for line, row in _expanded(rows, TEXT, path, problems, fields):
+        if none.is_one(row, line):
             continue
         try:
             sample = to_sample(row, name, line, fields)
@@ -120,29 +119,37 @@ def samples_of(
             problems.tally(TOOL_CALLS, name, line)
         with_steps = with_steps or sample.step is not None
         yield sample
-    if whole and passed_over and not found and not problems.count:
-        problems.add(path, passed_over, "losses and no text; --text-field names the key that holds it")
+    if whole and not found and not problems.count:
+        none.note()
 
 
-def _of_samples(
-    rows: Iterable[tuple[int, RawRow]], path: str, problems: Problems, whole: bool
-) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows but those that say of themselves that they hold no sample, or the same one again."""
-    first, found, skipped = None, False, ""
-    for line, row in rows:
+class _NoSamples:
+    """Which rows of a file hold no sample, or one that another row has stated, as they say themselves."""
+
+    def __init__(self, path: str, problems: Problems, whole: bool) -> None:
+        self._path, self._problems, self._whole = path, problems, whole
+        self._answer: Any = None  # those that state it count
+        self._why: tuple[int, str] | None = None  # the first of them, and why it holds none
+
+    def is_one(self, row: RawRow, line: int) -> bool:
+        """Tell whether a row is one."""
         if SKIPPED in row:
-            skipped = row[SKIPPED]
-            problems.tally(SKIPPED_FOR + skipped, file_name(path), line)
-            continue
+            self._why = self._why or (line, row[SKIPPED])
+            self._problems.tally(SKIPPED_FOR + row[SKIPPED], file_name(self._path), line)
+            return True
         if ANSWER in row:
-            if first is None:
-                first = row[ANSWER] if whole else _first_answer(path)
-            if row[ANSWER] != first:
-                continue
-        found = True
-        yield line, row
-    if whole and skipped and not found and not problems.count:
-        problems.add(path, 1, skipped)
+            if self._answer is None:
+                self._answer = row[ANSWER] if self._whole else _first_answer(self._path)
+            return bool(row[ANSWER] != self._answer)
+        if _is_loss_alone(row):
+            self._why = self._why or (line, "losses and no text; --text-field names the key that holds it")
+            return True
+        return False
+
+    def note(self) -> None:
+        """Say why there is nothing in a file where all rows are such."""
+        if self._why is not None:
+            self._problems.add(self._path, *self._why)
 
 
 def _first_answer(path: str) -> Any:
@@ -235,7 +242,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     prompt = None if prompt is value else prompt
     loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
     return Sample(
-        step=_step_in(row, keys.step),
+        step=_step_in(row, keys.step) if keys.step else None,
         text=text,
         file=file,
         line=line,

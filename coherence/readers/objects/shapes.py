@@ -44,7 +44,12 @@ def shape_of(row: RawRow) -> Shape | None:
     'OpenAI-compatible server'
     >>> shape_of({"question": "Which?", "choices": ["this", "that"]})
     """
-    return next((shape for shape in SHAPES if shape.key in row and shape.fits(row)), None)
+    keys = KEYS.intersection(row)
+    shapes = _BY_KEY[next(iter(keys))] if len(keys) == 1 else SHAPES if keys else ()
+    for shape in shapes:
+        if shape.key in row and shape.fits(row):
+            return shape
+    return None
 
 
 def _rest(row: RawRow, *keys: str) -> dict[str, Any]:
@@ -246,3 +251,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
 )
 """In the order in which they are tried."""
+
+KEYS = frozenset(shape.key for shape in SHAPES)
+
+_BY_KEY = {key: tuple(shape for shape in SHAPES if shape.key == key) for key in KEYS}

@@ -10,7 +10,7 @@ from typing import Any
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.objects.messages import is_chat, is_own
 from coherence.readers.objects.names import LOSS, PROMPTS, READ, SEVERAL, SPELLED, STEP, TEXT, RawRow
-from coherence.readers.objects.shapes import SHAPES, as_answer, shape_of
+from coherence.readers.objects.shapes import KEYS, as_answer, shape_of
 
 DEEPEST = 5
 """Shapes inside each other: an answer in the body of a response in a row of a log are three."""
@@ -19,7 +19,7 @@ _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
 _SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
 _TEXT = tuple(key for key in TEXT if key != "messages")
-_UNUSUAL = _SPELLED | _SEVERAL | {shape.key for shape in SHAPES}
+_UNUSUAL = _SPELLED | _SEVERAL | KEYS
 """A row without any of these keys holds one sample or one loss, under the usual names: nearly all do."""
 
 
