@@ -1,6 +1,7 @@
 """The logs of inspect-ai, `*.eval`: a ZIP archive with a JSON document for each sample."""
 
 import json
+import lzma
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,9 @@ ZSTD = 93
 
 _LOCAL = struct.Struct("<26xHH")
 """The header before an entry: how long the name is that follows, and what follows the name."""
+
+_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
+"""What reading an entry raises that is damaged, encrypted or compressed in a way that is not known."""
 
 
 def recognise(head: Head) -> bool:
@@ -53,14 +57,7 @@ def _rows(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
                 return
             try:
                 content = _content(path, archive, entry, file)
-            except (
-                OSError,
-                EOFError,
-                zipfile.BadZipFile,
-                zlib.error,
-                struct.error,
-                NotImplementedError,
-            ) as error:
+            except _DAMAGED as error:
                 problems.add(path, number, f"{entry.filename}: cannot be read: {error}")
                 continue
             yield from _row(content, path, number, problems)

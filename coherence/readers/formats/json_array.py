@@ -48,7 +48,7 @@ _HARNESSES = (
         (b"results", b"results"),
     ),
 )
-"""How the documents of inspect-ai and promptfoo begin, which hold other arrays too, and where their rows are."""
+"""How documents of inspect-ai and promptfoo begin, which hold other arrays too, and where the rows are."""
 
 _OF_A_ROW = frozenset((*TEXT, "choices", "candidates", "conversations", "conversation", "resps", "message"))
 _BESIDE_TEXTS, _TEXTS = frozenset((*STEP, *PROMPT)), frozenset(SEVERAL)

@@ -60,13 +60,13 @@ def _cells(line: str) -> list[str]:
 
 
 def _names(cells: list[str]) -> list[str]:
-    """Return the names of columns, as they are usual; none where the cells name no step and no training loss."""
+    """Return the names of columns, as they are usual; none if no step or no training loss is among them."""
     names = [SPELLED.get(cell, cell) for cell in (cell.strip("*` ") for cell in cells)]
     return names if not {*STEP}.isdisjoint(names) and not {*LOSS}.isdisjoint(names) else []
 
 
 def _row(names: list[str], cells: list[str]) -> RawRow | None:
-    """Return a row; None where it has another number of cells, or none of a step or a loss that is a figure."""
+    """Return a row; None if it has another number of cells, or a step or a loss that is not a figure."""
     if not names or len(cells) != len(names):
         return None
     row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}

@@ -1,4 +1,4 @@
-"""Tables as wandb writes them, `*.table.json`: the names of the columns, then a list of values for each row."""
+"""Tables as wandb writes them, `*.table.json`: the names of the columns, and a list of values a row."""
 
 import re
 from collections.abc import Iterator
@@ -14,17 +14,15 @@ from coherence.readers.records import LossRow, Sample
 KIND = "a table of columns and data"
 
 _NAME = re.compile(r"_(\d{1,15})_[0-9a-f]+\.table\.json$")
-_KEYS = re.compile(
-    r'"columns"\s*:\s*\[.*"data"\s*:\s*\[\s*(?:\[|\])|"data"\s*:\s*\[\s*\[.*"columns"\s*:', re.DOTALL
-)
+_COLUMNS, _DATA = re.compile(r'"columns"\s*:\s*\['), re.compile(r'"data"\s*:\s*\[\s*[\[\]]')
 
 
 def recognise(head: Head) -> bool:
     """Tell whether a file is a table by its keys; pandas writes the same, `orient="split"`."""
-    begun = head.text.lstrip().startswith("{")
-    if begun and storage.bare_name(head.path).endswith(".table.json"):
-        return True
-    return begun and bool(_KEYS.search(head.text))
+    if not head.text.lstrip().startswith("{"):
+        return False
+    named = storage.bare_name(head.path).endswith(".table.json")
+    return named or bool(_COLUMNS.search(head.text) and _DATA.search(head.text))
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
