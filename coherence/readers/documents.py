@@ -1,4 +1,4 @@
-"""JSON documents that are read whole: bounded in their size and in how many values they hold."""
+"""A JSON document that is read whole, because what is wanted of it may lie anywhere in it."""
 
 import json
 from typing import Any
@@ -6,26 +6,37 @@ from typing import Any
 from coherence.readers import storage
 
 LARGEST = 256 * 2**20
-"""Bytes; a trainer's state of a million rows is half of it, and so is a notebook full of pictures."""
+"""Bytes; a trainer's state of a million rows is half of it."""
 
 VALUES = 16_000_000
-"""Of a document; a state of a million rows has some ten million."""
+"""Of a document; a state of a million rows has some ten million, and more are hardly anything but values."""
 
 
-def read_document(path: str, largest: int = LARGEST) -> Any:
-    """Return the value that a JSON file holds.
+def read_document(path: str, kind: str, largest: int = LARGEST) -> Any:
+    """Return what a JSON document holds.
+
+    Args:
+        path: of the file.
+        kind: what it should be, as an error says it: "a W&B table".
+        largest: bytes that it may have.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no JSON, too large, or nested too deeply.
+        ValueError: it is not JSON, or too large.
     """
+    try:
+        return json.loads(_read(path, largest))
+    except RecursionError:
+        raise ValueError(f"{path}: not {kind}: nested too deeply") from None
+    except (ValueError, *storage.BROKEN) as error:
+        raise ValueError(f"{path}: not {kind}: {error}") from error
+
+
+def _read(path: str, largest: int) -> str:
     with storage.open_bytes(path) as file:
         content = file.read(largest + 1)
     if len(content) > largest:
         raise ValueError(f"more than {largest // 2**20} MB")
     if sum(map(content.count, (b",", b"[", b"{"))) > VALUES:  # an empty object of three bytes takes seventy
         raise ValueError(f"more than {VALUES // 10**6} million values")
-    try:
-        return json.loads(content.decode("utf-8-sig"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return content.decode("utf-8-sig")

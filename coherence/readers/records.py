@@ -50,6 +50,7 @@ class Sample(NamedTuple):
         place: which sample of its step it is, where a monitor wrote it; None in any other dump.
         scores: which the monitor gave it, in the order of the scales.
         reward: what it earned in reinforcement learning; rewarded: the key that this stands under.
+        finish_reason: why the server ended it: "stop", "length", "repetition".
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
     Origin(file='samples.jsonl', line=1)
@@ -70,6 +71,7 @@ class Sample(NamedTuple):
     beside: str | None = None
     reward: float | None = None
     rewarded: str | None = None
+    finish_reason: str | None = None
 
     @property
     def origin(self) -> Origin:

@@ -100,10 +100,7 @@ def outputs_of(path: str) -> Outputs:
     Raises:
         ValueError: it is none.
     """
-    try:
-        notebook = read_document(path)
-    except (ValueError, *storage.BROKEN) as error:
-        raise ValueError(f"{path}: not a notebook: {error}") from error
+    notebook = read_document(path, "a notebook")
     found = Outputs([], [])
     for number, cell in enumerate(_cells(notebook, path), start=1):
         texts = [text for text in _texts_of(number, cell, found.tables) if text.strip()]
@@ -218,4 +215,6 @@ def _pieces(html: str) -> Iterator[tuple[str, str]]:
         at = tag.end()
 
 
-FORMAT = Format("notebook", "Jupyter notebook", recognise, samples, losses)
+FORMAT = Format(
+    "notebook", "Jupyter notebook", recognise, samples, losses, why="an object with cells and nbformat"
+)

@@ -6,16 +6,21 @@ from typing import Any
 from coherence.readers import storage
 from coherence.readers.documents import read_document
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.lines import Head, Part, Problems, is_json_object
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.records import LossRow, MetricRow
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a trainer state, by its name or by its keys: other names are common copies."""
-    named = storage.bare_name(head.path) == "trainer_state.json"
-    return named or (head.text.lstrip().startswith("{") and '"log_history"' in head.text)
+    """Tell whether a file is a trainer state, by its name or by its keys: other names are common copies.
+
+    ms-swift writes a row with the same key below its JSON lines.
+    """
+    if storage.bare_name(head.path) == "trainer_state.json":
+        return True
+    begun = head.text.lstrip().startswith("{") and '"log_history"' in head.text
+    return begun and (len(head.lines) == 1 or not is_json_object(head.lines[0]))
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
@@ -34,10 +39,10 @@ def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def _history(path: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        history = read_document(path)["log_history"]
-    except (ValueError, KeyError, TypeError, *storage.BROKEN) as error:
-        raise ValueError(f"{path}: not a trainer_state.json with a log_history: {error}") from error
+    state = read_document(path, "a trainer_state.json")
+    if not isinstance(state, dict) or "log_history" not in state:
+        raise ValueError(f"{path}: not a trainer_state.json: no log_history in it")
+    history = state["log_history"]
     if not isinstance(history, list):
         raise ValueError(f"{path}: its log_history is not a list but {type(history).__name__}")
     for number, row in enumerate(history, start=1):
