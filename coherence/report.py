@@ -289,6 +289,23 @@ class CurveRecord(Written):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeriesRecord(Written):
+    """A reward, a KL divergence or a length over the steps, thinned out as a `CurveRecord` is.
+
+    Attributes:
+        name: "reward", "kl" or "length": in the unit of the task, in nats, in tokens.
+        key, file: under which key it was read, and from which file.
+        steps, values: an entry a point; of several values of a step their mean.
+    """
+
+    name: str
+    key: str
+    file: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
 class LossCounts(NamedTuple):
     """How many losses of a run count, how many of them are not finite; the first and the last finite one."""
 
@@ -510,6 +527,7 @@ class Report(Written):
         samples: in the order of the steps; of more than 10,000 every second, third, ...
         worst, best: samples to read.
         between: diversity between the samples of each step that has several; thinned out likewise.
+        series: what the trainer logged of reinforcement learning: reward, KL divergence, length.
         events: what was done to the run and written down, in the order of the file.
         notes: what the reader should know of the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
@@ -544,6 +562,7 @@ class Report(Written):
     worst: tuple[ShownSample, ...] = ()
     best: tuple[ShownSample, ...] = ()
     between: tuple[StepDiversity, ...] = ()
+    series: tuple[SeriesRecord, ...] = ()
     events: tuple[EventRecord, ...] = ()
     notes: tuple[str, ...] = ()
     problem_count: int = 0

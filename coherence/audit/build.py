@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coherence.audit.losses import Collector, Losses, from_samples
+from coherence.audit.losses import Collector, Losses, Rewards, Series, from_samples
 from coherence.audit.plan import Options
 from coherence.audit.replay import Replay, RunRecord, Turn, as_written, by_step
 from coherence.audit.rows import GatedSample
@@ -29,6 +29,7 @@ from coherence.report import (
     PhaseRecord,
     ProblemRecord,
     Report,
+    SeriesRecord,
     ShownSample,
 )
 from coherence.scoring.loop import find_loop
@@ -37,9 +38,17 @@ from coherence.scoring.scores import score
 from coherence.signals.loss import ARRIVED
 from coherence.signals.phases import phases
 from coherence.signals.settings import DEFAULTS, Settings, profile_label
+from coherence.thinning import Thinned
 
 POINTS = 12 * 500
 """A longer loss curve is drawn together to so many points before its phases are told."""
+
+
+SERIES = ("reward", "kl", "length")
+"""What else is drawn, in this order; a length only beside one of the others."""
+
+SERIES_POINTS = 1000
+"""Of each of them."""
 
 
 class Text(NamedTuple):
@@ -118,6 +127,7 @@ def audit_samples(
         options,
         texts,
         reader_notes or ReaderNotes(),
+        record=RunRecord(file=reads[0].sample.file if reads else ""),
     )
 
 
@@ -170,7 +180,9 @@ def replay_run(
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    summary = Summary(_survey(timeline))
+    survey, rewards = _survey(timeline)
+    replay.take_series(_shown_series(record, rewards))
+    summary = Summary(survey)
     turns: Iterable[Turn]
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
@@ -186,12 +198,21 @@ def replay_run(
     return replay, summary
 
 
-def _survey(timeline: Timeline) -> Survey:
-    survey = Survey()
+def _survey(timeline: Timeline) -> tuple[Survey, Rewards]:
+    survey, rewards = Survey(), Rewards()
     for chunk in timeline:
         survey.samples += len(chunk.rows)
         survey.compared += int((chunk.rows["compared"] > 0).sum())
-    return survey
+        rewards.see(chunk)
+    return survey, rewards
+
+
+def _shown_series(record: RunRecord, rewards: Rewards) -> list[Series]:
+    """Return what else the trainer logged; rewards of the samples count where no other file tells them."""
+    earned = rewards.series(record.file)
+    found = ({} if earned is None else {earned.name: earned}) | dict(record.series)
+    told = {*SERIES[:-1]}.intersection(found)
+    return [found[name] for name in SERIES if told and name in found]
 
 
 def _report(
@@ -220,6 +241,7 @@ def _report(
         worst=tuple(_shown(each, texts) for each in summary.worst),
         best=tuple(_shown(each, texts) for each in summary.best),
         between=tuple(sorted(summary.between, key=lambda each: each.step)),
+        series=tuple(map(_series_record, replay.series)),
         events=tuple(map(EventRecord.of, reader_notes.events)),
         notes=(*reader_notes.notes, *_notes(replay, summary), *_restart_notes(replay, timeline)),
         problem_count=reader_notes.problem_count,
@@ -269,6 +291,14 @@ def _loss_record(replay: Replay) -> LossRecord:
     )
 
 
+def _series_record(series: Series) -> SeriesRecord:
+    thinned = Thinned[tuple[int, float]].of(len(series.steps), SERIES_POINTS)
+    for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
+        thinned.add((step, value), value)
+    steps, values = zip(*thinned.outline, strict=True)
+    return SeriesRecord(name=series.name, key=series.key, file=series.file, steps=steps, values=values)
+
+
 def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:
     steps, values = losses.steps, losses.values
     if len(steps) > POINTS:
@@ -286,7 +316,7 @@ def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:
 
 def _notes(replay: Replay, summary: Summary) -> list[str]:
     notes = []
-    if doubt := replay.signals.loss.doubt:
+    if replay.signals.loss.loss is not None and (doubt := replay.signals.loss.doubt):
         notes.append(f"the loss is not a cross-entropy of a token in nats: {doubt}")
     rows, window = len(replay.losses.steps), replay.settings.smma_window
     if 0 < rows < ARRIVED * window:

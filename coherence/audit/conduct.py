@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from coherence.audit.build import ReaderNotes, audit_run, replay_run, wasted_steps
 from coherence.audit.dump import Dump
-from coherence.audit.losses import Losses, read_losses, read_marks
+from coherence.audit.losses import Losses, Series, last_phase, read_losses, read_marks, read_metrics
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
 from coherence.audit.replay import Replay, RunRecord
 from coherence.audit.rows import GatedSample
@@ -34,6 +34,8 @@ from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
 from coherence.signals.both import SAVED
 from coherence.signals.settings import DEFAULTS, Entry
+
+T = TypeVar("T")
 
 SHOWN = 3
 """Names that a note lists."""
@@ -113,18 +115,21 @@ def audit_dump(
             raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
-        losses = _losses(job.runs, problems, request.fields, required=request.loss is not None)
+        series = _series(job.runs, request.fields)
+        required = request.loss is not None and not series
+        losses = _losses(job.runs, problems, request.fields, required)
         seen = take_notes(problems)
         reader_notes = ReaderNotes((), problems.count, problems.listed, (), partial)
         reader_notes = reader_notes._replace(
-            notes=[*_notes(job), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
+            notes=[*_notes(job, losses), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
         )
+        logged = _Logged(losses, series)
         with Writer(request.scored, dump) as writer:
             found: Report | Ranking
             if len(dump.runs) == 1:
-                found = _report(dump, job.runs[0], losses, request.options, reader_notes, writer, see)
+                found = _report(dump, job.runs[0], logged, request.options, reader_notes, writer, see)
             else:
-                found = _ranking(dump, job.runs, losses, request.options, reader_notes, writer)
+                found = _ranking(dump, job.runs, logged, request.options, reader_notes, writer)
     if folder.exists() and not partial:
         shutil.rmtree(folder)
     return found, dump
@@ -154,7 +159,7 @@ def _losses(
     for run in runs:
         noted = Problems()
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted, fields)
-        if required and not found:
+        if required and not found and not noted.remarks:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
         # Of a file that holds samples as well it was noted already what is wrong with its lines.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
@@ -163,12 +168,38 @@ def _losses(
     return found
 
 
-def _notes(job: Job) -> list[str]:
+def _series(runs: Sequence[RunFiles], fields: Fields) -> dict[str, dict[str, Series]]:
+    """Return rewards and the like of each run, by its name."""
+    found: dict[str, dict[str, Series]] = {}
+    for run in runs:
+        found |= read_metrics(run.metrics, run.name if len(runs) > 1 else None, fields)
+    return found
+
+
+class _Logged(NamedTuple):
+    """What files besides those of samples tell of the runs, by their names."""
+
+    losses: Mapping[str, Losses]
+    series: Mapping[str, Mapping[str, Series]]
+
+    def of(self, run: str, alone: bool = False) -> tuple[Losses | None, Mapping[str, Series], Sequence[str]]:
+        """Return what was logged of a run, of one that is alone under whatever name, and a note on it."""
+        losses, series = _of(self.losses, run, alone), _of(self.series, run, alone) or {}
+        if losses is None and (phase := last_phase(self.losses, run)):
+            return self.losses[phase], series, [_of_phase(phase)]
+        return losses, series, ()
+
+
+def _of(found: Mapping[str, T], run: str, alone: bool) -> T | None:
+    return found.get(run) or (next(iter(found.values())) if alone and len(found) == 1 else None)
+
+
+def _notes(job: Job, losses: Mapping[str, Losses]) -> list[str]:
     notes = [note for run in job.runs for note in run.notes]
     kinds = list(dict.fromkeys(file.format for run in job.runs for file in run.samples))
     notes.append(f"samples read as {', '.join(by_key(kind).name for kind in kinds)}")
     files = [file for run in job.runs for file in run.losses]
-    if files:
+    if files and losses:
         paths = [file_name(file.path) for file in files]
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         notes.append(f"loss from {', '.join(paths[:SHOWN])}{more} ({by_key(files[0].format).name})")
@@ -189,21 +220,26 @@ def _set_aside(shard: Shard) -> str:
 def _report(
     dump: Dump,
     run: RunFiles,
-    losses: Mapping[str, Losses],
+    logged: _Logged,
     options: Options,
     reader_notes: ReaderNotes,
     writer: Writer,
     see: Sequence[Callable[[GatedSample], None]],
 ) -> Report:
     (name,) = dump.runs
-    own = losses.get(name) or (next(iter(losses.values())) if len(losses) == 1 else None)
-    notes = list(reader_notes.notes) if run.losses else [*reader_notes.notes, *_own_losses(dump, name)]
-    timeline, own, record = _as_it_went(dump, name, run, own)
+    own, series, of_phase = logged.of(name, alone=True)
+    notes = list(reader_notes.notes) if own is not None else [*reader_notes.notes, *_own_losses(dump, name)]
+    notes += of_phase
+    timeline, own, record = _as_it_went(dump, name, run, own, series)
     reader_notes = reader_notes._replace(
         notes=notes, events=[mark for mark in record.marks if mark.event != SAVED]
     )
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, reader_notes, [*writer.of(name), *see], record)
+
+
+def _of_phase(phase: str) -> str:
+    return f"the losses are of several runs, one after the other; those of the last are taken: {phase}"
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:
@@ -212,13 +248,14 @@ def _own_losses(dump: Dump, run: str) -> list[str]:
 
 
 def _as_it_went(
-    dump: Dump, name: str, run: RunFiles, losses: Losses | None
+    dump: Dump, name: str, run: RunFiles, losses: Losses | None, series: Mapping[str, Series]
 ) -> tuple[Timeline, Losses | None, RunRecord]:
     """Return the samples and losses of a run, as they were written where a monitor did, and its record."""
     folder = run.folder
     marks = tuple(read_marks(folder.events if folder else run.losses))
     start = Entry(0.0, None, DEFAULTS._replace(vocab_size=run.vocab_size))
-    record = RunRecord(folder.history if folder and folder.history else (start,), marks)
+    history = folder.history if folder and folder.history else (start,)
+    record = RunRecord(history, marks, series, file_name(run.samples[0].path))
     known = None
     if folder and set(run.losses) <= set(folder.events) and (losses is None or losses.written is not None):
         known = Restarts.of(marks)
@@ -245,17 +282,19 @@ def _with_saved(record: RunRecord, run: RunFiles, timeline: Timeline) -> RunReco
 def _ranking(
     dump: Dump,
     files: Sequence[RunFiles],
-    losses: Mapping[str, Losses],
+    logged: _Logged,
     options: Options,
     reader_notes: ReaderNotes,
     writer: Writer,
 ) -> Ranking:
-    lines = []
+    lines, notes = [], list(reader_notes.notes)
     numbers = {run.name: number for number, run in reversed(list(enumerate(files)))}
     longest = max(map(len, numbers)) + 1
     for name in dump.runs:
         run = files[_number_of(f"{name}/"[:longest], numbers)]
-        timeline, own, record = _as_it_went(dump, name, run, losses.get(name))
+        own, series, of_phase = logged.of(name)
+        notes += of_phase
+        timeline, own, record = _as_it_went(dump, name, run, own, series)
         record = _with_saved(record, run, timeline)
         lines.append(_line(name, *replay_run(timeline, own, options, writer.of(name), record)))
     lines.sort(key=_rank)
@@ -263,7 +302,7 @@ def _ranking(
         halt=any(line.halt for line in lines),
         runs=tuple(lines),
         partial=reader_notes.partial,
-        notes=tuple(reader_notes.notes),
+        notes=tuple(notes),
         problem_count=reader_notes.problem_count,
         problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
         settings=SettingsRecord.of(options.over(yardstick(files)[0])),

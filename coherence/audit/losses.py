@@ -1,7 +1,10 @@
-"""The losses of a run as columns, in the order of their steps, whatever files they were read from."""
+"""The losses of a run as columns, in the order of their steps, whatever files they were read from.
+
+And what else a trainer logs of reinforcement learning: rewards, KL divergences, lengths.
+"""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import nan
 from typing import Any, NamedTuple
@@ -14,8 +17,9 @@ from coherence.audit.timeline import MOST, Restarts
 from coherence.readers.folders import File
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems
-from coherence.readers.read import Piece, losses_in, marks_in
-from coherence.readers.records import Mark
+from coherence.readers.objects.names import REWARD
+from coherence.readers.read import Piece, losses_in, marks_in, metrics_in
+from coherence.readers.records import PHASE, Mark
 from coherence.signals.loss import KINDS
 
 CHUNK = 1024
@@ -217,6 +221,98 @@ def read_losses(
             collector = collectors.setdefault(name, Collector())
             collector.add(row.step, row.loss, row.source, row.time, row.beside)
     return {name: collector.losses() for name, collector in collectors.items()}
+
+
+def last_phase(losses: Mapping[str, Any], run: str) -> str | None:
+    """Return the name of the last phase of a run whose samples tell of none; None where it has none.
+
+    >>> last_phase({"base/phase 1": None, "base/phase 2": None}, "base")
+    'base/phase 2'
+    """
+    before = f"{run}/{PHASE}" if run else PHASE
+    return next((name for name in reversed(list(losses)) if name.startswith(before)), None)
+
+
+class Series(NamedTuple):
+    """A reward, a KL divergence or a length over the steps of a run.
+
+    Attributes:
+        name: "reward", "kl" or "length".
+        key, file: under which key it was read, and from which file first.
+        steps, values: an entry a step; of several values of a step their mean.
+        beside: what it tells of the loss, see `KINDS`.
+    """
+
+    name: str
+    key: str
+    file: str
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    beside: str | None = None
+
+
+def read_metrics(
+    files: Iterable[File], run: str | None, fields: Fields = USUAL
+) -> dict[str, dict[str, Series]]:
+    """Return the series of each run by their names.
+
+    What a later file tells under another key than the first one did is left out.
+
+    Args:
+        files: that may hold some.
+        run: the name of the run they belong to, before the names that their rows give.
+        fields: where a person said that rows hold what.
+    """
+    found: dict[tuple[str, str], tuple[str, str, Collector]] = {}
+    for file in files:
+        for *_, collector in found.values():
+            collector.next_file()
+        for row in metrics_in(Piece(Part(file.path), file.format), Problems(), fields):
+            at = "/".join(filter(None, (run, row.run))), row.name
+            key, _, collector = found.setdefault(at, (row.key, row.file, Collector()))
+            if row.key == key:
+                collector.add(row.step, row.value)
+    series: dict[str, dict[str, Series]] = {}
+    for (name, kind), (key, path, collector) in found.items():
+        taken = collector.losses()
+        steps, sums, counts = _by_step([(taken.steps, taken.values, np.ones(len(taken.steps)))])
+        beside = kind if kind in KINDS else None
+        series.setdefault(name, {})[kind] = Series(kind, key, path, steps, sums / counts, beside)
+    return series
+
+
+_Sums = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
+"""Steps, and of each the sum of its values and how many they are."""
+
+
+class Rewards:
+    """Takes what the samples of a run earned, as they come in the order of their steps."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Sums] = []
+        self._key, self._beside = "", 0
+
+    def see(self, chunk: Chunk) -> None:
+        """Take the rewards of some samples."""
+        rows = chunk.rows[chunk.rows["rewarded"] >= 0]
+        if len(rows):
+            self._key = self._key or REWARD[rows["rewarded"][0]]
+            self._beside = self._beside or int(rows["beside"].max())
+            self._parts.append(_by_step([(rows["step"], rows["reward"], np.ones(len(rows)))]))
+
+    def series(self, file: str) -> Series | None:
+        """Return the mean of each step; None where no sample tells what it earned."""
+        if not self._parts:
+            return None
+        steps, sums, counts = _by_step(self._parts)
+        return Series("reward", self._key, file, steps, sums / counts, KINDS[self._beside])
+
+
+def _by_step(parts: Sequence[_Sums]) -> _Sums:
+    """Return values in the order of their steps as one sum, and one count, a step."""
+    steps, sums, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    starts = np.flatnonzero(np.append(True, np.diff(steps) != 0))
+    return steps[starts], np.add.reduceat(sums, starts), np.add.reduceat(counts, starts)
 
 
 def read_marks(files: Iterable[File]) -> list[Mark]:

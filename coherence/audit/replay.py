@@ -4,14 +4,15 @@ What comes out is folded as it comes: memory does not grow with the run. Source:
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from math import inf, isfinite
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from coherence.audit.losses import Losses, LossOfStep
+from coherence.audit.losses import Losses, LossOfStep, Series
 from coherence.audit.plan import Options
 from coherence.audit.rows import Chunk, FineSamples, GatedSample, Row, is_fine, values_of
 from coherence.audit.timeline import Timeline
@@ -29,15 +30,19 @@ POINTS, SOURCE_POINTS = 4000, 400
 
 
 class RunRecord(NamedTuple):
-    """What the folder of a run tells besides samples and losses.
+    """What the files of a run tell besides samples and losses.
 
     Attributes:
         history: its settings from the beginning on; empty where it states none.
         marks: what befell the run.
+        series: what else the trainer logged, by its name.
+        file: the name of the first file of samples.
     """
 
     history: tuple[Entry, ...] = ()
     marks: tuple[Mark, ...] = ()
+    series: Mapping[str, Series] = MappingProxyType({})
+    file: str = ""
 
 
 class LossTurn(NamedTuple):
@@ -165,6 +170,7 @@ class Replay:
         halted: the sample on which the gate fired.
         last: the last sample that counts, as it was scored.
         curve, source_curves: of the losses that count.
+        series: what else the trainer logged.
     """
 
     def __init__(self, losses: Losses, settings: Settings, options: Options) -> None:
@@ -179,6 +185,7 @@ class Replay:
             name: Thinned[CurvePoint].of(count, SOURCE_POINTS)
             for name, count in zip(losses.names, losses.count_by_source(), strict=True)
         }
+        self.series: Sequence[Series] = ()
         self._place = 0  # of the next sample of a step, where nobody counted them
 
     @property
@@ -190,6 +197,12 @@ class Replay:
     def place(self) -> Place:
         """The step to go back to."""
         return self.signals.place
+
+    def take_series(self, series: Sequence[Series]) -> None:
+        """Take what else the trainer logged, before the run is gone through: it may tell of the loss."""
+        self.series = series
+        for beside in filter(None, (each.beside for each in series)):
+            self.signals.loss.take_beside(beside)
 
     def run(
         self,

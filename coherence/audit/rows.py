@@ -34,6 +34,8 @@ ROW = np.dtype(
         ("has_loss", np.bool_),
         ("loss", np.float64),
         ("beside", np.int8),  # what tells that it is not a cross-entropy: index into `KINDS`
+        ("reward", np.float64),  # not-a-number where it has none
+        ("rewarded", np.int8),  # the key that this stands under: index into `REWARD`, or -1
         ("time", np.float64),
         ("text", np.uint64),  # hashes: equal texts have equal ones
         ("prompt", np.uint64),
@@ -146,6 +148,8 @@ class Row(NamedTuple):
     has_loss: bool
     loss: float
     beside: int
+    reward: float
+    rewarded: int
     time: float
     text: int
     prompt: int

@@ -16,6 +16,7 @@ from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment, is_scorable
 from coherence.readers.folder import as_recorded
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Problems
+from coherence.readers.objects.names import REWARD
 from coherence.readers.read import Piece, PromptedSample, line_count, read_pieces, tally_empty
 from coherence.scoring.batch import score_many
 from coherence.scoring.between import COMPARED, compared
@@ -171,6 +172,10 @@ def _rows(
     rows["has_loss"] = [sample.loss is not None for sample in samples]
     rows["loss"] = [math.nan if sample.loss is None else sample.loss for sample in samples]
     rows["beside"] = [KINDS.index(sample.beside) for sample in samples]
+    rows["reward"] = [math.nan if sample.reward is None else sample.reward for sample in samples]
+    rows["rewarded"] = [
+        -1 if sample.rewarded is None else REWARD.index(sample.rewarded) for sample in samples
+    ]
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
     rows["text"] = [_hash(sample.text.strip()) for sample in samples]
     rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from coherence.readers import storage, trackers
 from coherence.readers.file_names import is_of_a_step
@@ -23,7 +24,7 @@ from coherence.readers.folders import (
 )
 from coherence.readers.format import Fields
 from coherence.readers.lines import HEAD, Part, Problems
-from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.read import Piece, losses_in, metrics_in, samples_in
 from coherence.readers.recognise import format_of
 
 LAST = ("text_table",)
@@ -57,6 +58,14 @@ def losses_beside(folder: Folder) -> list[File]:
             if found := [file for file in others if holds(file, losses_in, folder.asked, folder.notes)]:
                 return files_once(found, folder.notes)
     return []
+
+
+def metrics_beside(folder: Folder, losses: Iterable[File]) -> list[File]:
+    """Return the files of a run folder, besides those of losses, that hold rewards and the like."""
+    own = {identity_of(file.path) for file in (*folder.samples, *losses)}
+    candidates = folder.scanned if losses else chain.from_iterable(_loss_candidates(folder))
+    others = [file for file in candidates if identity_of(file.path) not in own]
+    return files_once([file for file in others if holds(file, metrics_in, folder.asked, [])], [])
 
 
 def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
@@ -118,6 +127,8 @@ def checkpoints(folder: str) -> Iterator[int]:
 def given_losses(path: str, asked: Asked) -> list[File]:
     """Return the losses at a path that was named for them: a file, or those of a folder.
 
+    Where a folder holds none, the files are those of rewards and the like.
+
     Raises:
         FileNotFoundError: there is nothing at the path.
         ValueError: the file is of no format that is read, or the folder holds no losses.
@@ -127,6 +138,7 @@ def given_losses(path: str, asked: Asked) -> list[File]:
         if asked.format is not None and holds(File(path, asked.format), losses_in, asked, []):
             return [File(path, asked.format)]
         return [File(path, format_of(path).key)]
-    if found := losses_beside(Folder(path, Asked(fields=asked.fields))):
+    folder = Folder(path, Asked(fields=asked.fields))
+    if found := losses_beside(folder) or metrics_beside(folder, []):
         return found
     raise ValueError(f"{path}: a folder without losses; expected {', '.join(LOSSES)} or other files of them")

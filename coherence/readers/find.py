@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from coherence.readers import storage, trackers
-from coherence.readers.beside import checkpoints, given_losses, losses_among, losses_beside, saved_steps
+from coherence.readers.beside import (
+    checkpoints,
+    given_losses,
+    losses_among,
+    losses_beside,
+    metrics_beside,
+    saved_steps,
+)
 from coherence.readers.folder import SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.folders import (
     LOSSES,
@@ -41,6 +48,7 @@ class RunFiles(NamedTuple):
         notes: what was passed over and why, for the report.
         folder: what else a monitor wrote there; None where the samples are not a monitor's.
         saved: the steps of the checkpoints that lie there, in ascending order.
+        metrics: its files that may hold rewards and the like, those of losses first; none of a monitor's.
     """
 
     name: str
@@ -50,6 +58,7 @@ class RunFiles(NamedTuple):
     notes: tuple[str, ...] = ()
     folder: "RunFolder | None" = None
     saved: tuple[int, ...] = ()
+    metrics: tuple[File, ...] = ()
 
 
 class RunFolder(NamedTuple):
@@ -107,7 +116,11 @@ def find_runs(
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
         given = tuple(given_losses(loss, asked))
-        runs = [run._replace(losses=given, saved=saved_steps(given, *run.saved)) for run in runs]
+        saved = [saved_steps(given, *run.saved) for run in runs]
+        runs = [
+            run._replace(losses=given, saved=steps, metrics=given)
+            for run, steps in zip(runs, saved, strict=True)
+        ]
     return _named_apart(runs)
 
 
@@ -138,7 +151,8 @@ def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
     written = _run_folder(folder) if folder else None
     notes += folder.notes if folder else []
     saved = saved_steps(losses, *(checkpoints(folder.path) if folder else ()))
-    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written, saved)
+    metrics = () if written else (*losses, *(metrics_beside(folder, losses) if folder else ()))
+    return RunFiles(name, tuple(samples), tuple(losses), vocab_size, tuple(notes), written, saved, metrics)
 
 
 def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
@@ -180,8 +194,9 @@ def _run_in(folder: "Folder") -> RunFiles:
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     notes = tuple(dict.fromkeys(folder.notes))
     saved = saved_steps(losses, *checkpoints(folder.path))
-    name = trackers.name_of_run(folder.path) or name_of(folder.path)
-    return RunFiles(name, tuple(folder.samples), tuple(losses), vocab_size, notes, written, saved)
+    metrics = () if written else (*losses, *metrics_beside(folder, losses))
+    name, samples = trackers.name_of_run(folder.path) or name_of(folder.path), tuple(folder.samples)
+    return RunFiles(name, samples, tuple(losses), vocab_size, notes, written, saved, metrics)
 
 
 def _vocab_size(folder: Folder) -> int | None:

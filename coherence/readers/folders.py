@@ -166,8 +166,11 @@ def holds(
 ) -> bool:
     """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
     piece = Piece(Part(file.path, 0, HEAD), file.format)
+    noted = Problems()
     try:
-        return next(read(piece, Problems(), asked.fields), None) is not None
+        found = next(read(piece, noted, asked.fields), None) is not None
+        notes += [] if found else noted.remarks
+        return found
     except (OSError, ValueError) as error:  # what it needs is not installed, for instance
         notes.append(_why(file.path, error))
         return False
@@ -279,7 +282,8 @@ class Folder:
             for tables in folders
             for path in storage.matching(f"{storage.literal(storage.join(self.path, tables))}/**/*.json")
         )
-        return recognised(sorted(paths, key=natural), None, self.notes)
+        # Of other JSON among the artifacts nobody thinks that it is samples.
+        return recognised(sorted(paths, key=natural), None, self.notes if folders is TABLES else [])
 
     def _may_be_samples(self, file: File) -> bool:
         if self.asked.format is not None:

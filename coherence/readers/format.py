@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from coherence.readers.lines import Head, Part, Problems
-from coherence.readers.records import LossRow, Mark, Sample
+from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
 
 class Fields(NamedTuple):
@@ -46,6 +46,13 @@ class LossReader(Protocol):
         """Read on as losses are asked for."""
 
 
+class MetricReader(Protocol):
+    """Yields reward, KL divergence and length of a part of a file; what cannot be used is skipped."""
+
+    def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+        """Read on as metrics are asked for."""
+
+
 class Cut(NamedTuple):
     """How a file can be divided.
 
@@ -65,7 +72,7 @@ class Format(NamedTuple):
         key: as `--format` names it.
         name: as a report does.
         recognise: tells whether a file that begins so is of the format.
-        samples, losses, events: what can be read of such a file; None where it holds none.
+        samples, losses, events, metrics: what can be read of such a file; None where it holds none.
         cut: how to divide a file; None where it is read whole.
         why: how a file of it is recognised, as `--explain` says.
     """
@@ -78,3 +85,4 @@ class Format(NamedTuple):
     events: Callable[[Part], Iterator[Mark]] | None = None
     cut: Cut | None = None
     why: str = ""
+    metrics: MetricReader | None = None

@@ -5,14 +5,20 @@ from typing import NamedTuple
 
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems, Tally
-from coherence.readers.objects.rows import TOOL_CALLS
+from coherence.readers.objects.rows import SKIPPED_FOR, TOOL_CALLS
 from coherence.readers.recognise import by_key
-from coherence.readers.records import LossRow, Mark, Sample
+from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why_empty
 from coherence.signals.settings import LaterFormat
 
 SAMPLES, PADDED, PROMPT_KEPT = "samples", "padding", "prompt kept"
 """Under which samples are counted: all, those that end in padding, those whose prompt cannot be cut off."""
+
+ENDED = {
+    **dict.fromkeys(("length", "max_tokens", "model_length", "max_length"), "length"),
+    **dict.fromkeys(("repetition", "repetition_detected"), "repetition"),
+}
+"""Why servers end a text before the model does, as they spell it, and under what such samples are counted."""
 
 EMPTY: dict[Emptiness, str] = {
     "nothing written": "the model wrote nothing",
@@ -54,6 +60,12 @@ def losses_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Itera
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 
+def metrics_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length in a part of a file; none where its format holds none."""
+    read = by_key(piece.format).metrics
+    return iter(()) if read is None else read(piece.part, problems, fields)
+
+
 def marks_in(piece: Piece) -> Iterator[Mark]:
     """Yield what befell the run, as a part of a file tells; nothing where its format tells nothing of it."""
     read = by_key(piece.format).events
@@ -89,6 +101,8 @@ def read_pieces(
 def _tally(read: PromptedSample, noted: Problems) -> None:
     sample = read.sample
     noted.tally(SAMPLES, sample.file, sample.line)
+    if sample.finish_reason is not None and (ended := ENDED.get(sample.finish_reason.lower())):
+        noted.tally(ended, sample.file, sample.line)
     if ends_in_padding(sample.text):
         noted.tally(PADDED, sample.file, sample.line)
     if read.prompt and keeps_prompt(sample.text, read.prompt):
@@ -121,6 +135,18 @@ def take_notes(noted: Problems) -> list[str]:
         if empty := noted.tallies.get(key):
             are = "is" if empty.samples == 1 else "are"
             notes.append(f"{empty.samples:,} of {all_samples.samples:,} samples {are} empty: {why}")
+    for ended, why in (
+        ("length", "at the longest allowed"),
+        ("repetition", "because they repeat themselves"),
+    ):
+        if cut := noted.tallies.get(ended):
+            were = "was" if cut.samples == 1 else "were"
+            counted = f"{cut.samples:,} of {all_samples.samples:,} samples"
+            notes.append(f"{counted} {were} cut off {why} (finish_reason {ended})")
+    for what, rows in noted.tallies.items():
+        if what.startswith(SKIPPED_FOR):
+            were = "row was" if rows.samples == 1 else "rows were"
+            notes.append(f"{rows.samples:,} {were} skipped: {what.removeprefix(SKIPPED_FOR)}")
     if padded.samples:
         notes.append(f"{_samples(padded, 'ends', 'end')} in padding, which is cut off")
     if kept.samples > FEW * all_samples.samples:

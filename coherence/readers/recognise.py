@@ -4,14 +4,19 @@ from coherence.readers import storage
 from coherence.readers.format import Format
 from coherence.readers.formats import (
     csv_rows,
+    inspect_eval,
     json_array,
+    json_texts,
     jsonl,
+    notebook,
     numbered,
     parquet,
     tensorboard,
     text_lines,
+    text_table,
     trackio,
     trainer_state,
+    wandb_table,
 )
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.stores import mlflow, mlflow_metric
@@ -21,12 +26,17 @@ FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
     mlflow.FORMAT,
     trackio.FORMAT,
+    inspect_eval.FORMAT,
     tensorboard.FORMAT,
     mlflow_metric.FORMAT,
     trainer_state.FORMAT,
+    notebook.FORMAT,
+    wandb_table.FORMAT,
     json_array.FORMAT,
+    json_texts.FORMAT,
     jsonl.FORMAT,
     csv_rows.FORMAT,
+    text_table.FORMAT,
     logs.FORMAT,
     text_lines.FORMAT,
     numbered.FORMAT,

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+PHASE = "phase "
+"""How the runs of a log are called that holds several, one after the other; the number follows."""
+
 
 class Origin(NamedTuple):
     """Where a record was read: a file and its line, from 1.
@@ -46,6 +49,8 @@ class Sample(NamedTuple):
         group: with which others it belongs together: the number of its prompt, or a key that was asked for.
         place: which sample of its step it is, where a monitor wrote it; None in any other dump.
         scores: which the monitor gave it, in the order of the scales.
+        reward: what it earned in reinforcement learning; rewarded: the key that this stands under.
+        finish_reason: why the server ended it: "stop", "length", "repetition".
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
     Origin(file='samples.jsonl', line=1)
@@ -64,6 +69,9 @@ class Sample(NamedTuple):
     place: int | None = None
     scores: tuple[float | None, ...] | None = None
     beside: str | None = None
+    reward: float | None = None
+    rewarded: str | None = None
+    finish_reason: str | None = None
 
     @property
     def origin(self) -> Origin:
@@ -86,6 +94,25 @@ class LossRow(NamedTuple):
     run: str | None = None
     time: float | None = None
     beside: str | None = None
+
+
+class MetricRow(NamedTuple):
+    """What a trainer logs of reinforcement learning at one step: a reward, a KL divergence or a length.
+
+    `name` is "reward", "kl" or "length", whatever key the trainer wrote it under; a reward has the unit of
+    the task, a KL divergence is in nats, a length in tokens.
+
+    >>> MetricRow(10, "reward", 0.5, "train.jsonl", 1, key="critic/score/mean").name
+    'reward'
+    """
+
+    step: int
+    name: str
+    value: float
+    file: str
+    line: int
+    key: str
+    run: str | None = None
 
 
 class Mark(NamedTuple):

@@ -98,6 +98,17 @@ def _decompressed(path: str, raw: BinaryIO, unpacked: int) -> BinaryIO:
     return raw
 
 
+def unzstd(path: str, file: BinaryIO, size: int, unpacked: int = UNPACKED) -> BinaryIO:
+    """Return what so many bytes of a file hold that are compressed with zstd, from where the file is read.
+
+    Raises:
+        ValueError: the extra is missing that opens it.
+    """
+    zstandard = _zstandard(path)
+    raw = io.BytesIO(file.read(size))
+    return _Decoded(_Unzstd(zstandard, raw), raw, unpacked, zstandard.ZstdError).buffered()
+
+
 def open_raw(path: str) -> BinaryIO:
     """Open a file for reading, as its bytes are stored."""
     if is_url(path):

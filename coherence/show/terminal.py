@@ -18,6 +18,7 @@ from coherence.report import (
     Ranking,
     Report,
     RunLine,
+    SeriesRecord,
     ShownSample,
     StretchRecord,
 )
@@ -32,6 +33,9 @@ PANEL = 6
 
 EXCERPT, LEAD = 220, 20
 """Characters of a sample that are shown; how many of them before it loops."""
+
+NAMES = {"kl": "KL"}
+"""Of series, where they are not spelled as they are named."""
 
 LISTED_PROBLEMS = 10
 LISTED_EVENTS = 5
@@ -147,6 +151,8 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
     rows.append(("first low step", _step(report.first_low_step)))
     rows.append(("samples", _samples_sentence(report)))
     rows += _event_rows(report.events)
+    if report.series:
+        rows.append(("also logged", _series_sentence(report.series)))
     if report.loss is None:
         return [*rows, ("loss", "none given")]
     rows.append(("loss", _loss_sentence(report.loss, report.diagnosis.loss)))
@@ -192,6 +198,15 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     if loss.advantage is not None:
         sentence += f", {_number(loss.advantage)} times better"
     return sentence + (f"; {loss.not_finite} not finite" if loss.not_finite else "")
+
+
+def _series_sentence(series: Sequence[SeriesRecord]) -> str:
+    steps = [step for each in series for step in (each.steps[0], each.steps[-1])]
+    told = (
+        f"{NAMES.get(each.name, each.name)} {_number(each.values[0])} → {_number(each.values[-1])}"
+        for each in series
+    )
+    return f"{', '.join(told)} (steps {min(steps):,} to {max(steps):,})"
 
 
 def _phases_sentence(loss: LossRecord) -> str:

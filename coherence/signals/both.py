@@ -180,7 +180,8 @@ class Signals:
     def diagnosis(self) -> Diagnosis:
         """What the two signals mean together: at the halt, or now if there was none."""
         halted = self.gate.halted and self._halt is not None
-        return diagnose(*(self._halt[0] if halted and self._halt else self._read()))
+        reading = self._halt[0] if halted and self._halt else self._read()
+        return diagnose(*reading, logged=not self.loss.is_cross_entropy)
 
     @property
     def recovered_since(self) -> int | None:

@@ -71,6 +71,8 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
     "not finite": ("The loss is not finite", " though", " and"),
     None: ("No loss was given", " and", " and"),
 }
+LOGGED: Final = "No loss was given, only a reward or the like, as in reinforcement learning,"
+"""What is said instead of `None` where such a thing was."""
 SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "collapsed": "the samples loop",
     "empty": "the model writes nothing",
@@ -275,12 +277,14 @@ class Diagnosis(NamedTuple):
     sentence: str
 
 
-def diagnose(loss: Trend | None, samples: SamplesState, share: Share | None = None) -> Diagnosis:
+def diagnose(
+    loss: Trend | None, samples: SamplesState, share: Share | None = None, logged: bool = False
+) -> Diagnosis:
     """Put the two signals side by side and say what they mean.
 
     A look-up in a table of 11 loss trends, one of them None for no loss given, and 12 states of the samples.
     `samples` is "collapsed" or "empty" when the gate halts. The sentence says how many samples it is about
-    where `share` tells that.
+    where `share` tells that. `logged` tells that no loss was given, but a reward or the like.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 
@@ -297,6 +301,7 @@ def diagnose(loss: Trend | None, samples: SamplesState, share: Share | None = No
     action = ACTIONS[loss][SAMPLES.index(samples)]
     name, advice = WORDS.get((loss, samples)) or LOSS_WORDS.get(loss) or SAMPLES_WORDS[samples]
     does, with_good, with_others = LOSS_DOES[loss]
+    does = LOGGED if loss is None and logged else does
     joint = with_good if samples in GOOD else with_others
     return Diagnosis(loss, samples, action, name, f"{does}{joint} {_samples_do(samples, share)}: {advice}.")
 

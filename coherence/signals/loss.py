@@ -309,13 +309,26 @@ class LossTracker:
         ('not a cross-entropy', 'a reward is logged with it')
         """
         if beside is not None:
-            self._kind = self._kind or f"a {beside} is logged with it"
+            self.take_beside(beside)
         self.step, self.loss = int(step), true_loss(float(loss), grad_norm)
         if math.isfinite(self.loss):
             self._add(self.step, self.loss)
         if source is not None:
             followed = self._sources.setdefault(self._followed(source), _Source())
             followed.add(self.step, self.loss, self.window, self.count)
+
+    def take_beside(self, beside: str) -> None:
+        """Take what the run logs, if not with the loss: a reward and the like, see `kind_beside`.
+
+        Source: docs/signals.md, "The loss".
+
+        >>> tracker = LossTracker()
+        >>> tracker.take_beside("reward")
+        >>> tracker.update(step=1, loss=0.02)
+        >>> tracker.trend
+        'not a cross-entropy'
+        """
+        self._kind = self._kind or f"a {beside} is logged with it"
 
     @property
     def count(self) -> int:

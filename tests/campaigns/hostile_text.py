@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[2] / "tests/support"))
 from hostile_texts import ATTACKS, FRAGMENTS, IN_A_LINE, Attack, goes_over_again, pieces, read_log, uses
 
 from coherence import score
-from coherence.readers.formats.logs.lines import LONGEST
+from coherence.readers.formats.logs.shapes import LONGEST
 from coherence.scoring.loop import find_loop
 from coherence.scoring.scores import score_answer
 from coherence.scoring.text import clean

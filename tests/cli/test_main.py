@@ -579,6 +579,25 @@ def test_a_loss_that_turned_after_the_halt_is_told_as_both(shell: Shell) -> None
     assert "at the end" not in shell("audit", healthy(), "--loss", "m.csv").err
 
 
+def test_what_a_trainer_of_reinforcement_learning_logs_is_a_row_of_the_facts(shell: Shell) -> None:
+    rows = [
+        {"step": step, "loss": 0.01, "reward": step / 400, "kl": 0.01, "response_length": 400 - step}
+        for step in range(100, 401, 100)
+    ]
+    err = shell("audit", healthy(), "--loss", write("rl.jsonl", *rows)).err
+    told = " ".join(err.split())
+    assert "also logged reward 0.25 → 1, KL 0.01 → 0.01, length 300 → 0 (steps 100 to 400)" in told
+    assert "also logged" not in shell("audit", healthy()).err
+
+
+def test_where_rewards_were_read_and_no_loss_the_sentence_says_so(shell: Shell) -> None:
+    rows = [{"step": step, "data": {"critic/score/mean": 0.5}} for step in range(100, 401, 100)]
+    err = shell("audit", healthy(), "--loss", write("verl.jsonl", *rows)).err
+    assert "No loss was given, only a reward or the like, as in reinforcement" in err
+    assert "also logged" in err
+    assert "loss from" not in err
+
+
 def test_scores_are_red_where_they_are_below_the_threshold_of_the_run(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

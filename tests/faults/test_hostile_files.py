@@ -33,10 +33,10 @@ from coherence.audit.shard import Shard, ShardResult
 from coherence.audit.store import Output
 from coherence.audit.timeline import Timeline
 from coherence.cli.main import main
+from coherence.readers import documents, storage
 from coherence.readers import folders as files
-from coherence.readers import storage
 from coherence.readers.find import find_runs
-from coherence.readers.formats import csv_rows, trainer_state
+from coherence.readers.formats import csv_rows
 from coherence.readers.formats.stores import sqlite
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
@@ -245,7 +245,7 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
 
 def test_a_trainer_state_of_nothing_but_brackets_is_refused_before_it_takes_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "trainer_state.json"
-    path.write_bytes(b'{"log_history": [' + b"{}," * (trainer_state.VALUES // 2) + b"{}]}")
+    path.write_bytes(b'{"log_history": [' + b"{}," * (documents.VALUES // 2) + b"{}]}")
     found, count, held, said = peak(path, "losses_in")
     assert (found, count) == (0, 1)
     assert "more than 16 million values" in said

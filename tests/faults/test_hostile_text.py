@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coherence import score
-from coherence.readers import prompts, rows
+from coherence.readers import prompts
 from coherence.readers.formats import jsonl
 from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import samples as log_samples
 from coherence.readers.lines import Part, Problems
+from coherence.readers.objects import rows
 from coherence.readers.records import Sample
 from coherence.scoring.loop import find_loop
 from coherence.scoring.text import answer, clean, locate

@@ -15,11 +15,14 @@ import regex
 import coherence
 from coherence.escape import tamed
 from coherence.readers import prompts
-from coherence.readers.formats import json_array, numbered
+from coherence.readers.formats import json_array, notebook, numbered
+from coherence.readers.formats.logs import diversity as log_diversity
+from coherence.readers.formats.logs import entries as log_entries
 from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import prefix as log_prefix
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
+from coherence.readers.formats.logs import shapes as log_shapes
 from coherence.readers.lines import Problems
 from coherence.scoring.scores import score
 from coherence.scoring.text import answer, clean, locate, tokenize
@@ -65,6 +68,8 @@ FRAGMENTS = (
         "|",
         "[",
     ),
+    *("----- diversity: 0.5", "Generating text after Epoch: 1", 'Generating with seed: "'),
+    *("┏━┳━┓", "│ a ┃"),
     *("rank 0 sample 1: ", "Sample 1 (step 5): ", "Sample 1 (iter", "======== SAMPLE 1 ========", "-" * 15),
     *(
         "Prompt:",
@@ -166,17 +171,17 @@ ATTACKS = (
         )
     ),
     Attack("words said twice, one after the other", score, "", "a a b b ", "", (64_000, 256_000, 1_024_000)),
-    Attack("a loss of many digits", log_lines.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
-    Attack("a norm of many digits", log_lines.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
-    Attack("a step of many digits", log_lines.entry_of, "step ", "1", "a", IN_A_LINE),
-    Attack("a step of as many", log_lines.entry_of, "step 1/", "1", "a", IN_A_LINE),
-    Attack("a value of many digits", log_lines.entry_of, "7 train ", "1", "x", IN_A_LINE),
-    Attack("prefixes", log_lines.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
-    Attack("losses", log_lines.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
-    Attack("dictionaries", log_lines.entry_of, "", "]{'a': }", "x", IN_A_LINE),
-    Attack("fields of Megatron", log_lines.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
+    Attack("a loss of many digits", log_shapes.entry_of, "step 1 | loss ", "1", "x", IN_A_LINE),
+    Attack("a norm of many digits", log_shapes.entry_of, "step 1 | loss 1.0 norm ", "1", ".x", IN_A_LINE),
+    Attack("a step of many digits", log_shapes.entry_of, "step ", "1", "a", IN_A_LINE),
+    Attack("a step of as many", log_shapes.entry_of, "step 1/", "1", "a", IN_A_LINE),
+    Attack("a value of many digits", log_shapes.entry_of, "7 train ", "1", "x", IN_A_LINE),
+    Attack("prefixes", log_shapes.entry_of, "", "[a] 2020-01-01 00:00 ", "step", IN_A_LINE),
+    Attack("losses", log_shapes.entry_of, "step 1 ", "aux_ ", "loss", IN_A_LINE),
+    Attack("dictionaries", log_shapes.entry_of, "", "]{'a': }", "x", IN_A_LINE),
+    Attack("fields of Megatron", log_shapes.entry_of, "", " iteration 1/ 2 |", "", IN_A_LINE),
     Attack(
-        "validation of Megatron", log_lines.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
+        "validation of Megatron", log_shapes.entry_of, "validation", " loss at iteration 1 ", "", IN_A_LINE
     ),
     Attack("a bar of progress", read_log, ": " * 50, "1", ""),
     Attack("spaces before a bar", read_log, ": " * 50, " ", "%"),
@@ -196,6 +201,45 @@ ATTACKS = (
             ("colons before a bar", "", ": ", "%|"),
         )
     ),
+    *(
+        Attack(f"any line of {name}", log_entries.general, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("words for losses", "step 1 ", "train_", "loss"),
+            ("words for means", "step 1 ", "mean ", "loss x"),
+            ("losses without a number", "step 1 ", "loss ", ""),
+            ("losses in brackets", "step 1 ", "loss [", ""),
+            ("steps without a number", "", "step ", "loss 1"),
+            ("steps of many digits", "loss 1 step ", "1", "x"),
+            ("spaces behind a step", "loss 1 step", " ", "x"),
+            ("totals of many digits", "loss 1 ", "1/", " batches"),
+            ("digits before batches", "loss 1 ", "1", " batches"),
+            ("grad norms", "step 1 loss 1 ", "grad ", "norm"),
+        )
+    ),
+    *(
+        Attack(f"a shape of {name}", log_shapes.entry_of, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("minimind", "Epoch:[", "1", "](1/1), loss: 1"),
+            ("MAE", "Epoch: [1] ", " ", "[1/1] loss: 1"),
+            ("NeMo", "Training epoch 0, iteration 1/1 |", "| global_step: 1 |", "reduced_train_loss: x"),
+            ("fairseq", "epoch 1: 1 / 1 loss=1", ", num_updates=", "x"),
+            ("llama2.c", "1 | loss ", "1 | ", ""),
+            ("verl", "step:1 - ", "a/", ""),
+            ("slime", "step 1: {'", "pg_", "loss"),
+            ("a header", "[batch=", "1", "]"),
+        )
+    ),
+    *(
+        Attack(f"below a step: {name}", read_log, before, pumped, after, IN_A_LINE)
+        for name, before, pumped, after in (
+            ("spaces", "[batch=1/2]:\n", " ", "x"),
+            ("figures", "[batch=1/2]:\n\t", "a/b: ", "x"),
+            ("bars of Keras", "Epoch 1/2\n1/2 ", "\u2501 ", "loss: 1"),
+            ("values of Keras", "Epoch 1/2\n2/2 - 1s - ", "loss: ", "1"),
+            ("rules round an epoch", "", "-", "Epoch 1x"),
+            ("bars with losses", " 1%|a| 1/2 [", "loss=", "]"),
+        )
+    ),
     Attack("escapes", lambda text: log_prefix._ESCAPE.sub("", text), "", "\x1b[1", ""),
     Attack("a sample of many digits", read_log, "sample 1 (iter", "1", ""),
     Attack("a header of many digits", read_log, "sample 1", "1", "x"),
@@ -204,6 +248,56 @@ ATTACKS = (
     Attack("a label of digits", read_log, "Prompt ", "1", ""),
     Attack("a header of one step", numbered._HEADER.fullmatch, "====SAMPLE 1", "=", "x"),
     Attack("a beginning that is shared", common, "", "a"),
+    *(
+        Attack(f"{name} of Keras's callback", log_diversity.mark_of, before, pumped, after)
+        for name, before, pumped, after in (
+            ("rules", "", "-", "x"),
+            ("rules and spaces", "", "- ", "x"),
+            ("a rule behind a diversity", "--- diversity: 0.5", "-", "x"),
+            ("an epoch", "generating text after epoch", "1", "x"),
+            ("a seed", 'generating with seed: "', '"', ""),
+        )
+    ),
+    Attack("a bar before a mark", log_diversity.unglued, "1 enerat", "=", "x"),
+    Attack("marks behind a bar", log_diversity.unglued, "1", "== generating text ", ""),
+    Attack("seeds", lambda text: log_diversity.split_seed(['"'], text.split("\n")), "", 'a"\n'),
+    *(
+        Attack(f"a text of {name}", read_log, "step 1 | loss 2\nSample 1: once\n", pumped, after)
+        for name, pumped, after in (
+            ("headings", "=== a ===\n", ""),
+            ("a heading of a rule", "=", "a"),
+            ("words between rules", "= a ", "==="),
+            ("fences", "```\n", ""),
+            ("files that warn", "a/", ".py:1: Warning"),
+            ("numbers that warn", ":1", ": Warning: "),
+            ("dates", "2026-01-02 10:00:00 ", ""),
+            ("launchers", "[rank0]: ", ""),
+            ("levels", "INFO:a", ""),
+            ("saving", "saving the ", ""),
+        )
+    ),
+    *(
+        Attack(f"a table of {name}", read_log, "┏━┳━┓\n┃prompt┃text┃\n┡━╇━┩\n", pumped, after)
+        for name, pumped, after in (
+            ("cells", "│", ""),
+            ("lines", "│a│b│\n", ""),
+            ("rows", "│a│b│\n├─┼─┤\n", ""),
+            ("a frame", "╭─ ", "x"),
+            ("a rule", "├─", "x"),
+            ("tops", "┏━┳━┓\n", ""),
+        )
+    ),
+    *(
+        Attack(f"a notebook's table of {name}", lambda text: list(notebook.losses_in(text)), before, pumped)
+        for name, before, pumped in (
+            ("tags without an end", "<table>", "<td"),
+            ("tags", "<table>", "<td>"),
+            ("quotes", "<table>", "<a b='"),
+            ("comments", "<table>", "<!--"),
+            ("tables", "", "<table>"),
+            ("rows", "<table><tr><th>step</th><th>loss</th></tr>", "<tr><td>1</td><td>2</td></tr>"),
+        )
+    ),
     Attack("strings in JSON", lambda text: json_array._BRACKET.match(text.encode()), "", '"a"'),
     Attack("backslashes in JSON", lambda text: json_array._BRACKET.match(text.encode()), '"', "\\\\"),
     Attack("names in JSON", lambda text: json_array._INNER_ARRAY.search(text), "", '"  :  [ '),

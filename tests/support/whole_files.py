@@ -7,6 +7,7 @@ import json
 import lzma
 import sqlite3
 import tempfile
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache, partial
@@ -72,8 +73,23 @@ def zstd(lines: bytes = LINES) -> bytes:
     return bytes(compressor(write_checksum=True).compress(lines[:half]) + compressor().compress(lines[half:]))
 
 
+def inspect_eval() -> bytes:
+    """Return an archive of samples as inspect-ai writes it, each a document."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("_journal/start.json", "{}")
+        for number, text in enumerate(TEXTS):
+            answer = {"message": {"role": "assistant", "content": text}, "stop_reason": "stop"}
+            sample = {"id": number, "epoch": 1, "input": "Go on.", "output": {"choices": [answer]}}
+            archive.writestr(f"samples/{number}_epoch_1.json", json.dumps(sample))
+    return file.getvalue()
+
+
 _TABLE = b"step,text,loss\n" + b"".join(b'%d,"%s",2.5\n' % (n, t.encode()) for n, t in enumerate(TEXTS))
 _STATE = json.dumps({"log_history": [{"step": 1, "loss": 2.5}] * 6}).encode()
+_PRINTED = [line + "\n" for n, t in enumerate(TEXTS, 1) for line in (f"step {n}: loss 2.5", f"Sample 1: {t}")]
+_OUTPUTS = [{"output_type": "stream", "name": "stdout", "text": _PRINTED}]
+_NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "outputs": _OUTPUTS}], "nbformat": 4}).encode()
 
 WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "jsonl": ("samples.jsonl", lambda: LINES),
@@ -85,6 +101,19 @@ WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: b"".join(b"==== SAMPLE 1 ====\n%s\n" % t.encode() for t in TEXTS),
     ),
     "trainer_state": ("trainer_state.json", lambda: _STATE),
+    "notebook": ("train.ipynb", lambda: _NOTEBOOK),
+    "wandb_table": (
+        "completions_10_4dfa.table.json",
+        lambda: json.dumps({"columns": list(ROWS[0]), "data": [list(row.values()) for row in ROWS]}).encode(),
+    ),
+    "json_texts": ("generations.json", lambda: json.dumps([TEXTS[:3], TEXTS[3:]]).encode()),
+    "inspect_eval": ("log.eval", inspect_eval),
+    "text_table": (
+        "README.md",
+        lambda: (
+            b"| Step | Training Loss |\n|---|---|\n" + b"".join(b"| %d | 2.5 |\n" % n for n in range(1, 7))
+        ),
+    ),
     "jsonl.gz": ("samples.jsonl.gz", partial(gzip.compress, LINES)),
     "jsonl.bz2": ("samples.jsonl.bz2", partial(bz2.compress, LINES)),
     "jsonl.xz": ("samples.jsonl.xz", partial(lzma.compress, LINES)),

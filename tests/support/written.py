@@ -47,6 +47,42 @@ def as_headed() -> str:
     return "".join(f"======== SAMPLE {place + 1} ========\n{text}\n\n" for place, text in enumerate(TEXTS))
 
 
+def as_notebook() -> str:
+    """Return a notebook whose cell printed losses and samples."""
+    printed = [f"{line}\n" for line in as_log().splitlines()]
+    outputs = [{"output_type": "stream", "name": "stdout", "text": printed}]
+    cell = {"cell_type": "code", "source": [f"train('{OTHER}')"], "outputs": outputs}
+    return json.dumps({"cells": [{"cell_type": "markdown", "source": [OTHER]}, cell], "nbformat": 4})
+
+
+def as_table() -> str:
+    """Return a table as Weights & Biases keeps it."""
+    data = [[row["step"], OTHER, row["text"]] for row in rows_of()]
+    return json.dumps({"columns": ["step", "prompt", "completion"], "data": data})
+
+
+def as_answers() -> str:
+    """Return what a server that speaks like OpenAI's answered."""
+    choices = ([{"index": 0, "message": {"role": "assistant", "content": text}}] for text in TEXTS)
+    return as_lines([{"object": "chat.completion", "model": OTHER, "choices": each} for each in choices])
+
+
+def as_harness() -> str:
+    """Return the samples of a harness: each document once for each of two filters."""
+    rows: list[dict[str, object]] = []
+    for name in ("strict", "flexible"):
+        for number, text in enumerate(TEXTS):
+            about = {"doc": {"question": OTHER}, "arguments": {"gen_args_0": {"arg_0": OTHER}}}
+            rows.append({"doc_id": number, **about, "resps": [[text]], "filter": name, "target": OTHER})
+    return as_lines(rows)
+
+
+def as_chats() -> str:
+    """Return conversations as ShareGPT has them."""
+    said = ([{"from": "human", "value": OTHER}, {"from": "gpt", "value": text}] for text in TEXTS)
+    return as_lines([{"id": OTHER, "conversations": each} for each in said])
+
+
 FILES: dict[str, dict[str, str]] = {
     "jsonl": {"samples.jsonl": as_lines(rows_of())},
     "jsonl of another name": {"dump-1.jsonl": as_lines(rows_of())},
@@ -58,6 +94,19 @@ FILES: dict[str, dict[str, str]] = {
     "numbered": {f"samples-{100 * (place + 1)}.txt": text for place, text in enumerate(TEXTS)},
     "numbered in folders": {f"step_{place}/out.txt": text for place, text in enumerate(TEXTS)},
     "headed": {"samples/samples-100": as_headed()},
+    "notebook": {"train.ipynb": as_notebook()},
+    "wandb_table": {"completions_10_4dfa.table.json": as_table()},
+    "wandb_table of a run": {"run-1/files/media/table/completions_10_4dfa.table.json": as_table()},
+    "mlflow": {
+        "mlruns/1/f00/meta.yaml": f"run_name: {OTHER}\n",
+        "mlruns/1/f00/metrics/loss": "1767225610000 3.5 10\n",
+        "mlruns/1/f00/params/model": OTHER,
+        "mlruns/1/f00/artifacts/completions.json": as_table(),
+    },
+    "json_texts": {"generations.json": json.dumps([[TEXTS[0], TEXTS[1]], [TEXTS[2]]])},
+    "answers": {"answers.jsonl": as_answers()},
+    "harness": {"samples_gsm8k_2026-01-02T10-00-00.jsonl": as_harness()},
+    "chats": {"chats.jsonl": as_chats()},
     "text_lines": {"news_temp_0_5.txt": "\n".join(TEXTS)},
 }
 """Of each shape its files, which hold `TEXTS`."""

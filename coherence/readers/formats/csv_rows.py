@@ -1,6 +1,7 @@
 """CSV and TSV with the names of the columns in the first line: samples, or losses as trainers log them."""
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -8,13 +9,24 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import LOSS, SEVERAL, SPELLED, STEP, TEXT
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 LOOKED_AT = 20
 """Lines of a file that is called a table."""
 
 _DELIMITERS = (",", "\t", ";")
+
+_OF_TENSORBOARD = ["Wall time", "Step", "Value"]
+_TAG = re.compile(r"(?:^|-)tag-(.+?)(?: ?\(\d+\))?\.csv$")
+_TRAINING = frozenset(
+    re.sub(r"\W", "_", name) for name in (*LOSS, "loss/train_loss", "epoch_loss", "lm loss")
+)
+"""The tags of a training loss, as TensorBoard writes them into the names of files."""
+
+_CHARTED = re.compile(r"(.+) - ([^ ].*)")
+"""A column of a chart that W&B exports: the name of the run, and that of the metric."""
 
 
 def recognise(head: Head) -> bool:
@@ -27,6 +39,8 @@ def recognise(head: Head) -> bool:
         return False
     found = {SPELLED.get(name, name) for name in names}
     if found & {*TEXT, *SEVERAL} or (found & set(STEP) and found & set(LOSS)):
+        return True
+    if names == _OF_TENSORBOARD or (found & set(STEP) and _charted(names)):
         return True
     return _is_table(head, _delimiter(line))
 
@@ -49,6 +63,12 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     return rows.losses_of(_rows(part, problems), part.path, problems, fields)
 
 
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    found = _rows(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
+
+
 def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows without their blank cells, each with the line where it begins.
 
@@ -56,15 +76,43 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
     """
     records = _records(part, problems)
     _, names = next(records, (0, []))
-    names = [name.strip() for name in names]
+    names = _usual([name.strip() for name in names], part.path)
     usual = {SPELLED.get(name, name): name for name in reversed(names)}
     texts = [usual[name] for name in TEXT if name in usual][:1]
+    charted = _charted(names) if usual.keys().isdisjoint({*LOSS, *TEXT}) else {}
     for line, cells in records:
         if len(cells) > len(names):
             problems.add(part.path, line, f"{len(cells)} cells, but {len(names)} columns have a name")
             continue
         row = {name: cell for name, cell in zip(names, cells, strict=False) if cell.strip() or name in texts}
-        yield line, row if any(cell.strip() for cell in row.values()) else {}
+        if charted:
+            yield from ((line, each) for each in _of_chart(row, charted))
+        else:
+            yield line, row if any(cell.strip() for cell in row.values()) else {}
+
+
+def _usual(names: list[str], path: str) -> list[str]:
+    """Return the names of columns; those of TensorBoard's export as the tag in the file's name tells them."""
+    tag = _TAG.search(storage.bare_name(path)) if names == _OF_TENSORBOARD else None
+    return ["time", "step", "loss"] if tag and tag[1] in _TRAINING else names
+
+
+def _charted(names: list[str]) -> dict[str, str]:
+    """Return the columns of a chart of training losses that W&B exports, and the runs that they are of.
+
+    >>> _charted(["Step", "exp7 - train/loss", "exp7 - train/loss__MIN", "exp7 - val/loss"])
+    {'exp7 - train/loss': 'exp7'}
+    """
+    found = ((name, _CHARTED.fullmatch(name)) for name in names)
+    return {name: chart[1] for name, chart in found if chart and SPELLED.get(chart[2], chart[2]) in LOSS}
+
+
+def _of_chart(row: dict[str, str], charted: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the losses of a row of a chart, with their runs if it is of several."""
+    rest = {name: cell for name, cell in row.items() if " - " not in name}
+    for name in charted.keys() & row.keys():
+        run = {"run": charted[name]} if len(set(charted.values())) > 1 else {}
+        yield {**rest, **run, "loss": row[name]}
 
 
 def _records(part: Part, problems: Problems, longest: int = LONGEST_LINE) -> Iterator[tuple[int, list[str]]]:
@@ -130,4 +178,5 @@ FORMAT = Format(
     samples,
     losses,
     why="its first line names columns",
+    metrics=metrics,
 )

@@ -1,4 +1,4 @@
-"""One JSON document: an array of objects, or an object in which such an array stands."""
+"""One JSON document: an array of objects, an object in which such an array stands, or one that is a row."""
 
 import json
 import re
@@ -7,15 +7,25 @@ from typing import Any
 
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, is_json_object, shown, why_not_json
+from coherence.readers.lines import (
+    LONGEST_LINE,
+    Head,
+    Part,
+    Problems,
+    is_json_object,
+    read_head,
+    shown,
+    why_not_json,
+)
 from coherence.readers.objects import rows
-from coherence.readers.objects.names import PROMPT, STEP, TEXT
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.objects.metrics import mentions, metrics_of
+from coherence.readers.objects.names import PROMPT, SEVERAL, STEP, TEXT
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 CHUNK = 2**20
 """Bytes that are read at once."""
 
-_ARRAY = re.compile(r"\[\s*\{")
+_ARRAY = re.compile(r"\[\s*(?:\[\s*)?\{")
 _INNER_ARRAY = re.compile(r'"\s*:\s*\[\s*\{')
 # What stands between brackets: nothing else, and whole strings, in which brackets mean nothing.
 _NO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
@@ -23,38 +33,104 @@ _BRACKET = re.compile(_NO_BRACKET.pattern + rb"([\[\]{}])", re.DOTALL)
 
 
 _SEPARATORS = b" \t\r\n,"
+_NAME = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*(:?)', re.DOTALL)
+
+_Place = tuple[bytes, ...] | None
+"""Below which keys of a document the array stands whose objects are rows; without any of them the document
+is a row itself, and None is any array at its top, or one level down."""
+
+_HARNESSES = (
+    (
+        re.compile(r'\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:.{0,200}?"eval"\s*:\s*\{', re.DOTALL),
+        (b"samples",),
+    ),
+    (
+        re.compile(r'\{\s*(?:"evalId"\s*:[^,{]*,\s*)?"results"\s*:\s*\{\s*"version"'),
+        (b"results", b"results"),
+    ),
+)
+"""How documents of inspect-ai and promptfoo begin, which hold other arrays too, and where the rows are."""
+
+_OF_A_ROW = frozenset((*TEXT, "choices", "candidates", "conversations", "conversation", "resps", "message"))
+_BESIDE_TEXTS, _TEXTS = frozenset((*STEP, *PROMPT)), frozenset(SEVERAL)
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is an array of objects, or one object that holds such an array and is no sample."""
+    """Tell whether a file is an array of objects, or one object that is a row or holds such an array.
+
+    A row in a single line is JSON lines.
+    """
     text = head.text.lstrip()
     if _ARRAY.match(text):
         return True
-    inner = _INNER_ARRAY.search(text) if text.startswith("{") else None
-    if inner is None:
+    if not text.startswith("{"):
         return False
     lines = head.lines
+    place, inner = _place(text), _INNER_ARRAY.search(text)
     if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
-        before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()]))
-        return before.isdisjoint((*STEP, *TEXT, *PROMPT))
+        before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()])) if inner else {TEXT[0]}
+        return bool(place) or before.isdisjoint((*STEP, *TEXT, *PROMPT))
+    if place is None and inner is None:
+        return False
     return 2 * sum(map(is_json_object, lines)) < len(lines)
+
+
+def _place(text: str) -> _Place:
+    """Return where the rows of a document stand that begins so."""
+    text = text.lstrip()
+    known = next((place for begin, place in _HARNESSES if begin.match(text)), None)
+    if known is None and text.startswith("{"):
+        names = _names(text.encode(errors="replace"))
+        if names & _OF_A_ROW or (names & _TEXTS and names & _BESIDE_TEXTS):
+            return ()
+    return known
+
+
+def _names(text: bytes) -> set[str]:
+    """Return the keys of the object that a text begins with."""
+    found: set[str] = set()
+    at = depth = 0
+    while depth >= 0:
+        bracket = _BRACKET.match(text, at)
+        end = bracket.end() if bracket else len(text)
+        if depth == 1:
+            found.update(
+                name.decode(errors="replace") for name, colon in _NAME.findall(text[at:end]) if colon
+            )
+        if bracket is None:
+            break
+        depth += 1 if bracket[1] in b"[{" else -1
+        if depth == 0:
+            break
+        at = end
+    return found
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
     """Yield the samples of a file."""
-    return rows.samples_of(_objects(part, problems), part.path, problems, fields)
+    return rows.samples_of(_read(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a file."""
-    return rows.losses_of(_objects(part, problems), part.path, problems, fields)
+    return rows.losses_of(_read(part, problems), part.path, problems, fields)
+
+
+def _read(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    yield from _objects(part, problems, place=_place(read_head(part.path).text))
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a file."""
+    found = _read(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _objects(
-    part: Part, problems: Problems, chunk: int = CHUNK, longest: int = LONGEST_LINE
+    part: Part, problems: Problems, chunk: int = CHUNK, longest: int = LONGEST_LINE, place: _Place = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects with the lines where they begin."""
-    for line, raw in _elements(part, _Scan(part.path, problems, longest), chunk):
+    for line, raw in _elements(part, _Scan(part.path, problems, longest, place), chunk):
         try:
             value = json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
@@ -89,13 +165,15 @@ class _Scan:
         at: how many bytes of it were looked at.
     """
 
-    def __init__(self, path: str, problems: Problems, longest: int) -> None:
-        self._path, self._problems, self._longest = path, problems, longest
+    def __init__(self, path: str, problems: Problems, longest: int, place: _Place = None) -> None:
+        self._path, self._problems, self._longest, self._place = path, problems, longest, place
+        self._keys: list[bytes] = []  # below which the bracket stands that was seen last
         self.depth = self.at = 0
         self._held = b""
         self._line, self._counted = 1, 0  # a line, and up to where line ends were counted
         self._seen = 0  # up to where brackets were seen in it
-        self._array: int | None = None  # the depth of the array whose objects are wanted
+        # The depth of the array whose objects are wanted; where the document is a row, it is as if in one.
+        self._array: int | None = 0 if place == () else None
         self._begun: int | None = None  # where the object begins that is open
         self._ended = 0  # where the one before ended
         self._too_long = False
@@ -146,20 +224,36 @@ class _Scan:
         """Yield the objects that end in what is held, with their lines."""
         while bracket := _BRACKET.match(self._held, self._seen):
             self.at += bracket.end() - self._seen
-            self._seen = bracket.end()
+            before, self._seen = self._seen, bracket.end()
             if bracket[1] in b"[{":
-                self._open(bracket[1])
+                self._open(bracket[1], before)
             else:
                 yield from self._close()
 
-    def _open(self, bracket: bytes) -> None:
+    def _open(self, bracket: bytes, before: int) -> None:
         self.depth += 1
         if self._array is None:
-            if bracket == b"[" and self.depth <= 2:
+            if self._is_wanted(bracket, before):
                 self._array, self._ended, self._objects = self.depth, self._seen, 0
         elif bracket == b"{" and self.depth == self._array + 1:
             self._begun = self._seen - 1
             self._between(self._begun)
+        elif bracket == b"[" and self.depth == 2 and self._is_first():  # an array of arrays
+            self._array, self._ended, self._objects = self.depth, self._seen, 0
+
+    def _is_first(self) -> bool:
+        """Tell whether nothing stands in the array before the bracket that was seen last."""
+        between = self._held[self._ended : self._seen - 1]
+        return self._array == 1 and not self._objects and not between.strip(_SEPARATORS)
+
+    def _is_wanted(self, bracket: bytes, before: int) -> bool:
+        """Tell whether a bracket opens the array whose objects are rows; `before` ends the one before it."""
+        if self._place is None:
+            return bracket == b"[" and self.depth <= 2
+        if self.depth <= len(self._place) + 1:
+            names = [name for name, colon in _NAME.findall(self._held[before : self._seen]) if colon]
+            self._keys[self.depth - 1 :] = names[-1:] or [b""]
+        return bracket == b"[" and self.depth == len(self._place) + 1 and tuple(self._keys[1:]) == self._place
 
     def _close(self) -> Iterator[tuple[int, bytes]]:
         if self._begun is not None and self._array == self.depth - 1:
@@ -167,7 +261,7 @@ class _Scan:
                 yield self._line_at(self._begun), self._held[self._begun : self._seen]
             self._begun, self._ended, self._too_long = None, self._seen, False
             self._objects += 1
-        elif self._array == self.depth:
+        elif self._array and self._array == self.depth:
             if self._objects:
                 self._between(self._seen - 1)
             self._array = None
@@ -196,4 +290,5 @@ FORMAT = Format(
     samples,
     losses,
     why="one JSON document that holds an array of objects",
+    metrics=metrics,
 )

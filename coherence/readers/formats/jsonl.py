@@ -10,8 +10,9 @@ from coherence.readers.folder import METRICS, SAMPLES, check_format
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import RawRow
-from coherence.readers.records import LossRow, Mark, Sample
+from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
 OURS = (SAMPLES, METRICS)
 """Names of the files of a run folder: a row of a later format there is a later version's."""
@@ -36,6 +37,12 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a part of a file."""
     return rows.losses_of(_objects(part, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a part of a file."""
+    found = _objects(part, problems) if mentions(part.path) else ()
+    return metrics_of(found, part.path, problems, fields)
 
 
 def events(part: Part) -> Iterator[Mark]:
@@ -90,4 +97,5 @@ FORMAT = Format(
     events,
     Cut(parts, length),
     why="a JSON object on each line",
+    metrics=metrics,
 )

@@ -13,8 +13,9 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import NAMES, metrics_of
 from coherence.readers.objects.names import BESIDE, LOSS, READ, RUN, SEVERAL, SPELLED, STEP, TEXT
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
 BATCH = 32
@@ -83,6 +84,12 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     wanted = {*LOSS, *STEP, *RUN, *SPELLED, "grad_norm", "source", rows.SUMMARY} | asked
     table = _rows(part, problems, wanted, {*LOSS, *SPELLED, *asked})
     return rows.losses_of(table, part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of a table."""
+    wanted = {*NAMES, *STEP, *RUN, *SPELLED} | _columns_of(fields)
+    return metrics_of(_rows(part, problems, wanted, {*NAMES}), part.path, problems, fields)
 
 
 def _columns_of(fields: Fields) -> set[str]:
@@ -214,4 +221,5 @@ FORMAT = Format(
     losses,
     cut=Cut(parts, length),
     why="it begins with PAR1, or is called so",
+    metrics=metrics,
 )

@@ -13,8 +13,9 @@ from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import kind_of, metrics_of
 from coherence.readers.objects.names import PROMPT, RawRow
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
 LOSS = {
@@ -78,6 +79,11 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     return rows.losses_of(_losses(part, problems), part.path, problems, fields)
 
 
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length; the number of a record stands for its line."""
+    return metrics_of(_metrics(part, problems), part.path, problems, fields)
+
+
 def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     of_text: dict[str, bool] = {}  # the first event of a tag may be the only one that says of what kind it is
     for number, event, value in _values(part, problems):
@@ -124,6 +130,12 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
             beside = {value.tag: True}
     if held is not None:
         yield held
+
+
+def _metrics(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
+    for number, event, value in _values(part, problems):
+        if kind_of(value.tag) is not None:
+            yield number, {"step": event.step, value.tag: _scalar(value)}
 
 
 def _scalar(value: Any) -> float | None:
@@ -228,4 +240,5 @@ FORMAT = Format(
     samples,
     losses,
     why="its name or its first record says so",
+    metrics=metrics,
 )

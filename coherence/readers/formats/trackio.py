@@ -11,8 +11,9 @@ from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.stores import sqlite
 from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import metrics_of
 from coherence.readers.objects.names import STEP, TEXT, RawRow
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 
 OWN_STEP = ("__step", *(key for key in STEP if key not in ("step", "epoch")))
 """Metrics that tell the step better than trackio, which counts the calls where it is not told. It renames
@@ -44,8 +45,16 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     Raises:
         ValueError: the file is no database of trackio.
     """
-    found = ((line, {**metrics, **about}) for line, about, metrics in _logged(part.path, {}, problems))
-    return rows.losses_of(found, part.path, problems, fields)
+    return rows.losses_of(_metrics(part, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of all runs."""
+    return metrics_of(_metrics(part, problems), part.path, problems, fields)
+
+
+def _metrics(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
+    return ((line, {**logged, **about}) for line, about, logged in _logged(part.path, {}, problems))
 
 
 def _texts(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
@@ -156,4 +165,5 @@ FORMAT = Format(
     samples,
     losses,
     why="it is an SQLite database with a table of metrics in JSON",
+    metrics=metrics,
 )

@@ -12,6 +12,9 @@ from coherence.readers.lines import first_of, to_text
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
 CALLS = ("tool_calls", "function_call")
+ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot"))
+"""The roles of the model, as servers and data sets name it."""
+
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
 Message = Mapping[str, Any]
@@ -30,16 +33,26 @@ def is_chat(value: Any) -> TypeGuard[list[Message]]:
     )
 
 
+def is_own(message: Message) -> bool:
+    """Tell whether the model wrote a message.
+
+    >>> is_own({"role": "model", "content": "So."}), is_own({"role": "user", "content": "Why?"})
+    (True, False)
+    """
+    role = message.get("role")
+    return isinstance(role, str) and (role in ASSISTANT or role.lower() in ASSISTANT)
+
+
 def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:
     """Return what the assistant writes in a chat, and what the others say.
 
     Raises:
         ValueError: the assistant says nothing, or the text cannot be written as UTF-8.
     """
-    own = [message for message in chat if message["role"] == "assistant"]
+    own = [message for message in chat if is_own(message)]
     if not own:
         raise ValueError("a chat without a message of the assistant")
-    return "\n".join(map(written, own)), _said(each for each in chat if each["role"] != "assistant") or None
+    return "\n".join(map(written, own)), _said(each for each in chat if not is_own(each)) or None
 
 
 def prompt_of(chat: Sequence[Message]) -> str:
@@ -49,13 +62,19 @@ def prompt_of(chat: Sequence[Message]) -> str:
     'Why?'
     """
     end = len(chat)
-    while end and chat[end - 1]["role"] == "assistant":
+    while end and is_own(chat[end - 1]):
         end -= 1
     return _said(chat[:end])
 
 
 def _said(messages: Iterable[Message]) -> str:
-    return "\n".join(_content(message.get("content")) for message in messages)
+    return "\n".join(_content(_held(message)) for message in messages)
+
+
+def _held(message: Message) -> Any:
+    """Return the content of a message, which Gemini's hold as parts."""
+    content = message.get("content")
+    return message.get("parts") if content is None else content
 
 
 def written(message: Message) -> str:
@@ -71,7 +90,7 @@ def written(message: Message) -> str:
     >>> written({"content": None, "function_call": {"name": "weather", "arguments": '{"day": 1}'}})
     'weather {"day": 1}'
     """
-    content = message.get("content")
+    content = _held(message)
     said = _content(content)
     thought = [_reasoning(message.get(key)) for key in REASONING]
     thought += [_reasoning(first_of(part, (*REASONING, "summary"))) for part in _parts(content)]

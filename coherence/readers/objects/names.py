@@ -24,17 +24,31 @@ TEXT = (
 SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
 """Lists of texts: each is a sample of its row's step."""
 
+PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}
+"""Lists of what belongs to such texts, one to each."""
+
 PROMPT = ("prompt", "input", "question", "instruction", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
+REWARD = ("reward", "rewards", "score")
+"""What a text earned in reinforcement learning."""
+FINISH = ("finish_reason", "finish_reasons", "stop_reason", "finishReason", "done_reason")
+"""Why a server ended a text."""
+
 BESIDE = (*REASONING, *CALLS)
 """What the model wrote besides its text; servers write it under keys of its own."""
 GROUP = ("prompt_id", "prompt_idx", "prompt_index")
 """Of samples that belong together, where no other key is named: those of one prompt."""
 
-READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *BESIDE, "source", "grad_norm")
+READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *REWARD, *FINISH, *BESIDE, "source", "grad_norm")
 """All keys of a row that matter."""
+
+SKIPPED = "coherence: skipped"
+"""Of a row that an object unfolds to: it holds no sample, and the value says why."""
+
+ANSWER = "coherence: answer"
+"""Of rows that state the same sample once for each of several values: those with the file's first count."""
 
 
 def _spellings(name: str) -> Iterator[str]:

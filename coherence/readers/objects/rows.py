@@ -4,7 +4,8 @@ What the formats share: the names under which trainers write, and what counts as
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,15 +13,54 @@ from coherence.escape import printable
 from coherence.readers.file_names import step_named
 from coherence.readers.folder import FORMAT, beside_of, is_sample, recorded_scores
 from coherence.readers.format import USUAL, Fields
-from coherence.readers.lines import Problems, file_name, first_of, shown, to_float, to_step, to_text
-from coherence.readers.objects.messages import REASONING, has_calls, is_chat, prompt_of, split_chat, written
-from coherence.readers.objects.names import BESIDE, GROUP, LOSS, PROMPT, READ, RUN, STEP, TEXT, TIME, RawRow
+from coherence.readers.lines import (
+    Part,
+    Problems,
+    file_name,
+    first_of,
+    read_objects,
+    shown,
+    to_float,
+    to_step,
+    to_text,
+)
+from coherence.readers.objects.messages import (
+    REASONING,
+    has_calls,
+    is_chat,
+    is_own,
+    prompt_of,
+    split_chat,
+    written,
+)
+from coherence.readers.objects.names import (
+    ANSWER,
+    BESIDE,
+    FINISH,
+    GROUP,
+    LOSS,
+    PROMPT,
+    READ,
+    REWARD,
+    RUN,
+    SKIPPED,
+    STEP,
+    TEXT,
+    TIME,
+    RawRow,
+)
 from coherence.readers.objects.unfold import at, unfold
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
 
 TOOL_CALLS = "tool calls"
 """Under which samples that call a tool are counted."""
+
+SKIPPED_FOR = "skipped: "
+"""How what is counted begins of rows that hold no sample; why follows."""
+
+NO_LOG = "No log"
+"""What the Hugging Face Trainer's tables hold where no loss was logged yet."""
 
 SUMMARY = "train_runtime"
 """A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
@@ -57,10 +97,10 @@ def samples_of(
         fields: under which keys to look, besides the usual.
         whole: whether the rows are those of the whole file.
     """
-    name, named, with_steps, passed_over, found = file_name(path), step_named(path), False, 0, False
+    name, named, with_steps, found = file_name(path), step_named(path), False, False
+    none = _NoSamples(path, problems, whole)
     for line, row in _expanded(rows, TEXT, path, problems, fields):
-        if _is_loss_alone(row):
-            passed_over = passed_over or line
+        if none.is_one(row, line):
             continue
         try:
             sample = to_sample(row, name, line, fields)
@@ -80,8 +120,44 @@ def samples_of(
             problems.tally(TOOL_CALLS, name, line)
         with_steps = with_steps or sample.step is not None
         yield sample
-    if whole and passed_over and not found and not problems.count:
-        problems.add(path, passed_over, "losses and no text; --text-field names the key that holds it")
+    if whole and not found and not problems.count:
+        none.note()
+
+
+class _NoSamples:
+    """Which rows of a file hold no sample, or one that another row has stated, as they say themselves."""
+
+    def __init__(self, path: str, problems: Problems, whole: bool) -> None:
+        self._path, self._problems, self._whole = path, problems, whole
+        self._answer: Any = None  # those that state it count
+        self._why: tuple[int, str] | None = None  # the first of them, and why it holds none
+
+    def is_one(self, row: RawRow, line: int) -> bool:
+        """Tell whether a row is one."""
+        if SKIPPED in row:
+            self._why = self._why or (line, row[SKIPPED])
+            self._problems.tally(SKIPPED_FOR + row[SKIPPED], file_name(self._path), line)
+            return True
+        if ANSWER in row:
+            if self._answer is None:
+                self._answer = row[ANSWER] if self._whole else _first_answer(self._path)
+            return bool(row[ANSWER] != self._answer)
+        if _is_loss_alone(row):
+            self._why = self._why or (line, "losses and no text; --text-field names the key that holds it")
+            return True
+        return False
+
+    def note(self) -> None:
+        """Say why there is nothing in a file where all rows are such."""
+        if self._why is not None:
+            self._problems.add(self._path, *self._why)
+
+
+def _first_answer(path: str) -> Any:
+    """Return what the answers of a file of JSON lines have first, of which a part is read."""
+    for _, row in read_objects(Part(path, 0, 1), Problems()):
+        return next((each.get(ANSWER) for each in unfold(row)), None)
+    return None
 
 
 def _remark_texts(row: RawRow, name: str, problems: Problems, fields: Fields) -> None:
@@ -114,6 +190,8 @@ def _expanded(
             continue
         read = (*READ, *filter(None, named))
         columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
+        size = len(value)
+        columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
         if len(set(map(len, columns.values()))) > 1:
             lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
             problems.add(path, line, f"columns of unequal length: {lengths}")
@@ -135,6 +213,8 @@ class _Keys(NamedTuple):
     loss: tuple[str, ...]
     time: tuple[str, ...]
     run: tuple[str, ...]
+    reward: tuple[str, ...]
+    finish: tuple[str, ...]
     group: tuple[str, ...]
 
 
@@ -147,7 +227,7 @@ def _names_read(group: str | None) -> frozenset[str]:
 @lru_cache
 def _keys_of(names: frozenset[str], group: str | None) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
-    wanted = (STEP, PROMPT, LOSS, TIME, RUN, GROUP if group is None else (group,))
+    wanted = (STEP, PROMPT, LOSS, TIME, RUN, REWARD, FINISH, GROUP if group is None else (group,))
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
@@ -161,27 +241,60 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     keys = _keys_of(names, fields.group)
     value = first_of(row, TEXT)
     text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
-    step, time = first_of(row, keys.step), to_float(first_of(row, keys.time))
-    if keys.step == ("epoch",) and isinstance(step, float):
-        step = None  # fractions of an epoch: the samples are numbered in their order
+    time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else prompt
     loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
+    rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
-        step=None if step is None else to_step(step),
+        step=_step_in(row, keys.step) if keys.step else None,
         text=text,
         file=file,
         line=line,
         prompt=prompt_of(prompt) or None if is_chat(prompt) else to_text(prompt) or before,
         loss=loss,
-        beside=None if loss is None else _beside(row),
+        beside=None if loss is None and reward is None else _beside(row),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
         run=_name(first_of(row, keys.run)),
         group=_name(first_of(row, keys.group)),
         place=row["index"] if ours else None,
         scores=recorded_scores(row["scores"]) if ours else None,
+        reward=reward,
+        rewarded=rewarded,
+        finish_reason=_finish(first_of(row, keys.finish)) if keys.finish else None,
     )
+
+
+def _reward_of(row: RawRow, keys: tuple[str, ...]) -> tuple[str | None, float | None]:
+    """Return the first finite number under such keys, and its key."""
+    numbers = ((key, to_float(row[key])) for key in keys)
+    found = ((key, value) for key, value in numbers if value is not None and math.isfinite(value))
+    return next(found, (None, None))
+
+
+def _step_in(row: RawRow, keys: tuple[str, ...]) -> int | None:
+    """Return the step of a row; None where it has none, a checkpoint that names none, or part of an epoch.
+
+    Samples of fractions of an epoch are numbered in their order.
+    """
+    for key in keys:
+        value = row.get(key)
+        if value is None:
+            continue
+        if key == "checkpoint":
+            with suppress(ValueError):
+                return to_step(value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value)
+            continue
+        if key == "epoch" and (isinstance(value, float) or (isinstance(value, str) and "." in value)):
+            return None
+        return to_step(value)
+    return None
+
+
+def _finish(value: Any) -> str | None:
+    """Return why a text ended: SGLang and others state it as an object with a type."""
+    return to_text(value.get("type") if isinstance(value, Mapping) else value) or None
 
 
 def required(row: RawRow, keys: tuple[str, ...]) -> Any:
@@ -218,7 +331,7 @@ def _text_of(row: RawRow, value: Any) -> str:
 def _calls_tools(row: RawRow) -> bool:
     value = first_of(row, TEXT)
     if is_chat(value):
-        return any(has_calls(message) for message in value if message["role"] == "assistant")
+        return any(has_calls(message) for message in value if is_own(message))
     return not value and has_calls(row)
 
 
@@ -258,14 +371,15 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
         raise ValueError(f"the loop handed in what is not usable: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
-    if value is None or SUMMARY in row:
+    if value is None or value == NO_LOG or SUMMARY in row:
         _details(row)  # so that an event which no report can hold is listed: `to_mark` passes it over
         return None
     loss = to_float(value)
     if loss is None:
         raise ValueError(f"loss {shown(value)} is not a number")
+    step = _step_in(row, STEP)
     return LossRow(
-        step=to_step(required(row, STEP)),
+        step=to_step(required(row, STEP)) if step is None else step,
         loss=true_loss(loss, to_float(row.get("grad_norm"))),
         file=file,
         line=line,

@@ -3,10 +3,22 @@
 Source: docs/formats.md, "Objects of harnesses and servers".
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
-from coherence.readers.objects.names import RawRow
+from coherence.readers.lines import first_of, to_float
+from coherence.readers.objects.messages import is_chat, is_own
+from coherence.readers.objects.names import ANSWER, PROMPT, SKIPPED, TEXT, RawRow
+
+CHOICES = "multiple choice: figures and no text"
+STREAM = "chunks of a stream"
+NOTHING = "no answer, but an error"
+OTHERS = "messages of others than the model"
+
+_PLAIN = frozenset(TEXT) - {"messages"}
+_CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
 
 class Shape(NamedTuple):
@@ -14,27 +26,232 @@ class Shape(NamedTuple):
 
     Attributes:
         name: of the writer.
-        fits: tells whether an object is one; asked of every row, so that it has to be quick.
-        rows: yields the rows it holds, under the usual names.
+        key: which each of them has.
+        fits: tells whether an object with the key is one.
+        rows: yields the rows it holds, under the usual names or of another shape.
     """
 
     name: str
+    key: str
     fits: Callable[[RawRow], bool]
     rows: Callable[[RawRow], Iterator[RawRow]]
 
 
+def shape_of(row: RawRow) -> Shape | None:
+    """Return the first shape that an object has.
+
+    >>> shape_of({"choices": [{"message": {"content": "So."}}]}).name
+    'OpenAI-compatible server'
+    >>> shape_of({"question": "Which?", "choices": ["this", "that"]})
+    """
+    keys = KEYS.intersection(row)
+    shapes = _BY_KEY[next(iter(keys))] if len(keys) == 1 else SHAPES if keys else ()
+    for shape in shapes:
+        if shape.key in row and shape.fits(row):
+            return shape
+    return None
+
+
+def _rest(row: RawRow, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+def _objects(value: Any) -> list[RawRow]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> RawRow:
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_answer(message: RawRow) -> list[RawRow]:
+    """Return a message of the model as a chat of it alone, whatever role it states."""
+    return [{**message, "role": "assistant"}]
+
+
+def _lm_eval(row: RawRow) -> Iterator[RawRow]:
+    texts = [text for each in row["resps"] for text in (each if isinstance(each, list) else [each])]
+    prompt, generated = _asked_by_lm_eval(row.get("arguments"))
+    figures = not generated and all(to_float(text) is not None for text in texts)
+    if figures or not all(isinstance(text, str) for text in texts):
+        yield {SKIPPED: CHOICES}
+        return
+    for text in texts:
+        yield {"text": text, "prompt": prompt, ANSWER: row.get("filter")}
+
+
+def _asked_by_lm_eval(arguments: Any) -> tuple[Any, bool]:
+    """Return the prompt, and whether a text was to be generated: how is stated then."""
+    if isinstance(arguments, list):
+        first: Any = arguments[0] if arguments else None
+    else:
+        first = _mapping(arguments).get("gen_args_0")
+    given = list(first.values()) if isinstance(first, Mapping) else first
+    if not isinstance(given, list) or not given:
+        return None, False
+    prompt = given[0][0] if isinstance(given[0], list) and len(given[0]) == 1 else given[0]
+    return _chat_in(prompt), any(isinstance(each, Mapping) for each in given)
+
+
+def _chat_in(prompt: Any) -> Any:
+    """Return a prompt, the chat if it is one that was written as JSON."""
+    if isinstance(prompt, str) and prompt.startswith('[{"'):
+        with suppress(ValueError, RecursionError):
+            return chat if is_chat(chat := json.loads(prompt)) else prompt
+    return prompt
+
+
+def _is_of_inspect(row: RawRow) -> bool:
+    return "input" in row and isinstance(_mapping(row["output"]).get("choices"), list)
+
+
+def _inspect(row: RawRow) -> Iterator[RawRow]:
+    """Its `epoch` counts repeats, and its `messages` hold the answer again."""
+    choices = row["output"]["choices"]
+    yield {"prompt": row["input"], "choices": choices} if choices else {SKIPPED: NOTHING}
+
+
+def _evals(row: RawRow) -> Iterator[RawRow]:
+    data = _mapping(row.get("data"))
+    if row.get("type") == "sampling" and data:
+        sampled = data.get("sampled")
+        for text in sampled if isinstance(sampled, list) else [sampled]:
+            yield {"text": text, "prompt": data.get("prompt")}
+
+
+def _promptfoo(row: RawRow) -> Iterator[RawRow]:
+    response = row["response"]
+    prompt = _chat_in(row["prompt"].get("raw"))
+    yield {"text": response.get("output"), "prompt": prompt, "finish_reason": response.get("finishReason")}
+
+
+def _answered(row: RawRow) -> Iterator[RawRow]:
+    """Unpack an answer below the key of it, perhaps the body of one, with what was asked."""
+    inner = row["response" if isinstance(row.get("response"), Mapping) else "result"]
+    inner = inner["body"] if isinstance(inner.get("body"), Mapping) else inner
+    request = _mapping(row.get("request"))
+    asked = first_of(_mapping(request.get("body")) or request, PROMPT)
+    yield {**_rest(row, "response", "result", "request"), **({"prompt": asked} if asked else {}), **inner}
+
+
 def _has_choices(row: RawRow) -> bool:
-    return isinstance(row.get("choices"), list)
+    known = "object" in row or "usage" in row
+    return any(known or not choice.keys().isdisjoint(_CHOICE) for choice in _objects(row["choices"]))
 
 
 def _choices(row: RawRow) -> Iterator[RawRow]:
-    rest = {key: value for key, value in row.items() if key != "choices"}
-    for choice in row["choices"]:
-        if isinstance(choice, Mapping):
-            message = choice.get("message")
-            text = [{"role": "assistant", **message}] if isinstance(message, Mapping) else choice.get("text")
-            yield {**rest, "text": text, "finish_reason": choice.get("finish_reason")}
+    rest = _rest(row, "choices")
+    for choice in _objects(row["choices"]):
+        ended = {"finish_reason": first_of(choice, ("finish_reason", "stop_reason"))}
+        if isinstance(choice.get("message"), Mapping):
+            yield {**rest, "text": as_answer(choice["message"]), **ended}
+        elif isinstance(choice.get("turns"), list):
+            yield from ({**rest, "text": turn, **ended} for turn in choice["turns"])
+        elif "delta" in choice:
+            yield {SKIPPED: STREAM}
+        else:
+            yield {**rest, "text": choice.get("text"), **ended}
 
 
-SHAPES: tuple[Shape, ...] = (Shape("OpenAI-compatible server", _has_choices, _choices),)
+def _candidates(row: RawRow) -> Iterator[RawRow]:
+    rest = _rest(row, "candidates")
+    for each in _objects(row["candidates"]):
+        yield {
+            **rest,
+            "text": as_answer(_mapping(each.get("content"))),
+            "finish_reason": each.get("finishReason"),
+        }
+
+
+def _items(row: RawRow) -> Iterator[RawRow]:
+    """Unpack a list below `output`: the messages of one answer, or objects with a text each."""
+    rest, items = _rest(row, "output"), _objects(row["output"])
+    if any(item.get("type") == "message" for item in items):
+        yield {**rest, "text": [message for item in items for message in as_answer(item)]}
+        return
+    yield from ({**rest, **item} for item in items)
+
+
+def _sharegpt(row: RawRow) -> Iterator[RawRow]:
+    key = "conversations" if "conversations" in row else "conversation"
+    chat = [
+        {"role": _ROLES.get(str(turn["from"]), str(turn["from"])), "content": turn.get("value")}
+        for turn in row[key]
+    ]
+    yield {**_rest(row, key), "text": chat}
+
+
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+def _are_turns(value: Any) -> bool:
+    return bool(value) and len(_objects(value)) == len(value) and all("from" in turn for turn in value)
+
+
+def _is_message(row: RawRow) -> bool:
+    return "content" in row and _PLAIN.isdisjoint(row)
+
+
+def _message(row: RawRow) -> Iterator[RawRow]:
+    if not is_own(row):
+        yield {SKIPPED: OTHERS}
+        return
+    yield {**_rest(row, "role", "content"), "text": as_answer(row)}
+
+
+def _sglang(row: RawRow) -> Iterator[RawRow]:
+    yield {**_rest(row, "meta_info"), "finish_reason": row["meta_info"].get("finish_reason")}
+
+
+def _numbered(row: RawRow) -> Iterator[RawRow]:
+    number = 1
+    while (key := f"output_{number}") in row:
+        yield {"step": row.get("step"), "prompt": row.get(f"input_{number}"), "text": row[key]}
+        number += 1
+
+
+def _instructed(row: RawRow) -> Iterator[RawRow]:
+    asked = [row["instruction"], row.get("input")]
+    said = "\n".join(each for each in asked if isinstance(each, str) and each)
+    yield {**_rest(row, "instruction", "input"), "prompt": said}
+
+
+def _any(row: RawRow) -> bool:  # noqa: ARG001 - the key is enough
+    return True
+
+
+SHAPES: tuple[Shape, ...] = (
+    Shape("lm-evaluation-harness", "resps", lambda row: isinstance(row["resps"], list), _lm_eval),
+    Shape("OpenAI evals", "event_id", lambda row: isinstance(row.get("data"), Mapping), _evals),
+    Shape("OpenAI evals, what was asked for", "spec", lambda row: len(row) == 1, _evals),
+    Shape("OpenAI evals, the result", "final_report", lambda row: len(row) == 1, _evals),
+    Shape("inspect-ai", "output", _is_of_inspect, _inspect),
+    Shape(
+        "promptfoo",
+        "response",
+        lambda row: isinstance(row["response"], Mapping) and isinstance(row.get("prompt"), Mapping),
+        _promptfoo,
+    ),
+    Shape("log of requests", "response", lambda row: isinstance(row["response"], Mapping), _answered),
+    Shape("batch of requests", "result", lambda row: isinstance(row["result"], Mapping), _answered),
+    Shape("OpenAI-compatible server", "choices", _has_choices, _choices),
+    Shape("Gemini", "candidates", lambda row: bool(_objects(row["candidates"])), _candidates),
+    Shape("OpenAI responses", "output", lambda row: bool(_objects(row["output"])), _items),
+    Shape("ShareGPT", "conversations", lambda row: _are_turns(row["conversations"]), _sharegpt),
+    Shape("ShareGPT, of one", "conversation", lambda row: _are_turns(row["conversation"]), _sharegpt),
+    Shape(
+        "a message of a server",
+        "message",
+        lambda row: isinstance(row["message"], Mapping) and _PLAIN.isdisjoint(row),
+        lambda row: iter([{**_rest(row, "message"), "text": as_answer(row["message"])}]),
+    ),
+    Shape("a chat, a message a row", "role", _is_message, _message),
+    Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
+    Shape("verl, a table of validations", "output_1", _any, _numbered),
+    Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
+)
 """In the order in which they are tried."""
+
+KEYS = frozenset(shape.key for shape in SHAPES)
+
+_BY_KEY = {key: tuple(shape for shape in SHAPES if shape.key == key) for key in KEYS}

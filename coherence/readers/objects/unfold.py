@@ -4,38 +4,55 @@ Source: docs/formats.md, "Names".
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from coherence.readers.format import USUAL, Fields
-from coherence.readers.objects.messages import is_chat
-from coherence.readers.objects.names import SEVERAL, SPELLED, TEXT, RawRow
-from coherence.readers.objects.shapes import SHAPES
+from coherence.readers.objects.messages import is_chat, is_own
+from coherence.readers.objects.names import LOSS, PROMPTS, READ, SEVERAL, SPELLED, STEP, TEXT, RawRow
+from coherence.readers.objects.shapes import KEYS, as_answer, shape_of
+
+DEEPEST = 5
+"""Shapes inside each other: an answer in the body of a response in a row of a log are three."""
 
 _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
-_SPELLED, _SEVERAL, _TEXT = frozenset(SPELLED), frozenset(SEVERAL), frozenset(TEXT)
+_SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
+_TEXT = tuple(key for key in TEXT if key != "messages")
+_UNUSUAL = _SPELLED | _SEVERAL | KEYS
+"""A row without any of these keys holds one sample or one loss, under the usual names: nearly all do."""
 
 
-def unfold(row: RawRow, fields: Fields = USUAL) -> Iterator[RawRow]:
-    """Yield the rows that an object holds, under the usual names.
+def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
+    """Return the rows that an object holds, under the usual names.
 
     >>> list(unfold({"Step": 5, "completions": ["So.", "No."]}))
     [{'step': 5, 'text': 'So.'}, {'step': 5, 'text': 'No.'}]
     """
     if fields is not USUAL:
-        yield from _as_named(row, fields)
-        return
-    for shape in SHAPES:
-        if shape.fits(row):
-            yield from shape.rows(row)
-            return
+        return _as_named(row, fields)
+    return (row,) if _UNUSUAL.isdisjoint(row) else _unfolded(row, DEEPEST)
+
+
+def _unfolded(row: RawRow, deeper: int) -> Iterator[RawRow]:
     if not _SPELLED.isdisjoint(row):
         row = _usually_spelled(row)
-    if not _SEVERAL.isdisjoint(row) and _TEXT.isdisjoint(row):
-        yield from _each_text(row)
+    inside = _inside(row) if deeper else None
+    if inside is None:
+        yield row
         return
-    yield row
+    for each in inside:
+        yield from _unfolded(each, deeper - 1)
+
+
+def _inside(row: RawRow) -> Iterator[RawRow] | None:
+    """Return the rows in an object of some shape, or with a list of texts; None if it is a row itself."""
+    if (shape := shape_of(row)) is not None:
+        return shape.rows(row)
+    if not _SEVERAL.isdisjoint(row) and all(row.get(key) is None for key in _TEXT):
+        key = next((key for key in SEVERAL if row.get(key) is not None), None)
+        return None if key is None else _each_text(row, key)
+    return None
 
 
 def _usually_spelled(row: RawRow) -> RawRow:
@@ -45,35 +62,62 @@ def _usually_spelled(row: RawRow) -> RawRow:
     return named | {key: row[key] for key in row if key in named and key not in SPELLED}
 
 
-def _each_text(row: RawRow) -> Iterator[RawRow]:
-    """Yield a row for each text of a list that stands under a name for several."""
-    key = next(key for key in SEVERAL if key in row)
-    texts, rest = row[key], {name: value for name, value in row.items() if name != key}
-    if isinstance(texts, list) and not is_chat(texts):
-        for text in texts:
-            yield {**rest, **text} if isinstance(text, Mapping) else {**rest, "text": text}
-    else:
+def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
+    """Yield a row for each text of a list that stands under a name for several.
+
+    Other lists of the same length, of prompts or steps, hold what belongs to each.
+    """
+    texts = row[key]
+    rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in _TEXT}
+    if not isinstance(texts, list) or (is_chat(texts) and not all(map(is_own, texts))):
         yield {**rest, "text": texts}
+        return
+    columns = [
+        name
+        for name, values in rest.items()
+        if name in READ and isinstance(values, list) and len(values) == len(texts) and not is_chat(values)
+    ]
+    for place, each in enumerate(texts):
+        beside = {name: rest[name][place] for name in columns}
+        for text in each if isinstance(each, list) and not is_chat(each) else [each]:
+            yield {**rest, **beside, **_with_text(text)}
+
+
+def _with_text(text: Any) -> RawRow:
+    """Return a text of a list as a row: it may be a message, or an object that holds more besides."""
+    if not isinstance(text, Mapping):
+        return {"text": text}
+    if "content" in text:
+        return {"text": as_answer(text)}
+    return text
 
 
 def _as_named(row: RawRow, fields: Fields) -> Iterator[RawRow]:
-    """Yield the rows of an object in which a person said where text, step, loss and prompt stand."""
+    """Yield the rows of an object in which a person said where text, step, loss and prompt stand.
+
+    Where nothing stands at such a place, the usual names do not count in its stead.
+    """
     told = {
         name: at(row, path)
         for name, path in (("step", fields.step), ("loss", fields.loss), ("prompt", fields.prompt))
         if path is not None
     }
+    usual = [*(STEP if fields.step else ()), *(LOSS if fields.loss else ()), *(TEXT if fields.text else ())]
     found = {name: values[0] for name, values in told.items() if len(values) == 1}
     if fields.text is None:
         for each in unfold(row):
-            yield {**each, **found}
+            yield {**_without(each, usual), **found}
         return
-    texts = at(row, fields.text)
+    texts, rest = at(row, fields.text), _without(row, usual)
     for place, text in enumerate(texts):
         beside = {name: values[place] for name, values in told.items() if len(values) == len(texts) > 1}
-        yield {**row, **found, **beside, "text": text}
+        yield {**rest, **found, **beside, "text": as_answer(text) if isinstance(text, Mapping) else text}
     if not texts:
-        yield {key: value for key, value in {**row, **found}.items() if key not in TEXT}
+        yield {**rest, **found}
+
+
+def _without(row: RawRow, keys: list[str]) -> RawRow:
+    return {key: value for key, value in row.items() if key not in keys} if keys else row
 
 
 def at(value: Any, path: str) -> list[Any]:

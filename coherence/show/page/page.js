@@ -90,6 +90,9 @@ function facts(report) {
     (loss.perplexity === null ? "" : `, perplexity ${number(loss.perplexity)}`) +
     (loss.advantage === null ? "" : `, ${number(loss.advantage)} times better than uniform`) +
     (loss.not_finite ? `; ${whole(loss.not_finite)} not finite` : "")]);
+  const logged = shownSeries(report).map(({ name, values }) =>
+    [SERIES[name], `${number(values[0])} → ${number(values.at(-1))}`]);
+  if (logged.length) rows.push(["also logged", logged[0].join(" "), logged.slice(1).map((each) => each.join(" ")).join(", ")]);
   return el("dl", { class: "facts" }, rows.map(([name, value, more]) =>
     el("div", {}, el("dt", {}, name), el("dd", {}, el("strong", {}, value), el("span", {}, more)))));
 }
@@ -126,7 +129,12 @@ function means(samples) {
   return { steps, places, scores: SCALES.map((_, scale) => sums.map((found) => mean(found[scale]))) };
 }
 
-// The curves as the chart library and the plain drawing both take them; `panel` 0 is the loss, 1 the scores.
+// What a trainer of reinforcement learning logs besides: a panel each, below the scores.
+const SERIES = { reward: "reward", kl: "KL (nats)", length: "length (tokens)" };
+const shownSeries = (report) => (report.series ?? []).filter(({ name }) => name in SERIES);
+
+// The curves as the chart library and the plain drawing both take them; `panel` 0 is the loss, 1 the scores, 2 and on
+// the series.
 function curves(report) {
   const { samples, loss } = report, { steps, places, scores } = means(samples), made = [];
   const add = (name, panel, x, y, style) => made.push({ name, panel, x, y, ...style });
@@ -149,6 +157,8 @@ function curves(report) {
     low.map((place) => Math.max(...samples[place].scores)), { colour: "low", mark: true, places: low });
   const ends = [samples[0]?.step, samples.at(-1)?.step];
   if (samples.length) add("threshold", 1, ends, Array(2).fill(report.settings.threshold), { colour: "low", dash: "dash" });
+  shownSeries(report).forEach(({ name, steps: at, values }, place) =>
+    add(SERIES[name], 2 + place, at, values, { colour: "smma", width: 1.6 }));
   return made;
 }
 
@@ -163,11 +173,11 @@ function uprights(report) {
 }
 
 function trace(curve) {
-  const ink = colour(curve.colour), second = curve.panel === 1;
+  const ink = colour(curve.colour);
   const hover = { "smoothed loss": "smoothed %{y:.4g}, perplexity %{text}", "low sample": "low" }[curve.name] ?? `${curve.name} %{y:.4~g}`;
   return {
     name: curve.name, x: curve.x, y: curve.y, type: "scatter", xaxis: "x",
-    yaxis: second ? "y3" : curve.name === "uniform baseline" ? "y2" : "y",
+    yaxis: curve.panel ? `y${curve.panel + 2}` : curve.name === "uniform baseline" ? "y2" : "y",
     mode: curve.mark ? "markers" : "lines", connectgaps: false, text: curve.about,
     customdata: curve.places,
     line: { color: ink, width: curve.width ?? 1.5, dash: curve.dash ?? "solid" },
@@ -180,26 +190,33 @@ function trace(curve) {
 
 function layout(report) {
   const ink = colour("ink"), grid = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("grid") };
-  const lines = uprights(report), narrow = innerWidth < 600, split = report.loss ? 0.5 : 1;
+  const lines = uprights(report), narrow = innerWidth < 600, below = shownSeries(report);
+  const high = narrow ? 420 : 520, small = narrow ? 80 : 100, height = high + small * below.length;
+  const share = small / (height - 58), ground = share * below.length; // of what is between the margins
+  const split = report.loss ? (1 + ground) / 2 : 1;
   const perplexities = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000];
   const title = (text) => ({ text: narrow ? "" : text, standoff: 6 });
   return {
     uirevision: report.name, showlegend: false, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
-    margin: { l: narrow ? 34 : 52, r: narrow ? 40 : 58, t: 24, b: 34 }, height: narrow ? 420 : 520,
+    margin: { l: narrow ? (below.length ? 44 : 34) : 52, r: narrow ? 40 : 58, t: 24, b: 34 }, height,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: ink },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("grid"), font: { color: ink } },
-    xaxis: { ...grid, anchor: "y3", title: title("step"), tickformat: ",d", hoverformat: ",d" },
+    xaxis: { ...grid, anchor: `y${3 + below.length}`, title: title("step"), tickformat: ",d", hoverformat: ",d" },
     yaxis: { ...grid, domain: [split + 0.04, 1], title: title("loss (nats)"), visible: split < 1 },
     yaxis2: { overlaying: "y", matches: "y", side: "right", showgrid: false, zeroline: false, title: title("perplexity"),
       tickvals: perplexities.map(Math.log), ticktext: perplexities.map((each) => each.toLocaleString("en-US")) },
-    yaxis3: { ...grid, domain: [0, split - 0.04], range: [-3, 103], fixedrange: true, title: title("scores") },
+    yaxis3: { ...grid, domain: [ground, split - 0.04], range: [-3, 103], fixedrange: true, title: title("scores") },
+    ...Object.fromEntries(below.map((_, place) => [`yaxis${4 + place}`, { ...grid, nticks: 4, fixedrange: true,
+      domain: [ground - (place + 1) * share, ground - place * share - 0.04] }])),
     shapes: lines.map(([step, , name, dash]) => ({ type: "line", xref: "x", yref: "paper", x0: step, x1: step, y0: 0, y1: 1,
       line: { color: colour(name), width: name === "low" ? 2 : 1.5, dash } })),
-    annotations: lines.filter(([, words]) => !["restart", "event"].includes(words) || lines.length < 8)
+    annotations: below.map(({ name }, place) => ({ x: 0, xref: "paper", xanchor: "left", y: ground - place * share - 0.04,
+      yref: "paper", yanchor: "bottom", showarrow: false, text: SERIES[name], font: { color: ink, size: 12 } }))
+      .concat(lines.filter(([, words]) => !["restart", "event"].includes(words) || lines.length < 8)
       .map(([step, words, name]) => ({ x: step, xref: "x", yref: "paper", yanchor: words === "event" || words === "restart" ? "middle" : "bottom",
         y: words === "event" || words === "restart" ? split : 1, showarrow: false, text: words,
-        xanchor: { halt: "left", "go back to": "right" }[words] ?? "center", font: { color: colour(name), size: 12 } })),
+        xanchor: { halt: "left", "go back to": "right" }[words] ?? "center", font: { color: colour(name), size: 12 } }))),
   };
 }
 
@@ -230,8 +247,9 @@ function nearest(step) {
 function drawPlainly(place) {
   const all = curves(run).filter((curve) => !hidden.has(curve.name) && !curve.mark);
   const steps = all.flatMap((curve) => curve.fill ? [] : curve.x), across = [Math.min(...steps), Math.max(...steps)];
-  put(place, [0, 1].map((panel) => all.filter((curve) => curve.panel === panel)).filter((each) => each.length)
-    .map((each) => plain(each, across, 900, 220, each[0].panel ? "scores over the steps" : "loss over the steps")));
+  put(place, [0, 1, 2, 3, 4].map((panel) => all.filter((curve) => curve.panel === panel)).filter((each) => each.length)
+    .map((each) => plain(each, across, 900, each[0].panel > 1 ? 90 : 220,
+      `${["loss", "scores"][each[0].panel] ?? each[0].name} over the steps`)));
 }
 
 function plain(lines, across, width, height, label) {
@@ -280,7 +298,7 @@ function figure(report) {
     button("all steps", () => Plotly.relayout("chart", { "xaxis.autorange": true, "yaxis.autorange": true }))) : null;
   return section("figure", "Loss and scores", el("div", { class: "controls" }, legend, tools),
     el("div", { id: "chart", role: "img", "aria-label": "Loss above, the four scores of the samples below, over the " +
-      "steps. The table of samples holds the same values." }),
+      `steps${shownSeries(report).length ? "; under them what else was logged" : ""}. The table of samples holds the same values.` }),
     el("p", { class: "hint" }, plotted ? "Drag to zoom, double-click to see all; a click on a point opens its sample."
       : "The extra coherence[report] draws this figure with zoom and values."));
 }

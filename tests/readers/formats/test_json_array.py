@@ -22,7 +22,7 @@ def samples_of(path: Path, content: bytes | str) -> tuple[list[Sample], Problems
     return list(json_array.samples(Part(str(path)), problems)), problems
 
 
-def objects_of(path: Path, content: bytes | str, **limits: int) -> tuple[list[tuple[int, Any]], Problems]:
+def objects_of(path: Path, content: bytes | str, **limits: Any) -> tuple[list[tuple[int, Any]], Problems]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = Problems()
     return list(json_array._objects(Part(str(path)), problems, **limits)), problems
@@ -146,7 +146,7 @@ def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Pa
     def held(size: int) -> int:
         text = "[{x" * (size // 3)
         rows = [{"step": 1, "text": "a"}, {"step": 2, "text": text}, {"step": 3, "text": "c"}]
-        limits = {"chunk": 2**16, "longest": 2**18}
+        limits: dict[str, Any] = {"chunk": 2**16, "longest": 2**18}
         found, problems = objects_of(file, ",\n".join(map(json.dumps, rows)).join("[]"), **limits)
         assert [row["step"] for _, row in found] == [1, 3]
         assert said(problems) == [

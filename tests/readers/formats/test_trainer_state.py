@@ -10,7 +10,8 @@ import pytest
 
 from coherence.readers.formats import trainer_state
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.readers.read import Piece, samples_in
+from coherence.readers.read import Piece, losses_in, samples_in
+from coherence.readers.recognise import format_of
 from coherence.readers.records import LossRow
 
 HISTORY = """{
@@ -123,10 +124,15 @@ def test_what_is_none_is_refused_by_name_in_one_line(state: Path, content: bytes
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_too_large_to_be_one_is_refused_without_being_read_whole(state: Path) -> None:
-    state.write_bytes(b" " * 2**20 + HISTORY.encode())
-    with pytest.raises(ValueError, match="more than 1 MB"):
-        trainer_state._read(str(state), largest=2**20)
+def test_json_lines_of_which_one_holds_a_history_as_ms_swift_ends_them_are_none(tmp_path: Path) -> None:
+    log = tmp_path / "logging.jsonl"
+    log.write_text('{"loss": 2.0, "global_step/max_steps": "10/400"}\n{"log_history": [{"loss": 1.0}]}\n')
+    assert format_of(str(log)).key == "jsonl"
+    problems = Problems()
+    assert [(row.step, row.loss) for row in losses_in(Piece(Part(str(log)), "jsonl"), problems)] == [
+        (10, 2.0)
+    ]
+    assert problems.count == 0
 
 
 def test_a_row_may_hold_what_no_trainer_writes(state: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,69 @@ def test_without_the_chart_library_the_same_curves_are_plain_lines(
     assert browser.errors() == []
     assert [len(svg.find_elements("css selector", "path")) for svg in browser.all("#chart svg")] == [3, 6]
     assert "coherence[report]" in browser.text("#figure .hint")
+
+
+# What a trainer of reinforcement learning logs
+
+
+@pytest.fixture(scope="session")
+def rewarded(tmp_path_factory: pytest.TempPathFactory, page_of: Any) -> Path:
+    """The page of a run with rewards, KL divergences and lengths, whose samples all loop in the end."""
+    run = tmp_path_factory.mktemp("rewarded")
+    logged = [
+        {"step": step, "loss": 0.001, "reward": step / 400, "kl": 0.01, "completion_length": 400.0 - step}
+        for step in range(10, 401, 10)
+    ]
+    rows = [{"step": step, "text": "so it is good " * 12} for step in range(20, 401, 20)]
+    for name, lines in (("metrics.jsonl", logged), ("samples.jsonl", rows)):
+        (run / name).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found: Path = page_of(run, run / "report.html")
+    return found
+
+
+PANELS = """
+const { _fullLayout: all } = document.getElementById('chart');
+return ['yaxis', 'yaxis3', 'yaxis4', 'yaxis5', 'yaxis6'].map((name) => all[name]?.domain);
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.usefixtures("plotly")
+def test_what_else_was_logged_is_drawn_below_the_scores_over_the_same_steps(
+    browser: Any, rewarded: Path, width: int, dark: bool
+) -> None:
+    browser.resize(width, dark=dark)
+    browser.show(rewarded)
+    browser.wait("return document.querySelectorAll('#chart .scatterlayer .trace').length > 9")
+    panels = browser.run(PANELS)
+    assert all(low > below[1] for (low, _), below in pairwise(panels)), "panels overlap"
+    assert browser.run("return document.getElementById('chart').data.every((each) => each.xaxis === 'x')")
+    words = browser.run(
+        "return [...document.querySelectorAll('#chart .annotation-text')].map((each) => each.textContent)"
+    )
+    assert words[:3] == ["reward", "KL (nats)", "length (tokens)"]
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert "reward 0.025 → 1" in browser.text(".facts")
+    assert browser.errors() == []
+
+
+def test_what_else_was_logged_is_drawn_plainly_too(browser: Any, rewarded: Path, tmp_path: Path) -> None:
+    page = re.sub(
+        r'<script type="application/gzip" id="packed-charts">[^<]*</script>', "", rewarded.read_text("utf-8")
+    )
+    (tmp_path / "bare.html").write_text(page, encoding="utf-8")
+    browser.show(tmp_path / "bare.html")
+    labels = [svg.get_attribute("aria-label") for svg in browser.all("#chart > svg")]
+    assert labels[2:] == [
+        "reward over the steps: 0.025 to 1",
+        "KL (nats) over the steps: 0.01 to 0.01",
+        "length (tokens) over the steps: 0 to 390",
+    ]
+
+
+def test_a_run_without_rewards_has_no_panel_for_them(browser: Any, report: Path) -> None:
+    browser.show(report)
+    browser.wait("return run.samples.length > 0")
+    assert "also logged" not in browser.text(".facts")
+    assert not {"reward", "KL (nats)"} & {*browser.texts(".legend label")}

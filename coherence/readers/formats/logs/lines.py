@@ -1,91 +1,48 @@
-"""What a line of a training log tells: the step, and perhaps a loss, in the words of each trainer."""
+"""The lines of a training log as a terminal shows them, each with what a trainer wrote on it."""
 
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from coherence.readers.formats.logs.prefix import strip, without_colours
+from coherence.readers.formats.logs import shapes
+from coherence.readers.formats.logs.entries import (
+    BAR,
+    GENERAL,
+    LONGEST_STEP,
+    POLICY,
+    TRAINING,
+    VALIDATION,
+    LogEntry,
+    general,
+    is_of_policy,
+    loss_alone,
+)
+from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours
 from coherence.readers.lines import Part, Problems, read_whole_lines
-from coherence.signals.loss import kind_beside
-from coherence.signals.steps import LARGEST_STEP
 
-TRAINING: Final = 0
-ESTIMATE: Final = 1
-VALIDATION: Final = 2
+ENOUGH = 50
+"""Lines in a trainer's own shape after which no others are looked for."""
 
-LONGEST: Final = 4096
-"""Characters; no trainer writes a longer line, and none is searched for one."""
-
-
-class LogEntry(NamedTuple):
-    """What a trainer wrote on one line.
-
-    Attributes:
-        step: None where the trainer names none, as the Hugging Face Trainer.
-        loss: None where the line holds another figure.
-        kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
-            time, or of validation.
-        grad_norm: beside it.
-        beside: what else is, that tells that it is not a cross-entropy.
-    """
-
-    step: int | None
-    loss: float | None = None
-    kind: int = TRAINING
-    grad_norm: float | None = None
-    beside: str | None = None
-
-
-# What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
-_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
-_VALUE = re.compile(_NUMBER, re.IGNORECASE)
-_BAR = re.compile(r"(?:[^|]{0,100}: )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/[\d.]+\w? *\[[^\]]{0,100}\]?")
-
-# What loggers, launchers and schedulers write before a line.
-_PREFIX = re.compile(
-    r"(?:\[[^\]]{0,80}\]:? *|\d{4}-\d\d-\d\d[ T][\d:.,]+Z? *(?:[-|] *)?|(?:INFO|DEBUG)[:\s|-]+(?:\w+:)?)*",
+_BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
+_BAR_LOSS = re.compile(
+    r"(?<![A-Za-z])(?:train(?:ing)?[_/ ])?loss(?:_step)?[=:] ?([\d.e+-]{1,20}|nan|inf)(?![\w])"
 )
-
-# `step    1/18865 | train loss 11.0`, `iter 100: loss 2.45`, `step:5/1390 val_loss:3.3`, `Step 1 | loss:2.1`
-_STEP = re.compile(
-    r"(?:iter_dt [\d.]+ms; )?(?:epoch {0,4}[:=#]? {0,4}[\d.]+(?:/\d+)?[\s,|:;-]*)?"
-    r"[\[(]?(?:global[_ ])?(?:step|iter(?:ation)?)[\s:=#]*(\d++)(?: {0,9}/ {0,9}\d++)?+(?![\d.]*\w)(.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-_LOSS = re.compile(
-    r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
-    r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
-    rf"loss {{0,4}}[:=]? {{0,4}}({_NUMBER})",
+_BAR_EPOCH = re.compile(r"(?:epoch|ep)\W{0,3}(\d{1,9})(?!\d*%)", re.IGNORECASE)
+_EPOCH = re.compile(
+    r"[-=*# ]{0,80}+(?:start(?:ing)? )?epoch[ :#]{0,4}\[?(\d{1,9})(?: ?(?:/|of) ?\d{1,9})?\]?[-=*#:. ]{0,80}",
     re.IGNORECASE,
 )
-_NORM = re.compile(rf"(?<![\w./])(?:grad(?:ient)?[ _-]?)?norm {{0,4}}[:=]? {{0,4}}({_NUMBER})", re.IGNORECASE)
+_EPOCH_FIRST = re.compile(r"\W{0,9}epoch[ :#]{0,4}\[?(\d{1,9})\b", re.IGNORECASE)
+_VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
+_BACKSPACES = re.compile("\x08+")
 
-_FIELD_NAME = re.compile(r"([\w/.]{1,40}) {0,4}[:=]")
 
-# Lines that tell the step without a loss: `Step 00250 | Validation bpb: 0.9`, `step:5/1390 train_time:...`
-_STEP_ALONE = re.compile(r"step:\d+/\d+ \w+:|Step \d+ \| [\w ]+: [\d.]+$")
+class Bar(NamedTuple):
+    """A bar of progress: what it is called, how far it is."""
 
-_NAMES_STEP = re.compile(r"[Ss][Tt][Ee][Pp]|[Ii][Tt][Ee][Rr]")
-_BEGINS_SHORT = frozenset("s[0123456789 ")
-
-_LLM_C = re.compile(r"s:(\d+) (trl|tel|eval):(\S+)(?:.* norm:(\S+))?")
-_BUILD_NANOGPT = re.compile(r"(\d+) (train|val|hella) (\S+)")
-_GPT2_SIMPLE = re.compile(r"\[(\d+) \| [\d.]+\] loss=(\S+) avg=\S+")
-_MEGATRON = re.compile(r" iteration +(\d+)/ *\d+ \|.*\|")
-_MEGATRON_VALIDATION = re.compile(r" *validation[\w ]* loss at iteration (\d+) .*?\| lm loss value: (\S+)")
-_MEGATRON_FIELD = re.compile(r"\| ([a-z][a-z ]*): +([^\s|]+) (?=\|)")
-_HUGGING_FACE = re.compile(r"(?:.*\])?\s*(\{'[^']+': .*\})\s*")
-_HUGGING_FACE_NAME = re.compile(r"'([^']+)':")
-_HUGGING_FACE_FIELD = re.compile(r"'(\w+)': '?([^,'}\s]+)")
-
-# Without a step and without a training loss, but of a trainer and of no model.
-_ASIDE = re.compile(
-    r"val(?:idation)? loss:? [\d.naif]+$|HellaSwag(?: accuracy)?: \d|evaluating HellaSwag"
-    r"|(?:saving|Saving|Saved|Writing|wrote) (?:the )?(?:model|checkpoint|state|optimizer)"
-    r"|total average iteration time|final \d+ iters avg|[Pp]eak memory |Total training time: "
-    r"|Minimum validation |skipping update due to "
-)
+    name: str
+    done: int
+    total: int
 
 
 class Line(NamedTuple):
@@ -104,173 +61,202 @@ class Line(NamedTuple):
     logged: bool = False
 
 
-def read_log(part: Part, problems: Problems) -> Iterator[Line]:
-    """Yield the lines of a log as a terminal shows them: without colours and bars of progress."""
-    return lines_of(_pieces(part, problems))
+class Seen(NamedTuple):
+    """A line of a log with what stood around it.
+
+    Attributes:
+        line: the line; of a bar of progress alone, its text is empty.
+        rank: of the process that wrote it, if that is said.
+        bar: which stood before the text, or was all there is.
+    """
+
+    line: Line
+    rank: int | None = None
+    bar: Bar | None = None
+
+    @property
+    def is_bar(self) -> bool:
+        """Whether nothing but a bar stands there."""
+        return self.bar is not None and not self.line.text.strip()
 
 
-def _pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
-    for number, raw in read_whole_lines(part, problems):
-        line = raw.rstrip("\r\n")
-        line = without_colours(line)
+def read_pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a log with their numbers, without colours; what was drawn over counts as lines."""
+    return pieces_of(read_whole_lines(part, problems))
+
+
+def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    r"""Yield numbered lines without colours; what was drawn over counts as lines.
+
+    >>> list(pieces_of([(1, "10%\r20%\n"), (2, "\x1b[1mready\x1b[0m\n")]))
+    [(1, '10%'), (1, '20%'), (2, 'ready')]
+    """
+    for number, raw in lines:
+        line = without_colours(raw.rstrip("\r\n"))
+        if "\x08" in line:
+            line = _BACKSPACES.sub("\r", line)
         if "\r" not in line:
             yield number, line
         else:
             yield from ((number, piece) for piece in line.split("\r") if piece.strip())
 
 
-def lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[Line]:
-    """Yield numbered lines with what a trainer wrote on them.
-
-    A loss without a step, as the Hugging Face Trainer prints it, has that of the bar of progress drawn right
-    behind it. Where there is none it has its number among the losses, unless other lines tell the steps.
-    """
-    steps, held = _Steps(), None
+def seen_in(pieces: Iterable[tuple[int, str]]) -> Iterator[Seen]:
+    """Yield numbered lines with what a trainer wrote on them, each read by itself; bars are lines too."""
+    reader = _Reader()
     for number, piece in pieces:
-        bar = _BAR.match(piece)
-        if held is not None:
-            yield steps.named(held, bar[1] if bar else "")
-            held = None
+        yield reader.read(number, piece)
+
+
+def lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[Line]:
+    """Yield numbered lines with what a trainer wrote on them, without bars of progress."""
+    return (seen.line for seen in seen_in(pieces) if not seen.is_bar)
+
+
+def bare_lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[tuple[Line, bool]]:
+    """Yield the same lines without what a trainer wrote on them, and whether each is nothing but a bar."""
+    for number, piece in pieces:
+        bar = _BAR.match(piece) if "%|" in piece else None
         shown = piece[bar.end() :] if bar else piece
-        if bar and not shown.strip():
-            continue
-        stripped = strip(shown)
-        line = Line(number, shown, entry_of(stripped.text) or entry_of(shown), stripped.logged)
-        if line.entry is not None and line.entry.step is None and line.entry.loss is not None:
-            held = line
-        else:
-            steps.see(line.entry)
-            yield line
-    if held is not None:
-        yield steps.named(held, "")
+        yield Line(number, shown, None, strip(shown).logged), bar is not None and not shown.strip()
 
 
-class _Steps:
-    """Gives a step to losses that have none."""
+class _Reader:
+    """Reads line after line: some trainers write the step on one and the loss on the next."""
 
     def __init__(self) -> None:
-        self._others = False
-        self._count = 0
-        self._last: int | None = None
+        self._named = 0
+        self._above: LogEntry | None = None
+        self._epoch: int | None = None
+        self._epochs = -1
+        self._heading: int | None = None
+        self._torn = ""
+        self._of_epoch: int | None = None
 
-    def see(self, entry: LogEntry | None) -> None:
-        self._others = self._others or (entry is not None and entry.step is not None)
+    def read(self, number: int, piece: str) -> Seen:
+        bar = _BAR.match(piece) if "%|" in piece else None
+        if bar is None:
+            stripped = strip(piece)
+            return Seen(Line(number, piece, self._entry(piece, stripped), stripped.logged), stripped.rank)
+        shown, drawn = piece[bar.end() :], _bar(bar)
+        if not shown.strip():
+            return Seen(Line(number, "", _entry_of_bar(bar, drawn)), bar=drawn)
+        stripped = strip(shown)
+        line = Line(number, shown, self._entry(shown, stripped), stripped.logged)
+        return Seen(line, stripped.rank, drawn)
 
-    def named(self, line: Line, bar: str) -> Line:
-        """Return a line with the step that the bar behind it shows, or else the next best."""
-        self._count += 1
-        if bar.isdecimal() and len(bar) <= 15:
-            self._last = int(bar)
-        step = self._last if self._last is not None else None if self._others else self._count
-        return line._replace(entry=line.entry and line.entry._replace(step=step))
+    def _entry(self, shown: str, stripped: Stripped) -> LogEntry | None:
+        text = stripped.text
+        if self._above is not None and (below := self._below(shown)) is not None:
+            return below
+        found = shapes.entry_of(self._mended(text))
+        if found is None and len(text) < len(shown):
+            found = shapes.entry_of(shown)
+        if found is not None:
+            self._named += found.loss is not None and found.kind == TRAINING
+            return self._within(found)
+        if not shown or len(shown) > shapes.LONGEST:
+            return None
+        if text[:1] == "[" and (header := self._begun(text)) is not None:
+            return header
+        if (text[:6] == "Epoch " or self._epoch is not None) and (fitted := self._of_keras(text)) is not None:
+            return fitted
+        if "poch" in text or "POCH" in text:
+            self._see_heading(text)
+        if self._named >= ENOUGH or ("oss" not in text and "OSS" not in text):
+            return None
+        anyhow = general(text)
+        return self._below_epoch(text) if anyhow is None else self._within(anyhow)
+
+    def _see_heading(self, text: str) -> None:
+        if heading := _EPOCH.fullmatch(text):
+            self._heading = int(heading[1])
+        if "oss" not in text and (alone := _EPOCH_FIRST.match(text)):
+            self._of_epoch = int(alone[1])
+
+    def _below_epoch(self, text: str) -> LogEntry | None:
+        """Return the loss of an epoch that a line above names; the first loss below it is that."""
+        if self._of_epoch is None or (loss := loss_alone(text)) is None:
+            return None
+        epoch, self._of_epoch = self._of_epoch, None
+        return LogEntry(epoch, loss, certain=GENERAL)
+
+    def _mended(self, text: str) -> str:
+        """Return a line; of a dictionary that a bar has torn in two, the whole of it with the second part."""
+        begun, self._torn = self._torn, ""
+        if begun and "{" not in text and text.rstrip().endswith("}"):
+            return begun + text
+        if "{'loss'" in text and "}" not in text:
+            self._torn = text[: shapes.LONGEST]
+        elif begun and not text.strip():
+            self._torn = begun
+        return text
+
+    def _within(self, entry: LogEntry) -> LogEntry:
+        """Return an entry with the epoch that a line above it tells, if its own does not."""
+        if self._heading is None or entry.epoch is not None or entry.step is None:
+            return entry
+        return entry._replace(epoch=self._heading)
+
+    def _begun(self, text: str) -> LogEntry | None:
+        """Return the step that a line of its own tells, to which the figures below it belong."""
+        if (match := shapes.HEADER.fullmatch(text)) is None:
+            return None
+        step = int(match[3])
+        if match[1] and match[4] and len(match[4]) <= LONGEST_STEP:
+            step += max(int(match[1]) - 1, 0) * int(match[4])
+        self._above = LogEntry(step)
+        return self._above
+
+    def _below(self, shown: str) -> LogEntry | None:
+        """Return what a figure tells below the step; None of what stands no longer below it."""
+        above = self._above
+        if above is None or not shapes.FIELD.fullmatch(shown):
+            self._above = None
+            return None
+        if match := shapes.BELOW.fullmatch(shown):
+            self._named += 1
+            return above._replace(loss=float(match[1]))
+        return above
+
+    def _of_keras(self, text: str) -> LogEntry | None:
+        if text.startswith("Epoch ") and (match := shapes.KERAS_EPOCH.fullmatch(text)):
+            epoch, epochs = int(match[1]), int(match[2])
+            # Scripts that draw samples fit one epoch at a time, each of them the first of one.
+            self._epoch = (self._epochs + 1) if epochs == 1 else epoch - 1
+            self._epochs = self._epoch
+            return LogEntry(None)
+        if self._epoch is None or (found := shapes.keras_losses(text)) is None:
+            return None
+        full, losses = found
+        if not full or TRAINING not in losses:
+            return LogEntry(None)
+        return LogEntry(self._epoch, losses[TRAINING])
 
 
-def entry_of(line: str) -> LogEntry | None:
-    """Return what a trainer wrote on a line; None for a line of anything else.
+def _bar(match: re.Match[str]) -> Bar:
+    done, total = (
+        int(digits) if digits.isdecimal() and len(digits) <= LONGEST_STEP else 0
+        for digits in (match[2], match[3])
+    )
+    return Bar((match[1] or "").strip(), done, total)
 
-    >>> entry_of("step    1/18865 | train loss 11.009 | norm 15.4")
-    LogEntry(step=1, loss=11.009, kind=0, grad_norm=15.4, beside=None)
-    >>> entry_of("the loss fell at every step") is None
-    True
-    """
-    if len(line) > LONGEST:
+
+def _entry_of_bar(match: re.Match[str], bar: Bar) -> LogEntry | None:
+    """Return the loss that stands behind a bar, or before it."""
+    if "oss" not in match[0] or not bar.total:
         return None
-    for reader in _readers(line):
-        if (found := reader(line)) is not None:
-            return found if found.step is None or found.step <= LARGEST_STEP else None
-    return LogEntry(None) if _ASIDE.match(line) else None
-
-
-def _readers(line: str) -> Iterator[Callable[[str], LogEntry | None]]:
-    """Yield what a line may be read by: most lines of a log by nothing, and that must be quick."""
-    if line[:1] in _BEGINS_SHORT:
-        yield _short
-    if " iteration" in line:
-        yield _megatron
-    if "{'" in line:
-        yield _hugging_face
-    if _NAMES_STEP.search(line):
-        yield _stepped
-
-
-def _short(line: str) -> LogEntry | None:
-    """Return what the lines tell that are figures alone: of llm.c, build-nanogpt, gpt-2-simple."""
-    if match := _LLM_C.fullmatch(line.strip()):
-        kind = {"trl": TRAINING, "tel": VALIDATION}.get(match[2])
-        return _entry(match[1], match[3], kind, match[4])
-    if match := _BUILD_NANOGPT.fullmatch(line.strip()):
-        kind = {"train": TRAINING, "val": VALIDATION}.get(match[2])
-        return _entry(match[1], match[3], kind)
-    if match := _GPT2_SIMPLE.fullmatch(line.strip()):
-        return _entry(match[1], match[2], TRAINING)
-    return None
-
-
-def _entry(step: str, loss: str, kind: int | None, grad_norm: str | None = None) -> LogEntry | None:
-    if not _VALUE.fullmatch(loss) or len(step) > 20:
+    found = _BAR_LOSS.search(match[4]) or _BAR_LOSS.search(bar.name)
+    if is_of_policy(match[0]):
+        return LogEntry(bar.done, None, POLICY, certain=BAR)
+    try:
+        loss = float(found[1]) if found else None
+    except ValueError:
         return None
-    if kind is None:
-        return LogEntry(int(step))
-    norm = grad_norm if grad_norm and _VALUE.fullmatch(grad_norm) else None
-    return LogEntry(int(step), float(loss), kind, None if norm is None else float(norm))
-
-
-def _megatron(line: str) -> LogEntry | None:
-    """Return what a line of Megatron tells.
-
-    A loss that is not finite it leaves out; of a step that was skipped it writes none, or 0.
-    """
-    if match := _MEGATRON_VALIDATION.match(line):
-        return _entry(match[1], match[2], VALIDATION)
-    if (match := _MEGATRON.search(line)) is None or len(match[1]) > 20:
+    if loss is None:
         return None
-    fields = dict(_MEGATRON_FIELD.findall(line))
-    loss, norm = (_float(fields.get(name)) for name in ("lm loss", "grad norm"))
-    skipped, nans = (_float(fields.get(f"number of {kind} iterations")) for kind in ("skipped", "nan"))
-    if nans or (loss is None and norm is not None and not math.isfinite(norm)):
-        loss = math.nan
-    elif skipped and not loss:
-        loss = None
-    return LogEntry(int(match[1]), loss, TRAINING, norm)
-
-
-def _hugging_face(line: str) -> LogEntry | None:
-    """Return what a dictionary tells that the Hugging Face Trainer printed; there is no step in it."""
-    if (match := _HUGGING_FACE.fullmatch(line)) is None:
-        return None
-    fields = dict(_HUGGING_FACE_FIELD.findall(match[1]))
-    if not fields.keys() & {"loss", "eval_loss", "train_runtime", "eval_runtime"}:
-        return None
-    beside = kind_beside(_HUGGING_FACE_NAME.findall(match[1]))
-    return LogEntry(None, _float(fields.get("loss")), TRAINING, _float(fields.get("grad_norm")), beside)
-
-
-def _stepped(line: str) -> LogEntry | None:
-    """Return what a line tells that begins with the step, as most trainers write it."""
-    body = line.strip()
-    match = _STEP.fullmatch(body)
-    if match is None and (prefix := _PREFIX.match(body)):
-        body = body[prefix.end() :]
-        match = _STEP.fullmatch(body)
-    if match is None or len(match[1]) > 20:
-        return None
-    step, rest = int(match[1]), match[2]
-    losses: dict[int, float] = {}
-    for validation, of_a_part, value in _LOSS.findall(rest):
-        if not of_a_part:
-            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
-    if not losses:
-        return LogEntry(step) if _STEP_ALONE.match(body) else None
-    if "verage reward" in rest:  # of reinforcement learning, whose loss is another thing
-        return LogEntry(step)
-    norm = _NORM.search(rest)
-    grad_norm = None if norm is None else float(norm[1])
-    if TRAINING not in losses:
-        return LogEntry(step, losses[VALIDATION], VALIDATION)
-    # Where both stand together, both were estimated, as nanoGPT does it between its steps.
-    kind = ESTIMATE if VALIDATION in losses else TRAINING
-    return LogEntry(step, losses[TRAINING], kind, grad_norm, kind_beside(_FIELD_NAME.findall(rest)))
-
-
-def _float(value: str | None) -> float | None:
-    return float(value) if value is not None and _VALUE.fullmatch(value) else None
+    epoch = _BAR_EPOCH.search(bar.name)
+    kind = VALIDATION if _VALIDATES.search(bar.name) else TRAINING
+    return LogEntry(
+        bar.done, loss, kind, epoch=int(epoch[1]) if epoch else None, length=bar.total, certain=BAR
+    )

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]{0,200}\x07")
 
-_DATE = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d/\d\d/\d{2,4}|[A-Z][a-z]{2} [ \d]\d)"
+_DAY = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d/\d\d/\d{2,4}|[A-Z][a-z]{2} [ \d]\d)(?!\d)"
+_DATE = rf"(?:{_DAY}|\d\d/\d\d(?= ))"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d| ?[AP]M)?"
-_TIME = rf"(?:{_DATE}[ T-]{{1,2}}{_CLOCK}|{_DATE}|{_CLOCK})"
+_TIME = rf"(?:{_DATE}[ T-]{{1,2}}{_CLOCK}|{_DAY}|{_CLOCK})"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
 _RANK = r"(?:rank|default|worker|gpu|local_rank|r)[-_ =:]?(\d{1,5})"
 
@@ -18,20 +19,26 @@ _PIECES = re.compile(
     rf"|\[{_RANK}\]:?[ \t]*|(?:{_RANK}|(\d{{1,4}})):[ \t]+"
     r"|\([\w.:]{1,60} (?:pid|rank)=(\d{1,9})(?:, ip=[\w.:]{1,60})?\)[ \t]*"
     rf"|(?P<absl>[IWEF]\d{{4}} {_CLOCK} +\d+ [\w./-]{{1,120}}:\d+\])[ \t]*"
+    rf"|(?P<both>\[{_LEVEL}\|{_TIME}\])[ \t]*"
     rf"|(?P<level>\[?{_LEVEL}(?:[|:][\w./<>-]{{1,120}}(?::\d+)?)?\]?)[ \t]*(?:[:|>-]+[ \t]*)*"
-    r"|\[[\w ./:=,-]{1,80}\]:?[ \t]+(?=\S)"
+    rf"|\[(?!\d+ ?/)[\w ./:=,-]{{1,80}}\]:?(?:[ \t]+(?=\S)|(?=\[{_LEVEL}\]))"
 )
 _NAME = re.compile(
-    rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]*[:|-][ \t]*|[ \t]+)(?={_LEVEL}|\[{_LEVEL}\]|\[?{_TIME})"
+    rf"(?:[-|][ \t]*)?[\w.:/<>\[\]-]{{1,120}}(?:[ \t]+[\w.:/-]{{1,120}})?+(?:[ \t]*[:|-][ \t]*|[ \t]+)"
+    rf"(?={_LEVEL}|\[{_LEVEL}\]|\[?{_TIME})"
     r"|(?:(?:[\w.-]{1,60} )?[\w./-]{1,60}\[\d{1,9}\]:[ \t]+)"
 )
 _FROM = re.compile(
-    r"[\w.]{1,100}:[\w.<>]{1,100}:\d{1,6}[ \t]+-[ \t]+|[\w.]{1,80}[ \t]+-[ \t]+(?=\S)|>>[ \t]+"
+    r"[\w.]{1,100}:[\w.<>]{1,100}:\d{1,6}[ \t]+-[ \t]+|[\w.]{1,100}:\d{1,6}[ \t]+>>[ \t]+"
+    r"|[\w.]{1,80}[ \t]+-[ \t]+(?=\S)|>>[ \t]+"
 )
 _BANNER = re.compile(
     r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
     r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
 )
+
+_BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
+"""With one of these begins whatever stands before a line."""
 
 LOOKED_AT = 50
 """Lines; a log is one from its beginning."""
@@ -67,20 +74,26 @@ def strip(line: str) -> Stripped:
     Stripped(text='Step 10 loss: 3.9', logged=True, rank=None)
     >>> strip("[rank0]:[titan] 2026-01-02 10:00:01,338 - root - INFO - step:  1  loss:  8.75").text
     'step:  1  loss:  8.75'
+    >>> strip("[2025-03-04 10:11:01,123][train][INFO] - step 5").text  # as Hydra writes it
+    'step 5'
+    >>> strip("[INFO|2024-05-01 10:00:00] trainer.callbacks:143 >> {'loss': 2.5}").text
+    "{'loss': 2.5}"
     >>> strip("INFO:train:step 5").text, strip("Once upon a time").logged
     ('step 5', False)
     """
     at, logged, rank = 0, False, None
+    if line[:1] not in _BEGINS:
+        return Stripped(line)
     while at < len(line):
         piece = _PIECES.match(line, at)
         if piece is None and logged:
             piece = _NAME.match(line, at)
         if piece is None or piece.end() == at:
             break
-        groups = piece.groupdict()
-        logged = logged or any(groups.values())
-        numbers = [each for each in piece.groups() if each and each.isdecimal()]
-        rank = int(numbers[0]) if numbers and rank is None and not any(groups.values()) else rank
+        if piece.lastgroup is not None:
+            logged = True
+        elif piece.lastindex is not None and rank is None:
+            rank = int(piece[piece.lastindex])
         at = piece.end()
     if logged and (source := _FROM.match(line, at)):
         at = source.end()

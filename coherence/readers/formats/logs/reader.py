@@ -1,7 +1,7 @@
 """Training logs: what a trainer prints, losses and samples between each other, as a file.
 
-Read are the logs of llm.c, build-nanogpt, modded-nanogpt, nanoGPT, nanochat, Megatron, torchtune,
-gpt-2-simple, the Hugging Face Trainer, and of scripts that begin a line with the step and name the loss.
+Read are the shapes of `shapes.SHAPES`, and those of scripts that name a step and a loss on a line. What a log
+tells as a whole, a survey finds out first: which lines count, with which steps, of which run.
 Other lines are passed over in silence, for a log is full of them.
 """
 
@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from coherence.readers.file_names import step_named
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.formats.logs.lines import ESTIMATE, TRAINING, VALIDATION, Line, lines_of, read_log
-from coherence.readers.formats.logs.samples import LoggedSample, LogSamples
-from coherence.readers.lines import Head, Part, Problems, cut_into_lines, file_name
+from coherence.readers.formats.logs.blocks import LoggedSample
+from coherence.readers.formats.logs.lines import Line, bare_lines_of, pieces_of, read_pieces, seen_in
+from coherence.readers.formats.logs.metrics import metrics_with
+from coherence.readers.formats.logs.samples import LogSamples
+from coherence.readers.formats.logs.survey import Survey, remarks_of, survey_of
+from coherence.readers.lines import Head, Part, Problems, file_name
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Sample
@@ -32,10 +35,11 @@ def recognise(head: Head) -> bool:
 
 
 def _tells(path: str, text: str) -> bool:
-    lines = list(lines_of(enumerate(cut_into_lines(text))))
-    if any(line.entry is not None and line.entry.loss is not None for line in lines):
+    pieces = list(pieces_of(enumerate(text.split("\n"))))
+    survey = Survey(seen_in(pieces))
+    if survey.has_losses or survey.of_policies:
         return True
-    return next(_samples(lines, LogSamples(path, Problems())), None) is not None
+    return next(_samples(pieces, survey, LogSamples(path, Problems())), None) is not None
 
 
 def samples(
@@ -44,45 +48,72 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
     """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
-    named = step_named(part.path)
-    for found in _samples(read_log(part, problems), LogSamples(part.path, problems)):
+    yield from samples_of(read_pieces(part, problems), survey_of(part), part.path, problems)
+
+
+def samples_of(
+    pieces: Iterable[tuple[int, str]], survey: Survey, path: str, problems: Problems
+) -> Iterator[Sample]:
+    """Yield the samples of the lines of a log, each line with its number, and what it tells as a whole."""
+    named = step_named(path)
+    for found in _samples(pieces, survey, LogSamples(path, problems)):
         yield Sample(
             step=named if found.step is None else found.step,
             text=found.text,
             prompt=found.prompt,
-            file=file_name(part.path),
+            file=file_name(path),
             line=found.line,
+            run=survey.run_at(found.line),
         )
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
     """Yield the training losses of a log; where it has none, those that were estimated, or of validation."""
-    return rows.losses_of(_losses(part, problems), part.path, problems, fields)
+    yield from losses_of(survey_of(part), part.path, problems, fields)
 
 
-def _samples(lines: Iterable[Line], reader: LogSamples) -> Iterator[LoggedSample]:
-    for line in lines:
+def losses_of(survey: Survey, path: str, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
+    """Yield the losses of a log by what it tells as a whole."""
+    problems += survey.problems
+    remarks_of(survey, path, problems)
+    yield from rows.losses_of(_losses(survey), path, problems, fields)
+
+
+def _samples(pieces: Iterable[tuple[int, str]], survey: Survey, reader: LogSamples) -> Iterator[LoggedSample]:
+    for line in _known(pieces, survey):
         yield from reader.feed(line)
     yield from reader.finish()
 
 
-def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
-    held: dict[int, list[tuple[int, RawRow]]] | None = {ESTIMATE: [], VALIDATION: []}
-    for number, _, entry, _ in read_log(part, problems):
-        if entry is None or entry.step is None or entry.loss is None:
-            continue
-        row = number, {"step": entry.step, "loss": entry.loss, "grad_norm": entry.grad_norm}
+def _known(pieces: Iterable[tuple[int, str]], survey: Survey) -> Iterator[Line]:
+    """Yield the lines of a log with what is known of them; bars are none."""
+    entries = survey.entries()
+    place, entry = next(entries, (-1, None))
+    for number, (line, is_bar) in enumerate(bare_lines_of(pieces)):
+        if number == place:
+            if not is_bar:
+                yield line._replace(entry=entry)
+            place, entry = next(entries, (-1, None))
+        elif not is_bar:
+            yield line
+
+
+def _losses(survey: Survey) -> Iterator[tuple[int, RawRow]]:
+    for number, entry in survey.losses():
+        row: RawRow = {"step": entry.step, "loss": entry.loss, "grad_norm": entry.grad_norm}
         if entry.beside is not None:
-            row[1][entry.beside] = True
-        if entry.kind == TRAINING:
-            held = None
-            yield row
-        elif held is not None:
-            held[entry.kind].append(row)
-    if held is not None:
-        yield from held[ESTIMATE] or held[VALIDATION]
+            row = {**row, entry.beside: True}
+        if (run := survey.run_at(number)) is not None:
+            row = {**row, "run": run}
+        yield number, row
 
 
 FORMAT = Format(
-    "logs", "training log", recognise, samples, losses, why="its lines tell steps and losses, or mark samples"
+    "logs",
+    "training log",
+    recognise,
+    samples,
+    losses,
+    why="its lines tell steps and losses, or mark samples",
+    metrics=metrics_with(losses),
 )

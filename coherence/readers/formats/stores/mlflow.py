@@ -4,18 +4,19 @@ The artifacts are files next to the database, `mlruns/<experiment>/<run>/artifac
 wrote, and texts that `log_text` wrote under the name of a step.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from coherence.readers.file_names import step_of
 from coherence.readers.format import USUAL, Fields, Format
+from coherence.readers.formats import numbered, wandb_table
 from coherence.readers.formats.stores import sqlite
-from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, why_not_json
+from coherence.readers.lines import Head, Part, Problems, read_head
 from coherence.readers.objects import rows
+from coherence.readers.objects.metrics import kind_of, metrics_of
 from coherence.readers.objects.names import LOSS, RawRow
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
 ARTIFACTS = ("mlruns", "mlartifacts")
@@ -52,9 +53,14 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
         ValueError: the file is not a database of MLflow.
     """
     for run in _runs(part.path, problems):
-        for file in _artifacts(Path(part.path), run):
-            found = ((line, {**row, "run": run.name}) for line, row in _rows_of(file, problems))
-            yield from rows.samples_of(found, str(file), problems, fields)
+        for path in _artifacts(Path(part.path), run):
+            reader = numbered if path.endswith(".txt") else wandb_table
+            try:
+                if reader.recognise(read_head(path)):
+                    for sample in reader.samples(Part(path), problems, fields):
+                        yield sample._replace(run=run.name)
+            except (OSError, ValueError) as error:
+                problems.add(path, 1, str(error).removeprefix(f"{path}: "))
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
@@ -64,6 +70,18 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
         ValueError: the file is not a database of MLflow.
     """
     return rows.losses_of(_losses(part.path, problems), part.path, problems, fields)
+
+
+def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
+    """Yield reward, KL divergence and length of all runs that were not deleted."""
+    keys = {key for _, _, key in sqlite.pages(part.path, _KEYS, problems) if kind_of(key)}
+    names = {run.identity: run.name for run in _runs(part.path, problems)}
+    found = (
+        (line, {"run": names[run], "step": step, key: None if is_nan else value})
+        for line, run, key, step, _, is_nan, value in _logged(part.path, keys, problems)
+        if run in names
+    )
+    return metrics_of(found, part.path, problems, fields)
 
 
 def _runs(path: str, problems: Problems) -> list[_Run]:
@@ -87,14 +105,18 @@ def _losses(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
         return
     beside = {run: {kind: True} for run, keys in logged.items() if (kind := kind_beside(keys))}
     broken = {(run, step) for _, run, step in sqlite.pages(path, _BROKEN, problems)}
-    metrics = _METRICS.format(", ".join("?" * len(set(read.values()))))
-    for line, run, key, step, time, is_nan, value in sqlite.pages(
-        path, metrics, problems, *set(read.values())
-    ):
+    keys = set(read.values())
+    for line, run, key, step, time, is_nan, value in _logged(path, keys, problems):
         if read.get(run) == key:
             about = {"run": names[run], "step": step, "time": time / 1000, **beside.get(run, {})}
             norm = {"grad_norm": "nan"} if (run, step) in broken else {}
             yield line, {**about, **norm, "loss": "nan" if is_nan else value}
+
+
+def _logged(path: str, keys: set[str], problems: Problems) -> Iterator[tuple[Any, ...]]:
+    """Yield what was logged under some keys, in the order in which it was."""
+    query = _METRICS.format(", ".join("?" * len(keys)))
+    return sqlite.pages(path, query, problems, *sorted(keys))
 
 
 def loss_among(keys: list[str]) -> str | None:
@@ -106,7 +128,7 @@ def loss_among(keys: list[str]) -> str | None:
     return next((key for key in LOSS if key in keys), None)
 
 
-def _artifacts(database: Path, run: _Run) -> Iterator[Path]:
+def _artifacts(database: Path, run: _Run) -> Iterator[str]:
     """Yield the files among the artifacts of a run that may hold samples."""
     if not (run.identity.isalnum() and run.experiment.isalnum()):  # they name folders
         return
@@ -114,31 +136,7 @@ def _artifacts(database: Path, run: _Run) -> Iterator[Path]:
         folder = database.parent / place / run.experiment / run.identity / "artifacts"
         for file in sorted(folder.rglob("*")):
             if file.suffix == ".json" or (file.suffix == ".txt" and step_of(str(file)) is not None):
-                yield file
-
-
-def _rows_of(file: Path, problems: Problems) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows of a table, or the one of a text; nothing of any other JSON."""
-    if file.stat().st_size > LONGEST_LINE:
-        problems.add(str(file), 1, "an artifact of more than 16 MB, which is the most that is read as one")
-        return
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if file.suffix == ".txt":
-        yield 1, {"text": text, "step": step_of(str(file))}
-        return
-    try:
-        content: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problems.add(str(file), 1, f"not JSON: {why_not_json(error)}")
-        return
-    if (
-        isinstance(content, dict)
-        and isinstance(content.get("columns"), list)
-        and isinstance(content.get("data"), list)
-    ):
-        for line, cells in enumerate(content["data"], 1):
-            if isinstance(cells, list):
-                yield line, dict(zip(map(str, content["columns"]), cells, strict=False))
+                yield str(file)
 
 
 FORMAT = Format(
@@ -148,4 +146,5 @@ FORMAT = Format(
     samples,
     losses,
     why="it is an SQLite database with MLflow's table of metrics",
+    metrics=metrics,
 )

@@ -111,6 +111,18 @@ def test_rewards_beside_a_loss_say_that_it_is_not_a_cross_entropy(database: Data
     assert [row.beside for row in losses_of(database.path)[0]] == ["reward", None]
 
 
+def test_reward_kl_and_length_are_read_run_by_run(database: Database) -> None:
+    database.log("a1", "train/reward", 0.25, 1)
+    database.log("a1", "train/kl", 0.01, 1)
+    database.log("b2", "train/reward", 0.5, 1)
+    rows = mlflow.metrics(Part(str(database.path)), Problems())
+    assert [(row.run, row.name, row.value) for row in rows] == [
+        ("first", "reward", 0.25),
+        ("first", "kl", 0.01),
+        ("second", "reward", 0.5),
+    ]
+
+
 def test_more_metrics_than_a_page_are_read(database: Database) -> None:
     rows = [("loss", 2.5, TIME, "a1", step, False) for step in range(2500)]
     database.log("a1", "loss", 2.5, 2500)
@@ -138,7 +150,7 @@ def test_tables_and_texts_of_a_step_among_the_artifacts_are_samples_of_their_run
 
 
 def test_an_artifact_that_cannot_be_read_is_a_problem_of_its_own(database: Database) -> None:
-    path = database.artifact("a1", "completions.json", '{"columns": ["text"], "data": [')
+    path = database.artifact("a1", "completions.json", '{"columns": ["text"], "data": [["on')
     database.artifact("b2", "completions.json", '{"columns": ["text"], "data": [["once"]]}')
     samples, problems = samples_of(database.path)
     assert [sample.text for sample in samples] == ["once"]

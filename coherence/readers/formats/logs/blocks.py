@@ -1,0 +1,129 @@
+"""A sample of a log while it is being read, and what it holds when it has ended."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from coherence.readers.formats.logs.diversity import split_seed
+from coherence.readers.formats.logs.ends import LONG, RULE
+
+TICKS = ("```", "```text", "```txt", '"""', "'''")
+"""Fences below a header or a label that a trainer sets around a text."""
+
+
+class LoggedSample(NamedTuple):
+    """A sample of a log.
+
+    Attributes:
+        line: where it begins.
+        step: None where none was told.
+        text, prompt: as they stand there.
+        perhaps_data: whether it is an example of the training data if it stands before the first step.
+    """
+
+    line: int
+    step: int | None
+    text: str
+    prompt: str | None
+    perhaps_data: bool = False
+
+
+@dataclass
+class Block:
+    """A sample that is being read.
+
+    Attributes:
+        line: where it begins.
+        style: how it is marked.
+        part: which part of it comes next.
+        step: its own, where its header tells one.
+        before_step: whether the trainer prints the step after it.
+        numbered: whether its header has a number, and is a sample even if nothing follows.
+        perhaps_data: whether it is one of the training data if it stands before the first step.
+        logged: whether its marker was written through a logger.
+        fence, label: that it began with.
+        text, prompt: its lines so far, and `size` their characters.
+    """
+
+    line: int
+    style: Literal["inline", "fenced", "between", "headed", "labelled", "seeded"]
+    part: Literal["head", "prompt", "text"] = "head"
+    step: int | None = None
+    before_step: bool = False
+    numbered: bool = False
+    perhaps_data: bool = False
+    logged: bool = False
+    fence: str = ""
+    label: str = ""
+    text: list[str] = field(default_factory=list)
+    prompt: list[str] = field(default_factory=list)
+    size: int = 0
+    fenced_off: bool = False
+
+    def is_open_fence(self, bare: str) -> bool:
+        """Tell whether a line stands within fences, where no marker is one."""
+        self.fenced_off = self.fenced_off or (bool(self.fence) and bare == self.fence)
+        return self.style == "fenced" and self.part == "text" and not self.fenced_off
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything of its text stands there."""
+        return (self.part == "text" or self.style == "seeded") and any(map(str.strip, self.text))
+
+    @property
+    def seed(self) -> list[str]:
+        """The prompt of a sample of Keras's callback."""
+        return split_seed(self.prompt, self.text)[0] if self.part == "prompt" else self.prompt
+
+    def opens_fence(self, bare: str) -> bool:
+        """Tell whether a line is a rule or a fence right above the text, and note what will close it."""
+        if self.style not in ("headed", "labelled") or self.part == "prompt" or self.fence or self.has_text:
+            return False
+        if bare in TICKS:
+            self.fence = bare[:3]
+        elif self.part == "text" and RULE.fullmatch(bare):
+            self.fence = bare
+        return bool(self.fence)
+
+    def is_closed_by(self, bare: str) -> bool:
+        """Tell whether a line is the fence that closes the text, or a rule that no model writes."""
+        if self.style in ("fenced", "between") or not (self.part == "text" or self.has_text):
+            return False
+        if self.style == "seeded" and self.part == "text" and bare == "-":
+            return True
+        is_fence = bool(bare) and bare == self.fence and (len(bare) >= 5 or bare in TICKS)
+        return is_fence or (len(bare) >= LONG and RULE.fullmatch(bare) is not None)
+
+    def found(self) -> LoggedSample | None:
+        """Return the sample that it holds; None if it holds none."""
+        if self.part == "head" and not (self.style == "headed" and self.numbered) and self.style != "seeded":
+            return None
+        prompt, lines = self.prompt, self.text
+        if self.style == "seeded" and self.part == "prompt":
+            prompt, lines = split_seed(prompt, lines)
+        elif self.part == "prompt":  # below a header the text may follow on the prompt without a label
+            prompt, lines = prompt[:1], prompt[1:]
+            if self.style == "labelled" or not any(map(str.strip, lines)):
+                return None
+        lines = _without_fences(lines, self.fence, ruled=self.style in ("headed", "labelled", "seeded"))
+        text = "\n".join(lines).strip("\n")
+        if self.style == "seeded":  # the callback writes the seed and lets the model go on with it
+            text = text.removeprefix("\n".join(prompt))
+        if not text.strip() and (self.style == "between" or (self.style == "seeded" and self.part != "text")):
+            return None
+        return LoggedSample(self.line, self.step, text, "\n".join(prompt).strip() or None, self.perhaps_data)
+
+
+def _without_fences(lines: list[str], fence: str, ruled: bool) -> list[str]:
+    """Return lines without the rules that close them, and what stands behind: another trainer's line."""
+
+    def closes(line: str) -> bool:
+        bare = line.strip()
+        return not bare or bare == fence or (ruled and len(bare) >= 5 and RULE.fullmatch(bare) is not None)
+
+    end = len(lines)
+    while end and closes(lines[end - 1]):
+        end -= 1
+    if fence and end == len(lines):
+        last = next((index for index in reversed(range(end)) if lines[index].strip() == fence), None)
+        return lines if last is None else _without_fences(lines[: last + 1], fence, ruled)
+    return lines[:end]

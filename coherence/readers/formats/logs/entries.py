@@ -1,0 +1,202 @@
+"""What a trainer wrote on one line of a log, and the words in which steps and losses are named."""
+
+import re
+from typing import Final, NamedTuple
+
+from coherence.signals.loss import kind_beside
+
+TRAINING: Final = 0
+ESTIMATE: Final = 1
+VALIDATION: Final = 2
+POLICY: Final = 3
+
+NAMED: Final = 0
+GENERAL: Final = 1
+BAR: Final = 2
+
+
+class LogEntry(NamedTuple):
+    """What a trainer wrote on one line.
+
+    Attributes:
+        step: None where the trainer names none, as the Hugging Face Trainer.
+        loss: None where the line holds another figure.
+        kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
+            time, of validation; or of a policy, whose loss is not read.
+        grad_norm: beside it.
+        beside: what else is, that tells that it is not a cross-entropy.
+        epoch: which, where the line names one: the step may be counted anew in each.
+        length: of the epoch in steps, or of the whole run.
+        certain: how well the line is known: a trainer's own shape, any line with a step and a loss, a bar.
+    """
+
+    step: int | None
+    loss: float | None = None
+    kind: int = TRAINING
+    grad_norm: float | None = None
+    beside: str | None = None
+    epoch: float | None = None
+    length: int | None = None
+    certain: int = NAMED
+
+
+# What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
+NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
+COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d++)"
+_VALUE = re.compile(NUMBER, re.IGNORECASE)
+_LOSS = re.compile(
+    r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
+    r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
+    rf"(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({NUMBER})",
+    re.IGNORECASE,
+)
+_NORM = re.compile(
+    rf"(?<![\w./])(?:grad(?:ient)?[ _-]?|g)?norm {{0,4}}[:=]? {{0,4}}({NUMBER})", re.IGNORECASE
+)
+_FIELD_NAME = re.compile(r"([\w/.]{1,40}) {0,4}[:=]")
+_POLICY = re.compile(
+    r"(?:pg|[Pp]olicy|[Aa]ctor|[Cc]ritic|ppo|grpo)[_ /-]?[Ll]oss|actor/|critic/|rollout/|verage reward",
+)
+
+_POLICY_WORDS = ("olicy", "ctor", "critic", "Critic", "pg_loss", "ppo", "grpo", "rollout/", "verage reward")
+"""One of these stands wherever the pattern is found."""
+
+# Any line: a loss by whatever name, a step by whatever name.
+_ANY_LOSS = re.compile(
+    r"(?<![A-Za-z])(?:(val|valid|validation|eval|evaluation|test|dev)[ _/.-]{1,2})?"
+    r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo"
+    r"|reward|contrastive|logits|scaled?|lowest|previous|prev|old|target|stop)[ _/.-])?"
+    r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur"
+    r"|current|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
+    rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)?"
+    rf" {{0,4}}(?:tensor\()?[\[(]?({NUMBER})",
+    re.IGNORECASE,
+)
+_ANY_STEP = re.compile(
+    r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
+    r"|batch(?:es)?|epochs?|ep|it)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
+    rf" {{0,4}}[:=#]? {{0,4}}[\[(|#]? {{0,9}}({COUNT})(?![\d.]*+\w|\.\d)(?: {{0,9}}/ {{0,9}}({COUNT}))?+",
+    re.IGNORECASE,
+)
+_STEP_FIRST = re.compile(r"\[? {0,9}(\d++) {0,9}/ {0,9}(\d++)(?![\w.])")
+_STEPS_BEFORE = re.compile(r"(?<![\d.])(\d++) {0,9}/ {0,9}(\d++) (batches|steps|iters|iterations|updates)\b")
+_PREFERENCE = ("step", "update", "iter", "batch", "ep", "it")
+LONGEST_STEP = 15
+
+
+def number(value: str | None) -> float | None:
+    """Return a number as logs write it, also one that is not finite; None of anything else.
+
+    >>> number("2.5"), number("nan"), number("1e-3x"), number(None)
+    (2.5, nan, None, None)
+    """
+    return float(value) if value is not None and _VALUE.fullmatch(value) else None
+
+
+def count(digits: str | None) -> int | None:
+    """Return a whole number as logs write it; None of one that is too long.
+
+    >>> count("1,000"), count("007"), count("9" * 16), count("")
+    (1000, 7, None, None)
+    """
+    bare = (digits or "").replace(",", "")
+    return int(bare) if 0 < len(bare) <= LONGEST_STEP else None
+
+
+def losses_in(text: str) -> dict[int, float]:
+    """Return the losses that a text names, the first of each kind.
+
+    >>> losses_in("train loss 2.5, val loss 2.6, aux loss 0.1")
+    {0: 2.5, 2: 2.6}
+    """
+    losses: dict[int, float] = {}
+    for validation, of_a_part, value in _LOSS.findall(text):
+        if not of_a_part:
+            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+    return losses
+
+
+def is_of_policy(text: str) -> bool:
+    """Tell whether a line is one of reinforcement learning, whose loss is another thing.
+
+    >>> is_of_policy("actor/pg_loss:0.1"), is_of_policy("loss: 2.5, reward: 0.1")
+    (True, False)
+    """
+    for word in _POLICY_WORDS:
+        if word in text:
+            return _POLICY.search(text) is not None
+    return False
+
+
+def entry(step: int | None, rest: str, epoch: float | None = None, length: int | None = None) -> LogEntry:
+    """Return what stands behind the step of a line: its loss, the norm of the gradient, what is beside.
+
+    >>> entry(5, "loss 2.5, norm 0.1")
+    LogEntry(step=5, loss=2.5, kind=0, grad_norm=0.1, beside=None, epoch=None, length=None, certain=0)
+    """
+    if is_of_policy(rest):
+        return LogEntry(step, None, POLICY)
+    losses = losses_in(rest)
+    if not losses:
+        return LogEntry(step)
+    norm = _NORM.search(rest)
+    if TRAINING not in losses:
+        return LogEntry(step, losses[VALIDATION], VALIDATION)
+    # Where both stand together, both were estimated, as nanoGPT does it between its steps.
+    kind = ESTIMATE if VALIDATION in losses else TRAINING
+    beside = kind_beside(_FIELD_NAME.findall(rest))
+    return LogEntry(step, losses[TRAINING], kind, norm and float(norm[1]), beside, epoch, length)
+
+
+def general(line: str) -> LogEntry | None:
+    """Return what a line tells in which a word for a step and one for a loss stand, each with a number.
+
+    Only many such lines, whose steps do not fall, are a trainer's.
+
+    >>> general("Ep 1 (Step 000010): Train loss 9.78")
+    LogEntry(step=10, loss=9.78, kind=0, grad_norm=None, beside=None, epoch=1, length=None, certain=1)
+    >>> general("the loss was 2.5 times as high") is None
+    True
+    """
+    steps: dict[str, tuple[int, int | None]] = {}
+    for word, digits, total in _ANY_STEP.findall(line):
+        if (step := count(digits)) is not None:
+            steps.setdefault(_kind_of_step(word), (step, count(total)))
+    for digits, total, word in _STEPS_BEFORE.findall(line):
+        if max(len(digits), len(total)) <= LONGEST_STEP:
+            steps.setdefault(_kind_of_step(word), (int(digits), int(total)))
+    if not steps and (first := _STEP_FIRST.match(line)) and max(map(len, first.groups())) <= LONGEST_STEP:
+        steps["step"] = int(first[1]), int(first[2])
+    chosen = next((word for word in _PREFERENCE if word in steps), None)
+    losses: dict[int, float] = {}
+    for validation, of_a_part, value in _ANY_LOSS.findall(line):
+        if not of_a_part:
+            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+    if chosen is None or not losses:
+        return None
+    if is_of_policy(line):
+        return LogEntry(steps[chosen][0], None, POLICY)
+    # Of an epoch both are known, and none is an estimate.
+    both = VALIDATION in losses and chosen != "ep"
+    kind = VALIDATION if TRAINING not in losses else ESTIMATE if both else TRAINING
+    norm = _NORM.search(line)
+    epoch = steps.get("ep", (None, None))[0] if chosen != "ep" else None
+    step, length = steps[chosen]
+    loss = losses[VALIDATION if kind == VALIDATION else TRAINING]
+    beside = kind_beside(_FIELD_NAME.findall(line))
+    return LogEntry(step, loss, kind, norm and float(norm[1]), beside, epoch, length, GENERAL)
+
+
+def loss_alone(line: str) -> float | None:
+    """Return the training loss that a line names, whatever its step; None where it names none.
+
+    >>> loss_alone("Train Loss: 4.5 | Train PPL: 90.0"), loss_alone("Val. Loss: 4.6")
+    (4.5, None)
+    """
+    found = ((of_a_part or validation, value) for validation, of_a_part, value in _ANY_LOSS.findall(line))
+    return next((float(value) for other, value in found if not other), None)
+
+
+def _kind_of_step(word: str) -> str:
+    word = word.lower()
+    return next(kind for kind in _PREFERENCE if kind in word)

@@ -1,0 +1,85 @@
+"""Tables of losses in text: the Trainer's in Markdown or as printed, fast.ai's, and any like them.
+
+A line names the columns, among them one of a step and one of a training loss; rows of as many cells follow.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from coherence.readers.format import USUAL, Fields, Format
+from coherence.readers.lines import Head, Part, Problems, cut_into_lines, read_whole_lines, to_float
+from coherence.readers.objects import rows
+from coherence.readers.objects.names import LOSS, SPELLED, STEP, RawRow
+from coherence.readers.objects.rows import NO_LOG
+from coherence.readers.records import LossRow
+
+MOST = 100
+"""Cells of a line; what has more is not a table that a person reads."""
+
+_GAP = re.compile(r"\t|\s{2,}")
+_RULE = re.compile(r"[\s|:+=\-\u2500-\u257f]+")
+
+
+def recognise(head: Head) -> bool:
+    """Tell whether a file has such a line of names, and a row of figures below it, where it begins."""
+    if "oss" not in head.text:
+        return False
+    lines = enumerate(cut_into_lines(head.text), start=1)
+    return next(_rows(lines), None) is not None
+
+
+def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
+    """Yield the training losses of the tables of a file; the lines between them are passed over."""
+    return rows.losses_of(_rows(read_whole_lines(part, problems)), part.path, problems, fields)
+
+
+def _rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, RawRow]]:
+    """Yield the rows of figures below a line of names, up to the next line that is neither one nor a rule."""
+    names: list[str] = []
+    for number, line in lines:
+        if not line.strip() or (names and _RULE.fullmatch(line)):
+            continue
+        cells = _cells(line)
+        if named := _names(cells):
+            names = named
+            continue
+        row = _row(names, cells)
+        if row is None:
+            names = []
+        else:
+            yield number, row
+
+
+def _cells(line: str) -> list[str]:
+    line = line.strip()
+    if "|" in line:
+        cells = [cell.strip() for cell in line.strip("|").split("|", MOST)]
+    else:
+        cells = _GAP.split(line, MOST)
+    return cells if 1 < len(cells) <= MOST else []
+
+
+def _names(cells: list[str]) -> list[str]:
+    """Return the names of columns, as they are usual; none if no step or no training loss is among them."""
+    names = [SPELLED.get(cell, cell) for cell in (cell.strip("*` ") for cell in cells)]
+    return names if not {*STEP}.isdisjoint(names) and not {*LOSS}.isdisjoint(names) else []
+
+
+def _row(names: list[str], cells: list[str]) -> RawRow | None:
+    """Return a row; None if it has another number of cells, or a step or a loss that is not a figure."""
+    if not names or len(cells) != len(names):
+        return None
+    row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    steps = [row[name].replace(",", "") for name in STEP if name in row]
+    found = [row[name] for name in LOSS if name in row]
+    figures = steps and all(to_float(step.partition("/")[0]) is not None for step in steps[:1])
+    return row if figures and all(loss == NO_LOG or to_float(loss) is not None for loss in found) else None
+
+
+FORMAT = Format(
+    "text_table",
+    "table of losses in text",
+    recognise,
+    losses=losses,
+    why="a table in text with a column of training losses",
+)
