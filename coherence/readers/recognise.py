@@ -19,13 +19,14 @@ from coherence.readers.formats import (
     wandb_table,
 )
 from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.stores import mlflow, mlflow_metric
+from coherence.readers.formats.stores import mlflow, mlflow_metric, wandb_log
 from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
     mlflow.FORMAT,
     trackio.FORMAT,
+    wandb_log.FORMAT,
     inspect_eval.FORMAT,
     tensorboard.FORMAT,
     mlflow_metric.FORMAT,

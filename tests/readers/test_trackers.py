@@ -2,12 +2,10 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from real_writers import run_script
 
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.lines import Part, Problems
@@ -143,11 +141,6 @@ def test_the_losses_of_dvclive_are_found_beside_samples(tmp_path: Path, metrics:
     assert losses_of(run) == [(0, 3.5), (1, 2.5)]
 
 
-def written(script: str, folder: Path, **variables: str) -> None:
-    command, environment = [sys.executable, "-c", script], {**os.environ, **variables}
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S603 - our own interpreter
-
-
 MLFLOW = """
 import mlflow
 mlflow.set_tracking_uri("file:mlruns")
@@ -172,7 +165,7 @@ with Live(save_dvc_exp=False, dvcyaml=None, report=None) as live:
 
 def test_what_mlflow_writes_to_its_file_store_is_read(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="the store is written by mlflow")
-    written(MLFLOW, tmp_path, MLFLOW_ALLOW_FILE_STORE="true")
+    run_script(MLFLOW, tmp_path)
     (run,) = find_runs([str(tmp_path)])
     assert (run.name, losses_of(run)) == ("first", [(10, 3.5), (20, 3.5)])
     assert sorted(texts_of(run)) == [(10, " a cat"), (20, "Once upon a time")]
@@ -182,6 +175,6 @@ def test_what_mlflow_writes_to_its_file_store_is_read(tmp_path: Path) -> None:
 def test_what_dvclive_writes_is_found(tmp_path: Path) -> None:
     pytest.importorskip("dvclive", reason="the tables are written by dvclive")
     (tmp_path / "samples.jsonl").write_text('{"step": 1, "text": "once"}\n', encoding="utf-8")
-    written(DVCLIVE, tmp_path)
+    run_script(DVCLIVE, tmp_path)
     (run,) = find_runs([str(tmp_path)])
     assert losses_of(run) == [(0, 3.5), (1, 2.5)]
