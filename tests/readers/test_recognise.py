@@ -67,7 +67,11 @@ def test_no_other_format_claims_what_one_writes(tmp_path: Path, key: str) -> Non
 SURE = ("jsonl", "json_array", "csv_rows", "wandb_table", "json_texts", "inspect_eval", "text_table")
 """Formats that are known under any name."""
 
-LOOSER = {"trainer_state": ["json_array", "jsonl"], "wandb_table": ["jsonl"]}
+LOOSER = {
+    "trainer_state": ["json_array", "jsonl"],
+    "wandb_table": ["jsonl"],
+    "notebook": ["json_array", "jsonl"],
+}
 """What is asked later and would take these too: a document in one line is a line of JSON."""
 
 SEPARATORS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
