@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from coherence.readers import storage
+from coherence.readers import storage, trackers
 from coherence.readers.file_names import is_of_a_step
 from coherence.readers.folders import (
     BOTH,
@@ -72,6 +72,7 @@ def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
     """Yield what may hold the losses of a run, kind by kind, the best known first."""
     for name in LOSSES:
         yield recognised(folder.named(name), None, folder.notes)
+    yield recognised(trackers.loss_in(folder.path), None, folder.notes)
     newest = [path for path in folder.folders if _CHECKPOINT.fullmatch(name_of(path))][-1:]
     yield recognised(_existing(newest, "trainer_state.json"), None, folder.notes)
     inner = [path for path in folder.folders if name_of(path) in (*LOSS_FOLDERS, WANDB)]
@@ -82,9 +83,20 @@ def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
     versions = [path for path in below if _VERSION.fullmatch(name_of(path))][-1:]
     yield recognised(_existing(versions, "metrics.csv"), None, folder.notes)
     yield [file for file in folder.scanned if file.format not in (*BOTH, *LAST)]
+    yield recognised(_of_the_last_run(folder), None, folder.notes)
     scanned = [folder, *(Folder(path) for path in [*inner, *deeper] if storage.is_folder(path))]
     for kind in (*BOTH, *LAST):
         yield [file for each in scanned for file in each.scanned if file.format == kind]
+
+
+def _of_the_last_run(folder: Folder) -> list[str]:
+    """Return the losses of the run that MLflow began last, in its store in a folder."""
+    found = [
+        loss for path in folder.folders for run in trackers.runs_in(path) for loss in trackers.loss_in(run)
+    ]
+    if len(found) > 1:
+        folder.notes.append(f"losses of {len(found)} runs in MLflow's store; read are those of the last one")
+    return found[-1:]
 
 
 def _existing(folders: Iterable[str], name: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from coherence.readers import storage
+from coherence.readers import storage, trackers
 from coherence.readers.beside import (
     checkpoints,
     given_losses,
@@ -195,7 +195,7 @@ def _run_in(folder: "Folder") -> RunFiles:
     notes = tuple(dict.fromkeys(folder.notes))
     saved = saved_steps(losses, *checkpoints(folder.path))
     metrics = () if written else (*losses, *metrics_beside(folder, losses))
-    name, samples = name_of(folder.path), tuple(folder.samples)
+    name, samples = trackers.name_of_run(folder.path) or name_of(folder.path), tuple(folder.samples)
     return RunFiles(name, samples, tuple(losses), vocab_size, notes, written, saved, metrics)
 
 

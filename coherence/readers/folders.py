@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from coherence.readers import storage
+from coherence.readers import storage, trackers
 from coherence.readers.file_names import (
     SAMPLE_FOLDERS,
     is_called_log,
@@ -33,7 +33,7 @@ RUN = "run.json"
 LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb", "wandb")
 """Where trainers put losses below the folder of a run."""
 
-BOTH = ("trackio", "tensorboard", "logs", "notebook")
+BOTH = ("trackio", "mlflow", "tensorboard", "logs", "notebook")
 """Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
 
 WANDB, TABLES = "files", ("files/media/table", "media/table")
@@ -235,6 +235,8 @@ class Folder:
             elif name_of(path) in LOSS_FOLDERS:
                 inner = Folder(path, self.asked)
                 yield from (inner, *inner.below())
+            elif runs := trackers.runs_in(path):
+                yield from (Folder(run, self.asked) for run in runs)
             elif not is_of_a_step(path):
                 yield Folder(path, self.asked)
 
@@ -260,8 +262,9 @@ class Folder:
         if ours := self.named(SAMPLES):
             return recognised(ours, self.asked.format, self.notes)
         found = [file for file in self.scanned if self._may_be_samples(file) and self._are_samples(file)]
+        kept = trackers.ARTIFACTS if self.named(trackers.ABOUT) else None
         for path in self.folders:
-            if name_of(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path):
+            if name_of(path).lower() in SAMPLE_FOLDERS or is_of_a_step(path) or name_of(path) == kept:
                 inner = Folder(path, self.asked, for_samples=True)
                 found += inner.samples
                 self.notes += inner.notes
@@ -272,13 +275,15 @@ class Folder:
         return any(storage.is_folder(storage.join(self.path, tables)) for tables in TABLES)
 
     def _tables(self) -> list[File]:
-        """Return the tables of samples that Weights & Biases keeps below the folder of a run."""
+        """Return the tables of samples that Weights & Biases or MLflow keeps below the folder of a run."""
+        folders = (*TABLES, trackers.ARTIFACTS) if self.named(trackers.ABOUT) else TABLES
         paths = (
             path
-            for tables in TABLES
+            for tables in folders
             for path in storage.matching(f"{storage.literal(storage.join(self.path, tables))}/**/*.json")
         )
-        return recognised(sorted(paths, key=natural), None, self.notes)
+        # Of other JSON among the artifacts nobody thinks that it is samples.
+        return recognised(sorted(paths, key=natural), None, self.notes if folders is TABLES else [])
 
     def _may_be_samples(self, file: File) -> bool:
         if self.asked.format is not None:

@@ -19,13 +19,16 @@ from coherence.readers.formats import (
     wandb_table,
 )
 from coherence.readers.formats.logs import reader as logs
+from coherence.readers.formats.stores import mlflow, mlflow_metric
 from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
+    mlflow.FORMAT,
     trackio.FORMAT,
     inspect_eval.FORMAT,
     tensorboard.FORMAT,
+    mlflow_metric.FORMAT,
     trainer_state.FORMAT,
     notebook.FORMAT,
     wandb_table.FORMAT,

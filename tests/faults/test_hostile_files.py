@@ -36,7 +36,8 @@ from coherence.cli.main import main
 from coherence.readers import documents, storage
 from coherence.readers import folders as files
 from coherence.readers.find import find_runs
-from coherence.readers.formats import csv_rows, trackio
+from coherence.readers.formats import csv_rows
+from coherence.readers.formats.stores import sqlite
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import FORMATS
@@ -392,7 +393,7 @@ def test_a_database_that_counts_for_ever_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_database_that_makes_a_huge_value_is_given_up(tmp_path: Path) -> None:
-    huge = f"step AS (zeroblob({trackio.LARGEST + 1}))"
+    huge = f"step AS (zeroblob({sqlite.LARGEST + 1}))"
     path = database(tmp_path / "a.db", f"CREATE TABLE metrics ({METRICS}, {huge})")
     found, problems = samples_of(path, "trackio")
     assert not found

@@ -97,6 +97,12 @@ FILES: dict[str, dict[str, str]] = {
     "notebook": {"train.ipynb": as_notebook()},
     "wandb_table": {"completions_10_4dfa.table.json": as_table()},
     "wandb_table of a run": {"run-1/files/media/table/completions_10_4dfa.table.json": as_table()},
+    "mlflow": {
+        "mlruns/1/f00/meta.yaml": f"run_name: {OTHER}\n",
+        "mlruns/1/f00/metrics/loss": "1767225610000 3.5 10\n",
+        "mlruns/1/f00/params/model": OTHER,
+        "mlruns/1/f00/artifacts/completions.json": as_table(),
+    },
     "json_texts": {"generations.json": json.dumps([[TEXTS[0], TEXTS[1]], [TEXTS[2]]])},
     "answers": {"answers.jsonl": as_answers()},
     "harness": {"samples_gsm8k_2026-01-02T10-00-00.jsonl": as_harness()},

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from coherence.readers.formats import trackio
-from coherence.readers.formats.trackio import PAGE, PAGE_BYTES
+from coherence.readers.formats.stores import sqlite
+from coherence.readers.formats.stores.sqlite import PAGE, PAGE_BYTES
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
 
@@ -213,7 +214,7 @@ def test_a_page_ends_where_its_rows_are_long(database: Database) -> None:
     database.log_all(*[{"loss": 2.5, "note": "x" * 100}] * 10)
     with closing(sqlite3.connect(database.path)) as connection:
         logged = connection.execute("SELECT id, metrics FROM metrics")
-        assert len(trackio._rows_within(logged, most=350)) == 3
+        assert len(sqlite.rows_within(logged, most=350)) == 3
 
 
 def test_an_older_database_without_ids_and_traces_is_read(tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_a_file_that_changes_while_a_page_is_read_is_read_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.log(1, {"loss": 2.5})
-    real, left = trackio._rows_within, [3]
+    real, left = sqlite.rows_within, [3]
 
     def disturbed(cursor: sqlite3.Cursor) -> list[Any]:
         found = real(cursor)
@@ -275,7 +276,7 @@ def test_a_file_that_changes_while_a_page_is_read_is_read_again(
             return []
         return found
 
-    monkeypatch.setattr(trackio, "_rows_within", disturbed)
+    monkeypatch.setattr(sqlite, "rows_within", disturbed)
     assert [row.step for row in losses_of(database.path)[0]] == [1]
     left[0] = 10**6
     with pytest.raises(ValueError, match=r"tales\.db: it changes all the time; copy it"):
