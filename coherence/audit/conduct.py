@@ -119,10 +119,10 @@ def audit_dump(
         required = request.loss is not None and not series
         losses = _losses(job.runs, problems, request.fields, required)
         seen = take_notes(problems)
-        reader_notes = ReaderNotes((), problems.count, problems.listed, (), partial)
-        reader_notes = reader_notes._replace(
-            notes=[*_notes(job, losses), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
-        )
+        notes = [*_notes(job, losses), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
+        # What is remarked of a file may have been noted where it was found.
+        once = list(dict.fromkeys(notes))
+        reader_notes = ReaderNotes(once, problems.count, problems.listed, (), partial)
         logged = _Logged(losses, series)
         with Writer(request.scored, dump) as writer:
             found: Report | Ranking

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_files import WHOLE, content
 
 from coherence.readers.format import Format
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import FORMATS, by_key, format_of
 
@@ -19,6 +20,9 @@ CONTENTS = {
     "csv_rows": "step,text\n1,once\n",
     "numbered": "======== SAMPLE 1 ========\nonce\n",
     "trainer_state": '{"log_history": [{"step": 1, "loss": 2.0}]}',
+    "wandb_table": '{"columns": ["step", "text"], "data": [[1, "once"]]}',
+    "json_texts": '[["once upon a time"], ["there was a cat"]]',
+    "text_table": "| Step | Training Loss |\n|---|---|\n| 10 | 2.5 |\n",
 }
 
 
@@ -43,6 +47,32 @@ def test_the_content_says_what_a_file_is_whatever_its_name(
     (tmp_path / name).write_bytes(gzip.compress(content) if compressed else content)
     assert format_of(str(tmp_path / name)).key == key
 
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_no_other_format_claims_what_one_writes(tmp_path: Path, key: str) -> None:
+    name, _ = WHOLE[key]
+    try:
+        written = content(key)
+    except ImportError as error:
+        pytest.skip(f"{key} is written with {error.name}")
+    for under in (name, f"run{Path(name).suffix}"):
+        (tmp_path / under).write_bytes(written)
+        if under == name or key in SURE:
+            head = read_head(str(tmp_path / under))
+            claimed = [each.key for each in FORMATS if each.recognise(head)]
+            right = key.partition(".")[0]
+            assert claimed == [right, *LOOSER.get(right, ())], under
+
+
+SURE = ("jsonl", "json_array", "csv_rows", "wandb_table", "json_texts", "inspect_eval", "text_table")
+"""Formats that are known under any name."""
+
+LOOSER = {
+    "trainer_state": ["json_array", "jsonl"],
+    "wandb_table": ["jsonl"],
+    "notebook": ["json_array", "jsonl"],
+}
+"""What is asked later and would take these too: a document in one line is a line of JSON."""
 
 SEPARATORS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
 """What ends a line for `str.splitlines`, and for nobody who writes a file."""

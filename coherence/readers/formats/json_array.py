@@ -70,7 +70,7 @@ def recognise(head: Head) -> bool:
     if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
         before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()])) if inner else {TEXT[0]}
         return bool(place) or before.isdisjoint((*STEP, *TEXT, *PROMPT))
-    if place is None and inner is None:
+    if (place is None and inner is None) or is_json_object(lines[0]):
         return False
     return 2 * sum(map(is_json_object, lines)) < len(lines)
 

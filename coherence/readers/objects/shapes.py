@@ -129,9 +129,14 @@ def _answered(row: RawRow) -> Iterator[RawRow]:
     """Unpack an answer below the key of it, perhaps the body of one, with what was asked."""
     inner = row["response" if isinstance(row.get("response"), Mapping) else "result"]
     inner = inner["body"] if isinstance(inner.get("body"), Mapping) else inner
+    yield {**_rest(row, "response", "result", "request"), **_asked(row), **inner}
+
+
+def _asked(row: RawRow) -> RawRow:
+    """Return the prompt where a request stands with its answer."""
     request = _mapping(row.get("request"))
     asked = first_of(_mapping(request.get("body")) or request, PROMPT)
-    yield {**_rest(row, "response", "result", "request"), **({"prompt": asked} if asked else {}), **inner}
+    return {"prompt": asked} if asked else {}
 
 
 def _has_choices(row: RawRow) -> bool:
@@ -140,7 +145,7 @@ def _has_choices(row: RawRow) -> bool:
 
 
 def _choices(row: RawRow) -> Iterator[RawRow]:
-    rest = _rest(row, "choices")
+    rest = {**_rest(row, "choices", "request"), **_asked(row)}
     for choice in _objects(row["choices"]):
         ended = {"finish_reason": first_of(choice, ("finish_reason", "stop_reason"))}
         if isinstance(choice.get("message"), Mapping):
@@ -185,7 +190,8 @@ _ROLES = {"human": "user", "gpt": "assistant"}
 
 
 def _are_turns(value: Any) -> bool:
-    return bool(value) and len(_objects(value)) == len(value) and all("from" in turn for turn in value)
+    turns = _objects(value)
+    return bool(turns) and len(turns) == len(value) and all("from" in turn for turn in turns)
 
 
 def _is_message(row: RawRow) -> bool:

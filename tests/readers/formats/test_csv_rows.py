@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from coherence.readers.formats import csv_rows
 from coherence.readers.lines import LONGEST_LINE, Part, Problems, read_head
+from coherence.readers.read import Piece, losses_in
+from coherence.readers.recognise import format_of
 from coherence.readers.records import LossRow, Sample
 
 
@@ -195,3 +197,63 @@ def test_a_bad_row_of_losses_is_one_problem_and_the_others_are_read(file: Path, 
     losses, problems = losses_of(file, f"step,loss\n1,3.0\n{bad}\n6,2.0\n")
     assert [(row.step, row.line) for row in losses] == [(1, 2), (6, 4)]
     assert [problem.line for problem in problems.listed] == [3]
+
+
+# Exports
+
+
+def exported(path: Path, content: str) -> tuple[str, list[tuple[int, float, str | None]]]:
+    path.write_text(content)
+    problems = Problems()
+    found = list(losses_in(Piece(Part(str(path)), "csv_rows"), problems))
+    assert problems.count == 0
+    return format_of(str(path)).key, [(row.step, row.loss, row.run) for row in found]
+
+
+EXPORT = "Wall time,Step,Value\n1700000000.1,10,4.25\n1700000001.1,20,4.0\n"
+
+
+@pytest.mark.parametrize(
+    "tag", ["loss", "train_loss", "loss_train", "training_loss", "epoch_loss", "lm_loss"]
+)
+@pytest.mark.parametrize("copy", ["", " (1)"])
+def test_the_tag_of_a_training_loss_in_the_name_of_tensorboards_export_tells_what_it_holds(
+    tmp_path: Path, tag: str, copy: str
+) -> None:
+    found = exported(tmp_path / f"run-exp7-tag-{tag}{copy}.csv", EXPORT)
+    assert found == ("csv_rows", [(10, 4.25, None), (20, 4.0, None)])
+
+
+@pytest.mark.parametrize("name", ["run-exp7-tag-eval_loss.csv", "run-exp7-tag-lr.csv", "values.csv"])
+def test_another_tag_or_none_is_no_training_loss(tmp_path: Path, name: str) -> None:
+    assert exported(tmp_path / name, EXPORT) == ("csv_rows", [])
+
+
+def test_a_chart_that_wandb_exports_holds_the_losses_of_its_run(tmp_path: Path) -> None:
+    names = '"Step","exp7 - train/loss","exp7 - train/loss__MIN","exp7 - train/loss__MAX"\n'
+    found = exported(
+        tmp_path / "wandb_export.csv", f'{names}"10","4.25","4.25","4.25"\n"20","4.0","4.0","4.0"\n'
+    )
+    assert found == ("csv_rows", [(10, 4.25, None), (20, 4.0, None)])
+
+
+def test_a_chart_of_several_runs_names_the_run_of_each_loss(tmp_path: Path) -> None:
+    content = '"Step","a - loss","b - loss","b - loss__MIN"\n"10","4.25","","",\n"20","4.0","3.5","3.5"\n'
+    found = exported(tmp_path / "chart.csv", content.replace('"",\n', '""\n'))[1]
+    assert sorted(found, key=str) == [(10, 4.25, "a"), (20, 3.5, "b"), (20, 4.0, "a")]
+
+
+@pytest.mark.parametrize(
+    ("content", "right"),
+    [
+        (",_step,_runtime,train/loss\n0,0,7.3,\n1,10,8.3,4.25\n", [(10, 4.25)]),  # wandb's history
+        ("epoch,accuracy,loss,val_loss\n0,0.5,4.25,4.5\n1,0.6,4.0,4.25\n", [(0, 4.25), (1, 4.0)]),  # Keras
+        ("step\tloss\n10\t4.25\n20\t4.0\n", [(10, 4.25), (20, 4.0)]),  # DVCLive
+        ("Step,Training Loss,Validation Loss\n10,No log,4.5\n20,4.25,4.0\n", [(20, 4.25)]),  # the Trainer
+    ],
+)
+def test_tables_of_losses_under_other_names_are_read(
+    tmp_path: Path, content: str, right: list[tuple[int, float]]
+) -> None:
+    key, found = exported(tmp_path / "table.csv", content)
+    assert (key, [(step, loss) for step, loss, _ in found]) == ("csv_rows", right)

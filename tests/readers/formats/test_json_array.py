@@ -176,3 +176,62 @@ def test_where_the_beginning_alone_is_asked_for_the_rest_is_not_read(file: Path)
     file.write_text(json.dumps([{"step": step, "text": "a" * 99} for step in range(50_000)]))
     part = Part(str(file), 0, 2**16)
     assert 0 < sum(1 for _ in json_array.samples(part, Problems())) < 20_000
+
+
+# Documents that hold more than rows
+
+
+def test_of_a_log_of_inspect_ai_the_samples_alone_are_rows(file: Path) -> None:
+    message = {"role": "assistant", "content": "So."}
+    sample = {"id": 1, "epoch": 1, "input": "Why?", "output": {"choices": [{"message": message}]}}
+    log = {
+        "version": 2,
+        "status": "success",
+        "eval": {"dataset": {"sample_ids": [1]}, "scorers": [{"name": "m"}]},
+        "plan": {"steps": [{"solver": "generate"}]},
+        "samples": [sample, sample],
+        "reductions": [{"scorer": "m", "samples": [{"value": "C"}]}],
+    }
+    for indent in (None, 2):
+        samples, problems = samples_of(file, json.dumps(log, indent=indent))
+        assert json_array.recognise(read_head(str(file)))
+        assert [(each.step, each.text, each.prompt) for each in samples] == [(None, "So.", "Why?")] * 2
+        assert problems.count == 0
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_of_results_of_promptfoo_the_inner_ones_are_rows(file: Path, chunk: int) -> None:
+    row = {"prompt": {"raw": "Why?"}, "response": {"output": "So."}, "vars": {"results": [{"a": 1}]}}
+    inner = {"version": 3, "prompts": [{"raw": "Why?", "metrics": {}}], "results": [row, row], "stats": {}}
+    content = json.dumps({"evalId": "eval-1", "results": inner, "config": {"results": [{"b": 1}]}})
+    samples, problems = samples_of(file, content)
+    assert json_array.recognise(read_head(str(file)))
+    assert ([(each.text, each.prompt) for each in samples], problems.count) == ([("So.", "Why?")] * 2, 0)
+    found, _ = objects_of(file, content, chunk=chunk, place=(b"results", b"results"))
+    assert [found_row for _, found_row in found] == [row, row]
+    older, _ = samples_of(file, json.dumps({"results": [row], "stats": {}}))
+    assert [sample.text for sample in older] == ["So."]
+
+
+def test_lists_of_objects_in_a_list_are_rows(file: Path) -> None:
+    samples, problems = samples_of(
+        file, '[[{"generated_text": "a"}, {"generated_text": "b"}], [{"text": "c"}]]'
+    )
+    assert json_array.recognise(read_head(str(file)))
+    assert ([sample.text for sample in samples], problems.count) == (["a", "b", "c"], 0)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"step": 5, "completions": ["a", "b"]},
+        {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]},
+        {"step": 5, "samples": [{"text": "a"}, {"text": "b"}]},
+    ],
+)
+def test_an_object_over_several_lines_that_is_a_row_is_read_as_one(file: Path, row: dict[str, Any]) -> None:
+    samples, problems = samples_of(file, f"{json.dumps(row, indent=1)}\n{json.dumps(row, indent=1)}\n")
+    assert json_array.recognise(read_head(str(file)))
+    assert len(samples) == 2 * len(row.get("completions", row.get("samples", [0])))
+    assert {sample.step for sample in samples} == {row.get("step")}
+    assert problems.count == 0

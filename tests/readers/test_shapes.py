@@ -1,0 +1,451 @@
+"""The objects of harnesses and servers: which samples each holds, of which steps and prompts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coherence.readers.format import USUAL, Fields
+from coherence.readers.lines import Part, Problems
+from coherence.readers.objects.messages import is_own
+from coherence.readers.objects.names import SEVERAL, TEXT
+from coherence.readers.objects.rows import losses_of, samples_of, to_sample
+from coherence.readers.objects.shapes import KEYS, SHAPES, shape_of
+from coherence.readers.objects.unfold import at, unfold
+from coherence.readers.read import Piece, losses_in, read_pieces, samples_in, take_notes
+from coherence.readers.recognise import format_of
+from coherence.readers.records import Sample
+
+MILL, CAT = "The mill stood still all winter.", "A cat slept on the oven."
+
+
+def samples(*rows: Any, path: str = "rows.jsonl", fields: Fields = USUAL) -> list[Sample]:
+    problems = Problems()
+    found = list(samples_of(enumerate(rows, start=1), path, problems, fields))
+    assert problems.count == 0, problems.listed
+    return found
+
+
+def seen(found: list[Sample]) -> list[tuple[int | None, str, str | None]]:
+    return [(sample.step, sample.text, sample.prompt) for sample in found]
+
+
+def message(text: str, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **more}
+
+
+def completion(*texts: str, ended: str = "stop", **more: Any) -> dict[str, Any]:
+    choices = [
+        {"index": place, "message": message(text), "logprobs": None, "finish_reason": ended}
+        for place, text in enumerate(texts)
+    ]
+    answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "tiny"}
+    return {**answer, "choices": choices, "usage": {"total_tokens": 9}, **more}
+
+
+ASKED = [{"role": "user", "content": "Go on."}]
+
+
+def of_lm_eval(doc: int, *texts: Any, filter: str = "none", arguments: Any = None) -> dict[str, Any]:  # noqa: A002
+    asked = {"gen_args_0": {"arg_0": f"Question {doc}?", "arg_1": {"until": ["\n"], "do_sample": False}}}
+    return {
+        "doc_id": doc,
+        "doc": {"question": f"Question {doc}?"},
+        "target": "18",
+        "arguments": asked if arguments is None else arguments,
+        "resps": [list(texts)],
+        "filtered_resps": ["18"],
+        "filter": filter,
+        "metrics": ["exact_match"],
+        "exact_match": 0.0,
+    }
+
+
+SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | None]]]] = {
+    "lm-evaluation-harness, two repeats": (
+        [of_lm_eval(0, MILL, CAT), of_lm_eval(1, CAT, "18")],
+        [(None, MILL, "Question 0?"), (None, CAT, "Question 0?"), (None, CAT, "Question 1?"),
+         (None, "18", "Question 1?")],
+    ),
+    "lm-evaluation-harness, older": (
+        [of_lm_eval(0, MILL, arguments=[["Go on.", {"until": ["\n"]}]])],
+        [(None, MILL, "Go on.")],
+    ),
+    "lm-evaluation-harness, a chat as JSON": (
+        [of_lm_eval(0, MILL, arguments={"gen_args_0": {"arg_0": [json.dumps(ASKED)], "arg_1": {}}})],
+        [(None, MILL, "Go on.")],
+    ),
+    "inspect-ai": (
+        [
+            {"id": 1, "epoch": 1, "input": "Go on.", "target": "x", "messages": [*ASKED, message(MILL)],
+             "output": {"model": "m", "choices": [{"message": message(MILL), "stop_reason": "stop"}]}},
+            {"id": 1, "epoch": 2, "input": ASKED, "target": "x", "messages": [*ASKED, message(CAT)],
+             "output": {"model": "m", "choices": [{"message": message(CAT), "stop_reason": "max_tokens"}]}},
+        ],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "chat completions, with what was asked beside them": (
+        [completion(MILL, CAT, request={"model": "tiny", "messages": ASKED}, step=7), completion(CAT)],
+        [(7, MILL, "Go on."), (7, CAT, "Go on."), (None, CAT, None)],
+    ),
+    "text completions": (
+        [{"object": "text_completion", "prompt": "Go on.", "choices": [{"text": MILL, "index": 0}]}],
+        [(None, MILL, "Go on.")],
+    ),
+    "a batch's output": (
+        [{"id": "b1", "custom_id": "1", "error": None,
+          "response": {"status_code": 200, "request_id": "r", "body": completion(MILL)}}],
+        [(None, MILL, None)],
+    ),
+    "LiteLLM": (
+        [{"messages": ASKED, "response": completion(MILL), "model": "tiny"},
+         {"request": {"messages": ASKED}, "response": completion(CAT)}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "MT-bench": (
+        [{"question_id": 81, "answer_id": "a", "model_id": "tiny", "tstamp": 1.7e9,
+          "choices": [{"index": 0, "turns": [MILL, CAT]}]}],
+        [(None, MILL, None), (None, CAT, None)],
+    ),
+    "OpenAI evals": (
+        [
+            {"spec": {"completion_fns": ["tiny"], "eval_name": "e", "run_id": "r"}},
+            {"run_id": "r", "event_id": 0, "sample_id": "s.1", "type": "sampling",
+             "data": {"prompt": ASKED, "sampled": [MILL]}},
+            {"run_id": "r", "event_id": 1, "sample_id": "s.1", "type": "match", "data": {"correct": False}},
+            {"run_id": "r", "event_id": 2, "sample_id": "s.2", "type": "sampling",
+             "data": {"prompt": "Go on.", "sampled": CAT}},
+            {"final_report": {"accuracy": 0.5}},
+        ],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "promptfoo": (
+        [{"prompt": {"raw": "Go on.", "label": "p"}, "promptIdx": 0, "testIdx": 0, "vars": {},
+          "response": {"output": MILL, "finishReason": "stop", "cached": False}, "score": 1}],
+        [(None, MILL, "Go on.")],
+    ),
+    "AlpacaEval": (
+        [{"instruction": "Go on.", "output": MILL, "generator": "tiny", "dataset": "d"},
+         {"instruction": "Translate.", "input": "Katze", "output": CAT},
+         {"instruction": "Go on.", "input": "", "output": CAT}],
+        [(None, MILL, "Go on."), (None, CAT, "Translate.\nKatze"), (None, CAT, "Go on.")],
+    ),
+    "ShareGPT": (
+        [{"id": "1", "conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": MILL}]},
+         {"conversation": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}]}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "Gemini": (
+        [{"candidates": [{"content": {"role": "model", "parts": [{"text": MILL}]}, "finishReason": "STOP"}]}],
+        [(None, MILL, None)],
+    ),
+    "OpenAI responses": (
+        [{"object": "response", "status": "completed", "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": MILL}]}]}],
+        [(None, MILL, None)],
+    ),
+    "Anthropic, and a batch of it": (
+        [{"type": "message", "role": "assistant", "content": [{"type": "text", "text": MILL}]},
+         {"custom_id": "1", "result": {"type": "succeeded", "message": message(CAT)}}],
+        [(None, MILL, None), (None, CAT, None)],
+    ),
+    "Ollama": (
+        [{"model": "tiny", "message": message(MILL), "done": True, "done_reason": "stop"},
+         {"model": "tiny", "response": CAT, "done": True}],
+        [(None, MILL, None), (None, CAT, None)],
+    ),
+    "SGLang": (
+        [{"text": MILL, "meta_info": {"id": "x", "finish_reason": {"type": "length", "length": 9}}}],
+        [(None, MILL, None)],
+    ),
+    "verl, rollouts and a table of validations": (
+        [{"input": "Go on.", "output": MILL, "gts": "18", "score": 0.0, "step": 5, "reward": 0.0},
+         {"step": 10, "input_1": "Go on.", "output_1": MILL, "score_1": 1.0,
+          "input_2": "Why?", "output_2": CAT, "score_2": 0.0}],
+        [(5, MILL, "Go on."), (10, MILL, "Go on."), (10, CAT, "Why?")],
+    ),
+    "OpenRLHF, slime, prime-rl": (
+        [{"input": "Go on.", "output": MILL, "reward": 0.5},
+         {"prompt": ASKED, "response": CAT, "index": 3, "reward": 1.0, "status": "truncated"},
+         {"step": 4, "example_id": 1, "prompt": ASKED, "completion": [message(MILL)], "reward": 1.0}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on."), (4, MILL, "Go on.")],
+    ),
+    "lists of responses": (
+        [{"step": 5, "prompt": "Go on.", "responses": [MILL, CAT]},
+         {"step": 6, "messages": ASKED, "completions": [[message(MILL)], [message(CAT)]]},
+         {"step": 7, "prompts": ["Go on.", "Why?"], "completions": [{"text": MILL}, {"text": CAT}]},
+         {"step": 8, "responses": [{"message": message(MILL)}, message(CAT)], "output": None},
+         {"step": 9, "prompt": ["Go on.", "Why?"], "generations": [[MILL, CAT], [CAT]]}],
+        [(5, MILL, "Go on."), (5, CAT, "Go on."), (6, MILL, "Go on."), (6, CAT, "Go on."),
+         (7, MILL, "Go on."), (7, CAT, "Why?"), (8, MILL, None), (8, CAT, None),
+         (9, MILL, "Go on."), (9, CAT, "Go on."), (9, CAT, "Why?")],
+    ),
+    "vLLM": (
+        [{"request_id": "0", "prompt": "Go on.", "outputs": [{"index": 0, "text": MILL, "token_ids": [1]}]}],
+        [(None, MILL, "Go on.")],
+    ),
+    "roles of other names": (
+        [{"step": 1, "messages": [{"role": "user", "content": "Go on."}, {"role": role, "content": MILL}]}
+         for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant")],
+        [(1, MILL, "Go on.")] * 6,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_what_a_harness_or_a_server_writes_is_read_as_its_samples(name: str) -> None:
+    rows, right = SHAPED[name]
+    assert seen([sample for row in rows for sample in samples(row)]) == right
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_the_same_rows_as_a_file_of_lines_and_as_a_document_hold_the_same_samples(
+    name: str, tmp_path: Path
+) -> None:
+    rows, _ = SHAPED[name]
+    lines, document = tmp_path / "a.jsonl", tmp_path / "a.json"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    document.write_text(json.dumps(rows, indent=2))
+    found = []
+    for path in (lines, document):
+        piece, problems = Piece(Part(str(path)), format_of(str(path)).key), Problems()
+        found.append(seen(list(samples_in(piece, problems))))
+        assert not list(losses_in(piece, Problems()))
+    assert found[0] == found[1]
+    assert found[0]
+
+
+@pytest.mark.parametrize("row", [SHAPED["text completions"][0][0], completion(MILL)])
+def test_a_single_answer_over_several_lines_is_one_row(row: dict[str, Any], tmp_path: Path) -> None:
+    for indent in (None, 2):
+        path = tmp_path / "answer.json"
+        path.write_text(json.dumps(row, indent=indent))
+        piece = Piece(Part(str(path)), format_of(str(path)).key)
+        assert seen(list(samples_in(piece, Problems()))) == seen(samples(row))
+
+
+def test_every_shape_has_an_example_of_it() -> None:
+    """A shape is found by itself or inside another: each is met while the examples are unfolded."""
+    met = set()
+    for rows, _ in SHAPED.values():
+        inside: list[Any] = list(rows)
+        while inside:
+            row = inside.pop()
+            if (shape := shape_of(row)) is not None:
+                met.add(shape.name)
+                inside += shape.rows(row)
+    assert {shape.name for shape in SHAPES} == met
+
+
+# What is left out
+
+
+def test_of_the_rows_of_several_filters_those_of_the_first_count() -> None:
+    filters = "strict-match", "flexible-extract"
+    rows = [of_lm_eval(doc, MILL, filter=each) for each in filters for doc in range(3)]
+    assert [sample.line for sample in samples(*rows)] == [1, 2, 3]
+
+
+def test_a_part_of_a_file_knows_the_filter_that_the_file_has_first(tmp_path: Path) -> None:
+    path = tmp_path / "samples_gsm8k.jsonl"
+    rows = [of_lm_eval(doc, MILL, filter=each) for each in ("strict", "loose") for doc in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    cut = format_of(str(path)).cut
+    assert cut is not None
+    pieces = [Piece(part, "jsonl") for part in cut.parts(str(path), path.stat().st_size // 3)]
+    assert len(pieces) > 2
+    assert sum(1 for piece in pieces for _ in samples_in(piece, Problems())) == 20
+
+
+MULTIPLE_CHOICE = [
+    [["-9.31", "False"]],
+    [[-9.31, False]],
+    ["-123.4"],
+    [-123.4],
+]
+
+
+@pytest.mark.parametrize("answers", MULTIPLE_CHOICE)
+def test_figures_of_multiple_choice_are_no_samples_and_counted(answers: list[Any]) -> None:
+    rows = [of_lm_eval(0, *answers, arguments={"gen_args_0": {"arg_0": "Which?", "arg_1": " this"}})] * 2
+    problems = Problems()
+    assert not list(samples_of(enumerate(rows, start=1), "samples_arc.jsonl", problems))
+    assert problems.listed[0].message == "multiple choice: figures and no text"
+    assert take_notes(problems) == ["2 rows were skipped: multiple choice: figures and no text"]
+    mixed = Problems()
+    assert len(list(samples_of(enumerate([*rows, of_lm_eval(1, MILL)], start=1), "s.jsonl", mixed))) == 1
+    assert mixed.count == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Which?", "choices": ["this", "that"], "answer": 1, "step": 1, "text": "That."},
+        {"question": "Which?", "choices": [{"text": "this", "label": "A"}], "step": 1, "text": "That."},
+        {"step": 1, "text": "That.", "message": {"content": "no"}, "response": None, "result": "won"},
+        {"step": 1, "text": "That.", "candidates": 3, "spec": {}, "conversations": [], "output": ["x"]},
+        {"step": 1, "text": "That.", "role": "assistant", "content": "other", "resps": None},
+    ],
+)
+def test_an_ordinary_row_with_a_key_of_a_shape_stays_one(row: dict[str, Any]) -> None:
+    assert seen(samples(row))[0][:2] == (1, "That.")
+
+
+def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
+    chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "The"}}]}
+    assert seen(samples(chunk, completion(MILL))) == [(None, MILL, None)]
+    assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
+
+
+# Why a text ended
+
+
+@pytest.mark.parametrize(
+    ("row", "ended"),
+    [
+        (completion(MILL, ended="length"), "length"),
+        ({"text": MILL, "finish_reason": "stop"}, "stop"),
+        ({"text": MILL, "stop_reason": "max_tokens"}, "max_tokens"),
+        ({"completions": [MILL], "finish_reasons": ["length"]}, "length"),
+        (SHAPED["SGLang"][0][0], "length"),
+        (SHAPED["promptfoo"][0][0], "stop"),
+        ({"text": MILL}, None),
+        ({"text": MILL, "finish_reason": 7}, None),
+    ],
+)
+def test_why_a_server_ended_a_text_is_kept(row: dict[str, Any], ended: str | None) -> None:
+    assert [sample.finish_reason for sample in samples(row)] == [ended]
+
+
+def test_how_many_were_cut_off_is_a_note(tmp_path: Path) -> None:
+    path, problems = tmp_path / "a.jsonl", Problems()
+    ends = ["length", "stop", "length", "repetition", "MAX_TOKENS"]
+    path.write_text("".join(json.dumps(completion(MILL, ended=end)) + "\n" for end in ends))
+    assert len(list(read_pieces([Piece(Part(str(path)), "jsonl")], [problems]))) == 5
+    assert take_notes(problems) == [
+        "3 of 5 samples were cut off at the longest allowed (finish_reason length)",
+        "1 of 5 samples was cut off because they repeat themselves (finish_reason repetition)",
+    ]
+
+
+# Steps
+
+
+@pytest.mark.parametrize(
+    ("row", "step"),
+    [
+        ({"_step": 7}, 7),
+        ({"Step": 7}, 7),
+        ({"global_step/max_steps": "10/438"}, 10),
+        ({"step": "1,000"}, 1000),
+        ({"checkpoint": "checkpoint-500"}, 500),
+        ({"checkpoint": "out/run/checkpoint-500/"}, 500),
+        ({"checkpoint": "out/final", "epoch": 3}, 3),
+        ({"checkpoint": "out/final"}, None),
+        ({"step": None, "global_step": 7}, 7),
+        ({"epoch": 0.5}, None),
+        ({"epoch": "1.0"}, None),
+        ({"epoch": "2"}, 2),
+    ],
+)
+def test_a_step_is_read_however_it_is_written(row: dict[str, Any], step: int | None) -> None:
+    assert samples({**row, "text": MILL})[0].step == step
+
+
+def test_losses_under_other_spellings_are_read() -> None:
+    rows: list[dict[str, Any]] = [
+        {"Training Loss": 2.5, "Step": 10},
+        {"Loss": "2.25", "global_step/max_steps": "20/438"},
+    ]
+    rows += [{"Training Loss": "No log", "Step": 5}, {"loss": 2.0, "step": None, "_step": 30}]
+    problems = Problems()
+    found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
+    assert [(row.step, row.loss) for row in found] == [(10, 2.5), (20, 2.25), (30, 2.0)]
+    assert problems.count == 0
+
+
+# What a person names
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "found"),
+    [
+        ({"a": {"b": 1}}, "a.b", [1]),
+        ({"a.b": 1, "a": {"b": 2}}, "a.b", [1]),
+        (
+            {"choices": [{"message": {"content": "x"}}, {"message": {}}, 3]},
+            "choices[*].message.content",
+            ["x"],
+        ),
+        ({"a": [[1, 2], [3]]}, "a[*][*]", [1, 2, 3]),
+        ({"a": [4, 5]}, "a[1]", [5]),
+        ({"a": [4, 5]}, "a[9]", []),
+        ({"a": None}, "a", []),
+        ({"a": 1}, "b", []),
+        ({"a": 1}, "", []),
+        ({}, "a[*].b", []),
+        ("text", "a", []),
+    ],
+)
+def test_a_path_leads_to_what_stands_there_and_to_nothing_else(
+    value: Any, path: str, found: list[Any]
+) -> None:
+    assert at(value, path) == found if path else at(value, path) in ([], [value])
+
+
+def test_texts_and_steps_that_are_named_belong_together_one_by_one() -> None:
+    row = {"log": {"at": [10, 20], "said": [MILL, CAT]}, "q": "Go on."}
+    fields = Fields(text="log.said[*]", step="log.at[*]", prompt="q")
+    assert seen(samples(row, fields=fields)) == [(10, MILL, "Go on."), (20, CAT, "Go on.")]
+
+
+def test_a_message_that_is_named_is_the_text() -> None:
+    found = samples(completion(MILL, CAT), fields=Fields(text="choices[*].message"))
+    assert [sample.text for sample in found] == [MILL, CAT]
+
+
+def test_where_nothing_stands_at_the_place_that_is_named_the_usual_names_do_not_count() -> None:
+    row = {"step": 5, "text": MILL, "mine": CAT}
+    assert seen(samples(row, fields=Fields(text="mine", step="other"))) == [(None, CAT, None)]
+    problems = Problems()
+    assert not list(samples_of([(1, row)], "a.jsonl", problems, Fields(text="other")))
+    assert problems.count == 1
+
+
+# Anything
+
+
+NAMES = st.sampled_from(
+    sorted({*KEYS, *SEVERAL, *TEXT, "prompt", "content", "message", "role", "from", "value", "turns", "body"})
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES, JSON, max_size=5))
+def test_whatever_an_object_holds_it_becomes_rows_that_are_samples_or_problems(row: dict[str, Any]) -> None:
+    problems = Problems()
+    for sample in samples_of([(1, row)], "a.jsonl", problems):
+        assert isinstance(sample.text, str)
+    list(losses_of([(1, row)], "a.jsonl", problems))
+    assert all(isinstance(each, dict) for each in unfold(row))
+
+
+def test_objects_inside_objects_end_somewhere() -> None:
+    row: dict[str, Any] = {"text": MILL}
+    for _ in range(500):
+        row = {"response": row}
+    assert len(list(unfold(row))) == 1
+
+
+def test_a_plain_row_is_passed_on_as_it_is() -> None:
+    row = {"step": 1, "text": MILL}
+    assert list(unfold(row)) == [row]
+    assert to_sample(row, "a", 1).text == MILL
+    assert is_own(message(MILL))
