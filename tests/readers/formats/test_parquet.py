@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cost import memory
+from tiny_models import tiny_model
 
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats import parquet
@@ -270,7 +271,7 @@ def test_what_trl_writes_is_read(tmp_path: Path, chat: bool, monkeypatch: pytest
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     trl = pytest.importorskip("trl", reason="the completions are written by TRL")
     datasets = pytest.importorskip("datasets", reason="TRL needs datasets")
-    model, tokenizer = _tiny(chat)
+    model, tokenizer = tiny_model(chat)
     prompts = [[{"role": "user", "content": "the cat"}]] if chat else ["the cat"]
     trl.GRPOTrainer(
         model=model,
@@ -291,27 +292,3 @@ def test_what_trl_writes_is_read(tmp_path: Path, chat: bool, monkeypatch: pytest
         assert {(sample.step, sample.prompt) for sample in samples} == {(step, "the cat")}
         assert len(samples) == 4
         assert problems.count == 0
-
-
-def _tiny(chat: bool) -> tuple[Any, Any]:
-    """A model of one layer that has ten words, and its tokenizer."""
-    tokenizers = pytest.importorskip("tokenizers", reason="the tiny tokenizer needs tokenizers")
-    transformers = pytest.importorskip("transformers", reason="the tiny model needs transformers")
-    pad, eos, unk = special = ["<pad>", "<eos>", "<unk>"]
-    words = [*special, "the", "cat", "sat", "on", "a", "mat", "and"]
-    ids = {word: number for number, word in enumerate(words)}
-    words_only = tokenizers.Tokenizer(tokenizers.models.WordLevel(ids, unk_token=unk))
-    words_only.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words_only,
-        pad_token=pad,
-        eos_token=eos,
-        unk_token=unk,
-        padding_side="left",
-    )
-    if chat:
-        tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
-    config = transformers.GPT2Config(
-        vocab_size=len(words), n_positions=64, n_embd=16, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1
-    )
-    return transformers.GPT2LMHeadModel(config), tokenizer
