@@ -171,7 +171,7 @@ def _joined(path: str, file: BinaryIO, problems: Problems) -> Iterator[tuple[int
         if kind in (_WHOLE, _LAST):
             if held.size > LARGEST:
                 problems.add(path, number, TOO_LONG)
-            elif held.begun:
+            else:
                 yield number, b"".join(held.parts)
             number, held = number + 1, _Held()
 

@@ -74,7 +74,7 @@ def test_each_run_has_the_losses_under_the_first_name_that_it_logged(database: D
     database.log("a1", "loss", 3.5, 10)
     database.log("a1", "eval_loss", 9.5, 10)
     database.log("a1", "loss", 2.5, 20)
-    database.log("b2", "train/loss", 4.5, 10)
+    database.log("b2", "train_loss", 4.5, 10)
     losses, problems = losses_of(database.path)
     assert [(row.run, row.step, row.loss, row.time) for row in losses] == [
         ("first", 10, 3.5, TIME / 1000),
@@ -157,7 +157,8 @@ def test_an_artifact_that_cannot_be_read_is_a_problem_of_its_own(database: Datab
 
 
 def test_an_id_that_leads_out_of_the_folder_is_followed_nowhere(database: Database) -> None:
-    database.run("../../..", "out")
+    database.run("../..", "out")
+    (database.path.parent / "mlruns" / "1").mkdir(parents=True)
     outside = database.path.parent / "artifacts"
     outside.mkdir()
     (outside / "a.json").write_text('{"columns": ["text"], "data": [["secret"]]}', encoding="utf-8")
