@@ -8,11 +8,11 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from weakref import WeakSet
 
 from coherence.escape import printable
@@ -36,6 +36,9 @@ from coherence.signals.steps import Steps
 __all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
+
+OnHalt = Literal["stop", "raise"] | Callable[[Verdict], object]
+"""What a halt does besides being in the verdict."""
 
 LATE, REACH = 16, 100
 """Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
@@ -63,8 +66,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_guards)
 
 
-class HaltedRun(RuntimeError):
-    """The run was halted by its gate; to train on all the same, acknowledge the halt."""
+HALTED = 3
+"""The exit status of a program that a halt ends: no shell, signal or exception of Python's has it."""
+
+
+class HaltedRun(SystemExit):
+    """The run was halted by its gate; to train on all the same, acknowledge the halt.
+
+    Where nobody catches it, the program ends with status 3, and a scheduler can tell a halt from a crash.
+
+    >>> HaltedRun("5 samples in a row scored below 30").code
+    3
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.code = HALTED
 
 
 class Monitor:
@@ -86,6 +103,9 @@ class Monitor:
         lexicon: the words that count as English.
         profile: the reference to score against, or the name of one, as for `score`; default broad English.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
+        on_halt: what a halt does: "stop" says so in the verdict, and the loop ends itself; "raise" raises
+            `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
+        on_verdict: a function that is called with each verdict: to log `metrics`, say.
 
     What is not given is as the folder states it, and as `Settings` has it in a new folder.
 
@@ -115,8 +135,14 @@ class Monitor:
         lexicon: Lexicon | None = None,
         profile: Profile | str | None = None,
         acknowledge_halt: bool = False,
+        on_halt: OnHalt = "stop",
+        on_verdict: Callable[[Verdict], object] | None = None,
     ) -> None:
         self._closed = True  # until it is open
+        if not callable(on_halt) and on_halt not in ("stop", "raise"):
+            raise ValueError(f'on_halt {on_halt!r}; expected "stop", "raise" or a function')
+        self.on_halt, self.on_verdict = on_halt, on_verdict
+        self._failed_to_tell = False
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
@@ -186,6 +212,18 @@ class Monitor:
             return self.signals.diagnosis
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """The last step's samples as numbers for a tracker, under names that begin with "coherence/".
+
+        The means of the four scores, from 0 to 100; `mean`, of these; `low`, the share of low samples;
+        `streak`; `between`, how different the samples are from each other, and `order`, how far their words
+        stand in order, where that can be said; `action`: 0 continue, 1 watch, 2 pivot, 3 halt. Empty before
+        any sample.
+        """
+        with self._guard:
+            return self._memory.metrics()
+
+    @property
     def resume_from(self) -> int | None:
         """The step to go back to; None where there is no such step."""
         with self._guard:
@@ -237,14 +275,48 @@ class Monitor:
 
         Args:
             step: the training step, a whole number.
-            texts: what the model wrote: one text or several, which count in this order. Bytes and chat
-                messages are taken as well.
+            texts: what the model wrote: one text or several, which count in this order, or pairs of a prompt
+                and a text. Bytes and chat messages are taken as well.
             prompts: one for all, or one for each; cut off where a text begins with it.
 
         Raises:
+            HaltedRun: the gate has fired, and `on_halt` is "raise".
             Exception: what iterating over `texts` or `prompts` raises is the caller's; nothing was taken.
         """
+        verdict = self.judge(step, texts, prompts)
+        if verdict.halt and self.on_halt == "raise":
+            raise HaltedRun(verdict.reason)
+        return verdict
+
+    def judge(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
+        """Take samples as `sample` does, and leave it to the caller to end what a halt ends.
+
+        The adapters call it: every rank has to hear of a halt before one of them leaves.
+        """
+        halted = self.gate.halted
+        verdict = self._take(step, texts, prompts)
+        self._tell(self.on_verdict, verdict)
+        if verdict.halt and not halted and callable(self.on_halt):
+            self._tell(self.on_halt, verdict)
+        return verdict
+
+    def _tell(self, whom: Callable[[Verdict], object] | None, verdict: Verdict) -> None:
+        """Call a function of the user's; whatever it raises costs a warning, not the run."""
+        if whom is None:
+            return
+        try:
+            whom(verdict)
+        except Exception as error:
+            if not self._failed_to_tell:
+                name, kind = self._recorder.name, type(error).__name__
+                log.warning("%s: %s failed: %s: %s; said once", name, whom, kind, error)
+            self._failed_to_tell = True
+
+    def _take(self, step: Any, texts: Any, prompts: Any) -> Verdict:
         drawn, asked = given.texts(texts), None if prompts is None else given.texts(prompts)
+        if prompts is None and drawn is not None and (told := given.pairs(drawn)) is not None:
+            asked, drawn = told
+            prompts = asked
         with self._taking():
             at = given.whole(step)
             if at is None:
