@@ -5,20 +5,24 @@ Source: docs/trainers/.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import HaltedRun, Monitor
 from coherence.signals.gate import Verdict
 
 T = TypeVar("T")
-Draw = Callable[[Any, int], Sequence[str]]
-"""Draws samples: takes the model and the step, returns what the model wrote, without the prompts."""
+Draw = Callable[[Any, int], Sequence[str] | Sequence[tuple[Any, str]]]
+"""Draws samples: takes the model and the step, returns texts without their prompts, or pairs of both."""
 Send = Callable[[Any], Any]
 """Gives every rank the value of rank 0: all call it, each with its own."""
 
 WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
 
 log = logging.getLogger("coherence")
+
+_own_warmup: WeakKeyDictionary[Monitor, int] = WeakKeyDictionary()
+"""Of each monitor the warm-up that an adapter gave its gate."""
 
 
 def missing(adapter: str, library: str) -> ImportError:
@@ -29,6 +33,35 @@ def missing(adapter: str, library: str) -> ImportError:
     """
     extra = adapter.removesuffix("_loop")
     return ImportError(f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'")
+
+
+class Judged(NamedTuple):
+    """What rank 0 tells the others of the samples of a step.
+
+    Attributes:
+        verdict: of the gate.
+        metrics: of the samples, for a tracker.
+        raises: whether a halt is to raise `HaltedRun` where the training ends.
+    """
+
+    verdict: Verdict
+    metrics: dict[str, float]
+    raises: bool
+
+    @classmethod
+    def of(cls, monitor: Monitor, step: int, drawn: Any) -> "Judged":
+        """Put samples to the monitor, and say what it says."""
+        verdict = monitor.judge(step, drawn)
+        return cls(verdict, monitor.metrics, monitor.on_halt == "raise")
+
+    def raise_if_asked(self) -> None:
+        """End the program where a halt is to do so, once the training has come to its end.
+
+        Raises:
+            HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".
+        """
+        if self.raises and self.verdict.halt:
+            raise HaltedRun(self.verdict.reason)
 
 
 def check_every(every: int) -> int:
@@ -66,8 +99,9 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None) -> None:
     gate = monitor.gate
     if warmup is not None:
         gate.warmup = warmup
-    elif gate.warmup == 0 and steps is not None and 0 < steps < float("inf"):
-        gate.warmup = int(WARMUP_SHARE * steps)
+    elif gate.warmup in (0, _own_warmup.get(monitor)) and steps is not None and 0 < steps < float("inf"):
+        # A second trainer over the same monitor, another stage, has a warm-up of its own.
+        gate.warmup = _own_warmup[monitor] = int(WARMUP_SHARE * steps)
         log.info("samples are judged from step %d on, after 5 %% of the run", gate.warmup)
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from coherence.run.monitor import Monitor
 from coherence.signals.both import SAVED
-from coherence.trainers.common import Draw, begin, check_every, from_rank_zero, log, missing, say_halt
+from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError as error:
     raise missing("lightning", "lightning") from error
 
-from coherence.trainers.torch_loop import check
+from coherence.trainers.torch_loop import judge
 
 
 class CoherenceCallback(Callback):
@@ -29,7 +29,7 @@ class CoherenceCallback(Callback):
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: takes the module and the step, returns the texts.
+        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text.
         every: steps between two samplings.
         loss: its key in what `training_step` returns.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
@@ -56,6 +56,7 @@ class CoherenceCallback(Callback):
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._saved: int | None = None  # the step of the last checkpoint
+        self._judged: Judged | None = None
         self._losses: list[float] = []  # of the batches since the last step
 
     @property
@@ -105,7 +106,7 @@ class CoherenceCallback(Callback):
         from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps), send)
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
-        self._step, self._saved, self._losses = trainer.global_step, None, []
+        self._step, self._saved, self._losses, self._judged = trainer.global_step, None, [], None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -119,10 +120,22 @@ class CoherenceCallback(Callback):
             self.monitor.loss(self._step, fmean(self._losses))
         self._losses = []
         if self._step // self.every > before // self.every:
-            verdict = check(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
-            if verdict.halt:
-                say_halt(verdict)
+            judged = judge(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
+            self._judged = judged
+            # Every rank has the same: `ModelCheckpoint(monitor="coherence/mean")` decides alike on all.
+            pl_module.log_dict(judged.metrics, on_step=True, on_epoch=False, batch_size=1)
+            if judged.verdict.halt:
+                say_halt(judged.verdict)
                 trainer.should_stop = True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the program where a halt is to do so.
+
+        Raises:
+            HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
+        """
+        if self._judged is not None:
+            self._judged.raise_if_asked()
 
     def _note_loss(self, trainer: Trainer, pl_module: LightningModule, outputs: Any) -> None:
         value = outputs.get(self.loss) if isinstance(outputs, Mapping) else outputs

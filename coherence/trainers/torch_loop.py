@@ -4,11 +4,13 @@ Source: docs/trainers/torch_loop.md.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 from coherence.run.monitor import Monitor
 from coherence.signals.gate import Verdict
-from coherence.trainers.common import Draw, Send, from_rank_zero, missing
+from coherence.trainers.common import Draw, Judged, Send, from_rank_zero, missing
 
 try:
     import torch
@@ -17,6 +19,12 @@ except ImportError as error:
     raise missing("torch_loop", "torch") from error
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(seconds=60)
+"""How long a rank waits for the others: they train in step, and come at nearly the same time."""
+
+_calls = count()
+"""Numbers the checks of this process: every rank makes equally many."""
 
 
 def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: Any = None) -> T:
@@ -70,6 +78,22 @@ def broadcast_verdict(verdict: Verdict | None) -> Verdict:
     return verdict
 
 
+def judge(
+    monitor: Monitor | None,
+    step: int,
+    model: nn.Module,
+    sample: Draw,
+    tokenizer: Any = None,
+    send: Send = broadcast,
+) -> Judged:
+    """Sample and judge on rank 0, as `check` does; return all that the adapters tell on every rank."""
+
+    def work(monitor: Monitor) -> Judged:
+        return Judged.of(monitor, step, sample_safely(model, lambda model: sample(model, step), tokenizer))
+
+    return from_rank_zero(monitor, work, send)
+
+
 def check(
     monitor: Monitor | None,
     step: int,
@@ -86,17 +110,47 @@ def check(
         monitor: of the run; None on every rank but 0.
         step: the training step.
         model: given to `sample`; nothing of it is changed, see `sample_safely`.
-        sample: takes the model and the step, returns the texts.
+        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text.
         tokenizer: keeps its padding side.
         send: gives every rank the value of rank 0.
+
+    Raises:
+        HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
+        RuntimeError: rank 0 has failed, or it waits for ranks that do not call it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
     ...     check(monitor, 100, nn.Linear(2, 2), lambda model, step: ["Budy Budy Budy Budy"]).streak
     1
     """
+    if send is broadcast:
+        _wait_for_all(step)
+    judged = judge(monitor, step, model, sample, tokenizer, send)
+    judged.raise_if_asked()
+    return judged.verdict
 
-    def judge(monitor: Monitor) -> Verdict:
-        return monitor.sample(step, sample_safely(model, lambda model: sample(model, step), tokenizer))
 
-    return from_rank_zero(monitor, judge, send)
+def _wait_for_all(step: int) -> None:
+    """See to it that every rank calls: one that does not would leave the others waiting until a timeout.
+
+    Raises:
+        RuntimeError: a rank did not come within `PATIENCE`.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+        return
+    store, rank = distributed.distributed_c10d._get_default_store(), distributed.get_rank()
+    number = next(_calls)
+    store.set(f"coherence/{number}/{rank}", str(step))
+    missing_ranks = []
+    for other in range(distributed.get_world_size()):
+        try:
+            store.wait([f"coherence/{number}/{other}"], PATIENCE)
+        except RuntimeError:
+            missing_ranks.append(other)
+            break
+    if missing_ranks:
+        raise RuntimeError(
+            f"coherence check at step {step}: rank {missing_ranks[0]} has not called it within "
+            f"{PATIENCE.seconds} seconds. Every rank has to call it at the same steps, with None for the "
+            "monitor on all but rank 0; is it inside `if rank == 0:`?"
+        )
