@@ -67,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 
 HALTED = 3
-"""The exit status of a program that a halt ends: no shell, signal or exception of Python's has it."""
+"""The exit status of a program that a halt ends; Python, shells and signals end programs with others."""
 
 
 class HaltedRun(SystemExit):
@@ -103,9 +103,9 @@ class Monitor:
         lexicon: the words that count as English.
         profile: the reference to score against, or the name of one, as for `score`; default broad English.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
-        on_halt: what a halt does: "stop" says so in the verdict, and the loop ends itself; "raise" raises
+        on_halt: what a halt does: "stop" only returns the verdict, and the loop ends itself; "raise" raises
             `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
-        on_verdict: a function that is called with each verdict: to log `metrics`, say.
+        on_verdict: a function that is called with every verdict, for example to log `metrics`.
 
     What is not given is as the folder states it, and as `Settings` has it in a new folder.
 
@@ -142,7 +142,8 @@ class Monitor:
         if not callable(on_halt) and on_halt not in ("stop", "raise"):
             raise ValueError(f'on_halt {on_halt!r}; expected "stop", "raise" or a function')
         self.on_halt, self.on_verdict = on_halt, on_verdict
-        self._failed_to_tell = False
+        self._fired = False  # and `on_halt` was not called yet
+        self._failing: set[str] = set()  # functions of the user's that have failed
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
@@ -291,26 +292,27 @@ class Monitor:
     def judge(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
         """Take samples as `sample` does, and leave it to the caller to end what a halt ends.
 
-        The adapters call it: every rank has to hear of a halt before one of them leaves.
+        For adapters: every rank has to know of a halt before one of them exits.
         """
-        halted = self.gate.halted
         verdict = self._take(step, texts, prompts)
-        self._tell(self.on_verdict, verdict)
-        if verdict.halt and not halted and callable(self.on_halt):
-            self._tell(self.on_halt, verdict)
+        with self._guard:
+            fired, self._fired = self._fired, False
+        self._call("on_verdict", self.on_verdict, verdict)
+        if fired and verdict.halt:
+            self._call("on_halt", self.on_halt, verdict)
         return verdict
 
-    def _tell(self, whom: Callable[[Verdict], object] | None, verdict: Verdict) -> None:
-        """Call a function of the user's; whatever it raises costs a warning, not the run."""
-        if whom is None:
+    def _call(self, name: str, function: object, verdict: Verdict) -> None:
+        """Call a function of the user's, if it is one; an exception costs a warning, not the run."""
+        if not callable(function):
             return
         try:
-            whom(verdict)
+            function(verdict)
         except Exception as error:
-            if not self._failed_to_tell:
-                name, kind = self._recorder.name, type(error).__name__
-                log.warning("%s: %s failed: %s: %s; said once", name, whom, kind, error)
-            self._failed_to_tell = True
+            if name not in self._failing:
+                self._failing.add(name)
+                kind, what = type(error).__name__, printable(str(error))
+                log.warning("%s: %s failed: %s: %s; logged once", self._recorder.name, name, kind, what)
 
     def _take(self, step: Any, texts: Any, prompts: Any) -> Verdict:
         drawn, asked = given.texts(texts), None if prompts is None else given.texts(prompts)
@@ -366,6 +368,7 @@ class Monitor:
         if fired:
             name, sentence = self._recorder.name, self.signals.diagnosis.sentence
             log.warning("%s: %s. %s", name, verdict.reason, sentence)
+        self._fired = self._fired or fired
         self._keep(step, now=fired)
         self.verdict = verdict
         return verdict
@@ -379,9 +382,9 @@ class Monitor:
     def note(self, event: Any, step: Any, /, **details: Any) -> None:
         """Write down what was done to the run, among the losses; the audit's report shows it.
 
-        Three words mean something here as well: "checkpoint", that the trainer has saved one at that step,
-        so that the step to go back to is one of those; "restart", that the run was set back to that step;
-        "halt acknowledged", that it goes on all the same.
+        Four names mean something here as well: "checkpoint", that the trainer has saved one at that step,
+        so that the step to go back to is one of those; "checkpoint deleted", that it does not exist any more;
+        "restart", that the run was set back to that step; "halt acknowledged", that it resumes anyway.
 
         Args:
             event: what it was, in a word or two: "pivot".
@@ -419,10 +422,13 @@ class Monitor:
             HaltedRun: the gate has fired, and does not only observe.
         """
         if self._is_refused():
-            raise HaltedRun(
-                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start anew from a coherent "
-                "checkpoint in another folder, or acknowledge the halt: Monitor(..., acknowledge_halt=True)"
+            why = (
+                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start from a coherent "
+                "checkpoint with another run folder, or acknowledge the halt: "
+                "Monitor(..., acknowledge_halt=True)"
             )
+            log.error("%s", why)  # Python prints nothing where a SystemExit ends the program
+            raise HaltedRun(why)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the run remembers, as plain JSON values, for a checkpoint."""
@@ -577,6 +583,13 @@ class Monitor:
     def _go_to(self, step: int, file: str) -> None:
         """Go on to the step of a loss or a sample; where it lies too far back, mark a restart."""
         if self._is_restart(step, file):
+            self._restarts += 1
+            if self._restarts == 2:
+                log.warning(
+                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
+                    "what comes late in the order of its steps",
+                    *(self._recorder.name, self._memory.last_step, step),
+                )
             self._go_back(step)
         if file == METRICS:
             self._steps_here().take(step)
@@ -602,14 +615,7 @@ class Monitor:
     def _go_back(
         self, step: int, details: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
     ) -> None:
-        """Mark a restart, and say so where it is not the first."""
-        self._restarts += 1
-        if self._restarts == 2:
-            log.warning(
-                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
-                "what comes late in the order of its steps",
-                *(self._recorder.name, self._memory.last_step, step),
-            )
+        """Mark a restart."""
         self._write_event(RESTART, step, details or {}, state)
         self.signals.take_event(RESTART, step, state)
         self._loss_steps, self._opened, self._kept_step, self._memory.last_loss = {}, set(), None, None

@@ -55,8 +55,8 @@ class CoherenceCallback(keras.callbacks.Callback):
             HaltedRun: the run was halted.
         """
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
-        begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None)
         self._step, self._judged = self.monitor.last_step or 0, None
+        begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None, self._step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keras' mean of the losses begins anew."""

@@ -102,8 +102,9 @@ class CoherenceCallback(Callback):
         Raises:
             HaltedRun: the run was halted.
         """
-        steps, send = trainer.estimated_stepping_batches, trainer.strategy.broadcast
-        from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps), send)
+        steps, step = trainer.estimated_stepping_batches, trainer.global_step
+        send = trainer.strategy.broadcast
+        from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps, step), send)
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
         self._step, self._saved, self._losses, self._judged = trainer.global_step, None, [], None

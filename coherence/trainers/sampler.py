@@ -24,7 +24,7 @@ class Sampler:
         top_p: draw among the likeliest tokens that have this share of the probability.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or a prompt cannot be used.
 
     >>> sampler = Sampler(tokenizer=None, prompts=["The", "Once upon a time"])
     >>> Sampler(tokenizer=None, prompts=["The"], temperature=0)
@@ -47,7 +47,7 @@ class Sampler:
             )
         if not 0 < top_p <= 1:
             raise ValueError(f"top_p {top_p!r}; expected a number above 0 and at most 1")
-        if not prompts or isinstance(prompts, str):
+        if not isinstance(prompts, Sequence) or not prompts or isinstance(prompts, str | bytes):
             raise ValueError(f"prompts {prompts!r}; expected a list of one or more")
         for prompt in prompts:
             _check_prompt(prompt, tokenizer)
@@ -87,10 +87,10 @@ class Sampler:
         if isinstance(prompt, str):
             ids: list[int] = list(self.tokenizer(prompt)["input_ids"])
         else:
-            text = self.tokenizer.apply_chat_template(
-                list(prompt), tokenize=False, add_generation_prompt=True
+            # The template writes the special tokens itself.
+            ids = list(
+                self.tokenizer(_written(prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
             )
-            ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return ids or [self._first("bos_token_id", "eos_token_id", "pad_token_id")]
 
     def _first(self, *names: str) -> int:
@@ -99,10 +99,10 @@ class Sampler:
 
 
 def _check_prompt(prompt: Any, tokenizer: Any) -> None:
-    """Refuse what nothing can be drawn for, before a training begins.
+    """Refuse a prompt that cannot be used, before a training begins.
 
     Raises:
-        ValueError: it is neither a text nor a chat, or the tokenizer has no template for chats.
+        ValueError: it is neither a text nor a chat, or the tokenizer's template cannot write the chat.
     """
     if isinstance(prompt, str):
         return
@@ -114,7 +114,16 @@ def _check_prompt(prompt: Any, tokenizer: Any) -> None:
             f"prompt {prompt!r}; expected a text, or a list of messages, each with a role and a content"
         )
     if not getattr(tokenizer, "chat_template", None):
-        raise ValueError(f"prompt {prompt!r}; the tokenizer has no chat template to write it with")
+        raise ValueError(f"prompt {prompt!r}; the tokenizer has no chat template, so expected a text")
+    try:
+        _written(prompt, tokenizer)
+    except Exception as error:  # a template raises whatever it likes
+        raise ValueError(f"prompt {prompt!r}; the tokenizer's chat template refuses it: {error}") from error
+
+
+def _written(chat: Sequence[Mapping[str, Any]], tokenizer: Any) -> str:
+    """Return a chat as the model reads it, up to where its answer begins."""
+    return str(tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True))
 
 
 def _context(model: Any) -> int:

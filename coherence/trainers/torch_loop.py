@@ -20,11 +20,11 @@ except ImportError as error:
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(seconds=60)
-"""How long a rank waits for the others: they train in step, and come at nearly the same time."""
+PATIENCE = timedelta(minutes=2)
+"""How long rank 0 waits for the others. They have no more to do than rank 0, so they are not much later."""
 
 _calls = count()
-"""Numbers the checks of this process: every rank makes equally many."""
+"""Numbers the broadcasts of this process: every rank makes equally many."""
 
 
 def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: Any = None) -> T:
@@ -51,16 +51,42 @@ def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: A
 
 
 def broadcast(value: T) -> T:
-    """Return rank 0's value on every rank; the value itself where there is one process only.
+    """Return rank 0's value on every rank; the value itself if there is only one process.
+
+    Raises:
+        RuntimeError: on rank 0, if another rank has not called it within `PATIENCE`.
 
     >>> broadcast("halt")
     'halt'
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return value
+    _wait_for_all(distributed.get_rank(), distributed.get_world_size())
     box = [value]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def _wait_for_all(rank: int, ranks: int) -> None:
+    """Let rank 0 wait for the others: if one never came, rank 0 would hang until the group's timeout.
+
+    The others do not wait here: rank 0 may be writing a checkpoint that takes longer than `PATIENCE`.
+    """
+    store, name = distributed.distributed_c10d._get_default_store(), f"coherence/{next(_calls)}"
+    store.set(f"{name}/{rank}", "")
+    if store.add(f"{name}/count", 1) == ranks:
+        store.set(f"{name}/all", "")
+    if rank > 0:
+        return
+    try:
+        store.wait([f"{name}/all"], PATIENCE)
+    except RuntimeError as error:
+        absent = [other for other in range(ranks) if not store.check([f"{name}/{other}"])]
+        raise RuntimeError(
+            f"coherence: rank 0 waited {PATIENCE.total_seconds():g} seconds for rank {absent[0]}. Every rank "
+            "must make this call at the same steps, with monitor=None on all but rank 0. Is it inside "
+            "`if rank == 0:`?"
+        ) from error
 
 
 def broadcast_verdict(verdict: Verdict | None) -> Verdict:
@@ -86,7 +112,7 @@ def judge(
     tokenizer: Any = None,
     send: Send = broadcast,
 ) -> Judged:
-    """Sample and judge on rank 0, as `check` does; return all that the adapters tell on every rank."""
+    """Sample and judge on rank 0, as `check` does; return what the adapters use on every rank."""
 
     def work(monitor: Monitor) -> Judged:
         return Judged.of(monitor, step, sample_safely(model, lambda model: sample(model, step), tokenizer))
@@ -116,41 +142,13 @@ def check(
 
     Raises:
         HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
-        RuntimeError: rank 0 has failed, or it waits for ranks that do not call it.
+        RuntimeError: rank 0 has failed, or another rank does not call it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
     ...     check(monitor, 100, nn.Linear(2, 2), lambda model, step: ["Budy Budy Budy Budy"]).streak
     1
     """
-    if send is broadcast:
-        _wait_for_all(step)
     judged = judge(monitor, step, model, sample, tokenizer, send)
     judged.raise_if_asked()
     return judged.verdict
-
-
-def _wait_for_all(step: int) -> None:
-    """See to it that every rank calls: one that does not would leave the others waiting until a timeout.
-
-    Raises:
-        RuntimeError: a rank did not come within `PATIENCE`.
-    """
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
-        return
-    store, rank = distributed.distributed_c10d._get_default_store(), distributed.get_rank()
-    number = next(_calls)
-    store.set(f"coherence/{number}/{rank}", str(step))
-    missing_ranks = []
-    for other in range(distributed.get_world_size()):
-        try:
-            store.wait([f"coherence/{number}/{other}"], PATIENCE)
-        except RuntimeError:
-            missing_ranks.append(other)
-            break
-    if missing_ranks:
-        raise RuntimeError(
-            f"coherence check at step {step}: rank {missing_ranks[0]} has not called it within "
-            f"{PATIENCE.seconds} seconds. Every rank has to call it at the same steps, with None for the "
-            "monitor on all but rank 0; is it inside `if rank == 0:`?"
-        )
