@@ -83,7 +83,7 @@ class CoherenceCallback(keras.callbacks.Callback):
             logs.update(self._judged.metrics)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """End the program where a halt is to do so.
+        """End the program after a halt, if the monitor was asked to.
 
         Raises:
             HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".

@@ -5,16 +5,20 @@ Source: docs/trainers/lightning.md.
 
 # ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from coherence.run.monitor import Monitor
-from coherence.signals.both import SAVED
+from coherence.signals.both import DELETED, SAVED
 from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
+    import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
 except ImportError as error:
     raise missing("lightning", "lightning") from error
 
@@ -56,6 +60,7 @@ class CoherenceCallback(Callback):
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._saved: int | None = None  # the step of the last checkpoint
+        self._files: dict[str, tuple[int, int]] = {}  # when each checkpoint was written, and its step
         self._judged: Judged | None = None
         self._losses: list[float] = []  # of the batches since the last step
 
@@ -83,9 +88,26 @@ class CoherenceCallback(Callback):
         step = trainer.global_step
         if self.monitor is None or step in (0, self._saved):
             return
+        self._note_deleted(trainer, self.monitor)
         self._saved = step
         self.monitor.note(SAVED, step)
         checkpoint["callbacks"][self.state_key] = self.state_dict()
+
+    def _note_deleted(self, trainer: Trainer, monitor: Monitor) -> None:
+        """Note the checkpoints that Lightning has deleted, so that none of them is named to go back to."""
+        before = {step for _, step in self._files.values()}
+        found: dict[str, tuple[int, int]] = {}
+        for path in {*self._files, *_paths(trainer)}:
+            with suppress(OSError):
+                written = Path(path).stat().st_mtime_ns
+                known = self._files.get(path)
+                if known is not None and known[0] == written:
+                    found[path] = known
+                elif self._saved is not None:
+                    found[path] = written, self._saved  # `last.ckpt` is written over
+        self._files = found
+        for step in sorted(before - {step for _, step in found.values()}):
+            monitor.note(DELETED, step)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a halted run before a checkpoint from earlier in it is loaded over its state.
@@ -108,6 +130,8 @@ class CoherenceCallback(Callback):
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
         self._step, self._saved, self._losses, self._judged = trainer.global_step, None, [], None
+        # A checkpoint may be due before the first samples, and Lightning refuses one that it cannot rank.
+        trainer.callback_metrics.setdefault("coherence/mean", torch.tensor(0.0))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -121,6 +145,8 @@ class CoherenceCallback(Callback):
             self.monitor.loss(self._step, fmean(self._losses))
         self._losses = []
         if self._step // self.every > before // self.every:
+            if self.monitor is not None:
+                self._note_deleted(trainer, self.monitor)
             judged = judge(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
             self._judged = judged
             # Every rank has the same: `ModelCheckpoint(monitor="coherence/mean")` decides alike on all.
@@ -130,11 +156,13 @@ class CoherenceCallback(Callback):
                 trainer.should_stop = True
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the program where a halt is to do so.
+        """End the program after a halt, if the monitor was asked to.
 
         Raises:
             HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
         """
+        if self.monitor is not None:
+            self._note_deleted(trainer, self.monitor)
         if self._judged is not None:
             self._judged.raise_if_asked()
 
@@ -144,3 +172,11 @@ class CoherenceCallback(Callback):
             # Lightning has divided the loss it optimizes by the number of accumulated batches.
             divided = self.loss == "loss" and pl_module.automatic_optimization
             self._losses.append(float(value) * (trainer.accumulate_grad_batches if divided else 1))
+
+
+def _paths(trainer: Trainer) -> Iterator[str]:
+    """Return the checkpoints that Lightning keeps, as far as they are on this machine."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            paths = (*callback.best_k_models, callback.best_model_path, callback.last_model_path)
+            yield from (path for path in paths if path and "://" not in path)
