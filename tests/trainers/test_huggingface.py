@@ -183,7 +183,11 @@ def test_a_streak_that_a_window_counts_does_not_move_what_is_kept(
     train: Train, resumes: Resumes, tmp_path: Path
 ) -> None:
     def draw(_model: Any, step: int) -> list[str]:
-        return ["The cat sat by the door and waited for the rain to stop." if step in (1, 2, 4, 6, 8) else "Budy " * 9]
+        return [
+            "The cat sat by the door and waited for the rain to stop."
+            if step in (1, 2, 4, 6, 8)
+            else "Budy " * 9
+        ]
 
     options = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
     with Monitor(tmp_path / "run", gate=Gate(patience=4, window=7)) as monitor:
