@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
 
+FINE = "The cat sat by the door and waited for the rain to stop."
 Script = Callable[..., Callable[[Any, int], list[str]]]
 WarmUp = tuple[Gate, int | None, int]
 Fit = Callable[..., "Losses"]
@@ -242,3 +245,22 @@ def test_a_second_fit_with_the_same_monitor_goes_on_and_is_not_a_restart(
     fit(callback, epochs=2)
     assert monitor.last_step == 30
     assert "restart" not in (monitor.folder / "metrics.jsonl").read_text()
+
+
+def test_a_halt_that_is_raised_ends_the_program_with_3_after_the_fit(tmp_path: Path, reason: str) -> None:
+    script = f"""
+import keras, numpy
+from coherence import Monitor
+from coherence.trainers.keras import CoherenceCallback
+
+model = keras.Sequential([keras.layers.Dense(1)])
+model.compile("sgd", loss="mse")
+monitor = Monitor({str(tmp_path / "run")!r}, on_halt="raise")
+callback = CoherenceCallback(monitor, lambda _, step: ["Budy Budy Budy" if step >= 6 else {FINE!r}], every=2)
+ones = numpy.ones((80, 1))
+model.fit(ones, ones, batch_size=2, verbose=0, callbacks=[callback])
+print("went on")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert (ended.returncode, ended.stdout) == (3, ""), ended.stderr
+    assert f"training stops at step 14: {reason}" in ended.stderr
