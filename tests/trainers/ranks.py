@@ -1,7 +1,9 @@
 """One of two processes that train together; the tests start it twice. Prints what it did as one JSON line.
 
-python ranks.py {check|error|none|alone|left|trainer|lightning} FOLDER [raise|late], with RANK and WORLD_SIZE in
-the environment. With "raise" a halt ends the program; with "late" the run was halted before.
+python ranks.py {check|error|none|alone|left|trainer|lightning} FOLDER [raise|late]
+
+RANK and WORLD_SIZE are in the environment. With "raise" a halt ends the program; with "late" the run was
+halted before.
 """
 
 import json
