@@ -101,13 +101,13 @@ class Follower:
         Raises:
             ValueError: the folder holds several runs, or a later version wrote it.
         """
-        behind = self._behind()
         self.unsettled = False
+        behind = self._behind()
         while behind and not self.halted:
             batch, behind = behind[:FILES_AT_ONCE], behind[FILES_AT_ONCE:]
             self._read(batch)
-        if not self.halted:
-            self.record.beyond.clear()  # what is left there was written by nobody that is followed
+        if not (self.halted or self.unsettled):
+            self.record.beyond.clear()  # what is left there is in no file any more
         self._save()
 
     def _behind(self) -> list[Source]:
@@ -122,12 +122,11 @@ class Follower:
         for drawn in self._drawn():
             self._add("samples", drawn.file, drawn.step)
         wanted = {*found.samples, *found.losses, *(each.file for each in self._drawn())}
+        behind = [each for each in self._sources.values() if each.file in wanted and each.is_behind()]
         now = time.monotonic()
-        return [
-            source
-            for key, source in self._sources.items()
-            if source.file in wanted and self._not_before.get(key, 0.0) <= now and source.is_behind()
-        ]
+        due = [each for each in behind if self._not_before.get(each.key, 0.0) <= now]
+        self.unsettled = len(due) < len(behind)
+        return due
 
     def _add(self, role: Role, file: File, step: int | None) -> None:
         key = f"{role}:{relpath(file.path, self._finder.folder)}"
@@ -137,7 +136,6 @@ class Follower:
             source.position = self.record.positions.get(key, Position())
 
     def _read(self, sources: Sequence[Source]) -> None:
-        started = time.monotonic()
         streams = [source.rows(self._is_settled(source)) for source in sources]
         group: list[Taken] = []
         for taken in merge(*streams, key=_place):
@@ -153,18 +151,18 @@ class Follower:
             for source in sources:
                 source.finish()
         for source in sources:
-            self._look_after(source, time.monotonic() - started)
+            self._look_after(source)
         self._again.clear()
         self._restarted.clear()
 
-    def _look_after(self, source: Source, seconds: float) -> None:
+    def _look_after(self, source: Source) -> None:
         if source.runs - {""} and len(source.runs) > 1:
             names = ", ".join(sorted(source.runs)[:3])
             raise ValueError(f"{source.file.path}: holds samples of several runs ({names}); watch one run")
         problems = source.problems
         self._say(f"{each.file}:{each.line}: {each.message}" for each in problems.listed)
         if source.position.start == 0:
-            self._not_before[source.key] = time.monotonic() + SHARE * seconds
+            self._not_before[source.key] = time.monotonic() + SHARE * source.seconds
 
     def _is_settled(self, source: Source) -> bool:
         """Tell whether a file is as it was at the last poll; JSON lines need not wait for that."""

@@ -6,6 +6,7 @@ Source: docs/watch.md, "What is read".
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -82,6 +83,13 @@ class Source:
         step: of all its samples; None for what they say themselves.
         key: by which it is known.
 
+    Attributes:
+        position: how far it was read.
+        rewound: whether the last reading began at the beginning again.
+        problems: what the last reading could not use.
+        runs: that its rows name.
+        seconds: that the last reading took.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "samples.jsonl")
@@ -100,6 +108,7 @@ class Source:
         self.rewound = False
         self.problems = Problems()
         self.runs: set[str] = set()
+        self.seconds = 0.0
         self._reached = self.position
 
     @property
@@ -125,16 +134,25 @@ class Source:
         Args:
             settled: whether the file has not changed for a while, so that its last row is whole.
         """
-        self.rewound, self.problems = False, Problems()
+        self.rewound, self.problems, self.seconds = False, Problems(), 0.0
         self._reached = self.position
         try:
-            yield from self._read_on() if self.is_appended else self._read_whole(settled)
+            yield from self._timed(self._read_on() if self.is_appended else self._read_whole(settled))
         except LaterFormat:
             raise
         except (OSError, ValueError) as error:
             if settled:  # before that it is being written
                 self.problems.add(self.file.path, 0, f"not read on from here: {error}")
                 self._pass_over()
+
+    def _timed(self, rows: Iterator[Taken]) -> Iterator[Taken]:
+        while True:
+            started = time.monotonic()
+            row = next(rows, None)
+            self.seconds += time.monotonic() - started
+            if row is None:
+                return
+            yield row
 
     def _pass_over(self) -> None:
         """Read the file no more until it changes."""
