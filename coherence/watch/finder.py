@@ -98,7 +98,7 @@ class Finder:
         except LaterFormat:
             raise
         except ValueError as error:  # there are no samples yet
-            return Found(notes=(str(error),))
+            return Found(notes=(f"nothing to read yet: {error}",))
         if len(runs) > 1:
             names = ", ".join(run.name for run in runs[:3])
             raise ValueError(f"{self.folder}: holds {len(runs)} runs ({names}); watch each of them by itself")

@@ -114,7 +114,8 @@ class Follower:
         """Return the files that may hold more than was taken."""
         found = self._finder.look()
         self._saved, self._own_losses = found.saved, bool(found.losses)
-        self._say(found.notes)
+        if found.samples or self._drawn is tuple:  # a folder of checkpoints need not hold samples
+            self._say(found.notes)
         for file in found.samples:
             self._add("samples", file, None)
         for file in found.losses:

@@ -65,6 +65,9 @@ class Sampler:
         timeout: seconds after which a command is ended.
         in_order: draw from all of them in the order in which they were saved; or else from the newest, and
             older ones are passed over.
+
+    Attributes:
+        unsettled: whether, at the last poll, a checkpoint may have been in the middle of being written.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Sampler:
         self._looked: dict[Path, tuple[int, int, int]] = {}
         self._failures: dict[Saved, int] = {}
         self._running: _Running | None = None
+        self._busy = 0
         self.unsettled = False
         folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
@@ -137,10 +141,17 @@ class Sampler:
 
     def _start(self, saved: Saved) -> "_Running | None":
         try:
-            return _Running(self._command, saved, self._folder)
-        except (OSError, RunFolderBusy) as error:
+            running = _Running(self._command, saved, self._folder)
+        except RunFolderBusy:  # what the last command started is still ending
+            self._busy, self.unsettled = self._busy + 1, True
+            if self._busy == ATTEMPTS:
+                log.warning("sampler: what an earlier command left running is waited for")
+            return None
+        except OSError as error:
             self._fail(saved, str(error))
             return None
+        self._busy = 0
+        return running
 
     def _see_to(self, running: "_Running") -> None:
         why = running.why_ended(self._timeout)

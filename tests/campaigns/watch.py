@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 LONGEST_LIFE = 0.9
 """Seconds that either lives; a watcher takes half of one to start."""
 
-PAUSE = 0.02
+ENDED = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130)
+"""How either may end; Python ends with SIGINT where SIGTERM, taken for Ctrl-C, came while it imported."""
 
 
 class Figures(NamedTuple):
@@ -129,7 +130,7 @@ def run(folder: Path, times: int, seed: int = 0) -> Figures:
     watcher += ["--poll", "0.02", "--observe", "--text-field", "completion"]
     commands = {"writer": writer, "watcher": watcher}
     folder.mkdir(exist_ok=True)
-    running = {name: start(command) for name, command in commands.items()}
+    running = {name: start(folder, command) for name, command in commands.items()}
     kills, unforeseen = Counter[str](), 0
     for _ in range(times):
         name = random.choice(["writer", "watcher", "watcher"])
@@ -139,11 +140,11 @@ def run(folder: Path, times: int, seed: int = 0) -> Figures:
         except subprocess.TimeoutExpired:
             process.send_signal(random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         status = process.wait()
-        if status not in (-signal.SIGKILL, -signal.SIGTERM, 130):
-            print(f"the {name} ended with {status}")
+        if status not in ENDED:
+            print(f"the {name} ended with {status}: {said(folder)}")
             unforeseen += 1
         kills[name] += 1
-        running[name] = start(commands[name])
+        running[name] = start(folder, commands[name])
     for process in running.values():
         process.kill()
         process.wait()
@@ -154,9 +155,15 @@ def run(folder: Path, times: int, seed: int = 0) -> Figures:
     return compared(folder, kills, unforeseen)
 
 
-def start(command: list[str]) -> "subprocess.Popen[bytes]":
-    """Start a writer or a watcher, which nobody listens to."""
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
+def start(folder: Path, command: list[str]) -> "subprocess.Popen[bytes]":
+    """Start a writer or a watcher; what both say goes to a file."""
+    with (folder / "_said").open("ab") as errors:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)  # noqa: S603 - ours
+
+
+def said(folder: Path) -> str:
+    """Return the last that a writer or a watcher has said."""
+    return (folder / "_said").read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 def compared(folder: Path, kills: Counter[str], unforeseen: int) -> Figures:
