@@ -415,6 +415,15 @@ class Monitor:
         }
         self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
 
+    def follow_on(self) -> None:
+        """Say that the run itself did not begin with this process, which follows it from outside.
+
+        What comes next goes on where the last samples ended; of a trainer that begins again it would be taken
+        for the same samples drawn once more, or for a restart.
+        """
+        with self._guard:
+            self._opened = set()
+
     def refuse_halted(self) -> None:
         """Raise where training is about to begin on a run that was halted.
 
