@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "check": "lazy files scoring signals readers report",
     "show": "lazy escape files scoring signals readers report thinning audit check",
     "pytest_plugin": "scoring signals readers check show",
-    "trainers": "files signals run",
+    "trainers": "files scoring signals run",
     "cli": "escape scoring signals readers report audit check show",
     "": "lazy scoring signals run",
 }
