@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "watch": "escape files scoring signals readers report run",
     "show": "lazy escape files scoring signals readers report thinning audit check",
     "pytest_plugin": "scoring signals readers check show",
-    "trainers": "files signals run",
+    "trainers": "files scoring signals run",
     "cli": "escape scoring signals readers report run audit check watch show",
     "": "lazy scoring signals run",
 }
