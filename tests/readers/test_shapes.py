@@ -300,6 +300,13 @@ def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
 
 
+def test_a_sample_of_inspect_ai_that_ended_in_an_error_is_counted() -> None:
+    failed = {"id": 1, "epoch": 1, "input": "Go on.", "output": {"model": "m", "choices": []}, "error": {}}
+    problems = Problems()
+    assert not list(samples_of([(1, failed)], "a.json", problems))
+    assert take_notes(problems) == ["1 row was skipped: no answer, but an error"]
+
+
 # Why a text ended
 
 
@@ -439,7 +446,7 @@ def test_whatever_an_object_holds_it_becomes_rows_that_are_samples_or_problems(r
 
 def test_objects_inside_objects_end_somewhere() -> None:
     row: dict[str, Any] = {"text": MILL}
-    for _ in range(500):
+    for _ in range(5000):
         row = {"response": row}
     assert len(list(unfold(row))) == 1
 

@@ -25,6 +25,9 @@ from coherence.readers.records import LossRow, MetricRow, Sample
 CHUNK = 2**20
 """Bytes that are read at once."""
 
+BEGINNING = 2**13
+"""Characters of a document in which the keys stand that tell whether it is a row."""
+
 _ARRAY = re.compile(r"\[\s*(?:\[\s*)?\{")
 _INNER_ARRAY = re.compile(r'"\s*:\s*\[\s*\{')
 # What stands between brackets: nothing else, and whole strings, in which brackets mean nothing.
@@ -80,7 +83,7 @@ def _place(text: str) -> _Place:
     text = text.lstrip()
     known = next((place for begin, place in _HARNESSES if begin.match(text)), None)
     if known is None and text.startswith("{"):
-        names = _names(text.encode(errors="replace"))
+        names = _names(text[:BEGINNING].encode(errors="replace"))
         if names & _OF_A_ROW or (names & _TEXTS and names & _BESIDE_TEXTS):
             return ()
     return known

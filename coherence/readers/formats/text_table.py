@@ -16,14 +16,15 @@ from coherence.readers.records import LossRow
 MOST = 100
 """Cells of a line; what has more is not a table that a person reads."""
 
+_NAMES_LOSS = re.compile("loss", re.IGNORECASE)
+"""Without it a line does not begin a table: most lines of most texts are done with here."""
+
 _GAP = re.compile(r"\t|\s{2,}")
 _RULE = re.compile(r"[\s|:+=\-\u2500-\u257f]+")
 
 
 def recognise(head: Head) -> bool:
     """Tell whether a file has such a line of names, and a row of figures below it, where it begins."""
-    if "oss" not in head.text:
-        return False
     lines = enumerate(cut_into_lines(head.text), start=1)
     return next(_rows(lines), None) is not None
 
@@ -37,6 +38,8 @@ def _rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, RawRow]]:
     """Yield the rows of figures below a line of names, up to the next line that is neither one nor a rule."""
     names: list[str] = []
     for number, line in lines:
+        if not names and not _NAMES_LOSS.search(line):
+            continue
         if not line.strip() or (names and _RULE.fullmatch(line)):
             continue
         cells = _cells(line)

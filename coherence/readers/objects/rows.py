@@ -53,6 +53,8 @@ from coherence.readers.objects.unfold import at, unfold
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
 
+_TEXTS = frozenset(TEXT)
+
 TOOL_CALLS = "tool calls"
 """Under which samples that call a tool are counted."""
 
@@ -171,8 +173,9 @@ def _remark_texts(row: RawRow, name: str, problems: Problems, fields: Fields) ->
 
 
 def _is_loss_alone(row: RawRow) -> bool:
-    without = row.keys().isdisjoint(TEXT) and any("loss" in key for key in row)
-    return without and not written({key: row.get(key) for key in BESIDE})
+    if not _TEXTS.isdisjoint(row):
+        return False
+    return any("loss" in key for key in row) and not written({key: row.get(key) for key in BESIDE})
 
 
 def _expanded(
@@ -182,22 +185,28 @@ def _expanded(
     problems: Problems,
     named: Fields = USUAL,
 ) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows, those one by one that one row holds as columns: lists under the keys that matter."""
-    for line, row in ((line, row) for line, whole in rows for row in unfold(whole, named)):
-        value = first_of(row, keys)
-        if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
-            yield line, row
-            continue
-        read = (*READ, *filter(None, named))
-        columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
-        size = len(value)
-        columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
-        if len(set(map(len, columns.values()))) > 1:
-            lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
-            problems.add(path, line, f"columns of unequal length: {lengths}")
-            continue
-        for values in zip(*columns.values(), strict=True):
-            yield line, {**row, **dict(zip(columns, values, strict=True))}
+    """Yield the rows that objects hold, also as columns: lists under the keys that matter."""
+    for line, whole in rows:
+        for row in unfold(whole, named):
+            value = first_of(row, keys)
+            if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
+                yield line, row
+            else:
+                yield from ((line, each) for each in _columns(row, line, path, problems, named))
+
+
+def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Fields) -> Iterator[RawRow]:
+    """Yield the rows that one row holds as columns, all of the same length."""
+    read = (*READ, *filter(None, named))
+    columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
+    size = len(first_of(row, TEXT) or ())
+    columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
+    if len(set(map(len, columns.values()))) > 1:
+        lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
+        problems.add(path, line, f"columns of unequal length: {lengths}")
+        return
+    for values in zip(*columns.values(), strict=True):
+        yield {**row, **dict(zip(columns, values, strict=True))}
 
 
 def _are_numbers(values: list[Any]) -> bool:
@@ -208,6 +217,7 @@ def _are_numbers(values: list[Any]) -> bool:
 class _Keys(NamedTuple):
     """Under which of its names a row tells what, the names that come first in the tables above first."""
 
+    text: tuple[str, ...]
     step: tuple[str, ...]
     prompt: tuple[str, ...]
     loss: tuple[str, ...]
@@ -227,7 +237,7 @@ def _names_read(group: str | None) -> frozenset[str]:
 @lru_cache
 def _keys_of(names: frozenset[str], group: str | None) -> _Keys:
     """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
-    wanted = (STEP, PROMPT, LOSS, TIME, RUN, REWARD, FINISH, GROUP if group is None else (group,))
+    wanted = (TEXT, STEP, PROMPT, LOSS, TIME, RUN, REWARD, FINISH, GROUP if group is None else (group,))
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
@@ -239,7 +249,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     """
     names = _names_read(fields.group).intersection(row)
     keys = _keys_of(names, fields.group)
-    value = first_of(row, TEXT)
+    value = first_of(row, keys.text)
     text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
     time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
@@ -256,8 +266,8 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         beside=None if loss is None and reward is None else _beside(row),
         source=to_text(row.get("source")),
         time=time if time is not None and math.isfinite(time) else None,
-        run=_name(first_of(row, keys.run)),
-        group=_name(first_of(row, keys.group)),
+        run=_name(first_of(row, keys.run)) if keys.run else None,
+        group=_name(first_of(row, keys.group)) if keys.group else None,
         place=row["index"] if ours else None,
         scores=recorded_scores(row["scores"]) if ours else None,
         reward=reward,

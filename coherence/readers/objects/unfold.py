@@ -22,6 +22,8 @@ _TEXT = tuple(key for key in TEXT if key != "messages")
 _UNUSUAL = _SPELLED | _SEVERAL | KEYS
 """A row without any of these keys holds one sample or one loss, under the usual names: nearly all do."""
 
+_TEXT_OR_OBJECT = KEYS & frozenset(TEXT)
+
 
 def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
     """Return the rows that an object holds, under the usual names.
@@ -31,7 +33,15 @@ def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
     """
     if fields is not USUAL:
         return _as_named(row, fields)
-    return (row,) if _UNUSUAL.isdisjoint(row) else _unfolded(row, DEEPEST)
+    if _UNUSUAL.isdisjoint(row) or _holds_its_text(row):
+        return (row,)
+    return _unfolded(row, DEEPEST)
+
+
+def _holds_its_text(row: RawRow) -> bool:
+    """Tell whether all that is unusual is a key that may hold the text itself, and does."""
+    keys = _UNUSUAL.intersection(row)
+    return len(keys) == 1 and keys <= _TEXT_OR_OBJECT and isinstance(row[next(iter(keys))], str)
 
 
 def _unfolded(row: RawRow, deeper: int) -> Iterator[RawRow]:
