@@ -19,6 +19,7 @@ try:
 except ImportError as error:
     raise missing("huggingface", "transformers") from error
 
+from coherence.trainers.sampler import Sampler as Sampler
 from coherence.trainers.torch_loop import broadcast, judge
 
 BEST = ("coherence", "eval_coherence")

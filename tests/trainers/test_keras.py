@@ -255,8 +255,11 @@ from coherence.trainers.keras import CoherenceCallback
 
 model = keras.Sequential([keras.layers.Dense(1)])
 model.compile("sgd", loss="mse")
+def sample(model, step):
+    return ["Budy Budy Budy Budy" if step >= 6 else {FINE!r}]
+
 monitor = Monitor({str(tmp_path / "run")!r}, on_halt="raise")
-callback = CoherenceCallback(monitor, lambda _, step: ["Budy Budy Budy Budy" if step >= 6 else {FINE!r}], every=2)
+callback = CoherenceCallback(monitor, sample, every=2)
 ones = numpy.ones((80, 1))
 model.fit(ones, ones, batch_size=2, verbose=0, callbacks=[callback])
 print("went on")
