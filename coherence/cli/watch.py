@@ -91,7 +91,6 @@ def _open(options: Namespace, own: Path) -> Monitor:
         own,
         options.vocab_size,
         profile=options.profile,
-        status_every=1,
         acknowledge_halt=options.acknowledge_halt,
     )
     for name, value in _of_gate(options).items():

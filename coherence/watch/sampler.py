@@ -78,7 +78,7 @@ class Sampler:
         self._looked: dict[Path, tuple[int, int, int]] = {}
         self._failures: dict[Saved, int] = {}
         self._running: _Running | None = None
-        self._busy = 0
+        self._busy_since: float | None = None
         self.unsettled = False
         folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
@@ -143,14 +143,15 @@ class Sampler:
         try:
             running = _Running(self._command, saved, self._folder)
         except RunFolderBusy:  # what the last command started is still ending
-            self._busy, self.unsettled = self._busy + 1, True
-            if self._busy == ATTEMPTS:
-                log.warning("sampler: what an earlier command left running is waited for")
+            self.unsettled, self._busy_since = True, self._busy_since or time.monotonic()
+            if time.monotonic() - self._busy_since > self._timeout:
+                self._busy_since = None
+                self._fail(saved, "what an earlier command left running does not end")
             return None
         except OSError as error:
             self._fail(saved, str(error))
             return None
-        self._busy = 0
+        self._busy_since = None
         return running
 
     def _see_to(self, running: "_Running") -> None:

@@ -112,7 +112,6 @@ def test_a_tracker_that_is_not_there_costs_a_warning(
 def test_a_tracker_is_called_as_it_documents(
     name: str, alert: WandbAlert | TrackioAlert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of both the signature is alert(title, text, level); the real trackio is asked in tests/trainers.
     tracker, called = ModuleType(name), []
 
     class AlertLevel:

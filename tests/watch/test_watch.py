@@ -169,6 +169,15 @@ def test_the_audit_of_what_was_recorded_says_the_same(once: Watch, shell: Shell)
     assert steps()[-1] == 14
 
 
+def test_what_comes_after_a_start_is_no_restart_of_the_run(once: Watch) -> None:
+    append("rank_0.jsonl", *fine(1, 2, 3))
+    once()
+    append("rank_1.jsonl", *({"step": step, "text": prose(30, -step)} for step in (2, 3)))
+    once()
+    assert [(row["step"], row["index"]) for row in recorded()] == [(1, 0), (2, 0), (3, 0), (2, 1), (3, 1)]
+    assert not Path("run/_coherence/metrics.jsonl").exists(), "a restart was noted"
+
+
 # A halt
 
 
