@@ -182,13 +182,12 @@ class LoopStopper:
         """Return a tensor that says of each row whether it is in a loop."""
         import torch  # whoever has such a model has it; any other decoder does without
 
-        parents = self._parents(input_ids)
-        if parents is None:
+        if not self._follow(input_ids):
             self._begin(input_ids)
-        else:
-            self._rows.take_from(parents)
-        for at in range(self._first if parents is None else self._seen.shape[1], input_ids.shape[1]):
-            self._rows.take(self._numbers(input_ids[:, at]), at, self._first)
+            self._seen = input_ids[:, : self._first]
+        before = self._seen.shape[1]
+        for at, tokens in enumerate(self._numbers(input_ids[:, before:]), before):
+            self._rows.take(tokens, at, self._first)
         self._seen = input_ids
         done = [repeat is not None for repeat in self._rows.found]
         return torch.tensor(done, device=input_ids.device)
@@ -197,21 +196,26 @@ class LoopStopper:
         """Begin anew: all but the last token is the prompt."""
         self._rows = self._new_rows(input_ids.shape[0])
         self._first = input_ids.shape[1] - 1
-        for at in range(max(0, self._first - LONGEST_PERIOD), self._first):
-            self._rows.see(self._numbers(input_ids[:, at]))
+        for tokens in self._numbers(input_ids[:, : self._first][:, -LONGEST_PERIOD:]):
+            self._rows.see(tokens)
 
-    def _numbers(self, column: Any) -> Numbers:
-        ids: Numbers = column.cpu().numpy().astype(np.int64)
+    def _numbers(self, input_ids: Any) -> Numbers:
+        """Return the tokens place by place, a row for each; padding equals nothing."""
+        ids: Numbers = input_ids.cpu().numpy().astype(np.int64).T
         return ids if self._pad is None else np.where(ids == self._pad, -1, ids)
 
-    def _parents(self, input_ids: Any) -> list[int] | None:
-        """Return which row each row goes on from; None where it is not the generation seen last."""
+    def _follow(self, input_ids: Any) -> bool:
+        """Say whether these rows go on from those seen last; where beams were chosen, copy their state."""
         if self._seen is None or input_ids.shape[1] <= self._seen.shape[1]:
-            return None
-        length = self._seen.shape[1]
+            return False
+        if input_ids.device != self._seen.device:
+            return False
         before = self._seen[:, -self._tail :]
-        now = input_ids[:, :length][:, -self._tail :]
+        now = input_ids[:, : self._seen.shape[1]][:, -self._tail :]
         if now.shape == before.shape and bool((now == before).all()):
-            return list(range(len(now)))
-        equal = (now[:, None] == before[None].to(now.device)).all(-1)
-        return equal.int().argmax(1).tolist() if bool(equal.any(1).all()) else None
+            return True
+        equal = (now[:, None] == before[None]).all(-1)
+        if not bool(equal.any(1).all()):
+            return False
+        self._rows.take_from(equal.int().argmax(1).tolist())
+        return True
