@@ -169,7 +169,8 @@ def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
             each.take_logs()
         runs = _runs_of(folder, below)
     if not runs:
-        why = f"; {folder.notes[0]}" if folder.notes else ""
+        known = trackers.unread_in(path)
+        why = f"; {known or folder.notes[0]}" if known or folder.notes else ""
         raise ValueError(f"{path}: a folder without samples; expected {SAMPLES} or other files of them{why}")
     return runs
 
@@ -192,6 +193,8 @@ def _run_in(folder: "Folder") -> RunFiles:
     folder.samples = files_once(folder.samples, folder.notes)
     losses = losses_beside(folder) or losses_among(folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
+    if not losses and (known := trackers.unread_in(folder.path)):
+        folder.notes.append(known)
     notes = tuple(dict.fromkeys(folder.notes))
     saved = saved_steps(losses, *checkpoints(folder.path))
     metrics = () if written else (*losses, *metrics_beside(folder, losses))

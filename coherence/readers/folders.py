@@ -33,7 +33,7 @@ RUN = "run.json"
 LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb", "wandb")
 """Where trainers put losses below the folder of a run."""
 
-BOTH = ("trackio", "mlflow", "tensorboard", "logs", "notebook")
+BOTH = ("trackio", "mlflow", "wandb_log", "tensorboard", "logs", "notebook")
 """Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
 
 WANDB, TABLES = "files", ("files/media/table", "media/table")

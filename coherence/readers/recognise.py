@@ -1,6 +1,6 @@
 """Which format a file is of: its content decides."""
 
-from coherence.readers import storage
+from coherence.readers import storage, trackers
 from coherence.readers.format import Format
 from coherence.readers.formats import (
     csv_rows,
@@ -19,13 +19,14 @@ from coherence.readers.formats import (
     wandb_table,
 )
 from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.stores import mlflow, mlflow_metric
+from coherence.readers.formats.stores import mlflow, mlflow_metric, wandb_log
 from coherence.readers.lines import read_head, shown
 
 FORMATS: tuple[Format, ...] = (
     parquet.FORMAT,
     mlflow.FORMAT,
     trackio.FORMAT,
+    wandb_log.FORMAT,
     inspect_eval.FORMAT,
     tensorboard.FORMAT,
     mlflow_metric.FORMAT,
@@ -77,6 +78,8 @@ def format_of(path: str, asked: str | None = None) -> Format:
     for each in FORMATS:
         if each.recognise(head):
             return each
+    if known := trackers.unread(path):
+        raise ValueError(f"{path}: {known}")
     kind = "binary, and " if b"\0" in head.raw else ""
     keys = ", ".join(each.key for each in FORMATS)
     begins = "" if kind else f"; it begins with {shown(head.lines[0])}"

@@ -1,6 +1,11 @@
-"""Where experiment trackers keep what was logged to them below a folder: MLflow's file store, DVCLive."""
+"""Where experiment trackers keep what was logged to them below a folder: MLflow's file store, DVCLive.
+
+Of stores that are not read, what to do: Aim's, and the archives of Comet and ClearML.
+"""
 
 import re
+import shlex
+import zipfile
 
 from coherence.readers import storage
 from coherence.readers.lines import read_head
@@ -11,6 +16,28 @@ MLRUNS, ABOUT, ARTIFACTS = "mlruns", "meta.yaml", "artifacts"
 
 METRICS = (("metrics", ""), ("plots/metrics", ".tsv"), ("dvclive/plots/metrics", ".tsv"))
 """Folders in which each metric is a file of its name, and how that ends: MLflow's, and DVCLive's."""
+
+AIM = ".aim"
+
+AIM_IS_NOT_READ = (
+    "Aim's store is not read; run `aim up`, export the loss from its page as CSV with the columns step and loss, "
+    "and give that as --loss"
+)
+
+ARCHIVES = {
+    "messages.json": (
+        'an archive of Comet is not read; unzip -p {} messages.json | jq -c \'select(.type=="metric_msg")'
+        '.payload.metric | select(.metricName=="loss") | {{step, loss: .metricValue}}\' > loss.jsonl'
+    ),
+    "metrics.jsonl": (
+        'an archive of ClearML is not read; unzip -p {} metrics.jsonl | jq -c \'.[] | select(.metric=="loss")'
+        " | {{step: .iter, loss: .value}}' > loss.jsonl"
+    ),
+}
+"""By the name of the entry that holds what was logged: how to take the losses out."""
+
+MOST_ARCHIVES = 10
+"""Archives of a folder that are looked into."""
 
 
 def runs_in(folder: str) -> list[str]:
@@ -39,6 +66,28 @@ def loss_in(folder: str) -> list[str]:
             if found := [path for path in named if storage.exists(path) and not storage.is_folder(path)]:
                 return found[:1]
     return []
+
+
+def unread_in(folder: str) -> str | None:
+    """Return which store in a folder is not read, and what to do; None where there is none."""
+    if _name(folder) == AIM or storage.exists(storage.join(folder, AIM)):
+        return AIM_IS_NOT_READ
+    if storage.is_url(folder):
+        return None
+    archives = storage.matching(f"{storage.literal(folder)}/*.zip")[:MOST_ARCHIVES]
+    return next((found for path in archives if (found := unread(path))), None)
+
+
+def unread(path: str) -> str | None:
+    """Return what to do with an archive that Comet or ClearML wrote; None with any other file."""
+    if not _name(path).endswith(".zip") or storage.is_url(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    return next((what.format(shlex.quote(path)) for name, what in ARCHIVES.items() if name in names), None)
 
 
 def _told(folder: str, key: str) -> str | None:

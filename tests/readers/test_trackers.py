@@ -2,13 +2,14 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
+from real_writers import run_script
 
+from coherence.readers import trackers
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
@@ -143,10 +144,59 @@ def test_the_losses_of_dvclive_are_found_beside_samples(tmp_path: Path, metrics:
     assert losses_of(run) == [(0, 3.5), (1, 2.5)]
 
 
-def written(script: str, folder: Path, **variables: str) -> None:
-    command, environment = [sys.executable, "-c", script], {**os.environ, **variables}
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S603 - our own interpreter
+# Stores that are not read
 
+COMET = {"messages.json": '{"type": "metric_msg", "payload": {}}', "experiment.json": "{}"}
+CLEARML = {"metrics.jsonl": "[]", "task.json": "{}", "log.jsonl": "[]"}
+
+
+def archive(path: Path, entries: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        (COMET, "an archive of Comet is not read; unzip -p {} messages.json | jq -c 'select"),
+        (CLEARML, "an archive of ClearML is not read; unzip -p {} metrics.jsonl | jq -c '.[] |"),
+    ],
+    ids=["comet", "clearml"],
+)
+def test_of_an_archive_that_is_not_read_it_is_said_how_to_take_the_losses_out(
+    tmp_path: Path, entries: dict[str, str], word: str
+) -> None:
+    path = archive(tmp_path / "274926c7.zip", entries)
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {word.format(path)}")):
+        find_runs([str(path)])
+    with pytest.raises(ValueError, match=re.escape(f"other files of them; {word.format(path)}")):
+        find_runs([str(tmp_path)])
+
+
+@pytest.mark.parametrize("named", [".", ".aim"])
+def test_of_the_store_of_aim_it_is_said_that_it_is_not_read(tmp_path: Path, named: str) -> None:
+    (tmp_path / ".aim").mkdir()
+    with pytest.raises(ValueError, match="other files of them; Aim's store is not read; run `aim up`"):
+        find_runs([str(tmp_path / named)])
+
+
+def test_beside_samples_a_store_is_named_only_where_there_are_no_losses(tmp_path: Path) -> None:
+    (tmp_path / ".aim").mkdir()
+    (tmp_path / "samples.jsonl").write_text('{"step": 1, "text": "once"}\n', encoding="utf-8")
+    assert find_runs([str(tmp_path)])[0].notes == (trackers.AIM_IS_NOT_READ,)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n', encoding="utf-8")
+    assert find_runs([str(tmp_path)])[0].notes == ()
+
+
+def test_any_other_archive_is_passed_over(tmp_path: Path) -> None:
+    archive(tmp_path / "code.zip", {"train.py": ""})
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    assert trackers.unread_in(str(tmp_path)) is None
+
+
+# What the libraries write
 
 MLFLOW = """
 import mlflow
@@ -172,16 +222,31 @@ with Live(save_dvc_exp=False, dvcyaml=None, report=None) as live:
 
 def test_what_mlflow_writes_to_its_file_store_is_read(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="the store is written by mlflow")
-    written(MLFLOW, tmp_path, MLFLOW_ALLOW_FILE_STORE="true")
+    run_script(MLFLOW, tmp_path)
     (run,) = find_runs([str(tmp_path)])
     assert (run.name, losses_of(run)) == ("first", [(10, 3.5), (20, 3.5)])
     assert sorted(texts_of(run)) == [(10, " a cat"), (20, "Once upon a time")]
     assert run.notes == ()
 
 
+COMET_RUN = """
+import comet_ml
+run = comet_ml.OfflineExperiment(offline_directory=".", project_name="tales")
+run.log_metric("loss", 3.5, step=10)
+run.end()
+"""
+
+
+def test_what_comet_writes_offline_is_called_an_archive_of_comet(tmp_path: Path) -> None:
+    pytest.importorskip("comet_ml", reason="the archive is written by comet_ml")
+    run_script(COMET_RUN, tmp_path)
+    with pytest.raises(ValueError, match="an archive of Comet is not read"):
+        find_runs([str(tmp_path)])
+
+
 def test_what_dvclive_writes_is_found(tmp_path: Path) -> None:
     pytest.importorskip("dvclive", reason="the tables are written by dvclive")
     (tmp_path / "samples.jsonl").write_text('{"step": 1, "text": "once"}\n', encoding="utf-8")
-    written(DVCLIVE, tmp_path)
+    run_script(DVCLIVE, tmp_path)
     (run,) = find_runs([str(tmp_path)])
     assert losses_of(run) == [(0, 3.5), (1, 2.5)]

@@ -15,8 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from wandb_written import history, log_of
+
 TEXTS = [f"the cat sat on the mat number {number} and looked at the moon" for number in range(6)]
-ROWS = [{"step": 10 * number, "text": text} for number, text in enumerate(TEXTS, start=1)]
+ROWS: list[dict[str, Any]] = [
+    {"step": 10 * number, "text": text} for number, text in enumerate(TEXTS, start=1)
+]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
 LOG = "".join(
     f"step {number} | loss 2.5\nrank 0 sample 0: {text}\n" for number, text in enumerate(TEXTS)
@@ -121,6 +125,7 @@ WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "parquet": ("samples.parquet", parquet),
     "tensorboard": ("events.out.tfevents.1.a.7.0", events),
     "trackio": ("a.db", trackio),
+    "wandb_log": ("run-a.wandb", lambda: log_of(history(row["step"], row | {"loss": 2.5}) for row in ROWS)),
 }
 """Of each: what the file is called, and what makes its bytes.
 

@@ -3,12 +3,11 @@
 import json
 import math
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from real_writers import run_script
 
 from coherence.readers.find import find_runs
 from coherence.readers.formats.stores import mlflow
@@ -198,7 +197,7 @@ for name in ("first", "second"):
 
 def test_what_mlflow_writes_is_read(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="the database is written by mlflow")
-    subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, check=True, capture_output=True)  # noqa: S603 - our own interpreter
+    run_script(RUN, tmp_path)
     assert format_of(str(tmp_path / "mlflow.db")).key == "mlflow"
     losses, problems = losses_of(tmp_path / "mlflow.db")
     assert [(row.run, row.step, math.isnan(row.loss)) for row in losses] == [
