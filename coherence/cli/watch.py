@@ -2,12 +2,14 @@
 
 import logging
 import math
+import signal
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from threading import current_thread, main_thread
+from typing import Any, Self
 
 from coherence.cli.fields import fields_of
 from coherence.readers.folders import Asked
@@ -100,11 +102,49 @@ def _open(options: Namespace, own: Path) -> Monitor:
     return monitor
 
 
+class _Ending:
+    """Notes Ctrl-C and SIGTERM, and raises only where nothing else is done: elsewhere they could be lost."""
+
+    def __init__(self) -> None:
+        self.noted = self._waits = False
+
+    def __enter__(self) -> Self:
+        self._before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            ours = signal.getsignal(number) is signal.default_int_handler
+            if ours and current_thread() is main_thread():
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.noted = True
+        if self._waits:
+            raise KeyboardInterrupt
+
+    def wait(self, seconds: float) -> None:
+        """Wait, unless the program is to end.
+
+        Raises:
+            KeyboardInterrupt: it is.
+        """
+        self._waits = True
+        try:
+            if self.noted:
+                raise KeyboardInterrupt
+            time.sleep(seconds)
+        finally:
+            self._waits = False
+
+
 def _follow(options: Namespace, monitor: Monitor, finder: Finder) -> bool:
     """Read until the gate halts, or with `--once` until all is read; tell whether it has halted."""
     record = Record(monitor.folder)
     record.told = record.told and not options.acknowledge_halt
-    with _sampler(options, monitor.folder) as sampler:
+    with _Ending() as ending, _sampler(options, monitor.folder) as sampler:
         follower = Follower(
             monitor,
             record,
@@ -112,6 +152,7 @@ def _follow(options: Namespace, monitor: Monitor, finder: Finder) -> bool:
             fields_of(options),
             sampler.drawn if sampler else tuple,
             lambda judged: say(_line(monitor, judged), style="red" if judged.verdict.low else ""),
+            lambda: ending.noted,
         )
         while True:
             if sampler:
@@ -119,10 +160,11 @@ def _follow(options: Namespace, monitor: Monitor, finder: Finder) -> bool:
             follower.poll()
             if follower.halted:
                 return True
+            ending.wait(0)
             waits = follower.unsettled or (sampler is not None and sampler.is_busy)
             if options.once and not waits:
                 return False
-            time.sleep(options.poll)
+            ending.wait(options.poll)
 
 
 @contextmanager

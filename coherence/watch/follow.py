@@ -60,6 +60,7 @@ class Follower:
         fields: where a person said that rows hold what.
         drawn: returns the files that were drawn from checkpoints.
         see: is shown what came of each step.
+        ends: tells whether reading is to stop where it is.
 
     Attributes:
         unsettled: whether, at the last poll, a file may have been in the middle of being written.
@@ -73,9 +74,10 @@ class Follower:
         fields: Fields = USUAL,
         drawn: Callable[[], Iterable[Drawn]] = tuple,
         see: Callable[[Judged], None] = lambda _judged: None,
+        ends: Callable[[], bool] = lambda: False,
     ) -> None:
         self.monitor, self.record, self._finder = monitor, record, finder
-        self._fields, self._drawn, self._see = fields, drawn, see
+        self._fields, self._drawn, self._see, self._ends = fields, drawn, see, ends
         self._sources: dict[str, Source] = {}
         self._looked: dict[str, tuple[int, int]] = {}  # size and time of files at the last poll
         self._not_before: dict[str, float] = {}
@@ -95,6 +97,10 @@ class Follower:
         """Whether the gate has fired, and does not only observe."""
         return self.monitor.gate.halted and not self.monitor.gate.observe_only
 
+    @property
+    def _stops(self) -> bool:
+        return self.halted or self._ends()
+
     def poll(self) -> None:
         """Read what is new, until the gate halts.
 
@@ -103,10 +109,10 @@ class Follower:
         """
         self.unsettled = False
         behind = self._behind()
-        while behind and not self.halted:
+        while behind and not self._stops:
             batch, behind = behind[:FILES_AT_ONCE], behind[FILES_AT_ONCE:]
             self._read(batch)
-        if not (self.halted or self.unsettled):
+        if not (self._stops or self.unsettled):
             self.record.beyond.clear()  # what is left there is in no file any more
         self._save()
 
@@ -143,7 +149,7 @@ class Follower:
             if group and not _belongs(taken, group):
                 self._take(group)
                 group = []
-                if self.halted:
+                if self._stops:
                     break
             group.append(taken)
         else:

@@ -354,6 +354,17 @@ def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     assert steps() == [100]
 
 
+def test_a_watcher_that_is_told_to_end_ends_its_command_too(checkpoints: Callable[[int], None]) -> None:
+    checkpoints(100)
+    command = [sys.executable, "-m", "coherence.cli", "watch", "run", "--poll", "0.01"]
+    command += ["--checkpoints", "run", "--sampler", "echo $$ > begun; sleep 600"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
+        wait_for(lambda: Path("begun").exists() and Path("begun").read_text(encoding="utf-8").endswith("\n"))
+        process.terminate()
+        assert process.wait(LONGEST) == 130
+    assert not is_running(int(Path("begun").read_text(encoding="utf-8")))
+
+
 def is_running(process: int) -> bool:
     """Tell whether a process runs; one that has ended and waits to be fetched does not."""
     try:
