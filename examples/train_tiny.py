@@ -596,9 +596,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     try:
         return int(train(options))
-    except HaltedRun as halted:
-        print(halted, file=sys.stderr)
-        return 2
+    except HaltedRun:
+        return 2  # the monitor has logged why
 
 
 if __name__ == "__main__":

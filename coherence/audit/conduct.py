@@ -32,7 +32,7 @@ from coherence.readers.read import take_notes
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Mark
 from coherence.report import DiagnosisRecord, ProblemRecord, Ranking, Report, RunLine, SettingsRecord
-from coherence.signals.both import SAVED
+from coherence.signals.both import DELETED, SAVED
 from coherence.signals.settings import DEFAULTS, Entry
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ def _report(
     notes += of_phase
     timeline, own, record = _as_it_went(dump, name, run, own, series)
     reader_notes = reader_notes._replace(
-        notes=notes, events=[mark for mark in record.marks if mark.event != SAVED]
+        notes=notes, events=[mark for mark in record.marks if mark.event not in (SAVED, DELETED)]
     )
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, reader_notes, [*writer.of(name), *see], record)
@@ -273,7 +273,8 @@ def _with_saved(record: RunRecord, run: RunFiles, timeline: Timeline) -> RunReco
     """
     if timeline.as_written:
         return record
-    saved = tuple(mark for mark in record.marks if mark.event == SAVED)
+    last = {mark.step: mark for mark in record.marks if mark.event in (SAVED, DELETED)}
+    saved = tuple(mark for mark in last.values() if mark.event == SAVED)
     if not saved and run.saved:
         saved = tuple(Mark(None, SAVED, step) for step in (BEFORE_ALL, *run.saved))
     return record._replace(marks=saved)

@@ -1,4 +1,4 @@
-"""The command line: `coherence audit`, `check`, `serve`, `score` and `calibrate`.
+"""The command line: `coherence audit`, `check`, `watch`, `serve`, `score` and `calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
@@ -28,6 +28,7 @@ HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
   coherence audit runs/exp7
+  coherence watch runs/exp7
   coherence serve runs/exp7
   coherence check samples.jsonl --snapshot good.json
   coherence score "Budy Budy Budy Budy"
@@ -80,6 +81,30 @@ Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
 other settings than the snapshot's, or fewer than 20 samples, 70 an error of
 coherence itself, 130 broken off with Ctrl-C or SIGTERM: each file is as it was,
 or whole."""
+
+WATCH_HELP = """\
+Follow a run that another process writes, and say when its training has
+collapsed: rollouts, the samples of an inference server, a file a step.
+
+DIR is the folder that fills. What is read of it goes through the gate as in a
+training loop, and into a run folder, DIR/_coherence, that serve and audit read.
+Only what was appended is read. Kill it, start it again: nothing is lost or
+counted twice (docs/watch.md).
+
+  coherence watch runs/exp7
+  coherence watch rollouts --on-halt 'scancel 4711' --webhook "$SLACK_URL"
+  coherence watch rollouts --stop-file runs/exp7/stop
+  coherence watch rollouts --once
+  coherence watch runs/exp7 --checkpoints runs/exp7 --sampler \
+    'python -m coherence.trainers.sample_checkpoint {checkpoint} --prompts p.txt'
+
+When the gate halts, --on-halt runs with the reason as JSON on its standard
+input, --stop-file is written for a trainer that looks for it, and the exit
+status is 1.
+
+Exit status: 0 --once found no halt, 1 the gate halts, 2 wrong usage or
+unreadable input, 70 an error of coherence itself, 130 interrupted with Ctrl-C
+or SIGTERM; start it again to resume."""
 
 SERVE_HELP = """\
 Show a run while it goes on: the page that audit --html writes, which asks every
@@ -187,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
+    _add_watch(_add_command(commands, "watch", "follow a run that another process writes", WATCH_HELP))
     _add_serve(_add_command(commands, "serve", "the report of a run that goes on, in a browser", SERVE_HELP))
     _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
     _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
@@ -207,11 +233,23 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
     _add_fields(parser)
+    _add_explain(parser)
     add("--loss-field", metavar="KEY", help="key of the loss")
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
+    _add_gate(parser)
+    add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
+    add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
+    add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
+    add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
+    parser.set_defaults(command="audit")
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    """Add when the gate halts."""
+    add = parser.add_argument
     add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
     add(
         "--threshold",
@@ -222,20 +260,20 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--patience", type=int, metavar="N", help=f"low samples that halt ({DEFAULTS.patience})")
     add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
     add("--warmup", type=int, metavar="STEP", help=f"pass over samples of earlier steps ({DEFAULTS.warmup})")
-    add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
-    add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
-    add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
-    add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
-    parser.set_defaults(command="audit")
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:
-    """Add where rows hold what, and the option that shows whether that was understood."""
+    """Add where rows hold what."""
     add = parser.add_argument
     add("--text-field", metavar="KEY", help="key of the text, or a path: choices[*].text")
     add("--step-field", metavar="KEY", help="key of the step")
     add("--prompt-field", metavar="KEY", help="key of the prompt, which is not scored")
-    add("--explain", action="store_true", help="only say what each file is taken for, and why")
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--explain", action="store_true", help="only say what each file is taken for, and why"
+    )
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -247,12 +285,37 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     _add_fields(parser)
+    _add_explain(parser)
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
     add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
     add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
     parser.set_defaults(command="check")
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="folder that another process writes to")
+    add("--run", metavar="RUN_DIR", help="run folder for what was judged (DIR/_coherence)")
+    add("--poll", type=float, default=10.0, metavar="S", help="seconds between two looks (10)")
+    add("--once", action="store_true", help="read what is there and exit, for cron")
+    add("--on-halt", metavar="CMD", help="command to run on a halt; the reason is JSON on its standard input")
+    add("--stop-file", metavar="PATH", help="file to write on a halt, which a trainer looks for")
+    add("--webhook", metavar="URL", help='post {"text": reason} on a halt, as Slack takes it')
+    add("--alert", action="append", metavar="NAME", help="alert of a tracker on a halt: wandb, trackio")
+    add("--checkpoints", metavar="PATH", help="folder of checkpoints to draw samples from")
+    add("--sampler", metavar="CMD", help="command that draws them: {checkpoint}, {step}, {output}")
+    add("--timeout", type=float, default=600.0, metavar="S", help="seconds that a command may take (600)")
+    add("--acknowledge-halt", action="store_true", help="go on with a run that was halted")
+    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    _add_fields(parser)
+    add("--loss-field", metavar="KEY", help="key of the loss")
+    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
+    add("--profile", metavar="P", help=PROFILE_HELP)
+    _add_gate(parser)
+    parser.set_defaults(command="watch")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -20,8 +20,8 @@ METRICS = (("metrics", ""), ("plots/metrics", ".tsv"), ("dvclive/plots/metrics",
 AIM = ".aim"
 
 AIM_IS_NOT_READ = (
-    "Aim's store is not read; run `aim up`, export the loss as CSV with the columns step and loss, and give "
-    "that as --loss"
+    "Aim's store is not read; run `aim up`, export the loss from its page as CSV with the columns step and "
+    "loss, and give that as --loss"
 )
 
 ARCHIVES = {

@@ -5,7 +5,7 @@ Source: docs/training.md.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import wraps
 from numbers import Real
@@ -227,6 +227,19 @@ def texts(value: Any) -> list[object] | None:
     except Exception:
         return None
     return list(items)
+
+
+def pairs(drawn: Sequence[object]) -> tuple[list[object], list[object]] | None:
+    """Return the prompts and the texts of samples that are all pairs of both; None where they are not.
+
+    >>> pairs([("Once", " upon a time"), ("The", " cat")])
+    (['Once', 'The'], [' upon a time', ' cat'])
+    >>> pairs(["Once", "The"])
+    """
+    found = [(each[0], each[1]) for each in drawn if isinstance(each, tuple) and len(each) == 2]
+    if not drawn or len(found) != len(drawn):
+        return None
+    return [prompt for prompt, _ in found], [text for _, text in found]
 
 
 def plain(value: object) -> str | int | float | bool | None:

@@ -19,6 +19,9 @@ from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
 from coherence.signals.settings import DEFAULTS, History
 
+ACTIONS = ("continue", "watch", "pivot", "halt")
+"""In the order in which they grow graver: as a number each is its place."""
+
 LATEST = 1e12
 """Seconds; what says it was written later than this was written by no clock."""
 
@@ -76,6 +79,15 @@ class Memory:
         """Begin with the samples of a step, unless more of the last one come."""
         if self.signals.begins(step, index):
             self.group, self._group_start = StepSamples(), byte
+
+    def metrics(self) -> dict[str, float]:
+        """Return what can be said in numbers of the samples of the last step."""
+        found = self.group.means(self.signals.gate.threshold)
+        if not found:
+            return {}
+        found["streak"] = float(self.signals.gate.streak)
+        found["action"] = float(ACTIONS.index(self.signals.diagnosis.action))
+        return {f"coherence/{name}": value for name, value in found.items()}
 
     def saved(self, metrics_end: int, samples_end: int) -> dict[str, Any]:
         """Return what is saved beside the lines, as plain JSON values.

@@ -8,11 +8,11 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from weakref import WeakSet
 
 from coherence.escape import printable
@@ -36,6 +36,9 @@ from coherence.signals.steps import Steps
 __all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
 
 log = logging.getLogger("coherence")
+
+OnHalt = Literal["stop", "raise"] | Callable[[Verdict], object]
+"""What a halt does besides being in the verdict."""
 
 LATE, REACH = 16, 100
 """Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
@@ -63,8 +66,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_guards)
 
 
-class HaltedRun(RuntimeError):
-    """The run was halted by its gate; to train on all the same, acknowledge the halt."""
+HALTED = 3
+"""The exit status of a program that a halt ends; Python, shells and signals end programs with others."""
+
+
+class HaltedRun(SystemExit):
+    """The run was halted by its gate; to train on all the same, acknowledge the halt.
+
+    Where nobody catches it, the program ends with status 3, and a scheduler can tell a halt from a crash.
+
+    >>> HaltedRun("5 samples in a row scored below 30").code
+    3
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.code = HALTED
 
 
 class Monitor:
@@ -86,6 +103,9 @@ class Monitor:
         lexicon: the words that count as English.
         profile: the reference to score against, or the name of one, as for `score`; default broad English.
         acknowledge_halt: go on with a run that was halted; the gate starts anew.
+        on_halt: what a halt does: "stop" only returns the verdict, and the loop ends itself; "raise" raises
+            `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
+        on_verdict: a function that is called with every verdict, for example to log `metrics`.
 
     What is not given is as the folder states it, and as `Settings` has it in a new folder.
 
@@ -115,8 +135,15 @@ class Monitor:
         lexicon: Lexicon | None = None,
         profile: Profile | str | None = None,
         acknowledge_halt: bool = False,
+        on_halt: OnHalt = "stop",
+        on_verdict: Callable[[Verdict], object] | None = None,
     ) -> None:
         self._closed = True  # until it is open
+        if not callable(on_halt) and on_halt not in ("stop", "raise"):
+            raise ValueError(f'on_halt {on_halt!r}; expected "stop", "raise" or a function')
+        self.on_halt, self.on_verdict = on_halt, on_verdict
+        self._fired = False  # and `on_halt` was not called yet
+        self._failing: set[str] = set()  # functions of the user's that have failed
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
@@ -186,6 +213,18 @@ class Monitor:
             return self.signals.diagnosis
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """The last step's samples as numbers for a tracker, under names that begin with "coherence/".
+
+        The means of the four scores, from 0 to 100; `mean`, of these; `low`, the share of low samples;
+        `streak`; `between`, how different the samples are from each other, and `order`, how far their words
+        stand in order, where that can be said; `action`: 0 continue, 1 watch, 2 pivot, 3 halt. Empty before
+        any sample.
+        """
+        with self._guard:
+            return self._memory.metrics()
+
+    @property
     def resume_from(self) -> int | None:
         """The step to go back to; None where there is no such step."""
         with self._guard:
@@ -237,14 +276,49 @@ class Monitor:
 
         Args:
             step: the training step, a whole number.
-            texts: what the model wrote: one text or several, which count in this order. Bytes and chat
-                messages are taken as well.
+            texts: what the model wrote: one text or several, which count in this order, or pairs of a prompt
+                and a text. Bytes and chat messages are taken as well.
             prompts: one for all, or one for each; cut off where a text begins with it.
 
         Raises:
+            HaltedRun: the gate has fired, and `on_halt` is "raise".
             Exception: what iterating over `texts` or `prompts` raises is the caller's; nothing was taken.
         """
+        verdict = self.judge(step, texts, prompts)
+        if verdict.halt and self.on_halt == "raise":
+            raise HaltedRun(verdict.reason)
+        return verdict
+
+    def judge(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
+        """Take samples as `sample` does, and leave it to the caller to end what a halt ends.
+
+        For adapters: every rank has to know of a halt before one of them exits.
+        """
+        verdict = self._take(step, texts, prompts)
+        with self._guard:
+            fired, self._fired = self._fired, False
+        self._call("on_verdict", self.on_verdict, verdict)
+        if fired and verdict.halt:
+            self._call("on_halt", self.on_halt, verdict)
+        return verdict
+
+    def _call(self, name: str, function: object, verdict: Verdict) -> None:
+        """Call a function of the user's, if it is one; an exception costs a warning, not the run."""
+        if not callable(function):
+            return
+        try:
+            function(verdict)
+        except Exception as error:
+            if name not in self._failing:
+                self._failing.add(name)
+                kind, what = type(error).__name__, printable(str(error))
+                log.warning("%s: %s failed: %s: %s; logged once", self._recorder.name, name, kind, what)
+
+    def _take(self, step: Any, texts: Any, prompts: Any) -> Verdict:
         drawn, asked = given.texts(texts), None if prompts is None else given.texts(prompts)
+        if prompts is None and drawn is not None and (told := given.pairs(drawn)) is not None:
+            asked, drawn = told
+            prompts = asked
         with self._taking():
             at = given.whole(step)
             if at is None:
@@ -294,6 +368,7 @@ class Monitor:
         if fired:
             name, sentence = self._recorder.name, self.signals.diagnosis.sentence
             log.warning("%s: %s. %s", name, verdict.reason, sentence)
+        self._fired = self._fired or fired
         self._keep(step, now=fired)
         self.verdict = verdict
         return verdict
@@ -307,9 +382,9 @@ class Monitor:
     def note(self, event: Any, step: Any, /, **details: Any) -> None:
         """Write down what was done to the run, among the losses; the audit's report shows it.
 
-        Three words mean something here as well: "checkpoint", that the trainer has saved one at that step,
-        so that the step to go back to is one of those; "restart", that the run was set back to that step;
-        "halt acknowledged", that it goes on all the same.
+        Four names mean something here as well: "checkpoint", that the trainer has saved one at that step,
+        so that the step to go back to is one of those; "checkpoint deleted", that it does not exist any more;
+        "restart", that the run was set back to that step; "halt acknowledged", that it resumes anyway.
 
         Args:
             event: what it was, in a word or two: "pivot".
@@ -340,6 +415,15 @@ class Monitor:
         }
         self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
 
+    def follow_on(self) -> None:
+        """Say that the run itself did not begin with this process, which follows it from outside.
+
+        What comes next goes on where the last samples ended; of a trainer that begins again it would be taken
+        for the same samples drawn once more, or for a restart.
+        """
+        with self._guard:
+            self._opened = set()
+
     def refuse_halted(self) -> None:
         """Raise where training is about to begin on a run that was halted.
 
@@ -347,10 +431,13 @@ class Monitor:
             HaltedRun: the gate has fired, and does not only observe.
         """
         if self._is_refused():
-            raise HaltedRun(
-                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start anew from a coherent "
-                "checkpoint in another folder, or acknowledge the halt: Monitor(..., acknowledge_halt=True)"
+            why = (
+                f"{self.folder}: this run was halted: {self.gate.halt_reason}; start from a coherent "
+                "checkpoint with another run folder, or acknowledge the halt: "
+                "Monitor(..., acknowledge_halt=True)"
             )
+            log.error("%s", why)  # Python prints nothing where a SystemExit ends the program
+            raise HaltedRun(why)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the run remembers, as plain JSON values, for a checkpoint."""
@@ -505,6 +592,13 @@ class Monitor:
     def _go_to(self, step: int, file: str) -> None:
         """Go on to the step of a loss or a sample; where it lies too far back, mark a restart."""
         if self._is_restart(step, file):
+            self._restarts += 1
+            if self._restarts == 2:
+                log.warning(
+                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
+                    "what comes late in the order of its steps",
+                    *(self._recorder.name, self._memory.last_step, step),
+                )
             self._go_back(step)
         if file == METRICS:
             self._steps_here().take(step)
@@ -530,14 +624,7 @@ class Monitor:
     def _go_back(
         self, step: int, details: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
     ) -> None:
-        """Mark a restart, and say so where it is not the first."""
-        self._restarts += 1
-        if self._restarts == 2:
-            log.warning(
-                "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
-                "what comes late in the order of its steps",
-                *(self._recorder.name, self._memory.last_step, step),
-            )
+        """Mark a restart."""
         self._write_event(RESTART, step, details or {}, state)
         self.signals.take_event(RESTART, step, state)
         self._loss_steps, self._opened, self._kept_step, self._memory.last_loss = {}, set(), None, None

@@ -19,7 +19,7 @@ from coherence.signals.settings import Settings
 
 FORMAT = 6
 
-RESTART, ACKNOWLEDGED, SAVED = "restart", "halt acknowledged", "checkpoint"
+RESTART, ACKNOWLEDGED, SAVED, DELETED = "restart", "halt acknowledged", "checkpoint", "checkpoint deleted"
 """What can befall a run besides losses and samples, and changes what is decided."""
 
 _Reading = tuple[Trend | None, SamplesState, Share | None]
@@ -155,7 +155,7 @@ class Signals:
 
         Args:
             event: what it was.
-            step: of a restart the first that is gone through anew, of a checkpoint its own.
+            step: of a restart the first that is gone through again, of a checkpoint its own.
             state: of a restart, what was remembered in the checkpoint that the run goes on from. One that
                 this version cannot read is as if it were not there.
         """
@@ -165,6 +165,8 @@ class Signals:
             self.acknowledge_halt()
         elif event == SAVED:
             self.checkpoint.save(step)
+        elif event == DELETED:
+            self.checkpoint.delete(step)
 
     def _restart(self, step: int, state: Mapping[str, Any] | None) -> None:
         try:

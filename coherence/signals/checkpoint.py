@@ -142,6 +142,11 @@ class Checkpoint:
         last, saved = self._ended()._last, self._saved or []
         self._saved = saved if last is None else _with(saved, last._replace(step=step))
 
+    def delete(self, step: int) -> None:
+        """Take that the checkpoint of a step does not exist any more."""
+        if self._saved is not None:
+            self._saved = [each for each in self._saved if each.step != step]
+
     def restart(self, step: int) -> None:
         """Forget the steps that the run was set back behind: the given one, and all later ones."""
         self._end()

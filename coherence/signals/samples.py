@@ -18,7 +18,7 @@ from coherence.scoring.scores import ENGLISH_FROM, Kind, Scores
 from coherence.scoring.text import clean, tokenize
 from coherence.scoring.word_order import NEAR_CHANCE, Neighbours, pooled
 from coherence.signals.diagnosis import SamplesState, Share
-from coherence.signals.gate import Verdict
+from coherence.signals.gate import LOW, Verdict
 from coherence.signals.settings import DEFAULTS
 
 ENGLISH = SCALES.index("english")
@@ -352,6 +352,19 @@ class StepSamples:
             self._scores.append(scores)
             self._texts.append(text)
             self._prompts.append(prompt)
+
+    def means(self, threshold: float) -> dict[str, float]:
+        """Return the means of the samples' scores, and what else can be said of them in numbers."""
+        columns = zip(*(scores.values for scores in self._scores), strict=True)
+        means = {name: _mean(column) for name, column in zip(SCALES, columns, strict=False)}
+        found: dict[str, float | None] = {**means}
+        if self._scores:
+            found["mean"] = _mean(list(means.values()))
+            found["low"] = sum(scores.kind(threshold) in LOW for scores in self._scores) / len(self._scores)
+            orders = [scores.order for scores in self._scores if scores.order is not None]
+            found["order"] = pooled(orders).value
+        found["between"] = self.diversity
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def diversity(self) -> float | None:

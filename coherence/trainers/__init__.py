@@ -2,5 +2,6 @@
 
 Each needs its library and says so: `pip install 'coherence[huggingface]'` and so on. `torch_loop` is for a
 plain loop, and the others stand on it where they have torch; `sampler` draws from a transformers model in any
-of them. Source: docs/trainers/.
+of them. `trl` and `rewards` are for reinforcement learning, and `generation` ends what loops.
+Source: docs/trainers/.
 """

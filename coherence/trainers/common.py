@@ -5,20 +5,25 @@ Source: docs/trainers/.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import HaltedRun, Monitor
+from coherence.signals.both import RESTART
 from coherence.signals.gate import Verdict
 
 T = TypeVar("T")
-Draw = Callable[[Any, int], Sequence[str]]
-"""Draws samples: takes the model and the step, returns what the model wrote, without the prompts."""
+Draw = Callable[[Any, int], Sequence[str] | Sequence[tuple[Any, str]]]
+"""Draws samples: takes the model and the step, returns texts without their prompts, or pairs of both."""
 Send = Callable[[Any], Any]
 """Gives every rank the value of rank 0: all call it, each with its own."""
 
 WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
 
 log = logging.getLogger("coherence")
+
+_own_warmup: WeakKeyDictionary[Monitor, int] = WeakKeyDictionary()
+"""The warm-up that an adapter gave the gate of a monitor."""
 
 
 def missing(adapter: str, library: str) -> ImportError:
@@ -29,6 +34,35 @@ def missing(adapter: str, library: str) -> ImportError:
     """
     extra = adapter.removesuffix("_loop")
     return ImportError(f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'")
+
+
+class Judged(NamedTuple):
+    """What rank 0 sends the others about the samples of a step.
+
+    Attributes:
+        verdict: of the gate.
+        metrics: of the samples, for a tracker.
+        raises: whether a halt raises `HaltedRun` when the training has ended.
+    """
+
+    verdict: Verdict
+    metrics: dict[str, float]
+    raises: bool
+
+    @classmethod
+    def of(cls, monitor: Monitor, step: int, drawn: Any) -> "Judged":
+        """Put samples to the monitor, and say what it says."""
+        verdict = monitor.judge(step, drawn)
+        return cls(verdict, monitor.metrics, monitor.on_halt == "raise")
+
+    def raise_if_asked(self) -> None:
+        """End the program after a halt, if the monitor was asked to.
+
+        Raises:
+            HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".
+        """
+        if self.raises and self.verdict.halt:
+            raise HaltedRun(self.verdict.reason)
 
 
 def check_every(every: int) -> int:
@@ -45,13 +79,17 @@ def check_every(every: int) -> int:
     return every
 
 
-def begin(monitor: Monitor, warmup: int | None, steps: float | None) -> None:
-    """Refuse a halted run; else see to it that the gate passes over a young model's samples.
+def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int = 0) -> None:
+    """Refuse a halted run; else make the gate skip a young model's samples.
+
+    A training that begins at an earlier step than the monitor has seen is a restart, and noted as one: a
+    second trainer with the same monitor, for example.
 
     Args:
         monitor: of the run.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
-        steps: how long the run will be; None, infinite or not positive where that is not known.
+        steps: how long the run will be; None, infinite or not positive if that is not known.
+        step: the last step of the training so far.
 
     Raises:
         HaltedRun: its gate has fired.
@@ -63,11 +101,14 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None) -> None:
     500
     """
     monitor.refuse_halted()
+    if monitor.last_step is not None and step < monitor.last_step:
+        monitor.note(RESTART, step + 1)
     gate = monitor.gate
     if warmup is not None:
         gate.warmup = warmup
-    elif gate.warmup == 0 and steps is not None and 0 < steps < float("inf"):
-        gate.warmup = int(WARMUP_SHARE * steps)
+    elif gate.warmup in (0, _own_warmup.get(monitor)) and steps is not None and 0 < steps < float("inf"):
+        # A second trainer with the same monitor has a warm-up of its own.
+        gate.warmup = _own_warmup[monitor] = int(WARMUP_SHARE * steps)
         log.info("samples are judged from step %d on, after 5 %% of the run", gate.warmup)
 
 
@@ -83,25 +124,28 @@ def from_rank_zero(monitor: Monitor | None, work: Callable[[Monitor], T], send: 
     """Return what `work(monitor)` returns on rank 0, on every rank; the others have None for a monitor.
 
     Raises:
+        HaltedRun: the work raised it, on every rank.
         RuntimeError: rank 0 has no monitor, or, on the other ranks, its work has failed. Rank 0 raises what
-            the work raised: none is left waiting.
+            the work raised. No rank is left waiting.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
     ...     from_rank_zero(monitor, lambda monitor: monitor.gate.patience, send=lambda value: value)
     5
     """
-    failed: Exception | None = None
-    answer: tuple[T | None, str | None] = None, "rank 0 has no monitor; expected it to have one"
+    failed: BaseException | None = None
+    answer: tuple[T | None, BaseException | None] = None, RuntimeError("rank 0 has no monitor; it needs one")
     if monitor is not None:
         try:
             answer = work(monitor), None
-        except Exception as error:  # whatever it is, the other ranks wait for an answer
-            failed, answer = error, (None, f"rank 0 failed: {type(error).__name__}: {error}")
+        except HaltedRun as error:
+            failed, answer = error, (None, HaltedRun(str(error)))
+        except (Exception, SystemExit) as error:  # whatever it is, the other ranks wait for an answer
+            failed, answer = error, (None, RuntimeError(f"rank 0 failed: {type(error).__name__}: {error}"))
     result, failure = send(answer)
     if failed is not None:
         raise failed
     if failure is not None:
-        raise RuntimeError(failure)
+        raise failure
     found: T = result
     return found

@@ -5,10 +5,11 @@ Source: docs/trainers/keras.md.
 
 # ruff: noqa: ARG002 - the arguments are those that `fit` hands to every callback
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from coherence.run.monitor import Monitor
-from coherence.trainers.common import Draw, begin, check_every, missing, say_halt
+from coherence.trainers.common import Draw, Judged, begin, check_every, missing, say_halt
 
 try:
     import keras
@@ -26,7 +27,7 @@ class CoherenceCallback(keras.callbacks.Callback):
 
     Args:
         monitor: of the run.
-        sample: takes the model and the step, returns the texts.
+        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text.
         every: steps between two samplings.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
 
@@ -43,6 +44,7 @@ class CoherenceCallback(keras.callbacks.Callback):
         self.monitor, self.sample = monitor, sample
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
+        self._judged: Judged | None = None
         self._batches = 0  # of this epoch
         self._total = 0.0  # of their losses
 
@@ -53,8 +55,8 @@ class CoherenceCallback(keras.callbacks.Callback):
             HaltedRun: the run was halted.
         """
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
-        begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None)
-        self._step = self.monitor.last_step or 0
+        self._step, self._judged = self.monitor.last_step or 0, None
+        begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None, self._step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keras' mean of the losses begins anew."""
@@ -70,12 +72,26 @@ class CoherenceCallback(keras.callbacks.Callback):
             self.monitor.loss(self._step, (total - self._total) / taken)
             self._total = total
         if self._step // self.every > before // self.every:
-            verdict = self.monitor.sample(self._step, self._draw())
-            if verdict.halt:
-                say_halt(verdict)
+            self._judged = judged = Judged.of(self.monitor, self._step, self._draw())
+            if judged.verdict.halt:
+                say_halt(judged.verdict)
                 self.model.stop_training = True
 
-    def _draw(self) -> Sequence[str]:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Put the scores of the last samples among the metrics of the epoch, for its history."""
+        if logs is not None and self._judged is not None:
+            logs.update(self._judged.metrics)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """End the program after a halt, if the monitor was asked to.
+
+        Raises:
+            HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".
+        """
+        if self._judged is not None:
+            self._judged.raise_if_asked()
+
+    def _draw(self) -> Any:
         if keras.backend.backend() != "torch":
             return self.sample(self.model, self._step)
         from coherence.trainers.torch_loop import sample_safely  # the other backends need no torch

@@ -5,20 +5,24 @@ Source: docs/trainers/lightning.md.
 
 # ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from coherence.run.monitor import Monitor
-from coherence.signals.both import SAVED
-from coherence.trainers.common import Draw, begin, check_every, from_rank_zero, log, missing, say_halt
+from coherence.signals.both import DELETED, SAVED
+from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
+    import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
 except ImportError as error:
     raise missing("lightning", "lightning") from error
 
-from coherence.trainers.torch_loop import check
+from coherence.trainers.torch_loop import judge
 
 
 class CoherenceCallback(Callback):
@@ -29,7 +33,7 @@ class CoherenceCallback(Callback):
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: takes the module and the step, returns the texts.
+        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text.
         every: steps between two samplings.
         loss: its key in what `training_step` returns.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
@@ -56,6 +60,8 @@ class CoherenceCallback(Callback):
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._saved: int | None = None  # the step of the last checkpoint
+        self._files: dict[str, tuple[int, int]] = {}  # when each checkpoint was written, and its step
+        self._judged: Judged | None = None
         self._losses: list[float] = []  # of the batches since the last step
 
     @property
@@ -82,9 +88,26 @@ class CoherenceCallback(Callback):
         step = trainer.global_step
         if self.monitor is None or step in (0, self._saved):
             return
+        self._note_deleted(trainer, self.monitor)
         self._saved = step
         self.monitor.note(SAVED, step)
         checkpoint["callbacks"][self.state_key] = self.state_dict()
+
+    def _note_deleted(self, trainer: Trainer, monitor: Monitor) -> None:
+        """Note the checkpoints that Lightning has deleted, so that none of them is named to go back to."""
+        before = {step for _, step in self._files.values()}
+        found: dict[str, tuple[int, int]] = {}
+        for path in {*self._files, *_paths(trainer)}:
+            with suppress(OSError):
+                written = Path(path).stat().st_mtime_ns
+                known = self._files.get(path)
+                if known is not None and known[0] == written:
+                    found[path] = known
+                elif self._saved is not None:
+                    found[path] = written, self._saved  # `last.ckpt` is written over
+        self._files = found
+        for step in sorted(before - {step for _, step in found.values()}):
+            monitor.note(DELETED, step)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a halted run before a checkpoint from earlier in it is loaded over its state.
@@ -101,11 +124,14 @@ class CoherenceCallback(Callback):
         Raises:
             HaltedRun: the run was halted.
         """
-        steps, send = trainer.estimated_stepping_batches, trainer.strategy.broadcast
-        from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps), send)
+        steps, step = trainer.estimated_stepping_batches, trainer.global_step
+        send = trainer.strategy.broadcast
+        from_rank_zero(self.monitor, lambda monitor: begin(monitor, self.warmup, steps, step), send)
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
-        self._step, self._saved, self._losses = trainer.global_step, None, []
+        self._step, self._saved, self._losses, self._judged = trainer.global_step, None, [], None
+        # A checkpoint may be due before the first samples, and Lightning refuses one that it cannot rank.
+        trainer.callback_metrics.setdefault("coherence/mean", torch.tensor(0.0))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -119,10 +145,26 @@ class CoherenceCallback(Callback):
             self.monitor.loss(self._step, fmean(self._losses))
         self._losses = []
         if self._step // self.every > before // self.every:
-            verdict = check(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
-            if verdict.halt:
-                say_halt(verdict)
+            if self.monitor is not None:
+                self._note_deleted(trainer, self.monitor)
+            judged = judge(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
+            self._judged = judged
+            # Every rank has the same: `ModelCheckpoint(monitor="coherence/mean")` decides alike on all.
+            pl_module.log_dict(judged.metrics, on_step=True, on_epoch=False, batch_size=1)
+            if judged.verdict.halt:
+                say_halt(judged.verdict)
                 trainer.should_stop = True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the program after a halt, if the monitor was asked to.
+
+        Raises:
+            HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
+        """
+        if self.monitor is not None:
+            self._note_deleted(trainer, self.monitor)
+        if self._judged is not None:
+            self._judged.raise_if_asked()
 
     def _note_loss(self, trainer: Trainer, pl_module: LightningModule, outputs: Any) -> None:
         value = outputs.get(self.loss) if isinstance(outputs, Mapping) else outputs
@@ -130,3 +172,11 @@ class CoherenceCallback(Callback):
             # Lightning has divided the loss it optimizes by the number of accumulated batches.
             divided = self.loss == "loss" and pl_module.automatic_optimization
             self._losses.append(float(value) * (trainer.accumulate_grad_batches if divided else 1))
+
+
+def _paths(trainer: Trainer) -> Iterator[str]:
+    """Return the checkpoints that Lightning keeps, as far as they are on this machine."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            paths = (*callback.best_k_models, callback.best_model_path, callback.last_model_path)
+            yield from (path for path in paths if path and "://" not in path)

@@ -5,7 +5,7 @@ Source: docs/trainers/sampler.md.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -17,13 +17,14 @@ class Sampler:
 
     Args:
         tokenizer: of the model.
-        prompts: one sample is drawn for each.
+        prompts: one sample is drawn for each: texts, or chats, lists of messages, which go through the
+            tokenizer's chat template.
         max_new_tokens: length of a completion, at most; the model's context ends it earlier.
         temperature: above 0; 1 is the model's own distribution.
         top_p: draw among the likeliest tokens that have this share of the probability.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or a prompt cannot be used.
 
     >>> sampler = Sampler(tokenizer=None, prompts=["The", "Once upon a time"])
     >>> Sampler(tokenizer=None, prompts=["The"], temperature=0)
@@ -34,7 +35,7 @@ class Sampler:
     def __init__(
         self,
         tokenizer: Any,
-        prompts: Sequence[str],
+        prompts: Sequence[str | Sequence[Mapping[str, Any]]],
         max_new_tokens: int = 200,
         temperature: float = 1.0,
         top_p: float = 0.95,
@@ -46,8 +47,10 @@ class Sampler:
             )
         if not 0 < top_p <= 1:
             raise ValueError(f"top_p {top_p!r}; expected a number above 0 and at most 1")
-        if not prompts or isinstance(prompts, str):
+        if not isinstance(prompts, Sequence) or not prompts or isinstance(prompts, str | bytes):
             raise ValueError(f"prompts {prompts!r}; expected a list of one or more")
+        for prompt in prompts:
+            _check_prompt(prompt, tokenizer)
         self.tokenizer = tokenizer
         self.prompts = list(prompts)
         self.settings = {
@@ -61,8 +64,8 @@ class Sampler:
         }
         self.max_new_tokens = max_new_tokens
 
-    def __call__(self, model: Any, step: int) -> list[str]:  # noqa: ARG002 - what every sampler is given
-        """Return one completion for each prompt, without the prompt."""
+    def __call__(self, model: Any, step: int) -> list[tuple[Any, str]]:  # noqa: ARG002 - what every sampler is given
+        """Return each prompt with one completion, which does not hold it."""
         import torch  # whoever has such a model has it; the arguments are checked without
 
         rows = [self._encode(prompt) for prompt in self.prompts]
@@ -77,16 +80,50 @@ class Sampler:
         )
         start = 0 if getattr(model.config, "is_encoder_decoder", False) else width
         texts: list[str] = self.tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
-        return texts
+        return list(zip(self.prompts, texts, strict=True))
 
-    def _encode(self, prompt: str) -> list[int]:
+    def _encode(self, prompt: Any) -> list[int]:
         """The prompt's tokens, at least one: an empty prompt is the beginning of a text."""
-        ids: list[int] = list(self.tokenizer(prompt)["input_ids"])
+        if isinstance(prompt, str):
+            ids: list[int] = list(self.tokenizer(prompt)["input_ids"])
+        else:
+            # The template writes the special tokens itself.
+            ids = list(
+                self.tokenizer(_written(prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
+            )
         return ids or [self._first("bos_token_id", "eos_token_id", "pad_token_id")]
 
     def _first(self, *names: str) -> int:
         found = (getattr(self.tokenizer, name, None) for name in names)
         return next((token for token in found if token is not None), 0)
+
+
+def _check_prompt(prompt: Any, tokenizer: Any) -> None:
+    """Refuse a prompt that cannot be used, before a training begins.
+
+    Raises:
+        ValueError: it is neither a text nor a chat, or the tokenizer's template cannot write the chat.
+    """
+    if isinstance(prompt, str):
+        return
+    is_chat = isinstance(prompt, Sequence) and bool(prompt)
+    if not (
+        is_chat and all(isinstance(each, Mapping) and {"role", "content"} <= each.keys() for each in prompt)
+    ):
+        raise ValueError(
+            f"prompt {prompt!r}; expected a text, or a list of messages, each with a role and a content"
+        )
+    if not getattr(tokenizer, "chat_template", None):
+        raise ValueError(f"prompt {prompt!r}; the tokenizer has no chat template, so expected a text")
+    try:
+        _written(prompt, tokenizer)
+    except Exception as error:  # a template raises whatever it likes
+        raise ValueError(f"prompt {prompt!r}; the tokenizer's chat template refuses it: {error}") from error
+
+
+def _written(chat: Sequence[Mapping[str, Any]], tokenizer: Any) -> str:
+    """Return a chat as the model reads it, up to where its answer begins."""
+    return str(tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True))
 
 
 def _context(model: Any) -> int:

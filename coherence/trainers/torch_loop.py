@@ -4,11 +4,13 @@ Source: docs/trainers/torch_loop.md.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 from coherence.run.monitor import Monitor
 from coherence.signals.gate import Verdict
-from coherence.trainers.common import Draw, Send, from_rank_zero, missing
+from coherence.trainers.common import Draw, Judged, Send, from_rank_zero, missing
 
 try:
     import torch
@@ -17,6 +19,12 @@ except ImportError as error:
     raise missing("torch_loop", "torch") from error
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=2)
+"""How long rank 0 waits for the others. They have no more to do than rank 0, so they are not much later."""
+
+_calls = count()
+"""Numbers the broadcasts of this process: every rank makes equally many."""
 
 
 def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: Any = None) -> T:
@@ -43,16 +51,42 @@ def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: A
 
 
 def broadcast(value: T) -> T:
-    """Return rank 0's value on every rank; the value itself where there is one process only.
+    """Return rank 0's value on every rank; the value itself if there is only one process.
+
+    Raises:
+        RuntimeError: on rank 0, if another rank has not called it within `PATIENCE`.
 
     >>> broadcast("halt")
     'halt'
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return value
+    _wait_for_all(distributed.get_rank(), distributed.get_world_size())
     box = [value]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def _wait_for_all(rank: int, ranks: int) -> None:
+    """Let rank 0 wait for the others: if one never came, rank 0 would hang until the group's timeout.
+
+    The others do not wait here: rank 0 may be writing a checkpoint that takes longer than `PATIENCE`.
+    """
+    store, name = distributed.distributed_c10d._get_default_store(), f"coherence/{next(_calls)}"
+    store.set(f"{name}/{rank}", "")
+    if store.add(f"{name}/count", 1) == ranks:
+        store.set(f"{name}/all", "")
+    if rank > 0:
+        return
+    try:
+        store.wait([f"{name}/all"], PATIENCE)
+    except RuntimeError as error:
+        absent = [other for other in range(ranks) if not store.check([f"{name}/{other}"])]
+        raise RuntimeError(
+            f"coherence: rank 0 waited {PATIENCE.total_seconds():g} seconds for rank {absent[0]}. Every rank "
+            "must make this call at the same steps, with monitor=None on all but rank 0. Is it inside "
+            "`if rank == 0:`?"
+        ) from error
 
 
 def broadcast_verdict(verdict: Verdict | None) -> Verdict:
@@ -68,6 +102,22 @@ def broadcast_verdict(verdict: Verdict | None) -> Verdict:
     if verdict is None:
         raise ValueError("no verdict on rank 0; expected one there, and None on the other ranks")
     return verdict
+
+
+def judge(
+    monitor: Monitor | None,
+    step: int,
+    model: nn.Module,
+    sample: Draw,
+    tokenizer: Any = None,
+    send: Send = broadcast,
+) -> Judged:
+    """Sample and judge on rank 0, as `check` does; return what the adapters use on every rank."""
+
+    def work(monitor: Monitor) -> Judged:
+        return Judged.of(monitor, step, sample_safely(model, lambda model: sample(model, step), tokenizer))
+
+    return from_rank_zero(monitor, work, send)
 
 
 def check(
@@ -86,17 +136,19 @@ def check(
         monitor: of the run; None on every rank but 0.
         step: the training step.
         model: given to `sample`; nothing of it is changed, see `sample_safely`.
-        sample: takes the model and the step, returns the texts.
+        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text.
         tokenizer: keeps its padding side.
         send: gives every rank the value of rank 0.
+
+    Raises:
+        HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise"; on every rank.
+        RuntimeError: rank 0 has failed, or another rank does not call it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
     ...     check(monitor, 100, nn.Linear(2, 2), lambda model, step: ["Budy Budy Budy Budy"]).streak
     1
     """
-
-    def judge(monitor: Monitor) -> Verdict:
-        return monitor.sample(step, sample_safely(model, lambda model: sample(model, step), tokenizer))
-
-    return from_rank_zero(monitor, judge, send)
+    judged = judge(monitor, step, model, sample, tokenizer, send)
+    judged.raise_if_asked()
+    return judged.verdict

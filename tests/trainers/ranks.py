@@ -1,6 +1,9 @@
 """One of two processes that train together; the tests start it twice. Prints what it did as one JSON line.
 
-python ranks.py {check|error|none|trainer|lightning} FOLDER, with RANK and WORLD_SIZE in the environment.
+python ranks.py {check|error|none|alone|left|trainer|lightning} FOLDER [raise|late]
+
+RANK and WORLD_SIZE are in the environment. With "raise" a halt ends the program; with "late" the run was
+halted before.
 """
 
 import json
@@ -23,16 +26,49 @@ def fail(_model: Any, step: int) -> list[str]:
     return [FINE]
 
 
+def monitor_of(folder: Path, rank: int) -> Any:
+    from coherence import Monitor
+
+    if rank > 0:
+        return None
+    monitor = Monitor(folder / "run", on_halt="raise" if "raise" in sys.argv else "stop")
+    if "late" in sys.argv:  # it was halted before the training begins
+        monitor.gate.load_state_dict(monitor.gate.state_dict() | {"halt_reason": "a halt before"})
+    return monitor
+
+
+def mistaken(what: str, folder: Path, rank: int) -> tuple[int, str | None]:
+    """A plain loop that leaves the other rank behind: it alone checks, or it alone leaves the loop."""
+    from datetime import timedelta
+
+    import torch
+    from torch import distributed, nn
+
+    from coherence.trainers import torch_loop
+
+    torch_loop.PATIENCE = timedelta(seconds=2)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    monitor = monitor_of(folder, rank)
+    for step in range(2, 100, 2):
+        distributed.all_reduce(torch.ones(1))
+        if monitor is None:
+            continue
+        if what == "alone":
+            torch_loop.check(monitor, step, nn.Linear(2, 2), draw)
+        elif monitor.sample(step, draw(None, step)).halt:
+            return step, monitor.gate.halt_reason
+    return 100, None
+
+
 def check(folder: Path, sample: Any, rank: int) -> tuple[int, str | None]:
     """A plain loop whose every step reduces something over both ranks, as training does."""
     import torch
     from torch import distributed, nn
 
-    from coherence import Monitor
     from coherence.trainers import torch_loop
 
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    monitor = Monitor(folder / "run") if rank == 0 and sample is not None else None
+    monitor = None if sample is None else monitor_of(folder, rank)
     for step in range(2, 100, 2):
         distributed.all_reduce(torch.ones(1))
         verdict = torch_loop.check(monitor, step, nn.Linear(2, 2), sample)
@@ -44,7 +80,6 @@ def check(folder: Path, sample: Any, rank: int) -> tuple[int, str | None]:
 def trainer(folder: Path, rank: int) -> tuple[int, str | None]:
     import transformers
 
-    from coherence import Monitor
     from coherence.trainers.huggingface import CoherenceCallback
 
     config = transformers.GPT2Config(vocab_size=64, n_positions=16, n_embd=8, n_layer=1, n_head=1)
@@ -52,7 +87,7 @@ def trainer(folder: Path, rank: int) -> tuple[int, str | None]:
         str(folder / "out"), max_steps=40, use_cpu=True, ddp_backend="gloo", report_to=[], disable_tqdm=True
     )
     data: Any = [{"input_ids": [i] * 8, "labels": [i] * 8} for i in range(64)]
-    callback = CoherenceCallback(Monitor(folder / "run") if rank == 0 else None, draw, every=2)
+    callback = CoherenceCallback(monitor_of(folder, rank), draw, every=2)
     run = transformers.Trainer(
         transformers.GPT2LMHeadModel(config), args, train_dataset=data, callbacks=[callback]
     )
@@ -65,7 +100,6 @@ def lightning(folder: Path, rank: int) -> tuple[int, str | None]:
     from lightning.pytorch import LightningModule, Trainer
     from torch import nn
 
-    from coherence import Monitor
     from coherence.trainers.lightning import CoherenceCallback
 
     class Tiny(LightningModule):  # type: ignore[misc, unused-ignore] # Any where lightning is absent
@@ -79,7 +113,7 @@ def lightning(folder: Path, rank: int) -> tuple[int, str | None]:
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    callback = CoherenceCallback(Monitor(folder / "run") if rank == 0 else None, draw, every=2)
+    callback = CoherenceCallback(monitor_of(folder, rank), draw, every=2)
     run = Trainer(
         accelerator="cpu",
         devices=1,
@@ -104,6 +138,8 @@ def main(what: str, folder: Path) -> None:
     try:
         if what in ("trainer", "lightning"):
             step, reason = {"trainer": trainer, "lightning": lightning}[what](folder, rank)
+        elif what in ("alone", "left"):
+            step, reason = mistaken(what, folder, rank)
         else:
             step, reason = check(folder, {"check": draw, "error": fail, "none": None}[what], rank)
     finally:  # left to the end of the process, gloo's threads abort it now and then (pytorch issue 190489)

@@ -48,7 +48,9 @@ class BreakAt(KillAt):
 
 @pytest.fixture
 def train(tmp_path: Path, tiny: Callable[[], Any]) -> Train:
-    def start(*callbacks: TrainerCallback, resume: str | None = None, **options: Any) -> Trainer:
+    def start(
+        *callbacks: TrainerCallback, resume: str | None = None, logged: bool = False, **options: Any
+    ) -> Trainer:
         defaults: dict[str, Any] = {
             "output_dir": str(tmp_path / "out"),
             "max_steps": 20,
@@ -62,7 +64,10 @@ def train(tmp_path: Path, tiny: Callable[[], Any]) -> Train:
             "seed": 1,
         }
         args = TrainingArguments(**defaults | options)
-        trainer = Trainer(tiny(), args, train_dataset=DATA, callbacks=list(callbacks))
+        trainer = Trainer(tiny(), args, train_dataset=DATA, eval_dataset=DATA[:2], callbacks=list(callbacks))
+        for callback in callbacks:
+            if logged and isinstance(callback, CoherenceCallback):
+                callback.trainer = trainer
         trainer.train(resume_from_checkpoint=resume)
         return trainer
 
@@ -86,8 +91,7 @@ def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
     assert monitor.verdict is not None
     assert monitor.verdict.reason == reason
     assert f"training stops at step 14: {reason}" in caplog.text
-    saved = json.loads((tmp_path / "out" / "checkpoint-14" / "coherence.json").read_text())
-    assert saved["gate"]["halt_reason"] == reason
+    assert not list(tmp_path.glob("out/checkpoint-*"))  # it would be one of the collapsed model
 
 
 def test_every_training_loss_reaches_the_monitor(train: Train, monitor: Monitor, script: Script) -> None:
@@ -147,12 +151,124 @@ def test_a_halted_run_is_refused_before_its_first_step(
 def test_an_acknowledged_halt_goes_on_from_the_checkpoint_of_the_halt(
     train: Train, script: Script, tmp_path: Path
 ) -> None:
+    options = {"save_strategy": "steps", "save_steps": 6}
     with Monitor(tmp_path / "run") as first:
-        train(CoherenceCallback(first, script(low_from=2), every=1))
+        train(CoherenceCallback(first, script(low_from=2), every=1), **options)
     with Monitor(tmp_path / "run", acknowledge_halt=True) as again:
         callback = CoherenceCallback(again, script(), every=1)
         trainer = train(callback, resume=str(tmp_path / "out" / "checkpoint-6"))
     assert trainer.state.global_step == 20
+
+
+def kept(tmp_path: Path) -> set[int]:
+    return {int(each.name.removeprefix("checkpoint-")) for each in tmp_path.glob("out/checkpoint-*")}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_the_checkpoint_to_go_back_to_is_kept_out_of_rotation(
+    train: Train, script: Script, resumes: Resumes, tmp_path: Path, limit: int
+) -> None:
+    options = {"save_strategy": "steps", "save_steps": 2, "save_total_limit": limit}
+    with Monitor(tmp_path / "run") as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=8), every=2)
+        trainer = train(callback, **options)  # coherent at 2, 4 and 6, halted at 16
+        assert trainer.state.global_step == 16
+        (step,) = resumes(monitor)
+    assert step in (2, 4, 6)
+    assert kept(tmp_path) == {step, 16}
+    assert (tmp_path / "out" / f"checkpoint-{step}" / "model.safetensors").is_file()
+
+
+def test_a_streak_that_a_window_counts_does_not_move_what_is_kept(
+    train: Train, resumes: Resumes, tmp_path: Path
+) -> None:
+    def draw(_model: Any, step: int) -> list[str]:
+        return [
+            "The cat sat by the door and waited for the rain to stop."
+            if step in (1, 2, 4, 6, 8)
+            else "Budy " * 9
+        ]
+
+    options = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
+    with Monitor(tmp_path / "run", gate=Gate(patience=4, window=7)) as monitor:
+        train(CoherenceCallback(monitor, draw, every=1, warmup=0), **options)  # low at 3, 5, 7 and 9
+        (step,) = resumes(monitor)
+    assert step in (1, 2)
+    assert step in kept(tmp_path)
+
+
+def test_a_healthy_run_keeps_its_newest_checkpoint_too(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    options = {"save_strategy": "steps", "save_steps": 4, "save_total_limit": 1}
+    draw = script()
+    callback = CoherenceCallback(monitor, lambda model, step: draw(model, step) * (step <= 8), every=4)
+    train(callback, **options)
+    assert 20 in kept(tmp_path)
+    assert monitor.resume_from in kept(tmp_path)
+
+
+def test_a_checkpoint_that_rotation_has_deleted_is_not_named_to_go_back_to(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"save_strategy": "steps", "save_steps": 4, "save_total_limit": 1}
+    by_loss = {"metric_for_best_model": "loss", "eval_strategy": "steps", "eval_steps": 4}
+    train(CoherenceCallback(monitor, script(), every=4), **options, **by_loss)
+    assert "neither need be coherent" in caplog.text
+    assert monitor.resume_from in kept(tmp_path)
+    noted = (monitor.folder / "metrics.jsonl").read_text().count("checkpoint deleted")
+    assert noted == 5 - len(kept(tmp_path))
+
+
+def test_the_trainer_finds_the_most_coherent_model(
+    train: Train, script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"save_strategy": "steps", "save_steps": 4, "save_total_limit": 1}
+    by_score = {"metric_for_best_model": "coherence", "eval_strategy": "steps", "eval_steps": 4}
+    with Monitor(tmp_path / "run", gate=Gate(observe_only=True)) as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=8), every=4)
+        trainer = train(callback, load_best_model_at_end=True, **options, **by_score)
+    assert trainer.state.best_model_checkpoint == str(tmp_path / "out" / "checkpoint-4")
+    assert trainer.state.best_metric == 100
+    assert kept(tmp_path) == {4}
+    assert "neither need be coherent" not in caplog.text
+
+
+def test_scores_are_logged_where_the_losses_are(
+    train: Train, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    tensorboard = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="reads what was logged"
+    )
+    callback = CoherenceCallback(monitor, script(low_from=8), every=4)
+    options = {"report_to": ["tensorboard"], "save_strategy": "steps", "save_steps": 20}
+    trainer = train(callback, logged=True, **options)
+    assert len(losses(trainer)) == 20  # none is lost at a step where scores are logged
+    state = json.loads((tmp_path / "out" / "checkpoint-20" / "trainer_state.json").read_text())
+    rows = {row["step"]: row for row in state["log_history"] if "coherence/mean" in row}
+    assert {step: row["coherence/streak"] for step, row in rows.items()} == {4: 0, 8: 1, 12: 2, 16: 3, 20: 4}
+    assert rows[4]["coherence/mean"] == 100 > 30 > rows[8]["coherence/mean"]
+    (events,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
+    written = tensorboard.EventAccumulator(str(events)).Reload()
+    names = [name for name in written.Tags()["scalars"] if name.endswith("coherence/bigram")]
+    assert [event.step for event in written.Scalars(names[0])] == [4, 8, 12, 16, 20]
+
+
+def test_a_second_trainer_with_the_same_monitor_has_a_warm_up_of_its_own_and_is_one_restart(
+    train: Train, monitor: Monitor, script: Script
+) -> None:
+    for steps in (40, 20):
+        train(CoherenceCallback(monitor, script(), every=2), max_steps=steps)
+        assert monitor.gate.warmup == steps // 20
+    rows = map(json.loads, (monitor.folder / "metrics.jsonl").read_text().splitlines())
+    assert [(row["event"], row["step"]) for row in rows if "event" in row] == [("restart", 1)]
+
+
+def test_prompts_are_in_the_run_folder(train: Train, monitor: Monitor, tokenizer: Any) -> None:
+    prompts: list[Any] = ["The cat", "A"]
+    train(CoherenceCallback(monitor, Sampler(tokenizer, prompts, max_new_tokens=8), every=10))
+    rows = map(json.loads, (monitor.folder / "samples.jsonl").read_bytes().splitlines())
+    assert [row["prompt"] for row in rows] == prompts * 2
 
 
 @pytest.mark.parametrize(("save_steps", "saved"), [(5, {5, 10, 15}), (4, {8, 12, 16})])

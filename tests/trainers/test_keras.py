@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
 
+FINE = "The cat sat by the door and waited for the rain to stop."
 Script = Callable[..., Callable[[Any, int], list[str]]]
 WarmUp = tuple[Gate, int | None, int]
 Fit = Callable[..., "Losses"]
@@ -200,3 +203,67 @@ def test_an_error_in_sampling_is_not_swallowed(fit: Fit, monitor: Monitor) -> No
 
     with pytest.raises(ZeroDivisionError):
         fit(CoherenceCallback(monitor, draw, every=2))
+
+
+def test_scores_are_in_the_history_and_choose_the_checkpoint(
+    fit: Fit, script: Script, resumes: Callable[[Monitor], set[int | None]], tmp_path: Path
+) -> None:
+    path = tmp_path / "best.weights.h5"
+    saved: list[int] = []
+
+    def note(_epoch: int, _logs: Any) -> None:
+        written = path.stat().st_mtime_ns
+        if written not in saved:
+            saved.append(written)
+            monitor.note("checkpoint", monitor.last_step)
+
+    history = keras.callbacks.History()
+    best = keras.callbacks.ModelCheckpoint(
+        path, monitor="coherence/mean", mode="max", save_best_only=True, save_weights_only=True
+    )
+    with Monitor(tmp_path / "run") as monitor:
+        callback = CoherenceCallback(monitor, script(low_from=10), every=5)  # epochs of five steps
+        fit(callback, best, keras.callbacks.LambdaCallback(on_epoch_end=note), history, epochs=8)
+        assert monitor.gate.halted
+        assert resumes(monitor) == {5}
+    assert len(saved) == 1
+    assert history.history["coherence/streak"] == [0, 1, 2, 3, 4, 5]
+    assert history.history["coherence/mean"][0] == 100
+
+
+def test_prompts_are_in_the_run_folder(fit: Fit, monitor: Monitor) -> None:
+    fit(CoherenceCallback(monitor, lambda _model, _step: [("Once", " upon a time")], every=10))
+    rows = map(json.loads, (monitor.folder / "samples.jsonl").read_text().splitlines())
+    assert [(row["prompt"], row["text"]) for row in rows] == [("Once", " upon a time")] * 2
+
+
+def test_a_second_fit_with_the_same_monitor_goes_on_and_is_not_a_restart(
+    fit: Fit, monitor: Monitor, script: Script
+) -> None:
+    callback = CoherenceCallback(monitor, script(), every=2)
+    fit(callback)
+    fit(callback, epochs=2)
+    assert monitor.last_step == 30
+    assert "restart" not in (monitor.folder / "metrics.jsonl").read_text()
+
+
+def test_a_halt_that_is_raised_ends_the_program_with_3_after_the_fit(tmp_path: Path, reason: str) -> None:
+    script = f"""
+import keras, numpy
+from coherence import Monitor
+from coherence.trainers.keras import CoherenceCallback
+
+model = keras.Sequential([keras.layers.Dense(1)])
+model.compile("sgd", loss="mse")
+def sample(model, step):
+    return ["Budy Budy Budy Budy" if step >= 6 else {FINE!r}]
+
+monitor = Monitor({str(tmp_path / "run")!r}, on_halt="raise")
+callback = CoherenceCallback(monitor, sample, every=2)
+ones = numpy.ones((80, 1))
+model.fit(ones, ones, batch_size=2, verbose=0, callbacks=[callback])
+print("went on")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert (ended.returncode, ended.stdout) == (3, ""), ended.stderr
+    assert f"training stops at step 14: {reason}" in ended.stderr

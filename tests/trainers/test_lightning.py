@@ -1,5 +1,6 @@
 """The callback in the real Lightning Trainer: one linear layer with dropout, nothing downloaded."""
 
+import csv
 import json
 import logging
 from collections.abc import Callable
@@ -14,6 +15,7 @@ pytest.importorskip("lightning", reason="the Lightning adapter needs lightning")
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from coherence import Gate, HaltedRun, Monitor
@@ -289,3 +291,72 @@ def test_an_error_in_sampling_is_not_swallowed(fit: Fit, monitor: Monitor) -> No
 
     with pytest.raises(ZeroDivisionError):
         fit(CoherenceCallback(monitor, draw, every=2))
+
+
+def test_the_most_coherent_checkpoint_is_kept(
+    fit: Fit, script: Script, resumes: Resumes, tmp_path: Path
+) -> None:
+    best = checkpoints(tmp_path, 4, monitor="coherence/mean", mode="max", save_top_k=1)
+    with Monitor(tmp_path / "run") as monitor:
+        fit(CoherenceCallback(monitor, script(low_from=8), every=4), best, max_steps=40)
+        assert monitor.gate.halted
+        assert resumes(monitor) == {4}
+    assert [each.name for each in (tmp_path / "saved").iterdir()] == ["step=4.ckpt"]
+
+
+def test_a_checkpoint_that_was_deleted_is_not_named_to_go_back_to(
+    fit: Fit, script: Script, resumes: Resumes, tmp_path: Path
+) -> None:
+    newest = checkpoints(tmp_path, 4, save_top_k=1, save_last=True)
+    with Monitor(tmp_path / "run") as monitor:
+        fit(CoherenceCallback(monitor, script(low_from=8), every=4), newest, max_steps=40)
+        assert monitor.gate.halted
+        assert resumes(monitor) == {None}
+    rows = [json.loads(line) for line in (monitor.folder / "metrics.jsonl").read_text().splitlines()]
+    deleted = [row["step"] for row in rows if row.get("event") == "checkpoint deleted"]
+    assert deleted == [4, 8, 12, 16, 20]
+
+
+@pytest.mark.filterwarnings("ignore:The 'val_dataloader' does not have many workers")
+def test_a_checkpoint_before_the_first_samples_ends_nothing(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    class Validated(Tiny):
+        def validation_step(self, batch: torch.Tensor, index: int) -> None:
+            self.log("val_loss", self.training_step(batch, index))
+
+        def val_dataloader(self) -> Any:
+            return torch.utils.data.DataLoader(torch.zeros(2, 8, dtype=torch.int64))
+
+    best = ModelCheckpoint(tmp_path / "saved", filename="{step}", monitor="coherence/mean", mode="max")
+    callback = CoherenceCallback(monitor, script(), every=25)  # an epoch has twenty steps
+    fit(callback, best, module=Validated(), max_steps=-1, max_epochs=2)
+    assert [each.name for each in (tmp_path / "saved").iterdir()] == ["step=40.ckpt"]
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches .* is smaller than the logging interval")
+def test_scores_are_in_the_csv_of_the_losses(
+    fit: Fit, monitor: Monitor, script: Script, tmp_path: Path
+) -> None:
+    logger = CSVLogger(tmp_path, "logged", "0")
+    fit(CoherenceCallback(monitor, script(low_from=8), every=4), logger=logger, log_every_n_steps=1)
+    with (tmp_path / "logged" / "0" / "metrics.csv").open() as file:
+        streaks = {int(row["step"]): row["coherence/streak"] for row in csv.DictReader(file)}
+    # Lightning counts from 0, and repeats a value until there is a new one.
+    assert [float(streaks[step]) for step in (3, 6, 7, 11, 15, 19)] == [0, 0, 1, 2, 3, 4]
+
+
+def test_a_second_trainer_with_the_same_monitor_is_one_restart(
+    fit: Fit, monitor: Monitor, script: Script
+) -> None:
+    for steps in (40, 20):
+        fit(CoherenceCallback(monitor, script(), every=2), max_steps=steps)
+        assert monitor.gate.warmup == steps // 20
+    rows = map(json.loads, (monitor.folder / "metrics.jsonl").read_text().splitlines())
+    assert [(row["event"], row["step"]) for row in rows if "event" in row] == [("restart", 1)]
+
+
+def test_prompts_are_in_the_run_folder(fit: Fit, monitor: Monitor) -> None:
+    fit(CoherenceCallback(monitor, lambda _module, _step: [("Once", " upon a time")], every=10))
+    rows = map(json.loads, (monitor.folder / "samples.jsonl").read_text().splitlines())
+    assert [(row["prompt"], row["text"]) for row in rows] == [("Once", " upon a time")] * 2

@@ -115,14 +115,14 @@ class TestOneProcess:
         assert "Budy 7" in (monitor.folder / "samples.jsonl").read_text()
 
 
-def run_two(what: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
+def run_two(what: str, folder: Path, *options: str) -> list[subprocess.CompletedProcess[str]]:
     """Run `ranks.py` as two ranks; a hang fails the test."""
     port = str(free_port())
     started = []
     for rank in ("0", "1"):
         world = {"RANK": rank, "LOCAL_RANK": "0", "NODE_RANK": rank, "WORLD_SIZE": "2"}
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, str(Path(__file__).parent / "ranks.py"), what, str(folder)]
+        command = [sys.executable, str(Path(__file__).parent / "ranks.py"), what, str(folder), *options]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, env=os.environ | world | meeting, **pipes))  # noqa: S603 - ours
     try:
@@ -167,3 +167,44 @@ class TestTwoRanks:
         ended = run_two("lightning", tmp_path)
         assert [each["step"] for each in answers(ended)] == [14, 14]
         assert all(f"training stops at step 14: {reason}" in each.stderr for each in ended)
+
+    @pytest.mark.parametrize("what", ["check", "trainer", "lightning"])
+    def test_end_with_3_at_a_halt_that_is_raised(self, what: str, tmp_path: Path, reason: str) -> None:
+        if what != "check":
+            pytest.importorskip({"trainer": "transformers"}.get(what, what), reason=f"{what} needs it")
+        first, second = run_two(what, tmp_path, "raise")
+        assert (first.returncode, second.returncode) == (3, 3), first.stderr[-2000:] + second.stderr[-2000:]
+        assert (tmp_path / "run" / "samples.jsonl").read_bytes().count(b"\n") == 7
+        assert reason in first.stderr
+
+    def test_of_a_rank_that_checks_alone_end_with_a_clear_error(self, tmp_path: Path) -> None:
+        first, second = run_two("alone", tmp_path)
+        assert (first.returncode, second.returncode) == (1, 1)
+        assert "coherence: rank 0 waited 2 seconds for rank 1. Every rank must make this call" in first.stderr
+        assert "Is it inside `if rank == 0:`?" in first.stderr
+
+    def test_of_a_rank_that_leaves_alone_the_other_one_ends_too(self, tmp_path: Path) -> None:
+        first, second = run_two("left", tmp_path)
+        assert (first.returncode, second.returncode) == (0, 1)
+        assert "Connection closed by peer" in second.stderr
+
+    def test_under_torchrun_a_halt_ends_all_and_torchrun_with_1(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--no-python"]
+        command += [f"--master-port={free_port()}", sys.executable, str(Path(__file__).parent / "ranks.py")]
+        run = subprocess.run(  # noqa: S603 - ours
+            [*command, "check", str(tmp_path), "raise"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert run.returncode == 1
+        assert "exitcode  : 3" in run.stderr
+        assert "5 samples in a row scored below 30" in run.stderr
+
+    @pytest.mark.parametrize("what", ["trainer", "lightning"])
+    def test_of_a_halted_run_are_refused_together(self, what: str, tmp_path: Path) -> None:
+        pytest.importorskip({"trainer": "transformers"}.get(what, what), reason=f"{what} needs it")
+        assert [each.returncode for each in run_two(what, tmp_path, "late")] == [3, 3]
+        assert not (tmp_path / "run" / "samples.jsonl").exists()

@@ -35,6 +35,16 @@ def run(page: str, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+@pytest.mark.parametrize(
+    ("page", "lines"), [("torch_loop", 4), ("huggingface", 3), ("lightning", 3), ("keras", 3)]
+)
+def test_a_page_marks_the_lines_to_add(page: str, lines: int) -> None:
+    block = BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))[0]
+    assert block.count("  # +\n") == lines
+    overview = (DOCS.parent / "training.md").read_text(encoding="utf-8")
+    assert re.search(rf"\| {lines} \| .*\(trainers/{page}\.md\) \|", overview)
+
+
 def generate(_model: Any, prompt: str) -> str:
     return f"{prompt} a cat sat by the door and waited for the rain to stop."
 

@@ -26,7 +26,7 @@ from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores, word_of
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
-from coherence.signals.both import RESTART, SAVED, Signals
+from coherence.signals.both import DELETED, RESTART, SAVED, Signals
 from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
 from coherence.signals.settings import Settings, profile_label
@@ -117,7 +117,7 @@ class LiveReport:
 
     def _take_event(self, event: str, row: Mapping[str, Any]) -> None:
         step, details = row["step"], row.get("details")
-        if event != SAVED:  # there may be many
+        if event not in (SAVED, DELETED):  # there may be many
             self._events.append(
                 EventRecord(step=step, event=event, details=details if isinstance(details, dict) else {})
             )

@@ -1,0 +1,144 @@
+"""How far each file was read, kept beside what was recorded of it: nothing is lost, and nothing comes twice.
+
+Source: docs/watch.md, "Killed and restarted".
+"""
+
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from coherence.escape import printable
+from coherence.files import replace_file, set_aside
+from coherence.readers.folder import METRICS, SAMPLES, prompt_of, read_rows
+from coherence.run.folder import sealed, unsealed
+from coherence.signals.both import SAVED
+from coherence.watch.source import Position, Row
+
+log = logging.getLogger("coherence")
+
+POSITIONS = "watch.json"
+"""The file in the run folder that holds them."""
+
+Key = tuple[Any, ...]
+
+
+class Record:
+    """What the run folder holds of the files that are followed.
+
+    The rows of the run folder are the record, and the positions are written after them. Between the two the
+    watcher may be killed: what the folder holds beyond the positions is then read once more, and passed over.
+
+    Args:
+        folder: the run folder.
+
+    Attributes:
+        positions: of each source, by its key.
+        numbered: how many samples told no step, and were numbered.
+        saved: the steps of the checkpoints that were noted.
+        told: whether the halt was said to whom it is to be said.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.positions: dict[str, Position] = {}
+        self.numbered = 0
+        self.saved: set[int] = set()
+        self.told = False
+        self._ends = {SAMPLES: 0, METRICS: 0}
+        self._load()
+        self.beyond = self._recorded(self._ends)
+
+    def _load(self) -> None:
+        path = self.folder / POSITIONS
+        try:
+            found = unsealed(path.read_text(encoding="utf-8"))
+            positions = {key: Position(*each) for key, each in found["positions"].items()}
+            ends = {SAMPLES: int(found["samples_end"]), METRICS: int(found["metrics_end"])}
+            self.numbered, self.saved, self.told = found["numbered"], set(found["saved"]), found["told"]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # All is read once more then, and what is recorded passed over.
+            log.warning("%s: %s could not be used: %s", self.folder, POSITIONS, printable(str(error)))
+            with suppress(OSError):
+                set_aside(path)
+            return
+        self.positions, self._ends = positions, ends
+
+    def advance(self, positions: Mapping[str, Position]) -> None:
+        """Take new positions, once what was taken up to them is on the disk.
+
+        Raises:
+            OSError: it cannot be brought there.
+        """
+        for name in self._ends:
+            self._ends[name] = _end_on_disk(self.folder / name)
+        self.positions |= positions
+
+    def save(self) -> None:
+        """Write the positions.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        values = {
+            "positions": {key: list(each) for key, each in self.positions.items()},
+            "samples_end": self._ends[SAMPLES],
+            "metrics_end": self._ends[METRICS],
+            "numbered": self.numbered,
+            "saved": sorted(self.saved),
+            "told": self.told,
+        }
+        replace_file(self.folder / POSITIONS, sealed(values))
+
+    def all(self) -> Counter[Key]:
+        """Return every row that the folder holds, as often as it does."""
+        return self._recorded({SAMPLES: 0, METRICS: 0})
+
+    def _recorded(self, ends: Mapping[str, int]) -> Counter[Key]:
+        found: Counter[Key] = Counter()
+        for name, end in ends.items():
+            for _, row in read_rows(self.folder / name, end):
+                if "text" in row:
+                    found[row["step"], prompt_of(row), str(row["text"])] += 1
+                elif "loss" in row:
+                    found[row["step"], row["loss"], row.get("source")] += 1
+                elif row.get("event") == SAVED:
+                    self.saved.add(row["step"])
+        return found
+
+
+def key_of(row: Row, step: int) -> Key:
+    """Return what a row of a step is recorded as: a sample, or a loss alone.
+
+    >>> key_of(Row(100, "Once"), 100), key_of(Row(100, loss=3.4), 100)
+    ((100, None, 'Once'), (100, 3.4, None))
+    """
+    if row.text is not None:
+        return step, row.prompt, row.text
+    finite = row.loss is not None and math.isfinite(row.loss)
+    return step, row.loss if finite else None, row.source or None
+
+
+def find(rows: Counter[Key], row: Row, step: int) -> Key | None:
+    """Return the key under which rows hold a row; one that told no step may be there under any."""
+    key = key_of(row, step)
+    if rows[key] > 0:
+        return key
+    if row.step is not None or row.text is None:
+        return None
+    return next((each for each, count in rows.items() if count > 0 and each[1:] == key[1:]), None)
+
+
+def _end_on_disk(path: Path) -> int:
+    """Wait until a file is on the disk; return how many bytes it has."""
+    if not path.exists():
+        return 0
+    with path.open("ab") as file:
+        os.fsync(file.fileno())
+        return file.tell()
