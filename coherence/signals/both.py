@@ -22,7 +22,7 @@ FORMAT = 6
 RESTART, ACKNOWLEDGED, SAVED, DELETED = "restart", "halt acknowledged", "checkpoint", "checkpoint deleted"
 """What can befall a run besides losses and samples, and changes what is decided."""
 
-_Reading = tuple[Trend | None, SamplesState, Share | None]
+_Reading = tuple[Trend | None, SamplesState, Share | None, bool]
 
 
 class Signals:
@@ -183,7 +183,7 @@ class Signals:
         """What the two signals mean together: at the halt, or now if there was none."""
         halted = self.gate.halted and self._halt is not None
         reading = self._halt[0] if halted and self._halt else self._read()
-        return diagnose(*reading, logged=not self.loss.is_cross_entropy)
+        return diagnose(*reading)
 
     @property
     def recovered_since(self) -> int | None:
@@ -203,7 +203,7 @@ class Signals:
         return self._find_place()
 
     def _read(self) -> _Reading:
-        return self.loss.trend, self.samples.state, self.samples.share
+        return self.loss.trend, self.samples.state, self.samples.share, not self.loss.is_cross_entropy
 
     def _find_place(self, before: float = math.inf) -> Place:
         if not self.loss.is_cross_entropy:
@@ -257,12 +257,14 @@ class Signals:
 
 
 def _plain(reading: _Reading, place: Place) -> list[list[Any]]:
-    loss, samples, share = reading
-    return [[loss, samples, None if share is None else list(share)], list(place)]
+    loss, samples, share, logged = reading
+    return [[loss, samples, None if share is None else list(share), logged], list(place)]
 
 
-def _reading(loss: Trend | None, samples: SamplesState, share: Iterable[int] | None) -> _Reading:
+def _reading(
+    loss: Trend | None, samples: SamplesState, share: Iterable[int] | None, logged: bool = False
+) -> _Reading:
     """Return what both signals said, from a saved state."""
-    found = loss, samples, None if share is None else Share(*share)
+    found = loss, samples, None if share is None else Share(*share), logged
     diagnose(*found)  # refuses words that are not in the table
     return found

@@ -585,8 +585,8 @@ const NONE = { kept: [], all: [] };
 const columns = (points) => ({ steps: points.map((each) => each[0]), losses: points.map((each) => each[1]), smoothed: points.map((each) => each[2]) });
 
 function take(found) {
-  const before = found.whole || !run?.series ? { samples: NONE, curve: NONE, between: NONE, sources: {} } : run.series;
-  const series = {
+  const before = found.whole || !run?.kept ? { samples: NONE, curve: NONE, between: NONE, sources: {} } : run.kept;
+  const kept = {
     samples: joined(before.samples, found.samples), curve: joined(before.curve, found.curve),
     between: joined(before.between, found.between),
     sources: Object.fromEntries(Object.entries(found.source_curves).map(([name, part]) =>
@@ -594,10 +594,10 @@ function take(found) {
   };
   const { loss } = found.report;
   if (loss) {
-    loss.curve = columns(series.curve.all);
-    loss.source_curves = Object.fromEntries(Object.entries(series.sources).map(([name, part]) => [name, columns(part.all)]));
+    loss.curve = columns(kept.curve.all);
+    loss.source_curves = Object.fromEntries(Object.entries(kept.sources).map(([name, part]) => [name, columns(part.all)]));
   }
-  return { ...found.report, name: found.name, samples: series.samples.all, between: series.between.all, series,
+  return { ...found.report, name: found.name, samples: kept.samples.all, between: kept.between.all, kept,
     age: found.age, quiet: found.quiet };
 }
 
