@@ -4,6 +4,7 @@ Source: docs/trainers/.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -20,6 +21,9 @@ Send = Callable[[Any], Any]
 
 WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
 
+RELEASE = 0.2
+"""Seconds for which the GIL is released before a program ends."""
+
 log = logging.getLogger("coherence")
 
 _own_warmup: WeakKeyDictionary[Monitor, int] = WeakKeyDictionary()
@@ -34,6 +38,15 @@ def missing(adapter: str, library: str) -> ImportError:
     """
     extra = adapter.removesuffix("_loop")
     return ImportError(f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'")
+
+
+def release_the_threads() -> None:
+    """Let threads of torch free their last tensors, before the program ends.
+
+    Those of gloo need the GIL for that. A program that ends while one waits for it can hang for ever, in the
+    destructor of the process group.
+    """
+    time.sleep(RELEASE)
 
 
 class Judged(NamedTuple):
@@ -62,6 +75,7 @@ class Judged(NamedTuple):
             HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".
         """
         if self.raises and self.verdict.halt:
+            release_the_threads()
             raise HaltedRun(self.verdict.reason)
 
 
@@ -143,6 +157,8 @@ def from_rank_zero(monitor: Monitor | None, work: Callable[[Monitor], T], send: 
         except (Exception, SystemExit) as error:  # whatever it is, the other ranks wait for an answer
             failed, answer = error, (None, RuntimeError(f"rank 0 failed: {type(error).__name__}: {error}"))
     result, failure = send(answer)
+    if isinstance(failure, HaltedRun):
+        release_the_threads()
     if failed is not None:
         raise failed
     if failure is not None:

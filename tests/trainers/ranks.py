@@ -1,9 +1,8 @@
 """One of two processes that train together; the tests start it twice. Prints what it did as one JSON line.
 
-python ranks.py {check|error|none|alone|left|trainer|lightning} FOLDER [raise|late]
+python ranks.py {check|error|none|alone|left|late|trainer|lightning} FOLDER [raise]
 
-RANK and WORLD_SIZE are in the environment. With "raise" a halt ends the program; with "late" the run was
-halted before.
+RANK and WORLD_SIZE are in the environment. With "raise" a halt ends the program.
 """
 
 import json
@@ -29,26 +28,25 @@ def fail(_model: Any, step: int) -> list[str]:
 def monitor_of(folder: Path, rank: int) -> Any:
     from coherence import Monitor
 
-    if rank > 0:
-        return None
-    monitor = Monitor(folder / "run", on_halt="raise" if "raise" in sys.argv else "stop")
-    if "late" in sys.argv:  # it was halted before the training begins
-        monitor.gate.load_state_dict(monitor.gate.state_dict() | {"halt_reason": "a halt before"})
-    return monitor
+    return Monitor(folder / "run", on_halt="raise" if "raise" in sys.argv else "stop") if rank == 0 else None
 
 
 def mistaken(what: str, folder: Path, rank: int) -> tuple[int, str | None]:
-    """A plain loop that leaves the other rank behind: it alone checks, or it alone leaves the loop."""
+    """A plain loop that leaves the other rank behind: it alone checks or leaves; or a run that was halted."""
     from datetime import timedelta
 
     import torch
     from torch import distributed, nn
 
-    from coherence.trainers import torch_loop
+    from coherence.trainers import common, torch_loop
 
     torch_loop.PATIENCE = timedelta(seconds=2)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     monitor = monitor_of(folder, rank)
+    if what == "late":
+        if monitor is not None:
+            monitor.gate.load_state_dict(monitor.gate.state_dict() | {"halt_reason": "a halt before"})
+        common.from_rank_zero(monitor, lambda monitor: common.begin(monitor, None, 100), torch_loop.broadcast)
     for step in range(2, 100, 2):
         distributed.all_reduce(torch.ones(1))
         if monitor is None:
@@ -138,7 +136,7 @@ def main(what: str, folder: Path) -> None:
     try:
         if what in ("trainer", "lightning"):
             step, reason = {"trainer": trainer, "lightning": lightning}[what](folder, rank)
-        elif what in ("alone", "left"):
+        elif what in ("alone", "left", "late"):
             step, reason = mistaken(what, folder, rank)
         else:
             step, reason = check(folder, {"check": draw, "error": fail, "none": None}[what], rank)

@@ -257,7 +257,7 @@ def test_scores_are_logged_where_the_losses_are(
 def test_a_second_trainer_with_the_same_monitor_has_a_warm_up_of_its_own_and_is_one_restart(
     train: Train, monitor: Monitor, script: Script
 ) -> None:
-    for steps in (40, 20):
+    for steps in (10, 40):
         train(CoherenceCallback(monitor, script(), every=2), max_steps=steps)
         assert monitor.gate.warmup == steps // 20
     rows = map(json.loads, (monitor.folder / "metrics.jsonl").read_text().splitlines())
