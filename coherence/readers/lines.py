@@ -223,7 +223,7 @@ def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]
         try:
             yield number, raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            problems.add(part.path, number, f"{_not_utf8(error)}, read as \ufffd")
+            problems.add(part.path, number, f"{not_utf8(error)}, read as \ufffd")
             yield number, raw.decode("utf-8", errors="replace")
 
 
@@ -288,7 +288,8 @@ def _skip_line(file: BinaryIO) -> int:
     return size
 
 
-def _not_utf8(error: UnicodeDecodeError) -> str:
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Return what is the matter with bytes that are no UTF-8."""
     return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
 
 
@@ -299,10 +300,8 @@ def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[
             if raw.isspace():
                 continue
             value = _parsed(raw)
-        except UnicodeDecodeError as error:
-            problems.add(part.path, number, _not_utf8(error))
         except (ValueError, RecursionError) as error:
-            problems.add(part.path, number, f"not JSON: {why_not_json(error)}")
+            problems.add(part.path, number, why_not_parsed(error))
         else:
             if isinstance(value, dict):
                 yield number, value
@@ -319,11 +318,21 @@ def _parsed(raw: bytes) -> Any:
     return json.loads(raw.decode("utf-8").strip())
 
 
-def why_not_json(error: ValueError | RecursionError) -> str:
-    """Return what is the matter with what is no JSON, in few words."""
+def why_not_parsed(error: ValueError | RecursionError) -> str:
+    """Return what is the matter with bytes that should be JSON: they are no UTF-8, or no JSON.
+
+    >>> try:
+    ...     json.loads(b"[1, 2")
+    ... except ValueError as error:
+    ...     why_not_parsed(error)
+    "not JSON: Expecting ',' delimiter at character 6"
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(error)
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos + 1}"
-    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+        return f"not JSON: {error.msg} at character {error.pos + 1}"
+    too_deep = isinstance(error, RecursionError)
+    return f"not JSON: {'nested too deeply' if too_deep else 'a number of too many digits'}"
 
 
 def is_json_object(line: str) -> bool:

@@ -10,7 +10,7 @@ from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, read_whole_lines
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import mentions, metrics_of
-from coherence.readers.objects.names import LOSS, SEVERAL, SPELLED, STEP, TEXT
+from coherence.readers.objects.names import LOSS, SEVERAL, STEP, TEXT, usual_name
 from coherence.readers.records import LossRow, MetricRow, Sample
 
 LOOKED_AT = 20
@@ -37,7 +37,7 @@ def recognise(head: Head) -> bool:
         return names[0] in TEXT and storage.bare_name(head.path).endswith((".csv", ".tsv"))
     if not all(name.isprintable() and len(name) <= 100 for name in names):
         return False
-    found = {SPELLED.get(name, name) for name in names}
+    found = set(map(usual_name, names))
     if found & {*TEXT, *SEVERAL} or (found & set(STEP) and found & set(LOSS)):
         return True
     if names == _OF_TENSORBOARD or (found & set(STEP) and _charted(names)):
@@ -77,7 +77,7 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
     records = _records(part, problems)
     _, names = next(records, (0, []))
     names = _usual([name.strip() for name in names], part.path)
-    usual = {SPELLED.get(name, name): name for name in reversed(names)}
+    usual = {usual_name(name): name for name in reversed(names)}
     texts = [usual[name] for name in TEXT if name in usual][:1]
     charted = _charted(names) if usual.keys().isdisjoint({*LOSS, *TEXT}) else {}
     for line, cells in records:
@@ -104,7 +104,7 @@ def _charted(names: list[str]) -> dict[str, str]:
     {'exp7 - train/loss': 'exp7'}
     """
     found = ((name, _CHARTED.fullmatch(name)) for name in names)
-    return {name: chart[1] for name, chart in found if chart and SPELLED.get(chart[2], chart[2]) in LOSS}
+    return {name: chart[1] for name, chart in found if chart and usual_name(chart[2]) in LOSS}
 
 
 def _of_chart(row: dict[str, str], charted: dict[str, str]) -> Iterator[dict[str, str]]:

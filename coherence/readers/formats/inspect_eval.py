@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, why_not_json
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, why_not_parsed
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import RawRow
 from coherence.readers.records import Sample
@@ -81,10 +81,8 @@ def _row(content: bytes, path: str, number: int, problems: Problems) -> Iterator
         return
     try:
         value = json.loads(content)
-    except UnicodeDecodeError as error:
-        problems.add(path, number, f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}")
     except (ValueError, RecursionError) as error:
-        problems.add(path, number, f"not JSON: {why_not_json(error)}")
+        problems.add(path, number, why_not_parsed(error))
     else:
         if isinstance(value, dict):
             yield number, value

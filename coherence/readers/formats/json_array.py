@@ -15,7 +15,7 @@ from coherence.readers.lines import (
     is_json_object,
     read_head,
     shown,
-    why_not_json,
+    why_not_parsed,
 )
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import mentions, metrics_of
@@ -136,10 +136,8 @@ def _objects(
     for line, raw in _elements(part, _Scan(part.path, problems, longest, place), chunk):
         try:
             value = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            problems.add(part.path, line, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
         except (ValueError, RecursionError) as error:
-            problems.add(part.path, line, f"not JSON: {why_not_json(error)}")
+            problems.add(part.path, line, why_not_parsed(error))
         else:
             yield line, value
 

@@ -17,8 +17,7 @@ from coherence.readers.formats.logs.lines import pieces_of, seen_in
 from coherence.readers.formats.logs.survey import Survey
 from coherence.readers.lines import Head, Part, Problems, to_float
 from coherence.readers.objects import rows
-from coherence.readers.objects.names import LOSS, STEP, RawRow
-from coherence.readers.objects.names import USUAL as NAMES
+from coherence.readers.objects.names import LOSS, STEP, RawRow, usual_name
 from coherence.readers.records import LossRow, Sample
 
 NOTHING = "a notebook without samples in its outputs"
@@ -153,7 +152,7 @@ def _text(value: Any) -> str:
 
 
 def _step_of(row: RawRow) -> int | None:
-    step = to_float(next((value for name, value in row.items() if _name(name) in STEP), None))
+    step = to_float(next((value for name, value in row.items() if usual_name(name) in STEP), None))
     return int(step) if step is not None and step.is_integer() else None
 
 
@@ -169,20 +168,15 @@ def losses_in(html: str) -> Iterator[RawRow]:
     if "<table" not in html.lower():
         return
     for header, *body in filter(None, _tables_in(html)):
-        names = {_name(name) for name in header}
+        names = {usual_name(name) for name in header}
         if names.isdisjoint(STEP) or names.isdisjoint(LOSS):
             continue
         for cells in body:
             row = {
                 name: cell for name, cell in zip(header, cells, strict=False) if to_float(cell) is not None
             }
-            if not {_name(name) for name in row}.isdisjoint(LOSS):
+            if not {usual_name(name) for name in row}.isdisjoint(LOSS):
                 yield row
-
-
-def _name(spelled: str) -> str:
-    """Return a name as trainers write it in files: `Training Loss` is training_loss."""
-    return NAMES.get(spelled) or spelled
 
 
 def _tables_in(html: str) -> Iterator[list[list[str]]]:

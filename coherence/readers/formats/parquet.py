@@ -11,7 +11,7 @@ from typing import Any
 
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Cut, Fields, Format
-from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems
+from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, not_utf8
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import NAMES, metrics_of
 from coherence.readers.objects.names import BESIDE, LOSS, READ, RUN, SEVERAL, SPELLED, STEP, TEXT
@@ -194,7 +194,7 @@ def _mapping(row: Any) -> Mapping[str, Any] | str:
     try:
         found: Mapping[str, Any] = row.to_pylist()[0]
     except UnicodeDecodeError as error:
-        return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
+        return not_utf8(error)
     return found
 
 

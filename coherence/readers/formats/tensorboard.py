@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.lines import Head, Part, Problems
+from coherence.readers.lines import Head, Part, Problems, not_utf8
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import kind_of, metrics_of
 from coherence.readers.objects.names import PROMPT, RawRow
@@ -95,7 +95,7 @@ def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
             try:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError as error:
-                problems.add(part.path, number, f"not UTF-8: byte {raw[error.start]:#04x} at {error.start}")
+                problems.add(part.path, number, not_utf8(error))
                 continue
             yield number, {"step": event.step, "text": text, "time": event.wall_time}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, cut_into_lines, read_whole_lines, to_float
 from coherence.readers.objects import rows
-from coherence.readers.objects.names import LOSS, SPELLED, STEP, RawRow
+from coherence.readers.objects.names import LOSS, STEP, RawRow, usual_name
 from coherence.readers.objects.rows import NO_LOG
 from coherence.readers.records import LossRow
 
@@ -64,7 +64,7 @@ def _cells(line: str) -> list[str]:
 
 def _names(cells: list[str]) -> list[str]:
     """Return the names of columns, as they are usual; none if no step or no training loss is among them."""
-    names = [SPELLED.get(cell, cell) for cell in (cell.strip("*` ") for cell in cells)]
+    names = [usual_name(cell.strip("*` ")) for cell in cells]
     return names if not {*STEP}.isdisjoint(names) and not {*LOSS}.isdisjoint(names) else []
 
 

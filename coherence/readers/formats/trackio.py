@@ -9,7 +9,7 @@ from typing import Any
 
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.formats.stores import sqlite
-from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_json
+from coherence.readers.lines import Head, Part, Problems, first_of, shown, why_not_parsed
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import metrics_of
 from coherence.readers.objects.names import STEP, TEXT, RawRow
@@ -144,10 +144,8 @@ def _pages(
         about = {"run": sqlite.named(names, identity, name), "step": step, "time": _seconds(timestamp)}
         try:
             yield line, about, json.loads(content)
-        except UnicodeDecodeError as error:
-            problems.add(path, line, f"not UTF-8: byte {content[error.start]:#04x} at {error.start}")
         except (ValueError, RecursionError) as error:
-            problems.add(path, line, f"not JSON: {why_not_json(error)}")
+            problems.add(path, line, why_not_parsed(error))
         except TypeError:
             problems.add(path, line, f"not JSON but {type(content).__name__}")
 

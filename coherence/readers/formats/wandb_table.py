@@ -8,7 +8,7 @@ from coherence.readers.documents import read_document
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems
 from coherence.readers.objects import rows
-from coherence.readers.objects.names import SPELLED, STEP, RawRow
+from coherence.readers.objects.names import STEP, RawRow, usual_name
 from coherence.readers.records import LossRow, Sample
 
 KIND = "a table of columns and data"
@@ -50,7 +50,7 @@ def _rows(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
         raise ValueError(f"{path}: not {KIND}: no list of both in it")
     names = [str(name) for name in columns]
     beside: RawRow = {}
-    if {SPELLED.get(name, name) for name in names}.isdisjoint(STEP) and "output_1" not in names:
+    if set(map(usual_name, names)).isdisjoint(STEP) and "output_1" not in names:
         step = _NAME.search(storage.bare_name(path))
         beside = {"step": int(step[1])} if step else {}
     for number, values in enumerate(data, start=1):

@@ -21,6 +21,9 @@ TEXT = (
     *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
     *("predict", "prediction", "messages"),
 )
+PLAIN_TEXT = frozenset(TEXT) - {"messages"}
+"""Those of them that hold the text itself; a list of messages may be the prompt."""
+
 SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
 """Lists of texts: each is a sample of its row's step."""
 
@@ -66,4 +69,11 @@ def _other_spellings(names: Iterable[str]) -> dict[str, str]:
 SPELLED = _other_spellings((*STEP, *TEXT, *SEVERAL, *PROMPT, *LOSS, "source", "grad_norm"))
 """Other spellings of the names of a step, a text, a prompt and a loss: `Training Loss`, `STEP`."""
 
-USUAL = dict.fromkeys(READ) | SPELLED
+
+def usual_name(spelled: str) -> str:
+    """Return a name as trainers write it in files.
+
+    >>> usual_name("Training Loss"), usual_name("loss"), usual_name("accuracy")
+    ('training_loss', 'loss', 'accuracy')
+    """
+    return SPELLED.get(spelled, spelled)

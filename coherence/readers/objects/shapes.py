@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
 from coherence.readers.objects.messages import is_chat, is_own
-from coherence.readers.objects.names import ANSWER, PROMPT, SKIPPED, TEXT, RawRow
+from coherence.readers.objects.names import ANSWER, PLAIN_TEXT, PROMPT, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
 STREAM = "chunks of a stream"
 NOTHING = "no answer, but an error"
 OTHERS = "messages of others than the model"
 
-_PLAIN = frozenset(TEXT) - {"messages"}
 _CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
 
@@ -195,7 +194,7 @@ def _are_turns(value: Any) -> bool:
 
 
 def _is_message(row: RawRow) -> bool:
-    return "content" in row and _PLAIN.isdisjoint(row)
+    return "content" in row and PLAIN_TEXT.isdisjoint(row)
 
 
 def _message(row: RawRow) -> Iterator[RawRow]:
@@ -248,7 +247,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "a message of a server",
         "message",
-        lambda row: isinstance(row["message"], Mapping) and _PLAIN.isdisjoint(row),
+        lambda row: isinstance(row["message"], Mapping) and PLAIN_TEXT.isdisjoint(row),
         lambda row: iter([{**_rest(row, "message"), "text": as_answer(row["message"])}]),
     ),
     Shape("a chat, a message a row", "role", _is_message, _message),

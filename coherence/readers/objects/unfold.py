@@ -9,7 +9,18 @@ from typing import Any
 
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.objects.messages import is_chat, is_own
-from coherence.readers.objects.names import LOSS, PROMPTS, READ, SEVERAL, SPELLED, STEP, TEXT, RawRow
+from coherence.readers.objects.names import (
+    LOSS,
+    PLAIN_TEXT,
+    PROMPTS,
+    READ,
+    SEVERAL,
+    SPELLED,
+    STEP,
+    TEXT,
+    RawRow,
+    usual_name,
+)
 from coherence.readers.objects.shapes import KEYS, as_answer, shape_of
 
 DEEPEST = 5
@@ -18,7 +29,6 @@ DEEPEST = 5
 _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
 _SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
-_TEXT = tuple(key for key in TEXT if key != "messages")
 _UNUSUAL = _SPELLED | _SEVERAL | KEYS
 """A row without any of these keys holds one sample or one loss, under the usual names: nearly all do."""
 
@@ -59,7 +69,7 @@ def _inside(row: RawRow) -> Iterator[RawRow] | None:
     """Return the rows in an object of some shape, or with a list of texts; None if it is a row itself."""
     if (shape := shape_of(row)) is not None:
         return shape.rows(row)
-    if not _SEVERAL.isdisjoint(row) and all(row.get(key) is None for key in _TEXT):
+    if not _SEVERAL.isdisjoint(row) and all(row.get(key) is None for key in PLAIN_TEXT):
         key = next((key for key in SEVERAL if row.get(key) is not None), None)
         return None if key is None else _each_text(row, key)
     return None
@@ -68,7 +78,7 @@ def _inside(row: RawRow) -> Iterator[RawRow] | None:
 def _usually_spelled(row: RawRow) -> RawRow:
     named: dict[str, Any] = {}
     for key, value in row.items():
-        named.setdefault(SPELLED.get(key, key), value)
+        named.setdefault(usual_name(key), value)
     return named | {key: row[key] for key in row if key in named and key not in SPELLED}
 
 
@@ -78,7 +88,7 @@ def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
     Other lists of the same length, of prompts or steps, hold what belongs to each.
     """
     texts = row[key]
-    rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in _TEXT}
+    rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in PLAIN_TEXT}
     if not isinstance(texts, list) or (is_chat(texts) and not all(map(is_own, texts))):
         yield {**rest, "text": texts}
         return
