@@ -230,13 +230,8 @@ def _add_command(
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
-    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
-    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
-    _add_fields(parser)
+    _add_reading(parser)
     _add_explain(parser)
-    add("--loss-field", metavar="KEY", help="key of the loss")
-    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
-    add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole report as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the report as one page to look at; - is standard output")
     _add_gate(parser)
@@ -245,6 +240,17 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
     add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
     parser.set_defaults(command="audit")
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what a run is read by, and what it is set against."""
+    add = parser.add_argument
+    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
+    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    _add_fields(parser)
+    add("--loss-field", metavar="KEY", help="key of the loss")
+    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
+    add("--profile", metavar="P", help=PROFILE_HELP)
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
@@ -308,12 +314,7 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
     add("--sampler", metavar="CMD", help="command that draws them: {checkpoint}, {step}, {output}")
     add("--timeout", type=float, default=600.0, metavar="S", help="seconds that a command may take (600)")
     add("--acknowledge-halt", action="store_true", help="go on with a run that was halted")
-    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
-    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
-    _add_fields(parser)
-    add("--loss-field", metavar="KEY", help="key of the loss")
-    add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
-    add("--profile", metavar="P", help=PROFILE_HELP)
+    _add_reading(parser)
     _add_gate(parser)
     parser.set_defaults(command="watch")
 

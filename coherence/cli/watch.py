@@ -18,6 +18,7 @@ from coherence.run.alerts import TrackioAlert, WandbAlert, Webhook, finish
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.scoring.profile import SCALES
 from coherence.show.say import say
+from coherence.show.terminal_score import plain_score
 from coherence.signals.gate import Gate
 from coherence.watch.finder import Finder
 from coherence.watch.follow import Follower, Judged
@@ -200,16 +201,12 @@ def _tell(options: Namespace, own: Path, halt: Halt) -> None:
 def _line(monitor: Monitor, judged: Judged) -> str:
     """Return what came of the samples of a step, in a line."""
     verdict, metrics = judged.verdict, monitor.metrics
-    scores = (f"{name} {_whole(metrics.get(f'coherence/{name}'))}" for name in SCALES)
+    scores = (f"{name} {plain_score(metrics.get(f'coherence/{name}'))}" for name in SCALES)
     what = f"step {verdict.step}: {judged.samples} sample{'' if judged.samples == 1 else 's'}"
     loss = finite_or_none(monitor.signals.loss.smoothed)
     told = "" if loss is None else f", loss {loss:.3f}"
     streak = f"streak {verdict.streak} of {verdict.patience}"
     return f"{what}, {', '.join(scores)}{told}; {streak}, {monitor.diagnosis.action}"
-
-
-def _whole(value: float | None) -> str:
-    return "-" if value is None else f"{math.floor(value)}"
 
 
 def _words(halt: Halt) -> str:

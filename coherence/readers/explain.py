@@ -96,8 +96,6 @@ def explain(
     """
     try:
         runs = find_runs(paths, loss, format, fields)
-    except FileNotFoundError:
-        raise
     except ValueError as error:
         return [RunReading(paths[0], _looked_at([*paths, *([loss] if loss else [])], format), [str(error)])]
     return [RunReading(run.name, _files_of(run, fields), run.notes) for run in runs]

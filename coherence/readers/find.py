@@ -175,7 +175,7 @@ def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
     return runs
 
 
-def _runs_of(folder: "Folder", below: Iterable["Folder"]) -> list[RunFiles]:
+def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
     """Return the run of a folder, of which those below it are parts unless they are runs themselves."""
     below = [child for child in below if child.samples]
     one_run = folder.is_run or bool(folder.samples) or len(below) < 2
@@ -189,7 +189,7 @@ def _runs_of(folder: "Folder", below: Iterable["Folder"]) -> list[RunFiles]:
     return [_run_in(folder), *runs] if folder.samples else runs
 
 
-def _run_in(folder: "Folder") -> RunFiles:
+def _run_in(folder: Folder) -> RunFiles:
     folder.samples = files_once(folder.samples, folder.notes)
     losses = losses_beside(folder) or losses_among(folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from coherence.readers.folder import METRICS, SAMPLES, STATE, beside_of, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
 from coherence.scoring.scores import Scores, score, word_of
 from coherence.signals.both import RESTART, Signals
+from coherence.signals.diagnosis import Action
 from coherence.signals.gate import Verdict
 from coherence.signals.samples import StepSamples
 from coherence.signals.settings import DEFAULTS, History
 
-ACTIONS = ("continue", "watch", "pivot", "halt")
+ACTIONS = get_args(Action)
 """In the order in which they grow graver: as a number each is its place."""
 
 LATEST = 1e12

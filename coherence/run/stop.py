@@ -11,9 +11,6 @@ from typing import Any
 
 from coherence.files import replace_file
 
-STOP = "stop"
-"""The usual name of the file."""
-
 
 def should_stop(path: str | os.PathLike[str]) -> bool:
     """Tell whether a trainer is asked to stop: whether there is a file at the path.

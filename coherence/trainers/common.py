@@ -6,7 +6,7 @@ Source: docs/trainers/.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from coherence.run.monitor import HaltedRun, Monitor
@@ -75,8 +75,16 @@ class Judged(NamedTuple):
             HaltedRun: the gate has fired, and `on_halt` of the monitor is "raise".
         """
         if self.raises and self.verdict.halt:
-            release_the_threads()
-            raise HaltedRun(self.verdict.reason)
+            self.end()
+
+    def end(self) -> NoReturn:
+        """End the program.
+
+        Raises:
+            HaltedRun: always.
+        """
+        release_the_threads()
+        raise HaltedRun(self.verdict.reason)
 
 
 def check_every(every: int) -> int:

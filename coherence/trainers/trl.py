@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coherence.run import given
-from coherence.run.monitor import HaltedRun, Monitor
+from coherence.run.monitor import Monitor
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores, score
 from coherence.signals.settings import Settings
@@ -138,7 +138,7 @@ class CoherenceReward(CoherenceCallback):
                 log_metric(name, value)
         if judged.verdict.halt and not self._is_callback:
             say_halt(judged.verdict)
-            raise HaltedRun(judged.verdict.reason)
+            judged.end()
 
 
 def _draw_nothing(_model: Any, _step: int) -> list[str]:

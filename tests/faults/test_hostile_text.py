@@ -12,6 +12,7 @@ from cost import lines, memory
 from hostile_texts import ATTACKS, FRAGMENTS, Attack, Use, goes_over_again, pieces, uses
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logged_lines import lines_of
 
 from coherence import score
 from coherence.readers import prompts
@@ -86,7 +87,7 @@ def test_any_text_in_a_row_of_json_is_a_sample_or_a_problem(text: str, key: str)
 @settings(max_examples=100)
 @given(text=HOSTILE)
 def test_any_text_is_read_as_a_log(text: str) -> None:
-    lines = list(log_lines.lines_of(enumerate(text.split("\n"), start=1)))
+    lines = list(lines_of(enumerate(text.split("\n"), start=1)))
     assert len([line for line in lines if line.text.strip()]) <= text.count("\n") + 1
     reader = log_samples.LogSamples("train.log", Problems())
     found = [sample for line in lines for sample in reader.feed(line)] + list(reader.finish())

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import regex
+from logged_lines import lines_of
 
 import coherence
 from coherence.escape import tamed
@@ -18,7 +19,6 @@ from coherence.readers import prompts
 from coherence.readers.formats import json_array, notebook, numbered
 from coherence.readers.formats.logs import diversity as log_diversity
 from coherence.readers.formats.logs import entries as log_entries
-from coherence.readers.formats.logs import lines as log_lines
 from coherence.readers.formats.logs import prefix as log_prefix
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
@@ -136,7 +136,7 @@ def read_log(text: str) -> None:
     """Read a text as a log, and a step behind it."""
     lines = text.split("\n")
     reader = log_samples.LogSamples("train.log", Problems())
-    for line in log_lines.lines_of(enumerate([*lines, "step 5 | loss 2.5"], start=1)):
+    for line in lines_of(enumerate([*lines, "step 5 | loss 2.5"], start=1)):
         list(reader.feed(line))
 
 

@@ -1,13 +1,13 @@
 """The ready sampler commands: of a checkpoint on the disk, and of a server that speaks OpenAI's protocol."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import serving
 from ports import free_port
 
 from coherence.trainers import sample_server
@@ -41,12 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as found:
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    found = Server()
+    with serving(found):
         yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.fixture

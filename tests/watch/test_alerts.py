@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from loopback import serving
 from ports import free_port
 
 from coherence import Gate, Monitor
@@ -48,13 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def slack() -> Iterator[Slack]:
-    with Slack() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = Slack()
+    with serving(server):
         yield server
         server.may_answer.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_a_webhook_hears_of_a_halt_once_and_in_the_words_that_slack_takes(

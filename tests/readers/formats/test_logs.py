@@ -8,10 +8,11 @@ import pytest
 from cost import memory
 from hypothesis import given
 from hypothesis import strategies as st
+from logged_lines import lines_of
 
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs import samples as log_samples
-from coherence.readers.formats.logs.lines import Line, lines_of
+from coherence.readers.formats.logs.lines import Line
 from coherence.readers.formats.logs.shapes import entry_of
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample

@@ -108,13 +108,8 @@ def seen_in(pieces: Iterable[tuple[int, str]]) -> Iterator[Seen]:
         yield reader.read(number, piece)
 
 
-def lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[Line]:
-    """Yield numbered lines with what a trainer wrote on them, without bars of progress."""
-    return (seen.line for seen in seen_in(pieces) if not seen.is_bar)
-
-
 def bare_lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[tuple[Line, bool]]:
-    """Yield the same lines without what a trainer wrote on them, and whether each is nothing but a bar."""
+    """Yield numbered lines without what a trainer wrote on them, and whether each is nothing but a bar."""
     for number, piece in pieces:
         bar = _BAR.match(piece) if "%|" in piece else None
         shown = piece[bar.end() :] if bar else piece

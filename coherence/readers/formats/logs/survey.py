@@ -280,11 +280,6 @@ def _survey(path: str) -> Survey:
     return Survey(seen_in(read_pieces(Part(path), problems)), problems)
 
 
-def forget() -> None:
-    """Forget the last file."""
-    _kept.cache_clear()
-
-
 def remarks_of(survey: Survey, path: str, problems: Problems) -> None:
     """Say what the reader of a report should know of a log."""
     for remark in survey.remarks:
