@@ -295,10 +295,11 @@ class Monitor:
         For adapters: every rank has to know of a halt before one of them exits.
         """
         verdict = self._take(step, texts, prompts)
-        with self._guard:
-            fired, self._fired = self._fired, False
+        with self._guard:  # a thread whose verdict came before the halt leaves it to the one that sees it
+            fired = self._fired and verdict.halt
+            self._fired = self._fired and not fired
         self._call("on_verdict", self.on_verdict, verdict)
-        if fired and verdict.halt:
+        if fired:
             self._call("on_halt", self.on_halt, verdict)
         return verdict
 

@@ -66,6 +66,27 @@ def test_a_gate_that_only_observes_halts_nothing(tmp_path: Path) -> None:
     assert halts == []
 
 
+class Overtaken(Monitor):
+    """Answers its caller only when the next sample, from another thread, was judged as well."""
+
+    def _take(self, step: Any, texts: Any, prompts: Any) -> Verdict:
+        verdict = super()._take(step, texts, prompts)
+        if step == 1:
+            other = threading.Thread(target=super()._take, args=(2, LOW, None))
+            other.start()
+            other.join()
+        return verdict
+
+
+def test_a_halt_is_left_to_the_thread_that_saw_it(tmp_path: Path) -> None:
+    halts: list[Verdict] = []
+    with Overtaken(tmp_path, gate=Gate(patience=2), on_halt=halts.append) as monitor:
+        assert not monitor.sample(1, LOW).halt
+        assert halts == []
+        assert monitor.sample(3, LOW).halt
+    assert len(halts) == 1
+
+
 def test_a_halt_of_many_threads_is_one_halt(tmp_path: Path) -> None:
     halts: list[Verdict] = []
     with Monitor(tmp_path, on_halt=halts.append) as monitor:
