@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from coherence.check.samples import score_samples
-from coherence.check.verdict import Check, Limits, check_scores
+from coherence.check.compare import Limits
+from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
 from coherence.scoring.between import diversity_between
 from coherence.scoring.columns import Columns, columns_of

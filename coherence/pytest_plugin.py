@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from coherence.check.compare import Limits
 from coherence.check.samples import CheckpointScores, score_samples
 from coherence.check.snapshot import Snapshot
-from coherence.check.verdict import Check, Limits, check_scores
+from coherence.check.verdict import Check, check_scores
 from coherence.readers.objects.rows import to_sample
 from coherence.readers.records import Sample
 from coherence.scoring.profile import Profile
-from coherence.show.ci import excerpt, too_few, where
+from coherence.show.ci import excerpt, reasons, too_few, where
 from coherence.signals.settings import Settings
 
 FOLDER = "coherence_snapshots"
@@ -75,7 +76,7 @@ class Checker(NamedTuple):
             pytest.fail(f"{error} (--coherence-update rewrites it)")
         if found.verdict in ("fail", "too few"):
             pytest.fail(_message(found, target))
-        for each in (*(warning.sentence for warning in found.of("warning")), too_few(found)):
+        for each in (*(warning.sentence for warning in found.worse_within), too_few(found)):
             if each:
                 self.tell(each)
         return found
@@ -122,7 +123,7 @@ def _message(found: Check, target: Path) -> str:
     lines = [f"worse than {target}" if found.verdict == "fail" else f"not compared with {target}"]
     if found.halt_reason is not None:
         lines.append(f"the gate halts: {found.halt_reason}")
-    lines += [each.sentence for each in found.of("fail", "warning")]
+    lines += reasons(found)
     if told := too_few(found):
         lines.append(told)
     if found.heaviest:

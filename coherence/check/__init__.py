@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from coherence.lazy import face
 
 if TYPE_CHECKING:
+    from coherence.check.compare import Comparison as Comparison
     from coherence.check.conduct import check as check
     from coherence.check.conduct import take_snapshot as take_snapshot
     from coherence.check.snapshot import Snapshot as Snapshot
     from coherence.check.verdict import Check as Check
-    from coherence.check.verdict import Comparison as Comparison
 
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "Check": "verdict",
-        "Comparison": "verdict",
+        "Comparison": "compare",
         "Snapshot": "snapshot",
         "check": "conduct",
         "take_snapshot": "conduct",

@@ -6,9 +6,10 @@ Source: docs/ci.md.
 from collections.abc import Sequence
 from pathlib import Path
 
+from coherence.check.compare import Limits
 from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import Snapshot
-from coherence.check.verdict import Check, Limits, check_scores
+from coherence.check.verdict import Check, check_scores
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 

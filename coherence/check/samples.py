@@ -3,7 +3,10 @@
 Source: docs/ci.md.
 """
 
+from __future__ import annotations
+
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -11,25 +14,48 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.check.snapshot import FINE, LOW, SHORT, Pairs, Provenance, SampleSet, Snapshot
+from coherence.check.clusters import clusters
+from coherence.check.snapshot import (
+    EMPTY,
+    FINE,
+    LOW,
+    SHORT,
+    TEMPLATED,
+    Pairs,
+    Provenance,
+    SampleSet,
+    Snapshot,
+)
 from coherence.check.statistics import SEED
 from coherence.readers.find import find_runs
 from coherence.readers.format import Fields
 from coherence.readers.lines import Part, Problems
 from coherence.readers.prompts import shared_prefixes
-from coherence.readers.read import Piece, PromptedSample, read_pieces, take_notes, with_prompt
+from coherence.readers.read import ENDED, Piece, PromptedSample, read_pieces, take_notes, with_prompt
 from coherence.readers.recognise import by_key
 from coherence.readers.records import Sample
+from coherence.scoring.again import said_again
 from coherence.scoring.batch import Scorer, score_many
 from coherence.scoring.columns import scores_of
+from coherence.scoring.ngrams import ngrams
 from coherence.scoring.scores import Scores
+from coherence.scoring.text import clean, tokenize
 from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
 LONGEST_NAME = 40
 """Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
 
-Prompts = Literal["told", "some", "found", "none"]
+AGAIN = 0.25
+"""From that share of its tokens on a sample says much of itself again."""
+
+FEWEST_NEIGHBOURS = 20
+"""Pairs of tokens of a sample of which it is told how far its words stand in order."""
+
+STATE_OF = {"fine": FINE, "low": LOW, "templated": TEMPLATED, "too short": SHORT, "empty": EMPTY}
+
+Prompts = Literal["told", "some", "found", "alike", "none"]
+Members = list[tuple[int, int]]
 
 
 class CheckpointSamples(NamedTuple):
@@ -48,6 +74,22 @@ class CheckpointSamples(NamedTuple):
     settings: Settings = DEFAULTS
 
 
+class PairsOf(NamedTuple):
+    """Pairs of samples as they are compared, and the places of the two samples of each."""
+
+    pairs: Pairs
+    members: list[tuple[int, int]]
+
+
+class HowScored(NamedTuple):
+    """What samples were scored with; the arguments of `score_samples`."""
+
+    fields: Fields
+    settings: Settings
+    prefixes: Sequence[str]
+    scorer: Scorer | None
+
+
 class CheckpointScores(NamedTuple):
     """The samples of a checkpoint, scored and put to the gate.
 
@@ -55,18 +97,25 @@ class CheckpointScores(NamedTuple):
         reads: in the order of their steps, with their prompts.
         scores: of each.
         sample_set: all of them as they are compared.
-        pairs: of them; members says which two are in each.
+        within, between: pairs of them, of one prompt and of different ones.
         snapshot: of them.
         halt_reason: why the gate halts on them; None if it does not.
+        how: they were scored.
     """
 
     reads: list[PromptedSample]
     scores: list[Scores]
     sample_set: SampleSet
-    pairs: Pairs
-    members: list[tuple[int, int]]
+    within: PairsOf
+    between: PairsOf
     snapshot: Snapshot
     halt_reason: str | None
+    how: HowScored
+
+    def shortened(self, share: float) -> CheckpointScores:
+        """Return the scores of so large a part of each sample, from its beginning."""
+        cut = [each.sample._replace(text=_beginning(each, share)) for each in self.reads]
+        return score_samples(cut, *self.how)
 
 
 def read_samples(
@@ -141,72 +190,139 @@ def score_samples(
     if prefixes is None:
         prefixes = shared_prefixes(samples)
     reads = [with_prompt(sample, prefixes) for sample in samples]
-    by, members = _pair(reads, fields)
-    scores, between = _score(reads, members, settings, scorer)
-    sample_set = SampleSet(
-        np.array([each.values for each in scores], np.float64),
-        [_state(each) for each in scores],
-        [_hash(_prompt(read, fields)) for read in reads],
-        [_group(read.sample, fields) for read in reads],
-    )
-    # A pair of which one is too short to judge tells nothing.
-    told_apart = np.flatnonzero(~np.isnan(between)).tolist()
-    members = [members[place] for place in told_apart]
-    pairs = Pairs(
-        between[told_apart],
-        by,
-        [sample_set.prompts[one] if by == "prompt" else "" for one, _ in members],
-        [sample_set.groups[one] for one, _ in members],
-    )
+    names = [_prompt(read, fields) for read in reads]
+    within, between = _within(reads, names), _between(reads, names)
+    scores, diversity = _score(reads, within + between, settings, scorer)
     found: Prompts = "found" if prefixes else "none"
     prompts: Prompts = "told" if all(told) else "some" if any(told) else found
-    provenance = _provenance(settings, fields, prompts)
-    snapshot = Snapshot.of(sample_set, pairs, provenance, prefixes)
-    return CheckpointScores(
-        reads, scores, sample_set, pairs, members, snapshot, _halt_reason(reads, scores, settings)
-    )
+    alike = clusters([read.sample.text for read in reads]) if not any(names) else None
+    if alike is not None:
+        prompts, names = "alike", [f"~{number}" for number in alike]
+    sample_set = _sample_set(reads, scores, names, [_group(read.sample, fields) for read in reads])
+    one = _pairs(sample_set, within, diversity[: len(within)])
+    different = _pairs(sample_set, between, diversity[len(within) :])
+    halt_reason = _halt_reason(reads, scores, settings)
+    made = _provenance(settings, fields, prompts)
+    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, halt_reason)
+    how = HowScored(fields, settings, prefixes, scorer)
+    return CheckpointScores(reads, scores, sample_set, one, different, kept, halt_reason, how)
 
 
-def _pair(
-    reads: Sequence[PromptedSample], fields: Fields
-) -> tuple[Literal["prompt", "step"], list[tuple[int, int]]]:
-    """Put the samples of one step and prompt together by twos; those of a step where few prompts have two."""
-    groups: dict[Literal["prompt", "step"], defaultdict[object, list[int]]]
-    groups = {"prompt": defaultdict(list), "step": defaultdict(list)}
-    for place, read in enumerate(reads):
-        if prompt := _prompt(read, fields):
-            groups["prompt"][read.sample.step, prompt].append(place)
-        groups["step"][read.sample.step].append(place)
+def _beginning(read: PromptedSample, share: float) -> str:
+    """Return the beginning of a sample, whole words alone; a prompt that it begins with does not count."""
+    text, prompt = read.sample.text, read.prompt or ""
+    start = len(prompt) if text.startswith(prompt) else 0
+    end = start + math.ceil(share * (len(text) - start))
+    whole = text.rfind(" ", start, end + 1)
+    return text[: whole if whole > start else end]
+
+
+def _within(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Members:
+    """Put the samples of one step and prompt together by twos; none where few samples are of such a pair."""
+    groups = defaultdict(list)
+    for place, (read, name) in enumerate(zip(reads, names, strict=True)):
+        if name:
+            groups[read.sample.step, name].append(place)
+    pairs = _by_twos(list(groups.values()))
+    return pairs if 4 * len(pairs) >= len(reads) else []
+
+
+def _between(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Members:
+    """Put the samples of one step together by twos, of different prompts where there are several.
+
+    Each prompt with the same other one in whatever order a dump has them, so that pairs are of two prompts
+    that can be held fixed.
+    """
+    steps: defaultdict[object, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for place, (read, name) in enumerate(zip(reads, names, strict=True)):
+        steps[read.sample.step][name or ""].append(place)
+    pairs: Members = []
+    for prompts in steps.values():
+        unknown = prompts.pop("", [])
+        mixed = _mixed([prompts[name] for name in sorted(prompts)])
+        for one, other in zip(mixed[::2], mixed[1::2], strict=False):
+            pairs += zip(one, other, strict=False)
+        pairs += _by_twos([unknown])
+    return pairs
+
+
+def _mixed(groups: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the groups in no order: samples that take turns would always meet the same."""
     random = np.random.default_rng(SEED)
-    for by, found in groups.items():
-        # In no order: samples that take turns would always meet the same.
-        mixed = [[places[n] for n in random.permutation(len(places))] for places in found.values()]
-        pairs = [pair for places in mixed for pair in zip(places[::2], places[1::2], strict=False)]
-        if by == "step" or 4 * len(pairs) >= len(reads):
-            return by, pairs
-    return "step", []
+    return [[places[n] for n in random.permutation(len(places))] for places in groups]
+
+
+def _by_twos(groups: Sequence[Sequence[int]]) -> Members:
+    return [pair for places in _mixed(groups) for pair in zip(places[::2], places[1::2], strict=False)]
 
 
 def _score(
-    reads: Sequence[PromptedSample],
-    members: Sequence[tuple[int, int]],
-    settings: Settings,
-    scorer: Scorer | None,
+    reads: Sequence[PromptedSample], members: Members, settings: Settings, scorer: Scorer | None
 ) -> tuple[list[Scores], NDArray[np.float64]]:
     """Score samples; those of a pair one after the other, so that they are compared with each other."""
     paired = [place for pair in members for place in pair]
     order = paired + sorted(set(range(len(reads))).difference(paired))
-    groups = [2] * len(members) + [1] * (len(reads) - len(paired))
-    texts = [reads[place].sample.text for place in order]
+    groups = [2] * len(members) + [1] * (len(order) - len(paired))
     columns = (scorer or score_many)(
-        texts, [reads[place].prompt for place in order], settings.lexicon, settings.profile, groups
+        [reads[place].sample.text for place in order],
+        [reads[place].prompt for place in order],
+        settings.lexicon,
+        settings.profile,
+        groups,
     )
-    scores = list(scores_of(columns))
-    return [scores[place] for place in np.argsort(order)], columns.between[: len(members)]
+    scores = dict(zip(order, scores_of(columns), strict=True))
+    return [scores[place] for place in range(len(reads))], columns.between[: len(members)]
 
 
-def _state(scores: Scores) -> str:
-    return LOW if scores.low() else FINE if scores.scorable else SHORT
+def _sample_set(
+    reads: Sequence[PromptedSample],
+    scores: Sequence[Scores],
+    names: Sequence[str | None],
+    groups: Sequence[str],
+) -> SampleSet:
+    texts = [(read.sample.text, read.prompt) for read in reads]
+    return SampleSet(
+        np.array([each.values for each in scores], np.float64).reshape(-1, 4),
+        np.array([_points_of_order(each) for each in scores]),
+        np.array([each.tokens for each in scores], np.int64),
+        [STATE_OF[each.kind()] for each in scores],
+        np.array([_says_again(*text, each) for text, each in zip(texts, scores, strict=True)], bool),
+        np.array([_is_cut_off(read.sample) for read in reads], bool),
+        [_hash(name) for name in names],
+        groups,
+    )
+
+
+def _pairs(samples: SampleSet, members: Members, diversity: NDArray[np.float64]) -> PairsOf:
+    # A pair of which one is too short to judge tells nothing.
+    places = np.flatnonzero(~np.isnan(diversity)).tolist()
+    members = [members[place] for place in places]
+    prompts = ["".join(sorted({samples.prompts[one], samples.prompts[two]})) for one, two in members]
+    return PairsOf(Pairs(diversity[places], prompts, [samples.groups[one] for one, _ in members]), members)
+
+
+def _points_of_order(scores: Scores) -> float:
+    """Return how far the words of a sample stand in order, 100 for about as much as in English."""
+    order = scores.order
+    return order.surplus / 10 / order.pairs if order and order.pairs >= FEWEST_NEIGHBOURS else np.nan
+
+
+def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
+    """Tell whether a quarter of a sample or more is said again."""
+    # All scores are multiplied by what is not said again.
+    if not scores.tokens or any(value is not None and value > 100 * (1 - AGAIN) for value in scores.values):
+        return False
+    cleaned = clean(text, prompt)
+    tokens = tokenize(cleaned)
+    return said_again(cleaned, tokens, len(ngrams(tokens, 3))) >= AGAIN
+
+
+def _is_cut_off(sample: Sample) -> bool:
+    """Tell whether a sample ends in the middle: by what the server said, else by its last character."""
+    if sample.finish_reason is not None:
+        return ENDED.get(sample.finish_reason) == "length"
+    last = sample.text.rstrip()[-1:]
+    return last.isalnum() or last == ","
 
 
 def _prompt(read: PromptedSample, fields: Fields) -> str | None:

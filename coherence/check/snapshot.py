@@ -6,12 +6,14 @@ The same samples give the same file, byte for byte. Source: docs/ci.md, "The sna
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from coherence.check.statistics import Floats
@@ -22,8 +24,12 @@ from coherence.scoring.profile import SCALES
 CAP = 2_000
 """Samples that a snapshot holds; of more it holds as many of each prompt as its share."""
 
-FINE, LOW, SHORT = "f", "l", "s"
+FINE, LOW, TEMPLATED, SHORT, EMPTY = "f", "l", "t", "s", "e"
 
+
+EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\b')
+
+KEYS = ("prompts", "groups")
 
 Points = Annotated[float | None, Field(ge=0, le=100)]
 
@@ -38,7 +44,8 @@ class Provenance(Written):
         lexicon: the name of the word list and how many words it has.
         prompt_field: the key of the prompt that was asked for.
         group_by: the key of the group that was asked for.
-        prompts: whether all samples tell their prompts, or some; or were found to begin with one, or neither.
+        prompts: whether all samples tell their prompts, or some; or were found to begin with one, or to be
+            alike as answers to one prompt are, or neither.
     """
 
     version: str
@@ -46,13 +53,14 @@ class Provenance(Written):
     lexicon: str
     prompt_field: str | None
     group_by: str | None
-    prompts: Literal["told", "some", "found", "none"]
+    prompts: Literal["told", "some", "found", "alike", "none"]
 
     def differences(self, other: "Provenance") -> list[str]:
         """Return what differs, in words, this one's values first."""
         names = ["version", "profile", "lexicon", "prompt_field", "group_by"]
+        prompts = {"none" if each == "alike" else each for each in (self.prompts, other.prompts)}
         # Where some samples have prompts, it is chance whether all do or none.
-        names += ["prompts"] * ("some" not in (self.prompts, other.prompts))
+        names += ["prompts"] * (len(prompts) > 1 and "some" not in prompts)
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [f"{name.replace('_', ' ')} {one!r}, not {two!r}" for name, one, two in pairs if one != two]
 
@@ -62,34 +70,59 @@ class SampleSet(NamedTuple):
 
     Attributes:
         scores: a row each, the four scores; not-a-number for none.
-        states: `f` fine, `l` low, `s` too short to judge.
+        order: how far the words stand in order, 100 for about as much as in English; not-a-number for none.
+        tokens: the length.
+        states: `f` fine, `l` low, `t` templated, `s` too short to judge, `e` empty.
+        again: whether it says a quarter or more of itself again.
+        cut_off: whether it ends in the middle.
         prompts, groups: a hash of its prompt, the name of its group; empty for none.
     """
 
     scores: Floats
+    order: Floats
+    tokens: NDArray[np.int64]
     states: Sequence[str]
+    again: NDArray[np.bool_]
+    cut_off: NDArray[np.bool_]
     prompts: Sequence[str]
     groups: Sequence[str]
 
     def only(self, places: Sequence[int]) -> "SampleSet":
         """Return some of the samples."""
-        picked = [[column[place] for place in places] for column in self[1:]]
-        return SampleSet(self.scores[list(places)], *picked)
+        where = list(places)
+        states, prompts, groups = (
+            [column[place] for place in where] for column in (self.states, self.prompts, self.groups)
+        )
+        return SampleSet(
+            self.scores[where],
+            self.order[where],
+            self.tokens[where],
+            states,
+            self.again[where],
+            self.cut_off[where],
+            prompts,
+            groups,
+        )
+
+    def with_scores_of(self, other: "SampleSet") -> "SampleSet":
+        """Return these samples with the scores and the word order of others, as many."""
+        return self._replace(scores=other.scores, order=other.order)
 
 
 class Pairs(NamedTuple):
-    """Pairs of samples of one prompt, or of one step: an entry each.
+    """Pairs of samples of one step, either of one prompt or of different ones: an entry each.
 
     Attributes:
         diversity: between the two.
-        by: what the two of a pair share.
-        prompts, groups: as for samples.
+        prompts, groups: as for samples; of two prompts the names of both.
     """
 
     diversity: Floats
-    by: Literal["prompt", "step"]
     prompts: Sequence[str]
     groups: Sequence[str]
+
+
+Flag = Annotated[str, Field(pattern="^[01]*$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +133,46 @@ class _Columns(Written):
     trigram: tuple[Points, ...]
     english: tuple[Points, ...]
     character: tuple[Points, ...]
-    states: Annotated[str, Field(pattern="^[fls]*$")]
+    order: tuple[float | None, ...]
+    tokens: tuple[Annotated[int, Field(ge=0)], ...]
+    states: Annotated[str, Field(pattern="^[fltse]*$")]
+    again: Flag
+    cut_off: Flag
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _PairColumns(Written):
-    by: Literal["prompt", "step"]
     diversity: tuple[float, ...]
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept(Written):
+    """A sample whose text is kept, to be shown beside one of a later checkpoint."""
+
+    prompt: str | None
+    text: str
+    mean: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure(Written):
+    """The mean of a thing that is compared, its standard error, and of how many samples or pairs."""
+
+    mean: float
+    error: float
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release(Written):
+    """What an earlier snapshot said in figures, an entry for each thing that is compared."""
+
+    samples: int
+    figures: dict[str, Figure]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,22 +183,30 @@ class Snapshot(Written):
         made: what they were scored with.
         prefixes: the beginnings of texts that were taken for prompts.
         drawn: how many samples there were; of more than 2,000 the rest is not here.
+        halt_reason: why the gate halts on them; None if it does not.
         prompts, groups: hashes and names that the columns number.
-        samples, pairs: a column for each thing that is known of them.
+        samples, within, between: a column for each thing that is known of samples, and of pairs of them, of
+            one prompt and of different ones.
+        texts: samples that may be shown beside later ones.
+        history: the figures of the snapshots that stood in the place of this one, the oldest first.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     made: Provenance
     prefixes: tuple[str, ...]
     drawn: int
+    halt_reason: str | None = None
     prompts: tuple[str, ...]
     groups: tuple[str, ...]
     samples: _Columns
-    pairs: _PairColumns
+    within: _PairColumns
+    between: _PairColumns
+    texts: tuple[Kept, ...] = ()
+    history: tuple[Release, ...] = ()
 
     def __post_init__(self) -> None:
-        for columns in (self.samples, self.pairs):
-            told = {name: column for name, column in vars(columns).items() if name != "by"}
+        for columns in (self.samples, self.within, self.between):
+            told = vars(columns)
             if len({len(column) for column in told.values()}) > 1:
                 lengths = ", ".join(f"{name} {len(column)}" for name, column in told.items())
                 raise ValueError(f"columns of unequal length: {lengths}")
@@ -145,44 +215,69 @@ class Snapshot(Written):
                     raise ValueError(f"number {wrong[0]} of {len(names)} names")
 
     @classmethod
-    def of(cls, samples: SampleSet, pairs: Pairs, provenance: Provenance, prefixes: Sequence[str]) -> Self:
+    def of(
+        cls,
+        samples: SampleSet,
+        within: Pairs,
+        between: Pairs,
+        provenance: Provenance,
+        prefixes: Sequence[str],
+        halt_reason: str | None = None,
+    ) -> Self:
         """Return the snapshot of samples."""
         kept, count = thin(samples, CAP), len(samples.states)
-        pairs = thin_pairs(pairs, CAP // 2)
-        prompts = {name: number for number, name in enumerate(sorted({*kept.prompts, *pairs.prompts}))}
-        groups = {name: number for number, name in enumerate(sorted({*kept.groups, *pairs.groups}))}
+        pairs = [thin_pairs(each, CAP // 2) for each in (within, between)]
+        names = [{name for each in (kept, *pairs) for name in getattr(each, key)} for key in KEYS]
+        prompts, groups = ({name: n for n, name in enumerate(sorted(each))} for each in names)
         told = {name: _listed(column) for name, column in zip(SCALES, kept.scores.T, strict=True)}
+        columns = _Columns(
+            **told,
+            order=_listed(kept.order),
+            tokens=tuple(kept.tokens.tolist()),
+            states="".join(kept.states),
+            again=_flags(kept.again),
+            cut_off=_flags(kept.cut_off),
+            prompts=tuple(prompts[name] for name in kept.prompts),
+            groups=tuple(groups[name] for name in kept.groups),
+        )
+        one, two = (
+            _PairColumns(
+                diversity=tuple(each.diversity.round(2).tolist()),
+                prompts=tuple(prompts[name] for name in each.prompts),
+                groups=tuple(groups[name] for name in each.groups),
+            )
+            for each in pairs
+        )
         return cls(
             made=provenance,
             prefixes=tuple(map(_encodable, prefixes)),
             drawn=count,
+            halt_reason=halt_reason,
             prompts=tuple(prompts),
             groups=tuple(map(_encodable, groups)),
-            samples=_Columns(
-                **told,
-                states="".join(kept.states),
-                prompts=tuple(prompts[name] for name in kept.prompts),
-                groups=tuple(groups[name] for name in kept.groups),
-            ),
-            pairs=_PairColumns(
-                by=pairs.by,
-                diversity=tuple(pairs.diversity.round(2).tolist()),
-                prompts=tuple(prompts[name] for name in pairs.prompts),
-                groups=tuple(groups[name] for name in pairs.groups),
-            ),
+            samples=columns,
+            within=one,
+            between=two,
         )
 
     def to_sample_set(self) -> SampleSet:
         """Return the samples as they are compared."""
         columns = self.samples
-        scores = np.array([getattr(columns, name) for name in SCALES], np.float64).reshape(4, -1).T
-        return SampleSet(scores, columns.states, self._prompts(columns.prompts), self._groups(columns.groups))
+        return SampleSet(
+            np.array([getattr(columns, name) for name in SCALES], np.float64).reshape(4, -1).T,
+            np.array(columns.order, np.float64),
+            np.array(columns.tokens, np.int64),
+            columns.states,
+            np.array(list(columns.again), "U1") == "1",
+            np.array(list(columns.cut_off), "U1") == "1",
+            self._prompts(columns.prompts),
+            self._groups(columns.groups),
+        )
 
-    def to_pairs(self) -> Pairs:
-        """Return the pairs as they are compared."""
-        columns = self.pairs
+    def to_pairs(self, columns: _PairColumns) -> Pairs:
+        """Return `within` or `between` as it is compared."""
         diversity = np.array(columns.diversity, np.float64)
-        return Pairs(diversity, columns.by, self._prompts(columns.prompts), self._groups(columns.groups))
+        return Pairs(diversity, self._prompts(columns.prompts), self._groups(columns.groups))
 
     def _prompts(self, numbers: Sequence[int]) -> list[str]:
         return [self.prompts[number] for number in numbers]
@@ -209,9 +304,15 @@ class Snapshot(Written):
             OSError: it cannot be read.
             ValueError: it is none, or of another format; the message names the file and the value.
         """
+        content = Path(path).read_bytes()
         try:
-            return cls.from_json(Path(path).read_bytes())
+            return cls.from_json(content)
         except ValidationError as error:
+            if EARLIER.match(content):
+                raise ValueError(
+                    f"{path}: a snapshot of an earlier version of coherence; make it anew, from samples of "
+                    "the checkpoint that you trust: --update"
+                ) from None
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"{path}: no snapshot: {where}{': ' if where else ''}{first['msg']}") from None
@@ -220,6 +321,10 @@ class Snapshot(Written):
 def _encodable(text: str) -> str:
     """Return a text without half a character, which JSON could not carry."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _flags(column: NDArray[np.bool_]) -> str:
+    return "".join("01"[flag] for flag in column.tolist())
 
 
 def _listed(column: Floats) -> tuple[float | None, ...]:
@@ -249,7 +354,7 @@ def thin_pairs(pairs: Pairs, most: int) -> Pairs:
     """Return at most so many of the pairs, likewise."""
     places = _evenly(pairs.groups, pairs.prompts, most)
     prompts, groups = ([column[place] for place in places] for column in (pairs.prompts, pairs.groups))
-    return Pairs(pairs.diversity[places], pairs.by, prompts, groups)
+    return Pairs(pairs.diversity[places], prompts, groups)
 
 
 def _evenly(groups: Sequence[str], prompts: Sequence[str], most: int) -> list[int]:

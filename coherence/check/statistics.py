@@ -1,12 +1,12 @@
-"""Whether one set of samples is worse than another by more than chance: permutation test, Holm, interval.
+"""Whether one set of samples is worse than another by more than chance: permutation test and interval.
 
 Pure functions on arrays. Rows are samples, columns are what is compared, in points from 0 to 100;
 not-a-number where a sample has no value. Source: docs/ci.md, "What is computed"; Phipson and Smyth (2010),
-"Permutation p-values should never be zero"; Holm (1979); Newcombe (1998), method 10.
+"Permutation p-values should never be zero"; Newcombe (1998), method 10.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ SEED = 1
 PERMUTATIONS = 9_999
 """The smallest p-value there is: one in 10,000."""
 
-BLOCK = 500
-"""Permutations after which it is looked whether more are needed."""
+BLOCK, FEWEST_DEALS = 500, 2_000
+"""Permutations after which it is looked whether more are needed; from so many on fewer may do."""
 
 SURE = 6.0
 """Standard deviations by which a p-value lies above the level before no more permutations are drawn."""
@@ -160,43 +160,82 @@ def _log_ways(before: int, now: int) -> float:
     return math.lgamma(before + now + 1) - math.lgamma(before + 1) - math.lgamma(now + 1)
 
 
-def fall_p_values(values: Floats, design: Design, level: float = 0.01) -> Floats:
-    """Return for each column how probable so large a fall would be if the two sides did not differ.
+class Falls(NamedTuple):
+    """What dealing the units of two sides out anew says of each column.
 
-    The units of each stratum are dealt out anew, whole, to the two sides: 9,999 times, or fewer if all
-    p-values lie far above the level by then. `p = (1 + as large falls) / (1 + permutations)`. The same for
-    any order of the samples, and every time.
+    Attributes:
+        p: for each column, how probable so large a fall would be if the two sides did not differ.
+        near: for each column the lower bound of changes that are within chance: what lies below is not.
+        far: for each column how far a change lies from its estimate, on the worse side; missed by chance.
+    """
+
+    p: Floats
+    near: Floats
+    far: Floats
+
+
+def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
+    """Deal out anew the units of each stratum, whole, to the two sides, and look how the means change.
+
+    9,999 times, or 2,000 at least if all p-values lie far above the level by then. `p = (1 + as large
+    falls) / (1 + permutations)`. The same for any order of the samples, and every time.
 
     Args:
         values: of both sides, a row each.
         design: which rows may change sides.
-        level: above which no p-value matters.
+        level: the p-value up to which a fall is beyond chance.
+        miss: the chance that `far` is too little.
+
+    Returns:
+        p, near and far; a p-value is at most the level just where the fall is beyond `near`.
 
     >>> column = np.array([[50.0], [51], [52], [53], [10], [11], [12], [13]])
-    >>> p = fall_p_values(column, Design.plain(4, 4))
-    >>> bool(abs(p[0] - 1 / 70) < 0.005)
-    True
+    >>> found = falls(column, Design.plain(4, 4), 0.05, 0.05)
+    >>> bool(abs(found.p[0] - 1 / 70) < 0.005), bool(found.near[0] > -40)
+    (True, True)
     """
     centred = _centred(values, design.strata)
     sums = np.array([np.bincount(design.units, column) for column in centred.T]).T.round(9)
     now, strata, _ = _units(design)
     order = np.lexsort((*sums.T, strata))
     sums, now, strata = sums[order], now[order], strata[order]
+    observed = now @ sums
     # What counts as equal: another order of adding up is no smaller fall.
-    bound = now @ sums + 1e-9 * (1 + np.abs(sums).sum(axis=0))
+    bound = observed + 1e-9 * (1 + np.abs(sums).sum(axis=0))
+    dealt = np.concatenate(list(_deals(sums, now, strata, bound, level)))
+    rank = max(1, math.floor(level * (1 + len(dealt))))
+    weights = _weights(values, design)
+    near = np.partition(dealt, rank - 1, axis=0)[rank - 1] / weights
+    far = -np.quantile(dealt, miss, axis=0) / weights
+    return Falls((1 + np.count_nonzero(dealt <= bound, axis=0)) / (1 + len(dealt)), near, far)
+
+
+def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float) -> Iterator[Floats]:
+    """Yield what the sums over one side are when the units are dealt out anew, a block at a time."""
     random, dealt = np.random.default_rng(SEED), _dealt(now, strata)
     ends = np.flatnonzero(np.diff(strata)) + 1
-    as_large, done = np.zeros(values.shape[1]), 0
+    as_large, done = np.zeros(sums.shape[1]), 0
     while done < PERMUTATIONS:
         sides = np.tile(dealt, (min(BLOCK, PERMUTATIONS - done), 1))
         for stratum in np.split(sides, ends, axis=1):
             random.permuted(stratum, axis=1, out=stratum)
-        as_large += np.count_nonzero(sides @ sums <= bound, axis=0)
+        found = sides @ sums
+        yield found
+        as_large += np.count_nonzero(found <= bound, axis=0)
         done += len(sides)
         expected = level * done
-        if np.all(as_large > expected + SURE * math.sqrt(expected)):
+        if done >= FEWEST_DEALS and np.all(as_large > expected + SURE * math.sqrt(expected)):
             break
-    return (1 + as_large) / (1 + done)
+
+
+def _weights(values: Floats, design: Design) -> Floats:
+    """Return what a sum over one side is divided by to be a change of the mean, for each column."""
+    weights = []
+    for column in values.T:
+        counts = _by_stratum(design.only(~np.isnan(column)))
+        total = counts.sum(axis=0)
+        weights.append((counts.prod(axis=0) / np.maximum(total, 1)).sum())
+    return np.array([max(weight, 1e-12) for weight in weights])
 
 
 def _centred(values: Floats, strata: Strata) -> Floats:
@@ -217,74 +256,41 @@ def _dealt(now: Flags, strata: Strata) -> Floats:
     return (np.arange(len(strata)) - starts < np.bincount(strata, now)[strata]).astype(np.float64)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for being several: none below a level is a false alarm but with that chance.
+def share_rise(change: Change, chance: float, effect: float) -> float:
+    """Return the most that a share may have risen by, in points, missed with the chance: Newcombe's.
 
-    The smallest is multiplied by their number, the next by one less, and so on, none below the one before.
-    It holds however they depend on each other.
+    Args:
+        change: of the share.
+        chance: of missing it.
+        effect: how many samples that were drawn together tell as much as one that was drawn alone, 1 and up.
 
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
+    >>> round(share_rise(Change(0.0, 0.0, 0.0, 200, 200, 0.0), 0.05, 1.0), 2)
+    1.33
     """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted
+    before = _wilson(change.before, change.size_before / effect, chance)[0]
+    now = _wilson(change.now, change.size_now / effect, chance)[1]
+    return change.now - change.before + math.hypot(now - change.now, change.before - before)
 
 
-def share_error(change: Change, rise: float) -> float:
-    """Return the standard error, in points, that the change of a share would have if it rose by so much.
-
-    >>> round(share_error(Change(0.0, 0.0, 0.0, 100, 100, 0.0), 5.0), 2)
-    2.21
-    """
-    share = min(change.before + rise / 2, 50.0) / 100
-    return 100 * math.sqrt(2 * share * (1 - share) / change.size)
-
-
-def interval(change: Change, level: float) -> tuple[float, float]:
-    """Return the interval of the change of a mean that misses it on each side with the chance `level`.
-
-    >>> [round(end, 2) for end in interval(Change(50.0, 40.0, 2.0, 100, 100, 0.0), 0.01)]
-    [-14.65, -5.35]
-    """
-    reach = NormalDist().inv_cdf(1 - level) * change.error if change.error else 0.0
-    difference = change.now - change.before
-    return max(difference - reach, -100.0), min(difference + reach, 100.0)
-
-
-def share_interval(change: Change, level: float) -> tuple[float, float]:
-    """Return the interval of the change of a share, which is never nothing: Newcombe's, from Wilson's.
-
-    >>> [round(end, 2) for end in share_interval(Change(0.0, 0.0, 0.0, 200, 100, 0.0), 0.01)]
-    [-2.63, 5.13]
-    """
-    before, now = (
-        _wilson(change.before, change.size_before, level),
-        _wilson(change.now, change.size_now, level),
-    )
-    difference = change.now - change.before
-    low = difference - math.hypot(change.now - now[0], before[1] - change.before)
-    high = difference + math.hypot(now[1] - change.now, change.before - before[0])
-    return low, high
-
-
-def _wilson(share: float, size: int, level: float) -> tuple[float, float]:
+def _wilson(share: float, size: float, level: float) -> tuple[float, float]:
     p, squared = share / 100, NormalDist().inv_cdf(1 - level) ** 2
     middle, scale = p + squared / (2 * size), 1 + squared / size
     reach = math.sqrt(squared * (max(p * (1 - p), 0.0) / size + squared / (4 * size**2)))
     return 100 * (middle - reach) / scale, 100 * (middle + reach) / scale
 
 
-def values_needed(change: Change, error: float, tolerance: float, level: float) -> int:
-    """Return how many values of each side put a change of the tolerance beyond chance, 20 at least.
+def design_effect(values: Floats, change: Change, design: Design) -> float:
+    """Return how many samples that change sides together tell as much as one alone, 1 and up.
 
-    >>> values_needed(Change(90.0, 90.0, 2.0, 100, 100, 0.0), 2.0, 5.0, 0.01)
-    87
+    How the variance of the change grows by it; where nothing varies, 1.
+
+    >>> column = np.repeat(np.array([10.0, 50, 90, 30]), 5)
+    >>> deal = Design(np.arange(20) >= 10, np.zeros(20, np.int64), np.repeat(np.arange(4), 5))
+    >>> design_effect(column, measure_change(column, deal), deal)
+    5.0
     """
-    if not math.isfinite(error):
-        return FEWEST
-    beyond = NormalDist().inv_cdf(1 - level) * error
-    return max(FEWEST, math.ceil(change.size * (beyond / tolerance) ** 2))
+    together = len(design.units) / len(set(design.units.tolist()))
+    alone = measure_change(values, design._replace(units=np.arange(len(design.units))))
+    if together == 1 or alone is None or not alone.error:
+        return 1.0
+    return float(min(max((change.error / alone.error) ** 2, 1.0), together))

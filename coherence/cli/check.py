@@ -8,11 +8,13 @@ from typing import TextIO
 
 from rich.console import Console
 
+from coherence.check.compare import Limits
 from coherence.check.conduct import check, score_checkpoint
+from coherence.check.history import succeed
 from coherence.check.samples import CheckpointScores
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
-from coherence.check.verdict import Check, Limits, check_scores
+from coherence.check.verdict import Check, check_scores
 from coherence.cli.fields import fields_of
 from coherence.escape import on_github
 from coherence.readers.format import Fields
@@ -31,7 +33,7 @@ def run(options: Namespace) -> int:
     if options.snapshot is None:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
-    limits = Limits(options.tolerance, options.level).checked()
+    limits = Limits(options.tolerance, options.level, options.observe).checked()
     fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
@@ -71,10 +73,10 @@ def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile
     if options.json is not None or options.junit is not None:
         raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
     checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
-    screen, target = console(), Path(options.snapshot)
+    screen, target, taken = console(), Path(options.snapshot), scored.snapshot
     if target.exists():
-        _show_changes(options.snapshot, scored, limits, screen)
-    scored.snapshot.save(target)
+        taken = _shown_changes(options.snapshot, scored, limits, screen)
+    taken.save(target)
     screen.print(as_line(f"wrote {target}: {scored.snapshot.drawn:,} samples"))
     if scored.halt_reason is not None:
         screen.print(as_line(f"the gate halts on them, and on all that are like them: {scored.halt_reason}"))
@@ -84,15 +86,17 @@ def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile
     return STATUS["pass"]
 
 
-def _show_changes(path: str, scored: CheckpointScores, limits: Limits, screen: Console) -> None:
+def _shown_changes(path: str, scored: CheckpointScores, limits: Limits, screen: Console) -> Snapshot:
+    """Show what the new snapshot changes, and return it, with the figures of the one before it."""
     try:
         old = Snapshot.load(path)
     except ValueError as error:
         screen.print(as_line(f"in the place of what could not be read: {error}"))
-        return
-    if old == scored.snapshot:
+        return scored.snapshot
+    if old.samples == scored.snapshot.samples:
         screen.print("nothing changed")
     elif differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
     else:
         show_check(check_scores(old, scored, limits, path), screen)
+    return succeed(scored.snapshot, old)

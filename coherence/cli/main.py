@@ -289,6 +289,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--update", action="store_true", help="write the snapshot anew and say what changed")
     add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
     add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
+    add("--observe", action="store_true", help="the gate does not decide, the comparisons do")
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     _add_fields(parser)
     _add_explain(parser)

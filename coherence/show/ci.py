@@ -7,8 +7,11 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from coherence.check.compare import Comparison
+from coherence.check.heaviest import Heavy
+from coherence.check.sentences import shown
 from coherence.check.statistics import FEWEST
-from coherence.check.verdict import Check, Comparison, Heavy, shown, too_few_for
+from coherence.check.verdict import Check
 from coherence.escape import UNSEEN, printable
 
 MOST = 10
@@ -26,7 +29,7 @@ def junit(found: Check) -> str:
     A warning is a test that passes with output, what is inconclusive one that was skipped.
     """
     comparisons = found.comparisons
-    failed = len(found.of("fail")) + found.halt
+    failed = len(found.of("fail")) + found.gate_fails
     skipped = len(found.of("inconclusive"))
     counts = {"tests": len(comparisons) + 1, "failures": failed, "errors": 0}
     root = ElementTree.Element("testsuites", _attributes(name="coherence check", **counts))
@@ -34,7 +37,7 @@ def junit(found: Check) -> str:
         root, "testsuite", _attributes(name=found.snapshot or "snapshot", skipped=skipped, **counts)
     )
     gate = ElementTree.SubElement(suite, "testcase", _attributes(name="gate", classname="coherence.check"))
-    if found.halt_reason is not None:
+    if found.gate_fails:
         _outcome(gate, "failure", "the gate halts", f"{found.halt_reason}\n{_worst(found)}")
     for each in comparisons:
         case = ElementTree.SubElement(
@@ -44,7 +47,7 @@ def junit(found: Check) -> str:
             _outcome(case, "failure", each.sentence, f"{each.sentence}\n{_worst(found)}")
         elif each.verdict == "inconclusive":
             _outcome(case, "skipped", each.sentence, None)
-        elif each.verdict == "warning":
+        elif each.is_worse:
             ElementTree.SubElement(case, "system-out").text = _xml(f"warning: {each.sentence}")
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
@@ -88,14 +91,16 @@ def github(found: Check) -> list[str]:
     '::error title=bigram%2C low::fell by 20 %25'
     """
     worst = f"\n{where(found.heaviest[0])}: {excerpt(found.heaviest[0])}" if found.heaviest else ""
-    failed = [("the gate halts", found.halt_reason or "")] * found.halt
+    failed = [("the gate halts", found.halt_reason or "")] * found.gate_fails
     failed += [(each.name, each.sentence) for each in found.of("fail")]
+    failed += [("one prompt", each.sentence) for each in found.prompts]
+    failed += [("drift", each.sentence) for each in found.drifts]
     # The worst sample stands in the first: in every one it would be read ten times.
     errors = [
         command("error", f"coherence: {name}", sentence + (worst if number == 0 else ""))
         for number, (name, sentence) in enumerate(failed)
     ]
-    warnings = [command("warning", f"coherence: {each.name}", each.sentence) for each in found.of("warning")]
+    warnings = [command("warning", f"coherence: {each.name}", each.sentence) for each in found.worse_within]
     if told := too_few(found):
         warnings.append(command("warning", "coherence: inconclusive", told))
     return errors[:MOST] + warnings[:MOST]
@@ -118,11 +123,15 @@ def too_few(found: Check) -> str:
     if not blind and found.verdict != "too few":
         return ""
     sizes = f"{found.samples_before:,} samples before and {found.samples_now:,} now"
-    names = ", ".join(each.name for each in blind) or "nothing"
-    told = [each.needed for each in blind if each.needed is not None]
-    needed = max(told, default=None if blind else FEWEST)
-    few = too_few_for(found.tolerance, f"in {names}", None if needed is None else f"{needed:,}")
-    return f"{sizes} are {few}"
+    if not blind or found.verdict == "too few":
+        return f"{sizes} are too few to compare; {FEWEST} a side are the least, 200 are good"
+    names = ", ".join(each.name for each in blind)
+    told = [each.needed for each in blind]
+    needed = [each for each in told if each is not None]
+    more = f"; {max(needed):,} a side would do" if needed else ""
+    if None in told:
+        more += "; of some no number would: draw both sides with the same prompts"
+    return f"{sizes} are too few to tell whether the change is within the tolerance in {names}{more}"
 
 
 HEADLINES = {
@@ -135,9 +144,12 @@ HEADLINES = {
 
 def headline(found: Check) -> str:
     """Return the verdict in a line."""
-    warnings = len(found.of("warning"))
-    more = f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
-    return f"{found.verdict.upper()} · {HEADLINES[found.verdict]}{more}"
+    said = HEADLINES[found.verdict]
+    if found.gate_fails:
+        said = "the gate halts, and did not on the snapshot"
+    elif found.halt:
+        said += "; the gate halts" + (", as on the snapshot" if found.halted_before else "")
+    return f"{found.verdict.upper()} · {said}"
 
 
 def markdown(found: Check) -> str:
@@ -146,8 +158,8 @@ def markdown(found: Check) -> str:
     if found.halt_reason is not None:
         lines += [f"The gate halts: {_plain(found.halt_reason)}.", ""]
     lines += ["| | before | now | change | interval | verdict |", "|---|--:|--:|--:|--:|---|"]
-    lines += [_row(each, found.tolerance) for each in found.comparisons]
-    lines += ["", *(f"- {_plain(each.sentence)}" for each in found.of("fail", "warning"))]
+    lines += [_row(each) for each in found.comparisons]
+    lines += ["", *(f"- {_plain(each)}" for each in reasons(found))]
     if told := too_few(found):
         lines.append(f"- {_plain(told)}")
     for heavy in found.heaviest if found.verdict == "fail" else ():
@@ -162,18 +174,28 @@ def markdown(found: Check) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(each: Comparison, tolerance: float) -> str:
+def reasons(found: Check) -> list[str]:
+    """Return why a check failed, and what changed for the worse within the tolerance, in sentences."""
+    failed = [each.sentence for each in found.of("fail")]
+    failed += [each.sentence for each in found.prompts]
+    failed += [each.sentence for each in found.drifts]
+    return failed + [each.sentence for each in found.worse_within]
+
+
+def _row(each: Comparison) -> str:
     bold = "**" if each.verdict == "fail" else ""
-    cells = [each.name, *figures(each, tolerance), f"{bold}{each.verdict}{bold}"]
+    cells = [each.name, *figures(each), f"{bold}{each.verdict}{bold}"]
     return f"| {' | '.join(cells)} |"
 
 
-def figures(each: Comparison, tolerance: float) -> list[str]:
+def figures(each: Comparison) -> list[str]:
     """Return before, now, change and interval as they are read."""
-    change = each.now - each.before
-    signed = f"{'-' if change < 0 else '+'}{shown(abs(change), tolerance)}" if change else "0.0"
+    of_length, change = each.name == "length", each.change
+    sign = "-" if change < 0 else "+"
+    signed = f"{sign}{shown(abs(change), each.tolerance)}" if change else "0.0"
     ends = "" if each.interval is None else " to ".join(f"{end + 0.0:+.1f}" for end in each.interval)
-    return [shown(each.before), shown(each.now), signed, ends]
+    means = [f"{end:,.0f}" if of_length else shown(end) for end in (each.before, each.now)]
+    return [*means, f"{signed} %" if of_length else signed, ends]
 
 
 def _plain(text: str) -> str:

@@ -6,8 +6,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from coherence.check.verdict import Check, Heavy
-from coherence.show.ci import excerpt, figures, headline, too_few, where
+from coherence.check.heaviest import Heavy
+from coherence.check.verdict import Check
+from coherence.show.ci import excerpt, figures, headline, reasons, too_few, where
 from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal import show_problems
 
@@ -19,9 +20,9 @@ def show_check(found: Check, console: Console) -> None:
     if found.comparisons:
         console.print(_table(found))
     if found.halt_reason is not None:
-        console.print(as_line(f"fail: the gate halts: {found.halt_reason}"))
-    for each in found.of("fail", "warning"):
-        console.print(as_line(f"{each.verdict}: {each.sentence}"))
+        console.print(as_line(f"the gate halts: {found.halt_reason}"))
+    for sentence in reasons(found):
+        console.print(as_line(sentence))
     if told := too_few(found):
         console.print(as_line(f"inconclusive: {told}"))
     if found.heaviest:
@@ -44,12 +45,12 @@ def _what(found: Check) -> str:
 def _table(found: Check) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
-    for name in ("before", "now", "change", f"{100 * (1 - 2 * found.level):g} % interval", "p"):
+    for name in ("before", "now", "change", "interval", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for each in found.comparisons:
         verdict = Text(each.verdict, style=COLOURS[each.verdict])
-        table.add_row(each.name, *figures(each, found.tolerance), f"{each.p:.4f}", verdict)
+        table.add_row(each.name, *figures(each), f"{each.p:.4f}", verdict)
     return table
 
 

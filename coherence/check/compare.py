@@ -1,0 +1,226 @@
+"""Each comparison: what changed, whether by chance, and what that comes to.
+
+Source: docs/ci.md, "What is computed".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from coherence.check import statistics
+from coherence.check.compared import (
+    BETWEEN,
+    QUANTITIES,
+    WITHIN,
+    Kind,
+    percent_of_length,
+    tolerance_of,
+)
+from coherence.check.sentences import Found, sentence_of
+from coherence.check.statistics import FEWEST, Change, Design, Floats
+from coherence.report import Written
+
+MISSED = 0.1
+"""The chance that a change for the worse by the tolerance passes."""
+
+CLOSE = 100
+"""How many times as many samples as there are nobody draws to settle what lies so near the tolerance."""
+
+Grade = Literal["pass", "inconclusive", "fail"]
+
+
+class Limits(NamedTuple):
+    """When a comparison fails.
+
+    Attributes:
+        tolerance: points that a mean may fall; of other things a multiple, see `compared`.
+        level: the chance of a false alarm, over all comparisons.
+        observe: the gate does not decide.
+    """
+
+    tolerance: float = 5.0
+    level: float = 0.01
+    observe: bool = False
+
+    def checked(self) -> "Limits":
+        """Return the limits.
+
+        Raises:
+            ValueError: one of them is out of range.
+        """
+        if not 0 < self.tolerance <= 100:
+            raise ValueError(f"tolerance {self.tolerance!r}; expected points above 0, at most 100")
+        # Of fifteen comparisons: a p-value of one in 10,000 is the smallest there is.
+        if not 0.002 <= self.level <= 0.2:
+            raise ValueError(f"level {self.level!r}; expected a chance from 0.002 to 0.2")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Written):
+    """One thing that is compared: scores and shares in points from 0 to 100, the length in tokens.
+
+    Attributes:
+        name: of what is compared, one of `QUANTITIES`.
+        before, now: the means; of several prompts those of each, weighted alike on both sides.
+        change: of the mean in points; of the length in percent.
+        interval: of the change; None where too few prompts were drawn. Its end on the worse side is missed
+            with a chance of 10 %, the other one with the level over the number of comparisons.
+        tolerance: how much it may change for the worse.
+        p: how probable so large a change for the worse would be by chance, times the number of comparisons.
+        size_before, size_now: how many samples, or pairs of samples, were compared.
+        needed: how many samples a side would settle it if the change stayed as it is; None where no number
+            does, or where it is settled.
+        verdict, sentence: what came out, in a word and in words.
+    """
+
+    name: str
+    before: float
+    now: float
+    change: float
+    interval: tuple[float, float] | None
+    tolerance: float
+    p: float
+    size_before: int
+    size_now: int
+    needed: int | None
+    verdict: Grade
+    sentence: str
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it changed for the worse beyond chance, tolerated or not."""
+        if self.interval is None:
+            return False
+        return self.interval[0] > 0 if self.name in SHARES else self.interval[1] < 0
+
+
+SHARES = {name for name, quantity in QUANTITIES.items() if quantity.kind == "share"}
+
+
+class Table(NamedTuple):
+    """Both sides of what is compared, a column each; a fall is a change for the worse."""
+
+    names: Sequence[str]
+    values: Floats
+    design: Design
+
+
+class _Fall(NamedTuple):
+    """A change for the worse, in the units of the tolerance; what `far` and `near` mean see `Comparison`.
+
+    Attributes:
+        worse: how much worse it is.
+        near, far: the least and the most that it may be.
+    """
+
+    worse: float
+    near: float
+    far: float
+
+
+def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Comparison]:
+    """Return each comparison, in the order of `QUANTITIES`.
+
+    Args:
+        tables: what is compared.
+        limits: when a comparison fails.
+        same: both sides are the same samples, so that nothing can have changed.
+    """
+    several = sum(len(table.names) for table in tables) + 1  # the prompts, one by one, are another
+    found = []
+    for table in tables:
+        falls = statistics.falls(table.values, table.design, limits.level / several, MISSED)
+        for place, (name, column) in enumerate(zip(table.names, table.values.T, strict=True)):
+            change = statistics.measure_change(column, table.design)
+            if change is not None:
+                p, near, far = (float(each[place]) for each in falls)
+                effect = statistics.design_effect(column, change, table.design)
+                fall = _fall(QUANTITIES[name].kind, change, near, far, effect)
+                found.append(_comparison(name, change, fall, p, several, limits, same))
+    places = {name: place for place, name in enumerate(QUANTITIES)}
+    return sorted(found, key=lambda each: places[each.name])
+
+
+def _fall(kind: Kind, change: Change, near: float, far: float, effect: float) -> _Fall:
+    """Return the change for the worse; the columns of what is compared are such that it is a fall."""
+    moved = change.now - change.before
+    if kind == "length":
+        return _Fall(*(-percent_of_length(each) for each in (moved, moved - near, moved - far)))
+    if kind == "share":
+        return _Fall(-moved, near - moved, statistics.share_rise(_turned(change), MISSED, effect))
+    return _Fall(-moved, near - moved, far - moved)
+
+
+def _turned(change: Change) -> Change:
+    """Return the change of a share as a share: its column is turned round, so that a rise is a fall."""
+    return change._replace(before=abs(change.before), now=abs(change.now))
+
+
+def _comparison(
+    name: str, change: Change, fall: _Fall, p: float, several: int, limits: Limits, same: bool
+) -> Comparison:
+    kind, tolerance = QUANTITIES[name].kind, tolerance_of(name, limits.tolerance)
+    few_prompts = change.least > limits.level / several or not math.isfinite(change.error)
+    sizes = change.size_before, change.size_now
+    verdict = "pass" if same else _judge(fall, tolerance, min(sizes))
+    needed = None if verdict != "inconclusive" or few_prompts else _needed(name, change, fall, tolerance)
+    ends = {"length": _in_tokens, "share": _turned}.get(kind, lambda each: each)(change)
+    p = min(1.0, several * p)
+    found = Found(
+        name, ends.before, ends.now, fall.worse, tolerance, p, fall.near > 0, sizes, needed, few_prompts
+    )
+    rises = kind == "share"
+    interval = (fall.near, fall.far) if rises else (-fall.far, -fall.near)
+    return Comparison(
+        name=name,
+        before=ends.before,
+        now=ends.now,
+        change=fall.worse if rises else 0.0 - fall.worse,
+        interval=None if few_prompts else interval,
+        tolerance=tolerance,
+        p=p,
+        size_before=sizes[0],
+        size_now=sizes[1],
+        needed=needed,
+        verdict=verdict,
+        sentence=sentence_of(found, verdict),
+    )
+
+
+def _in_tokens(change: Change) -> Change:
+    return change._replace(before=2**change.before, now=2**change.now)
+
+
+def _judge(fall: _Fall, tolerance: float, size: int) -> Grade:
+    if size < FEWEST:
+        return "inconclusive"
+    if fall.near > 0 and fall.worse > tolerance:
+        return "fail"
+    return "pass" if fall.far <= tolerance else "inconclusive"
+
+
+def _needed(name: str, change: Change, fall: _Fall, tolerance: float) -> int | None:
+    """Return how many samples a side would settle it if the change stayed as it is; None for far too many.
+
+    Half of an interval grows smaller with the root of the number of samples.
+    """
+    if fall.worse > tolerance:
+        times = ((fall.worse - fall.near) / fall.worse) ** 2
+    else:
+        times = ((fall.far - fall.worse) / max(tolerance - fall.worse, 1e-9)) ** 2
+    if times > CLOSE:
+        return None
+    of_a_pair = 2 if name in (WITHIN, BETWEEN) else 1
+    return _rounded(max(FEWEST, of_a_pair * change.size * times))
+
+
+def _rounded(count: float) -> int:
+    """Return a number of samples as one would draw it: two figures, not less.
+
+    >>> _rounded(121.4), _rounded(87.0)
+    (130, 87)
+    """
+    step = int(10 ** max(0, math.floor(math.log10(count)) - 1))
+    return math.ceil(count / step) * step

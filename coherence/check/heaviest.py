@@ -1,0 +1,76 @@
+"""The samples that weigh most in what changed for the worse.
+
+Source: docs/ci.md.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from coherence.check.compare import SHARES, Comparison
+from coherence.check.compared import BETWEEN, OF_SAMPLES, WITHIN, columns_of
+from coherence.check.samples import CheckpointScores
+from coherence.check.statistics import Floats
+from coherence.report import FourScores, OriginRecord, Written
+from coherence.scoring.profile import SCALES
+
+HEAVIEST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heavy(Written):
+    """A sample that weighs much in what changed for the worse; `times` samples have this text."""
+
+    step: int | None
+    scores: FourScores
+    low: bool
+    times: int
+    text: str
+    prompt: str | None
+    origin: OriginRecord
+
+
+def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> list[Heavy]:
+    """Return the samples furthest below what was before, in what failed, else in what may have changed.
+
+    No two of the same text, and none that weighs less than a tenth of the heaviest.
+    """
+    weights = _weights(scored, comparisons)
+    texts = [read.sample.text.strip() for read in scored.reads]
+    first: dict[str, int] = {}
+    for place in np.argsort(-weights, kind="stable").tolist():
+        if weights[place] >= weights.max() / 10:
+            first.setdefault(texts[place], place)
+    times = Counter(texts)
+    return [_heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
+
+
+def _heavy(scored: CheckpointScores, place: int, times: int) -> Heavy:
+    (_, _, sample, prompt), scores = scored.reads[place], scored.scores[place]
+    return Heavy(
+        step=sample.step,
+        scores=FourScores.of(scores),
+        low=scores.low(),
+        times=times,
+        text=sample.text,
+        prompt=prompt,
+        origin=OriginRecord.of(sample.origin),
+    )
+
+
+def _weights(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> Floats:
+    """Return how much each sample adds to the changes for the worse."""
+    columns = dict(zip(OF_SAMPLES, columns_of(scored.sample_set).T, strict=True))
+    for name, (pairs, members) in ((WITHIN, scored.within), (BETWEEN, scored.between)):
+        columns[name] = np.full(len(scored.reads), np.nan)
+        for pair, diversity in zip(members, pairs.diversity.tolist(), strict=True):
+            columns[name][list(pair)] = diversity
+    telling = [each for each in comparisons if each.verdict == "fail" and each.name != "length"]
+    weights = np.zeros(len(scored.reads))
+    for each in telling or [each for each in comparisons if each.name in SCALES]:
+        before = -each.before if each.name in SHARES else each.before
+        weights += np.nan_to_num(before - columns[each.name])
+    return weights

@@ -1,0 +1,103 @@
+"""What a comparison says, in sentences.
+
+Source: docs/ci.md.
+"""
+
+import math
+from typing import NamedTuple
+
+from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
+from coherence.check.prompts import Collapsed
+
+
+def shown(value: float, limit: float = math.nan) -> str:
+    """Return points as they are read: to a tenth, or to as much as shows on which side of a limit they are.
+
+    >>> shown(5.26), shown(5.004, 5.0), shown(4.996, 5.0), shown(5.0, 5.0)
+    ('5.3', '5.004', '4.996', '5.0')
+    """
+    digits = next(
+        (
+            n
+            for n in range(1, 9)
+            if (round(value, n) > limit, round(value, n) < limit) == (value > limit, value < limit)
+        ),
+        9,
+    )
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+class Found(NamedTuple):
+    """A comparison in figures, as far as a sentence tells them; `worse` and `tolerance` in its own units."""
+
+    name: str
+    before: float
+    now: float
+    worse: float
+    tolerance: float
+    p: float
+    beyond_chance: bool
+    sizes: tuple[int, int]
+    needed: int | None
+    few_prompts: bool
+
+
+def sentence_of(found: Found, verdict: str) -> str:
+    """Return what a comparison says.
+
+    >>> found = Found("low", 0.0, 12.5, 12.5, 2.0, 0.0007, True, (200, 200), None, False)
+    >>> sentence_of(found, "fail").removeprefix("the share of low samples rose by 12.5 points ")
+    '(0.0 before, 12.5 now): more than the tolerance of 2, and beyond chance (p = 0.0007)'
+    """
+    title, tolerance = QUANTITIES[found.name].title, f"{found.tolerance:g}"
+    moved, chance = f"{title} {_moved(found)}", f"p = {found.p:.4f}"
+    if verdict == "fail":
+        return f"{moved}: more than the tolerance of {tolerance}, and beyond chance ({chance})"
+    if verdict == "pass":
+        if found.beyond_chance:
+            return f"{moved}: beyond chance ({chance}), but within the tolerance of {tolerance}"
+        return f"{title}: {_ends(found)}, within the tolerance of {tolerance}"
+    unit = "pairs of samples" if found.name in (WITHIN, BETWEEN) else "samples"
+    sizes = f"{found.sizes[0]:,} {unit} before and {found.sizes[1]:,} now"
+    return f"{title} ({_ends(found)}): {sizes} are {too_few_for(tolerance, found.needed, found.few_prompts)}"
+
+
+def _moved(found: Found) -> str:
+    rises = QUANTITIES[found.name].kind == "share"
+    unit = "%" if found.name == "length" else "points"
+    by = shown(abs(found.worse), found.tolerance) + ("" if unit == "%" else " ") + unit
+    return f"{'rose' if rises else 'fell'} by {by} ({_ends(found)})"
+
+
+def _ends(found: Found) -> str:
+    if found.name == "length":
+        return f"{found.before:,.0f} tokens before, {found.now:,.0f} now"
+    return f"{shown(found.before)} before, {shown(found.now)} now"
+
+
+def too_few_for(tolerance: str, needed: int | None, few_prompts: bool) -> str:
+    """Return what samples are too few for, and what would do.
+
+    >>> too_few_for("5", 120, False)
+    'too few to tell whether the change is within the tolerance of 5; 120 a side would do'
+    >>> too_few_for("5", None, True).startswith("of too few prompts to tell")
+    True
+    """
+    told = f"to tell whether the change is within the tolerance of {tolerance}"
+    if few_prompts:
+        return f"of too few prompts {told}; draw both sides with the same"
+    more = "it lies very near" if needed is None else f"{needed:,} a side would do"
+    return f"too few {told}; {more}"
+
+
+def collapsed_sentence(found: Collapsed, prompt: str | None) -> str:
+    """Return what is said of a prompt that has collapsed by itself.
+
+    >>> collapsed_sentence(Collapsed("1f", 0, 8, 8, 8, 0.0001), "Tell me a story.")[:64]
+    'one prompt has collapsed: of its samples 8 of 8 are low, empty o'
+    """
+    named = f"number {found.prompt}" if prompt is None else " ".join(prompt.split())
+    return (
+        f"one prompt has collapsed: of its samples {found.bad_now} of {found.now} are low, empty or say much "
+        f"again, {found.bad_before} of {found.before} before (p = {found.p:.4f}): {named}"
+    )
