@@ -29,9 +29,10 @@ the stop, to see what comes after.
 - ``--bug one-line`` makes the data loader stick, from the middle of the run on, to one document: the shortest
   docstring. Its loss falls to almost nothing, and it is all that the model can say.
 
-**Characters.** ``--characters`` makes every character a token, strictly speaking every byte of its UTF-8: in this
-text they differ for one character in 4,600. Samples have more tokens, for about as much text; all else
-is the same. So a window holds less text, and a model that goes wrong writes letters where another writes words.
+**Characters.** ``--characters`` makes every character a token, strictly speaking every byte of its UTF-8: in
+this text they differ for one character in 4,600. Samples have more tokens, for about as much text; all else
+is the same. So a window holds less text, and a model that goes wrong writes letters where another writes
+words.
 
 What to try next: ``coherence audit runs/leak`` and ``coherence audit runs/healthy``.
 """
