@@ -1,10 +1,16 @@
-"""The examples that need nothing but the package: they run, say what their pages promise, and stay short."""
+"""The examples that need nothing but the package: they run, say what their pages promise, and stay short.
+
+The outputs in the notebook are written again by `COHERENCE_REGENERATE=1 pytest tests/test_examples.py`, which
+fails so that somebody looks at them.
+"""
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import ROOT, RUNS
@@ -12,6 +18,7 @@ from places import ROOT, RUNS
 EXAMPLES = ROOT / "examples"
 SHORT = ("in_a_loop.py", "audit_from_python.py", "check_in_pytest.py")
 MOST_LINES = 15
+NOTEBOOK = EXAMPLES / "read_a_collapsed_run.ipynb"
 SNAPSHOT = Path("coherence_snapshots", "check_in_pytest", "two-prompts.json")
 
 
@@ -105,3 +112,59 @@ def test_the_snapshot_of_the_check_is_the_one_that_its_docstring_makes(tmp_path:
         folder.joinpath(SNAPSHOT).read_text(encoding="utf-8") for folder in (tmp_path, EXAMPLES)
     )
     assert made == committed, "the docstring of examples/check_in_pytest.py says how it is made again"
+
+
+# --- The notebook -----------------------------------------------------------------------------------------
+
+
+def notebook() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    return content
+
+
+def code_cells(content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+
+
+def printed(cell: dict[str, Any]) -> str:
+    """What a cell printed, as the notebook keeps it."""
+    return "".join(line for output in cell["outputs"] for line in output["text"])
+
+
+def test_the_notebook_prints_what_it_shows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXAMPLES)  # where Jupyter runs it
+    content, names, seen = notebook(), dict[str, Any](), []
+    for number, cell in enumerate(code_cells(content), 1):
+        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)  # noqa: S102 - it is our own
+        seen.append(capsys.readouterr().out)
+    if os.environ.get("COHERENCE_REGENERATE") == "1":
+        for number, (cell, text) in enumerate(zip(code_cells(content), seen, strict=True), 1):
+            stream = {"name": "stdout", "output_type": "stream", "text": text.splitlines(keepends=True)}
+            cell |= {"execution_count": number, "outputs": [stream] if text else []}
+        NOTEBOOK.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        pytest.fail(f"wrote {NOTEBOOK.name}: look at it, then run again without COHERENCE_REGENERATE")
+    assert seen == [printed(cell) for cell in code_cells(content)]
+
+
+def test_the_notebook_shows_of_both_runs_the_verdict_the_samples_and_the_way_back() -> None:
+    shown = "".join(printed(cell) for cell in code_cells(notebook()))
+    assert shown.count("halt · the loss is misleading") == 2
+    assert shown.count("◀ halt") == 2
+    assert shown.count("varied, step 50: ") == 2
+    assert "collapsed, step 150: " in shown
+    assert "collapsed, step 100: " in shown
+    assert shown.count("go back to  step 50") == 2
+
+
+def test_the_notebook_is_one_that_every_viewer_shows_and_names_no_place() -> None:
+    content, text = notebook(), NOTEBOOK.read_text(encoding="utf-8")
+    assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in content["cells"]]
+    assert len(set(ids)) == len(ids)
+    for number, cell in enumerate(code_cells(content), 1):
+        assert cell["execution_count"] == number
+        assert all(output["output_type"] == "stream" for output in cell["outputs"])
+    assert len(text.encode()) < 30_000
+    assert not any(place in text for place in (str(ROOT), str(Path.home()) + "/", "/tmp/"))  # noqa: S108 - none is used
