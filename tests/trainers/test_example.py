@@ -40,7 +40,7 @@ def test_a_token_of_the_example_is_a_character_only_if_that_is_asked_for(charact
     example = load(ROOT / "examples" / "train_tiny.py")
     size = example.vocabulary(SimpleNamespace(characters=characters))
     text = "".join(f"the {number} walked along\n" for number in range(2000))
-    tokenizer = example.Tokenizer(example.learn_merges([text], min(size, 300)))
+    tokenizer = example.Tokenizer(example.learn_merges([text], min(size, 260)))
     found = tokenizer.encode(text)
     assert tokenizer.decode(found) == text
     assert (len(found) == len(text)) == characters
