@@ -146,7 +146,7 @@ def _value(key: str, given: Any, folder: Path, origin: str) -> Any:
         raise ValueError(f"{origin}: tool.{TABLE}: {key!r} is not a setting; {hint}")
     kind = KEYS[key]
     expected = EXPECTED[kind] + (" that is not empty" if given == "" else "")
-    if given == "" or not (type(given) is kind or (kind is float and type(given) is int)):
+    if given == "" or not _is_a(kind, given):
         raise ValueError(f"{origin}: {key} {given!r}; expected {expected}")
     if key in PATHS and given not in SHIPPED:
         return given if Path(given).is_absolute() else _from_here(folder / given)
@@ -154,6 +154,10 @@ def _value(key: str, given: Any, folder: Path, origin: str) -> Any:
         return kind(given)
     except OverflowError:
         raise ValueError(f"{origin}: {key} {given!r}; expected {expected}") from None
+
+
+def _is_a(kind: type, given: Any) -> bool:
+    return type(given) is kind or (kind is float and type(given) is int)
 
 
 def _from_here(path: Path) -> str:
