@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 from prose import prose
 from shell import PROFILE, Shell
 
@@ -373,6 +374,24 @@ def test_of_several_runs_each_is_named_whose_folder_states_something(shell: Shel
     run_folder("runs/b", patience=4)
     lines = explained(shell, "audit", "runs")
     assert lines[:2] == ["patience 3: run folder a", "patience 4: run folder b"]
+
+
+def test_the_page_names_every_key_with_its_variable_and_who_uses_it(shell: Shell) -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \|.*\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+    assert [(key, name) for key, name, _ in rows] == [(key, variable(key)) for key in KEYS]
+    for command in ("check", "audit"):
+        has = set(re.findall(r"^  --([\w-]+)", shell(command, "--help").out, re.MULTILINE))
+        assert {key for key, _, used in rows if command in used} == has & set(KEYS)
+
+
+def test_what_the_page_shows_is_what_is_explained(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    Path("pyproject.toml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("COHERENCE_LEVEL", "0.05")
+    lines = explained(shell, "check", samples(), "--tolerance", "5")
+    assert "\n  ".join(("\nsettings", *lines, "```")).replace("\n  ```", "\n```") in page
 
 
 def loaded_after(*arguments: str) -> set[str]:
