@@ -141,7 +141,7 @@ def _table(path: Path) -> Any:
 def _value(key: str, given: Any, folder: Path, origin: str) -> Any:
     """Return the value of a key in a file; of a relative path, what it is from the current folder."""
     if key not in KEYS:
-        near = import_module("difflib").get_close_matches(key.replace("_", "-"), KEYS, 1)
+        near = import_module("difflib").get_close_matches(key, KEYS, 1)
         hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(KEYS)}"
         raise ValueError(f"{origin}: tool.{TABLE}: {key!r} is not a setting; {hint}")
     kind = KEYS[key]

@@ -179,12 +179,11 @@ def test_the_ini_file_goes_before_a_variable_and_that_before_the_project(
 
 
 def test_the_project_of_the_test_file_counts_wherever_pytest_is_started(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.pytester.makepyprojecttoml("[tool.coherence]\ntolerance = 0\n")
     project.pytester.makepyfile(test_model=TEST.format(count=60, bad=0))
-    elsewhere = project.pytester.mkdir("elsewhere")
-    monkeypatch.chdir(elsewhere)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     refused = project.pytester.runpytest(*PLUGIN, str(project.pytester.path / "test_model.py"))
     assert outcomes(refused) == {"failed": 1}
     refused.stdout.fnmatch_lines(["*tolerance 0.0; expected *(from *pyproject.toml)"])

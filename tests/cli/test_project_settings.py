@@ -236,12 +236,17 @@ def test_paths_of_the_file_are_relative_to_its_folder_and_those_of_a_variable_to
     assert Path("here.json").exists()
 
 
-def test_a_whole_path_and_the_name_of_a_profile_stay_as_they_are(shell: Shell, tmp_path: Path) -> None:
+def test_a_whole_path_and_the_name_of_a_profile_stay_as_they_are(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = (tmp_path / "elsewhere" / "good.json").as_posix()
     project(f'snapshot = "{whole}"', 'profile = "code"')
+    Path("inner").mkdir()
+    monkeypatch.chdir("inner")
+    above = os.path.relpath("../pyproject.toml")
     lines = explained(shell, "check", samples())
-    assert f"snapshot {whole}: pyproject.toml" in lines
-    assert "profile code: pyproject.toml" in lines
+    assert f"snapshot {whole}: {above}" in lines
+    assert f"profile code: {above}" in lines
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be deleted there")
@@ -271,6 +276,7 @@ def test_from_a_folder_that_was_deleted_no_project_is_found(
         ("tolerance = true", "tolerance True; expected a number"),
         (f"tolerance = 1{'0' * 400}", f"tolerance 1{'0' * 400}; expected a number"),
         ("patience = 5.0", "patience 5.0; expected a whole number"),
+        ("patience = true", "patience True; expected a whole number"),
         ("observe = 1", "observe 1; expected true or false"),
         ("snapshot = ['a', 'b']", "snapshot ['a', 'b']; expected a string"),
         ("snapshot = ''", "snapshot ''; expected a string that is not empty"),
@@ -374,6 +380,16 @@ def test_of_several_runs_each_is_named_whose_folder_states_something(shell: Shel
     run_folder("runs/b", patience=4)
     lines = explained(shell, "audit", "runs")
     assert lines[:2] == ["patience 3: run folder a", "patience 4: run folder b"]
+
+
+def test_of_runs_with_different_profiles_none_is_explained_as_the_one_for_all(shell: Shell) -> None:
+    for name in ("code", "logs"):
+        with Monitor(f"runs/{name}", profile=name, gate=Gate(observe_only=True)) as monitor:
+            monitor.sample(1, [prose(18)])
+    audit = ("audit", "runs")
+    assert "profile english" in explained(shell, *audit)[-2]
+    settings = json.loads(shell(*audit, "--json", "-").out)["settings"]
+    assert settings["profile"].startswith("english ")
 
 
 def test_the_page_names_every_key_with_its_variable_and_who_uses_it(shell: Shell) -> None:
