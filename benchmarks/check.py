@@ -2,12 +2,17 @@
 
     python benchmarks/check.py --corpora DIR
 
-DIR holds `classes/*.jsonl`, an object a line with `kind`, `source_repo`, `text`, maybe `prompt`. The samples
-are not part of this repository.
+DIR holds `classes/*.jsonl`, an object a line with `kind`, `source_repo`, `path`, `text`, maybe `prompt`. The
+samples are not part of this repository.
 
-*False alarms*: both sides are drawn from the same class of healthy samples, without overlap. *Detection*: as
-that, of the class `healthy_model`, and a share of the second side is replaced by samples that end in a loop.
-*Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of the imports alone.
+*Honest pairs*: both sides are drawn from the same pool, the samples of one model and one decoder, or people's
+texts of one kind. *Independent*: a text a sample. *Shared prompts*: texts are cut into pieces, which are the
+samples of a prompt; each side has other pieces of the same texts. *Clustered*: the same, but each side has
+texts of its own. *Not told*: as clustered, and no prompt is given.
+
+*Power*: one side of a pair is made worse in a way that is named, and half of the samples of a prompt that is
+shared are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of
+the imports alone.
 """
 
 import argparse
@@ -16,135 +21,284 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from coherence.check.samples import score_samples
-from coherence.check.compare import Limits
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.scoring.between import diversity_between
-from coherence.scoring.columns import Columns, columns_of
-from coherence.scoring.scores import Scores, score_tokens
-from coherence.scoring.text import clean, tokenize
 
 HEALTHY = ("healthy_model", "human", "non_english", "code", "poetry_list_etc")
-SIZES = (20, 50, 100, 200, 500)
-SHARES = (0.05, 0.1, 0.2, 0.4)
-Rows = list[dict[str, Any]]
+SIZES = (30, 50, 100, 200, 500)
+FEWEST = 100
+"""Texts of a pool."""
+
+PIECES = 4
+"""Pieces that a text is cut into."""
+
+Row = dict[str, Any]
+Rows = list[Row]
+Texts = list[tuple[str, str | None]]
+VERDICTS = ("pass", "inconclusive", "fail")
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--corpora", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--splits", type=int, default=1000, help="for the false alarms (1000)")
-    parser.add_argument("--trials", type=int, default=100, help="for each cell of the detection (100)")
-    parser.add_argument("--strata", choices=("prompt", "source", "none"), default="prompt")
+    parser.add_argument("--honest", type=int, default=200, help="trials for a cell of honest pairs (200)")
+    parser.add_argument("--trials", type=int, default=50, help="trials for a cell of power (50)")
     options = parser.parse_args()
-    classes = {
-        kind: _rows(options.corpora / "classes" / f"{kind}.jsonl") for kind in (*HEALTHY, "degenerate")
-    }
-    sampler = _sampler(options.strata)
-    print_false_alarms(classes, options.splits, sampler)
-    print_detection(classes["healthy_model"], classes["degenerate"], options.trials, sampler)
-    print_cost(classes["healthy_model"])
+    rows = {kind: _rows(options.corpora, kind) for kind in (*HEALTHY, "degenerate")}
+    pools = _pools([row for kind in HEALTHY for row in rows[kind]])
+    print_honest(pools, options.honest)
+    models = [pool for pool in pools if pool.kind == "healthy_model"]
+    print_power(models, rows, options.trials)
+    print_zone(models, rows["degenerate"], options.trials)
+    print_cost(rows["healthy_model"])
 
 
-def _rows(path: Path) -> Rows:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _rows(corpora: Path, kind: str) -> Rows:
+    lines = (corpora / "classes" / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def _sampler(strata: str) -> Callable[[dict[str, Any]], Sample]:
-    def sample(row: dict[str, Any]) -> Sample:
-        return Sample(
-            step=1,
-            text=row["text"],
-            prompt=row.get("prompt") if strata == "prompt" else None,
-            source=row["source_repo"] if strata == "source" else None,
-            file="-",
-            line=1,
-        )
+class Pool(NamedTuple):
+    """Healthy texts of one origin."""
 
-    return sample
+    kind: str
+    name: str
+    texts: list[str]
 
 
-Key = tuple[str, str | None]
-_known: dict[Key, tuple[Scores, list[str]]] = {}
+def _pools(rows: Rows) -> list[Pool]:
+    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["kind"], row["source_repo"], row["path"]].append(row["text"])
+    return [
+        Pool(kind, f"{repo} {path}", list(dict.fromkeys(texts)))
+        for (kind, repo, path), texts in found.items()
+        if len(set(texts)) >= FEWEST
+    ]
 
 
-def scored_once(
-    texts: Sequence[str], prompts: Sequence[str | None], _lexicon: Any, _profile: Any, groups: Sequence[int]
-) -> Columns:
-    """Score as `score_plain`, each text but once."""
-    found = []
-    for text, prompt in zip(texts, prompts, strict=True):
-        if (text, prompt) not in _known:
-            cleaned = clean(text, prompt)
-            tokens = tokenize(cleaned)
-            _known[text, prompt] = score_tokens(cleaned, tokens), tokens
-        found.append(_known[text, prompt])
-    starts = np.cumsum([0, *groups])
-    steps = [[(*each, None) for each in found[a:b]] for a, b in pairwise(starts) if b - a > 1]
-    pairs = [diversity_between(step) for step in steps]
-    between = np.array(pairs + [None] * (len(groups) - len(pairs)), np.float64)
-    return columns_of([scores for scores, _ in found], between)
-
-
-def compared(before: Sequence[Sample], now: Sequence[Sample]) -> Check:
+def compared(before: Texts, now: Texts) -> Check:
     """Check one side against the other."""
-    first = score_samples(before, scorer=scored_once, prefixes=())
-    return check_scores(first.snapshot, score_samples(now, scorer=scored_once, prefixes=()), Limits())
+    first = score_samples(_samples(before), prefixes=())
+    return check_scores(first.snapshot, score_samples(_samples(now), prefixes=()))
 
 
-def print_false_alarms(
-    classes: dict[str, Rows], splits: int, sampler: Callable[[dict[str, Any]], Sample]
-) -> None:
-    """Print how often two sides of the same class fail, by size."""
-    random = Random(1)  # noqa: S311 - it splits samples, it keeps no secrets
-    found: dict[int, Counter[str]] = {size: Counter() for size in SIZES}
-    for number in range(splits):
-        size = SIZES[number % len(SIZES)]
-        kinds = [kind for kind in HEALTHY if len(classes[kind]) >= 2 * size]
-        drawn = [sampler(row) for row in random.sample(classes[random.choice(kinds)], 2 * size)]
-        result = compared(drawn[:size], drawn[size:])
-        warned = result.verdict != "fail" and bool(result.of("warning"))
-        found[size].update(["splits", result.verdict, *["warned"] * warned, *["halts"] * result.halt])
-    print(f"{'false alarms':<14}" + "".join(f"{name:>14}" for name in COLUMNS))
-    for size, counts in found.items():
-        print(f"{size:>6} a side " + "".join(f"{counts[name]:>14}" for name in COLUMNS))
-    total = sum(found.values(), Counter())
-    print(f"{total['fail']} of {total['splits']} fail: {100 * total['fail'] / total['splits']:.2f} %\n")
+def _samples(texts: Texts) -> list[Sample]:
+    return [
+        Sample(step=1, text=text, prompt=prompt, file="-", line=n)
+        for n, (text, prompt) in enumerate(texts, 1)
+    ]
 
 
-COLUMNS = ("splits", "fail", "halts", "warned", "inconclusive", "pass")
+# Honest pairs
 
 
-def print_detection(
-    healthy: Rows, degenerate: Rows, trials: int, sampler: Callable[[dict[str, Any]], Sample]
-) -> None:
-    """Print how often a side with a share of degenerate samples fails, by size and share."""
+def independent(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
+    """Draw both sides without overlap where there are enough texts, else with repetition from all."""
+    texts = random.sample(pool.texts, len(pool.texts))
+    half = len(texts) // 2
+    if half < size:
+        return [(random.choice(texts), None) for _ in range(size)], [
+            (random.choice(texts), None) for _ in range(size)
+        ]
+    return [(text, None) for text in texts[:size]], [(text, None) for text in texts[-size:]]
+
+
+def shared(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
+    """Draw pieces of the same texts."""
+    whole = random.sample(pool.texts, min(len(pool.texts), size // (PIECES // 2)))
+    pieces = [(random.sample(_pieces(text), PIECES), text[:40]) for text in whole]
+    before = [(piece, name) for cut, name in pieces for piece in cut[: PIECES // 2]]
+    now = [(piece, name) for cut, name in pieces for piece in cut[PIECES // 2 :]]
+    return before, now
+
+
+def clustered(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
+    """Draw pieces of other texts for each side."""
+    whole = random.sample(pool.texts, min(len(pool.texts), 2 * size // PIECES) // 2 * 2)
+    sides = whole[::2], whole[1::2]
+    before, now = ([(piece, text[:40]) for text in side for piece in _pieces(text)] for side in sides)
+    return before, now
+
+
+def not_told(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
+    """Draw as `clustered` does, and tell no prompts."""
+    before, now = clustered(pool, size, random)
+    return [(text, None) for text, _ in before], [(text, None) for text, _ in now]
+
+
+def _pieces(text: str) -> list[str]:
+    words = text.split(" ")
+    length = max(1, -(-len(words) // PIECES))
+    return [" ".join(words[n * length : (n + 1) * length]) for n in range(PIECES)]
+
+
+def print_honest(pools: Sequence[Pool], trials: int) -> None:
+    """Print what comes out of honest pairs, by design and size."""
+    random = Random(1)  # noqa: S311 - it draws samples, it keeps no secrets
+    print(f"{'honest pairs, %':<28}" + "".join(f"{name:>14}" for name in VERDICTS))
+    total: Counter[str] = Counter()
+    for name, draw in (
+        ("independent", independent),
+        ("shared prompts", shared),
+        ("clustered", clustered),
+        ("not told", not_told),
+    ):
+        long = [pool for pool in pools if draw is independent or _length(pool) > 100 * PIECES]
+        for size in SIZES:
+            counts = Counter(
+                compared(*draw(long[n % len(long)], size, random)).verdict for n in range(trials)
+            )
+            print(_line(f"{name}, {size} a side", counts, trials), flush=True)
+            total += counts
+    print(f"{total['fail']} of {total.total()} fail: {100 * total['fail'] / total.total():.2f} %\n")
+
+
+def _length(pool: Pool) -> int:
+    return sorted(map(len, pool.texts))[len(pool.texts) // 2]
+
+
+def _line(name: str, counts: Counter[str], trials: int) -> str:
+    return f"{name:<28}" + "".join(f"{100 * counts[each] / trials:>14.1f}" for each in VERDICTS)
+
+
+# Power
+
+Worse = Callable[[list[str], Random, dict[str, Rows]], list[str]]
+
+
+def replaced(share: float, kind: str) -> Worse:
+    """Replace a share of the samples by some of another class."""
+
+    def change(texts: list[str], random: Random, rows: dict[str, Rows]) -> list[str]:
+        count = round(share * len(texts))
+        bad = [row["text"] for row in random.choices(rows[kind], k=count)]
+        return [*texts[count:], *bad]
+
+    return change
+
+
+def each(share: float, one: Callable[[str, Random], str]) -> Worse:
+    """Change a share of the samples, one by one."""
+
+    def change(texts: list[str], random: Random, _rows: dict[str, Rows]) -> list[str]:
+        count = round(share * len(texts))
+        return [*(one(text, random) for text in texts[:count]), *texts[count:]]
+
+    return change
+
+
+def last_third_loops(text: str, random: Random) -> str:
+    """Let a phrase of three to nine words come again until the text is as long as it was."""
+    words = text.split()
+    kept = max(1, 2 * len(words) // 3)
+    phrase = words[max(0, kept - random.randint(3, 9)) : kept]
+    return " ".join(words[:kept] + (phrase * len(words))[: len(words) - kept])
+
+
+def said_twice(text: str, _random: Random) -> str:
+    """Let the first half come again in the place of the second."""
+    words = text.split()
+    return " ".join(words[: len(words) // 2] * 2)
+
+
+def cut_short(text: str, _random: Random) -> str:
+    """Leave fifteen words."""
+    return " ".join(text.split()[:15])
+
+
+def refused(_text: str, random: Random) -> str:
+    """Decline, in one of a few ways."""
+    sorry = random.choice(("I'm sorry, but", "I apologise, but", "Unfortunately,"))
+    cannot = random.choice(("I can't help with that request", "I am not able to answer this question"))
+    return f"{sorry} {cannot}. {random.choice(('Is there anything else?', 'Please ask something else.'))}"
+
+
+def shuffled(text: str, random: Random) -> str:
+    """Put the words in no order."""
+    words = text.split()
+    return " ".join(random.sample(words, len(words)))
+
+
+def one_answer(texts: list[str], random: Random, _rows: dict[str, Rows]) -> list[str]:
+    """Say the same to everything."""
+    return [random.choice(texts)] * len(texts)
+
+
+CHANGES: dict[str, Worse] = {
+    "2 % loops": replaced(0.02, "degenerate"),
+    "5 % loops": replaced(0.05, "degenerate"),
+    "10 % loops": replaced(0.1, "degenerate"),
+    "20 % loops": replaced(0.2, "degenerate"),
+    "20 %: last third loops": each(0.2, last_third_loops),
+    "20 %: said twice": each(0.2, said_twice),
+    "all: cut to 15 words": each(1.0, cut_short),
+    "20 % another language": replaced(0.2, "non_english"),
+    "20 % refusals": each(0.2, refused),
+    "one answer for all": one_answer,
+    "all: words shuffled": each(1.0, shuffled),
+}
+POWER_SIZES = (50, 100, 200, 500)
+
+
+def print_power(models: Sequence[Pool], rows: dict[str, Rows], trials: int) -> None:
+    """Print how often a side that was made worse fails, by what was done and by size."""
     random = Random(2)  # noqa: S311
-    print(f"{'caught, %':<14}" + "".join(f"{f'{share:.0%} degenerate':>16}" for share in SHARES))
-    for size in SIZES:
+    print(f"{'fails, %':<28}" + "".join(f"{f'{size} a side':>14}" for size in POWER_SIZES))
+    for name, change in CHANGES.items():
         cells = []
-        for share in SHARES:
-            worse = round(share * size)
-            caught = 0
-            for _ in range(trials):
-                drawn = random.sample(healthy, 2 * size - worse)
-                now = drawn[size:] + random.sample(degenerate, worse)
-                random.shuffle(now)
-                result = compared([sampler(row) for row in drawn[:size]], [sampler(row) for row in now])
-                caught += result.verdict == "fail"
-            cells.append(f"{100 * caught / trials:>16.0f}")
-        print(f"{size:>6} a side " + "".join(cells), flush=True)
+        for size in POWER_SIZES:
+            failed = 0
+            for trial in range(trials):
+                before, now = independent(models[trial % len(models)], size, random)
+                worse = change([text for text, _ in now], random, rows)
+                random.shuffle(worse)
+                failed += compared(before, [(text, None) for text in worse]).verdict == "fail"
+            cells.append(f"{100 * failed / trials:>14.0f}")
+        print(f"{name:<28}" + "".join(cells), flush=True)
+    cells = []
+    for size in POWER_SIZES:
+        found = [compared(*longer(models, size, random)).verdict for _ in range(trials)]
+        cells.append(f"{100 * found.count('fail') / trials:>14.0f}")
+    print(f"{'twice as long (should not)':<28}" + "".join(cells), flush=True)
+    print()
+
+
+def longer(models: Sequence[Pool], size: int, random: Random) -> tuple[Texts, Texts]:
+    """Draw halves of texts before and whole ones now."""
+    before, now = independent(random.choice(models), size, random)
+    halves = [(" ".join(text.split(" ")[: len(text.split(" ")) // 2]), None) for text, _ in before]
+    return halves, now
+
+
+def print_zone(models: Sequence[Pool], degenerate: Rows, trials: int) -> None:
+    """Print how often a check fails where the scores fall by about the tolerance, by size."""
+    random = Random(3)  # noqa: S311
+    print("scores alone, fall of about the tolerance: fails, %")
+    for share in (0.03, 0.04, 0.05, 0.06, 0.08):
+        cells = []
+        for size in (100, 200, 500, 1000):
+            failed = 0
+            for trial in range(trials):
+                texts = models[trial % len(models)].texts
+                before = random.choices(texts, k=size)
+                now = random.choices(texts, k=size)
+                now[: round(share * size)] = [
+                    row["text"] for row in random.choices(degenerate, k=round(share * size))
+                ]
+                found = compared([(text, None) for text in before], [(text, None) for text in now])
+                failed += any(each.verdict == "fail" for each in found.comparisons if each.name == "bigram")
+            cells.append(f"{100 * failed / trials:>14.0f}")
+        print(f"{f'{share:.0%} loops':<28}" + "".join(cells), flush=True)
+    print()
 
 
 def print_cost(healthy: Rows) -> None:

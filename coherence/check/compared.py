@@ -37,6 +37,7 @@ QUANTITIES = {
     WITHIN: Quantity("score", "the diversity within a prompt", 1),
     "low": Quantity("share", "the share of low samples", 0.4),
     "said again": Quantity("share", "the share of samples that say much again", 1),
+    "repeated": Quantity("share", "the share of samples that begin as another one does", 2),
     "empty": Quantity("share", "the share of empty samples", 0.4),
     "templated": Quantity("share", "the share of templates", 2),
     "too short": Quantity("share", "the share of samples too short to judge", 2),
@@ -78,7 +79,7 @@ def columns_of(samples: SampleSet) -> Floats:
     no_score = np.isin(states, (SHORT, EMPTY))
     scores = np.where(no_score[:, None], np.nan, samples.scores)
     flags = {name: states == state for name, state in STATES.items()}
-    flags |= {"said again": np.array(samples.again, bool), "cut off": np.array(samples.cut_off, bool)}
+    flags |= {"said again": samples.again, "cut off": samples.cut_off, "repeated": samples.repeated}
     # An empty sample tells nothing of how long the others are.
     length = np.where(states == EMPTY, np.nan, np.log2(np.maximum(samples.tokens, 1)))
     columns = {name: -100.0 * flag for name, flag in flags.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -39,7 +40,7 @@ from coherence.scoring.batch import Scorer, score_many
 from coherence.scoring.columns import scores_of
 from coherence.scoring.ngrams import ngrams
 from coherence.scoring.scores import Scores
-from coherence.scoring.text import clean, tokenize
+from coherence.scoring.text import answer, clean, tokenize
 from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
@@ -48,6 +49,9 @@ LONGEST_NAME = 40
 
 AGAIN = 0.25
 """From that share of its tokens on a sample says much of itself again."""
+
+WORD, BEGINNING, COMPANY = re.compile(r"\w+"), 12, 100
+"""Words of the beginning of a sample, and how many samples are looked at for another one that begins so."""
 
 FEWEST_NEIGHBOURS = 20
 """Pairs of tokens of a sample of which it is told how far its words stand in order."""
@@ -288,6 +292,7 @@ def _sample_set(
         [STATE_OF[each.kind()] for each in scores],
         np.array([_says_again(*text, each) for text, each in zip(texts, scores, strict=True)], bool),
         np.array([_is_cut_off(read.sample) for read in reads], bool),
+        _repeated(reads, scores, names),
         [_hash(name) for name in names],
         groups,
     )
@@ -315,6 +320,29 @@ def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
     cleaned = clean(text, prompt)
     tokens = tokenize(cleaned)
     return said_again(cleaned, tokens, len(ngrams(tokens, 3))) >= AGAIN
+
+
+def _repeated(
+    reads: Sequence[PromptedSample], scores: Sequence[Scores], names: Sequence[str | None]
+) -> NDArray[np.bool_]:
+    """Tell which samples begin as another one does, of a different prompt if prompts are known.
+
+    Among about a hundred at a time, in no order: of more samples more would begin alike. Those that are too short to
+    judge are left out.
+    """
+    found = np.zeros(len(reads), bool)
+    (mixed,) = _mixed([range(len(reads))])
+    rounds = max(1, round(len(mixed) / COMPANY))
+    for number in range(rounds):
+        alike = defaultdict(list)
+        for place in mixed[number::rounds]:
+            if scores[place].scorable:
+                text = answer(reads[place].sample.text, reads[place].prompt)
+                alike[tuple(WORD.findall(text.casefold())[:BEGINNING])].append(place)
+        for places in alike.values():
+            known = {names[place] for place in places}
+            found[places] = len(places) > 1 and (len(known) > 1 or known == {None})
+    return found
 
 
 def _is_cut_off(sample: Sample) -> bool:

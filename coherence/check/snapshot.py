@@ -75,6 +75,7 @@ class SampleSet(NamedTuple):
         states: `f` fine, `l` low, `t` templated, `s` too short to judge, `e` empty.
         again: whether it says a quarter or more of itself again.
         cut_off: whether it ends in the middle.
+        repeated: whether it begins as one of about a hundred others, of other prompts, does.
         prompts, groups: a hash of its prompt, the name of its group; empty for none.
     """
 
@@ -84,6 +85,7 @@ class SampleSet(NamedTuple):
     states: Sequence[str]
     again: NDArray[np.bool_]
     cut_off: NDArray[np.bool_]
+    repeated: NDArray[np.bool_]
     prompts: Sequence[str]
     groups: Sequence[str]
 
@@ -100,6 +102,7 @@ class SampleSet(NamedTuple):
             states,
             self.again[where],
             self.cut_off[where],
+            self.repeated[where],
             prompts,
             groups,
         )
@@ -138,6 +141,7 @@ class _Columns(Written):
     states: Annotated[str, Field(pattern="^[fltse]*$")]
     again: Flag
     cut_off: Flag
+    repeated: Flag
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
 
@@ -237,6 +241,7 @@ class Snapshot(Written):
             states="".join(kept.states),
             again=_flags(kept.again),
             cut_off=_flags(kept.cut_off),
+            repeated=_flags(kept.repeated),
             prompts=tuple(prompts[name] for name in kept.prompts),
             groups=tuple(groups[name] for name in kept.groups),
         )
@@ -268,8 +273,9 @@ class Snapshot(Written):
             np.array(columns.order, np.float64),
             np.array(columns.tokens, np.int64),
             columns.states,
-            np.array(list(columns.again), "U1") == "1",
-            np.array(list(columns.cut_off), "U1") == "1",
+            _as_flags(columns.again),
+            _as_flags(columns.cut_off),
+            _as_flags(columns.repeated),
             self._prompts(columns.prompts),
             self._groups(columns.groups),
         )
@@ -325,6 +331,10 @@ def _encodable(text: str) -> str:
 
 def _flags(column: NDArray[np.bool_]) -> str:
     return "".join("01"[flag] for flag in column.tolist())
+
+
+def _as_flags(column: str) -> NDArray[np.bool_]:
+    return np.array([each == "1" for each in column], np.bool_)
 
 
 def _listed(column: Floats) -> tuple[float | None, ...]:

@@ -19,7 +19,7 @@ from coherence.readers.file_names import (
     names_training_data,
     step_of,
 )
-from coherence.readers.folder import METRICS, SAMPLES
+from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats.logs.prefix import looks_logged
 from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head, shown
@@ -246,7 +246,12 @@ class Folder:
         self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
 
     def _scan(self) -> list[File]:
-        candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
+        # What the monitor writes beside the two logs holds neither losses nor samples.
+        kept = self.named(SETTINGS) or self.named(STATE)
+        ours = {STATUS, STATE, SETTINGS} if kept else set()
+        candidates = [
+            path for path in self.files if name_of(path) not in ours and not _NO_DATA.fullmatch(_suffix(path))
+        ]
         notes: list[str] = []
         found = recognised(candidates, None, notes)
         known = {file.path for file in found}
