@@ -116,8 +116,8 @@ def shared(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw pieces of the same texts."""
     whole = random.sample(pool.texts, min(len(pool.texts), size // (PIECES // 2)))
     pieces = [(random.sample(_pieces(text), PIECES), text[:40]) for text in whole]
-    before = [(piece, name) for cut, name in pieces for piece in cut[: PIECES // 2]]
-    now = [(piece, name) for cut, name in pieces for piece in cut[PIECES // 2 :]]
+    before: Texts = [(piece, name) for cut, name in pieces for piece in cut[: PIECES // 2]]
+    now: Texts = [(piece, name) for cut, name in pieces for piece in cut[PIECES // 2 :]]
     return before, now
 
 
@@ -125,8 +125,12 @@ def clustered(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw pieces of other texts for each side."""
     whole = random.sample(pool.texts, min(len(pool.texts), 2 * size // PIECES) // 2 * 2)
     sides = whole[::2], whole[1::2]
-    before, now = ([(piece, text[:40]) for text in side for piece in _pieces(text)] for side in sides)
+    before, now = (_asked(side) for side in sides)
     return before, now
+
+
+def _asked(texts: Sequence[str]) -> Texts:
+    return [(piece, text[:40]) for text in texts for piece in _pieces(text)]
 
 
 def not_told(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
@@ -154,9 +158,9 @@ def print_honest(pools: Sequence[Pool], trials: int) -> None:
     ):
         long = [pool for pool in pools if draw is independent or _length(pool) > 100 * PIECES]
         for size in SIZES:
-            counts = Counter(
-                compared(*draw(long[n % len(long)], size, random)).verdict for n in range(trials)
-            )
+            counts: Counter[str] = Counter()
+            for trial in range(trials):
+                counts[compared(*draw(long[trial % len(long)], size, random)).verdict] += 1
             print(_line(f"{name}, {size} a side", counts, trials), flush=True)
             total += counts
     print(f"{total['fail']} of {total.total()} fail: {100 * total['fail'] / total.total():.2f} %\n")
@@ -275,7 +279,7 @@ def print_power(models: Sequence[Pool], rows: dict[str, Rows], trials: int) -> N
 def longer(models: Sequence[Pool], size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw halves of texts before and whole ones now."""
     before, now = independent(random.choice(models), size, random)
-    halves = [(" ".join(text.split(" ")[: len(text.split(" ")) // 2]), None) for text, _ in before]
+    halves: Texts = [(" ".join(text.split(" ")[: len(text.split(" ")) // 2]), None) for text, _ in before]
     return halves, now
 
 

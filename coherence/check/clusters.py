@@ -3,11 +3,11 @@
 Source: docs/ci.md, "Prompts".
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 ALIKE = 0.15
@@ -19,8 +19,12 @@ MOST_SAMPLES, MOST_WORDS = 500, 4_000
 LOOKED_AT = 1_000
 """Characters of a text."""
 
-WORD = regex.compile(r"\p{L}{4,}|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]{3}")
-"""What tells what a text is about."""
+WORD = re.compile(
+    r"[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{4,}|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{3}"
+)
+"""What tells what a text is about: words of four letters or more, three signs of Thai, kana or Han."""
+
+SEED = 1
 
 COMMON = 0.2
 """The share of samples from which on a word says nothing of what its prompt was."""
@@ -44,21 +48,43 @@ def clusters(texts: Sequence[str]) -> list[int] | None:
     True
     """
     vectors = _vectors(texts[:MOST_SAMPLES])
+    numbers = _numbered(vectors, ALIKE)
+    if _in_company(numbers) >= MOSTLY:  # perhaps by chance, as texts of few words are
+        numbers = _numbered(vectors, max(ALIKE, _likeness_by_chance(vectors)))
+    if _in_company(numbers) < MOSTLY:
+        return None
+    return numbers + [len(numbers) + more for more in range(len(texts) - len(numbers))]
+
+
+def _likeness_by_chance(vectors: NDArray[np.float32]) -> float:
+    """Return how much alike one pair of texts in a hundred would be if each word stood in any of them."""
+    mixed = np.random.default_rng(SEED).permuted(vectors, axis=0)
+    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
+    likeness = mixed @ mixed.T
+    return float(np.quantile(likeness[np.triu_indices(len(mixed), 1)], 0.99))
+
+
+def _numbered(vectors: NDArray[np.float32], alike: float) -> list[int]:
+    """Give each text the number of the first text that it is like most, or one of its own."""
     likeness = vectors @ vectors.T
     numbers: list[int] = []
     first: list[int] = []  # of each cluster
     for place, row in enumerate(likeness):
         nearest = int(row[first].argmax()) if first else 0
-        if first and row[first[nearest]] >= ALIKE:
+        if first and row[first[nearest]] >= alike:
             numbers.append(nearest)
         else:
             numbers.append(len(first))
             first.append(place)
-    sizes = Counter(numbers)
-    in_company = sum(size for size in sizes.values() if size > 1)
-    if in_company < MOSTLY * len(numbers) or 2 * max(sizes.values(), default=0) > len(numbers):
-        return None
-    return numbers + [len(sizes) + more for more in range(len(texts) - len(numbers))]
+    return numbers
+
+
+def _in_company(numbers: Sequence[int]) -> float:
+    """Return the share of texts that have a number with others; 0 where one number has most of them."""
+    sizes = Counter(numbers).values()
+    if 2 * max(sizes, default=0) > len(numbers):
+        return 0.0
+    return sum(size for size in sizes if size > 1) / max(len(numbers), 1)
 
 
 def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -164,7 +164,7 @@ def _comparison(
     kind, tolerance = QUANTITIES[name].kind, tolerance_of(name, limits.tolerance)
     few_prompts = change.least > limits.level / several or not math.isfinite(change.error)
     sizes = change.size_before, change.size_now
-    verdict = "pass" if same else _judge(fall, tolerance, min(sizes))
+    verdict = "pass" if same else _judge(fall, tolerance, 0 if few_prompts else min(sizes))
     needed = None if verdict != "inconclusive" or few_prompts else _needed(name, change, fall, tolerance)
     ends = {"length": _in_tokens, "share": _turned}.get(kind, lambda each: each)(change)
     p = min(1.0, several * p)
@@ -172,7 +172,8 @@ def _comparison(
         name, ends.before, ends.now, fall.worse, tolerance, p, fall.near > 0, sizes, needed, few_prompts
     )
     rises = kind == "share"
-    interval = (fall.near, fall.far) if rises else (-fall.far, -fall.near)
+    near, far = (round(each, 6) for each in (fall.near, fall.far))
+    interval = (near + 0.0, far + 0.0) if rises else (0.0 - far, 0.0 - near)
     return Comparison(
         name=name,
         before=ends.before,

@@ -76,13 +76,14 @@ def columns_of(samples: SampleSet) -> Floats:
     binary logarithm of the number of tokens.
     """
     states = np.array(list(samples.states), "U1")
-    no_score = np.isin(states, (SHORT, EMPTY))
-    scores = np.where(no_score[:, None], np.nan, samples.scores)
+    too_short = np.isin(states, (SHORT, EMPTY))
+    scores = np.where(too_short[:, None], np.nan, samples.scores)
     flags = {name: states == state for name, state in STATES.items()}
     flags |= {"said again": samples.again, "cut off": samples.cut_off, "repeated": samples.repeated}
     # An empty sample tells nothing of how long the others are.
     length = np.where(states == EMPTY, np.nan, np.log2(np.maximum(samples.tokens, 1)))
     columns = {name: -100.0 * flag for name, flag in flags.items()}
+    columns["cut off"] = np.where(too_short, np.nan, columns["cut off"])
     columns |= {"word order": np.asarray(samples.order, np.float64), "length": length}
     columns |= dict(zip(SCALES, scores.T, strict=True))
     return np.column_stack([columns[name] for name in OF_SAMPLES])

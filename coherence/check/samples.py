@@ -199,15 +199,14 @@ def score_samples(
     scores, diversity = _score(reads, within + between, settings, scorer)
     found: Prompts = "found" if prefixes else "none"
     prompts: Prompts = "told" if all(told) else "some" if any(told) else found
-    alike = clusters([read.sample.text for read in reads]) if not any(names) else None
-    if alike is not None:
-        prompts, names = "alike", [f"~{number}" for number in alike]
     sample_set = _sample_set(reads, scores, names, [_group(read.sample, fields) for read in reads])
+    if not any(names) and (alike := _clusters(reads, sample_set)) is not None:
+        prompts, sample_set = "alike", sample_set._replace(prompts=alike)
     one = _pairs(sample_set, within, diversity[: len(within)])
     different = _pairs(sample_set, between, diversity[len(within) :])
     halt_reason = _halt_reason(reads, scores, settings)
     made = _provenance(settings, fields, prompts)
-    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, halt_reason)
+    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, _digest(reads), halt_reason)
     how = HowScored(fields, settings, prefixes, scorer)
     return CheckpointScores(reads, scores, sample_set, one, different, kept, halt_reason, how)
 
@@ -278,6 +277,20 @@ def _score(
     return [scores[place] for place in range(len(reads))], columns.between[: len(members)]
 
 
+def _clusters(reads: Sequence[PromptedSample], samples: SampleSet) -> list[str] | None:
+    """Return a name for each prompt that samples look like answers to; none for what has collapsed.
+
+    Loops are alike, and are not answers to one prompt.
+    """
+    bad = samples.again | np.isin(np.array(list(samples.states), "U1"), (LOW, EMPTY))
+    places = np.flatnonzero(~bad).tolist()
+    found = clusters([reads[place].sample.text for place in places])
+    if found is None:
+        return None
+    names = dict(zip(places, found, strict=True))
+    return [_hash(f"~{names[place]}") if place in names else "" for place in range(len(reads))]
+
+
 def _sample_set(
     reads: Sequence[PromptedSample],
     scores: Sequence[Scores],
@@ -315,7 +328,7 @@ def _points_of_order(scores: Scores) -> float:
 def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
     """Tell whether a quarter of a sample or more is said again."""
     # All scores are multiplied by what is not said again.
-    if not scores.tokens or any(value is not None and value > 100 * (1 - AGAIN) for value in scores.values):
+    if not scores.scorable or any(value is not None and value > 100 * (1 - AGAIN) for value in scores.values):
         return False
     cleaned = clean(text, prompt)
     tokens = tokenize(cleaned)
@@ -327,8 +340,8 @@ def _repeated(
 ) -> NDArray[np.bool_]:
     """Tell which samples begin as another one does, of a different prompt if prompts are known.
 
-    Among about a hundred at a time, in no order: of more samples more would begin alike. Those that are too short to
-    judge are left out.
+    Among about a hundred at a time, in no order: of more samples more would begin alike. Those that are too
+    short to judge are left out.
     """
     found = np.zeros(len(reads), bool)
     (mixed,) = _mixed([range(len(reads))])
@@ -366,6 +379,12 @@ def _group(sample: Sample, fields: Fields) -> str:
 def _hash(text: str | None) -> str:
     """Return what stands for a prompt in a snapshot, where nobody can read it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
+
+
+def _digest(reads: Sequence[PromptedSample]) -> str:
+    """Return what tells whether samples are the same, in whatever order."""
+    texts = sorted(f"{_hash(read.prompt)}{_hash(read.sample.text)}" for read in reads)
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
 
 
 def _provenance(settings: Settings, fields: Fields, prompts: Prompts) -> Provenance:

@@ -50,10 +50,11 @@ class Sides(NamedTuple):
         """Return the two sides."""
         old, kept = snapshot.to_sample_set(), scored.snapshot
         new = kept.to_sample_set()
-        alike = "alike" in (snapshot.made.prompts, kept.made.prompts)
+        # Where those of the snapshot are not alike, what is alike now is so because the model changed.
+        alike = snapshot.made.prompts == "alike"
         by, notes = _hold_fixed(old, new, snapshot.made, alike)
         notes += [ALIKE] * alike
-        same = snapshot.samples == kept.samples
+        same = bool(snapshot.digest) and snapshot.digest == kept.digest
         notes += ["these are the samples of the snapshot"] * same
         if longer := _longer(old, new, _design(old, new, by, alike)):
             kept = scored.shortened(1 / longer).snapshot
@@ -66,6 +67,12 @@ class Sides(NamedTuple):
             WITHIN: (snapshot.to_pairs(snapshot.within), kept.to_pairs(kept.within)),
             BETWEEN: (snapshot.to_pairs(snapshot.between), kept.to_pairs(kept.between)),
         }
+        if kept.made.prompts == "alike" and not alike:
+            new = new._replace(prompts=[""] * len(new.prompts))
+            pairs = {
+                name: (old_pairs, each._replace(prompts=[""] * len(each.prompts)))
+                for name, (old_pairs, each) in pairs.items()
+            }
         return cls(old, new, pairs, by, alike, same, notes)
 
     @property

@@ -128,6 +128,13 @@ class Pairs(NamedTuple):
 Flag = Annotated[str, Field(pattern="^[01]*$")]
 
 
+class _Numbers(NamedTuple):
+    """The numbers of prompts and groups."""
+
+    prompts: dict[str, int]
+    groups: dict[str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Columns(Written):
     """A column for each thing that is known of a sample; prompts and groups are numbered."""
@@ -145,12 +152,36 @@ class _Columns(Written):
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
 
+    @classmethod
+    def of(cls, samples: SampleSet, numbers: _Numbers) -> Self:
+        """Return the columns of samples."""
+        return cls(
+            **{name: _listed(column) for name, column in zip(SCALES, samples.scores.T, strict=True)},
+            order=_listed(samples.order),
+            tokens=tuple(samples.tokens.tolist()),
+            states="".join(samples.states),
+            again=_flags(samples.again),
+            cut_off=_flags(samples.cut_off),
+            repeated=_flags(samples.repeated),
+            prompts=tuple(numbers.prompts[name] for name in samples.prompts),
+            groups=tuple(numbers.groups[name] for name in samples.groups),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class _PairColumns(Written):
     diversity: tuple[float, ...]
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
+
+    @classmethod
+    def of(cls, pairs: Pairs, numbers: _Numbers) -> Self:
+        """Return the columns of pairs."""
+        return cls(
+            diversity=tuple(pairs.diversity.round(2).tolist()),
+            prompts=tuple(numbers.prompts[name] for name in pairs.prompts),
+            groups=tuple(numbers.groups[name] for name in pairs.groups),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +218,7 @@ class Snapshot(Written):
         made: what they were scored with.
         prefixes: the beginnings of texts that were taken for prompts.
         drawn: how many samples there were; of more than 2,000 the rest is not here.
+        digest: a hash of all their texts.
         halt_reason: why the gate halts on them; None if it does not.
         prompts, groups: hashes and names that the columns number.
         samples, within, between: a column for each thing that is known of samples, and of pairs of them, of
@@ -199,6 +231,7 @@ class Snapshot(Written):
     made: Provenance
     prefixes: tuple[str, ...]
     drawn: int
+    digest: str = ""
     halt_reason: str | None = None
     prompts: tuple[str, ...]
     groups: tuple[str, ...]
@@ -226,43 +259,25 @@ class Snapshot(Written):
         between: Pairs,
         provenance: Provenance,
         prefixes: Sequence[str],
+        digest: str = "",
         halt_reason: str | None = None,
     ) -> Self:
         """Return the snapshot of samples."""
-        kept, count = thin(samples, CAP), len(samples.states)
-        pairs = [thin_pairs(each, CAP // 2) for each in (within, between)]
+        kept, pairs = thin(samples, CAP), [thin_pairs(each, CAP // 2) for each in (within, between)]
         names = [{name for each in (kept, *pairs) for name in getattr(each, key)} for key in KEYS]
-        prompts, groups = ({name: n for n, name in enumerate(sorted(each))} for each in names)
-        told = {name: _listed(column) for name, column in zip(SCALES, kept.scores.T, strict=True)}
-        columns = _Columns(
-            **told,
-            order=_listed(kept.order),
-            tokens=tuple(kept.tokens.tolist()),
-            states="".join(kept.states),
-            again=_flags(kept.again),
-            cut_off=_flags(kept.cut_off),
-            repeated=_flags(kept.repeated),
-            prompts=tuple(prompts[name] for name in kept.prompts),
-            groups=tuple(groups[name] for name in kept.groups),
-        )
-        one, two = (
-            _PairColumns(
-                diversity=tuple(each.diversity.round(2).tolist()),
-                prompts=tuple(prompts[name] for name in each.prompts),
-                groups=tuple(groups[name] for name in each.groups),
-            )
-            for each in pairs
-        )
+        prompts, groups = (sorted(each) for each in names)
+        numbers = _Numbers(*({name: n for n, name in enumerate(each)} for each in (prompts, groups)))
         return cls(
             made=provenance,
             prefixes=tuple(map(_encodable, prefixes)),
-            drawn=count,
+            drawn=len(samples.states),
+            digest=digest,
             halt_reason=halt_reason,
             prompts=tuple(prompts),
             groups=tuple(map(_encodable, groups)),
-            samples=columns,
-            within=one,
-            between=two,
+            samples=_Columns.of(kept, numbers),
+            within=_PairColumns.of(pairs[0], numbers),
+            between=_PairColumns.of(pairs[1], numbers),
         )
 
     def to_sample_set(self) -> SampleSet:

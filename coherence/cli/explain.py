@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coherence.check.verdict import Limits
+from coherence.check.compare import Limits
 from coherence.cli.fields import fields_of
 from coherence.cli.settings import attribute, is_open, keys_of
 from coherence.readers.explain import RunReading, explain

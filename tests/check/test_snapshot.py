@@ -18,16 +18,26 @@ from coherence.readers.format import Fields
 from coherence.readers.records import Sample
 
 MADE = Provenance(version="1", profile="p", lexicon="l", prompt_field=None, group_by=None, prompts="none")
-NO_PAIRS = Pairs(np.zeros(0), "step", [], [])
+NO_PAIRS = Pairs(np.zeros(0), [], [])
 
 
 def sample_set(count: int, prompts: int = 1) -> SampleSet:
-    scores = np.random.default_rng(1).uniform(0, 100, (count, 4))
-    return SampleSet(scores, ["f"] * count, [f"{n % prompts:08x}" for n in range(count)], [""] * count)
+    random = np.random.default_rng(1)
+    return SampleSet(
+        random.uniform(0, 100, (count, 4)),
+        random.uniform(-20, 120, count),
+        random.integers(1, 400, count),
+        ["f"] * count,
+        random.uniform(size=count) < 0.1,
+        random.uniform(size=count) < 0.5,
+        random.uniform(size=count) < 0.1,
+        [f"{n % prompts:08x}" for n in range(count)],
+        [""] * count,
+    )
 
 
 def snapshot(count: int = 30, prompts: int = 1) -> Snapshot:
-    return Snapshot.of(sample_set(count, prompts), NO_PAIRS, MADE, [])
+    return Snapshot.of(sample_set(count, prompts), NO_PAIRS, NO_PAIRS, MADE, [])
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
@@ -39,7 +49,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     made = score_samples(samples).snapshot
     made.save(tmp_path / "new" / "s.json")
     assert Snapshot.load(tmp_path / "new" / "s.json") == made
-    assert made.samples.states == "flsl"
+    assert made.samples.states == "fesl"
     assert made.samples.bigram[2] is None
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["s.json"]
 
@@ -51,11 +61,11 @@ def test_the_same_samples_give_the_same_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prompts", [1, 50, 500])
-def test_five_hundred_samples_take_less_than_40_kb(tmp_path: Path, prompts: int) -> None:
+def test_five_hundred_samples_take_less_than_50_kb(tmp_path: Path, prompts: int) -> None:
     every = sample_set(500, prompts)
-    pairs = Pairs(np.linspace(0, 99.99, 250), "prompt", every.prompts[:250], every.groups[:250])
-    Snapshot.of(every, pairs, MADE, []).save(tmp_path / "s.json")
-    assert (tmp_path / "s.json").stat().st_size < 40_000
+    pairs = Pairs(np.linspace(0, 99.99, 250), every.prompts[:250], every.groups[:250])
+    Snapshot.of(every, pairs, pairs, MADE, []).save(tmp_path / "s.json")
+    assert (tmp_path / "s.json").stat().st_size < 50_000
 
 
 def test_no_word_of_a_sample_or_of_its_prompt_is_in_it(tmp_path: Path) -> None:
@@ -78,9 +88,20 @@ def test_of_many_samples_every_prompt_keeps_its_share_also_where_prompts_take_tu
 
 @given(st.lists(st.sampled_from([math.nan, 0.0, 33.333, 100.0]), min_size=4, max_size=4), st.integers(1, 9))
 def test_scores_come_back_to_two_decimals(row: list[float], count: int) -> None:
-    given_scores = SampleSet(np.array([row] * count), "f" * count, [""] * count, [""] * count)
-    found = Snapshot.of(given_scores, NO_PAIRS, MADE, []).to_sample_set()
-    np.testing.assert_allclose(found.scores, given_scores.scores, atol=0.005)
+    scores = np.array([row] * count)
+    every = sample_set(count)._replace(scores=scores, order=scores[:, 0])
+    found = Snapshot.of(every, NO_PAIRS, NO_PAIRS, MADE, []).to_sample_set()
+    np.testing.assert_allclose(found.scores, scores, atol=0.005)
+    np.testing.assert_allclose(found.order, scores[:, 0], atol=0.005)
+
+
+@given(st.integers(1, 60))
+def test_what_is_compared_comes_back_as_it_was(count: int) -> None:
+    every = sample_set(count, 3)
+    found = Snapshot.of(every, NO_PAIRS, NO_PAIRS, MADE, []).to_sample_set()
+    for name in ("tokens", "again", "cut_off", "repeated"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(every, name))
+    assert (list(found.states), found.prompts) == (every.states, every.prompts)
 
 
 def broken(**changes: Any) -> str:
@@ -101,7 +122,7 @@ def broken(**changes: Any) -> str:
         ("[" * 100_000, "JSON"),
         ("[]", "object"),
         ("{}", "made"),
-        (broken(format=2), "format"),
+        (broken(format=3), "format"),
         (broken(surprise=1), "surprise"),
         (broken(samples__states="fxf"), "samples.states"),
         (broken(samples__states="ff"), "columns of unequal length"),
@@ -121,6 +142,12 @@ def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, conten
     assert said in str(caught.value)
 
 
+def test_a_snapshot_of_an_earlier_format_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(broken(format=1), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"an earlier version of coherence; make it anew.*--update"):
+        Snapshot.load(tmp_path / "s.json")
+
+
 def test_differences_of_the_settings_are_told_with_both_values() -> None:
     other = replace(MADE, version="2", group_by="task", prompts="told")
     assert MADE.differences(other) == [
@@ -129,6 +156,12 @@ def test_differences_of_the_settings_are_told_with_both_values() -> None:
         "prompts 'none', not 'told'",
     ]
     assert MADE.differences(MADE) == []
+
+
+def test_prompts_that_samples_only_look_like_are_prompts_that_are_not_told() -> None:
+    alike, told = (replace(MADE, prompts=each) for each in ("alike", "told"))
+    assert MADE.differences(alike) == alike.differences(MADE) == []
+    assert alike.differences(told) == ["prompts 'alike', not 'told'"]
 
 
 def test_where_only_some_samples_have_prompts_it_is_chance_whether_all_do() -> None:

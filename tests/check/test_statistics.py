@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from coherence.check.statistics import (
-    FEWEST,
     PERMUTATIONS,
     Change,
     Design,
-    fall_p_values,
-    holm,
-    interval,
+    design_effect,
+    falls,
     measure_change,
-    share_error,
-    share_interval,
+    share_rise,
     shared_strata,
-    values_needed,
 )
 
 pytestmark = pytest.mark.once
@@ -39,6 +35,10 @@ def one(size: int) -> NDArray[np.int64]:
 
 def design(now: NDArray[np.bool_], strata: NDArray[np.int64]) -> Design:
     return Design(now, strata, np.arange(len(now)))
+
+
+def fall_p_values(values: Floats, deal: Design, level: float = 0.01) -> Floats:
+    return falls(values, deal, level, 0.1).p
 
 
 def p_value(before: list[float], now: list[float], strata: NDArray[np.int64] | None = None) -> float:
@@ -149,7 +149,8 @@ def test_whatever_is_compared_the_numbers_are_numbers(before: Floats, now: Float
         assert 0 <= found.now <= 100.0001
         assert found.error >= 0
         assert 0 < found.least <= 1
-        assert values_needed(found, found.error, 5, 0.01) >= FEWEST
+    near, far = falls(values[:, None], design(mask, strata), 0.01, 0.1)[1:]
+    assert near[0] <= 0 <= far[0] + 1e-9
 
 
 def test_without_a_value_on_both_sides_there_is_nothing_to_compare() -> None:
@@ -195,20 +196,7 @@ def test_samples_alike_give_the_same_whatever_their_number() -> None:
     assert change([100.0] * 30, [100.0] * 30)[:3] == (100, 100, 0)
 
 
-# Several at once
-
-
-@given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=8))
-def test_holm_corrects_upwards_and_keeps_the_order(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    assert all(before <= after <= 1 for before, after in zip(p_values, adjusted, strict=True))
-    assert min(adjusted) == pytest.approx(min(1, min(p_values) * len(p_values)))
-    by_raw = [after for _, after in sorted(zip(p_values, adjusted, strict=True))]
-    assert by_raw == sorted(by_raw)
-    assert max(adjusted) >= max(p_values)
-
-
-# The interval and the number of samples
+# The interval
 
 
 def test_the_error_is_that_of_two_means() -> None:
@@ -217,59 +205,69 @@ def test_the_error_is_that_of_two_means() -> None:
     assert change(before, now).error == pytest.approx(math.sqrt(spread * (1 / 6 + 1 / 4)))
 
 
-def test_the_interval_covers_as_often_as_it_says() -> None:
+def test_each_end_of_the_interval_is_missed_as_often_as_it_says() -> None:
     random = np.random.default_rng(5)
     strata = np.tile(np.arange(5), 16)
     now = sides(40, 40)
-    missed = 0
-    for _ in range(1000):
-        values = 50 + 5 * strata + random.normal(0, 10, 80) - 8 * now
+    low = high = 0
+    for _ in range(400):
+        values = 50 + 5 * strata + random.normal(0, 10, 80) - 2 * now
         found = measure_change(values, design(now, strata))
         assert found is not None
-        low, high = interval(found, 0.05)
-        missed += not low <= -8 <= high
-    assert 60 <= missed <= 145  # a tenth of a thousand, give or take four standard deviations
+        _, near, far = falls(values[:, None], design(now, strata), 0.05, 0.1)
+        moved = found.now - found.before
+        low += bool(moved - far[0] > -2)
+        high += bool(moved - near[0] < -2)
+    # Give or take four standard deviations of a binomial.
+    assert 40 - 24 <= low <= 40 + 24
+    assert 20 - 17.5 <= high <= 20 + 17.5
+
+
+@given(values_of, values_of, st.sampled_from([0.01, 0.05, 0.2]))
+def test_a_fall_is_beyond_chance_by_its_p_value_just_where_it_is_by_its_interval(
+    before: Floats, now: Floats, level: float
+) -> None:
+    values, deal = np.array([*before, *now], np.float64), Design.plain(len(before), len(now))
+    found = measure_change(values, deal)
+    if found is not None:
+        p, near, _ = falls(values[:, None], deal, level, 0.1)
+        assert (p[0] <= level) == (found.now - found.before - near[0] < 0)
 
 
 def test_a_share_that_is_nothing_on_both_sides_is_not_known_for_certain() -> None:
     found = change([0.0] * 40, [0.0] * 40)
-    low, high = share_interval(found, 0.01)
-    assert low < -5
-    assert high > 5
+    assert 5 < share_rise(found, 0.05, 1) < 8
+    assert share_rise(found, 0.05, 4) > 15  # of ten prompts with four samples each less is known
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.02, 100), (0.1, 60), (0.5, 40), (0.98, 100)])
-def test_the_interval_of_a_share_covers_at_least_about_as_often_as_it_says(share: float, size: int) -> None:
+def test_the_most_that_a_share_may_have_risen_by_is_missed_about_as_often_as_it_says(
+    share: float, size: int
+) -> None:
     random = np.random.default_rng(8)
     missed = 0
     for _ in range(500):
         counts = random.binomial(size, share, 2) * 100 / size
-        low, high = share_interval(Change(counts[0], counts[1], 0.0, size, size, 0.0), 0.05)
-        missed += not low <= 0 <= high
-        assert -100.001 <= low <= counts[1] - counts[0] <= high <= 100.001
+        most = share_rise(Change(counts[0], counts[1], 0.0, size, size, 0.0), 0.1, 1)
+        missed += most < 0
+        assert counts[1] - counts[0] <= most <= 100.001
     assert missed <= 80
 
 
-def test_as_many_values_as_are_needed_are_enough_and_fewer_are_not() -> None:
-    random = np.random.default_rng(6)
-    drawn = random.normal(80, 15, 4000).tolist()
-    needed = values_needed(
-        change(drawn[:50], drawn[50:100]), change(drawn[:50], drawn[50:100]).error, 5, 0.01
-    )
-    # With that many, a fall of the tolerance is beyond chance about every second time.
-    beyond = sum(
-        p_value(drawn[n : n + needed], [v - 5 for v in drawn[n + needed : n + 2 * needed]]) <= 0.01
-        for n in range(0, 4000 - 2 * needed, 2 * needed)
-    )
-    rounds = len(range(0, 4000 - 2 * needed, 2 * needed))
-    assert 0.2 * rounds <= beyond <= 0.8 * rounds
+def test_samples_that_are_drawn_together_and_alike_tell_as_much_as_one() -> None:
+    random = np.random.default_rng(3)
+    units = np.repeat(np.arange(40), 5)
+    deal = Design(sides(100, 100), one(200), units)
+    alike, apart, constant = random.normal(0, 1, 40)[units], random.normal(0, 1, 200), np.zeros(200)
 
+    def effect(values: Floats, deal: Design) -> float:
+        found = measure_change(values, deal)
+        assert found is not None
+        return design_effect(values, found, deal)
 
-def test_a_share_needs_more_samples_the_finer_the_tolerance() -> None:
-    found = change([0.0] * 100, [0.0] * 100)
-    needed = [values_needed(found, share_error(found, t), t, 0.01 / 7) for t in (20, 10, 5, 2)]
-    assert needed == sorted(needed)
-    assert 100 < needed[2] < 250
+    assert 4.5 <= effect(alike, deal) <= 5.0
+    assert 1.0 <= effect(apart, deal) <= 1.7
+    assert effect(constant, deal) == effect(apart, Design.plain(100, 100)) == 1.0
 
 
 def test_the_smallest_p_value_that_can_come_out_is_told() -> None:

@@ -1,4 +1,4 @@
-"""The check: what fails, what is a warning, what cannot be told, and the samples that it shows."""
+"""The check: what fails, what passes, what cannot be told, and the samples that it shows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from places import RUNS
 
+from coherence.check.compare import Limits
+from coherence.check.compared import QUANTITIES
 from coherence.check.samples import CheckpointScores, read_samples, score_samples
+from coherence.check.sentences import shown
 from coherence.check.snapshot import Snapshot
-from coherence.check.verdict import Check, Limits, check_scores, shown
+from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
 from coherence.show.ci import too_few
 
@@ -40,7 +43,7 @@ def samples(count: int, bad: int = 0, text: str = LOOP, seed: object = "", **mor
     return [sample(text if n in worse else fine((seed, n)), n, **more) for n in range(count)]
 
 
-def checked(before: Sequence[Sample], now: Sequence[Sample], **limits: float) -> Check:
+def checked(before: Sequence[Sample], now: Sequence[Sample], **limits: Any) -> Check:
     return check_scores(score_samples(before).snapshot, score_samples(now), Limits(**limits))
 
 
@@ -64,13 +67,42 @@ def test_a_fifth_of_a_hundred_samples_that_loop_fails_scores_and_the_share_of_lo
     assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} >= {"bigram", "low"}
 
 
+def loop(number: int) -> str:
+    """A loop that begins as no other one does."""
+    return f"{fine(number).split()[0]} {VOCABULARY.split()[number]} stood open. " * 9
+
+
+def in_a_row(bad: int, count: int = 200) -> list[Sample]:
+    return [*samples(count - bad, seed="now"), *[sample(loop(n), n) for n in range(bad)]]
+
+
+def mixed(bad: int, count: int = 200) -> list[Sample]:
+    rows = samples(count, seed="before")
+    return [sample(loop(n // 5), n) if n % 5 == 0 and n // 5 < bad else row for n, row in enumerate(rows)]
+
+
 def test_the_gate_alone_fails_the_check() -> None:
-    before = samples(200, bad=40)
-    now = [*samples(160, seed="now"), *[sample(LOOP, n) for n in range(40)]]
-    found = checked(before, now)
-    assert found.halt_reason is not None
-    assert found.verdict == "fail"
+    found = checked(mixed(40), in_a_row(40))
+    assert (found.verdict, found.gate_fails) == ("fail", True)
     assert not found.of("fail")
+
+
+def test_a_gate_that_halts_as_it_did_on_the_snapshot_fails_nothing() -> None:
+    found = checked(in_a_row(40), in_a_row(40))
+    assert (found.verdict, found.halt, found.halted_before) == ("pass", True, True)
+
+
+def test_a_gate_that_only_observes_fails_nothing() -> None:
+    found = checked(mixed(40), in_a_row(40), observe=True, tolerance=30)
+    assert (found.verdict, found.halt, found.observe) == ("pass", True, True)
+
+
+def test_records_that_are_low_by_nature_are_as_good_as_themselves() -> None:
+    def records(seed: str) -> list[Sample]:
+        return [sample(f"{fine((seed, n))[:9]} ok. " * 20, n) for n in range(200)]
+
+    found = checked(records("a"), records("b"))
+    assert (found.verdict, found.gate_fails, found.halted_before) == ("pass", False, True)
 
 
 def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
@@ -89,10 +121,92 @@ def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
 
 def test_what_one_side_has_nothing_of_is_told() -> None:
     found = checked(samples(40), samples(40, text="Yes", bad=40))
-    assert verdicts(found) == {"low": "inconclusive", "too short": "fail"}
+    assert set(verdicts(found)) == set(QUANTITIES) - {
+        *("bigram", "trigram", "english", "character", "word order", "between", "within prompts", "cut off")
+    }
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {
+        *("too short", "length")
+    }
     assert "not compared, for want of values on both sides: bigram, trigram, english, character, between" in (
         found.notes
     )
+
+
+def test_samples_without_any_text_fail() -> None:
+    found = checked(samples(200), samples(200, text="", bad=20, seed="now"))
+    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"empty"}
+
+
+def test_words_in_no_order_fail() -> None:
+    def said(number: int, mixed: bool) -> Sample:
+        random = Random(number)  # noqa: S311 - it draws words, not secrets
+        what, where, when = random.sample(VOCABULARY.split(), 3)
+        words = (
+            f"when it was {when} she went to the {where} and said that there was no need to be afraid of the "
+            f"{what} because she had seen it in the {where} before"
+        ).split()
+        return sample(" ".join(random.sample(words, len(words)) if mixed else words) + ".", number)
+
+    found = checked([said(n, False) for n in range(200)], [said(n + 999, True) for n in range(200)])
+    assert verdicts(found)["word order"] == "fail"
+
+
+def test_answers_that_are_cut_short_fail_and_longer_ones_do_not() -> None:
+    def said(number: int, sentences: int, end: str = ".") -> Sample:
+        return sample(" ".join(fine((number, n)) for n in range(sentences))[:-1] + end, number)
+
+    before = [said(n, 6) for n in range(200)]
+    cut = checked(before, [said(n, 1, end="") for n in range(200, 400)])
+    assert {name for name, verdict in verdicts(cut).items() if verdict == "fail"} >= {"length", "cut off"}
+    longer = checked(before, [said(n, 14) for n in range(200, 400)])
+    assert longer.verdict == "pass"
+    assert any("times as long as before" in note for note in longer.notes)
+
+
+def test_the_same_beginning_under_different_prompts_fails_and_under_one_prompt_does_not() -> None:
+    def asked(same: int, each: int) -> list[Sample]:
+        refusal = "I am sorry to say that I cannot be of any help with what you ask of me here today."
+        texts = [refusal if n % 10 < same else fine((same, n)) for n in range(200)]
+        return [sample(text, n, prompt=f"p{n // each}") for n, text in enumerate(texts)]
+
+    assert verdicts(checked(asked(0, 1), asked(3, 1)))["repeated"] == "fail"
+    one = [sample(fine(n // 4), n, prompt=f"p{n // 4}") for n in range(200)]
+    assert verdicts(checked(asked(0, 4), one))["repeated"] == "pass"
+
+
+def test_one_prompt_of_fifty_that_collapses_is_named_though_no_mean_falls_by_the_tolerance() -> None:
+    def asked(seed: str, collapsed: bool) -> list[Sample]:
+        return [
+            sample(LOOP if collapsed and n % 50 == 7 else fine((seed, n)), n, prompt=f"Tell me of {n % 50}.")
+            for n in range(200)
+        ]
+
+    found = checked(asked("a", False), asked("b", True))
+    assert found.verdict == "fail"
+    assert [(each.prompt, each.bad_now, each.now) for each in found.prompts] == [("Tell me of 7.", 4, 4)]
+    assert not checked(asked("a", True), asked("b", True)).prompts
+    assert not checked(asked("a", False), asked("b", False)).prompts
+
+
+def test_samples_that_look_like_answers_to_one_prompt_count_for_less_where_none_is_given() -> None:
+    topics = [f"{word}{word[::-1]} " * 3 for word in VOCABULARY.split()[:24]]
+
+    def asked(names: Sequence[str], told: bool) -> list[Sample]:
+        return [
+            sample(
+                f"{names[n % len(names)]} {fine((names, n))}",
+                n,
+                prompt=names[n % len(names)] if told else None,
+            )
+            for n in range(120)
+        ]
+
+    untold = checked(asked(topics[:12], False), asked(topics[12:], False))
+    assert any("no prompts are given" in note for note in untold.notes)
+    assert not any(
+        "no prompts are given" in note for note in checked(samples(120), samples(120, seed=1)).notes
+    )
+    assert not checked(asked(topics[:12], True), asked(topics[:12], True)).notes[1:]
 
 
 def test_samples_too_short_to_judge_are_no_part_of_the_scores() -> None:
@@ -103,38 +217,62 @@ def test_samples_too_short_to_judge_are_no_part_of_the_scores() -> None:
 
 def test_fluent_samples_that_are_all_the_same_fail() -> None:
     found = checked(samples(100), [sample(fine(n % 3), n) for n in range(100)])
-    assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {"between"}
+    failed = {name for name, verdict in verdicts(found).items() if verdict == "fail"}
+    assert failed == {"between", "repeated"}
 
 
 def test_samples_better_than_before_pass() -> None:
-    assert not checked(samples(300, bad=60), samples(300, seed="now")).of("fail", "warning")
+    found = checked(samples(300, bad=60), samples(300, seed="now"))
+    assert found.verdict == "pass"
+    assert [each.name for each in found.worse_within] == ["length"]  # loops are longer
 
 
 # One without the other
 
 
-def test_a_fall_beyond_the_tolerance_that_may_be_chance_is_a_warning() -> None:
+def test_a_rise_beyond_the_tolerance_that_may_be_chance_is_inconclusive() -> None:
     found = checked(samples(30), samples(30, bad=3, seed="now"))
-    assert verdicts(found)["low"] == "warning"
+    assert verdicts(found)["low"] == "inconclusive"
     assert found.verdict == "inconclusive"
-    assert "perhaps by chance" in found.of("warning")[0].sentence
 
 
-def test_a_fall_beyond_chance_but_within_the_tolerance_is_a_warning() -> None:
-    found = checked(samples(400), samples(400, bad=40, seed="now"), tolerance=30)
+def test_a_fall_beyond_chance_but_within_the_tolerance_passes_and_is_said() -> None:
+    found = checked(samples(400), samples(400, bad=40, seed="now"), tolerance=50)
     assert found.verdict == "pass"
-    assert verdicts(found)["low"] == "warning"
-    assert "within the tolerance of 30" in found.of("warning")[0].sentence
+    (low,) = [each for each in found.worse_within if each.name == "low"]
+    assert "beyond chance" in low.sentence
+    assert "within the tolerance of 20" in low.sentence
+
+
+@pytest.mark.parametrize(("before", "now"), [(0, 0), (0, 4), (4, 0), (0, 12), (30, 30), (10, 60)])
+def test_a_verdict_follows_from_the_interval_that_is_shown(before: int, now: int) -> None:
+    for each in checked(samples(200, bad=before), samples(200, bad=now, seed="now")).comparisons:
+        assert each.interval is not None
+        share = QUANTITIES[each.name].kind == "share"
+        worst = each.interval[1] if share else -each.interval[0]
+        least = each.interval[0] if share else -each.interval[1]
+        worse = each.change if share else -each.change
+        assert least <= worse <= worst
+        expected = "pass" if worst <= each.tolerance else "inconclusive"
+        assert each.verdict == ("fail" if least > 0 and worse > each.tolerance else expected)
+
+
+def test_one_low_sample_in_two_hundred_decides_nothing() -> None:
+    assert checked(samples(200), samples(200, bad=1, seed="now")).verdict == "pass"
+
+
+def test_loops_in_every_tenth_of_two_hundred_samples_fail() -> None:
+    assert checked(samples(200), samples(200, bad=20, seed="now")).verdict == "fail"
 
 
 def test_tolerance_and_level_decide() -> None:
     before, now = samples(100), samples(100, bad=20, seed="now")
-    assert checked(before, now, tolerance=40).verdict != "fail"
-    assert checked(samples(30), samples(30, bad=6, seed="now"), level=0.001).verdict != "fail"
+    assert checked(before, now, tolerance=60).verdict != "fail"
+    assert checked(samples(30), samples(30, bad=6, seed="now"), level=0.002).verdict != "fail"
     assert checked(samples(30), samples(30, bad=6, seed="now"), level=0.2).verdict == "fail"
 
 
-@pytest.mark.parametrize("limits", [{"tolerance": 0}, {"tolerance": 101}, {"level": 0}, {"level": 0.5}])
+@pytest.mark.parametrize("limits", [{"tolerance": 0}, {"tolerance": 101}, {"level": 0.001}, {"level": 0.5}])
 def test_limits_out_of_range_are_refused_by_value(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(limits))):
         checked(samples(20), samples(20), **limits)
@@ -159,7 +297,7 @@ def test_too_few_samples_to_see_the_tolerance_say_how_many_would_do() -> None:
     (low,) = [each for each in found.comparisons if each.name == "low"]
     assert (found.verdict, low.verdict) == ("inconclusive", "inconclusive")
     assert low.needed is not None
-    assert f"{low.needed} samples a side would do" in low.sentence
+    assert f"{low.needed} a side would do" in low.sentence
     enough = checked(samples(low.needed), samples(low.needed, seed="now"))
     assert verdicts(enough)["low"] == "pass"
 
@@ -170,17 +308,15 @@ def test_where_each_side_is_of_a_prompt_of_its_own_no_number_of_samples_would_do
         [sample(fine(("b", n)), n, prompt="b") for n in range(60)],
     )
     (english,) = [each for each in found.comparisons if each.name == "english"]
-    assert (english.verdict, english.needed) == ("inconclusive", None)
+    assert (english.verdict, english.needed, english.interval) == ("inconclusive", None, None)
     assert "of too few prompts to tell" in english.sentence
-    assert "both sides should be of the same" in too_few(found)
+    assert "draw both sides with the same prompts" in too_few(found)
 
 
-def test_two_samples_of_a_pair_count_for_one_and_what_is_needed_is_told_in_samples() -> None:
-    found = checked(samples(38), samples(38, seed="now"))
+def test_two_samples_of_a_pair_count_for_one() -> None:
+    found = checked(samples(38), [*samples(30, seed="now"), *[sample(fine(n), n) for n in range(8)]])
     (between,) = [each for each in found.comparisons if each.name == "between"]
     assert (between.size_now, between.verdict) == (19, "inconclusive")
-    assert between.needed is not None
-    assert between.needed >= 40
 
 
 # Prompts, sources, pairs
@@ -228,25 +364,40 @@ def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None
     found = checked(asked("abc", 0), asked("def", 8))
     assert found.by is None
     assert "the prompts of the two sides differ, so none is held fixed" in found.notes
-    assert not found.of("fail", "pass")
+    of_score = [each for each in found.comparisons if QUANTITIES[each.name].kind == "score"]
+    assert {each.verdict for each in of_score} == {"inconclusive"}
 
 
-def test_pairs_are_of_one_prompt_or_where_few_prompts_have_two_of_one_step() -> None:
-    assert score_samples(samples(10, prompt="a")).pairs.by == "prompt"
+def test_pairs_are_of_one_prompt_where_many_have_two_and_of_different_ones_where_there_are_several() -> None:
+    def sizes(drawn: Sequence[Sample]) -> tuple[int, int]:
+        scored = score_samples(drawn)
+        return len(scored.within.members), len(scored.between.members)
+
+    assert sizes(samples(10, prompt="a")) == (5, 0)
     one_each = [sample(fine(n), n, prompt=f"p{n}") for n in range(10)]
-    assert score_samples(one_each).pairs.by == "step"
-    some_twice = [*one_each, *one_each[:2]]  # by chance
-    assert score_samples(some_twice).pairs.by == "step"
-    found = checked(samples(40, prompt="a"), one_each)
-    assert "pairs of the snapshot are of one prompt, these of one step" in found.notes
-    assert "between" not in verdicts(found)
+    assert sizes(one_each) == (0, 5)
+    assert sizes([*one_each, *one_each[:2]]) == (0, 6)  # by chance
+    assert sizes([*one_each, *one_each]) == (10, 10)
+    assert sizes(samples(10)) == (0, 5)
+
+
+def test_one_answer_for_each_prompt_and_one_for_all_are_told_apart() -> None:
+    def asked(answer: Callable[[int, int], object]) -> list[Sample]:
+        return [sample(fine(answer(p, n)), p, prompt=f"p{p}") for p in range(50) for n in range(4)]
+
+    before = asked(lambda p, n: ("before", p, n))
+    each, every = checked(before, asked(lambda p, _: p)), checked(before, asked(lambda *_: 1))
+    failed = [
+        {name for name, verdict in verdicts(found).items() if verdict == "fail"} for found in (each, every)
+    ]
+    assert failed == [{"within prompts"}, {"within prompts", "between", "repeated"}]
 
 
 def test_diversity_does_not_depend_on_how_many_samples_a_prompt_has() -> None:
     def asked(prompts: int, each: int) -> list[Sample]:
         return [sample(fine((p, n)), n, prompt=f"p{p}") for p in range(prompts) for n in range(each)]
 
-    few, many = (score_samples(asked(*shape)).pairs.diversity.mean() for shape in ((100, 2), (4, 50)))
+    few, many = (score_samples(asked(*shape)).within.pairs.diversity.mean() for shape in ((100, 2), (4, 50)))
     assert abs(few - many) < 3
 
 
@@ -292,6 +443,7 @@ def test_a_check_against_itself_shows_no_change(tmp_path: Path) -> None:
     found = check_scores(Snapshot.load(tmp_path / "s.json"), made)
     assert {each.now - each.before for each in found.comparisons} == {0.0}
     assert {each.p for each in found.comparisons} == {1.0}
+    assert found.verdict == "pass"
 
 
 def test_the_same_samples_in_another_order_give_the_same_p_values() -> None:
@@ -300,8 +452,9 @@ def test_the_same_samples_in_another_order_give_the_same_p_values() -> None:
         {each.name: each.p for each in checked(samples(60, prompt="a"), order).comparisons}
         for order in (now, [*now[30:], *now[:30]])
     )
-    assert {name: p for name, p in first.items() if name != "between"} == {
-        name: p for name, p in again.items() if name != "between"
+    of_pairs = {"between", "within prompts"}
+    assert {name: p for name, p in first.items() if name not in of_pairs} == {
+        name: p for name, p in again.items() if name not in of_pairs
     }
 
 
