@@ -11,9 +11,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.both import DELETED, SAVED
-from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
+from coherence.trainers.common import (
+    Draw,
+    Judged,
+    begin,
+    check_every,
+    draw_nothing,
+    from_rank_zero,
+    log,
+    missing,
+    say_halt,
+)
 
 try:
     import torch
@@ -33,7 +43,8 @@ class CoherenceCallback(Callback):
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text.
+        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text;
+            None if another process samples.
         every: steps between two samplings.
         loss: its key in what `training_step` returns.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
@@ -51,12 +62,12 @@ class CoherenceCallback(Callback):
     def __init__(
         self,
         monitor: Monitor | None,
-        sample: Draw,
+        sample: Draw | None,
         every: int = 500,
         loss: str = "loss",
         warmup: int | None = None,
     ) -> None:
-        self.monitor, self.sample, self.loss = monitor, sample, loss
+        self.monitor, self.sample, self.loss = monitor, sample or draw_nothing, loss
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._saved: int | None = None  # the step of the last checkpoint

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, TypeVar
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.gate import Verdict
 from coherence.trainers.common import Draw, Judged, Send, from_rank_zero, missing
 
