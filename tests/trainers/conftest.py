@@ -11,6 +11,7 @@ import pytest
 
 from coherence import Gate, Monitor
 from coherence.cli.main import main
+from coherence.run.stop import STOP, ask_to_stop
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -21,6 +22,7 @@ LOW = "Budy Budy Budy Budy"
 class ByteTokenizer:
     """What a sampler needs of a tokenizer; the vocabulary is the 256 bytes and an end."""
 
+    name_or_path = "bytes"
     eos_token_id = pad_token_id = 256
     bos_token_id = None
 
@@ -80,6 +82,18 @@ def script() -> Callable[..., Callable[[Any, int], list[str]]]:
 def reason() -> str:
     """Why the gate halts a run whose every second step is sampled, and low from step 6 on."""
     return "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+@pytest.fixture
+def asking(monitor: Monitor) -> Callable[[Any, int], list[str]]:
+    """A sampling function that is always fine, while another process asks for a stop at step 6."""
+
+    def draw(_model: Any, step: int) -> list[str]:
+        if step == 6:
+            ask_to_stop(monitor.folder / STOP, {"reason": "the rollouts loop", "step": 5})
+        return [FINE]
+
+    return draw
 
 
 @pytest.fixture
