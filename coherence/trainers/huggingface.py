@@ -13,17 +13,7 @@ from typing import Any
 from coherence.files import replace_file
 from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.both import DELETED, SAVED
-from coherence.trainers.common import (
-    Draw,
-    Judged,
-    begin,
-    check_every,
-    draw_nothing,
-    from_rank_zero,
-    log,
-    missing,
-    say_halt,
-)
+from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -190,14 +180,14 @@ class CoherenceCallback(TrainerCallback):
             self._kept = state.best_model_checkpoint = str(_checkpoint(args, step))
 
 
-def _sampler(sample: Draw | Sequence[Prompt] | None, trainer: Trainer | None) -> Draw:
+def _sampler(sample: Draw | Sequence[Prompt] | None, trainer: Trainer | None) -> Draw | None:
     """Return what draws: a `Sampler` if prompts were given.
 
     Raises:
         ValueError: the prompts cannot be used.
     """
     if sample is None or callable(sample):
-        return sample or draw_nothing
+        return sample
     found = getattr(trainer, "processing_class", None)
     if found is None:
         raise ValueError(

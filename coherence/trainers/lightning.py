@@ -13,17 +13,7 @@ from typing import Any
 
 from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.both import DELETED, SAVED
-from coherence.trainers.common import (
-    Draw,
-    Judged,
-    begin,
-    check_every,
-    draw_nothing,
-    from_rank_zero,
-    log,
-    missing,
-    say_halt,
-)
+from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
 try:
     import torch
@@ -67,7 +57,7 @@ class CoherenceCallback(Callback):
         loss: str = "loss",
         warmup: int | None = None,
     ) -> None:
-        self.monitor, self.sample, self.loss = monitor, sample or draw_nothing, loss
+        self.monitor, self.sample, self.loss = monitor, sample, loss
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._saved: int | None = None  # the step of the last checkpoint

@@ -22,7 +22,6 @@ LOW = "Budy Budy Budy Budy"
 class ByteTokenizer:
     """What a sampler needs of a tokenizer; the vocabulary is the 256 bytes and an end."""
 
-    name_or_path = "bytes"
     eos_token_id = pad_token_id = 256
     bos_token_id = None
 
@@ -31,6 +30,9 @@ class ByteTokenizer:
 
     def __call__(self, text: str) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}
+
+    def save_pretrained(self, folder: str) -> None:
+        """The Trainer saves its tokenizer with each checkpoint."""
 
     def batch_decode(self, rows: Sequence[Any], skip_special_tokens: bool) -> list[str]:
         assert skip_special_tokens

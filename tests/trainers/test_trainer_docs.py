@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_grpo
 from places import ROOT
+
+from coherence.run.monitor import _close_all
 
 DOCS = ROOT / "docs" / "trainers"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -31,18 +34,34 @@ def run(page: str, given: dict[str, Any]) -> dict[str, Any]:
     assert blocks
     for block in blocks:
         exec(compile(block, f"docs/trainers/{page}.md", "exec"), given)  # noqa: S102 - our own page
-    given["monitor"].close()
+    _close_all()  # a page does not, and the folder goes before the program ends
     return given
 
 
 @pytest.mark.parametrize(
-    ("page", "lines"), [("torch_loop", 4), ("huggingface", 3), ("lightning", 3), ("keras", 3)]
+    ("page", "lines"), [("torch_loop", 5), ("huggingface", 3), ("trl", 2), ("lightning", 3), ("keras", 3)]
 )
-def test_a_page_marks_the_lines_to_add(page: str, lines: int) -> None:
+def test_a_page_marks_the_lines_to_add_imports_included(page: str, lines: int) -> None:
     block = BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))[0]
     assert block.count("  # +\n") == lines
+    ours = [line for line in block.splitlines() if "coherence" in line.lower() or "Monitor" in line]
+    assert all(line.endswith("  # +") for line in ours)
     overview = (DOCS.parent / "training.md").read_text(encoding="utf-8")
     assert re.search(rf"\| {lines} \| .*\(trainers/{page}\.md\) \|", overview)
+
+
+def test_the_overview_leads_to_every_page_in_its_first_screen() -> None:
+    overview = (DOCS.parent / "training.md").read_text(encoding="utf-8")
+    first = "\n".join(overview.splitlines()[:40])
+    doors = set(re.findall(r"\(([\w./]+\.md)(?:#[\w-]+)?\)", first))
+    pages = {f"trainers/{path.name}" for path in DOCS.glob("*.md")} - {
+        "trainers/sampler.md"
+    }  # of all of them
+    assert doors >= {*pages, "watch.md", "report.md"}
+    assert all((DOCS.parent / door).is_file() for door in doors)
+    for heading in re.findall(r"\(#([\w-]+)\)", first):
+        assert heading in {re.sub(r"[^\w-]", "", line[3:].lower().replace(" ", "-"))
+                           for line in overview.splitlines() if line.startswith("## ")}  # fmt: skip
 
 
 def generate(_model: Any, prompt: str) -> str:
@@ -67,6 +86,30 @@ def test_the_hugging_face_trainer(tmp_path: Path, tiny: Callable[[], Any], token
     run("huggingface", {"model": tiny(), "tokenizer": tokenizer, "train_dataset": data})
     assert (tmp_path / "runs" / "gpt2" / "samples.jsonl").read_bytes().count(b"\n") == 4
     assert (tmp_path / "out" / "checkpoint-20" / "coherence.json").is_file()
+
+
+@pytest.mark.filterwarnings("ignore")  # what TRL and its libraries warn of is theirs
+def test_trl(tmp_path: Path) -> None:
+    pytest.importorskip("trl", reason="GRPO needs trl: pip install 'coherence[test-more]'")
+    datasets = pytest.importorskip("datasets", reason="TRL needs datasets")
+    grpo = tiny_grpo.make(tmp_path, tiny_grpo.WORDS, tiny_grpo.length, [])
+    names = ("use_cpu", "bf16", "report_to", "disable_tqdm", "logging_steps", "save_strategy")
+    options = {name: getattr(grpo.args, name) for name in (*names, "per_device_train_batch_size")}
+    chats = [[{"role": "user", "content": "the cat"}, {"role": "assistant", "content": "sat by the door"}]]
+    given = {
+        "model": grpo.model,
+        "tokenizer": grpo.processing_class,
+        "my_reward": tiny_grpo.length,
+        "dataset": grpo.train_dataset,
+        "texts": datasets.Dataset.from_dict({"messages": chats * 16}),
+        "options": options,
+    }
+    run("trl", given)
+    for name, count in (("grpo", 16), ("grpo-2", 16), ("sft", 2)):
+        rows = (tmp_path / "runs" / name / "samples.jsonl").read_bytes().splitlines()
+        assert len(rows) == count
+    assert not (tmp_path / "runs" / "grpo" / "metrics.jsonl").exists()
+    assert b'"loss"' in (tmp_path / "runs" / "grpo-2" / "metrics.jsonl").read_bytes()
 
 
 def test_the_ready_sampler(tmp_path: Path, tiny: Callable[[], Any], tokenizer: Any) -> None:
