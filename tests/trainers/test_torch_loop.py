@@ -140,6 +140,16 @@ class TestAFileThatAsksForAStop:
         assert (report["problem_count"], report["judged"]) == (0, 1)
         assert not any("stop" in note for note in report["notes"])
 
+    def test_is_the_one_that_a_watcher_writes(self, monitor: Monitor, tmp_path: Path) -> None:
+        (tmp_path / "rollouts").mkdir()
+        rows = [json.dumps({"step": step, "text": "Budy " * 20}) for step in range(6)]
+        (tmp_path / "rollouts" / "samples.jsonl").write_text("\n".join(rows) + "\n")
+        stop = monitor.folder / "stop"
+        assert main(["watch", str(tmp_path / "rollouts"), "--once", "--stop-file", str(stop)]) == 1
+        verdict = check(monitor, 10, nn.Linear(1, 1), None)
+        assert verdict.halt
+        assert "asks to stop: 5 samples in a row scored below 30" in verdict.reason
+
     @pytest.mark.parametrize("written", ["", "{}", "[1]", '{"reason": 3}', "\xff", "[" * 10**5])
     def test_may_say_nothing(self, monitor: Monitor, written: str) -> None:
         (monitor.folder / "stop").write_text(written, encoding="latin-1")
