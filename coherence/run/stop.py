@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from coherence.escape import printable
 from coherence.files import replace_file
 
 STOP = "stop"
 """The file in a run folder that the adapters look for."""
 
 LONGEST = 65_536
-"""Bytes that are read of it: anybody may have written it."""
+"""Bytes that are read of it."""
 
 
 def should_stop(path: str | os.PathLike[str]) -> bool:
@@ -41,6 +42,8 @@ def should_stop(path: str | os.PathLike[str]) -> bool:
 def reason_to_stop(path: str | os.PathLike[str]) -> str | None:
     """Return why a trainer is asked to stop, "" if the file does not say; None if it is not asked.
 
+    Control characters are replaced: anybody may have written the file.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, STOP)
@@ -54,7 +57,7 @@ def reason_to_stop(path: str | os.PathLike[str]) -> str | None:
     with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
         with Path(path).open("rb") as file:
             found = json.loads(file.read(LONGEST))["reason"]
-        return found if isinstance(found, str) else ""
+        return printable(found) if isinstance(found, str) else ""
     return ""
 
 

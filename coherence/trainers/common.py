@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
-from coherence.escape import printable
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.run.stop import STOP, reason_to_stop
 from coherence.signals.both import RESTART
@@ -106,7 +105,7 @@ def _asked_to_stop(monitor: Monitor) -> str | None:
     """Return the words in which another process asks the run to stop; None if none does."""
     path = monitor.folder / STOP
     why = reason_to_stop(path)
-    return None if why is None else f"{path} asks to stop" + (f": {printable(why)}" if why else "")
+    return None if why is None else f"{path} asks to stop" + (f": {why}" if why else "")
 
 
 def check_every(every: int) -> int:

@@ -156,6 +156,12 @@ class TestAFileThatAsksForAStop:
         verdict = check(monitor, 4, nn.Linear(1, 1), lambda _model, _step: ["..."])
         assert (verdict.halt, verdict.reason) == (True, f"{monitor.folder / 'stop'} asks to stop")
 
+    def test_commands_no_terminal(self, monitor: Monitor) -> None:
+        (monitor.folder / "stop").write_text(json.dumps({"reason": "red \x1b[31m\nalert"}))
+        reason = check(monitor, 4, nn.Linear(1, 1), None).reason
+        assert reason.isprintable()
+        assert "red" in reason
+
     def test_ends_the_program_with_3_where_a_halt_does(self, tmp_path: Path) -> None:
         monitor = Monitor(tmp_path, on_halt="raise")
         (tmp_path / "stop").touch()

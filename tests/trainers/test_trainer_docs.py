@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_grpo
 from places import ROOT
 
 from coherence.run.monitor import _close_all
@@ -86,30 +85,6 @@ def test_the_hugging_face_trainer(tmp_path: Path, tiny: Callable[[], Any], token
     run("huggingface", {"model": tiny(), "tokenizer": tokenizer, "train_dataset": data})
     assert (tmp_path / "runs" / "gpt2" / "samples.jsonl").read_bytes().count(b"\n") == 4
     assert (tmp_path / "out" / "checkpoint-20" / "coherence.json").is_file()
-
-
-@pytest.mark.filterwarnings("ignore")  # what TRL and its libraries warn of is theirs
-def test_trl(tmp_path: Path) -> None:
-    pytest.importorskip("trl", reason="GRPO needs trl: pip install 'coherence[test-more]'")
-    datasets = pytest.importorskip("datasets", reason="TRL needs datasets")
-    grpo = tiny_grpo.make(tmp_path, tiny_grpo.WORDS, tiny_grpo.length, [])
-    names = ("use_cpu", "bf16", "report_to", "disable_tqdm", "logging_steps", "save_strategy")
-    options = {name: getattr(grpo.args, name) for name in (*names, "per_device_train_batch_size")}
-    chats = [[{"role": "user", "content": "the cat"}, {"role": "assistant", "content": "sat by the door"}]]
-    given = {
-        "model": grpo.model,
-        "tokenizer": grpo.processing_class,
-        "my_reward": tiny_grpo.length,
-        "dataset": grpo.train_dataset,
-        "texts": datasets.Dataset.from_dict({"messages": chats * 16}),
-        "options": options,
-    }
-    run("trl", given)
-    for name, count in (("grpo", 16), ("grpo-2", 16), ("sft", 2)):
-        rows = (tmp_path / "runs" / name / "samples.jsonl").read_bytes().splitlines()
-        assert len(rows) == count
-    assert not (tmp_path / "runs" / "grpo" / "metrics.jsonl").exists()
-    assert b'"loss"' in (tmp_path / "runs" / "grpo-2" / "metrics.jsonl").read_bytes()
 
 
 def test_the_ready_sampler(tmp_path: Path, tiny: Callable[[], Any], tokenizer: Any) -> None:
