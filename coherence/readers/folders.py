@@ -19,7 +19,7 @@ from coherence.readers.file_names import (
     names_training_data,
     step_of,
 )
-from coherence.readers.folder import METRICS, SAMPLES
+from coherence.readers.folder import METRICS, SAMPLES, STATUS
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats.logs.prefix import looks_logged
 from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head, shown
@@ -255,7 +255,9 @@ class Folder:
             return found + recognised(failed, self.asked.format, self.notes)
         told = (note.partition("; --format")[0] for note in notes)
         self.notes += [note for path, note in zip(failed, told, strict=True) if _suffix(path) in _DATA]
-        self.notes += _unread_logs([path for path in failed if _suffix(path) not in _DATA])
+        ours = self.named(STATUS) if self.named(SAMPLES) else []  # of a monitor: nobody takes it for a log
+        unread = (path for path in failed if path not in ours)
+        self.notes += _unread_logs([path for path in unread if _suffix(path) not in _DATA])
         return found
 
     def _find_samples(self) -> list[File]:

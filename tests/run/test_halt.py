@@ -175,6 +175,15 @@ class TestMetrics:
             assert monitor.metrics["coherence/mean"] == 0
 
 
+def test_the_status_of_a_run_without_losses_is_not_taken_for_a_log(tmp_path: Path) -> None:
+    with Monitor(tmp_path / "run") as monitor:
+        monitor.sample(1, FINE)
+    assert main(["audit", str(tmp_path / "run"), "--json", str(tmp_path / "report.json")]) == 0
+    assert not any(
+        "loss.json" in note for note in json.loads((tmp_path / "report.json").read_text())["notes"]
+    )
+
+
 class TestLastSamples:
     def test_are_flat_rows_of_the_last_step_as_they_were_written_down(self, tmp_path: Path) -> None:
         with Monitor(tmp_path) as monitor:

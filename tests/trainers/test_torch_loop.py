@@ -201,6 +201,13 @@ class TestTwoRanks:
             {"rank": 1, "step": 14, "reason": reason},
         ]
 
+    def test_stop_at_one_step_where_another_process_asks_for_it(self, tmp_path: Path) -> None:
+        why = f"{tmp_path / 'run' / 'stop'} asks to stop"
+        assert answers(run_two("asked", tmp_path)) == [
+            {"rank": 0, "step": 6, "reason": why},
+            {"rank": 1, "step": 6, "reason": why},
+        ]
+
     def test_an_error_in_sampling_ends_both(self, tmp_path: Path) -> None:
         first, second = run_two("error", tmp_path)
         assert (first.returncode, second.returncode) == (1, 1)
