@@ -19,8 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option and the settings."""
     told = "rewrite the snapshots of coherence_check; the tests fail all the same, so that somebody looks"
     parser.getgroup("coherence").addoption(UPDATE, action="store_true", help=told)
-    parser.addini(TOLERANCE, "points that a score may fall (coherence_check)", default="5")
-    parser.addini(LEVEL, "chance of a false alarm of coherence_check", default="0.01")
+    parser.addini(TOLERANCE, "points that a score may fall (coherence_check): 5", default=None)
+    parser.addini(LEVEL, "chance of a false alarm of coherence_check: 0.01", default=None)
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def coherence_check(request: pytest.FixtureRequest) -> Any:
     return Checker(
         request.path,
         request.node.name,
-        str(request.config.getini(TOLERANCE)),
-        str(request.config.getini(LEVEL)),
+        request.config.getini(TOLERANCE),
+        request.config.getini(LEVEL),
         bool(request.config.getoption(UPDATE)),
         lambda told: request.node.user_properties.append((PROPERTY, told)),
     )

@@ -17,6 +17,7 @@ from coherence.readers.objects.rows import to_sample
 from coherence.readers.records import Sample
 from coherence.scoring.profile import Profile
 from coherence.show.ci import excerpt, too_few, where
+from coherence.signals.project import Given, find_settings, name_origin
 from coherence.signals.settings import Settings
 
 FOLDER = "coherence_snapshots"
@@ -28,15 +29,16 @@ class Checker(NamedTuple):
     Attributes:
         path: of the test file.
         test: the name of the test, which a snapshot has if no other is given.
-        tolerance, level: the settings, as they were written.
+        tolerance, level: the settings of the ini file, as they were written; what it does not set is as an
+            environment variable or the project of the test file sets it.
         update: rewrite the snapshot, and fail.
         tell: takes what somebody should know of a test that passes.
     """
 
     path: Path
     test: str
-    tolerance: str
-    level: str
+    tolerance: str | None
+    level: str | None
     update: bool
     tell: Callable[[str], None]
 
@@ -53,9 +55,11 @@ class Checker(NamedTuple):
         Args:
             samples: texts, or rows with `text`, and perhaps `prompt` and `source`, as in a file of samples.
             name: of the snapshot: letters, digits, `.`, `-` and `_`.
-            profile: the reference: code, data, logs, or a file (`coherence calibrate`).
+            profile: the reference: code, data, logs, or a file (`coherence calibrate`); default the one that
+                an environment variable or the project sets, or broad English.
 
         Raises:
+            OSError: a profile or a `pyproject.toml` cannot be read.
             ValueError: the name or a setting is none, or there are no samples.
         """
         __tracebackhide__ = True
@@ -63,7 +67,10 @@ class Checker(NamedTuple):
         if not re.fullmatch(r"[\w-][\w.-]*", name):
             raise ValueError(f"name {name!r}; expected letters, digits, '.', '-' and '_'")
         target = self.path.parent / FOLDER / self.path.stem / f"{name}.json"
-        limits = Limits(_number("tolerance", self.tolerance), _number("level", self.level)).checked()
+        given = self._given()
+        limits = _limits(given)
+        if profile is None and "profile" in given:
+            profile = given["profile"].value
         taken, settings = _samples(samples, name), Settings(profile=Profile.load(profile))
         if self.update or not target.exists():
             _rewrite(target, score_samples(taken, settings=settings), limits)
@@ -80,12 +87,27 @@ class Checker(NamedTuple):
                 self.tell(each)
         return found
 
+    def _given(self) -> dict[str, Given]:
+        """Return what is set: by the ini file, or else by a variable or the project."""
+        ini = {"tolerance": self.tolerance, "level": self.level}
+        written = {
+            name: Given(_number(name, text), f"coherence_{name}") for name, text in ini.items() if text
+        }
+        return find_settings(self.path.parent) | written
+
 
 def _number(name: str, given: str) -> float:
     try:
         return float(given)
     except ValueError:
         raise ValueError(f"coherence_{name} {given!r}; expected a number") from None
+
+
+def _limits(given: Mapping[str, Given]) -> Limits:
+    try:
+        return Limits(**{name: given[name].value for name in Limits._fields if name in given}).checked()
+    except ValueError as error:
+        raise ValueError(name_origin(str(error), given)) from None
 
 
 def _samples(given: Iterable[str | Mapping[str, Any]], name: str) -> list[Sample]:

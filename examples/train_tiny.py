@@ -2,6 +2,7 @@
 
     python examples/train_tiny.py --out runs/healthy
     python examples/train_tiny.py --out runs/leak --bug leak
+    python examples/train_tiny.py --out runs/leak-characters --bug leak --characters
 
 About a million parameters, five to ten minutes on a CPU core or two, nothing to download. It needs PyTorch,
 which the extra ``coherence[example]`` brings.
@@ -27,6 +28,11 @@ the stop, to see what comes after.
 - ``--bug lr`` multiplies the learning rate by 100 from the middle of the run on.
 - ``--bug one-line`` makes the data loader stick, from the middle of the run on, to one document: the shortest
   docstring. Its loss falls to almost nothing, and it is all that the model can say.
+
+**Characters.** ``--characters`` makes every character a token, strictly speaking every byte of its UTF-8: in
+this text they differ for one character in 4,600. Samples have more tokens, for about as much text; all else
+is the same. So a window holds less text, and a model that goes wrong writes letters where another writes
+words.
 
 What to try next: ``coherence audit runs/leak`` and ``coherence audit runs/healthy``.
 """
@@ -69,11 +75,12 @@ if TYPE_CHECKING:
     from coherence import Diagnosis, Verdict
     from coherence.signals.loss import SourceLoss
 
-VOCABULARY = 1024
+VOCABULARY, BYTES = 1024, 256
 WIDTH, LAYERS, HEADS, CONTEXT = 128, 4, 4, 256
 BATCH, LEARNING_RATE, WARMUP, WEIGHT_DECAY = 6, 3e-3, 75, 0.1
 PROMPTS = ("The", "If the")
-SAMPLE_TOKENS, TEMPERATURE, TOP_P = 200, 1.0, 0.95
+SAMPLE_TOKENS, SAMPLE_CHARACTERS = 200, 500  # about as much text
+TEMPERATURE, TOP_P = 1.0, 0.95
 HELD_OUT = 20  # every twentieth document is kept for validation
 HELD_BACK = ("licences", "code")  # the sources that pivots bring in, in this order
 PATIENCE = 0.2  # of the steps: so long a pivot has to show what it does before the next
@@ -261,9 +268,9 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """A decoder-only transformer with rotary positions and tied embeddings."""
 
-    def __init__(self, causal: bool) -> None:
+    def __init__(self, causal: bool, vocabulary: int = VOCABULARY) -> None:
         super().__init__()
-        self.tokens = nn.Embedding(VOCABULARY, WIDTH)
+        self.tokens = nn.Embedding(vocabulary, WIDTH)
         self.blocks = nn.Sequential(*(Block(causal) for _ in range(LAYERS)))
         self.norm = nn.LayerNorm(WIDTH)
         nn.init.normal_(self.tokens.weight, std=0.02)
@@ -289,11 +296,11 @@ def keep_top(probabilities: torch.Tensor, share: float) -> torch.Tensor:
     return torch.zeros_like(probabilities).scatter(-1, order, ordered)
 
 
-def complete(model: GPT, prompt: list[int], generator: torch.Generator) -> list[int]:
-    """Draw the tokens that follow the prompt, one after the other."""
+def complete(model: GPT, prompt: list[int], count: int, generator: torch.Generator) -> list[int]:
+    """Draw so many tokens that follow the prompt, one after the other."""
     tokens = torch.tensor([prompt])
     with torch.no_grad():
-        for _ in range(SAMPLE_TOKENS):
+        for _ in range(count):
             logits = model(tokens[:, -CONTEXT:])[0, -1].nan_to_num()  # a ruined model still says something
             likely = keep_top((logits / TEMPERATURE).softmax(-1), TOP_P)
             drawn = torch.multinomial(likely, 1, generator=generator)
@@ -319,11 +326,11 @@ def windows(row: torch.Tensor, count: int, generator: torch.Generator) -> torch.
     return row[starts + torch.arange(CONTEXT)]
 
 
-def prepare() -> tuple[Tokenizer, Data]:
-    """Collect the text, learn the vocabulary and encode."""
+def prepare(vocabulary: int) -> tuple[Tokenizer, Data]:
+    """Collect the text, learn a vocabulary of so many tokens and encode."""
     prose = stdlib_docstrings()
     sources = {"topics": help_topics(), "docstrings": prose, "licences": licences(), "code": code()}
-    tokenizer = Tokenizer(learn_merges((text for texts in sources.values() for text in texts), VOCABULARY))
+    tokenizer = Tokenizer(learn_merges((text for texts in sources.values() for text in texts), vocabulary))
 
     def row(texts: Iterable[str]) -> torch.Tensor:
         return torch.tensor(tokenizer.encode("\n\n".join(texts)))
@@ -403,9 +410,9 @@ class Training:
         self.batches, self.choices, sources = (
             torch.Generator().manual_seed(options.seed + extra) for extra in (1, 2, 3)
         )
-        self.tokenizer, self.data = prepare()
+        self.tokenizer, self.data = prepare(vocabulary(options))
         self.bandit = Bandit([name for name in self.data.training if name not in HELD_BACK], sources)
-        self.model = GPT(causal=options.bug != "leak")
+        self.model = GPT(options.bug != "leak", vocabulary(options))
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY
         )
@@ -452,7 +459,8 @@ class Training:
     def look(self, step: int) -> bool:
         """Draw samples and act on what the two signals say together; tell whether to stop."""
         prompts = [self.tokenizer.encode(prompt) for prompt in PROMPTS]
-        texts = [self.tokenizer.decode(complete(self.model, ids, self.choices)) for ids in prompts]
+        count = SAMPLE_CHARACTERS if self.options.characters else SAMPLE_TOKENS
+        texts = [self.tokenizer.decode(complete(self.model, ids, count, self.choices)) for ids in prompts]
         verdict = self.monitor.sample(step, texts, PROMPTS)
         found = self.monitor.diagnosis
         self.tell(step, found, texts)
@@ -537,7 +545,7 @@ def describe_run(options: argparse.Namespace, model: GPT) -> None:
     """Write what this run is."""
     run = {
         "format": 1,
-        "vocab_size": VOCABULARY,
+        "vocab_size": vocabulary(options),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "command": shlex.join(["python", "examples/train_tiny.py", *sys.argv[1:]]),
         "bug": options.bug,
@@ -547,6 +555,11 @@ def describe_run(options: argparse.Namespace, model: GPT) -> None:
         "torch": torch.__version__.split("+")[0],
     }
     replace_file(options.out / "run.json", json.dumps(run, indent=2) + "\n")
+
+
+def vocabulary(options: argparse.Namespace) -> int:
+    """The number of tokens; without merges each is a byte."""
+    return BYTES if options.characters else VOCABULARY
 
 
 def warmup(options: argparse.Namespace) -> int:
@@ -560,7 +573,7 @@ def train(options: argparse.Namespace) -> bool:
     gate = Gate(warmup=warmup(options), observe_only=options.observe)
     # The window that `coherence audit` takes for a log of so many rows.
     window = min(100, max(1, options.steps // 10))
-    with Monitor(options.out, VOCABULARY, gate, window=window) as monitor:
+    with Monitor(options.out, vocabulary(options), gate, window=window) as monitor:
         print("reading the text and learning the vocabulary", flush=True)
         training = Training(options, monitor)
         describe_run(options, training.model)
@@ -580,6 +593,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1200, help="updates of the weights")
     parser.add_argument("--sample-every", type=int, default=50, help="steps between two rounds of samples")
     parser.add_argument("--bug", choices=["leak", "lr", "one-line"], help="train with this mistake")
+    parser.add_argument("--characters", action="store_true", help="a token is a character")
     parser.add_argument("--observe", action="store_true", help="go on past a stop, to see what comes after")
     parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the samples")

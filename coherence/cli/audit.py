@@ -77,14 +77,15 @@ def _options(options: Namespace) -> Options:
 def _where(options: Namespace) -> str:
     if options.ray is not None:
         return f", Ray {options.ray}"
-    return f", {options.workers} workers" if options.workers > 1 else ""
+    return f", {options.workers} workers" if (options.workers or 1) > 1 else ""
 
 
 def _runner(options: Namespace) -> Runner:
-    if options.workers < 1:
-        raise ValueError(f"workers {options.workers!r}; expected 1 or more")
+    workers = 1 if options.workers is None else options.workers
+    if workers < 1:
+        raise ValueError(f"workers {workers!r}; expected 1 or more")
     if options.ray is not None:
         return import_module("coherence.audit.ray").on_ray(options.ray)  # type: ignore[no-any-return]
-    if options.workers == 1:
+    if workers == 1:
         return here
-    return import_module("coherence.audit.processes").in_processes(options.workers)  # type: ignore[no-any-return]
+    return import_module("coherence.audit.processes").in_processes(workers)  # type: ignore[no-any-return]

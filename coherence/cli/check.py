@@ -31,7 +31,8 @@ def run(options: Namespace) -> int:
     if options.snapshot is None:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
     check_targets(options.json, options.junit, options.snapshot if options.update else None)
-    limits = Limits(options.tolerance, options.level).checked()
+    chosen = {name: value for name in Limits._fields if (value := getattr(options, name, None)) is not None}
+    limits = Limits(**chosen).checked()
     fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:

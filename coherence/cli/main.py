@@ -9,9 +9,9 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from coherence.escape import on_one_line
 from coherence.scoring import fast
@@ -19,7 +19,13 @@ from coherence.scoring.profile import SHIPPED
 from coherence.show.say import say, silence
 from coherence.signals.settings import DEFAULTS, __version__
 
+if TYPE_CHECKING:
+    from coherence.signals.project import Given
+
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
+
+OF_A_PROJECT = ("audit", "check")
+"""The commands whose settings a project may have in its `pyproject.toml`."""
 
 SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
 """The environment variable that, set to 1, shows where an error of coherence itself comes from."""
@@ -49,7 +55,10 @@ step and text logs are told by their content (docs/formats.md), also compressed.
 The losses are looked for beside the samples and among them. A folder of several
 runs gives a ranking. Lines that cannot be used are listed in the report; the
 others count. With --explain each file is only told: what it is taken for, and
-the first of what was read.
+the first of what was read; and for each setting, where it comes from.
+
+Options can also be set in pyproject.toml, [tool.coherence], or by environment
+variables (docs/settings.md). An option overrules both.
 
   coherence audit runs/exp7
   coherence audit samples.jsonl --loss trainer_state.json --vocab-size 8449
@@ -73,6 +82,10 @@ the gate halts on them, or when a score has fallen, or the share of low samples
 risen, by more than the tolerance and beyond chance. One of the two alone is a
 warning. Where there are too few samples to tell, it says how many would do.
 docs/ci.md has jobs to paste.
+
+Options can also be set in pyproject.toml, [tool.coherence], or by environment
+variables (docs/settings.md). An option overrules both; --explain says where
+each setting comes from.
 
   coherence check samples.jsonl --snapshot good.json --update
   coherence check samples.jsonl --snapshot good.json --junit check.xml
@@ -174,12 +187,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     name = "explain" if getattr(options, "explain", False) else options.command
     command = import_module(f"coherence.cli.{name}")
     try:
+        if options.command in OF_A_PROJECT:
+            import_module("coherence.cli.settings").settle(options)
         return int(command.run(options))
     except BrokenPipeError:
         silence(sys.stdout)
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        say(f"coherence: {_describe(error)}")
+        say(f"coherence: {_describe(error, getattr(options, 'given', None))}")
         return UNUSABLE
 
 
@@ -193,10 +208,11 @@ def _say_unforeseen(error: Exception) -> None:
     say(f"coherence: {what} (an error of coherence itself{more})")
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception, given: "Mapping[str, Given] | None") -> str:
+    told = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        told = f"{error.filename}: {error.strerror}"
+    return str(import_module("coherence.signals.project").name_origin(told, given)) if given else told
 
 
 class _Parser(argparse.ArgumentParser):
@@ -237,7 +253,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_gate(parser)
     add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
     add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
-    add("--workers", type=int, default=1, metavar="N", help="score in so many processes (1)")
+    add("--workers", type=int, metavar="N", help="score in so many processes (1)")
     add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
     parser.set_defaults(command="audit")
 
@@ -256,7 +272,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 def _add_gate(parser: argparse.ArgumentParser) -> None:
     """Add when the gate halts."""
     add = parser.add_argument
-    add("--observe", action="store_true", default=None, help="report only: exit 0 even if the gate halts")
+    add(
+        "--observe",
+        action=argparse.BooleanOptionalAction,
+        help="report only: exit 0 even if the gate halts",
+    )
     add(
         "--threshold",
         type=float,
@@ -278,7 +298,9 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--explain", action="store_true", help="only say what each file is taken for, and why"
+        "--explain",
+        action="store_true",
+        help="only say what each file is taken for, and where each setting comes from",
     )
 
 
@@ -287,8 +309,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
     add("--snapshot", metavar="FILE", help="what to compare with")
     add("--update", action="store_true", help="write the snapshot anew and say what changed")
-    add("--tolerance", type=float, default=5.0, metavar="P", help="points that a score may fall (5)")
-    add("--level", type=float, default=0.01, metavar="L", help="chance of a false alarm (0.01)")
+    add("--tolerance", type=float, metavar="P", help="points that a score may fall (5)")
+    add("--level", type=float, metavar="L", help="chance of a false alarm (0.01)")
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     _add_fields(parser)
     _add_explain(parser)

@@ -14,6 +14,7 @@ from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import by_key, format_of
 from coherence.readers.records import LossRow, Sample
+from coherence.signals.settings import DEFAULTS, Settings
 
 
 @dataclass
@@ -74,11 +75,12 @@ class FileReading:
 
 @dataclass
 class RunReading:
-    """What was read of a run: its files, and what was passed over."""
+    """What was read of a run: its files, what was passed over, and the settings that its folder states."""
 
     name: str
     files: list[FileReading]
     notes: Sequence[str] = ()
+    settings: Settings = DEFAULTS
 
 
 def explain(
@@ -98,7 +100,13 @@ def explain(
         runs = find_runs(paths, loss, format, fields)
     except ValueError as error:
         return [RunReading(paths[0], _looked_at([*paths, *([loss] if loss else [])], format), [str(error)])]
-    return [RunReading(run.name, _files_of(run, fields), run.notes) for run in runs]
+    return [RunReading(run.name, _files_of(run, fields), run.notes, _stated(run)) for run in runs]
+
+
+def _stated(run: RunFiles) -> Settings:
+    if run.folder and run.folder.history:
+        return run.folder.history[-1].settings
+    return DEFAULTS._replace(vocab_size=run.vocab_size)
 
 
 def _files_of(run: RunFiles, fields: Fields) -> list[FileReading]:

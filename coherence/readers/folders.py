@@ -19,7 +19,7 @@ from coherence.readers.file_names import (
     names_training_data,
     step_of,
 )
-from coherence.readers.folder import METRICS, SAMPLES, STATUS
+from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats.logs.prefix import looks_logged
 from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head, shown
@@ -246,7 +246,12 @@ class Folder:
         self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
 
     def _scan(self) -> list[File]:
-        candidates = [path for path in self.files if not _NO_DATA.fullmatch(_suffix(path))]
+        # What the monitor writes beside the two logs holds neither losses nor samples.
+        kept = self.named(SETTINGS) or self.named(STATE)
+        ours = {STATUS, STATE, SETTINGS} if kept else set()
+        candidates = [
+            path for path in self.files if name_of(path) not in ours and not _NO_DATA.fullmatch(_suffix(path))
+        ]
         notes: list[str] = []
         found = recognised(candidates, None, notes)
         known = {file.path for file in found}
@@ -255,9 +260,7 @@ class Folder:
             return found + recognised(failed, self.asked.format, self.notes)
         told = (note.partition("; --format")[0] for note in notes)
         self.notes += [note for path, note in zip(failed, told, strict=True) if _suffix(path) in _DATA]
-        ours = self.named(STATUS) if self.named(SAMPLES) else []  # of a monitor: nobody takes it for a log
-        unread = (path for path in failed if path not in ours)
-        self.notes += _unread_logs([path for path in unread if _suffix(path) not in _DATA])
+        self.notes += _unread_logs([path for path in failed if _suffix(path) not in _DATA])
         return found
 
     def _find_samples(self) -> list[File]:

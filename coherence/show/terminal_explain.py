@@ -1,6 +1,7 @@
 """What a path was taken for, at a terminal: a few lines for each file, for a person with five seconds."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,6 +16,48 @@ SHOWN = 60
 
 LISTED, FILES = 3, 20
 """Problems of a file, and files of a run, that are shown."""
+
+
+class Origin(NamedTuple):
+    """Where a setting comes from: an option, a variable, a file, or nowhere.
+
+    Attributes:
+        name: of the setting.
+        value: the default where it comes from nowhere; None if there is none.
+        source: where it comes from; empty if from nowhere.
+    """
+
+    name: str
+    value: Any
+    source: str = ""
+
+
+def show_origins(settings: Sequence[Origin], console: Console) -> None:
+    """Print where settings come from."""
+    console.print("settings", style="bold")
+    for line in origin_lines(settings):
+        console.print(Padding(as_line(line), (0, 0, 0, 2)))
+
+
+def origin_lines(settings: Sequence[Origin]) -> list[str]:
+    """Return where settings come from, in lines.
+
+    >>> origin_lines([Origin("level", 0.05, "--level"), Origin("tolerance", 5.0), Origin("format", None)])
+    ['level 0.05: --level', 'default: tolerance 5', 'not set: format']
+    """
+    usual = [each for each in settings if not each.source]
+    default = ", ".join(_setting(each) for each in usual if each.value is not None)
+    unset = ", ".join(each.name for each in usual if each.value is None)
+    lines = [f"{_setting(each)}: {each.source}" for each in settings if each.source]
+    return lines + [f"{what}: {which}" for what, which in (("default", default), ("not set", unset)) if which]
+
+
+def _setting(each: Origin) -> str:
+    value = each.value
+    shown = (
+        str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+    )
+    return f"{each.name} {shown}"
 
 
 def show_explained(runs: Sequence[RunReading], console: Console) -> None:

@@ -2,7 +2,8 @@
 
 `gate` judges samples, `loss` follows the loss, `samples` says what the samples say, `diagnosis` is the table
 of both, `checkpoint` names the step to go back to; `both` is all of it for one run, fed line by line by the
-monitor, the audit and the page. Standard library only, but for `logits`.
+monitor, the audit and the page. `settings` is what decides, and `project` finds what a `pyproject.toml` sets.
+Standard library only, but for `logits`.
 """
 
 from typing import TYPE_CHECKING

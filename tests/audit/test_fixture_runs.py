@@ -1,4 +1,4 @@
-"""The four runs of `fixtures/runs`, audited as a reader would: what became of each mistake."""
+"""The runs of `fixtures/runs`, audited as a reader would: what became of each mistake."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from coherence import Gate, Monitor, score
 from coherence.audit.conduct import audit
 from coherence.report import Report
 
-NAMES = ("healthy", "leak", "lr", "one-line")
+NAMES = ("healthy", "leak", "leak-characters", "lr", "one-line")
 FILES = {"gate.json", "loss.json", "metrics.jsonl", "run.json", "samples.jsonl"}
 
 
@@ -84,6 +84,16 @@ def test_the_leak_is_halted_and_its_loss_is_too_good_to_be_true() -> None:
     assert "check the attention mask" in found.diagnosis.sentence
     assert found.resume_from == 50, "at 100 the samples are falling already"
     assert found.fine_after_halt == 0
+
+
+def test_the_leak_of_characters_is_halted_as_soon_as_five_samples_can_say_it() -> None:
+    found = audited("leak-characters")
+    assert (found.first_low_step, found.halt_step, found.wasted_steps) == (100, 200, 700)
+    assert (found.judged, found.low, found.too_short, found.templated) == (36, 34, 0, 0), "letters are judged"
+    assert (found.diagnosis.action, found.diagnosis.name) == ("halt", "the loss is misleading")
+    assert found.diagnosis.loss == "too good to be true"
+    assert found.resume_from == 50, "the only step whose samples vary"
+    assert all(sample.loop is not None and sample.loop.period == 1 for sample in found.worst)
 
 
 def test_the_one_line_is_halted_while_its_loss_still_falls() -> None:

@@ -79,7 +79,7 @@ def test_the_healthy_run_the_collapsed_ones_no_snapshot_and_other_settings(shell
     healthy = str(RUNS / "healthy")
     assert shell(healthy, "--snapshot", "s.json", "--update").status == 0
     assert shell(healthy, "--snapshot", "s.json").status == 0
-    for collapsed in ("leak", "one-line"):
+    for collapsed in ("leak", "leak-characters", "one-line"):
         assert shell(str(RUNS / collapsed), "--snapshot", "s.json").status == 1
     assert shell.refused(healthy, "--snapshot", "t.json") == (
         "coherence: t.json: no such snapshot; --update makes one\n"

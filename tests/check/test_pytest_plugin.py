@@ -145,6 +145,63 @@ def test_a_setting_that_is_none_is_refused_by_name_and_value(
     refused.stdout.fnmatch_lines([f"*{setting}*{value}*"])
 
 
+@pytest.mark.parametrize(
+    ("project_says", "variable", "ini", "tolerance"),
+    [
+        (60, None, None, "60"),
+        (60, "70", None, "70"),
+        (60, "70", "80", "80"),
+        (None, "70", None, "70"),
+        (60, "", None, "60"),
+        (None, None, None, "5"),
+    ],
+)
+def test_the_ini_file_goes_before_a_variable_and_that_before_the_project(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    project_says: int | None,
+    variable: str | None,
+    ini: str | None,
+    tolerance: str,
+) -> None:
+    project.pytester.makeini(f"[pytest]\ncoherence_tolerance = {ini}\n" if ini else "[pytest]\n")
+    if project_says is not None:
+        project.pytester.makepyprojecttoml(f"[tool.coherence]\ntolerance = {project_says}\n")
+    monkeypatch.delenv("COHERENCE_TOLERANCE", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("COHERENCE_TOLERANCE", variable)
+    project.pytester.makepyfile(
+        test_model=TEST.format(count=60, bad=0)
+        + f"    assert coherence_check(texts(60), name='chat-prompts').tolerance == {tolerance}\n"
+    )
+    project.pytester.runpytest(*PLUGIN)
+    assert outcomes(project.pytester.runpytest(*PLUGIN)) == {"passed": 1}
+
+
+def test_the_project_of_the_test_file_counts_wherever_pytest_is_started(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.pytester.makepyprojecttoml("[tool.coherence]\ntolerance = 0\n")
+    project.pytester.makepyfile(test_model=TEST.format(count=60, bad=0))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    refused = project.pytester.runpytest(*PLUGIN, str(project.pytester.path / "test_model.py"))
+    assert outcomes(refused) == {"failed": 1}
+    refused.stdout.fnmatch_lines(["*tolerance 0.0; expected *(from *pyproject.toml)"])
+
+
+def test_the_profile_of_the_project_is_taken_unless_the_test_names_one(project: Project) -> None:
+    project.pytester.makepyprojecttoml("[tool.coherence]\nprofile = 'code'\n")
+    test = TEST.format(count=60, bad=0)
+    named = test.replace('name="chat-prompts"', "'named', profile='logs'")
+    project.pytester.makepyfile(test_model=test, test_named=named)
+    project.pytester.runpytest(*PLUGIN)
+    made = [
+        json.loads(path.read_text(encoding="utf-8"))["made"]["profile"].split()[0]
+        for path in sorted(project.pytester.path.glob("coherence_snapshots/*/*.json"))
+    ]
+    assert made == ["code", "logs"]
+
+
 def test_a_snapshot_made_otherwise_fails_and_says_how_to_make_it_anew(project: Project) -> None:
     project.run()
     values = json.loads(project.snapshot.read_text(encoding="utf-8"))

@@ -324,6 +324,6 @@ def test_the_healthy_run_is_as_good_as_itself_and_the_collapsed_ones_are_worse(
 ) -> None:
     healthy = run("healthy")
     assert check_scores(healthy.snapshot, healthy).verdict in ("pass", "inconclusive")
-    for name in ("leak", "one-line"):
+    for name in ("leak", "leak-characters", "one-line"):
         found = check_scores(healthy.snapshot, run(name))
         assert (found.verdict, found.halt, found.by) == ("fail", True, "prompt")

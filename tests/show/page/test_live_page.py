@@ -178,11 +178,11 @@ def test_what_one_looks_at_stays_while_the_run_goes_on(
 
 def test_several_runs_stand_side_by_side_and_one_is_looked_at(browser: Any, served: str) -> None:
     browser.open(served)
-    browser.wait("return document.querySelectorAll('.cards button').length === 4")
+    browser.wait("return document.querySelectorAll('.cards button').length === 5")
     assert [words.split("\n")[0] for words in browser.texts(".cards button")] == [
-        "✓ CONTINUE", "■ HALT", "↷ PIVOT", "■ HALT",
+        "✓ CONTINUE", "■ HALT", "■ HALT", "↷ PIVOT", "■ HALT",
     ]  # fmt: skip
-    browser.run("const card = document.querySelectorAll('.cards button')[3]; card.focus(); card.click()")
+    browser.run("const card = document.querySelectorAll('.cards button')[4]; card.focus(); card.click()")
     browser.wait("return run.name === 'one-line' && run.samples.length === 36")
     assert browser.texts(".verdict h1") == ["the loss is misleading · 15 of 36 samples loop"]
     assert "one-line" in browser.run("return document.activeElement.innerText")

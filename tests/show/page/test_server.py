@@ -173,7 +173,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["healthy", "leak", "lr", "one-line"])
+@pytest.mark.parametrize("name", ["healthy", "leak", "leak-characters", "lr", "one-line"])
 def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     audited = audit(FIXTURES / name)
     assert isinstance(audited, Report)
