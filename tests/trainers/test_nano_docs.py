@@ -2,10 +2,8 @@
 
 import os
 import re
-import sys
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,10 +90,10 @@ def given_by(page: str, broken: bool) -> dict[str, Any]:
         own = {"meta": {"stoi": {c: i for i, c in enumerate(LETTERS)}, "itos": dict(enumerate(LETTERS))}}
         own |= {"ctx": nullcontext(), "raw_model": model, "max_iters": 60, "iter_num": 0, "eval_interval": 10}
         own |= {"out_dir": "out", "model_args": {"vocab_size": 40}, "checkpoint": {}, "log_interval": 10}
-        return common | own | {"lossf": 3.0, "block_size": 64}
+        return common | own | {"lossf": 3.0}
     if page == "build_nanogpt":
         own = {"enc": encoding, "T": 64, "max_steps": 1001, "raw_model": model, "device_type": "cpu"}
-        top_p = run(blocks("nanogpt")[2], {})["top_p"]
+        top_p = run(blocks("sampler")[-1], {})["top_p"]
         return common | own | {"loss_accum": torch.tensor(3.0), "top_p": top_p}
     own = {"os": os, "tokenizer": encoding, "Engine": Engine, "checkpoint_dir": "chat"}
     own |= {"disable_fp8": lambda _model: nullcontext(), "orig_model": model, "vocab_size": 40}
@@ -154,33 +152,32 @@ def test_the_other_ranks_call_check_too_and_draw_nothing(page: str, monkeypatch:
     assert steps[-1] == (20 if page == "nanogpt" else 250)
 
 
-def test_what_nanogpt_decodes_of_gpt_2_leaves_the_padding_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = SimpleNamespace(get_encoding=lambda _name: Encoding())
-    monkeypatch.setitem(sys.modules, "tiktoken", asked)
-    decode = run(blocks("nanogpt")[1], {})["decode"]
+def test_what_nanogpt_decodes_of_gpt_2_leaves_the_padding_out() -> None:
+    decode = run(blocks("nanogpt")[1], {"enc": Encoding()})["decode"]
     assert decode([1, 2, 3, len(LETTERS) + 1]) == " ab"
 
 
-def test_nanogpt_with_top_p_draws_from_the_uncompiled_model_within_its_context() -> None:
-    given = given_by("nanogpt", broken=False)
-    given["decode"] = Encoding().decode
+def test_build_nanogpt_draws_within_the_context() -> None:
     model = Model(broken=False, padding=0)
-    pairs = run(blocks("nanogpt")[2], given)["draw"](SimpleNamespace(_orig_mod=model), 0)
-    assert [len(text) for _, text in pairs] == [200] * 4
-    assert max(model.lengths) == given["block_size"]
+    given = given_by("build_nanogpt", broken=False) | {"max_steps": 0}
+    found = run(blocks("build_nanogpt")[0], given)
+    found["monitor"].close()
+    pairs = found["draw"](model, 0)
+    assert [(prompt, len(text)) for prompt, text in pairs] == [("Hello, I'm a language model,", 150)] * 4
+    assert max(model.lengths) == given["T"]
 
 
 class TestTopP:
     @pytest.fixture
     def top_p(self) -> Any:
-        return run(blocks("nanogpt")[2], {})["top_p"]
+        return run(blocks("sampler")[-1], {})["top_p"]
 
     @pytest.fixture
     def logits(self) -> Any:
         return 3 * torch.randn(16, 500)
 
     def test_is_ten_lines_or_fewer(self) -> None:
-        function = re.search(r"^def top_p.*?(?=\n\n)", blocks("nanogpt")[2], re.MULTILINE | re.DOTALL)
+        function = re.search(r"^def top_p.*?(?=\n\n|\Z)", blocks("sampler")[-1], re.MULTILINE | re.DOTALL)
         assert function is not None
         assert function[0].count("\n") < 10
 
@@ -201,6 +198,10 @@ class TestTopP:
         for kept in (top_p(logits, 1e-6), top_p(logits, temperature=1e-4)):
             assert torch.equal(kept.argmax(-1), logits.argmax(-1))
             assert ((kept > 0).sum(-1) == 1).all()
+
+    def test_counts_a_large_vocabulary_in_full_precision(self, top_p: Any) -> None:
+        kept = top_p(torch.zeros(1, 50_000, dtype=torch.bfloat16))
+        assert abs(int((kept > 0).sum()) - 47_500) <= 50
 
     @pytest.mark.parametrize("share", [0.0, 1e-9, 0.5, 1.0])
     @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
