@@ -202,6 +202,7 @@ class TestTopP:
     def test_counts_a_large_vocabulary_in_full_precision(self, top_p: Any) -> None:
         kept = top_p(torch.zeros(1, 50_000, dtype=torch.bfloat16))
         assert abs(int((kept > 0).sum()) - 47_500) <= 50
+        assert kept.dtype == torch.float32
 
     @pytest.mark.parametrize("share", [0.0, 1e-9, 0.5, 1.0])
     @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
