@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from coherence.run.monitor import Monitor as Monitor
+from coherence.signals.gate import Gate as Gate
 from coherence.signals.gate import Verdict
 from coherence.trainers.common import Draw, Judged, Send, draw_nothing, from_rank_zero, missing
 
