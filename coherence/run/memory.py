@@ -54,6 +54,7 @@ class Memory:
         self.last_step: int | None = None
         self.last_loss: int | None = None
         self.group, self._group_start = StepSamples(), 0  # the byte where the lines of the group begin
+        self._group_step: int | None = None
 
     def forget(self) -> None:
         """Forget all."""
@@ -79,7 +80,7 @@ class Memory:
     def begin_group(self, step: int, index: int, byte: int) -> None:
         """Begin with the samples of a step, unless more of the last one come."""
         if self.signals.begins(step, index):
-            self.group, self._group_start = StepSamples(), byte
+            self.group, self._group_start, self._group_step = StepSamples(), byte, step
 
     def metrics(self) -> dict[str, float]:
         """Return what can be said in numbers of the samples of the last step."""
@@ -89,6 +90,10 @@ class Memory:
         found["streak"] = float(self.signals.gate.streak)
         found["action"] = float(ACTIONS.index(self.signals.diagnosis.action))
         return {f"coherence/{name}": value for name, value in found.items()}
+
+    def last_samples(self) -> list[dict[str, Any]]:
+        """Return the samples of the last step as flat rows."""
+        return [{"step": self._group_step, **row} for row in self.group.rows(self.signals.gate.threshold)]
 
     def saved(self, metrics_end: int, samples_end: int) -> dict[str, Any]:
         """Return what is saved beside the lines, as plain JSON values.
@@ -123,6 +128,7 @@ class Memory:
         samples = read_rows(folder / SAMPLES, self._group_start)
         for _, row in islice(samples, rows_of_group):
             self.group.add(self._scores_of(row), str(row["text"]), prompt_of(row))
+            self._group_step = row["step"]
         waiting = list(history)
         rows = merge(metrics, samples, key=_time_of)
         for at, call in groupby(rows, key=_time_of):

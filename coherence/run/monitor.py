@@ -225,6 +225,16 @@ class Monitor:
             return self._memory.metrics()
 
     @property
+    def last_samples(self) -> list[dict[str, Any]]:
+        """The last step's samples as rows for a table of a tracker; empty before any sample.
+
+        Each has `step`, `prompt`, `text`, `low` and the four scores, None where a score cannot be computed.
+        They are 64 at most.
+        """
+        with self._guard:
+            return self._memory.last_samples()
+
+    @property
     def resume_from(self) -> int | None:
         """The step to go back to; None where there is no such step."""
         with self._guard:

@@ -366,6 +366,15 @@ class StepSamples:
         found["between"] = self.diversity
         return {name: value for name, value in found.items() if value is not None}
 
+    def rows(self, threshold: float) -> list[dict[str, Any]]:
+        """Return each sample as a flat row: prompt, text, whether it is low, and its four scores."""
+        found = zip(self._scores, self._texts, self._prompts, strict=True)
+        return [
+            {"prompt": prompt, "text": text, "low": scores.kind(threshold) in LOW}
+            | dict(zip(SCALES, scores.values, strict=True))
+            for scores, text, prompt in found
+        ]
+
     @property
     def diversity(self) -> float | None:
         """The diversity between them; None where fewer than two are long enough to judge."""

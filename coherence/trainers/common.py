@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from coherence.run.monitor import HaltedRun, Monitor
+from coherence.run.stop import STOP, reason_to_stop
 from coherence.signals.both import RESTART
 from coherence.signals.gate import Verdict
 
@@ -49,6 +50,15 @@ def release_the_threads() -> None:
     time.sleep(RELEASE)
 
 
+def draw_nothing(_model: Any, _step: int) -> list[str]:
+    """Draw no sample: another process does.
+
+    >>> draw_nothing(None, 100)
+    []
+    """
+    return []
+
+
 class Judged(NamedTuple):
     """What rank 0 sends the others about the samples of a step.
 
@@ -64,8 +74,12 @@ class Judged(NamedTuple):
 
     @classmethod
     def of(cls, monitor: Monitor, step: int, drawn: Any) -> "Judged":
-        """Put samples to the monitor, and say what it says."""
+        """Put samples to the monitor, and say what it says, or that another process asks for a stop."""
         verdict = monitor.judge(step, drawn)
+        why = None if verdict.halt else _asked_to_stop(monitor)
+        if why is not None:
+            monitor.note("asked to stop", step, reason=why)
+            verdict = verdict._replace(halt=True, step=step, reason=why)
         return cls(verdict, monitor.metrics, monitor.on_halt == "raise")
 
     def raise_if_asked(self) -> None:
@@ -87,6 +101,13 @@ class Judged(NamedTuple):
         raise HaltedRun(self.verdict.reason)
 
 
+def _asked_to_stop(monitor: Monitor) -> str | None:
+    """Return the words in which another process asks the run to stop; None if none does."""
+    path = monitor.folder / STOP
+    why = reason_to_stop(path)
+    return None if why is None else f"{path} asks to stop" + (f": {why}" if why else "")
+
+
 def check_every(every: int) -> int:
     """Return the number of steps between two samplings.
 
@@ -102,7 +123,7 @@ def check_every(every: int) -> int:
 
 
 def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int = 0) -> None:
-    """Refuse a halted run; else make the gate skip a young model's samples.
+    """Refuse a run that was halted or is asked to stop; else make the gate skip a young model's samples.
 
     A training that begins at an earlier step than the monitor has seen is a restart, and noted as one: a
     second trainer with the same monitor, for example.
@@ -114,7 +135,7 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int =
         step: the last step of the training so far.
 
     Raises:
-        HaltedRun: its gate has fired.
+        HaltedRun: its gate has fired, or its folder holds a file `stop`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
@@ -123,6 +144,9 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int =
     500
     """
     monitor.refuse_halted()
+    if (why := _asked_to_stop(monitor)) is not None:
+        log.error("%s; remove the file to train on", why)  # Python prints nothing of a SystemExit like this
+        raise HaltedRun(why)
     if monitor.last_step is not None and step < monitor.last_step:
         monitor.note(RESTART, step + 1)
     gate = monitor.gate

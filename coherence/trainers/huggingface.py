@@ -6,11 +6,12 @@ Source: docs/trainers/huggingface.md.
 # ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from coherence.files import replace_file
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.both import DELETED, SAVED
 from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
@@ -19,6 +20,7 @@ try:
 except ImportError as error:
     raise missing("huggingface", "transformers") from error
 
+from coherence.trainers.sampler import Prompt
 from coherence.trainers.sampler import Sampler as Sampler
 from coherence.trainers.torch_loop import broadcast, judge
 
@@ -35,14 +37,15 @@ class CoherenceCallback(TrainerCallback):
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text: a ready
-            `Sampler`, or your own.
+        sample: prompts, which a `Sampler` with the tokenizer of `trainer` completes; or a function that takes
+            the model and the step and returns the texts, or pairs of a prompt and a text, as any `Sampler`
+            does; None if another process samples.
         every: steps between two samplings.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
         trainer: logs the scores where it logs its losses; None to log none.
 
     Raises:
-        ValueError: `every` is below 1.
+        ValueError: `every` is below 1, or the prompts cannot be used.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Monitor(folder) as monitor:
@@ -52,12 +55,12 @@ class CoherenceCallback(TrainerCallback):
     def __init__(
         self,
         monitor: Monitor | None,
-        sample: Draw,
+        sample: Draw | Sequence[Prompt] | None,
         every: int = 500,
         warmup: int | None = None,
         trainer: Trainer | None = None,
     ) -> None:
-        self.monitor, self.sample, self.trainer = monitor, sample, trainer
+        self.monitor, self.sample, self.trainer = monitor, _sampler(sample, trainer), trainer
         self.every, self.warmup = check_every(every), warmup
         self._judged: Judged | None = None
         self._kept: str | None = None  # the checkpoint that rotation leaves alone because of this callback
@@ -175,6 +178,23 @@ class CoherenceCallback(TrainerCallback):
         # While low samples count, a halt may come that goes back beyond what is fine now.
         if step in self._saved and not monitor.gate.streak and args.metric_for_best_model is None:
             self._kept = state.best_model_checkpoint = str(_checkpoint(args, step))
+
+
+def _sampler(sample: Draw | Sequence[Prompt] | None, trainer: Trainer | None) -> Draw | None:
+    """Return what draws: a `Sampler` if prompts were given.
+
+    Raises:
+        ValueError: the prompts cannot be used.
+    """
+    if sample is None or callable(sample):
+        return sample
+    found = getattr(trainer, "processing_class", None)
+    if found is None:
+        raise ValueError(
+            "prompts need the trainer's tokenizer: trainer=trainer, which was given a processing_class; "
+            "or give a Sampler(tokenizer, prompts) in place of the prompts"
+        )
+    return Sampler(getattr(found, "tokenizer", found), sample)  # a processor of images has one inside
 
 
 def _checkpoint(args: TrainingArguments, step: int) -> Path:

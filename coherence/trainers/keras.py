@@ -8,8 +8,8 @@ Source: docs/trainers/keras.md.
 from collections.abc import Mapping
 from typing import Any
 
-from coherence.run.monitor import Monitor
-from coherence.trainers.common import Draw, Judged, begin, check_every, missing, say_halt
+from coherence.run.monitor import Monitor as Monitor
+from coherence.trainers.common import Draw, Judged, begin, check_every, draw_nothing, missing, say_halt
 
 try:
     import keras
@@ -27,7 +27,8 @@ class CoherenceCallback(keras.callbacks.Callback):
 
     Args:
         monitor: of the run.
-        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text.
+        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text;
+            None if another process samples.
         every: steps between two samplings.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
 
@@ -39,9 +40,11 @@ class CoherenceCallback(keras.callbacks.Callback):
     ...     callback = CoherenceCallback(monitor, sample=lambda model, step: ["..."], every=500)
     """
 
-    def __init__(self, monitor: Monitor, sample: Draw, every: int = 500, warmup: int | None = None) -> None:
+    def __init__(
+        self, monitor: Monitor, sample: Draw | None, every: int = 500, warmup: int | None = None
+    ) -> None:
         super().__init__()
-        self.monitor, self.sample = monitor, sample
+        self.monitor, self.sample = monitor, sample or draw_nothing
         self.every, self.warmup = check_every(every), warmup
         self._step = 0
         self._judged: Judged | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
 from coherence.signals.both import DELETED, SAVED
 from coherence.trainers.common import Draw, Judged, begin, check_every, from_rank_zero, log, missing, say_halt
 
@@ -33,7 +33,8 @@ class CoherenceCallback(Callback):
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text.
+        sample: takes the module and the step, returns the texts, or pairs of a prompt and a text;
+            None if another process samples.
         every: steps between two samplings.
         loss: its key in what `training_step` returns.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
@@ -51,7 +52,7 @@ class CoherenceCallback(Callback):
     def __init__(
         self,
         monitor: Monitor | None,
-        sample: Draw,
+        sample: Draw | None,
         every: int = 500,
         loss: str = "loss",
         warmup: int | None = None,

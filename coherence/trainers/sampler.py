@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+Prompt = str | Sequence[Mapping[str, Any]]
+"""A text, or a chat: a list of messages."""
+
 
 class Sampler:
     """Draws completions of prompts from a transformers model, at a temperature.
@@ -35,7 +38,7 @@ class Sampler:
     def __init__(
         self,
         tokenizer: Any,
-        prompts: Sequence[str | Sequence[Mapping[str, Any]]],
+        prompts: Sequence[Prompt],
         max_new_tokens: int = 200,
         temperature: float = 1.0,
         top_p: float = 0.95,

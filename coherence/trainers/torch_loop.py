@@ -8,9 +8,10 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, TypeVar
 
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
+from coherence.signals.gate import Gate as Gate
 from coherence.signals.gate import Verdict
-from coherence.trainers.common import Draw, Judged, Send, from_rank_zero, missing
+from coherence.trainers.common import Draw, Judged, Send, draw_nothing, from_rank_zero, missing
 
 try:
     import torch
@@ -108,14 +109,15 @@ def judge(
     monitor: Monitor | None,
     step: int,
     model: nn.Module,
-    sample: Draw,
+    sample: Draw | None,
     tokenizer: Any = None,
     send: Send = broadcast,
 ) -> Judged:
     """Sample and judge on rank 0, as `check` does; return what the adapters use on every rank."""
+    draw = sample or draw_nothing
 
     def work(monitor: Monitor) -> Judged:
-        return Judged.of(monitor, step, sample_safely(model, lambda model: sample(model, step), tokenizer))
+        return Judged.of(monitor, step, sample_safely(model, lambda model: draw(model, step), tokenizer))
 
     return from_rank_zero(monitor, work, send)
 
@@ -124,7 +126,7 @@ def check(
     monitor: Monitor | None,
     step: int,
     model: nn.Module,
-    sample: Draw,
+    sample: Draw | None,
     tokenizer: Any = None,
     send: Send = broadcast,
 ) -> Verdict:
@@ -136,7 +138,8 @@ def check(
         monitor: of the run; None on every rank but 0.
         step: the training step.
         model: given to `sample`; nothing of it is changed, see `sample_safely`.
-        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text.
+        sample: takes the model and the step, returns the texts, or pairs of a prompt and a text; None
+            if another process samples, and only the file `stop` in the run folder is looked for.
         tokenizer: keeps its padding side.
         send: gives every rank the value of rank 0.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coherence.run import given
-from coherence.run.monitor import Monitor
+from coherence.run.monitor import Monitor as Monitor
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores, score
 from coherence.signals.settings import Settings
@@ -61,7 +61,7 @@ class CoherenceReward(CoherenceCallback):
     ) -> None:
         if not 0 <= penalty < math.inf:
             raise ValueError(f"penalty {penalty!r}; expected a number, 0 or more: it is subtracted")
-        super().__init__(monitor, _draw_nothing, every, warmup)
+        super().__init__(monitor, None, every, warmup)
         self.__name__ = "coherence"  # under which TRL logs the reward
         self.penalty = float(penalty)
         self._settings: Settings | None = None
@@ -139,10 +139,6 @@ class CoherenceReward(CoherenceCallback):
         if judged.verdict.halt and not self._is_callback:
             say_halt(judged.verdict)
             judged.end()
-
-
-def _draw_nothing(_model: Any, _step: int) -> list[str]:
-    return []
 
 
 def _columns(scores: Sequence[Scores], lows: Sequence[bool]) -> dict[str, list[Any]]:

@@ -175,6 +175,38 @@ class TestMetrics:
             assert monitor.metrics["coherence/mean"] == 0
 
 
+def test_the_status_of_a_run_without_losses_is_not_taken_for_a_log(tmp_path: Path) -> None:
+    with Monitor(tmp_path / "run") as monitor:
+        monitor.sample(1, FINE)
+    assert main(["audit", str(tmp_path / "run"), "--json", str(tmp_path / "report.json")]) == 0
+    assert not any(
+        "loss.json" in note for note in json.loads((tmp_path / "report.json").read_text())["notes"]
+    )
+
+
+class TestLastSamples:
+    def test_are_flat_rows_of_the_last_step_as_they_were_written_down(self, tmp_path: Path) -> None:
+        with Monitor(tmp_path) as monitor:
+            assert monitor.last_samples == []
+            monitor.sample(1, [FINE] * 3)
+            monitor.sample(2, [("Once", FINE), ("The", LOW)])
+            monitor.loss(3, 2.5)
+            found = monitor.last_samples
+        written = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()][-2:]
+        wanted = ("step", "prompt", "text", "low")
+        assert found == [{name: row[name] for name in wanted} | row["scores"] for row in written]
+        assert [row["low"] for row in found] == [False, True]
+        with Monitor(tmp_path) as monitor:
+            assert monitor.last_samples == found
+
+    def test_have_the_same_columns_where_a_score_cannot_be_computed(self, tmp_path: Path) -> None:
+        with Monitor(tmp_path) as monitor:
+            monitor.sample(1, [FINE, "", "Yes"])
+            first, *others = monitor.last_samples
+        assert all(list(row) == list(first) for row in others)
+        assert others[1]["english"] is None
+
+
 class TestPairs:
     def test_of_prompt_and_text_are_kept_as_both(self, tmp_path: Path) -> None:
         with Monitor(tmp_path) as monitor:

@@ -11,6 +11,7 @@ import pytest
 
 from coherence import Gate, Monitor
 from coherence.cli.main import main
+from coherence.run.stop import STOP, ask_to_stop
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -29,6 +30,9 @@ class ByteTokenizer:
 
     def __call__(self, text: str) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}
+
+    def save_pretrained(self, folder: str) -> None:
+        """The Trainer saves its tokenizer with each checkpoint."""
 
     def batch_decode(self, rows: Sequence[Any], skip_special_tokens: bool) -> list[str]:
         assert skip_special_tokens
@@ -80,6 +84,18 @@ def script() -> Callable[..., Callable[[Any, int], list[str]]]:
 def reason() -> str:
     """Why the gate halts a run whose every second step is sampled, and low from step 6 on."""
     return "5 samples in a row scored below 30 on every scale, from step 6 to step 14"
+
+
+@pytest.fixture
+def asking(monitor: Monitor) -> Callable[[Any, int], list[str]]:
+    """A sampling function that is always fine, while another process asks for a stop at step 6."""
+
+    def draw(_model: Any, step: int) -> list[str]:
+        if step == 6:
+            ask_to_stop(monitor.folder / STOP, {"reason": "the rollouts loop", "step": 5})
+        return [FINE]
+
+    return draw
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """One of two processes that train together; the tests start it twice. Prints what it did as one JSON line.
 
-python ranks.py {check|error|none|alone|left|late|trainer|lightning} FOLDER [raise]
+python ranks.py {check|asked|error|none|alone|left|late|trainer|lightning} FOLDER [raise]
 
 RANK and WORLD_SIZE are in the environment. With "raise" a halt ends the program.
 """
@@ -22,6 +22,13 @@ def draw(_model: Any, step: int) -> list[str]:
 def fail(_model: Any, step: int) -> list[str]:
     if step == 4:
         raise ZeroDivisionError("the sampler broke")
+    return [FINE]
+
+
+def asked(_model: Any, step: int) -> list[str]:
+    """Fine, and at a step another process asks for a stop."""
+    if step == 6:
+        Path(sys.argv[2], "run", "stop").touch()
     return [FINE]
 
 
@@ -139,7 +146,9 @@ def main(what: str, folder: Path) -> None:
         elif what in ("alone", "left", "late"):
             step, reason = mistaken(what, folder, rank)
         else:
-            step, reason = check(folder, {"check": draw, "error": fail, "none": None}[what], rank)
+            step, reason = check(
+                folder, {"check": draw, "asked": asked, "error": fail, "none": None}[what], rank
+            )
     finally:  # left to the end of the process, gloo's threads abort it now and then (pytorch issue 190489)
         if distributed.is_initialized():
             distributed.destroy_process_group()

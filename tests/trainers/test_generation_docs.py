@@ -9,6 +9,8 @@ import pytest
 from places import ROOT
 from tiny_grpo import WORDS, length, make
 
+from coherence.run.monitor import _close_all
+
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -44,26 +46,32 @@ def test_the_page_on_generation_in_any_decoder(capsys: pytest.CaptureFixture[str
 @pytest.mark.filterwarnings("ignore")  # what TRL and its libraries warn of is theirs
 def test_the_page_on_trl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("trl", reason="GRPO needs trl: pip install 'coherence[test-more]'")
+    datasets = pytest.importorskip("datasets", reason="TRL needs datasets")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RANK", raising=False)
     model = make(tmp_path, WORDS, [length], [])  # for its parts
     options = {"use_cpu": True, "bf16": False, "report_to": [], "save_strategy": "no", "disable_tqdm": True}
-    given = {
+    chats = [[{"role": "user", "content": "the cat"}, {"role": "assistant", "content": "sat by the door"}]]
+    found: dict[str, Any] = {
         "model": model.model,
         "tokenizer": model.processing_class,
         "dataset": model.train_dataset,
         "my_reward": length,
-        "options": options | {"logging_steps": 1, "max_completion_length": 16},
+        "texts": datasets.Dataset.from_dict({"messages": chats * 16}),
+        "options": options | {"logging_steps": 1, "per_device_train_batch_size": 4},
     }
-    first, ranks = blocks("trl")[:2]
-    found = run(first, given)
-    found["reward"].monitor.close()
-    assert (tmp_path / "runs" / "grpo" / "samples.jsonl").read_bytes().count(b"\n") == 16
-    run(ranks, found)["monitor"].close()
+    for block in blocks("trl")[:-2]:  # without those on verl and OpenRLHF
+        run(block, found)
+    _close_all()  # the page does not, and the folder goes before the program ends
+    for name, count in (("grpo", 16), ("grpo-2", 16), ("sft", 2)):
+        assert (tmp_path / "runs" / name / "samples.jsonl").read_bytes().count(b"\n") == count
+    # As a reward function alone it is not told the losses.
+    assert not (tmp_path / "runs" / "grpo" / "metrics.jsonl").exists()
+    assert b'"loss"' in (tmp_path / "runs" / "grpo-2" / "metrics.jsonl").read_bytes()
 
 
 def test_the_page_on_verl() -> None:
-    compute_score = run(blocks("trl")[2], {})["compute_score"]
+    compute_score = run(blocks("trl")[-2], {})["compute_score"]
     fine = "The answer to the question that you asked is, as far as I can tell, 42."
     assert compute_score("math", fine, "42")["score"] == 1.0
     assert compute_score("math", "42 " * 50, "42", {})["score"] == 0.5
@@ -71,5 +79,5 @@ def test_the_page_on_verl() -> None:
 
 def test_the_page_on_openrlhf() -> None:
     pytest.importorskip("torch", reason="OpenRLHF takes tensors")
-    reward_func = run(blocks("trl")[3], {})["reward_func"]
+    reward_func = run(blocks("trl")[-1], {})["reward_func"]
     assert reward_func(["Who? " + "42 " * 50], ["Who? "], ["42"])["rewards"].tolist() == [0.5]

@@ -94,6 +94,59 @@ def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
     assert not list(tmp_path.glob("out/checkpoint-*"))  # it would be one of the collapsed model
 
 
+def test_a_file_that_asks_for_a_stop_ends_training_and_refuses_the_next(
+    train: Train, monitor: Monitor, asking: Sample, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = train(CoherenceCallback(monitor, asking, every=2))
+    assert trainer.state.global_step == 6
+    assert (
+        f"training stops at step 6: {monitor.folder / 'stop'} asks to stop: the rollouts loop" in caplog.text
+    )
+    with pytest.raises(HaltedRun, match="asks to stop: the rollouts loop"):
+        train(CoherenceCallback(monitor, asking, every=2))
+    (monitor.folder / "stop").unlink()
+    assert train(CoherenceCallback(monitor, None, every=2)).state.global_step == 20
+
+
+def test_of_a_run_that_another_process_samples_the_losses_are_taken(train: Train, monitor: Monitor) -> None:
+    train(CoherenceCallback(monitor, None, every=2))
+    assert monitor.signals.loss.count == 20
+    assert monitor.unusable == 0
+    assert not (monitor.folder / "samples.jsonl").exists()
+
+
+def test_prompts_are_completed_with_the_trainers_tokenizer(
+    monitor: Monitor, tiny: Callable[[], Any], tokenizer: Any, tmp_path: Path
+) -> None:
+    args = TrainingArguments(
+        str(tmp_path / "out"), max_steps=4, report_to=[], use_cpu=True, dataloader_pin_memory=False,
+        save_strategy="no", disable_tqdm=True,
+    )  # fmt: skip
+    trainer = Trainer(tiny(), args, train_dataset=DATA, processing_class=tokenizer)
+    trainer.add_callback(CoherenceCallback(monitor, ["The cat", "A"], every=2, trainer=trainer))
+    trainer.train()
+    rows = map(json.loads, (monitor.folder / "samples.jsonl").read_bytes().splitlines())
+    assert [(row["step"], row["prompt"]) for row in rows] == [
+        (2, "The cat"),
+        (2, "A"),
+        (4, "The cat"),
+        (4, "A"),
+    ]
+
+
+def test_prompts_that_cannot_be_used_are_refused_before_the_training(
+    monitor: Monitor, tiny: Callable[[], Any], tokenizer: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="prompts need the trainer's tokenizer: trainer=trainer"):
+        CoherenceCallback(monitor, ["The cat"])
+    args = TrainingArguments(str(tmp_path / "out"), report_to=[], use_cpu=True)
+    with pytest.raises(ValueError, match="which was given a processing_class"):
+        CoherenceCallback(monitor, ["The cat"], trainer=Trainer(tiny(), args))
+    trainer = Trainer(tiny(), args, processing_class=tokenizer)
+    with pytest.raises(ValueError, match="the tokenizer has no chat template"):
+        CoherenceCallback(monitor, [[{"role": "user", "content": "Why?"}]], trainer=trainer)
+
+
 def test_every_training_loss_reaches_the_monitor(train: Train, monitor: Monitor, script: Script) -> None:
     trainer = train(CoherenceCallback(monitor, script(), every=5), eval_strategy="no")
     rows = [json.loads(line) for line in (monitor.folder / "metrics.jsonl").read_text().splitlines()]

@@ -90,6 +90,19 @@ def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
     assert f"training stops at step 14: {reason}" in caplog.text
 
 
+def test_a_file_that_asks_for_a_stop_ends_training_and_refuses_the_next(
+    fit: Fit, monitor: Monitor, asking: Callable[[Any, int], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(fit(CoherenceCallback(monitor, asking, every=2)).seen) == 6
+    assert (
+        f"training stops at step 6: {monitor.folder / 'stop'} asks to stop: the rollouts loop" in caplog.text
+    )
+    with pytest.raises(HaltedRun, match="asks to stop: the rollouts loop"):
+        fit(CoherenceCallback(monitor, asking, every=2))
+    (monitor.folder / "stop").unlink()
+    assert len(fit(CoherenceCallback(monitor, None, every=2)).seen) == 20
+
+
 def test_the_running_mean_of_the_log_is_undone(fit: Fit, monitor: Monitor, script: Script) -> None:
     losses = fit(CoherenceCallback(monitor, script()))
     rows = recorded(monitor)

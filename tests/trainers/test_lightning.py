@@ -116,6 +116,19 @@ def test_the_fifth_low_sample_in_a_row_stops_training_with_its_reason(
     assert "min_steps" not in caplog.text
 
 
+def test_a_file_that_asks_for_a_stop_ends_training_and_refuses_the_next(
+    fit: Fit, monitor: Monitor, asking: Sample, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert fit(CoherenceCallback(monitor, asking, every=2)).global_step == 6
+    assert (
+        f"training stops at step 6: {monitor.folder / 'stop'} asks to stop: the rollouts loop" in caplog.text
+    )
+    with pytest.raises(HaltedRun, match="asks to stop: the rollouts loop"):
+        fit(CoherenceCallback(monitor, asking, every=2))
+    (monitor.folder / "stop").unlink()
+    assert fit(CoherenceCallback(monitor, None, every=2)).global_step == 20
+
+
 def test_every_loss_reaches_the_monitor(fit: Fit, monitor: Monitor, script: Script) -> None:
     module = Tiny()
     fit(CoherenceCallback(monitor, script()), module=module)

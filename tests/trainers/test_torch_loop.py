@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ pytest.importorskip("torch", reason="the plain loop needs torch")
 import torch
 from torch import nn
 
-from coherence import Monitor, Verdict
+from coherence import HaltedRun, Monitor, Verdict
+from coherence.cli.main import main
 from coherence.trainers.common import from_rank_zero
 from coherence.trainers.torch_loop import broadcast, broadcast_verdict, check, sample_safely
 
@@ -115,6 +117,58 @@ class TestOneProcess:
         assert "Budy 7" in (monitor.folder / "samples.jsonl").read_text()
 
 
+class TestAFileThatAsksForAStop:
+    def test_ends_a_loop_that_checks_and_the_run_says_so(
+        self, monitor: Monitor, asking: Callable[[Any, int], list[str]]
+    ) -> None:
+        verdicts = [check(monitor, step, nn.Linear(1, 1), asking) for step in (4, 6)]
+        assert [verdict.halt for verdict in verdicts] == [False, True]
+        why = f"{monitor.folder / 'stop'} asks to stop: the rollouts loop"
+        assert (verdicts[1].step, verdicts[1].reason) == (6, why)
+        assert not monitor.gate.halted
+        (row,) = map(json.loads, (monitor.folder / "metrics.jsonl").read_text().splitlines())
+        assert (row["event"], row["step"], row["details"]) == ("asked to stop", 6, {"reason": why})
+
+    def test_is_not_read_as_part_of_the_run(
+        self, monitor: Monitor, asking: Callable[[Any, int], list[str]], tmp_path: Path
+    ) -> None:
+        monitor.loss(6, 3.0)
+        check(monitor, 6, nn.Linear(1, 1), asking)
+        assert main(["audit", str(monitor.folder), "--json", str(tmp_path / "report.json")]) == 0
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert [(each["event"], each["step"]) for each in report["events"]] == [("asked to stop", 6)]
+        assert (report["problem_count"], report["judged"]) == (0, 1)
+        assert not any("stop" in note for note in report["notes"])
+
+    def test_is_the_one_that_a_watcher_writes(self, monitor: Monitor, tmp_path: Path) -> None:
+        (tmp_path / "rollouts").mkdir()
+        rows = [json.dumps({"step": step, "text": "Budy " * 20}) for step in range(6)]
+        (tmp_path / "rollouts" / "samples.jsonl").write_text("\n".join(rows) + "\n")
+        stop = monitor.folder / "stop"
+        assert main(["watch", str(tmp_path / "rollouts"), "--once", "--stop-file", str(stop)]) == 1
+        verdict = check(monitor, 10, nn.Linear(1, 1), None)
+        assert verdict.halt
+        assert "asks to stop: 5 samples in a row scored below 30" in verdict.reason
+
+    @pytest.mark.parametrize("written", ["", "{}", "[1]", '{"reason": 3}', "\xff", "[" * 10**5])
+    def test_may_say_nothing(self, monitor: Monitor, written: str) -> None:
+        (monitor.folder / "stop").write_text(written, encoding="latin-1")
+        verdict = check(monitor, 4, nn.Linear(1, 1), lambda _model, _step: ["..."])
+        assert (verdict.halt, verdict.reason) == (True, f"{monitor.folder / 'stop'} asks to stop")
+
+    def test_commands_no_terminal(self, monitor: Monitor) -> None:
+        (monitor.folder / "stop").write_text(json.dumps({"reason": "red \x1b[31m\nalert"}))
+        reason = check(monitor, 4, nn.Linear(1, 1), None).reason
+        assert reason.isprintable()
+        assert "red" in reason
+
+    def test_ends_the_program_with_3_where_a_halt_does(self, tmp_path: Path) -> None:
+        monitor = Monitor(tmp_path, on_halt="raise")
+        (tmp_path / "stop").touch()
+        with monitor, pytest.raises(HaltedRun, match="asks to stop"):
+            check(monitor, 4, nn.Linear(1, 1), lambda _model, _step: ["..."])
+
+
 def run_two(what: str, folder: Path, *options: str) -> list[subprocess.CompletedProcess[str]]:
     """Run `ranks.py` as two ranks; a hang fails the test."""
     port = str(free_port())
@@ -145,6 +199,13 @@ class TestTwoRanks:
         assert answers(run_two("check", tmp_path)) == [
             {"rank": 0, "step": 14, "reason": reason},
             {"rank": 1, "step": 14, "reason": reason},
+        ]
+
+    def test_stop_at_one_step_where_another_process_asks_for_it(self, tmp_path: Path) -> None:
+        why = f"{tmp_path / 'run' / 'stop'} asks to stop"
+        assert answers(run_two("asked", tmp_path)) == [
+            {"rank": 0, "step": 6, "reason": why},
+            {"rank": 1, "step": 6, "reason": why},
         ]
 
     def test_an_error_in_sampling_ends_both(self, tmp_path: Path) -> None:
@@ -204,6 +265,30 @@ class TestTwoRanks:
         assert run.returncode == 1
         assert "exitcode  : 3" in run.stderr
         assert "5 samples in a row scored below 30" in run.stderr
+
+    def test_under_accelerate_stop_at_one_step(self, tmp_path: Path, reason: str) -> None:
+        pytest.importorskip("transformers", reason="the Hugging Face adapter needs transformers")
+        pytest.importorskip("accelerate", reason="the ranks are started by accelerate")
+        command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]  # --cpu starts one only
+        command += [
+            "--num_processes=2",
+            "--num_machines=1",
+            "--mixed_precision=no",
+            "--num_cpu_threads_per_process=1",
+        ]
+        command += [f"--main_process_port={free_port()}", str(Path(__file__).parent / "ranks.py")]
+        run = subprocess.run(  # noqa: S603 - ours
+            [*command, "trainer", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert run.returncode == 0, run.stderr[-2000:]
+        told = sorted(re.findall(r'\{"rank": (\d), "step": (\d+)', run.stdout))
+        assert told == [("0", "14"), ("1", "14")]
+        assert run.stderr.count(f"training stops at step 14: {reason}") == 2
 
     def test_of_a_halted_run_are_refused_together(self, tmp_path: Path) -> None:
         first, second = run_two("late", tmp_path)

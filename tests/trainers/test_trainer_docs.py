@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from places import ROOT
 
+from coherence.run.monitor import _close_all
+
 DOCS = ROOT / "docs" / "trainers"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -31,18 +33,34 @@ def run(page: str, given: dict[str, Any]) -> dict[str, Any]:
     assert blocks
     for block in blocks:
         exec(compile(block, f"docs/trainers/{page}.md", "exec"), given)  # noqa: S102 - our own page
-    given["monitor"].close()
+    _close_all()  # a page does not, and the folder goes before the program ends
     return given
 
 
 @pytest.mark.parametrize(
-    ("page", "lines"), [("torch_loop", 4), ("huggingface", 3), ("lightning", 3), ("keras", 3)]
+    ("page", "lines"), [("torch_loop", 5), ("huggingface", 3), ("trl", 2), ("lightning", 3), ("keras", 3)]
 )
-def test_a_page_marks_the_lines_to_add(page: str, lines: int) -> None:
+def test_a_page_marks_the_lines_to_add_imports_included(page: str, lines: int) -> None:
     block = BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))[0]
     assert block.count("  # +\n") == lines
+    ours = [line for line in block.splitlines() if "coherence" in line.lower() or "Monitor" in line]
+    assert all(line.endswith("  # +") for line in ours)
     overview = (DOCS.parent / "training.md").read_text(encoding="utf-8")
     assert re.search(rf"\| {lines} \| .*\(trainers/{page}\.md\) \|", overview)
+
+
+def test_the_overview_leads_to_every_page_in_its_first_screen() -> None:
+    overview = (DOCS.parent / "training.md").read_text(encoding="utf-8")
+    first = "\n".join(overview.splitlines()[:40])
+    doors = set(re.findall(r"\(([\w./]+\.md)(?:#[\w-]+)?\)", first))
+    pages = {f"trainers/{path.name}" for path in DOCS.glob("*.md")} - {
+        "trainers/sampler.md"
+    }  # of all of them
+    assert doors >= {*pages, "watch.md", "report.md"}
+    assert all((DOCS.parent / door).is_file() for door in doors)
+    for heading in re.findall(r"\(#([\w-]+)\)", first):
+        assert heading in {re.sub(r"[^\w-]", "", line[3:].lower().replace(" ", "-"))
+                           for line in overview.splitlines() if line.startswith("## ")}  # fmt: skip
 
 
 def generate(_model: Any, prompt: str) -> str:
