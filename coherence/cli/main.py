@@ -297,7 +297,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
     add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
-    add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
+    add("--markdown", metavar="OUT", help="write a summary in Markdown; - is standard output")
+    add("--gitlab", metavar="OUT", help="write a code quality report for GitLab")
+    add("--github", action="store_true", help="annotate for GitHub Actions (automatic inside a job)")
     parser.set_defaults(command="check")
 
 
