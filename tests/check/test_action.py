@@ -193,6 +193,8 @@ def test_options_and_several_paths_reach_the_command_and_are_no_patterns(job: Pa
         Runner(job, paths="good.jsonl", snapshot="$(touch made)", args="`touch made`")("check").returncode
         == 2
     )
+    star = Runner(job, paths="good.jsonl", snapshot="s.json", args="--prompt-field *")
+    assert "prompt field '*'" in star("check").stderr
     assert not (job / "made").exists()
 
 
