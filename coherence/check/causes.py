@@ -132,9 +132,11 @@ def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Compa
 
 def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:
     """Tell whether the English score fell by much more than the others: words, not variety."""
-    falls = {name: all_of[name].change for name in SCALES if name in all_of}
-    english = falls.pop("english", 0.0)
-    return bool(falls) and english < min(falls.values()) - all_of["english"].tolerance
+    if "english" not in all_of:
+        return False
+    english = all_of["english"]
+    others = [all_of[name].change for name in SCALES if name in all_of and name != "english"]
+    return english.change < min(others, default=0.0) - english.tolerance
 
 
 def _alone(each: Comparison) -> Cause:
@@ -210,9 +212,7 @@ def _of_drifts(drifts: Sequence[Drift]) -> list[Cause]:
     if not drifts:
         return []
     told = [f"{QUANTITIES[each.name].title} went from {_told(each)}" for each in drifts]
-    return [
-        Cause("drift", "the samples got worse little by little", f"since the oldest snapshot {_listed(told)}")
-    ]
+    return [Cause("drift", "the samples are worse than the oldest snapshot", _listed(told))]
 
 
 def _told(drift: Drift) -> str:

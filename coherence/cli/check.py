@@ -104,10 +104,10 @@ def _shown_changes(path: str, scored: CheckpointScores, limits: Limits, screen: 
     except ValueError as error:
         screen.print(as_line(f"in the place of what could not be read: {error}"))
         return scored.snapshot
-    if old.samples == scored.snapshot.samples:
-        screen.print("nothing changed")
-    elif differences := scored.snapshot.made.differences(old.made):
+    if differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
+    elif old.samples == scored.snapshot.samples:
+        screen.print("nothing changed")
     else:
         show_check(check_scores(old, scored, limits, path), screen)
     return succeed(scored.snapshot, old)

@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
 from coherence.check.causes import Cause, causes, chance, gate_sentence, within
-from coherence.check.compare import Comparison
-from coherence.check.compared import QUANTITIES
+from coherence.check.compare import SHARES, Comparison
 from coherence.check.heaviest import Heavy
 from coherence.check.sentences import shown
 from coherence.check.statistics import FEWEST
@@ -50,7 +49,7 @@ class Finding(NamedTuple):
 def findings(found: Check) -> list[Finding]:
     """Return all that is to be said, errors first; nothing if all is as well as before."""
     told = [Finding("error", each.name, each.title, sentence_of(each)) for each in causes(found)]
-    if few := too_few(found):
+    if found.verdict != "fail" and (few := too_few(found)):
         told.append(Finding("warning", "too few", "too few samples to tell", few))
     if gate := gate_sentence(found):
         told.append(Finding("notice", "gate", "the gate halts, and does not decide", gate))
@@ -72,7 +71,12 @@ def sentence_of(cause: Cause) -> str:
 def reasons(found: Check) -> list[str]:
     """Return why a check failed, and what else is to be said of it, in sentences."""
     told = [sentence_of(each) for each in causes(found)]
-    return [each for each in (*told, chance(found), gate_sentence(found), within(found)) if each]
+    return [each for each in (*told, chance(found), *remarks(found)) if each]
+
+
+def remarks(found: Check) -> list[str]:
+    """Return what is to be said of a check besides why it failed, in sentences."""
+    return [each.message for each in findings(found) if each.kind != "error"]
 
 
 # JUnit
@@ -190,7 +194,7 @@ def gitlab(found: Check, top: str | None = None) -> str:
         found: the check.
         top: the folder of the project.
     """
-    path = repository_path(found.snapshot, top)
+    path = printable(repository_path(found.snapshot, top))
     return json.dumps(
         [
             {
@@ -198,7 +202,7 @@ def gitlab(found: Check, top: str | None = None) -> str:
                 "check_name": f"coherence {each.name}",
                 "fingerprint": hashlib.sha256(f"coherence\n{path}\n{each.name}".encode()).hexdigest(),
                 "severity": SEVERITY[each.kind],
-                "location": {"path": printable(path), "lines": {"begin": 1}},
+                "location": {"path": path, "lines": {"begin": 1}},
             }
             for each in findings(found)
         ],
@@ -224,7 +228,9 @@ def repository_path(path: str, top: str | None) -> str:
 
 def evidence(found: Check) -> Sequence[Heavy]:
     """Return the samples to show: none where nothing got worse."""
-    return found.heaviest if found.verdict in ("fail", "inconclusive") or found.worse_within else ()
+    doubtful = [each for each in found.of("inconclusive") if (each.change > 0) == (each.name in SHARES)]
+    worse = found.verdict == "fail" or found.worse_within or any(each.change for each in doubtful)
+    return found.heaviest if worse else ()
 
 
 def where(heavy: Heavy) -> str:
@@ -275,8 +281,11 @@ def figures(each: Comparison) -> list[str]:
     """Return before, now, change, how much of it is allowed, and the interval, as they are read."""
     of_length, change = each.name == "length", each.change
     unit = " %" if of_length else ""
-    signed = f"{'-' if change < 0 else '+'}{shown(abs(change), each.tolerance)}" if change else "0.0"
-    ends = "" if each.interval is None else " to ".join(f"{end + 0.0:+.1f}" for end in each.interval)
+    size = shown(abs(change), each.tolerance)
+    signed = f"{'-' if change < 0 else '+'}{size}" if float(size) else size
+    ends = (
+        "" if each.interval is None else " to ".join(f"{round(end, 1) + 0.0:+.1f}" for end in each.interval)
+    )
     means = [f"{end:,.0f}" if of_length else shown(end) for end in (each.before, each.now)]
-    sign = "+" if QUANTITIES[each.name].kind == "share" else "-"
+    sign = "+" if each.name in SHARES else "-"
     return [*means, f"{signed}{unit}", f"{sign}{each.tolerance:g}{unit}", ends]

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from textwrap import wrap
 
-from coherence.check.causes import causes, chance, gate_sentence, headline, within
+from coherence.check.causes import causes, chance, gate_sentence, headline
 from coherence.check.compare import Comparison
 from coherence.check.verdict import Check
 from coherence.escape import printable
-from coherence.show.ci import EXCERPT, cut, evidence, figures, scores_of, too_few, where
+from coherence.show.ci import EXCERPT, cut, evidence, figures, remarks, scores_of, where
 
 TEXT, LINES, WIDTH = 1_000, 15, 100
 """Characters and lines of a sample, and the width of a line."""
@@ -31,16 +31,14 @@ def markdown(found: Check) -> str:
     ]
     parts.append(_table(found))
     if found.notes:
-        parts.append(_details("Notes", "\n".join(found.notes)))
+        parts.append(_details("Notes", "\n".join(found.notes), opened=bool(gate_sentence(found))))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _reasons(found: Check) -> Iterator[str]:
     for each in causes(found):
         yield f"- {_plain(each.sentence)}{f' {_code(each.quoted)}' if each.quoted else ''}"
-    for sentence in (gate_sentence(found), within(found), too_few(found)):
-        if sentence:
-            yield f"- {_plain(sentence)}"
+    yield from (f"- {_plain(sentence)}" for sentence in remarks(found))
 
 
 def _what(found: Check) -> str:

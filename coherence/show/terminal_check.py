@@ -10,7 +10,7 @@ from coherence.check.causes import chance, headline
 from coherence.check.compare import Comparison
 from coherence.check.heaviest import Heavy
 from coherence.check.verdict import Check
-from coherence.show.ci import evidence, excerpt, figures, reasons, scores_of, too_few, where
+from coherence.show.ci import evidence, excerpt, figures, reasons, scores_of, where
 from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal import show_problems
 
@@ -20,9 +20,8 @@ ORDER = ("fail", "inconclusive", "pass")
 def show_check(found: Check, console: Console) -> None:
     """Print the verdict, its causes, each comparison, those that failed first, and the worst samples."""
     console.print(Text(headline(found), style=f"bold {COLOURS[found.verdict]}"))
-    for sentence in (*reasons(found), too_few(found)):
-        if sentence:
-            console.print(Padding(as_line(sentence), (0, 0, 0, 2)))
+    for sentence in reasons(found):
+        console.print(Padding(as_line(sentence), (0, 0, 0, 2)))
     console.print(as_line(_what(found)))
     if found.comparisons:
         console.print(_table(sorted(found.comparisons, key=lambda each: ORDER.index(each.verdict))))

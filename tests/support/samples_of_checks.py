@@ -31,3 +31,13 @@ def write(name: str, *texts: str, **more: Any) -> str:
     rows = (json.dumps({"step": 9, "text": text, **more}) for text in texts)
     Path(name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     return name
+
+
+def switches(count: int, seed: int = 0) -> list[str]:
+    """Return so many samples that are low under the usual profile, and fine for what they are: data."""
+    random = Random(seed)  # noqa: S311 - it draws words, not secrets
+
+    def row() -> str:
+        return f'{{"on": {random.choice(("true", "false"))}, "kind": "{random.choice("abc")}"}}'
+
+    return ["\n".join(row() for _ in range(40)) for _ in range(count)]
