@@ -129,6 +129,8 @@ def test_what_a_loop_does_not_explain_is_a_cause_of_its_own() -> None:
         "the bigram, trigram and character scores fell by 14.6 to 15.0 points"
     )
     assert headline(found) == "FAIL · more samples loop, and 3 more"
+    little_more = moved("english", 97.3, 79.0)
+    assert len(causes(check(*LOOPS[:2], little_more, *LOOPS[3:]))) == 1
 
 
 def test_the_gate_has_a_headline_of_its_own() -> None:
@@ -176,6 +178,9 @@ def test_what_fell_since_the_oldest_snapshot_is_a_cause_unless_it_fell_now_as_we
 def test_the_largest_p_value_of_what_failed_and_the_level_are_said() -> None:
     assert chance(check(*LOOPS)) == "p ≤ 0.0014; the chance of any false alarm is at most 1 %."
     assert chance(check(moved("bigram", 95, 94, "pass", p=0.003))) == ""
+    prompt = CollapsedPrompt(prompt=None, bad_before=0, before=8, bad_now=7, now=8, p=0.001, sentence="")
+    # Of a prompt the value is not corrected for the comparisons beside it.
+    assert chance(replace(check(*LOOPS), prompts=(prompt,))).startswith("p ≤ 0.0070; ")
 
 
 def test_what_got_worse_within_the_tolerance_is_one_sentence() -> None:

@@ -22,14 +22,16 @@ from places import GOLDEN, RUNS
 from samples_of_checks import LOOP, fine, mixed, switches, write
 from shell import PROFILE, Outcome, Shell
 
+from coherence.check.causes import causes
 from coherence.check.compare import Comparison, Grade
+from coherence.check.compared import QUANTITIES
 from coherence.check.heaviest import Heavy
 from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
 from coherence.check.verdict import Check, CollapsedPrompt
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
-from coherence.show.ci import command, excerpt, github, gitlab, junit, repository_path
+from coherence.show.ci import command, evidence, excerpt, github, gitlab, junit, repository_path
 from coherence.show.markdown import markdown
 
 pytestmark = pytest.mark.once
@@ -243,7 +245,7 @@ SIDES: dict[str, tuple[Callable[[], list[str]], Callable[[], list[str]]]] = {
     "pass": (lambda: fine(300), lambda: fine(300, seed=3)),
     "inconclusive": (lambda: fine(300), lambda: fine(40, seed=2)),
     "fail": (lambda: fine(300), lambda: mixed(300, 60)),
-    "gate": (lambda: fine(300), lambda: [*fine(295, seed=4), *[LOOP] * 5]),
+    "gate": (lambda: fine(300), lambda: [*fine(260, seed=4), *[LOOP] * 40]),
     "halted": (lambda: switches(300), lambda: switches(300, seed=1)),
     "within": (lambda: fine(600), lambda: mixed(600, 6)),
 }
@@ -339,7 +341,10 @@ def test_a_gate_that_halts_on_what_no_profile_fits_says_how_to_measure_one(shell
 
 
 def test_a_gate_that_is_only_observed_fails_nothing_and_says_so(shell: Shell) -> None:
-    decided, observed = compared(shell, "gate"), compared(shell, "gate", "--observe", "--junit", "j.xml")
+    against = made(shell)
+    write("new.jsonl", *fine(195, seed=4), *[LOOP] * 5)
+    decided = shell("new.jsonl", *against)
+    observed = shell("new.jsonl", *against, "--observe", "--junit", "j.xml")
     assert (decided.status, observed.status) == (1, 0)
     assert decided.err.startswith("FAIL · the gate halts, and did not on the snapshot\n")
     assert observed.err.splitlines()[0].endswith("; the gate halts, which is only observed")
@@ -526,8 +531,6 @@ def assert_inert(text: str, hostile: str) -> None:
     ]
     assert len(page.findall("details")) == 2
     assert all(each.find("summary") is not None for each in page.iter("details"))
-    for pre in page.iter("pre"):
-        pre.clear()
     for code in page.iter("code"):
         code.text = ""
     if hostile.strip():
@@ -577,6 +580,23 @@ def test_a_command_is_escaped_where_a_sign_would_end_it() -> None:
     assert command("error", "a: b, c%\n", "50 %, a: b\r\nc") == (
         "::error title=a%3A b%2C c%25%0A::50 %25, a: b%0Ac"
     )
+
+
+def test_at_most_ten_annotations_of_a_kind_are_written() -> None:
+    each = {name: replace(comparison("fail", "text"), name=name) for name in QUANTITIES}
+    each["english"] = replace(each["english"], change=-90)
+    found = replace(check_of("text"), comparisons=tuple(each.values()))
+    assert len(causes(found)) == 11
+    assert [line.split()[0] for line in github(found)] == ["::error"] * 10
+
+
+@pytest.mark.parametrize(("change", "shown"), [(-1.0, True), (1.0, False), (0.0, False)])
+def test_samples_are_shown_of_what_is_inconclusive_if_it_got_worse(change: float, shown: bool) -> None:
+    unsure = replace(comparison("inconclusive", "text"), change=change)
+    found = replace(check_of("text"), verdict="inconclusive", comparisons=(unsure,))
+    assert bool(evidence(found)) is shown
+    share = replace(unsure, name="low", change=-change)
+    assert bool(evidence(replace(found, comparisons=(share,)))) is shown
 
 
 def test_no_line_for_a_person_is_a_command_on_github(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
