@@ -70,9 +70,9 @@ samples are compared with a snapshot, a small JSON file that you commit.
 PATH is what holds the samples, as for audit: 200 or more, drawn as those of the
 snapshot were, best several for each of the same prompts. The check fails when
 the gate halts on them, or when a score has fallen, or the share of low samples
-risen, by more than the tolerance and beyond chance. One of the two alone is a
-warning. Where there are too few samples to tell, it says how many would do.
-docs/ci.md has jobs to paste.
+risen, by more than the tolerance and beyond chance. It says what has happened
+to the samples, and if there are too few to tell, how many would do. docs/ci.md
+has jobs to paste.
 
   coherence check samples.jsonl --snapshot good.json --update
   coherence check samples.jsonl --snapshot good.json --junit check.xml
