@@ -33,11 +33,10 @@ from coherence.report import (
     ShownSample,
 )
 from coherence.scoring.loop import find_loop
-from coherence.scoring.profile import SHIPPED, Profile
-from coherence.scoring.scores import score
+from coherence.signals.fitting import fitting_note
 from coherence.signals.loss import ARRIVED
 from coherence.signals.phases import phases
-from coherence.signals.settings import DEFAULTS, Settings, profile_label
+from coherence.signals.settings import DEFAULTS
 from coherence.thinning import Thinned
 
 POINTS = 12 * 500
@@ -159,9 +158,8 @@ def audit_run(
     shown = texts([(each.output, each.row.row) for each in (*summary.worst, *summary.best, *looked_at)])
     if looked_at:
         judged = [shown[each.output, each.row.row] for each in looked_at]
-        reader_notes = reader_notes._replace(
-            notes=[*reader_notes.notes, *_other_profiles(judged, replay.settings)]
-        )
+        fitting = fitting_note([(each.text, each.prompt) for each in judged], replay.settings)
+        reader_notes = reader_notes._replace(notes=[*reader_notes.notes, *([fitting] if fitting else [])])
     return _report(replay, summary, timeline, reader_notes, shown)
 
 
@@ -340,28 +338,6 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
             "code, data or logs, or one made with coherence calibrate)"
         )
     return notes
-
-
-def _other_profiles(texts: Sequence[Text], settings: Settings) -> list[str]:
-    """Name the profiles that come with the package under which most of the texts are fine."""
-    own = settings.profile or Profile.load()
-    others = {name: Profile.load(name) for name in SHIPPED}
-    fine = {
-        name: sum(
-            score(each.text, each.prompt, settings.lexicon, other).kind(settings.threshold) == "fine"
-            for each in texts
-        )
-        for name, other in others.items()
-        if profile_label(other) != profile_label(own)
-    }
-    fitting = sorted((name for name in fine if 2 * fine[name] > len(texts)), key=lambda name: -fine[name])
-    if not fitting:
-        return []
-    those = ", ".join(f"{fine[name]} are fine with --profile {name}" for name in fitting)
-    return [
-        f"few samples are fine under the profile {own.name}; if the model writes another kind of text, name "
-        f"its profile: of {len(texts)} samples, {those}"
-    ]
 
 
 def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:

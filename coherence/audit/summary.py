@@ -12,6 +12,7 @@ import numpy as np
 
 from coherence.audit.rows import FineSamples, GatedSample
 from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.signals.fitting import LOOKED_AT
 from coherence.signals.gate import Gate
 from coherence.signals.samples import Values
 
@@ -23,8 +24,6 @@ FOLDED = 1024
 """Samples whose scores are added up at once."""
 
 WORST = 3
-LOOKED_AT = 32
-"""Samples that are read again under other profiles, evenly over the run."""
 
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""

@@ -3,15 +3,17 @@
 Source: docs/ci.md.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from coherence.check.compare import Limits
 from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
-from coherence.check.snapshot import Snapshot
+from coherence.check.snapshot import FINE, Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
+from coherence.signals.fitting import LOOKED_AT, fitting_note
 
 
 def check(
@@ -50,7 +52,8 @@ def check(
     """
     limits, before = (limits or Limits()).checked(), Snapshot.load(snapshot)
     checkpoint, scored = score_checkpoint(paths, fields, profile, format, before.prefixes)
-    return check_scores(before, scored, limits, str(snapshot), checkpoint.notes, checkpoint.problems)
+    notes = [*(profile_notes(scored) if _few_are_fine(before) else ()), *checkpoint.notes]
+    return check_scores(before, scored, limits, str(snapshot), notes, checkpoint.problems)
 
 
 def take_snapshot(
@@ -76,3 +79,25 @@ def score_checkpoint(
     if profile is not None:
         settings = settings._replace(profile=Profile.load(profile))
     return checkpoint, score_samples(checkpoint.samples, fields, settings, prefixes)
+
+
+def profile_notes(scored: CheckpointScores) -> list[str]:
+    """Return which profile samples need of which few are fine though they may be what they should be.
+
+    Nothing where most are fine, and where no profile fits and the gate does not halt.
+    """
+    if not _few_are_fine(scored.snapshot):
+        return []
+    reads, settings = scored.reads, scored.how.settings
+    looked_at = reads[:: math.ceil(len(reads) / LOOKED_AT)]
+    fitting = fitting_note([(read.sample.text, read.prompt) for read in looked_at], settings)
+    usual = (
+        "few samples are fine, and none of the profiles that come with coherence fits them; if the model "
+        "writes what it should, measure a profile of such text: coherence calibrate"
+    )
+    return [fitting] if fitting else [usual] * (scored.halt_reason is not None)
+
+
+def _few_are_fine(snapshot: Snapshot) -> bool:
+    states = snapshot.samples.states
+    return 2 * states.count(FINE) <= len(states)

@@ -3,6 +3,7 @@
 Source: docs/ci.md.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from coherence.report import FourScores, OriginRecord, Written
 from coherence.scoring.profile import SCALES
 
 HEAVIEST = 3
+
+HALVED = 50
+"""Points that a sample of half the length weighs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +43,11 @@ def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> lis
     No two of the same text, and none that weighs less than a tenth of the heaviest.
     """
     weights = _weights(scored, comparisons)
+    least = weights.max(initial=0) / 10
     texts = [read.sample.text.strip() for read in scored.reads]
     first: dict[str, int] = {}
     for place in np.argsort(-weights, kind="stable").tolist():
-        if weights[place] >= weights.max() / 10:
+        if weights[place] > 0 and weights[place] >= least:
             first.setdefault(texts[place], place)
     times = Counter(texts)
     return [_heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
@@ -68,9 +73,16 @@ def _weights(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> Flo
         columns[name] = np.full(len(scored.reads), np.nan)
         for pair, diversity in zip(members, pairs.diversity.tolist(), strict=True):
             columns[name][list(pair)] = diversity
-    telling = [each for each in comparisons if each.verdict == "fail" and each.name != "length"]
+    failed = [each for each in comparisons if each.verdict == "fail"]
     weights = np.zeros(len(scored.reads))
-    for each in telling or [each for each in comparisons if each.name in SCALES]:
-        before = -each.before if each.name in SHARES else each.before
-        weights += np.nan_to_num(before - columns[each.name])
+    for each in failed or [each for each in comparisons if each.name in SCALES]:
+        points = HALVED if each.name == "length" else 1
+        weights += points * np.nan_to_num(_before(each) - columns[each.name])
     return weights
+
+
+def _before(each: Comparison) -> float:
+    """Return the mean before, as the columns have it."""
+    if each.name == "length":
+        return math.log2(each.before)
+    return -each.before if each.name in SHARES else each.before

@@ -79,9 +79,9 @@ samples are compared with a snapshot, a small JSON file that you commit.
 PATH is what holds the samples, as for audit: 200 or more, drawn as those of the
 snapshot were, best several for each of the same prompts. The check fails when
 the gate halts on them, or when a score has fallen, or the share of low samples
-risen, by more than the tolerance and beyond chance. One of the two alone is a
-warning. Where there are too few samples to tell, it says how many would do.
-docs/ci.md has jobs to paste.
+risen, by more than the tolerance and beyond chance. It says what has happened
+to the samples, and if there are too few to tell, how many would do. docs/ci.md
+has jobs to paste.
 
 Options can also be set in pyproject.toml, [tool.coherence], or by environment
 variables (docs/settings.md). An option overrules both; --explain says where
@@ -323,7 +323,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
     add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
-    add("--github", action="store_true", help="annotate for GitHub; found by itself in its jobs")
+    add("--markdown", metavar="OUT", help="write a summary in Markdown; - is standard output")
+    add("--gitlab", metavar="OUT", help="write a code quality report for GitLab")
+    add("--github", action="store_true", help="annotate for GitHub Actions (automatic inside a job)")
     parser.set_defaults(command="check")
 
 

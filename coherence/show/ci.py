@@ -1,13 +1,18 @@
-"""A check as pipelines read it: JUnit XML, GitHub's workflow commands, a Markdown summary.
+"""A check as pipelines read it: JUnit XML, GitHub's annotations, GitLab's code quality.
 
-What a model wrote stands in them without the power to end a line, a tag or a code block. Source: docs/ci.md.
+What a model wrote is in them without the power to end a line or a tag. Source: docs/ci.md, "Outputs".
 """
 
+import hashlib
+import json
+import os
 import re
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
-from coherence.check.compare import Comparison
+from coherence.check.causes import Cause, causes, chance, gate_sentence, within
+from coherence.check.compare import SHARES, Comparison
 from coherence.check.heaviest import Heavy
 from coherence.check.sentences import shown
 from coherence.check.statistics import FEWEST
@@ -19,38 +24,112 @@ MOST = 10
 
 EXCERPT = 300
 
+SEVERITY = {"error": "major", "warning": "minor", "notice": "info"}
+"""What GitLab calls the kinds of GitHub's annotations."""
+
 NO_XML = re.compile(f"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|{UNSEEN.pattern}")
 """Characters that XML cannot hold, even escaped, and what would command who shows it."""
 
 
-def junit(found: Check) -> str:
-    """Return the check as JUnit XML, a test case for each comparison and one for the gate.
+class Finding(NamedTuple):
+    """What is to be said of a check, one thing at a time.
 
-    A warning is a test that passes with output, what is inconclusive one that was skipped.
+    Attributes:
+        kind: `error` for why it fails, `warning` for what it could not tell, `notice` for what it tolerates.
+        name: always the same for the same thing.
+        title, message: for people.
     """
-    comparisons = found.comparisons
-    failed = len(found.of("fail")) + found.gate_fails
-    skipped = len(found.of("inconclusive"))
-    counts = {"tests": len(comparisons) + 1, "failures": failed, "errors": 0}
+
+    kind: Literal["error", "warning", "notice"]
+    name: str
+    title: str
+    message: str
+
+
+def findings(found: Check) -> list[Finding]:
+    """Return all that is to be said, errors first; nothing if all is as well as before."""
+    told = [Finding("error", each.name, each.title, sentence_of(each)) for each in causes(found)]
+    if found.verdict != "fail" and (few := too_few(found)):
+        told.append(Finding("warning", "too few", "too few samples to tell", few))
+    if gate := gate_sentence(found):
+        told.append(Finding("notice", "gate", "the gate halts, and does not decide", gate))
+    if tolerated := within(found):
+        told.append(Finding("notice", "within", "worse, but within the tolerance", tolerated))
+    return told
+
+
+def sentence_of(cause: Cause) -> str:
+    r"""Return a cause in a sentence, with what it quotes on one line.
+
+    >>> sentence_of(Cause("prompts", "one prompt has collapsed", "8 of 8", "Tell me\n a story."))
+    'One prompt has collapsed: 8 of 8: Tell me a story.'
+    """
+    quoted = " ".join(printable(" ".join(cause.quoted.split())).split())
+    return f"{cause.sentence[:-1]}: {cut(quoted, EXCERPT)}" if quoted else cause.sentence
+
+
+def reasons(found: Check) -> list[str]:
+    """Return why a check failed, and what else is to be said of it, in sentences."""
+    told = [sentence_of(each) for each in causes(found)]
+    return [each for each in (*told, chance(found), *remarks(found)) if each]
+
+
+def remarks(found: Check) -> list[str]:
+    """Return what is to be said of a check besides why it failed, in sentences."""
+    return [each.message for each in findings(found) if each.kind != "error"]
+
+
+# JUnit
+
+
+def junit(found: Check) -> str:
+    """Return the check as JUnit XML.
+
+    A test case for the gate, each comparison, single prompts, and the oldest snapshot. What is inconclusive
+    was skipped; what is worse within the tolerance passes with output. The samples that weigh most are there
+    once, as the output of the suite.
+    """
+    cases = [_gate_case(found), *map(_case, found.comparisons)]
+    for name, told in (("prompts", found.prompts), ("oldest snapshot", found.drifts)):
+        case = _test_case(name)
+        if told:
+            _outcome(case, "failure", told[0].sentence, "\n".join(each.sentence for each in told))
+        cases.append(case)
+    tags = [part.tag for case in cases for part in case]
+    counts = {"tests": len(cases), "failures": tags.count("failure"), "errors": 0}
     root = ElementTree.Element("testsuites", _attributes(name="coherence check", **counts))
-    suite = ElementTree.SubElement(
-        root, "testsuite", _attributes(name=found.snapshot or "snapshot", skipped=skipped, **counts)
-    )
-    gate = ElementTree.SubElement(suite, "testcase", _attributes(name="gate", classname="coherence.check"))
-    if found.gate_fails:
-        _outcome(gate, "failure", "the gate halts", f"{found.halt_reason}\n{_worst(found)}")
-    for each in comparisons:
-        case = ElementTree.SubElement(
-            suite, "testcase", _attributes(name=each.name, classname="coherence.check")
-        )
-        if each.verdict == "fail":
-            _outcome(case, "failure", each.sentence, f"{each.sentence}\n{_worst(found)}")
-        elif each.verdict == "inconclusive":
-            _outcome(case, "skipped", each.sentence, None)
-        elif each.is_worse:
-            ElementTree.SubElement(case, "system-out").text = _xml(f"warning: {each.sentence}")
+    attributes = _attributes(name=found.snapshot or "snapshot", skipped=tags.count("skipped"), **counts)
+    suite = ElementTree.SubElement(root, "testsuite", attributes)
+    suite.extend(cases)
+    if worst := evidence(found):
+        text = "\n".join(f"{where(heavy)}: {excerpt(heavy)}" for heavy in worst)
+        ElementTree.SubElement(suite, "system-out").text = _xml(text)
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
+
+
+def _test_case(name: str) -> ElementTree.Element:
+    return ElementTree.Element("testcase", _attributes(name=name, classname="coherence.check"))
+
+
+def _gate_case(found: Check) -> ElementTree.Element:
+    case = _test_case("gate")
+    if found.gate_fails:
+        _outcome(case, "failure", "the gate halts, and did not on the snapshot", found.halt_reason)
+    elif told := gate_sentence(found):
+        ElementTree.SubElement(case, "system-out").text = _xml(told)
+    return case
+
+
+def _case(each: Comparison) -> ElementTree.Element:
+    case = _test_case(each.name)
+    if each.verdict == "fail":
+        _outcome(case, "failure", each.sentence, each.sentence)
+    elif each.verdict == "inconclusive":
+        _outcome(case, "skipped", each.sentence, None)
+    elif each.is_worse:
+        ElementTree.SubElement(case, "system-out").text = _xml(each.sentence)
+    return case
 
 
 def _outcome(case: ElementTree.Element, kind: str, message: str, text: str | None) -> None:
@@ -66,8 +145,92 @@ def _xml(text: str) -> str:
     return NO_XML.sub("\ufffd", text)
 
 
-def _worst(found: Check) -> str:
-    return "\n".join(f"{where(heavy)}: {excerpt(heavy)}" for heavy in found.heaviest)
+# GitHub and GitLab
+
+
+def github(found: Check, top: str | None = None) -> list[str]:
+    """Return a workflow command for each finding, at the first line of the snapshot.
+
+    Args:
+        found: the check.
+        top: the folder that GitHub takes names of files from.
+    """
+    at = {"file": repository_path(found.snapshot, top), "line": "1"}
+    told = findings(found)
+    lines = []
+    for number, each in enumerate(told):
+        parts = [each.message]
+        if number == 0 and each.kind == "error":
+            # Once, with the first: with every one they would be read ten times.
+            parts += [chance(found), *(f"{where(heavy)}: {excerpt(heavy)}" for heavy in evidence(found)[:1])]
+        message = "\n".join(part for part in parts if part)
+        lines.append((each.kind, command(each.kind, f"coherence: {each.title}", message, **at)))
+    kinds = [kind for kind, _ in lines]
+    return [line for n, (kind, line) in enumerate(lines) if kinds[:n].count(kind) < MOST]
+
+
+def command(kind: str, title: str, message: str, **properties: str) -> str:
+    """Return a workflow command, with what has a meaning there escaped.
+
+    >>> command("error", "bigram, low", "fell by 20 %", file="good.json", line="1")
+    '::error file=good.json,line=1,title=bigram%2C low::fell by 20 %25'
+    """
+    told = {**properties, "title": title}
+    values = ",".join(
+        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for name, value in told.items()
+    )
+    return f"::{kind} {values}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    lines = (printable(line).replace("%", "%25") for line in text.replace("\r\n", "\n").split("\n"))
+    return "%0A".join(lines)
+
+
+def gitlab(found: Check, top: str | None = None) -> str:
+    """Return the findings as a code quality report; what is found again has the same fingerprint.
+
+    Args:
+        found: the check.
+        top: the folder of the project.
+    """
+    path = printable(repository_path(found.snapshot, top))
+    return json.dumps(
+        [
+            {
+                "description": printable(each.message),
+                "check_name": f"coherence {each.name}",
+                "fingerprint": hashlib.sha256(f"coherence\n{path}\n{each.name}".encode()).hexdigest(),
+                "severity": SEVERITY[each.kind],
+                "location": {"path": path, "lines": {"begin": 1}},
+            }
+            for each in findings(found)
+        ],
+        indent=2,
+    )
+
+
+def repository_path(path: str, top: str | None) -> str:
+    """Return a path as it is from the top of the repository; as it is where it lies outside.
+
+    >>> repository_path("/work/a/good.json", "/work"), repository_path("/elsewhere/good.json", "/work")
+    ('a/good.json', '/elsewhere/good.json')
+    """
+    try:
+        inside = os.path.relpath(path, top or None)
+    except (OSError, ValueError):  # a folder that was deleted, another drive
+        return path
+    return path if inside.startswith("..") else inside.replace(os.sep, "/")
+
+
+# What all outputs say alike
+
+
+def evidence(found: Check) -> Sequence[Heavy]:
+    """Return the samples to show: none where nothing got worse."""
+    doubtful = [each for each in found.of("inconclusive") if (each.change > 0) == (each.name in SHARES)]
+    worse = found.verdict == "fail" or found.worse_within or any(each.change for each in doubtful)
+    return found.heaviest if worse else ()
 
 
 def where(heavy: Heavy) -> str:
@@ -77,44 +240,24 @@ def where(heavy: Heavy) -> str:
     return printable(f"{step}{heavy.origin.file}:{heavy.origin.line}{alike}")
 
 
+def scores_of(heavy: Heavy) -> str:
+    """Return the scores of a sample, in a line."""
+    told = vars(heavy.scores).items()
+    return ", ".join(f"{name} {'-' if value is None else f'{value:.0f}'}" for name, value in told)
+
+
 def excerpt(heavy: Heavy, size: int = EXCERPT) -> str:
     """Return the beginning of a sample on one line."""
-    text = printable(heavy.text)
-    return (text[:size] + "…" if len(text) > size else text) or "(no text)"
+    return cut(printable(heavy.text), size) or "(no text)"
 
 
-def github(found: Check) -> list[str]:
-    """Return a workflow command for the gate and each comparison that failed, then for the warnings.
+def cut(text: str, size: int) -> str:
+    """Return the beginning of a text, and a sign if that is not all.
 
-    >>> from coherence.show.ci import command
-    >>> command("error", "bigram, low", "fell by 20 %")
-    '::error title=bigram%2C low::fell by 20 %25'
+    >>> cut("abcdef", 3), cut("abc", 3)
+    ('abc…', 'abc')
     """
-    worst = f"\n{where(found.heaviest[0])}: {excerpt(found.heaviest[0])}" if found.heaviest else ""
-    failed = [("the gate halts", found.halt_reason or "")] * found.gate_fails
-    failed += [(each.name, each.sentence) for each in found.of("fail")]
-    failed += [("one prompt", each.sentence) for each in found.prompts]
-    failed += [("drift", each.sentence) for each in found.drifts]
-    # The worst sample stands in the first: in every one it would be read ten times.
-    errors = [
-        command("error", f"coherence: {name}", sentence + (worst if number == 0 else ""))
-        for number, (name, sentence) in enumerate(failed)
-    ]
-    warnings = [command("warning", f"coherence: {each.name}", each.sentence) for each in found.worse_within]
-    if told := too_few(found):
-        warnings.append(command("warning", "coherence: inconclusive", told))
-    return errors[:MOST] + warnings[:MOST]
-
-
-def command(kind: str, title: str, message: str) -> str:
-    """Return a workflow command, with what has a meaning there escaped."""
-    title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
-    return f"::{kind} title={title}::{_escaped(message)}"
-
-
-def _escaped(text: str) -> str:
-    lines = (printable(line).replace("%", "%25") for line in text.replace("\r\n", "\n").split("\n"))
-    return "%0A".join(lines)
+    return text[:size] + "…" if len(text) > size else text
 
 
 def too_few(found: Check) -> str:
@@ -124,88 +267,25 @@ def too_few(found: Check) -> str:
         return ""
     sizes = f"{found.samples_before:,} samples before and {found.samples_now:,} now"
     if not blind or found.verdict == "too few":
-        return f"{sizes} are too few to compare; {FEWEST} a side are the least, 200 are good"
-    names = ", ".join(each.name for each in blind)
+        return f"{sizes} are too few to compare; at least {FEWEST} on each side are needed, better 200."
+    names = ", ".join(f'"{each.name}"' for each in blind)
     told = [each.needed for each in blind]
     needed = [each for each in told if each is not None]
-    more = f"; {max(needed):,} a side would do" if needed else ""
+    more = f"; about {max(needed):,} on each side would do" if needed else ""
     if None in told:
-        more += "; of some no number would: draw both sides with the same prompts"
-    return f"{sizes} are too few to tell whether the change is within the tolerance in {names}{more}"
-
-
-HEADLINES = {
-    "pass": "as well as before",
-    "fail": "worse than before",
-    "inconclusive": "not worse, as far as so few samples can tell",
-    "too few": "too few samples to compare",
-}
-
-
-def headline(found: Check) -> str:
-    """Return the verdict in a line."""
-    said = HEADLINES[found.verdict]
-    if found.gate_fails:
-        said = "the gate halts, and did not on the snapshot"
-    elif found.halt:
-        said += "; the gate halts" + (", as on the snapshot" if found.halted_before else "")
-    return f"{found.verdict.upper()} · {said}"
-
-
-def markdown(found: Check) -> str:
-    """Return a summary in GitHub's Markdown."""
-    lines = [f"### coherence check: {headline(found)}", ""]
-    if found.halt_reason is not None:
-        lines += [f"The gate halts: {_plain(found.halt_reason)}.", ""]
-    lines += ["| | before | now | change | interval | verdict |", "|---|--:|--:|--:|--:|---|"]
-    lines += [_row(each) for each in found.comparisons]
-    lines += ["", *(f"- {_plain(each)}" for each in reasons(found))]
-    if told := too_few(found):
-        lines.append(f"- {_plain(told)}")
-    for heavy in found.heaviest if found.verdict == "fail" else ():
-        lines += [
-            "",
-            f"<details><summary>{_plain(where(heavy))}</summary>",
-            "",
-            *_fenced(heavy),
-            "",
-            "</details>",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def reasons(found: Check) -> list[str]:
-    """Return why a check failed, and what changed for the worse within the tolerance, in sentences."""
-    failed = [each.sentence for each in found.of("fail")]
-    failed += [each.sentence for each in found.prompts]
-    failed += [each.sentence for each in found.drifts]
-    return failed + [each.sentence for each in found.worse_within]
-
-
-def _row(each: Comparison) -> str:
-    bold = "**" if each.verdict == "fail" else ""
-    cells = [each.name, *figures(each), f"{bold}{each.verdict}{bold}"]
-    return f"| {' | '.join(cells)} |"
+        more += "; for some no number would: draw both sides with the same prompts"
+    return f"{sizes} are too few to tell whether the change is within the tolerance in {names}{more}."
 
 
 def figures(each: Comparison) -> list[str]:
-    """Return before, now, change and interval as they are read."""
+    """Return before, now, change, how much of it is allowed, and the interval, as they are read."""
     of_length, change = each.name == "length", each.change
-    sign = "-" if change < 0 else "+"
-    signed = f"{sign}{shown(abs(change), each.tolerance)}" if change else "0.0"
-    ends = "" if each.interval is None else " to ".join(f"{end + 0.0:+.1f}" for end in each.interval)
+    unit = " %" if of_length else ""
+    size = shown(abs(change), each.tolerance)
+    signed = f"{'-' if change < 0 else '+'}{size}" if float(size) else size
+    ends = (
+        "" if each.interval is None else " to ".join(f"{round(end, 1) + 0.0:+.1f}" for end in each.interval)
+    )
     means = [f"{end:,.0f}" if of_length else shown(end) for end in (each.before, each.now)]
-    return [*means, f"{signed} %" if of_length else signed, ends]
-
-
-def _plain(text: str) -> str:
-    """Return a text in which nothing is Markdown or HTML."""
-    # GitHub makes a link of an address that begins with www, and a formula of what stands between dollars.
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&:@!$]|(?i:(?<=www)\.))", r"\\\1", printable(text))
-
-
-def _fenced(heavy: Heavy) -> Sequence[str]:
-    text = excerpt(heavy, 1_000)
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return fence + "text", text, fence
+    sign = "+" if each.name in SHARES else "-"
+    return [*means, f"{signed}{unit}", f"{sign}{each.tolerance:g}{unit}", ends]

@@ -1,6 +1,6 @@
-"""`coherence check` as a person and a pipeline meet it: exit status, table, JSON, JUnit, GitHub.
+"""`coherence check` as a person and a pipeline meet it: its exit status and all of its outputs.
 
-What stands in tests/golden/check_* is written anew by `COHERENCE_REGENERATE=1 pytest
+What is in tests/golden/check/ is written anew by `COHERENCE_REGENERATE=1 pytest
 tests/check/test_outputs.py`, which fails so that somebody looks at it.
 """
 
@@ -9,32 +9,32 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from random import Random
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from places import GOLDEN, RUNS
+from samples_of_checks import LOOP, fine, mixed, switches, write
 from shell import PROFILE, Outcome, Shell
 
+from coherence.check.causes import causes
+from coherence.check.compare import Comparison, Grade
+from coherence.check.compared import QUANTITIES
+from coherence.check.heaviest import Heavy
+from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
-from coherence.check.verdict import Check, Comparison, Grade, Heavy
+from coherence.check.verdict import Check, CollapsedPrompt
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
-from coherence.show.ci import command, excerpt, github, junit, markdown
+from coherence.show.ci import command, evidence, excerpt, github, gitlab, junit, repository_path
+from coherence.show.markdown import markdown
 
 pytestmark = pytest.mark.once
-
-
-VOCABULARY = (
-    "old man walked along river until evening thought about letter his daughter sent from city winter "
-    "garden stone bridge water light window morning paper horse summer road voice table silver village"
-)
-LOOP = "The door was open. " * 9
 
 
 @pytest.fixture
@@ -43,27 +43,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
         monkeypatch.delenv(name, raising=False)
     return Shell(capsys, "check")
-
-
-def write(name: str, *texts: str, **more: Any) -> str:
-    rows = (json.dumps({"step": 9, "text": text, **more}) for text in texts)
-    Path(name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-    return name
-
-
-def fine(count: int, seed: int = 0) -> list[str]:
-    random = Random(seed)  # noqa: S311 - it draws words, not secrets
-    return [" ".join(random.sample(VOCABULARY.split(), 18)) for _ in range(count)]
-
-
-def mixed(count: int, bad: int) -> list[str]:
-    texts = fine(count - bad, seed=1)
-    for n in range(bad):
-        texts.insert(n * count // bad, LOOP)
-    return texts
 
 
 def made(shell: Shell, *options: str) -> list[str]:
@@ -114,14 +96,14 @@ def test_below_twenty_samples_the_status_is_2_and_says_how_many_would_do(shell: 
     status, out, err = shell(write("few.jsonl", *fine(19)), *made(shell))
     assert (status, out) == (2, "")
     assert "TOO FEW" in err
-    assert "19 now are too few to tell a change of 5 points" in " ".join(err.split())
+    assert "19 now are too few to compare; at least 20 on each side" in " ".join(err.split())
 
 
 def test_what_cannot_be_told_is_no_failure_and_no_silent_pass(shell: Shell) -> None:
     status, _, err = shell(write("some.jsonl", *fine(40, seed=2)), *made(shell))
     assert status == 0
     assert "INCONCLUSIVE" in err
-    assert "a side would do" in " ".join(err.split())
+    assert "on each side would do" in " ".join(err.split())
 
 
 @pytest.mark.parametrize(
@@ -134,6 +116,9 @@ def test_what_cannot_be_told_is_no_failure_and_no_silent_pass(shell: Shell) -> N
         (("--surprise",), "surprise"),
         (("--update", "--json", "-"), "--json"),
         (("--update", "--junit", "j.xml"), "--junit"),
+        (("--update", "--markdown", "m.md", "--gitlab", "g.json"), "leave out --gitlab and --markdown"),
+        (("--markdown", "none/m.md"), "none/m.md"),
+        (("--gitlab", "none/g.json"), "none/g.json"),
     ],
 )
 def test_an_option_out_of_range_is_refused_in_one_line_that_names_it(
@@ -161,8 +146,8 @@ def test_a_folder_of_run_folders_is_refused_by_name(shell: Shell) -> None:
 
 
 def test_samples_are_grouped_by_the_key_that_is_asked_for(shell: Shell) -> None:
-    texts = fine(40)
-    for name, sizes in (("before.jsonl", (30, 10)), ("now.jsonl", (10, 30))):
+    texts = fine(200)
+    for name, sizes in (("before.jsonl", (150, 50)), ("now.jsonl", (50, 150))):
         rows = [{"text": text, "task": 7} for text in texts[: sizes[0]]]
         rows += [{"text": f"{text} {text}", "task": 8} for text in texts[: sizes[1]]]
         Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
@@ -186,7 +171,7 @@ def test_the_number_of_a_prompt_stands_for_it(shell: Shell) -> None:
     assert shell("before.jsonl", "--snapshot", "s.json", "--update").status == 0
     found = json.loads(shell("now.jsonl", "--snapshot", "s.json", "--json", "-").out)
     assert found["by"] == "prompt"
-    assert [each["size_now"] for each in found["comparisons"] if each["name"] == "between"] == [30]
+    assert found["comparisons"][0]["size_now"] == 60
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
@@ -221,9 +206,8 @@ def test_updating_says_what_changed_and_a_second_time_that_nothing_did(shell: Sh
     assert (status, out, Path("s.json").read_bytes()) == (0, "", before)
     assert err == "nothing changed\nwrote s.json: 200 samples\n"
     err = shell(write("worse.jsonl", *mixed(100, 20)), *options, "--update").err
-    assert "fail: the bigram score fell by" in err
+    assert "FAIL · more samples loop\n" in err
     assert "wrote s.json: 100 samples" in err
-    assert shell("worse.jsonl", *options).status == 0
 
 
 def test_updating_over_other_settings_or_what_is_no_snapshot_says_so(shell: Shell) -> None:
@@ -238,7 +222,9 @@ def test_updating_over_other_settings_or_what_is_no_snapshot_says_so(shell: Shel
 
 def test_updating_with_samples_on_which_the_gate_halts_or_too_few_says_so(shell: Shell) -> None:
     err = shell(write("bad.jsonl", *[LOOP] * 9), "--snapshot", "s.json", "--update").err
-    assert "the gate halts on them" in err
+    assert "the gate halts on these samples, and will on all like them: 5 samples in a row" in " ".join(
+        err.split()
+    )
     assert "too few to compare anything with; 20 at least" in err
 
 
@@ -246,67 +232,155 @@ def test_updating_with_samples_on_which_the_gate_halts_or_too_few_says_so(shell:
 
 
 def golden(name: str, text: str) -> None:
-    path = GOLDEN / name
+    path = GOLDEN / "check" / name
     lines = [line.rstrip() for line in text.splitlines()]
     if os.environ.get("COHERENCE_REGENERATE") == "1":
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        pytest.fail(f"wrote {name}: look at it, then run again without COHERENCE_REGENERATE")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return
     assert lines == path.read_text(encoding="utf-8").splitlines()
 
 
-def failing(shell: Shell, *options: str) -> Outcome:
+SIDES: dict[str, tuple[Callable[[], list[str]], Callable[[], list[str]]]] = {
+    "pass": (lambda: fine(300), lambda: fine(300, seed=3)),
+    "inconclusive": (lambda: fine(300), lambda: fine(40, seed=2)),
+    "fail": (lambda: fine(300), lambda: mixed(300, 60)),
+    "gate": (lambda: fine(300), lambda: [*fine(260, seed=4), *[LOOP] * 40]),
+    "halted": (lambda: switches(300), lambda: switches(300, seed=1)),
+    "within": (lambda: fine(600), lambda: mixed(600, 6)),
+}
+"""Samples before and now."""
+
+OUTPUTS = {
+    "--markdown": "md",
+    "--junit": "junit.xml",
+    "--gitlab": "gitlab.json",
+    "--json": "json",
+}
+
+
+def compared(shell: Shell, sides: str, *options: str) -> Outcome:
+    """Check one of the pairs above, with every output written to a file of its name."""
     Path("profile.json").write_text(json.dumps(PROFILE), encoding="utf-8")
-    against = made(shell, "--profile", "profile.json")
-    return shell(write("worse.jsonl", *mixed(120, 24)), *against, *options)
+    profile = () if sides == "halted" else ("--profile", "profile.json")
+    against = ("--snapshot", "s.json", *profile)
+    before, now = SIDES[sides]
+    assert shell(write("good.jsonl", *before()), *against, "--update").status == 0
+    return shell(write("new.jsonl", *now()), *against, *options)
 
 
-def test_the_table_at_80_columns_is_the_one_that_somebody_looked_at(shell: Shell) -> None:
-    status, out, err = failing(shell)
-    assert (status, out) == (1, "")
+def failing(shell: Shell, *options: str) -> Outcome:
+    return compared(shell, "fail", *options)
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_every_output_is_the_one_that_somebody_looked_at(shell: Shell, sides: str) -> None:
+    written = [each for option, name in OUTPUTS.items() for each in (option, name)]
+    status, out, err = compared(shell, sides, "--github", *written)
+    assert status == (sides in ("fail", "gate"))
     assert max(map(len, err.splitlines())) <= 80
-    golden("check_fail.txt", err)
+    golden(f"{sides}.txt", err)
+    golden(f"{sides}.github.txt", out)
+    for name in ("md", "junit.xml", "gitlab.json"):
+        golden(f"{sides}.{name}", Path(name).read_text(encoding="utf-8"))
+    if os.environ.get("COHERENCE_REGENERATE") == "1":
+        pytest.fail(f"wrote check/{sides}.*: look at them, then run again without COHERENCE_REGENERATE")
 
 
-def test_the_lines_for_github_are_exact(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    out = failing(shell).out
-    assert len(out.splitlines()) <= 20
-    golden("check_github.txt", out)
-
-
-def test_the_summary_is_appended_and_the_one_that_somebody_looked_at(
+def test_the_summary_is_appended_to_what_other_steps_wrote(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
     Path("summary.md").write_text("# Before\n", encoding="utf-8")
-    failing(shell)
-    golden("check_summary.md", Path("summary.md").read_text(encoding="utf-8"))
+    failing(shell, "--markdown", "m.md")
+    whole = Path("summary.md").read_text(encoding="utf-8")
+    assert whole == "# Before\n" + Path("m.md").read_text(encoding="utf-8")
 
 
-def test_github_can_be_asked_for_and_leaves_standard_output_to_json(shell: Shell) -> None:
-    out, err = failing(shell, "--github", "--json", "-")[1:]
-    assert json.loads(out)["verdict"] == "fail"
-    assert "\n::error title=coherence%3A bigram::" in err
-    assert "::error" not in failing(shell).out
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--gitlab"])
+def test_github_leaves_standard_output_to_what_is_written_there(shell: Shell, option: str) -> None:
+    out, err = failing(shell, "--github", option, "-")[1:]
+    assert "::error" not in out
+    assert "\n::error file=s.json,line=1,title=coherence%3A more samples loop::" in err
 
 
-def test_what_passes_annotates_nothing(shell: Shell) -> None:
-    status, out, err = shell(write("as_good.jsonl", *fine(200, seed=3)), *made(shell), "--github")
+def test_annotations_and_reports_name_the_snapshot_from_the_top_of_the_repository(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path.parent))
+    monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path.parent))
+    out = failing(shell, "--github", "--gitlab", "g.json").out
+    assert f"::error file={tmp_path.name}/s.json,line=1," in out
+    assert json.loads(Path("g.json").read_text())[0]["location"]["path"] == f"{tmp_path.name}/s.json"
+    assert repository_path("s.json", str(tmp_path / "other")) == "s.json"
+
+
+def test_what_passes_annotates_nothing_and_shows_no_samples(shell: Shell) -> None:
+    status, out, err = compared(shell, "pass", "--github", "--gitlab", "g.json")
     assert (status, out) == (0, "")
-    assert err.startswith("PASS · as well as before\n200 samples against 200 of s.json;")
+    assert err.startswith("PASS · as well as before\n300 samples against 300 of s.json;")
+    assert "Worst samples" not in err
+    assert json.loads(Path("g.json").read_text()) == []
+
+
+def test_a_gate_that_halts_on_the_snapshot_too_names_the_profile_that_fits(shell: Shell) -> None:
+    status, _, err = compared(shell, "halted")
+    told = " ".join(err.split())
+    assert status == 0
+    assert told.startswith("PASS · as well as before; the gate halts, as on the snapshot ")
+    assert "30 are fine with --profile data" in told
+    assert "30 are fine with --profile data" in " ".join(
+        shell("good.jsonl", "--snapshot", "s.json", "--update").err.split()
+    )
+
+
+def test_a_gate_that_halts_on_what_no_profile_fits_says_how_to_measure_one(shell: Shell) -> None:
+    err = shell(write("bad.jsonl", *[LOOP] * 30), "--snapshot", "s.json", "--update").err
+    assert "none of the profiles that come with coherence fits" in " ".join(err.split())
+
+
+def test_a_gate_that_is_only_observed_fails_nothing_and_says_so(shell: Shell) -> None:
+    against = made(shell)
+    write("new.jsonl", *fine(195, seed=4), *[LOOP] * 5)
+    decided = shell("new.jsonl", *against)
+    observed = shell("new.jsonl", *against, "--observe", "--junit", "j.xml")
+    assert (decided.status, observed.status) == (1, 0)
+    assert decided.err.startswith("FAIL · the gate halts, and did not on the snapshot\n")
+    assert observed.err.splitlines()[0].endswith("; the gate halts, which is only observed")
+    gate = ElementTree.parse("j.xml").find(".//testcase[@name='gate']")  # noqa: S314 - we wrote it
+    assert gate is not None
+    assert [part.tag for part in gate] == ["system-out"]
 
 
 def test_the_json_is_the_whole_check(shell: Shell) -> None:
     found = Check.from_json(failing(shell, "--json", "-").out)
-    assert (found.format, found.verdict, found.halt) == (1, "fail", False)
-    assert [each.name for each in found.comparisons] == [
-        *("bigram", "trigram", "english", "character", "low", "too short", "between")
-    ]
+    assert (found.format, found.verdict, found.halt) == (2, "fail", False)
+    assert [each.name for each in found.comparisons][:4] == ["bigram", "trigram", "english", "character"]
     for each in found.comparisons:
         assert each.interval is not None
-        assert each.interval[0] <= each.now - each.before <= each.interval[1]
-    assert [heavy.times for heavy in found.heaviest] == [24]
+        assert each.interval[0] <= each.change <= each.interval[1]
+    assert [heavy.times for heavy in found.heaviest] == [60]
+
+
+# GitLab
+
+
+def test_the_fingerprint_of_a_finding_is_the_same_in_every_run(shell: Shell) -> None:
+    def prints(*sides: str) -> list[dict[str, str]]:
+        found = []
+        for each in sides:
+            compared(shell, each, "--gitlab", "g.json")
+            told = json.loads(Path("g.json").read_text(encoding="utf-8"))
+            found.append({one["check_name"]: one["fingerprint"] for one in told})
+        return found
+
+    fail, again, gate = prints("fail", "fail", "gate")
+    assert fail == again
+    assert fail["coherence loops"] == gate.get("coherence loops", fail["coherence loops"])
+    assert gate["coherence gate"] not in fail.values()
+    every = fail | gate
+    assert len(set(every.values())) == len(every)
 
 
 # JUnit, by the rules of the schema that Jenkins reads it with
@@ -337,14 +411,15 @@ def assert_valid(element: ElementTree.Element) -> None:
         assert_valid(child)
 
 
-def test_junit_is_valid_and_has_a_test_case_for_each_comparison(shell: Shell) -> None:
-    assert failing(shell, "--junit", "j.xml").status == 1
+def test_junit_is_valid_and_has_a_test_case_for_all_that_can_fail(shell: Shell) -> None:
+    assert failing(shell, "--junit", "j.xml", "--json", "c.json").status == 1
+    names = [each["name"] for each in json.loads(Path("c.json").read_text(encoding="utf-8"))["comparisons"]]
     root = ElementTree.parse("j.xml").getroot()  # noqa: S314 - we wrote it
     assert root.tag == "testsuites"
     assert_valid(root)
     (suite,) = root
-    cases = {case.attrib["name"]: [child.tag for child in case] for case in suite}
-    assert list(cases) == ["gate", "bigram", "trigram", "english", "character", "low", "too short", "between"]
+    cases = {case.attrib["name"]: [child.tag for child in case] for case in suite.iter("testcase")}
+    assert list(cases) == ["gate", *names, "prompts", "oldest snapshot"]
     assert (cases["gate"], cases["bigram"], cases["low"]) == ([], ["failure"], ["failure"])
     tags = [tag for case in cases.values() for tag in case]
     counted = suite.attrib
@@ -354,21 +429,16 @@ def test_junit_is_valid_and_has_a_test_case_for_each_comparison(shell: Shell) ->
     assert int(counted["errors"]) == 0
 
 
-def test_junit_tells_the_halt(shell: Shell) -> None:
-    shell(write("bad.jsonl", *fine(60, seed=4), *[LOOP] * 6), *made(shell), "--junit", "j.xml")
-    gate = ElementTree.parse("j.xml").find(".//testcase[@name='gate']/failure")  # noqa: S314 - we wrote it
-    assert gate is not None
-    assert "5 samples in a row scored below 30" in str(gate.text)
+def test_junit_holds_a_sample_once(shell: Shell) -> None:
+    failing(shell, "--junit", "j.xml")
+    assert Path("j.xml").read_text(encoding="utf-8").count(LOOP.strip()) == 1
 
 
-def test_junit_skips_what_is_inconclusive_and_passes_a_warning_with_output(shell: Shell) -> None:
-    shell(write("some.jsonl", *mixed(60, 4)), *made(shell), "--junit", "j.xml")
-    root = ElementTree.parse("j.xml").getroot()  # noqa: S314 - we wrote it
-    assert_valid(root)
-    assert root.find(".//skipped") is not None
-    warned = root.find(".//system-out")
-    assert warned is not None
-    assert str(warned.text).startswith("warning: the ")
+def test_junit_fails_where_a_prompt_or_the_oldest_snapshot_does() -> None:
+    found = replace(check_of("text"), halt=False, comparisons=())
+    for name in ("prompts", "oldest snapshot"):
+        case = ElementTree.fromstring(junit(found)).find(f".//testcase[@name='{name}']/failure")  # noqa: S314 - ours
+        assert case is not None
 
 
 # Hostile text
@@ -384,18 +454,24 @@ def check_of(text: str) -> Check:
     made_with = Provenance(
         version="1", profile=text, lexicon=text, prompt_field=text, group_by=text, prompts="none"
     )
-    verdicts: tuple[Grade, ...] = ("fail", "warning", "inconclusive", "pass")
+    verdicts: tuple[Grade, ...] = ("fail", "inconclusive", "pass")
     return Check(
         verdict="fail",
         snapshot=text,
         halt=True,
         halt_reason=text,
+        halted_before=False,
+        observe=False,
         tolerance=5,
         level=0.01,
         by=text,
         samples_before=40,
         samples_now=40,
         comparisons=tuple(comparison(verdict, text) for verdict in verdicts),
+        prompts=(
+            CollapsedPrompt(prompt=text, bad_before=0, before=9, bad_now=9, now=9, p=1e-6, sentence=text),
+        ),
+        drifts=(Drift(name="trigram", before=90.0, now=50.0, sentence=text),),
         heaviest=(
             Heavy(
                 step=1,
@@ -422,7 +498,9 @@ def comparison(verdict: Grade, sentence: str) -> Comparison:
         name="bigram",
         before=90,
         now=50,
+        change=-40,
         interval=(-50, -30),
+        tolerance=5,
         p=0.001,
         size_before=40,
         size_now=40,
@@ -432,17 +510,43 @@ def comparison(verdict: Grade, sentence: str) -> Comparison:
     )
 
 
+def rendered(text: str) -> ElementTree.Element:
+    """Markdown as GitHub renders it, as a tree; what is no well-formed HTML is an error."""
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    return ElementTree.fromstring(f"<page>{page.replace('<details open>', '<details>')}</page>")  # noqa: S314 - ours
+
+
+OURS = {
+    *("page", "h3", "ul", "li", "p", "strong", "code", "pre", "details", "summary"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+def assert_inert(text: str, hostile: str) -> None:
+    """What others wrote is in code alone, and code is all that it is."""
+    page = rendered(text)
+    assert {each.tag for each in page.iter()} <= OURS
+    assert [each.text for each in page.iter("h3")] == [
+        "coherence check: FAIL · the gate halts, and did not on the snapshot"
+    ]
+    assert len(page.findall("details")) == 2
+    assert all(each.find("summary") is not None for each in page.iter("details"))
+    for code in page.iter("code"):
+        code.text = ""
+    if hostile.strip():
+        assert hostile not in "".join(page.itertext()).replace("coherence check", "")
+
+
 def test_a_hostile_text_stays_text_wherever_it_goes() -> None:
-    found = check_of(HOSTILE)
+    found = replace(check_of(HOSTILE), halt_reason="5 samples in a row")
     root = ElementTree.fromstring(junit(found))  # noqa: S314 - we wrote it
     assert_valid(root)
     for line in github(found):
         assert "\n" not in line
         assert "\r" not in line
-    summary = markdown(found)
-    assert "<b>" not in re.sub(r"````text\n.*\n````", "", summary)
-    assert "````text\n" in summary
-    for text in (excerpt(found.heaviest[0]), *github(found)):
+    assert_inert(markdown(found), "@you")
+    assert "@you" in markdown(found)
+    for text in (excerpt(found.heaviest[0]), *github(found), gitlab(found)):
         assert not {char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs")} - {"\n"}
 
 
@@ -451,11 +555,25 @@ def test_any_text_is_escaped(text: str) -> None:
     found = check_of(text)
     assert_valid(ElementTree.fromstring(junit(found)))  # noqa: S314 - we wrote it
     lines = github(found)
-    assert all(line.startswith(("::error title=", "::warning title=")) for line in lines)
+    assert all(re.match("::(error|warning|notice) file=[^,:]*,line=1,title=", line) for line in lines)
     assert not [line for line in lines if set("\r\n").intersection(line)]
-    first, *inside, last = re.findall("(?m)^`{3,}", markdown(found))
-    assert first == last
-    assert all(len(fence) < len(first) for fence in inside)
+    assert_inert(markdown(found), "")
+    assert json.loads(gitlab(found))
+
+
+@pytest.mark.parametrize("sides", ["pass", "fail", "gate", "halted"])
+def test_rendered_the_summary_has_one_heading_and_shows_no_backslash(shell: Shell, sides: str) -> None:
+    headline = compared(shell, sides, "--markdown", "m.md").err.splitlines()[0]
+    page = rendered(Path("m.md").read_text(encoding="utf-8"))
+    assert [each.text for each in page.iter("h3")] == [f"coherence check: {headline}"]
+    assert "\\" not in "".join(page.itertext())
+    assert len(page.findall("table/tbody/tr")) > 10
+
+
+def test_of_the_samples_in_the_summary_the_first_is_open() -> None:
+    found = check_of("text")
+    text = markdown(replace(found, heaviest=found.heaviest * 3))
+    assert re.findall("<details.*?>(?=<summary><code>)", text) == ["<details open>", "<details>", "<details>"]
 
 
 def test_a_command_is_escaped_where_a_sign_would_end_it() -> None:
@@ -465,11 +583,20 @@ def test_a_command_is_escaped_where_a_sign_would_end_it() -> None:
 
 
 def test_at_most_ten_annotations_of_a_kind_are_written() -> None:
-    found = check_of("text")
-    many = replace(found, comparisons=found.comparisons * 12)
-    kinds = [line.split()[0] for line in github(many)]
-    assert kinds.count("::error") == 10
-    assert kinds.count("::warning") <= 10
+    each = {name: replace(comparison("fail", "text"), name=name) for name in QUANTITIES}
+    each["english"] = replace(each["english"], change=-90)
+    found = replace(check_of("text"), comparisons=tuple(each.values()))
+    assert len(causes(found)) == 11
+    assert [line.split()[0] for line in github(found)] == ["::error"] * 10
+
+
+@pytest.mark.parametrize(("change", "shown"), [(-1.0, True), (1.0, False), (0.0, False)])
+def test_samples_are_shown_of_what_is_inconclusive_if_it_got_worse(change: float, shown: bool) -> None:
+    unsure = replace(comparison("inconclusive", "text"), change=change)
+    found = replace(check_of("text"), verdict="inconclusive", comparisons=(unsure,))
+    assert bool(evidence(found)) is shown
+    share = replace(unsure, name="low", change=-change)
+    assert bool(evidence(replace(found, comparisons=(share,)))) is shown
 
 
 def test_no_line_for_a_person_is_a_command_on_github(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +606,8 @@ def test_no_line_for_a_person_is_a_command_on_github(shell: Shell, monkeypatch: 
     out, err = shell(write("h.jsonl", *fine(60), *hostile), *against, "--json", "-")[1:]
     commands = [line for line in err.splitlines() if line.lstrip().startswith("::")]
     assert commands
-    assert all(line.startswith(("::error title=coherence", "::warning title=coherence")) for line in commands)
+    own = re.compile("::(error|warning|notice) file=s.json,line=1,title=coherence%3A ")
+    assert all(map(own.match, commands))
     shown = [line for line in err.splitlines() if line not in commands]
     assert not [line for line in shown if "##[" in line]
     assert "##[" not in out

@@ -17,9 +17,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 from shell import Outcome, Shell
 
 from coherence import Gate
+from coherence.check.compared import QUANTITIES
 from coherence.run.monitor import Monitor
 from coherence.show.ci import command
 
@@ -164,7 +166,9 @@ def failing(shell: Shell) -> Outcome:
     bad = [row | {key: hostile} for hostile in HOSTILE for row in samples()[:9]]
     group = ("--group-by", key, "--snapshot", f"{NAME}.json")
     assert shell("check", write("good.jsonl", fine), *group, "--update").status == 0
-    return shell("check", write(f"{NAME}.jsonl", bad), *group, "--json", "-", "--junit", "j.xml")
+    return shell(
+        "check", write(f"{NAME}.jsonl", bad), *group, "--json", "-", "--junit", "j.xml", "--gitlab", "g.json"
+    )
 
 
 def test_a_failed_check_writes_no_line_that_is_a_command_but_its_own(shell: Shell) -> None:
@@ -172,33 +176,40 @@ def test_a_failed_check_writes_no_line_that_is_a_command_but_its_own(shell: Shel
     assert found.status == 1
     assert_harmless(found.out)
     assert powers(found.err) == set()
-    own = ("::error title=coherence%3A ", "::warning title=coherence%3A ")
+    own = re.compile("::(error|warning|notice) file=[^,:]*,line=1,title=coherence%3A ")
     assert commands(found.err)
-    assert all(line.startswith(own) for line in commands(found.err))
+    assert all(map(own.match, commands(found.err)))
 
 
 def test_a_failed_check_is_junit_of_our_own_cases_and_holds_no_powers(shell: Shell) -> None:
     failing(shell)
     text = Path("j.xml").read_text(encoding="utf-8")
     names = {case.attrib["name"] for case in ElementTree.fromstring(text).iter("testcase")}  # noqa: S314 - ours
-    assert names <= {"gate", "bigram", "trigram", "english", "character", "low", "too short", "between"}
+    assert names <= {"gate", *QUANTITIES, "prompts", "oldest snapshot"}
     assert_harmless(text)
 
 
-def test_the_summary_of_a_failed_check_keeps_its_table_and_its_blocks(shell: Shell) -> None:
+def test_a_failed_check_is_a_code_quality_report_without_powers(shell: Shell) -> None:
     failing(shell)
+    text = Path("g.json").read_text(encoding="utf-8")
+    assert json.loads(text)
+    assert_harmless(text)
+
+
+def test_the_summary_of_a_failed_check_shows_hostile_text_as_code_alone(shell: Shell) -> None:
+    found = failing(shell)
     text = Path("summary.md").read_text(encoding="utf-8")
     assert powers(text) == set()
-    blocks = re.compile(r"(?ms)^(`{3,})text\n[^\n]*\n\1$\n")
-    assert blocks.search(text)
-    outside = blocks.sub("", text)
-    starts = "### coherence check: ", "The gate halts: ", "|", "- ", "<details><summary>", "</details>"
-    assert all(line.startswith(starts) for line in outside.split("\n") if line)
-    assert {line.count("|") for line in outside.split("\n") if line.startswith("|")} == {7}
-    tags = re.findall(r"(?<!\\)<[^>]*>", outside)
-    assert set(tags) <= {"<details>", "</details>", "<summary>", "</summary>"}
-    assert not re.search(r"(?<!\\)[`$@#](?!##? )", outside.replace("### ", ""))
-    assert "www.evil" not in outside
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    page = ElementTree.fromstring(f"<page>{html.replace('<details open>', '<details>')}</page>")  # noqa: S314 - ours
+    tags = ["page", "h3", "ul", "li", "p", "strong", "code", "pre", "details", "summary"]
+    assert {each.tag for each in page.iter()} <= {*tags, "table", "thead", "tbody", "tr", "th", "td"}
+    assert len(page.findall("table/tbody/tr")) == len(json.loads(found.out)["comparisons"])
+    assert [each.text.split(" · ")[0] for each in page.iter("h3") if each.text] == ["coherence check: FAIL"]
+    for code in page.iter("code"):
+        code.text = ""
+    outside = "".join(page.itertext())
+    assert not [each for each in ("forged", "evil", "@you", "$x$", "<b>") if each in outside]
 
 
 def test_a_command_for_github_is_one_line_whatever_it_says() -> None:
