@@ -207,7 +207,8 @@ def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
     weights = _weights(values, design)
     near = np.partition(dealt, rank - 1, axis=0)[rank - 1] / weights
     near -= 1e-9 * (1 + np.abs(near))  # a fall that equals it is not beyond it
-    far = -np.quantile(dealt, miss, axis=0) / weights
+    rarest = math.floor(miss * len(dealt))
+    far = -np.partition(dealt, rarest, axis=0)[rarest] / weights
     return Falls((1 + np.count_nonzero(dealt <= bound, axis=0)) / (1 + len(dealt)), near, far)
 
 

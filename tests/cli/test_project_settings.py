@@ -21,7 +21,7 @@ LOOP = "The door was open. " * 9
 NO_SETTINGS = {
     *("help", "explain", "update", "github"),  # what is done
     *("loss", "ray"),  # of one run, or of one machine
-    *("json", "html", "junit", "scored"),  # where outputs go
+    *("json", "html", "junit", "gitlab", "markdown", "scored"),  # where outputs go
 }
 """Options that a project cannot set."""
 
@@ -97,7 +97,7 @@ def test_an_option_goes_before_a_variable_that_before_the_file_and_that_before_t
     assert json.loads(shell(*arguments, "--json", "-").out)["tolerance"] == value
     lines = explained(shell, *arguments)
     if origin == "default":
-        assert lines[-2] == "default: tolerance 5, level 0.01, profile english"
+        assert lines[-2] == "default: tolerance 5, level 0.01, profile english, observe false"
     else:
         assert f"tolerance {value}: {origin}" in lines
 
@@ -214,9 +214,11 @@ def test_the_nearest_file_counts_alone_even_if_its_table_is_empty(
     monkeypatch.chdir("inner")
     lines = explained(shell, "check", "empty/samples.jsonl")
     assert "level 0.1: pyproject.toml" in lines
-    assert "default: tolerance 5, profile english" in lines
+    assert "default: tolerance 5, profile english, observe false" in lines
     monkeypatch.chdir("empty")
-    assert "default: tolerance 5, level 0.01, profile english" in explained(shell, "check", "samples.jsonl")
+    assert "default: tolerance 5, level 0.01, profile english, observe false" in explained(
+        shell, "check", "samples.jsonl"
+    )
 
 
 def test_paths_of_the_file_are_relative_to_its_folder_and_those_of_a_variable_to_the_current_one(
