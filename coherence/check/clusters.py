@@ -16,7 +16,7 @@ ALIKE = 0.15
 MOST_SAMPLES, MOST_WORDS = 500, 4_000
 """Samples and words that are looked at."""
 
-LOOKED_AT = 1_000
+LOOKED_AT = 600
 """Characters of a text."""
 
 WORD = re.compile(
@@ -93,14 +93,16 @@ def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     found = [set(WORD.findall(text[:LOOKED_AT].casefold())) for text in texts]
     spread = Counter(word for words in found for word in words)
     most = max(2.0, COMMON * len(texts))
-    rare = [word for word, count in spread.most_common() if 2 <= count <= most][:MOST_WORDS]
+    some = [(-count, word) for word, count in spread.items() if 2 <= count <= most]
+    rare = [word for _, word in sorted(some)[:MOST_WORDS]]
     places = {word: place for place, word in enumerate(rare)}
+    weights = np.array([np.log(len(texts) / spread[word]) for word in rare], np.float32)
+    once = {word for word, count in spread.items() if count == 1}
     vectors = np.zeros((len(texts), len(rare)), np.float32)
     for vector, words in zip(vectors, found, strict=True):
-        # What only one text has makes it unlike the others.
-        alone = sum(spread[word] == 1 for word in words)
-        told = [places[word] for word in words if word in places]
-        vector[told] = [np.log(len(texts) / spread[rare[place]]) for place in told]
+        told = [places[word] for word in words & places.keys()]
+        vector[told] = weights[told]
+        alone = len(words & once)  # what only one text has makes it unlike the others
         length = np.sqrt(np.square(vector).sum() + alone * np.log(len(texts)) ** 2)
         if length:
             vector /= length

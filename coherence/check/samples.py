@@ -10,6 +10,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -351,7 +352,8 @@ def _repeated(
         for place in mixed[number::rounds]:
             if scores[place].scorable:
                 text = answer(reads[place].sample.text, reads[place].prompt)
-                alike[tuple(WORD.findall(text.casefold())[:BEGINNING])].append(place)
+                words = islice(WORD.finditer(text), BEGINNING)
+                alike[" ".join(word[0].casefold() for word in words)].append(place)
         for places in alike.values():
             known = {names[place] for place in places}
             found[places] = len(places) > 1 and (len(known) > 1 or known == {None})
