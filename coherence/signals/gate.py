@@ -239,7 +239,8 @@ class Gate:
             which = f"{len(counting)} samples in a row"
         else:
             which = f"{len(counting)} of the last {len(self._judged)} samples"
-        where = f"from step {counting[0][0]} to step {counting[-1][0]}"
+        first, last = counting[0][0], counting[-1][0]
+        where = f"at step {first}" if first == last else f"from step {first} to step {last}"
         if all(kind != "low" for _, kind in self._judged):
             return f"{which} are empty, {where}"
         return f"{which} scored below {self.threshold:g} on every scale, {where}"
