@@ -5,10 +5,10 @@
 DIR holds `classes/*.jsonl`, an object a line with `kind`, `source_repo`, `path`, `text`, maybe `prompt`. The
 samples are not part of this repository.
 
-*Honest pairs*: both sides are drawn from the same pool, the samples of one model and one decoder, or people's
-texts of one kind. *Independent*: a text a sample. *Shared prompts*: texts are cut into pieces, which are the
-samples of a prompt; each side has other pieces of the same texts. *Clustered*: the same, but each side has
-texts of its own. *Not told*: as clustered, and no prompt is given.
+*Honest pairs*: both sides are drawn from the same pool, without overlap: the samples of one model and one
+decoder, people's texts of one kind, or a class as a whole. *Independent*: a text a sample. *Shared prompts*:
+texts are cut into pieces, which are the samples of a prompt; each side has other pieces of the same texts.
+*Clustered*: the same, but each side has texts of its own. *Not told*: as clustered, and no prompt is given.
 
 *Power*: one side of a pair is made worse in a way that is named, and half of the samples of a prompt that is
 shared are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of
@@ -75,14 +75,17 @@ class Pool(NamedTuple):
 
 
 def _pools(rows: Rows) -> list[Pool]:
-    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    """Return a pool for each origin, and one for each class of samples as a whole."""
+    found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for row in rows:
-        found[row["kind"], row["source_repo"], row["path"]].append(row["text"])
-    return [
-        Pool(kind, f"{repo} {path}", list(dict.fromkeys(texts)))
-        for (kind, repo, path), texts in found.items()
-        if len(set(texts)) >= FEWEST
-    ]
+        found[row["kind"], f"{row['source_repo']} {row['path']}"][row["text"]] = None
+        found[row["kind"], "all"][row["text"]] = None
+    return [Pool(*key, list(texts)) for key, texts in found.items() if len(texts) >= FEWEST]
+
+
+def _large(pools: Sequence[Pool], size: int) -> list[Pool]:
+    """Return the pools of which two sides of a size can be drawn without overlap."""
+    return [pool for pool in pools if len(pool.texts) >= 2 * size]
 
 
 def compared(before: Texts, now: Texts) -> Check:
@@ -102,19 +105,14 @@ def _samples(texts: Texts) -> list[Sample]:
 
 
 def independent(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
-    """Draw both sides without overlap where there are enough texts, else with repetition from all."""
-    texts = random.sample(pool.texts, len(pool.texts))
-    half = len(texts) // 2
-    if half < size:
-        return [(random.choice(texts), None) for _ in range(size)], [
-            (random.choice(texts), None) for _ in range(size)
-        ]
-    return [(text, None) for text in texts[:size]], [(text, None) for text in texts[-size:]]
+    """Draw both sides without overlap."""
+    texts = random.sample(pool.texts, 2 * size)
+    return [(text, None) for text in texts[:size]], [(text, None) for text in texts[size:]]
 
 
 def shared(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw pieces of the same texts."""
-    whole = random.sample(pool.texts, min(len(pool.texts), size // (PIECES // 2)))
+    whole = random.sample(pool.texts, size // (PIECES // 2))
     pieces = [(random.sample(_pieces(text), PIECES), text[:40]) for text in whole]
     before: Texts = [(piece, name) for cut, name in pieces for piece in cut[: PIECES // 2]]
     now: Texts = [(piece, name) for cut, name in pieces for piece in cut[PIECES // 2 :]]
@@ -123,7 +121,7 @@ def shared(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
 
 def clustered(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw pieces of other texts for each side."""
-    whole = random.sample(pool.texts, min(len(pool.texts), 2 * size // PIECES) // 2 * 2)
+    whole = random.sample(pool.texts, 2 * (size // PIECES))
     sides = whole[::2], whole[1::2]
     before, now = (_asked(side) for side in sides)
     return before, now
@@ -156,8 +154,9 @@ def print_honest(pools: Sequence[Pool], trials: int) -> None:
         ("clustered", clustered),
         ("not told", not_told),
     ):
-        long = [pool for pool in pools if draw is independent or _length(pool) > 100 * PIECES]
         for size in SIZES:
+            large = _large(pools, size if draw is independent else size // 2)
+            long = [pool for pool in large if draw is independent or _length(pool) > 100 * PIECES]
             counts: Counter[str] = Counter()
             for trial in range(trials):
                 counts[compared(*draw(long[trial % len(long)], size, random)).verdict] += 1
@@ -246,6 +245,7 @@ CHANGES: dict[str, Worse] = {
     "20 %: said twice": each(0.2, said_twice),
     "all: cut to 15 words": each(1.0, cut_short),
     "20 % another language": replaced(0.2, "non_english"),
+    "all: another language": replaced(1.0, "non_english"),
     "20 % refusals": each(0.2, refused),
     "one answer for all": one_answer,
     "all: words shuffled": each(1.0, shuffled),
@@ -261,8 +261,9 @@ def print_power(models: Sequence[Pool], rows: dict[str, Rows], trials: int) -> N
         cells = []
         for size in POWER_SIZES:
             failed = 0
+            large = _large(models, size)
             for trial in range(trials):
-                before, now = independent(models[trial % len(models)], size, random)
+                before, now = independent(large[trial % len(large)], size, random)
                 worse = change([text for text, _ in now], random, rows)
                 random.shuffle(worse)
                 failed += compared(before, [(text, None) for text in worse]).verdict == "fail"
@@ -278,7 +279,7 @@ def print_power(models: Sequence[Pool], rows: dict[str, Rows], trials: int) -> N
 
 def longer(models: Sequence[Pool], size: int, random: Random) -> tuple[Texts, Texts]:
     """Draw halves of texts before and whole ones now."""
-    before, now = independent(random.choice(models), size, random)
+    before, now = independent(random.choice(_large(models, size)), size, random)
     halves: Texts = [(" ".join(text.split(" ")[: len(text.split(" ")) // 2]), None) for text, _ in before]
     return halves, now
 
@@ -292,9 +293,11 @@ def print_zone(models: Sequence[Pool], degenerate: Rows, trials: int) -> None:
         for size in ZONE_SIZES:
             failed = 0
             for trial in range(trials):
-                texts = models[trial % len(models)].texts
-                before = random.choices(texts, k=size)
-                now = random.choices(texts, k=size)
+                large = _large(models, size)
+                before, now = (
+                    [text for text, _ in side]
+                    for side in independent(large[trial % len(large)], size, random)
+                )
                 now[: round(share * size)] = [
                     row["text"] for row in random.choices(degenerate, k=round(share * size))
                 ]

@@ -3,6 +3,7 @@
 Source: docs/ci.md, "Prompts".
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ SEED = 1
 COMMON = 0.2
 """The share of samples from which on a word says nothing of what its prompt was."""
 
+NEAR, PERHAPS_NEAR = 7.0, 2.0
+"""Standard errors by which samples a distance apart are more alike than all pairs, surely and perhaps."""
+
 MOSTLY = 0.5
 """The share of samples that have to look like another one."""
 
@@ -36,24 +40,53 @@ MOSTLY = 0.5
 def clusters(texts: Sequence[str]) -> list[int] | None:
     """Number the samples so that those which look like answers to one prompt have one number.
 
-    None where most look like no other, and where nearly all look like each other: there is one prompt, then,
-    or one kind of text, and each sample is a draw of its own.
+    By their order, where those of one prompt stand together or take turns: samples so far apart are more
+    alike than others. Else by their likeness alone. None where neither is so, and where nearly all look like
+    each other: there is one prompt, then, or one kind of text, and each sample is a draw of its own.
 
     >>> about = ["glaciers carve valleys", "sparrows nest beneath rafters", "lanterns flicker along quays"]
     >>> about += ["bakers knead dough", "sailors mend nets", "clocks measure hours"]
     >>> texts = [f"{each} {word}" for word in ("today", "often", "still") for each in about]
-    >>> clusters(texts)[:8]
-    [0, 1, 2, 3, 4, 5, 0, 1]
+    >>> clusters(texts)[:8], clusters(sorted(texts))[:8]
+    ([0, 1, 2, 3, 4, 5, 0, 1], [0, 0, 0, 1, 1, 1, 2, 2])
     >>> clusters(about) is None
     True
     """
     vectors = _vectors(texts[:MOST_SAMPLES])
+    distances = _near_distances(vectors)
+    if len(distances):
+        first = distances[0]
+        # Those of one prompt stand together up to the first distance at which samples are not alike.
+        together = next((n for n, each in enumerate(distances, 1) if each != n), len(distances) + 1)
+        return [place // together if first == 1 else place % first for place in range(len(texts))]
     numbers = _numbered(vectors, ALIKE)
     if _in_company(numbers) >= MOSTLY:  # perhaps by chance, as texts of few words are
         numbers = _numbered(vectors, max(ALIKE, _likeness_by_chance(vectors)))
     if _in_company(numbers) < MOSTLY:
         return None
     return numbers + [len(numbers) + more for more in range(len(texts) - len(numbers))]
+
+
+def _near_distances(vectors: NDArray[np.float32]) -> list[int]:
+    """Return how far apart samples are that are more alike than others, the nearest first.
+
+    The least distance is surely such a one; of the others it is less sure.
+    """
+    likeness = vectors @ vectors.T
+    all_pairs = likeness[np.triu_indices(len(likeness), 1)]
+    if not len(all_pairs) or not all_pairs.std():
+        return []
+    mean, spread = float(all_pairs.mean()), float(all_pairs.std())
+    surplus = {
+        distance: (float(np.diagonal(likeness, distance).mean()) - mean)
+        * math.sqrt(len(likeness) - distance)
+        / spread
+        for distance in range(1, len(likeness) // 2 + 1)
+    }
+    near = [distance for distance, each in surplus.items() if each > NEAR]
+    if not near:
+        return []
+    return [near[0], *(each for each, value in surplus.items() if each > near[0] and value > PERHAPS_NEAR)]
 
 
 def _likeness_by_chance(vectors: NDArray[np.float32]) -> float:

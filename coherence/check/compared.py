@@ -37,10 +37,11 @@ QUANTITIES = {
     WITHIN: Quantity("score", "the diversity within a prompt", 1),
     "low": Quantity("share", "the share of low samples", 0.4),
     "said again": Quantity("share", "the share of samples that say much again", 1),
-    "repeated": Quantity("share", "the share of samples that begin as another one does", 2),
+    "repeated": Quantity("share", "the share of samples that begin as another one does", 3),
     "empty": Quantity("share", "the share of empty samples", 0.4),
     "templated": Quantity("share", "the share of templates", 2),
     "too short": Quantity("share", "the share of samples too short to judge", 2),
+    "not English": Quantity("share", "the share of samples in no English", 3),
     "cut off": Quantity("share", "the share of samples that end in the middle", 4),
     "length": Quantity("length", "the length of the samples", 10),
 }
@@ -83,6 +84,7 @@ def columns_of(samples: SampleSet) -> Floats:
     # An empty sample tells nothing of how long the others are.
     length = np.where(states == EMPTY, np.nan, np.log2(np.maximum(samples.tokens, 1)))
     columns = {name: -100.0 * flag for name, flag in flags.items()}
+    columns["not English"] = np.where(too_short, np.nan, -100.0 * np.isnan(samples.scores[:, 2]))
     columns["cut off"] = np.where(too_short, np.nan, columns["cut off"])
     columns |= {"word order": np.asarray(samples.order, np.float64), "length": length}
     columns |= dict(zip(SCALES, scores.T, strict=True))

@@ -284,12 +284,9 @@ def _clusters(reads: Sequence[PromptedSample], samples: SampleSet) -> list[str] 
     Loops are alike, and are not answers to one prompt.
     """
     bad = samples.again | np.isin(np.array(list(samples.states), "U1"), (LOW, EMPTY))
-    places = np.flatnonzero(~bad).tolist()
-    found = clusters([reads[place].sample.text for place in places])
-    if found is None:
-        return None
-    names = dict(zip(places, found, strict=True))
-    return [_hash(f"~{names[place]}") if place in names else "" for place in range(len(reads))]
+    texts = ["" if each else read.sample.text for each, read in zip(bad.tolist(), reads, strict=True)]
+    found = clusters(texts)
+    return None if found is None else [_hash(f"~{number}") for number in found]
 
 
 def _sample_set(

@@ -5,6 +5,7 @@ Source: docs/ci.md, "What is computed".
 
 import math
 from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from coherence.check.statistics import Design
 
 LONGER = 1.25
 """How many times as long samples are of which as much is compared as there was before."""
+
+MOSTLY = 0.5
+"""The share of the samples before that have a value of what is compared, at least."""
 
 ALIKE = (
     "no prompts are given, and several samples look like answers to one: they count for less than as many "
@@ -83,8 +87,12 @@ class Sides(NamedTuple):
     def tables(self) -> list[Table]:
         """Return what is compared, a table for what every sample has and for each kind of pairs."""
         sides = self.before, self.now
-        values = np.concatenate([columns_of(side) for side in sides])
-        tables = [Table(OF_SAMPLES, values, _design(*sides, self.by, self.alike))]
+        columns = [columns_of(side) for side in sides]
+        # What few samples have, as English in another language, tells little of the others.
+        kept = np.mean(~np.isnan(columns[0]), axis=0) >= MOSTLY
+        names = list(compress(OF_SAMPLES, kept))
+        values = np.concatenate([column[:, kept] for column in columns])
+        tables = [Table(names, values, _design(*sides, self.by, self.alike))]
         for name, pairs in self.pairs.items():
             if all(len(side.diversity) for side in pairs):
                 column = np.concatenate([side.diversity for side in pairs])[:, None]

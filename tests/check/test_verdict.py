@@ -122,7 +122,8 @@ def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
 def test_what_one_side_has_nothing_of_is_told() -> None:
     found = checked(samples(40), samples(40, text="Yes", bad=40))
     assert set(verdicts(found)) == set(QUANTITIES) - {
-        *("bigram", "trigram", "english", "character", "word order", "between", "within prompts", "cut off")
+        *("bigram", "trigram", "english", "character", "word order", "between", "within prompts"),
+        *("cut off", "not English"),
     }
     assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {
         *("too short", "length")
@@ -130,6 +131,18 @@ def test_what_one_side_has_nothing_of_is_told() -> None:
     assert "not compared, for want of values on both sides: bigram, trigram, english, character, between" in (
         found.notes
     )
+
+
+def test_samples_in_another_language_fail() -> None:
+    foreign = (
+        "el viejo camino del bosque lleva hasta la casa donde vive una mujer que nunca duerme por la noche"
+    )
+    words = foreign.split()
+    now = [
+        sample(" ".join(Random(n).sample(words, len(words))), n)  # noqa: S311 - it draws words, not secrets
+        for n in range(200)
+    ]
+    assert "not English" in {each.name for each in checked(samples(200), now).of("fail")}
 
 
 def test_samples_without_any_text_fail() -> None:
