@@ -33,10 +33,10 @@ class Heavy(Written):
     origin: OriginRecord
 
 
-def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> list[Heavy]:
+def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> dict[int, Heavy]:
     """Return the samples furthest below what was before, in what failed, else in what may have changed.
 
-    No two of the same text, and none that weighs less than a tenth of the heaviest.
+    By their place. No two of the same text, and none that weighs less than a tenth of the heaviest.
     """
     weights = _weights(scored, comparisons)
     texts = [read.sample.text.strip() for read in scored.reads]
@@ -45,7 +45,7 @@ def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> lis
         if weights[place] >= weights.max() / 10:
             first.setdefault(texts[place], place)
     times = Counter(texts)
-    return [_heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
+    return {place: _heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)}
 
 
 def _heavy(scored: CheckpointScores, place: int, times: int) -> Heavy:

@@ -70,11 +70,14 @@ def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
 
 
 def succeed(snapshot: Snapshot, old: Snapshot) -> Snapshot:
-    """Return a snapshot that stands in the place of another one and remembers its figures."""
-    if snapshot.samples == old.samples:
-        return replace(snapshot, history=old.history)
+    """Return a snapshot that stands in the place of another one and remembers its figures.
+
+    Figures of other settings are not kept: they cannot be compared.
+    """
     if snapshot.made.differences(old.made):
         return snapshot
+    if snapshot.samples == old.samples:
+        return replace(snapshot, history=old.history)
     history = (*old.history, release_of(old))
     return replace(snapshot, history=history[:1] + history[1:][-(RELEASES - 1) :])
 

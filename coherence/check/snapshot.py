@@ -1,7 +1,7 @@
 """The snapshot: what is kept of a checkpoint's samples, so that later ones can be compared with them.
 
-No text of a sample is in it: its scores, whether it is low or too short to judge, and hashes of prompts.
-The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
+No text of a sample is in it unless that was asked for: its scores, whether it is low or too short to judge,
+and hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
 """
 
 import json
@@ -151,11 +151,21 @@ class _PairColumns(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Kept(Written):
-    """A sample whose text is kept, to be shown beside one of a later checkpoint."""
+    """A sample whose text is kept, to be shown with one of a later checkpoint.
 
+    Attributes:
+        key: the hash of its prompt; empty for none.
+        prompt: what the model was given, its first characters.
+        text: the answer, its first characters.
+        left_out: characters of the answer that are not here.
+        mean: of its scores.
+    """
+
+    key: str
     prompt: str | None
     text: str
-    mean: float
+    left_out: Annotated[int, Field(ge=0)]
+    mean: Annotated[float, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +197,7 @@ class Snapshot(Written):
         prompts, groups: hashes and names that the columns number.
         samples, within, between: a column for each thing that is known of samples, and of pairs of them, of
             one prompt and of different ones.
-        texts: samples that may be shown beside later ones.
+        texts: samples that are shown with later ones; none unless that was asked for.
         history: the figures of the snapshots that stood in the place of this one, the oldest first.
     """
 
@@ -250,11 +260,11 @@ class Snapshot(Written):
         )
         return cls(
             made=provenance,
-            prefixes=tuple(map(_encodable, prefixes)),
+            prefixes=tuple(map(encodable, prefixes)),
             drawn=count,
             halt_reason=halt_reason,
             prompts=tuple(prompts),
-            groups=tuple(map(_encodable, groups)),
+            groups=tuple(map(encodable, groups)),
             samples=columns,
             within=one,
             between=two,
@@ -318,7 +328,7 @@ class Snapshot(Written):
             raise ValueError(f"{path}: no snapshot: {where}{': ' if where else ''}{first['msg']}") from None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a text without half a character, which JSON could not carry."""
     return text.encode("utf-8", "replace").decode()
 

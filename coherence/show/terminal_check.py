@@ -11,6 +11,7 @@ from coherence.check.verdict import Check
 from coherence.show.ci import excerpt, figures, headline, reasons, too_few, where
 from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal import show_problems
+from coherence.show.terminal_pairs import show_pair
 
 
 def show_check(found: Check, console: Console) -> None:
@@ -25,6 +26,8 @@ def show_check(found: Check, console: Console) -> None:
         console.print(as_line(sentence))
     if told := too_few(found):
         console.print(as_line(f"inconclusive: {told}"))
+    if found.pairs:
+        show_pair(found.pairs[0], console)
     if found.heaviest:
         console.print(Text("The samples that weigh most", style="bold"))
     for heavy in found.heaviest:
