@@ -3,11 +3,13 @@
 import os
 import sys
 from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 
+from coherence.check.before_and_now import keep_texts
 from coherence.check.compare import Limits
 from coherence.check.conduct import check, score_checkpoint
 from coherence.check.history import succeed
@@ -27,17 +29,22 @@ from coherence.show.terminal_check import show_check
 
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
+PIPELINES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+"""Environment variables that a pipeline sets."""
+
 
 def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     if options.snapshot is None:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
-    check_targets(options.json, options.junit, options.snapshot if options.update else None)
+    check_targets(options.json, options.junit, options.html, options.snapshot if options.update else None)
     limits = Limits(options.tolerance, options.level, options.observe).checked()
     fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
         return _update(options, limits, fields, profile)
+    if options.keep_texts is not None:
+        raise ValueError("--keep-texts is for the snapshot that --update writes")
     if not Path(options.snapshot).exists():
         raise ValueError(f"{options.snapshot}: no such snapshot; --update makes one")
     found = check(
@@ -54,9 +61,23 @@ def run(options: Namespace) -> int:
         write(options.junit, junit(found).rstrip())
     if annotated:
         _annotate(found, sys.stderr if options.json == "-" else sys.stdout)
-    if options.json is not None:
-        write_json(options.json, found.to_json(indent=2))
+    write_out(found, options.json, options.html, ", ".join(options.paths))
     return STATUS[found.verdict]
+
+
+def write_out(found: Check, json: str | None, html: str | None, name: str) -> None:
+    """Write a check where it was asked for.
+
+    Args:
+        found: the check.
+        json: where it goes as JSON; `-` is standard output.
+        html: where it goes as a page.
+        name: of the samples.
+    """
+    if json is not None:
+        write_json(json, found.to_json(indent=2))
+    if html is not None:
+        write(html, import_module("coherence.show.page.check_page").check_page(found, name))
 
 
 def _annotate(found: Check, stream: TextIO) -> None:
@@ -69,34 +90,53 @@ def _annotate(found: Check, stream: TextIO) -> None:
 
 
 def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile | None) -> int:
-    """Write the snapshot anew and say what changed."""
-    if options.json is not None or options.junit is not None:
-        raise ValueError("--update makes a snapshot and checks nothing; leave out --json and --junit")
+    """Say what the new snapshot changes, and write it."""
+    if any(each is not None for each in (options.json, options.junit, options.html)):
+        raise ValueError("--update makes a snapshot and checks nothing; leave out --json, --junit and --html")
+    if (options.keep_texts or 0) < 0:
+        raise ValueError(f"--keep-texts {options.keep_texts}; expected a number of texts, 0 or more")
     checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
-    screen, target, taken = console(), Path(options.snapshot), scored.snapshot
-    if target.exists():
-        taken = _shown_changes(options.snapshot, scored, limits, screen)
+    screen, target = console(), Path(options.snapshot)
+    old = _load_old(target, screen) if target.exists() else None
+    if old is not None:
+        _show_changes(old, scored, limits, options.snapshot, screen)
+    if _in_pipeline() and not options.yes:
+        raise ValueError(
+            f"{target}: not written: in a pipeline, where nobody looks at what changes, --update needs --yes"
+        )
+    kept = len(old.texts) if old is not None and options.keep_texts is None else options.keep_texts or 0
+    taken = keep_texts(scored, kept)
+    taken = taken if old is None else succeed(taken, old)
     taken.save(target)
-    screen.print(as_line(f"wrote {target}: {scored.snapshot.drawn:,} samples"))
-    if scored.halt_reason is not None:
-        screen.print(as_line(f"the gate halts on them, and on all that are like them: {scored.halt_reason}"))
-    if scored.snapshot.drawn < FEWEST:
+    texts = f", {len(taken.texts):,} texts" if taken.texts else ""
+    screen.print(as_line(f"wrote {target}: {taken.drawn:,} samples{texts}"))
+    if taken.halt_reason is not None:
+        screen.print(as_line(f"the gate halts on them, and on all that are like them: {taken.halt_reason}"))
+    if taken.drawn < FEWEST:
         screen.print(as_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
     show_problems(checkpoint.problems.count, checkpoint.problems.listed, screen)
     return STATUS["pass"]
 
 
-def _shown_changes(path: str, scored: CheckpointScores, limits: Limits, screen: Console) -> Snapshot:
-    """Show what the new snapshot changes, and return it, with the figures of the one before it."""
+def _in_pipeline() -> bool:
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in PIPELINES)
+
+
+def _load_old(path: Path, screen: Console) -> Snapshot | None:
     try:
-        old = Snapshot.load(path)
+        return Snapshot.load(path)
     except ValueError as error:
         screen.print(as_line(f"in the place of what could not be read: {error}"))
-        return scored.snapshot
-    if old.samples == scored.snapshot.samples:
-        screen.print("nothing changed")
-    elif differences := scored.snapshot.made.differences(old.made):
+        return None
+
+
+def _show_changes(
+    old: Snapshot, scored: CheckpointScores, limits: Limits, path: str, screen: Console
+) -> None:
+    """Show what changes with the new snapshot."""
+    if differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
+    elif old.samples == scored.snapshot.samples:
+        screen.print("nothing changed")
     else:
         show_check(check_scores(old, scored, limits, path), screen)
-    return succeed(scored.snapshot, old)
