@@ -15,6 +15,8 @@ from coherence.show.terminal_check import show_check
 def run(options: Namespace) -> int:
     """Compare the samples of two checkpoints."""
     check_targets(options.json, options.html)
+    if options.before == options.now == "-":
+        raise ValueError("standard input holds the samples of one side; give a file for the other")
     found = compare_dumps(
         options.before,
         options.now,

@@ -200,7 +200,7 @@ def _row(each: Comparison) -> str:
 
 
 def _drawn(each: Comparison) -> str:
-    """Return the change and its interval; the tolerance lies at the same place in every row, worse is left."""
+    """Return the change and its interval; in every row the tolerance lies at one place, worse is left."""
     sign = -1.0 if each.name in SHARES else 1.0
     times = sign * each.change / each.tolerance
     middle, limit, zero = HEIGHT / 2, _across(-1.0), _across(0.0)
