@@ -54,7 +54,10 @@ def release_of(snapshot: Snapshot) -> Release:
 
 
 def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
-    """Return the mean and its error, samples of one prompt taken together; None of fewer than 20 values."""
+    """Return the mean and its error; None of fewer than 20 values.
+
+    The error is that of samples of one prompt taken together, at least that of each sample by itself.
+    """
     there = np.flatnonzero(~np.isnan(values)).tolist()
     if len(there) < FEWEST:
         return None
@@ -65,8 +68,10 @@ def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
         sums[key] = sums.get(key, 0.0) + float(values[place]) - mean
     if len(sums) < 2:
         return None
-    error = math.sqrt(sum(each**2 for each in sums.values()) * len(sums) / (len(sums) - 1)) / len(there)
-    return Figure(mean=round(mean, 3), error=round(error, 4), size=len(there))
+    together = math.sqrt(sum(each**2 for each in sums.values()) * len(sums) / (len(sums) - 1)) / len(there)
+    alone = float(values[there].std(ddof=1)) / math.sqrt(len(there))
+    error = max(together, alone)
+    return Figure(mean=round(mean, 3), error=round(error, 4), size=len(there), units=len(sums))
 
 
 def succeed(snapshot: Snapshot, old: Snapshot) -> Snapshot:
@@ -88,16 +93,32 @@ def drifts(snapshot: Snapshot, now: Snapshot, tolerance: float, level: float) ->
         return []
     oldest, latest = snapshot.history[0].figures, release_of(now).figures
     names = [name for name in QUANTITIES if name in oldest and name in latest]
-    reach = NormalDist().inv_cdf(1 - level / max(len(names), 1))
     found = []
     for name in names:
         before, after = oldest[name], latest[name]
         moved = after.mean - before.mean
         worse = -percent_of_length(moved) if name == "length" else -moved
+        reach = _quantile(1 - level / len(names), min(before.units, after.units) - 1)
         chance = reach * math.hypot(before.error, after.error)
         if worse > tolerance_of(name, tolerance) and moved + chance < 0:
             found.append(_drift(name, before.mean, after.mean, worse, len(snapshot.history), tolerance))
     return found
+
+
+def _quantile(share: float, freedom: int) -> float:
+    """Return the quantile of Student's t, by its expansion around the normal one.
+
+    >>> round(_quantile(0.999, 199), 2), round(_quantile(0.999, 9), 2)
+    (3.13, 4.29)
+    """
+    z = NormalDist().inv_cdf(share)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / freedom**power for power, term in enumerate(terms))
 
 
 def _drift(name: str, before: float, now: float, worse: float, releases: int, tolerance: float) -> Drift:

@@ -170,11 +170,19 @@ class Kept(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Written):
-    """The mean of a thing that is compared, its standard error, and of how many samples or pairs."""
+    """The mean of a thing that is compared.
+
+    Attributes:
+        mean: of samples or pairs.
+        error: its standard error.
+        size: how many samples or pairs there are.
+        units: how many were drawn independently: those of one prompt are one.
+    """
 
     mean: float
     error: float
     size: int
+    units: int
 
 
 @dataclass(frozen=True, kw_only=True)
