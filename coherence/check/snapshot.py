@@ -174,22 +174,31 @@ class Figure(Written):
 
     Attributes:
         mean: of samples or pairs.
-        error: its standard error.
+        error: its standard error, those of one prompt taken together.
+        within: likewise, among draws from the same prompts; None where few prompts have several.
         size: how many samples or pairs there are.
-        units: how many were drawn independently: those of one prompt are one.
+        units: how many prompts they are of, each without one counted by itself.
     """
 
     mean: float
     error: float
+    within: float | None
     size: int
     units: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Written):
-    """What an earlier snapshot said in figures, an entry for each thing that is compared."""
+    """What an earlier snapshot said in figures.
+
+    Attributes:
+        samples: how many there were.
+        prompts: a hash of all prompts and of how many samples each has; empty where they are not known.
+        figures: an entry for each thing that is compared.
+    """
 
     samples: int
+    prompts: str
     figures: dict[str, Figure]
 
 
