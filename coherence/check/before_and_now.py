@@ -96,6 +96,8 @@ def before_and_now(
 ) -> list[BeforeAndNow]:
     """Return the worst samples, each with a kept text: of its prompt, else one that scored as was usual.
 
+    No text is shown twice, unless it is the only one of the prompt.
+
     Args:
         snapshot: what keeps the texts.
         scored: the samples of now.
@@ -108,13 +110,12 @@ def before_and_now(
     pairs = []
     for place, heavy in worst.items():
         same = [kept for kept in snapshot.texts if known and kept.key and kept.key == prompts[place]]
-        if not (same or others):
-            break
-        # No text twice, as long as there are others.
-        before = same[0] if same else others.pop(0)
-        others = [kept for kept in others if kept is not before] or others
-        why = SAME if same else OTHER if known and prompts[place] else UNKNOWN
-        pairs.append(BeforeAndNow(same_prompt=bool(same), why=why, before=before, now=heavy))
+        fresh = [kept for kept in same if kept in others]
+        before = next(iter(fresh or same or others), None)
+        if before is not None:
+            others = [kept for kept in others if kept is not before]
+            why = SAME if same else OTHER if known and prompts[place] else UNKNOWN
+            pairs.append(BeforeAndNow(same_prompt=bool(same), why=why, before=before, now=heavy))
     return pairs
 
 
