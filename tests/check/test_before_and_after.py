@@ -242,3 +242,12 @@ def test_lines_of_both_dumps_that_could_not_be_used_are_listed(tmp_path: Path) -
         path.write_text(path.read_text(encoding="utf-8") + "{\n", encoding="utf-8")
     found = compare_dumps(paths[0], paths[1])
     assert [Path(each.file).name for each in found.problems] == ["a.jsonl", "b.jsonl"]
+
+
+def test_a_beginning_that_is_the_prompt_of_the_first_dump_is_one_of_the_second_too(tmp_path: Path) -> None:
+    def begun(name: str, with_prompt: int) -> Path:
+        rows = [f"{PROMPTS[0]} " * (n < with_prompt) + prose(24, (name, n)) for n in range(40)]
+        return write(tmp_path / name, [sample(text, n) for n, text in enumerate(rows)])
+
+    found = compare_dumps(begun("before.jsonl", 40), begun("now.jsonl", 30))
+    assert (found.made.prompts, found.by) == ("found", "prompt")

@@ -117,8 +117,24 @@ def test_what_too_few_samples_have_is_not_remembered() -> None:
     assert not one_prompt.figures
 
 
-def test_few_prompts_that_differ_by_themselves_prove_no_drift() -> None:
-    before = samples(40, prompts=["a"]) + samples(40, bad=4, seed=1, prompts=["b"])
-    now = samples(40, seed=2, prompts=["c"]) + samples(40, bad=12, seed=3, prompts=["d"])
-    old, new = (score_samples(each).snapshot for each in (before, now))
-    assert not drifts(replace(old, history=(release_of(old),)), new, tolerance=5, level=0.01)
+@pytest.mark.parametrize("bad", [(10, 10), (8, 10, 12)])
+def test_few_prompts_that_differ_by_themselves_prove_no_drift(bad: tuple[int, ...]) -> None:
+    def asked(each: tuple[int, ...], names: str) -> Snapshot:
+        rows = [
+            samples(40, bad=count, seed=name, prompts=[name])
+            for name, count in zip(names, each, strict=False)
+        ]
+        return score_samples([row for part in rows for row in part]).snapshot
+
+    old, new = asked((0,) * len(bad), "abc"), asked(bad, "def")
+    since = replace(old, history=(release_of(old),))
+    assert not drifts(since, new, tolerance=5, level=0.01)
+    assert drifts(since, asked(bad, "abc"), tolerance=5, level=0.01)
+
+
+def test_prompts_that_are_not_known_are_never_the_same() -> None:
+    alike = score_samples(samples(200, seed="a")).snapshot
+    assert (alike.made.prompts, release_of(alike).prompts) == ("alike", "")
+    some = samples(30, prompts=["a"]) + samples(30)
+    assert release_of(score_samples(some).snapshot).prompts == ""
+    assert release_of(release(0, 0).snapshot).prompts == release_of(release(9, 1).snapshot).prompts != ""
