@@ -4,6 +4,7 @@ Where every trainer is installed, a trainer test that is skipped is a failure.
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,15 @@ SECOND_TIME = os.environ.get(EVERY_TRAINER) == "1"
 # A busy machine is no bug.
 settings.register_profile("suite", deadline=None, max_examples=30 if SECOND_TIME else 100)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _as_on_the_machine_of_a_person() -> Iterator[None]:
+    """In a pipeline `check --update` asks for `--yes`: what it does there has tests of its own."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
+            environment.delenv(name, raising=False)
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from coherence.check.before_and_now import keep_texts
 from coherence.check.compare import Limits
+from coherence.check.history import succeed
 from coherence.check.samples import CheckpointScores, score_samples
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, check_scores
@@ -127,16 +129,18 @@ def _samples(given: Iterable[str | Mapping[str, Any]], name: str) -> list[Sample
 def _rewrite(target: Path, scored: CheckpointScores, limits: Limits) -> NoReturn:
     """Write the snapshot and fail with what changed."""
     __tracebackhide__ = True
-    lines = [f"wrote {target}: {scored.snapshot.drawn:,} samples"]
+    lines, taken = [f"wrote {target}: {scored.snapshot.drawn:,} samples"], scored.snapshot
     if target.exists():
         try:
-            found = check_scores(Snapshot.load(target), scored, limits, target.name)
+            old = Snapshot.load(target)
+            taken = succeed(keep_texts(scored, len(old.texts)), old)
+            found = check_scores(old, scored, limits, target.name)
             lines += [each.sentence for each in found.comparisons]
         except ValueError as error:
             lines.append(f"the one before: {error}")
     if scored.halt_reason is not None:
         lines.append(f"the gate halts on them: {scored.halt_reason}")
-    scored.snapshot.save(target)
+    taken.save(target)
     lines.append("look at it, commit it, and run again without --coherence-update")
     pytest.fail("\n  ".join(lines))
 

@@ -11,6 +11,7 @@ from coherence.lazy import face
 if TYPE_CHECKING:
     from coherence.check.compare import Comparison as Comparison
     from coherence.check.conduct import check as check
+    from coherence.check.conduct import compare_dumps as compare_dumps
     from coherence.check.conduct import take_snapshot as take_snapshot
     from coherence.check.snapshot import Snapshot as Snapshot
     from coherence.check.verdict import Check as Check
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = face(
         "Comparison": "compare",
         "Snapshot": "snapshot",
         "check": "conduct",
+        "compare_dumps": "conduct",
         "take_snapshot": "conduct",
     },
 )

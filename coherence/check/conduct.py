@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from coherence.check.before_and_now import keep_texts as with_texts
 from coherence.check.compare import Limits
 from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import FINE, Snapshot
@@ -56,14 +57,66 @@ def check(
     return check_scores(before, scored, limits, str(snapshot), notes, checkpoint.problems)
 
 
+def compare_dumps(
+    before: str | Path,
+    now: str | Path,
+    limits: Limits | None = None,
+    fields: Fields | None = None,
+    profile: Profile | str | None = None,
+    format: str | None = None,  # noqa: A002 - as the option of the command
+) -> Check:
+    r"""Compare the samples of two checkpoints, without a snapshot: all that `check` compares.
+
+    Args:
+        before: the samples of the earlier checkpoint: a file, folder, pattern or URL.
+        now: those of the later one.
+        limits: when a comparison fails.
+        fields: where a row holds what.
+        profile: the reference to score against, or its name; the one of the run folder, or broad English.
+        format: of the samples, if their content does not tell.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: there are no samples, or the two sides were scored in different ways.
+
+    >>> import json, tempfile
+    >>> def dump(path, text):
+    ...     _ = path.write_text("\n".join(json.dumps({"text": f"{n} {text}"}) for n in range(40)))
+    ...     return path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     one = dump(Path(folder, "one.jsonl"), "men saw the rain stop at noon and walked along the river")
+    ...     found = compare_dumps(one, dump(Path(folder, "two.jsonl"), "Budy " * 20))
+    >>> found.verdict, found.pairs[0].before.text[:12], found.pairs[0].now.text[:11]
+    ('fail', '19 men saw t', '0 Budy Budy')
+    """
+    limits = (limits or Limits()).checked()
+    earlier, old = score_checkpoint([before], fields, profile, format)
+    later, new = score_checkpoint([now], fields, profile, format, old.snapshot.prefixes)
+    if differences := new.snapshot.made.differences(old.snapshot.made):
+        raise ValueError(f"{now}: other settings than {before}: {'; '.join(differences)}")
+    notes = list(dict.fromkeys([*earlier.notes, *later.notes]))
+    problems = earlier.problems
+    problems += later.problems
+    return check_scores(with_texts(old, len(old.reads)), new, limits, str(before), notes, problems)
+
+
 def take_snapshot(
     *paths: str | Path,
     fields: Fields | None = None,
     profile: Profile | str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
+    keep_texts: int = 0,
 ) -> Snapshot:
-    """Return a snapshot of the samples of a checkpoint, which `save` writes; arguments as of `check`."""
-    return score_checkpoint(paths, fields, profile, format)[1].snapshot
+    """Return a snapshot of the samples of a checkpoint, which `save` writes.
+
+    Args:
+        paths: as of `check`, as are all others but the last.
+        fields: where a row holds what.
+        profile: the reference to score against.
+        format: of the samples.
+        keep_texts: how many texts the snapshot holds, to show them when a check fails.
+    """
+    return with_texts(score_checkpoint(paths, fields, profile, format)[1], keep_texts)
 
 
 def score_checkpoint(

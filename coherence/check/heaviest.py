@@ -37,10 +37,10 @@ class Heavy(Written):
     origin: OriginRecord
 
 
-def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> list[Heavy]:
+def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> dict[int, Heavy]:
     """Return the samples furthest below what was before, in what failed, else in what may have changed.
 
-    No two of the same text, and none that weighs less than a tenth of the heaviest.
+    By their place. No two of the same text, and none that weighs less than a tenth of the heaviest.
     """
     weights = _weights(scored, comparisons)
     least = weights.max(initial=0) / 10
@@ -50,7 +50,7 @@ def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> lis
         if weights[place] > 0 and weights[place] >= least:
             first.setdefault(texts[place], place)
     times = Counter(texts)
-    return [_heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)]
+    return {place: _heavy(scored, place, times[text]) for text, place in islice(first.items(), HEAVIEST)}
 
 
 def _heavy(scored: CheckpointScores, place: int, times: int) -> Heavy:

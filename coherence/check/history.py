@@ -4,6 +4,7 @@ A snapshot that is renewed with each release hides what goes down by a little ea
 "When to renew".
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ from coherence.report import Written
 RELEASES = 12
 """Snapshots whose figures are kept: the oldest and the latest ones."""
 
+SEVERAL = 4
+"""Samples of a prompt, on average, from which on they tell how much samples of one prompt differ."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Written):
@@ -50,31 +54,56 @@ def release_of(snapshot: Snapshot) -> Release:
         pairs = snapshot.to_pairs(kept)
         columns[name] = pairs.diversity, pairs.prompts
     figures = {name: figure for name, told in columns.items() if (figure := _figure(*told)) is not None}
-    return Release(samples=snapshot.drawn, figures=figures)
+    return Release(samples=snapshot.drawn, prompts=_hash_of_prompts(snapshot), figures=figures)
+
+
+def _hash_of_prompts(snapshot: Snapshot) -> str:
+    """Return what two snapshots of the same prompts have in common."""
+    names = snapshot.to_sample_set().prompts
+    if not all(names) or snapshot.made.prompts == "alike":
+        return ""
+    return hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:8]
 
 
 def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
-    """Return the mean and its error, samples of one prompt taken together; None of fewer than 20 values."""
+    """Return the mean and its errors; None of fewer than 20 values, and of one prompt.
+
+    The error is that of samples of one prompt taken together, at least that of each sample by itself.
+    """
     there = np.flatnonzero(~np.isnan(values)).tolist()
     if len(there) < FEWEST:
         return None
-    mean = float(values[there].mean())
-    sums: dict[object, float] = {}
-    for place in there:
-        key = prompts[place] or place
-        sums[key] = sums.get(key, 0.0) + float(values[place]) - mean
-    if len(sums) < 2:
+    found = values[there]
+    units = np.unique([prompts[place] or f"alone {place}" for place in there], return_inverse=True)[1]
+    counts = np.bincount(units)
+    size, several = len(there), len(counts)
+    if several < 2:
         return None
-    error = math.sqrt(sum(each**2 for each in sums.values()) * len(sums) / (len(sums) - 1)) / len(there)
-    return Figure(mean=round(mean, 3), error=round(error, 4), size=len(there))
+    sums = np.bincount(units, found - found.mean())
+    together = math.sqrt(float(np.square(sums).sum()) * several / (several - 1)) / size
+    alone = float(found.std(ddof=1)) / math.sqrt(size)
+    within = None
+    if size >= SEVERAL * several:
+        rest = found - (np.bincount(units, found) / counts)[units]
+        within = round(math.sqrt(float(np.square(rest).sum()) / (size - several) / size), 4)
+    return Figure(
+        mean=round(float(found.mean()), 3),
+        error=round(max(together, alone), 4),
+        within=within,
+        size=size,
+        units=several,
+    )
 
 
 def succeed(snapshot: Snapshot, old: Snapshot) -> Snapshot:
-    """Return a snapshot that stands in the place of another one and remembers its figures."""
-    if snapshot.samples == old.samples:
-        return replace(snapshot, history=old.history)
+    """Return a snapshot that stands in the place of another one and remembers its figures.
+
+    Figures of other settings are not kept: they cannot be compared.
+    """
     if snapshot.made.differences(old.made):
         return snapshot
+    if snapshot.samples == old.samples:
+        return replace(snapshot, history=old.history)
     history = (*old.history, release_of(old))
     return replace(snapshot, history=history[:1] + history[1:][-(RELEASES - 1) :])
 
@@ -83,18 +112,48 @@ def drifts(snapshot: Snapshot, now: Snapshot, tolerance: float, level: float) ->
     """Return what has changed for the worse since the oldest snapshot; nothing if there is no older one."""
     if not snapshot.history:
         return []
-    oldest, latest = snapshot.history[0].figures, release_of(now).figures
-    names = [name for name in QUANTITIES if name in oldest and name in latest]
-    reach = NormalDist().inv_cdf(1 - level / max(len(names), 1))
+    oldest, latest = snapshot.history[0], release_of(now)
+    same = bool(latest.prompts) and latest.prompts == oldest.prompts
+    names = [name for name in QUANTITIES if name in oldest.figures and name in latest.figures]
     found = []
     for name in names:
-        before, after = oldest[name], latest[name]
+        before, after = oldest.figures[name], latest.figures[name]
         moved = after.mean - before.mean
         worse = -percent_of_length(moved) if name == "length" else -moved
-        chance = reach * math.hypot(before.error, after.error)
+        chance = _by_chance(before, after, level / len(names), same)
         if worse > tolerance_of(name, tolerance) and moved + chance < 0:
             found.append(_drift(name, before.mean, after.mean, worse, len(snapshot.history), tolerance))
     return found
+
+
+def _by_chance(before: Figure, after: Figure, level: float, same: bool) -> float:
+    """Return the fall that chance exceeds with the level.
+
+    Prompts that are the same on both sides differ no more than their samples do; of others a few say little.
+    """
+    if same and before.within is not None and after.within is not None:
+        error = math.hypot(before.within, after.within)
+        freedom = min(before.size - before.units, after.size - after.units)
+    else:
+        error = math.hypot(before.error, after.error)
+        freedom = min(before.units, after.units) - 1
+    return float(error * _quantile(1 - level, freedom))
+
+
+def _quantile(share: float, freedom: int) -> float:
+    """Return the quantile of Student's t, by its expansion around the normal one.
+
+    >>> round(_quantile(0.999, 199), 2), round(_quantile(0.999, 9), 2)
+    (3.13, 4.29)
+    """
+    z = NormalDist().inv_cdf(share)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
 def _drift(name: str, before: float, now: float, worse: float, releases: int, tolerance: float) -> Drift:

@@ -59,7 +59,7 @@ class Sides(NamedTuple):
         by, notes = _hold_fixed(old, new, snapshot.made, alike)
         notes += [ALIKE] * alike
         same = bool(snapshot.digest) and snapshot.digest == kept.digest
-        notes += ["these are the samples of the snapshot"] * same
+        notes += ["both sides are the same samples"] * same
         if longer := _longer(old, new, _design(old, new, by, alike)):
             kept = scored.shortened(1 / longer).snapshot
             new = new.with_scores_of(kept.to_sample_set())

@@ -1,7 +1,7 @@
 """The snapshot: what is kept of a checkpoint's samples, so that later ones can be compared with them.
 
-No text of a sample is in it: its scores, whether it is low or too short to judge, and hashes of prompts.
-The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
+No text of a sample is in it unless that was asked for: its scores, whether it is low or too short to judge,
+and hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
 """
 
 import json
@@ -186,27 +186,54 @@ class _PairColumns(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Kept(Written):
-    """A sample whose text is kept, to be shown beside one of a later checkpoint."""
+    """A sample whose text is kept, to be shown with one of a later checkpoint.
 
+    Attributes:
+        key: the hash of its prompt; empty for none.
+        prompt: what the model was given, its first characters.
+        text: the answer, its first characters.
+        left_out: characters of the answer that are not here.
+        mean: of its scores.
+    """
+
+    key: str
     prompt: str | None
     text: str
-    mean: float
+    left_out: Annotated[int, Field(ge=0)]
+    mean: Annotated[float, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Written):
-    """The mean of a thing that is compared, its standard error, and of how many samples or pairs."""
+    """The mean of a thing that is compared.
+
+    Attributes:
+        mean: of samples or pairs.
+        error: its standard error, those of one prompt taken together.
+        within: likewise, among draws from the same prompts; None where few prompts have several.
+        size: how many samples or pairs there are.
+        units: how many prompts they are of, each without one counted by itself.
+    """
 
     mean: float
     error: float
+    within: float | None
     size: int
+    units: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Written):
-    """What an earlier snapshot said in figures, an entry for each thing that is compared."""
+    """What an earlier snapshot said in figures.
+
+    Attributes:
+        samples: how many there were.
+        prompts: a hash of all prompts and of how many samples each has; empty where they are not known.
+        figures: an entry for each thing that is compared.
+    """
 
     samples: int
+    prompts: str
     figures: dict[str, Figure]
 
 
@@ -223,7 +250,7 @@ class Snapshot(Written):
         prompts, groups: hashes and names that the columns number.
         samples, within, between: a column for each thing that is known of samples, and of pairs of them, of
             one prompt and of different ones.
-        texts: samples that may be shown beside later ones.
+        texts: samples that are shown with later ones; none unless that was asked for.
         history: the figures of the snapshots that stood in the place of this one, the oldest first.
     """
 
@@ -269,12 +296,12 @@ class Snapshot(Written):
         numbers = _Numbers(*({name: n for n, name in enumerate(each)} for each in (prompts, groups)))
         return cls(
             made=provenance,
-            prefixes=tuple(map(_encodable, prefixes)),
+            prefixes=tuple(map(encodable, prefixes)),
             drawn=len(samples.states),
             digest=digest,
             halt_reason=halt_reason,
             prompts=tuple(prompts),
-            groups=tuple(map(_encodable, groups)),
+            groups=tuple(map(encodable, groups)),
             samples=_Columns.of(kept, numbers),
             within=_PairColumns.of(pairs[0], numbers),
             between=_PairColumns.of(pairs[1], numbers),
@@ -339,7 +366,7 @@ class Snapshot(Written):
             raise ValueError(f"{path}: no snapshot: {where}{': ' if where else ''}{first['msg']}") from None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a text without half a character, which JSON could not carry."""
     return text.encode("utf-8", "replace").decode()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from coherence.check.before_and_now import BeforeAndNow, before_and_now
 from coherence.check.compare import Comparison, Grade, Limits, compare
 from coherence.check.compared import BETWEEN
 from coherence.check.heaviest import Heavy, heaviest
@@ -54,6 +55,7 @@ class Check(Written):
         prompts: those that have collapsed by themselves.
         drifts: what has changed since the oldest snapshot that this one stands in the place of.
         heaviest: the samples that weigh most in what changed for the worse.
+        pairs: of a check that fails, these samples with texts from before, if there are any.
         notes: what the reader should know of the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
         made: what both sides were scored with.
@@ -75,6 +77,7 @@ class Check(Written):
     prompts: tuple[CollapsedPrompt, ...]
     drifts: tuple[Drift, ...]
     heaviest: tuple[Heavy, ...]
+    pairs: tuple[BeforeAndNow, ...] = ()
     notes: tuple[str, ...]
     problem_count: int
     problems: tuple[ProblemRecord, ...]
@@ -117,13 +120,10 @@ def check_scores(
         ValueError: the settings differ from those of the snapshot, or a limit is out of range.
     """
     limits, problems = (limits or Limits()).checked(), problems or Problems()
-    if differences := scored.snapshot.made.differences(snapshot.made):
-        raise ValueError(
-            f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
-            "give the same, or make it anew"
-        )
+    _refuse_other_settings(snapshot, scored, name)
     sides = Sides.of(snapshot, scored)
     comparisons = compare(sides.tables(), limits, sides.same)
+    worst = heaviest(scored, comparisons)
     found = Check(
         verdict="pass",
         snapshot=name,
@@ -139,14 +139,26 @@ def check_scores(
         comparisons=tuple(comparisons),
         prompts=tuple(_collapsed(sides, scored, limits.level / (len(comparisons) + 1))),
         drifts=tuple(drifts(snapshot, scored.snapshot, limits.tolerance, limits.level)),
-        heaviest=tuple(heaviest(scored, comparisons)),
+        heaviest=tuple(worst.values()),
         notes=(*notes, *sides.notes, *_not_compared(comparisons)),
         problem_count=problems.count,
         problems=tuple(map(ProblemRecord.of, problems.listed)),
         made=snapshot.made,
     )
     enough = min(len(snapshot.samples.states), len(scored.sample_set.states)) >= FEWEST
-    return replace(found, verdict=_verdict(found, enough))
+    found = replace(found, verdict=_verdict(found, enough))
+    if found.verdict != "fail":
+        return found
+    pairs = before_and_now(snapshot, scored, worst, sides.prompts_are_known)
+    return replace(found, pairs=tuple(pairs))
+
+
+def _refuse_other_settings(snapshot: Snapshot, scored: CheckpointScores, name: str) -> None:
+    if differences := scored.snapshot.made.differences(snapshot.made):
+        raise ValueError(
+            f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
+            "give the same, or make it anew"
+        )
 
 
 def _verdict(found: Check, enough: bool) -> Literal["pass", "fail", "inconclusive", "too few"]:

@@ -3,11 +3,13 @@
 import os
 import sys
 from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 
+from coherence.check.before_and_now import keep_texts
 from coherence.check.compare import Limits
 from coherence.check.conduct import check, profile_notes, score_checkpoint
 from coherence.check.history import succeed
@@ -28,12 +30,15 @@ from coherence.show.terminal_check import show_check
 
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
+PIPELINES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+"""Environment variables that a pipeline sets."""
+
 
 def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     if options.snapshot is None:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
-    written = [options.json, options.junit, options.gitlab, options.markdown]
+    written = [options.json, options.junit, options.gitlab, options.markdown, options.html]
     check_targets(*written, options.snapshot if options.update else None)
     chosen = {name: value for name in Limits._fields if (value := getattr(options, name, None)) is not None}
     limits = Limits(**chosen).checked()
@@ -41,6 +46,8 @@ def run(options: Namespace) -> int:
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
         return _update(options, limits, fields, profile)
+    if options.keep_texts is not None:
+        raise ValueError("--keep-texts is for the snapshot that --update writes")
     if not Path(options.snapshot).exists():
         raise ValueError(f"{options.snapshot}: no such snapshot; --update makes one")
     found = check(
@@ -61,9 +68,23 @@ def run(options: Namespace) -> int:
         write(options.markdown, markdown(found).rstrip())
     if annotated:
         _annotate(found, sys.stderr if "-" in written else sys.stdout)
-    if options.json is not None:
-        write_json(options.json, found.to_json(indent=2))
+    write_out(found, options.json, options.html, ", ".join(options.paths))
     return STATUS[found.verdict]
+
+
+def write_out(found: Check, json: str | None, html: str | None, name: str) -> None:
+    """Write a check where it was asked for.
+
+    Args:
+        found: the check.
+        json: where it goes as JSON; `-` is standard output.
+        html: where it goes as a page.
+        name: of the samples.
+    """
+    if json is not None:
+        write_json(json, found.to_json(indent=2))
+    if html is not None:
+        write(html, import_module("coherence.show.page.check_page").check_page(found, name))
 
 
 def _annotate(found: Check, stream: TextIO) -> None:
@@ -76,39 +97,61 @@ def _annotate(found: Check, stream: TextIO) -> None:
 
 
 def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile | None) -> int:
-    """Write the snapshot anew and say what changed."""
-    written = ("json", "junit", "gitlab", "markdown")
+    """Say what the new snapshot changes, and write it."""
+    written = ("json", "junit", "gitlab", "markdown", "html")
     if told := [f"--{name}" for name in written if getattr(options, name) is not None]:
         raise ValueError(f"--update makes a snapshot and checks nothing; leave out {' and '.join(told)}")
+    if (options.keep_texts or 0) < 0:
+        raise ValueError(f"--keep-texts {options.keep_texts}; expected a number of texts, 0 or more")
     checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
-    screen, target, taken = console(), Path(options.snapshot), scored.snapshot
-    if target.exists():
-        taken = _shown_changes(options.snapshot, scored, limits, screen)
+    screen, target = console(), Path(options.snapshot)
+    old = _load_old(target, screen) if target.exists() else None
+    fails = old is not None and _shown_to_fail(old, scored, limits, options.snapshot, screen)
+    if _in_pipeline() and not options.yes:
+        raise ValueError(
+            f"{target}: not written: in a pipeline, where nobody looks at what changes, --update needs --yes"
+        )
+    kept = len(old.texts) if old is not None and options.keep_texts is None else options.keep_texts or 0
+    taken = keep_texts(scored, kept)
+    # Who takes what fails for the new standard does not want it held against the old one.
+    taken = taken if old is None or fails else succeed(taken, old)
     taken.save(target)
-    screen.print(as_line(f"wrote {target}: {scored.snapshot.drawn:,} samples"))
-    if scored.halt_reason is not None:
+    texts = f", {len(taken.texts):,} texts" if taken.texts else ""
+    screen.print(as_line(f"wrote {target}: {taken.drawn:,} samples{texts}"))
+    if taken.halt_reason is not None:
         screen.print(
-            as_line(f"the gate halts on these samples, and will on all like them: {scored.halt_reason}")
+            as_line(f"the gate halts on these samples, and will on all like them: {taken.halt_reason}")
         )
         for note in profile_notes(scored):
             screen.print(as_line(note))
-    if scored.snapshot.drawn < FEWEST:
+    if taken.drawn < FEWEST:
         screen.print(as_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
     show_problems(checkpoint.problems.count, checkpoint.problems.listed, screen)
     return STATUS["pass"]
 
 
-def _shown_changes(path: str, scored: CheckpointScores, limits: Limits, screen: Console) -> Snapshot:
-    """Show what the new snapshot changes, and return it, with the figures of the one before it."""
+def _in_pipeline() -> bool:
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in PIPELINES)
+
+
+def _load_old(path: Path, screen: Console) -> Snapshot | None:
     try:
-        old = Snapshot.load(path)
+        return Snapshot.load(path)
     except ValueError as error:
         screen.print(as_line(f"in the place of what could not be read: {error}"))
-        return scored.snapshot
+        return None
+
+
+def _shown_to_fail(
+    old: Snapshot, scored: CheckpointScores, limits: Limits, path: str, screen: Console
+) -> bool:
+    """Show what changes with the new snapshot, and return whether a check against the old one fails."""
     if differences := scored.snapshot.made.differences(old.made):
         screen.print(as_line(f"other settings than before: {'; '.join(differences)}"))
     elif old.samples == scored.snapshot.samples:
         screen.print("nothing changed")
     else:
-        show_check(check_scores(old, scored, limits, path), screen)
-    return succeed(scored.snapshot, old)
+        found = check_scores(old, scored, limits, path)
+        show_check(found, screen)
+        return found.verdict == "fail"
+    return False

@@ -1,4 +1,4 @@
-"""The command line: `coherence audit`, `check`, `watch`, `serve`, `score` and `calibrate`.
+"""The command line: `coherence audit`, `check`, `compare`, `watch`, `serve`, `score` and `calibrate`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
@@ -37,6 +37,7 @@ Read a language model's own samples and say when its training has collapsed.
   coherence watch runs/exp7
   coherence serve runs/exp7
   coherence check samples.jsonl --snapshot good.json
+  coherence compare before.jsonl now.jsonl
   coherence score "Budy Budy Budy Budy"
 
 Machine output goes to standard output, everything for people to standard error.
@@ -89,11 +90,29 @@ each setting comes from.
 
   coherence check samples.jsonl --snapshot good.json --update
   coherence check samples.jsonl --snapshot good.json --junit check.xml
+  coherence check samples.jsonl --snapshot good.json --html check.html
+
+With --update --keep-texts 20 the snapshot holds the texts of 20 samples, to
+show them when a check fails. In a pipeline (CI is set) --update needs --yes.
 
 Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
 other settings than the snapshot's, or fewer than 20 samples, 70 an error of
 coherence itself, 130 broken off with Ctrl-C or SIGTERM: each file is as it was,
 or whole."""
+
+COMPARE_HELP = """\
+Compare the samples of two checkpoints, without a snapshot: does the second one
+write as well as the first?
+
+BEFORE and NOW are what holds the samples, as for check, with the same
+comparisons and the same verdict. A failure shows two answers to one prompt.
+
+  coherence compare before.jsonl now.jsonl
+  coherence compare runs/exp6 runs/exp7 --html compare.html
+
+Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
+other settings, or fewer than 20 samples, 70 an error of coherence itself, 130
+interrupted with Ctrl-C or SIGTERM."""
 
 WATCH_HELP = """\
 Follow a run that another process writes, and say when its training has
@@ -228,6 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
     _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
+    _add_compare(_add_command(commands, "compare", "two checkpoints, without a snapshot", COMPARE_HELP))
     _add_watch(_add_command(commands, "watch", "follow a run that another process writes", WATCH_HELP))
     _add_serve(_add_command(commands, "serve", "the report of a run that goes on, in a browser", SERVE_HELP))
     _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
@@ -309,6 +329,27 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
     add("--snapshot", metavar="FILE", help="what to compare with")
     add("--update", action="store_true", help="write the snapshot anew and say what changed")
+    add("--keep-texts", type=int, metavar="N", help="texts that --update keeps (as before; 0 at first)")
+    add("--yes", action="store_true", help="write the snapshot in a pipeline too")
+    _add_explain(parser)
+    _add_comparison(parser)
+    add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
+    add("--markdown", metavar="OUT", help="write a summary in Markdown; - is standard output")
+    add("--gitlab", metavar="OUT", help="write a code quality report for GitLab")
+    add("--github", action="store_true", help="annotate for GitHub Actions (automatic inside a job)")
+    parser.set_defaults(command="check")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="BEFORE", help="samples of the earlier checkpoint")
+    parser.add_argument("now", metavar="NOW", help="samples of the later one")
+    _add_comparison(parser)
+    parser.set_defaults(command="compare")
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Add how two sides are read and compared, and where that is written."""
+    add = parser.add_argument
     add("--tolerance", type=float, metavar="P", help="points that a score may fall (5)")
     add("--level", type=float, metavar="L", help="chance of a false alarm (0.01)")
     add(
@@ -318,15 +359,10 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     _add_fields(parser)
-    _add_explain(parser)
     add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
-    add("--junit", metavar="OUT", help="write JUnit XML, a test case for each comparison")
-    add("--markdown", metavar="OUT", help="write a summary in Markdown; - is standard output")
-    add("--gitlab", metavar="OUT", help="write a code quality report for GitLab")
-    add("--github", action="store_true", help="annotate for GitHub Actions (automatic inside a job)")
-    parser.set_defaults(command="check")
+    add("--html", metavar="OUT", help="write the check as one page to look at; - is standard output")
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from coherence.check.verdict import Check
 from coherence.show.ci import evidence, excerpt, figures, reasons, scores_of, where
 from coherence.show.console import COLOURS, as_line
 from coherence.show.terminal import show_problems
+from coherence.show.terminal_pairs import show_pair
 
 ORDER = ("fail", "inconclusive", "pass")
 
@@ -25,6 +26,8 @@ def show_check(found: Check, console: Console) -> None:
     console.print(as_line(_what(found)))
     if found.comparisons:
         console.print(_table(sorted(found.comparisons, key=lambda each: ORDER.index(each.verdict))))
+    if found.pairs:
+        show_pair(found.pairs[0], console)
     if worst := evidence(found):
         console.print(Text("Worst samples behind this result", style="bold"))
         for heavy in worst:

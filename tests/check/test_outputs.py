@@ -50,7 +50,10 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def made(shell: Shell, *options: str) -> list[str]:
     """Make a snapshot of fine samples and return the options that check against it."""
-    assert shell(write("good.jsonl", *fine(200)), "--snapshot", "s.json", "--update", *options).status == 0
+    assert (
+        shell(write("good.jsonl", *fine(200)), "--snapshot", "s.json", "--update", "--yes", *options).status
+        == 0
+    )
     return ["--snapshot", "s.json", *options]
 
 

@@ -180,6 +180,9 @@ OUTPUTS = {
     "audit --scored": "table.jsonl",
     "check --snapshot s.json --json": "check.json",
     "check --snapshot s.json --junit": "check.xml",
+    "check --snapshot s.json --html": "check.html",
+    "compare nothing --json": "compare.json",
+    "compare nothing --html": "compare.html",
     "check --update --snapshot": "s.json",
     "calibrate -o": "profile.json",
     "score --json": "score.json",
@@ -497,7 +500,7 @@ def test_a_corpus_without_text_or_that_is_not_there_is_refused_by_name(tmp_path:
 # Help
 
 
-@pytest.mark.parametrize("command", ["", "audit", "check", "serve", "score", "calibrate"])
+@pytest.mark.parametrize("command", ["", "audit", "check", "compare", "serve", "score", "calibrate"])
 def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: Shell, command: str) -> None:
     status, out, err = shell(*command.split(), "--help")
     assert (status, err) == (0, "")

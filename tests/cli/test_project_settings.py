@@ -19,7 +19,7 @@ from coherence.signals.project import KEYS, find_settings, variable
 LOOP = "The door was open. " * 9
 
 NO_SETTINGS = {
-    *("help", "explain", "update", "github"),  # what is done
+    *("help", "explain", "update", "keep-texts", "yes", "github"),  # what is done
     *("loss", "ray"),  # of one run, or of one machine
     *("json", "html", "junit", "gitlab", "markdown", "scored"),  # where outputs go
 }

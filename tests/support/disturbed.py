@@ -36,7 +36,7 @@ COMMANDS = {
     "audit": "audit dump.jsonl --observe --json report.json --html report.html",
     "audit --scored": "audit dump.jsonl --observe --json report.json --scored scored.jsonl",
     "audit --workers 2": "audit dump.jsonl --observe --workers 2 --json report.json --scored scored.jsonl",
-    "check --update": "check dump.jsonl --snapshot snapshot.json --update",
+    "check --update": "check dump.jsonl --snapshot snapshot.json --update --yes",
     "check": "check dump.jsonl --snapshot good.json --json check.json --junit check.xml",
 }
 OUTPUTS = ("report.json", "report.html", "scored.jsonl", "snapshot.json", "check.json", "check.xml")
@@ -162,7 +162,7 @@ def is_whole(name: str, content: bytes, expected: bytes) -> bool:
 def prepare(folder: Path, steps: int) -> None:
     """Write the dump and the snapshot that it is compared with."""
     write_dump(folder / "dump.jsonl", steps)
-    arguments = ["check", "dump.jsonl", "--snapshot", "good.json", "--update"]
+    arguments = ["check", "dump.jsonl", "--snapshot", "good.json", "--update", "--yes"]
     ended = disturb(folder, arguments, signal.SIGKILL, 100)
     assert ended.status == 0, ended.errors  # or nothing that follows says anything
 

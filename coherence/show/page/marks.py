@@ -3,6 +3,7 @@
 Source: docs/page.md, "The samples".
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -19,6 +20,9 @@ LETTERS = "abcd"
 
 PROMPT = 4
 """A prompt is shown up to this part of the length of an answer."""
+
+LOOKED_AT = 20_000
+"""Characters of an answer in which loops are looked for, for an excerpt."""
 
 REMEMBERED = 1024
 """Texts whose loops are remembered: looking for them takes ten times as long as all the rest here."""
@@ -55,15 +59,50 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
     kinds = bytearray(len(shown))
     for start, end in _odd_words(located, len(shown), lexicon):
         kinds[start:end] = bytes([ODD]) * (end - start)
-    for loop in loops:
-        for start, end in _occurrences(located, loop):
-            kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
+    for start, end in _repeated(located, loops):
+        kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
     return MarkedText(
         None if prompt is None else prompt[: longest // PROMPT],
         shown,
         _runs(shown, kinds),
         len(whole) - len(shown),
         loops,
+    )
+
+
+class Excerpt(NamedTuple):
+    """A part of an answer.
+
+    Attributes:
+        before: characters that come before it.
+        text: the part.
+        after: characters that come after it.
+        loops: where each phrase that the answer repeats begins and ends in `text`, in order.
+    """
+
+    before: int
+    text: str
+    after: int
+    loops: tuple[tuple[int, int], ...]
+
+
+def excerpt(text: str, prompt: str | None, longest: int) -> Excerpt:
+    """Return the beginning of an answer; where it loops only later, what comes from shortly before the loop.
+
+    >>> excerpt("It was late and dark. We left. We left. We left. We left.", None, longest=30)
+    Excerpt(before=19, text='k. We left. We left. We left. ', after=8, loops=((3, 11), (12, 20), (21, 29)))
+    """
+    whole = answer(text, prompt)
+    seen = whole[:LOOKED_AT]
+    found = sorted(_repeated(locate(seen), _loops_in(seen)))
+    begins = found[0][0] if found else 0
+    start = begins - longest // 10 if begins > longest // 2 else 0
+    loops = [(max(one, start) - start, min(two, start + longest) - start) for one, two in found]
+    return Excerpt(
+        start,
+        whole[start : start + longest],
+        max(0, len(whole) - start - longest),
+        tuple((one, two) for one, two in loops if one < two),
     )
 
 
@@ -86,6 +125,11 @@ def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) ->
         for (start, token), end in zip(located, ends, strict=True)
         if is_word(token) and token not in known
     ]
+
+
+def _repeated(located: list[tuple[int, str]], loops: Iterable[Loop]) -> list[tuple[int, int]]:
+    """Return where the repeated phrases stand."""
+    return [place for loop in loops for place in _occurrences(located, loop)]
 
 
 def _occurrences(located: list[tuple[int, str]], loop: Loop) -> list[tuple[int, int]]:

@@ -24,6 +24,8 @@ from coherence.show.page.gallery import PageSample
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
+DRAWS_ITSELF = "<noscript><p>This page draws itself: allow its script.</p></noscript>"
+
 UNSHOWN = {"samples", "worst", "best", "stretches"}
 """What a page leaves out of a report: it shows its samples from other records, with their texts."""
 
@@ -41,16 +43,13 @@ def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], nam
     samples = [each._asdict() for each in page_samples]
     style, script, charts = asset("style.css"), asset("page.js"), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
-        policy=f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        policy=_policy(style, allowed),
         style=f'<style id="{SHEET}">{style}</style>',
         guards=_guards(charts),
         mode="report",
+        content=DRAWS_ITSELF,
         packed=_packed("told", _json(content))
         + _packed("samples", _json(samples))
         + _packed("charts", charts),
@@ -68,9 +67,40 @@ def live_page() -> str:
         style=f'<link rel="stylesheet" id="{SHEET}" href="style.css">',
         guards=_guards(charts),
         mode="live",
+        content=DRAWS_ITSELF,
         packed="",
         script=script + '<script src="page.js" defer></script>',
     )
+
+
+def still_page(title: str, content: str) -> str:
+    """Return a page that is drawn already: no script runs in it.
+
+    Args:
+        title: what it is called, in text.
+        content: what it shows, in HTML.
+    """
+    style = asset("style.css")
+    return _template().substitute(
+        title=escape(on_one_line(title)),
+        policy=_policy(style),
+        style=f"<style>{style}</style>",
+        guards="",
+        mode="still",
+        content=content,
+        packed="",
+        script="",
+    )
+
+
+def _policy(style: str, scripts: str = "") -> str:
+    """Return what a page that is one file may load: its own style sheet and scripts, and nothing else."""
+    allowed = f"script-src {scripts}; " if scripts else ""
+    policy = (
+        f"default-src 'none'; {allowed}style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
 
 
 def _json(value: Any) -> str:

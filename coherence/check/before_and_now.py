@@ -1,0 +1,126 @@
+"""The texts that a snapshot keeps, and what a failing check shows: a text from before next to one of now.
+
+Source: docs/ci.md, "Before and after".
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from statistics import median
+
+from coherence.check.heaviest import Heavy
+from coherence.check.samples import CheckpointScores
+from coherence.check.snapshot import EMPTY, SHORT, Kept, Snapshot, encodable
+from coherence.report import Written
+from coherence.scoring.scores import mean_of
+from coherence.scoring.text import answer
+
+LONGEST, LONGEST_PROMPT = 2_000, 500
+"""Characters that are kept of an answer and of its prompt."""
+
+SAME = "the same prompt"
+OTHER = "another prompt: none of the texts from before is of this prompt"
+UNKNOWN = "no prompts are known: a text that scored as usual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeforeAndNow(Written):
+    """A text from before and one of the worst of now, to be read side by side.
+
+    Attributes:
+        same_prompt: whether both are answers to one prompt.
+        why: why this pair, in words.
+        before: a text that the snapshot keeps.
+        now: a sample that weighs much in what changed for the worse.
+    """
+
+    same_prompt: bool
+    why: str
+    before: Kept
+    now: Heavy
+
+
+def keep_texts(scored: CheckpointScores, count: int) -> Snapshot:
+    """Return the snapshot of samples with the texts of some that stand for all of them.
+
+    One prompt after the other, then all of them again: first the sample whose mean score is the median of its
+    prompt, then its neighbours. Of more prompts than texts, prompts that are evenly spread.
+    """
+    prompts = _by_prompt(scored)
+    if 0 < count < len(prompts):
+        prompts = [prompts[number * len(prompts) // count] for number in range(count)]
+    rounds = chain.from_iterable(zip_longest(*prompts))
+    places = [place for place in rounds if place is not None][:count]
+    return replace(scored.snapshot, texts=tuple(_kept(scored, place) for place in places))
+
+
+def _by_prompt(scored: CheckpointScores) -> list[list[int]]:
+    """Return the places of the samples of each prompt, those nearest to the median of their scores first.
+
+    Of a prompt whose samples are all too short to judge, these; never one without text.
+    """
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    samples = scored.sample_set
+    for place, (name, state) in enumerate(zip(samples.prompts, samples.states, strict=True)):
+        if state != EMPTY:
+            found[name].append(place)
+    judged = [[place for place in each if samples.states[place] != SHORT] or each for each in found.values()]
+    return [_from_the_middle(sorted(each, key=lambda place: scored.scores[place].mean)) for each in judged]
+
+
+def _from_the_middle(places: Sequence[int]) -> list[int]:
+    """Return the places in the order of how far they are from the middle one.
+
+    >>> _from_the_middle([4, 5, 6, 7])
+    [5, 4, 6, 7]
+    """
+    middle = (len(places) - 1) // 2
+    return [places[rank] for rank in sorted(range(len(places)), key=lambda rank: abs(rank - middle))]
+
+
+def _kept(scored: CheckpointScores, place: int) -> Kept:
+    read = scored.reads[place]
+    text = encodable(answer(read.sample.text, read.prompt))
+    return Kept(
+        key=scored.sample_set.prompts[place],
+        prompt=None if read.prompt is None else encodable(read.prompt[:LONGEST_PROMPT]),
+        text=text[:LONGEST],
+        left_out=max(0, len(text) - LONGEST),
+        mean=round(scored.scores[place].mean, 1),
+    )
+
+
+def before_and_now(
+    snapshot: Snapshot, scored: CheckpointScores, worst: Mapping[int, Heavy], known: bool
+) -> list[BeforeAndNow]:
+    """Return the worst samples, each with a kept text: of its prompt, else one that scored as was usual.
+
+    No text is shown twice, unless it is the only one of the prompt.
+
+    Args:
+        snapshot: what keeps the texts.
+        scored: the samples of now.
+        worst: those to show, by their place.
+        known: whether a prompt of one side is that of the other.
+    """
+    prompts = scored.sample_set.prompts
+    usual = _usual(snapshot)
+    others = sorted(snapshot.texts, key=lambda kept: abs(kept.mean - usual))
+    pairs = []
+    for place, heavy in worst.items():
+        same = [kept for kept in snapshot.texts if known and kept.key and kept.key == prompts[place]]
+        fresh = [kept for kept in same if kept in others]
+        before = next(iter(fresh or same or others), None)
+        if before is not None:
+            others = [kept for kept in others if kept is not before]
+            why = SAME if same else OTHER if known and prompts[place] else UNKNOWN
+            pairs.append(BeforeAndNow(same_prompt=bool(same), why=why, before=before, now=heavy))
+    return pairs
+
+
+def _usual(snapshot: Snapshot) -> float:
+    """Return the median of the mean scores."""
+    columns = snapshot.samples
+    rows = zip(columns.bigram, columns.trigram, columns.english, columns.character, strict=True)
+    return median([mean_of(row) for row in rows] or [0.0])

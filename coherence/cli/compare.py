@@ -1,0 +1,31 @@
+"""What `coherence compare` does, once its options are read."""
+
+from argparse import Namespace
+
+from coherence.check.compare import Limits
+from coherence.check.conduct import compare_dumps
+from coherence.cli.check import STATUS, write_out
+from coherence.cli.fields import fields_of
+from coherence.scoring.profile import Profile
+from coherence.show.console import console
+from coherence.show.output import check_targets
+from coherence.show.terminal_check import show_check
+
+
+def run(options: Namespace) -> int:
+    """Compare the samples of two checkpoints."""
+    check_targets(options.json, options.html)
+    if options.before == options.now == "-":
+        raise ValueError("standard input holds the samples of one side; give a file for the other")
+    chosen = {name: value for name in Limits._fields if (value := getattr(options, name)) is not None}
+    found = compare_dumps(
+        options.before,
+        options.now,
+        limits=Limits(**chosen).checked(),
+        fields=fields_of(options),
+        profile=None if options.profile is None else Profile.load(options.profile),
+        format=options.format,
+    )
+    show_check(found, console())
+    write_out(found, options.json, options.html, options.now)
+    return STATUS[found.verdict]
