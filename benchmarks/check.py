@@ -8,7 +8,8 @@ samples are not part of this repository.
 *Honest pairs*: both sides are drawn from the same pool, without overlap: the samples of one model and one
 decoder, people's texts of one kind, or a class as a whole. *Independent*: a text a sample. *Shared prompts*:
 texts are cut into pieces, which are the samples of a prompt; each side has other pieces of the same texts.
-*Clustered*: the same, but each side has texts of its own. *Not told*: as clustered, and no prompt is given. *Other texts*: not a model's.
+*Clustered*: the same, but each side has texts of its own. *Not told*: as clustered, and no prompt is given.
+*Other texts*: not a model's.
 
 *Power*: one side of a pair is made worse in a way that is named, and half of the samples of a prompt that is
 shared are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of
