@@ -194,8 +194,7 @@ def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
     >>> bool(abs(found.p[0] - 1 / 70) < 0.005), bool(found.near[0] > -40)
     (True, True)
     """
-    centred = _centred(values, design.strata)
-    sums = np.array([np.bincount(design.units, column) for column in centred.T]).T.round(9)
+    sums, weights = _of_units(values, design)
     now, strata, _ = _units(design)
     order = np.lexsort((*sums.T, strata))
     sums, now, strata = sums[order], now[order], strata[order]
@@ -204,12 +203,41 @@ def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
     bound = observed + 1e-9 * (1 + np.abs(sums).sum(axis=0))
     dealt = np.concatenate(list(_deals(sums, now, strata, bound, level)))
     rank = max(1, math.floor(level * (1 + len(dealt))))
-    weights = _weights(values, design)
+    # Where units are of unlike size the change of their means is not quite that of the samples'.
+    shift = np.array([_change(column, design) for column in values.T]) - observed / weights
     near = np.partition(dealt, rank - 1, axis=0)[rank - 1] / weights
-    near -= 1e-9 * (1 + np.abs(near))  # a fall that equals it is not beyond it
+    near += shift - 1e-9 * (1 + np.abs(near))  # a fall that equals it is not beyond it
     rarest = math.floor(miss * len(dealt))
     far = -np.partition(dealt, rarest, axis=0)[rarest] / weights
     return Falls((1 + np.count_nonzero(dealt <= bound, axis=0)) / (1 + len(dealt)), near, far)
+
+
+def _of_units(values: Floats, design: Design) -> tuple[Floats, Floats]:
+    """Return what each unit adds to the sum over its side, and what such a sum is divided by to be a change.
+
+    A unit adds its mean less that of its stratum, times how many values a unit of the stratum has: a side
+    that draws more samples of each prompt is no other for that.
+    """
+    units, columns, weights = _units(design), [], []
+    size = int(design.strata.max(initial=0)) + 1
+    for column in values.T:
+        there = ~np.isnan(column)
+        counts = np.bincount(design.units, there)
+        means = np.bincount(design.units, np.where(there, column, 0.0)) / np.maximum(counts, 1)
+        means[counts == 0] = np.nan
+        sides = [
+            np.bincount(units.strata, (counts > 0) & (units.now == side), size) for side in (False, True)
+        ]
+        both = np.maximum(sides[0] + sides[1], 1)
+        values_of_one = np.bincount(units.strata, counts, size) / both
+        columns.append(_centred(means[:, None], units.strata)[:, 0] * values_of_one[units.strata])
+        weights.append(max(float((values_of_one * sides[0] * sides[1] / both).sum()), 1e-12))
+    return np.array(columns).reshape(len(columns), -1).T.round(9), np.array(weights)
+
+
+def _change(column: Floats, design: Design) -> float:
+    change = measure_change(column, design)
+    return 0.0 if change is None else change.now - change.before
 
 
 def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float) -> Iterator[Floats]:
@@ -228,16 +256,6 @@ def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float
         expected = level * done
         if done >= FEWEST_DEALS and np.all(as_large > expected + SURE * math.sqrt(expected)):
             break
-
-
-def _weights(values: Floats, design: Design) -> Floats:
-    """Return what a sum over one side is divided by to be a change of the mean, for each column."""
-    weights = []
-    for column in values.T:
-        counts = _by_stratum(design.only(~np.isnan(column)))
-        total = counts.sum(axis=0)
-        weights.append((counts.prod(axis=0) / np.maximum(total, 1)).sum())
-    return np.array([max(weight, 1e-12) for weight in weights])
 
 
 def _centred(values: Floats, strata: Strata) -> Floats:

@@ -173,6 +173,21 @@ def test_the_level_is_kept_where_prompts_are_drawn_anew_and_their_samples_are_al
     assert naive > 2 * false  # which is why they change sides together
 
 
+def test_the_level_is_kept_where_one_side_draws_more_samples_of_each_prompt() -> None:
+    random = np.random.default_rng(11)
+    units = np.concatenate([np.repeat(np.arange(12), 4), 12 + np.repeat(np.arange(16), 3)])
+    deal = Design(sides(48, 48), one(96), units)
+    trials, level = 300, 0.05
+    false = 0
+    for _ in range(trials):
+        values = np.where(random.random(28) < 0.05, 0.0, 100.0)[units]
+        false += bool(fall_p_values(values[:, None], deal)[0] <= level)
+    assert false <= trials * level + 4 * math.sqrt(trials * level)
+    lonely = np.full(96, 100.0)
+    lonely[-1] = 0.0
+    assert fall_p_values(lonely[:, None], deal)[0] > 0.4  # one bad sample of many tells nothing
+
+
 def test_of_few_prompts_drawn_anew_nothing_can_be_said_however_many_samples_each_has() -> None:
     units = np.repeat(np.arange(6), 40)
     found = measure_change(np.linspace(0, 100, 240), Design(sides(120, 120), one(240), units))

@@ -41,7 +41,7 @@ FINISH = ("finish_reason", "finish_reasons", "stop_reason", "finishReason", "don
 
 BESIDE = (*REASONING, *CALLS)
 """What the model wrote besides its text; servers write it under keys of its own."""
-GROUP = ("prompt_id", "prompt_idx", "prompt_index")
+GROUP = ("prompt_id", "prompt_idx", "prompt_index", "custom_id")
 """Of samples that belong together, where no other key is named: those of one prompt."""
 
 READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *REWARD, *FINISH, *BESIDE, "source", "grad_norm")
