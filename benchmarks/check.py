@@ -9,6 +9,7 @@ samples are not part of this repository.
 decoder, people's texts of one kind, or a class as a whole. *Independent*: a text a sample. *Shared prompts*:
 texts are cut into pieces, which are the samples of a prompt; each side has other pieces of the same texts.
 *Clustered*: the same, but each side has texts of its own. *Not told*: as clustered, and no prompt is given.
+*Other texts*: not a model's.
 
 *Power*: one side of a pair is made worse in a way that is named, and half of the samples of a prompt that is
 shared are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of
@@ -147,15 +148,18 @@ def print_honest(pools: Sequence[Pool], trials: int) -> None:
     """Print what comes out of honest pairs, by design and size."""
     random = Random(1)  # noqa: S311 - it draws samples, it keeps no secrets
     print(f"{'honest pairs, %':<28}" + "".join(f"{name:>14}" for name in VERDICTS))
+    models = [pool for pool in pools if pool.kind == "healthy_model"]
+    others = [pool for pool in pools if pool.kind != "healthy_model"]
     total: Counter[str] = Counter()
-    for name, draw in (
-        ("independent", independent),
-        ("shared prompts", shared),
-        ("clustered", clustered),
-        ("not told", not_told),
+    for name, draw, of in (
+        ("independent", independent, models),
+        ("shared prompts", shared, models),
+        ("clustered", clustered, models),
+        ("not told", not_told, models),
+        ("other texts", independent, others),
     ):
         for size in SIZES:
-            large = _large(pools, size if draw is independent else size // 2)
+            large = _large(of, size if draw is independent else size // 2)
             long = [pool for pool in large if draw is independent or _length(pool) > 100 * PIECES]
             counts: Counter[str] = Counter()
             for trial in range(trials):

@@ -36,7 +36,8 @@ def checked(before: list[Sample], now: list[Sample], count: int) -> Check:
 
 
 def failing(count: int, asked: list[str] = PROMPTS, now: list[str] = PROMPTS) -> Check:
-    found = checked(samples(80, prompts=asked), samples(80, bad=20, seed="now", prompts=now), count)
+    rows = samples(80, bad=20, seed="now", prompts=now) + samples(5, bad=5, seed="end", prompts=now)
+    found = checked(samples(80, prompts=asked), rows, count)  # the gate halts on the last five
     assert found.verdict == "fail"
     return found
 

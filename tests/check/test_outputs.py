@@ -268,7 +268,7 @@ def compared(shell: Shell, sides: str, *options: str) -> Outcome:
     profile = () if sides == "halted" else ("--profile", "profile.json")
     against = ("--snapshot", "s.json", *profile)
     before, now = SIDES[sides]
-    assert shell(write("good.jsonl", *before()), *against, "--update").status == 0
+    assert shell(write("good.jsonl", *before()), *against, "--update", "--yes").status == 0
     return shell(write("new.jsonl", *now()), *against, *options)
 
 

@@ -134,12 +134,12 @@ def test_what_one_side_has_nothing_of_is_told() -> None:
 
 
 def test_samples_in_another_language_fail() -> None:
-    foreign = (
-        "el viejo camino del bosque lleva hasta la casa donde vive una mujer que nunca duerme por la noche"
+    words = (
+        "viejo camino bosque lleva hasta casa donde vive mujer nunca duerme noches porque escucha siempre "
+        "aquellos lejanos tambores cuando llueve sobre tejados rojos"
     )
-    words = foreign.split()
     now = [
-        sample(" ".join(Random(n).sample(words, len(words))), n)  # noqa: S311 - it draws words, not secrets
+        sample(" ".join(Random(n).sample(words.split(), 22)) + ".", n)  # noqa: S311 - it draws words, not secrets
         for n in range(200)
     ]
     assert "not English" in {each.name for each in checked(samples(200), now).of("fail")}
