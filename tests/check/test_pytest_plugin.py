@@ -84,6 +84,7 @@ def test_first_run_pass_fail_update_pass(project: Project) -> None:
             "*look at it, commit it, and run again without --coherence-update",
         ]
     )
+    assert update.stdout.str().count("5 samples in a row") == 1
     assert project.snapshot.read_bytes() != made
 
     again = project.run(bad=20)
@@ -211,6 +212,26 @@ def test_two_tests_of_one_snapshot_fail_both_until_it_is_there(project: Project)
     project.pytester.makepyfile(test_model=test + test.replace("test_chat", "test_again"))
     assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")) == {"failed": 2}
     assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")) == {"passed": 2}
+
+
+def test_a_worker_knows_what_another_one_wrote(project: Project) -> None:
+    project.pytester.makepyfile(
+        test_model=TEST.format(count=60, bad=0).split("def test_chat")[0]
+        + """
+import os, pytest
+
+def test_chat(coherence_check):
+    with pytest.raises(pytest.fail.Exception):
+        coherence_check(texts(60), name="chat-prompts")
+    os._exit(1)  # another worker takes what is left
+
+def test_other(coherence_check):
+    coherence_check(texts(60), name="chat-prompts")
+"""
+    )
+    result = project.pytester.runpytest_subprocess(*PLUGIN, "-n", "1")
+    assert outcomes(result) == {"failed": 2}
+    result.stdout.fnmatch_lines(["*worker 'gw0' crashed*", "E *no snapshot yet: wrote *"])
 
 
 def test_what_passes_with_a_warning_is_said_at_the_end(project: Project) -> None:
