@@ -97,8 +97,8 @@ def test_the_check_passes_for_the_second_half_of_the_healthy_run() -> None:
 def test_the_check_fails_for_the_run_that_collapsed_and_says_why() -> None:
     ended = checked(samples=RUNS / "leak" / "samples.jsonl")
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert "the gate halts: 5 samples in a row" in ended.stdout
-    assert "the share of low samples rose by 95.8 points" in ended.stdout, "of the last 24"
+    assert "The gate halts: 5 samples in a row" in ended.stdout
+    assert "More samples loop: 95.8 % are low" in ended.stdout, "of the last 24"
 
 
 def test_the_snapshot_of_the_check_is_the_one_that_its_docstring_makes(tmp_path: Path) -> None:

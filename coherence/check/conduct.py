@@ -4,17 +4,22 @@ Source: docs/ci.md.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from coherence.check.before_and_now import keep_texts as with_texts
 from coherence.check.compare import Limits
+from coherence.check.history import succeed
 from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import FINE, Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.signals.fitting import LOOKED_AT, fitting_note
+
+PIPELINES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+"""Environment variables that a pipeline sets."""
 
 
 def check(
@@ -117,6 +122,29 @@ def take_snapshot(
         keep_texts: how many texts the snapshot holds, to show them when a check fails.
     """
     return with_texts(score_checkpoint(paths, fields, profile, format)[1], keep_texts)
+
+
+def renewed(
+    scored: CheckpointScores, old: Snapshot | None, fails: bool, keep_texts: int | None = None
+) -> Snapshot:
+    """Return the snapshot of samples that replaces another one.
+
+    Args:
+        scored: the samples.
+        old: the snapshot that is replaced, if there is one.
+        fails: whether a check against it fails. Its figures are then forgotten: anyone who accepts what fails
+            does not want it held against the old one.
+        keep_texts: how many texts the new one holds; None for as many as the old one.
+    """
+    if keep_texts is None:
+        keep_texts = len(old.texts) if old is not None else 0
+    taken = with_texts(scored, keep_texts)
+    return taken if old is None or fails else succeed(taken, old)
+
+
+def in_pipeline() -> bool:
+    """Tell whether this runs in a pipeline, where nobody looks at a snapshot before it is used."""
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in PIPELINES)
 
 
 def score_checkpoint(

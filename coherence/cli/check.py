@@ -9,10 +9,8 @@ from typing import TextIO
 
 from rich.console import Console
 
-from coherence.check.before_and_now import keep_texts
 from coherence.check.compare import Limits
-from coherence.check.conduct import check, profile_notes, score_checkpoint
-from coherence.check.history import succeed
+from coherence.check.conduct import check, in_pipeline, profile_notes, renewed, score_checkpoint
 from coherence.check.samples import CheckpointScores
 from coherence.check.snapshot import Snapshot
 from coherence.check.statistics import FEWEST
@@ -29,9 +27,6 @@ from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
 
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
-
-PIPELINES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
-"""Environment variables that a pipeline sets."""
 
 
 def run(options: Namespace) -> int:
@@ -107,14 +102,11 @@ def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile
     screen, target = console(), Path(options.snapshot)
     old = _load_old(target, screen) if target.exists() else None
     fails = old is not None and _shown_to_fail(old, scored, limits, options.snapshot, screen)
-    if _in_pipeline() and not options.yes:
+    if in_pipeline() and not options.yes:
         raise ValueError(
             f"{target}: not written: in a pipeline, where nobody looks at what changes, --update needs --yes"
         )
-    kept = len(old.texts) if old is not None and options.keep_texts is None else options.keep_texts or 0
-    taken = keep_texts(scored, kept)
-    # Who takes what fails for the new standard does not want it held against the old one.
-    taken = taken if old is None or fails else succeed(taken, old)
+    taken = renewed(scored, old, fails, options.keep_texts)
     taken.save(target)
     texts = f", {len(taken.texts):,} texts" if taken.texts else ""
     screen.print(as_line(f"wrote {target}: {taken.drawn:,} samples{texts}"))
@@ -128,10 +120,6 @@ def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile
         screen.print(as_line(f"too few to compare anything with; {FEWEST} at least, better 200"))
     show_problems(checkpoint.problems.count, checkpoint.problems.listed, screen)
     return STATUS["pass"]
-
-
-def _in_pipeline() -> bool:
-    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in PIPELINES)
 
 
 def _load_old(path: Path, screen: Console) -> Snapshot | None:

@@ -8,6 +8,7 @@ import pytest
 from places import ROOT
 
 import coherence.pytest_plugin  # noqa: F401 - once here, and not in every session anew
+from coherence.check.snapshot import Snapshot
 
 pytestmark = pytest.mark.once
 
@@ -58,8 +59,12 @@ def test_first_run_pass_fail_update_pass(project: Project) -> None:
     first = project.run()
     assert outcomes(first) == {"failed": 1}
     first.stdout.fnmatch_lines(
-        ["*wrote *chat-prompts.json: 60 samples", "*look at it, commit it, and run again*"]
+        [
+            f"E *no snapshot yet: wrote {SNAPSHOT}: 60 samples",
+            "E *look at it, commit it, and run again",
+        ]
     )
+    first.stdout.no_fnmatch_line("*--coherence-update*")
     made = project.snapshot.read_bytes()
     assert json.loads(made)["drawn"] == 60
 
@@ -72,59 +77,288 @@ def test_first_run_pass_fail_update_pass(project: Project) -> None:
     update = project.run("--coherence-update", bad=20)
     assert outcomes(update) == {"failed": 1}
     update.stdout.fnmatch_lines(
-        ["*wrote *chat-prompts.json: 60 samples", "*the share of low samples rose by *"]
+        [
+            f"E *wrote {SNAPSHOT}: 60 samples",
+            "*against the one before: FAIL *",
+            "*More samples loop: 33.3 % are low *",
+            "*look at it, commit it, and run again without --coherence-update",
+        ]
     )
+    assert update.stdout.str().count("5 samples in a row") == 1
     assert project.snapshot.read_bytes() != made
 
-    assert outcomes(project.run(bad=20)) == {"failed": 1}, (
-        "the gate halts on twenty in a row, snapshot or not"
-    )
-    project.run("--coherence-update")
-    assert outcomes(project.run()) == {"passed": 1}
+    again = project.run(bad=20)
+    assert outcomes(again) == {"passed": 1}, "the gate halts on twenty in a row, but did on the snapshot too"
+    again.stdout.fnmatch_lines(["*= coherence =*", "test_model.py::test_chat: The gate halts, as on *"])
 
 
-def test_a_failure_shows_before_now_and_the_worst_sample_and_none_of_our_frames(project: Project) -> None:
+def test_a_failure_shows_the_causes_once_and_the_worst_sample(project: Project) -> None:
     project.run()
     failed = project.run(bad=20)
     failed.stdout.fnmatch_lines(
         [
-            "*coherence_check(texts(60, 20), name=*",
-            "*worse than *chat-prompts.json",
-            "*the gate halts: 5 samples in a row*",
-            "*the bigram score fell by * points (* before, * now): more than the tolerance of 5, *",
-            "*worst: chat-prompts:41*: The door was open.*",
-            "*--coherence-update takes these samples for the new standard*",
+            "coherence_check = <coherence_check of test_chat>",
+            "> *coherence_check(texts(60, 20), name=*",
+            f"E *Failed: the gate halts, and did not on the snapshot (against {SNAPSHOT})",
+            "E *The gate halts: 5 samples in a row*",
+            "E *More samples loop: 33.3 % are low and 33.3 % say much again, 0 % before; *",
+            "E *p ≤ *; the chance of any false alarm is at most 1 %.",
+            "E *worst: chat-prompts:41*: The door was open.*",
+            "E *--coherence-update accepts these samples as the new standard",
         ]
     )
-    assert "pytest_plugin.py" not in failed.stdout.str()
-    assert "check.py" not in failed.stdout.str()
+    shown = failed.stdout.str()
+    assert [shown.count(said) for said in ("5 samples in a row", "p ≤", "More samples loop")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("style", ["auto", "long", "short", "line", "native", "no"])
+def test_a_traceback_ends_at_the_line_of_the_test(project: Project, style: str) -> None:
+    project.run()
+    shown = project.run(f"--tb={style}", bad=20).stdout
+    shown.no_fnmatch_line("*pytest_plugin.py*")
+    shown.no_fnmatch_line("*pytest_coherence.py*")
+    if style != "no":
+        shown.fnmatch_lines(["*More samples loop*"])
+        line = project.pytester.path.joinpath("test_model.py").read_text(encoding="utf-8").count("\n") + 1
+        assert f"test_model.py:{line}" in shown.str() or f'test_model.py", line {line}' in shown.str()
+
+
+def test_a_traceback_ends_there_in_full_too_and_in_a_fixture(project: Project) -> None:
+    project.pytester.makepyfile(
+        test_model="""
+        import pytest
+        @pytest.fixture
+        def checked(coherence_check):
+            coherence_check(["a"], name="../a")
+        def test_it(checked):
+            pass
+        """
+    )
+    for option in ("--full-trace", "--tb=native"):
+        result = project.pytester.runpytest(*PLUGIN, option)
+        assert outcomes(result) == {"errors": 1}
+        result.stdout.fnmatch_lines(["*name '../a'; expected letters*"])
+        result.stdout.no_fnmatch_line("*coherence?pytest_plugin.py*")
+
+
+def test_an_error_in_a_generator_of_the_test_is_shown_as_one_of_the_test(project: Project) -> None:
+    project.pytester.makepyfile(
+        test_model="""
+        def answers():
+            yield "one"
+            raise ValueError("the model is not loaded")
+        def test_it(coherence_check):
+            coherence_check(answers())
+        """
+    )
+    result = project.pytester.runpytest(*PLUGIN, "--tb=native")
+    result.stdout.fnmatch_lines(["*test_model.py*, in answers", "ValueError: the model is not loaded"])
 
 
 def test_several_workers_write_read_and_tell_as_one_does(project: Project) -> None:
     twice = TEST.format(count=60, bad=0) + TEST.format(count=40, bad=0).split("def test_chat")[1].join(
         ["def test_code", ""]
     ).replace("chat-prompts", "code-prompts")
-    project.pytester.makepyfile(test_model=twice)
+    project.pytester.makepyfile(test_model=twice.replace("sample(WORDS, 18)", "sample(WORDS, 18 - n % 9)"))
     first = project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")
     assert outcomes(first) == {"failed": 2}
     second = project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")
     assert outcomes(second) == {"passed": 2}
-    second.stdout.fnmatch_lines(["*= coherence =*", "*test_c*: *are too few to tell a change of 5 points*"])
 
 
-def test_what_could_not_be_told_is_said_at_the_end(project: Project) -> None:
-    project.run()
-    told = project.run()
+AGAIN = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    # As pytest-rerunfailures does.
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for attempt in range(3):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        if not any(report.failed for report in reports):
+            break
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_a_test_that_is_run_again_by_itself_fails_as_it_did_at_first(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.pytester.makeconftest(AGAIN)
+    project.pytester.makepyfile(test_model=TEST.format(count=60, bad=0))
+    first = project.pytester.runpytest_subprocess(*PLUGIN, *workers)
+    assert outcomes(first) == {"failed": 1}
+    first.stdout.fnmatch_lines([f"E *no snapshot yet: wrote {SNAPSHOT}: 60 samples", "E *run again"])
+    assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, *workers)) == {"passed": 1}
+
+
+def test_an_update_that_is_run_again_is_made_once(project: Project) -> None:
+    project.run(bad=2)
+    project.pytester.makeconftest(AGAIN)
+    update = project.run("--coherence-update", bad=3)
+    assert outcomes(update) == {"failed": 1}
+    update.stdout.fnmatch_lines([f"E *wrote {SNAPSHOT}: 60 samples", "*against the one before: *"])
+    assert len(Snapshot.load(project.snapshot).history) == 1
+
+
+def test_two_tests_of_one_snapshot_fail_both_until_it_is_there(project: Project) -> None:
+    test = TEST.format(count=60, bad=0)
+    project.pytester.makepyfile(test_model=test + test.replace("test_chat", "test_again"))
+    assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")) == {"failed": 2}
+    assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")) == {"passed": 2}
+
+
+def test_a_worker_knows_what_another_one_wrote(project: Project) -> None:
+    project.pytester.makepyfile(
+        test_model=TEST.format(count=60, bad=0).split("def test_chat")[0]
+        + """
+import os, pytest
+
+def test_chat(coherence_check):
+    with pytest.raises(pytest.fail.Exception):
+        coherence_check(texts(60), name="chat-prompts")
+    os._exit(1)  # another worker takes what is left
+
+def test_other(coherence_check):
+    coherence_check(texts(60), name="chat-prompts")
+"""
+    )
+    result = project.pytester.runpytest_subprocess(*PLUGIN, "-n", "1")
+    assert outcomes(result) == {"failed": 2}
+    result.stdout.fnmatch_lines(["*worker 'gw0' crashed*", "E *no snapshot yet: wrote *"])
+
+
+def test_what_passes_with_a_warning_is_said_at_the_end(project: Project) -> None:
+    project.run(bad=20)
+    told = project.run(bad=20)
+    assert outcomes(told) == {"passed": 1}
     told.stdout.fnmatch_lines(
-        ["*= coherence =*", "test_model.py::test_chat: 60 samples before and 60 now are too few*"]
+        ["*= coherence =*", "test_model.py::test_chat: The gate halts, as on the snapshot*"]
     )
 
 
 def test_fewer_than_twenty_samples_fail_for_they_prove_nothing(project: Project) -> None:
-    project.run(count=12)
+    project.run(count=12).stdout.fnmatch_lines(["E *too few samples to compare with: at least 20 *"])
     few = project.run(count=12)
     assert outcomes(few) == {"failed": 1}
-    few.stdout.fnmatch_lines(["*not compared with *", "*12 samples before and 12 now are too few*"])
+    few.stdout.fnmatch_lines(
+        ["E *too few samples to compare (against *", "E *12 samples before and 12 now are too few*"]
+    )
+    assert few.stdout.str().count("12 samples before") == 1
+
+
+# Updates
+
+
+def test_an_update_keeps_the_history_and_one_that_fails_begins_it_again(project: Project) -> None:
+    for bad, remembered in ((0, 0), (1, 1), (2, 2), (30, 0)):
+        project.run("--coherence-update", bad=bad)
+        assert len(Snapshot.load(project.snapshot).history) == remembered
+
+
+def test_an_update_with_the_same_samples_says_that_nothing_changed(project: Project) -> None:
+    project.run()
+    project.run("--coherence-update").stdout.fnmatch_lines(["E *nothing changed"])
+
+
+def test_in_a_pipeline_an_update_says_what_it_would_change_and_writes_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run()
+    made = project.snapshot.read_bytes()
+    monkeypatch.setenv("CI", "true")
+    refused = project.run("--coherence-update", bad=20)
+    assert outcomes(refused) == {"failed": 1}
+    refused.stdout.fnmatch_lines(
+        [
+            f"E *{SNAPSHOT}: not written: in a pipeline, where nobody looks at it, that needs *-yes",
+            "E *against the one before: FAIL *",
+        ]
+    )
+    assert project.snapshot.read_bytes() == made
+    project.run("--coherence-update", "--coherence-yes", bad=20)
+    assert project.snapshot.read_bytes() != made
+
+
+def test_in_a_pipeline_the_first_snapshot_needs_yes_as_well(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")
+    project.run().stdout.fnmatch_lines(
+        ["E *no snapshot yet", "E *not written: in a pipeline*--coherence-yes"]
+    )
+    assert not project.snapshot.exists()
+    assert outcomes(project.run("--coherence-yes")) == {"failed": 1}
+    assert outcomes(project.run()) == {"passed": 1}
+
+
+# Pages
+
+
+def test_a_page_is_written_for_each_check_that_fails(project: Project) -> None:
+    project.run("--coherence-html", "pages")
+    assert not project.pytester.path.joinpath("pages").exists(), "nothing was compared yet"
+    project.run("--coherence-html", "pages")
+    assert not project.pytester.path.joinpath("pages").exists(), "it passed"
+    failed = project.run("--coherence-html", "pages", bad=20)
+    (page,) = project.pytester.path.joinpath("pages").iterdir()
+    assert page.name == "test_model-test_chat-chat-prompts.html"
+    failed.stdout.fnmatch_lines([f"E *page: pages*{page.name}"])
+    assert "More samples loop" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written_hides_no_failure(project: Project) -> None:
+    project.run()
+    project.pytester.path.joinpath("pages").write_text("a file", encoding="utf-8")
+    failed = project.run("--coherence-html", "pages", bad=20)
+    failed.stdout.fnmatch_lines(["E *More samples loop*", "E *page not written: *"])
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("argument", "outcome"),
+    [
+        ("tolerance=90", "passed"),
+        ("tolerance=4", "failed"),
+        ("tolerance=90, observe=False", "failed"),
+    ],
+)
+def test_an_argument_overrules_the_ini_file_the_variable_and_the_project(
+    project: Project, monkeypatch: pytest.MonkeyPatch, argument: str, outcome: str
+) -> None:
+    monkeypatch.setenv("COHERENCE_OBSERVE", "1")
+    monkeypatch.setenv("COHERENCE_TOLERANCE", "50")
+    project.pytester.makeini("[pytest]\ncoherence_tolerance = 40\n")
+    project.run()
+    changed = TEST.format(count=60, bad=20).replace('"chat-prompts"', f'"chat-prompts", {argument}')
+    project.pytester.makepyfile(test_model=changed)
+    assert outcomes(project.pytester.runpytest(*PLUGIN)) == {outcome: 1}
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("tolerance=0", "tolerance 0.0; expected points above 0, at most 100 (from tolerance=)"),
+        ("tolerance='much'", "tolerance 'much'; expected a number (from tolerance=)"),
+        ("level=2", "level 2.0; expected a chance from 0.002 to 0.2 (from level=)"),
+        ("profile='dta'", "'dta' is neither a file nor a profile; *(from profile=)"),
+    ],
+)
+def test_a_wrong_argument_fails_by_name_and_value_and_writes_nothing(
+    project: Project, argument: str, message: str
+) -> None:
+    changed = TEST.format(count=60, bad=0).replace('"chat-prompts"', f'"chat-prompts", {argument}')
+    project.pytester.makepyfile(test_model=changed)
+    project.pytester.runpytest(*PLUGIN).stdout.fnmatch_lines([f"E *Failed: {message}"])
+    assert not project.snapshot.exists()
 
 
 def test_tolerance_and_level_are_settings(project: Project) -> None:
@@ -209,7 +443,7 @@ def test_a_snapshot_made_otherwise_fails_and_says_how_to_make_it_anew(project: P
     project.snapshot.write_text(json.dumps(values), encoding="utf-8")
     other = project.run()
     assert outcomes(other) == {"failed": 1}
-    other.stdout.fnmatch_lines(["*version '*', not '0.0.1'*--coherence-update*"])
+    other.stdout.fnmatch_lines(["*version '*', not '0.0.1'*", "E *--coherence-update makes it again*"])
 
 
 def test_a_profile_that_comes_with_the_package_is_named(project: Project) -> None:
@@ -243,16 +477,22 @@ def test_rows_with_prompts_are_taken_as_from_a_file(project: Project) -> None:
             coherence_check(["text"], "../elsewhere")
         def test_nothing(coherence_check):
             coherence_check([])
+        def test_one(coherence_check):
+            coherence_check("the doors were open")
+        def test_number(coherence_check):
+            coherence_check(["the doors were open", 7])
         """
     )
     project.pytester.runpytest(*PLUGIN)
     result = project.pytester.runpytest(*PLUGIN)
-    assert outcomes(result) == {"failed": 3, "passed": 1}
+    assert outcomes(result) == {"failed": 5, "passed": 1}
     result.stdout.fnmatch_lines(
         [
             "*sample 1 of test_bad: no text*",
             "*name '../elsewhere'; expected letters*",
             "*test_nothing: no samples*",
+            "*samples of type str; expected a list of texts or rows*",
+            "*sample 2 of test_number: of type int; expected a text or a row*",
         ]
     )
 
