@@ -256,7 +256,7 @@ def _changes(
         found = check_scores(old, scored, limits, _from_here(target))
     except ValueError as error:
         return None, [f"the one before: {error}"], False
-    return old, [f"against the one before: {headline(found)}", *reasons(found)], found.verdict == "fail"
+    return old, [f"against the one before: {headline(found)}", *reasons(found)], found.fails_by_itself
 
 
 def _warnings(scored: CheckpointScores, changes: Iterable[str]) -> list[str]:

@@ -132,8 +132,8 @@ def renewed(
     Args:
         scored: the samples.
         old: the snapshot that is replaced, if there is one.
-        fails: whether a check against it fails. Its figures are then forgotten: anyone who accepts what fails
-            does not want it held against the old one.
+        fails: whether a check fails against it, whatever older ones were. Its figures are then forgotten:
+            anyone who accepts what fails does not want it held against the old one.
         keep_texts: how many texts the new one holds; None for as many as the old one.
     """
     if keep_texts is None:

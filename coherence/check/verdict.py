@@ -93,6 +93,11 @@ class Check(Written):
         return [each for each in self.comparisons if each.is_worse and each.verdict == "pass"]
 
     @property
+    def fails_by_itself(self) -> bool:
+        """Whether it fails against this snapshot alone, whatever an older one was."""
+        return self.gate_fails or bool(self.of("fail") or self.prompts)
+
+    @property
     def gate_fails(self) -> bool:
         """Whether the gate alone fails the check: it halts, decides, and did not halt on the snapshot."""
         return self.halt and not self.observe and not self.halted_before
@@ -162,7 +167,7 @@ def _refuse_other_settings(snapshot: Snapshot, scored: CheckpointScores, name: s
 
 
 def _verdict(found: Check, enough: bool) -> Literal["pass", "fail", "inconclusive", "too few"]:
-    if found.gate_fails or found.of("fail") or found.prompts or found.drifts:
+    if found.fails_by_itself or found.drifts:
         return "fail"
     if not enough:
         return "too few"

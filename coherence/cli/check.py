@@ -141,5 +141,5 @@ def _shown_to_fail(
     else:
         found = check_scores(old, scored, limits, path)
         show_check(found, screen)
-        return found.verdict == "fail"
+        return found.fails_by_itself
     return False

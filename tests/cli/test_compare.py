@@ -188,6 +188,15 @@ def test_each_update_remembers_the_figures_of_the_snapshot_before(shell: Shell) 
     assert err.startswith("FAIL · the samples are worse than the oldest snapshot")
 
 
+def test_what_goes_down_a_little_each_time_fails_though_each_step_is_taken_for_the_new_standard(
+    shell: Shell,
+) -> None:
+    for bad in (0, 8, 16):
+        update(shell, write(f"{bad}.jsonl", 200, bad=bad))
+    assert len(Snapshot.load("s.json").history) == 2
+    assert shell("check", write("last.jsonl", 200, bad=24), "--snapshot", "s.json").status == 1
+
+
 def test_who_makes_a_standard_of_what_fails_is_not_held_to_the_one_before(shell: Shell) -> None:
     update(shell, write("good.jsonl", 200))
     assert "FAIL" in update(shell, write("bad.jsonl", 200, bad=60))
