@@ -45,7 +45,7 @@ def test_axe_finds_nothing_serious_in_several_runs_side_by_side(
 ) -> None:
     browser.resize(1280, dark=dark)
     browser.open(served)
-    browser.wait("return document.querySelectorAll('.cards button').length === 4")
+    browser.wait("return document.querySelectorAll('.cards button').length === 5")
     browser.wait("return !!document.querySelector('#chart svg')")
     assert violations(browser, axe) == []
 
