@@ -213,7 +213,7 @@ def gitlab(found: Check, top: str | None = None) -> str:
 def repository_path(path: str, top: str | None) -> str:
     """Return a path as it is from the top of the repository; as it is where it lies outside.
 
-    >>> repository_path("/work/a/good.json", "/work"), repository_path("/elsewhere/good.json", "/work")
+    >>> repository_path("/repo/a/good.json", "/repo"), repository_path("/elsewhere/good.json", "/repo")
     ('a/good.json', '/elsewhere/good.json')
     """
     try:
