@@ -53,26 +53,26 @@ def clusters(texts: Sequence[str]) -> list[int] | None:
     True
     """
     vectors = _vectors(texts[:MOST_SAMPLES])
-    distances = _near_distances(vectors)
-    if len(distances):
+    likeness = vectors @ vectors.T
+    distances = _near_distances(likeness)
+    if distances:
         first = distances[0]
         # Those of one prompt stand together up to the first distance at which samples are not alike.
         together = next((n for n, each in enumerate(distances, 1) if each != n), len(distances) + 1)
         return [place // together if first == 1 else place % first for place in range(len(texts))]
-    numbers = _numbered(vectors, ALIKE)
+    numbers = _numbered(likeness, ALIKE)
     if _in_company(numbers) >= MOSTLY:  # perhaps by chance, as texts of few words are
-        numbers = _numbered(vectors, max(ALIKE, _likeness_by_chance(vectors)))
+        numbers = _numbered(likeness, max(ALIKE, _likeness_by_chance(vectors)))
     if _in_company(numbers) < MOSTLY:
         return None
     return numbers + [len(numbers) + more for more in range(len(texts) - len(numbers))]
 
 
-def _near_distances(vectors: NDArray[np.float32]) -> list[int]:
+def _near_distances(likeness: NDArray[np.float32]) -> list[int]:
     """Return how far apart samples are that are more alike than others, the nearest first.
 
     The least distance is surely such a one; of the others it is less sure.
     """
-    likeness = vectors @ vectors.T
     all_pairs = likeness[np.triu_indices(len(likeness), 1)]
     if not len(all_pairs) or not all_pairs.std():
         return []
@@ -98,9 +98,8 @@ def _likeness_by_chance(vectors: NDArray[np.float32]) -> float:
     return float(np.partition(likeness, place)[place])
 
 
-def _numbered(vectors: NDArray[np.float32], alike: float) -> list[int]:
+def _numbered(likeness: NDArray[np.float32], alike: float) -> list[int]:
     """Give each text the number of the first text that it is like most, or one of its own."""
-    likeness = vectors @ vectors.T
     numbers: list[int] = []
     first: list[int] = []  # of each cluster
     for place, row in enumerate(likeness):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from coherence.check.snapshot import EMPTY, LOW, SHORT, TEMPLATED, Pairs, SampleSet
+from coherence.check.snapshot import EMPTY, LOW, SHORT, TEMPLATED, SampleSet
 from coherence.check.statistics import Floats
 from coherence.scoring.profile import SCALES
 
@@ -89,11 +89,6 @@ def columns_of(samples: SampleSet) -> Floats:
     columns |= {"word order": np.asarray(samples.order, np.float64), "length": length}
     columns |= dict(zip(SCALES, scores.T, strict=True))
     return np.column_stack([columns[name] for name in OF_SAMPLES])
-
-
-def pair_column(pairs: Pairs) -> Floats:
-    """Return the one column of pairs of samples."""
-    return pairs.diversity[:, None]
 
 
 def percent_of_length(change: float) -> float:

@@ -310,7 +310,9 @@ def design_effect(values: Floats, change: Change, design: Design) -> float:
     5.0
     """
     together = len(design.units) / len(set(design.units.tolist()))
+    if together == 1:
+        return 1.0
     alone = measure_change(values, design._replace(units=np.arange(len(design.units))))
-    if together == 1 or alone is None or not alone.error:
+    if alone is None or not alone.error:
         return 1.0
     return float(min(max((change.error / alone.error) ** 2, 1.0), together))

@@ -35,8 +35,7 @@ def run(options: Namespace) -> int:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
     written = [options.json, options.junit, options.gitlab, options.markdown, options.html]
     check_targets(*written, options.snapshot if options.update else None)
-    chosen = {name: value for name in Limits._fields if (value := getattr(options, name, None)) is not None}
-    limits = Limits(**chosen).checked()
+    limits = limits_of(options)
     fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
     if options.update:
@@ -65,6 +64,16 @@ def run(options: Namespace) -> int:
         _annotate(found, sys.stderr if "-" in written else sys.stdout)
     write_out(found, options.json, options.html, ", ".join(options.paths))
     return STATUS[found.verdict]
+
+
+def limits_of(options: Namespace) -> Limits:
+    """Return the limits that options set; those not given are the usual ones.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+    chosen = {name: value for name in Limits._fields if (value := getattr(options, name)) is not None}
+    return Limits(**chosen).checked()
 
 
 def write_out(found: Check, json: str | None, html: str | None, name: str) -> None:

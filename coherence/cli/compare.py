@@ -2,9 +2,8 @@
 
 from argparse import Namespace
 
-from coherence.check.compare import Limits
 from coherence.check.conduct import compare_dumps
-from coherence.cli.check import STATUS, write_out
+from coherence.cli.check import STATUS, limits_of, write_out
 from coherence.cli.fields import fields_of
 from coherence.scoring.profile import Profile
 from coherence.show.console import console
@@ -17,11 +16,10 @@ def run(options: Namespace) -> int:
     check_targets(options.json, options.html)
     if options.before == options.now == "-":
         raise ValueError("standard input holds the samples of one side; give a file for the other")
-    chosen = {name: value for name in Limits._fields if (value := getattr(options, name)) is not None}
     found = compare_dumps(
         options.before,
         options.now,
-        limits=Limits(**chosen).checked(),
+        limits=limits_of(options),
         fields=fields_of(options),
         profile=None if options.profile is None else Profile.load(options.profile),
         format=options.format,

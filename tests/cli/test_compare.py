@@ -15,15 +15,6 @@ pytestmark = pytest.mark.once
 PROMPTS = ["What is a bridge?", "Who lives by the sea?", "When does it rain?", "Why is it late?"]
 
 
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
-    return Shell(capsys)
-
-
 def write(name: str, count: int = 80, bad: int = 0) -> str:
     rows = samples(count, bad=bad, seed=name, prompts=PROMPTS)
     told = (json.dumps({"text": row.text, "prompt": row.prompt, "task": "chat"}) for row in rows)

@@ -27,15 +27,6 @@ from coherence.scoring import fast
 LOOP = "The door was open. " * 9
 
 
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
-    return Shell(capsys)
-
-
 def fine(step: int, index: int = 0) -> str:
     return prose(18, (step, index))
 
