@@ -231,14 +231,14 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file that begin in the part as bytes, with their numbers, from 1.
 
     A line that is too long is noted and passed over, without being held. So is the end of compressed data
-    that is cut off or damaged.
+    that is cut off or damaged. A file that grows meanwhile is read as far as it went at the start.
     """
     number = 0
     with storage.open_bytes(part.path) as file:
         size_then = _size(file)
         end = part.end if part.end is not None else size_then
         try:
-            for raw, size in _sized_lines(file, part):
+            for raw, size in _sized_lines(file, part.start, end):
                 number += 1
                 if size > LONGEST_LINE:
                     message = f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one"
@@ -261,13 +261,13 @@ def _size(file: BinaryIO) -> int | None:
     return None
 
 
-def _sized_lines(file: BinaryIO, part: Part) -> Iterator[tuple[bytes, int]]:
-    """Yield the lines that begin in the part, cut at what a line may have, and their sizes."""
-    at = part.start
+def _sized_lines(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines that begin from one byte to another, cut at what a line may have, and their sizes."""
+    at = start
     if at:  # a line that begins before belongs to the part before, which reads it to its end
         file.seek(at - 1)
         at += _skip_line(file) - 1
-    while part.end is None or at < part.end:
+    while end is None or at < end:
         raw = file.readline(LONGEST_LINE)
         if not raw:
             return

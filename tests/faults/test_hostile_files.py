@@ -38,7 +38,7 @@ from coherence.readers import folders as files
 from coherence.readers.find import find_runs
 from coherence.readers.formats import csv_rows
 from coherence.readers.formats.stores import sqlite
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import Part, Problems, raw_lines
 from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import FORMATS
 from coherence.readers.records import Sample
@@ -289,7 +289,7 @@ import resource, sys
 if allowed := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
 from coherence.readers import read
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import Part, Problems, raw_lines
 from coherence.readers.recognise import format_of
 problems = Problems()
 try:
@@ -555,6 +555,19 @@ def test_a_part_beyond_the_end_of_a_file_that_shrank_says_so(tmp_path: Path) -> 
     problems = Problems()
     assert not list(samples_in(Piece(Part(str(path), 10**6, 2 * 10**6), "jsonl"), problems))
     assert "shorter meanwhile" in problems.listed[0].message
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""], ids=["a whole line", "half of a line"])
+def test_what_is_added_while_a_file_is_read_is_left_for_the_next_time(ending: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(LINES + LINES[:50] + ending)
+    problems = Problems()
+    read = 0
+    for _ in raw_lines(Part(str(path)), problems):
+        read += 1
+        with path.open("ab") as file:
+            file.write(LINES[50:])
+    assert (read, problems.count) == (LINES.count(b"\n") + 1, 0)
 
 
 def test_a_file_that_grows_while_it_is_read_is_audited_with_what_was_there(tmp_path: Path) -> None:
