@@ -24,6 +24,9 @@ from coherence.show.page.gallery import PageSample
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
+SCRIPTS = ("words", "top", "figure", "samples", "below", "runs", "open", "live")
+"""The pieces of the page's script, in `script/`: each uses those before it; the last two begin to draw."""
+
 DRAWS_ITSELF = "<noscript><p>This page draws itself: allow its script.</p></noscript>"
 
 UNSHOWN = {"samples", "worst", "best", "stretches"}
@@ -41,7 +44,7 @@ def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], nam
     report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
     content = {"name": name, "report": report}
     samples = [each._asdict() for each in page_samples]
-    style, script, charts = asset("style.css"), asset("page.js"), chart_library()
+    style, script, charts = asset("style.css"), page_script(), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
@@ -111,6 +114,11 @@ def _json(value: Any) -> str:
 def asset(name: str) -> str:
     """Return a file that comes with the package."""
     return (files("coherence.show.page") / name).read_text(encoding="utf-8")
+
+
+def page_script() -> str:
+    """Return the script of the page, in one piece."""
+    return "\n".join(asset(f"script/{name}.js") for name in SCRIPTS)
 
 
 @cache

@@ -1,0 +1,102 @@
+// Live: ask again and again for what came since
+
+let told = { epoch: "0", since: -1 }, heard = 0, answered = true, overview = [], wanted = null;
+
+function freshness(found) {
+  if (!answered) return el("span", { class: "stale" }, `no answer from the server for ${duration((Date.now() - heard) / 1000)}`);
+  if (found.age === null) return el("span", { class: "stale" }, "nothing written yet");
+  const age = duration(found.age + (Date.now() - heard) / 1000);
+  return found.quiet ? el("span", { class: "stale" }, `stale: nothing written for ${age}`) : el("span", {}, `updated ${age} ago`);
+}
+
+function select(name) {
+  wanted = name;
+  told = { epoch: "0", since: -1 };
+  poll();
+}
+
+async function ask(path) {
+  const reply = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(POLL) });
+  if (!reply.ok) throw new Error(String(reply.status));
+  return reply.json();
+}
+
+// What is settled of a series is kept, what is not is replaced by what is told next.
+function joined(before, [settled, unsettled]) {
+  const kept = [...before.kept, ...settled];
+  return { kept, all: [...kept, ...unsettled] };
+}
+
+const NONE = { kept: [], all: [] };
+const columns = (points) => ({ steps: points.map((each) => each[0]), losses: points.map((each) => each[1]), smoothed: points.map((each) => each[2]) });
+
+function take(found) {
+  const before = found.whole || !run?.kept ? { samples: NONE, curve: NONE, between: NONE, sources: {} } : run.kept;
+  const kept = {
+    samples: joined(before.samples, found.samples), curve: joined(before.curve, found.curve),
+    between: joined(before.between, found.between),
+    sources: Object.fromEntries(Object.entries(found.source_curves).map(([name, part]) =>
+      [name, joined(before.sources[name] ?? NONE, part)])),
+  };
+  const { loss } = found.report;
+  if (loss) {
+    loss.curve = columns(kept.curve.all);
+    loss.source_curves = Object.fromEntries(Object.entries(kept.sources).map(([name, part]) => [name, columns(part.all)]));
+  }
+  return { ...found.report, name: found.name, samples: kept.samples.all, between: kept.between.all, kept,
+    age: found.age, quiet: found.quiet };
+}
+
+async function pollRun(name) {
+  const found = await ask(`run.json?${new URLSearchParams({ run: name, ...told })}`);
+  if (name !== wanted) return false;
+  told = { epoch: found.epoch, since: found.since };
+  const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
+  const legend = same && curves(run).map((each) => each.name).join();
+  run = take(found);
+  if (!same) keepingFocus(() => { draw(); tick(); });
+  else {
+    if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
+    redraw(more);
+  }
+  return found.behind;
+}
+
+let waiting = null;
+
+async function poll() {
+  clearTimeout(waiting);
+  let behind = false;
+  try {
+    overview = (await ask("runs.json")).runs;
+    wanted ??= overview[0]?.run ?? null;
+    if (wanted !== null) behind = await pollRun(wanted);
+    [heard, answered] = [Date.now(), true];
+  } catch (error) {
+    answered = false;
+  }
+  tick();
+  clearTimeout(waiting);
+  waiting = setTimeout(poll, behind ? 50 : POLL);
+}
+
+// Every second: how fresh it is. The runs side by side change with a poll alone.
+let shownRuns = "";
+
+function tick() {
+  if (!run) {
+    put(main, el("h1", {}, "coherence"), el("p", { role: "status" }, answered ? "no run here yet" : "no answer from the server"));
+    return;
+  }
+  put(document.getElementById("fresh"), freshness(run));
+  const words = JSON.stringify([overview, run.name, answered]);
+  if (overview.length > 1 && (words !== shownRuns || !document.querySelector("#runs button")))
+    keepingFocus(() => put(document.getElementById("runs"), cards(overview, select)));
+  shownRuns = words;
+}
+
+if (LIVE) {
+  heard = Date.now();
+  setInterval(tick, 1000);
+  poll();
+} else open();
