@@ -121,7 +121,7 @@ def test_flipped_bits_raise_nothing_but_the_errors_of_a_reader(whole: tuple[str,
             assert problems.count, bytes(damaged)
 
 
-@pytest.mark.parametrize("kind", [each.key for each in FORMATS])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_no_file_of_a_format_is_refused_or_passed_over_by_its_reader(
     kind: str, tmp_path: Path
 ) -> None:
