@@ -28,8 +28,8 @@ FORMATS = {
     "text_lines": "text_lines",
     "numbered": "numbered",
 }
-"""Each format and its module, in the order in which they are tried: what is known by its first bytes, then text,
-from strict to loose. A module is loaded when its turn comes."""
+"""Each format and its module, in the order in which they are tried: what is known by its first bytes, then
+text, from strict to loose. A module is loaded when its turn comes."""
 
 
 def by_key(key: str) -> Format:
