@@ -348,5 +348,5 @@ def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
     ):
         if restarts:
             steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
-            notes.append(f"restarted from step {steps}: of {count:,} {what} later ones stand in the place")
+            notes.append(f"restarted from step {steps}: {count:,} {what} were replaced by later ones")
     return notes

@@ -42,7 +42,7 @@ WANDB, TABLES = "files", ("files/media/table", "media/table")
 DEEPEST = 100
 """Folders above a link that are looked at; no dump lies deeper."""
 
-TRAINING_DATA = "passed over: its name says that a model is trained on it; name the file itself to read it"
+TRAINING_DATA = "skipped: its name says that a model is trained on it; give the file itself to read it"
 
 _NUMBER = re.compile(r"\d+")
 

@@ -404,7 +404,7 @@ def to_text(value: Any) -> str | None:
             value.encode()
         except UnicodeEncodeError as error:
             where = f"{value[error.start]!r}, at {error.start} of a string"
-            raise ValueError(f"half a character, {where}") from error
+            raise ValueError(f"a lone surrogate, {where}") from error
     return value
 
 

@@ -552,7 +552,7 @@ class Monitor:
         self._recorded = _of_gate(self.gate)
         changes = stated.changes(self._settings) if self._history else []
         if changes:
-            log.warning("%s: goes on with other settings: %s", self._recorder.name, ", ".join(changes))
+            log.warning("%s: continues with other settings: %s", self._recorder.name, ", ".join(changes))
 
     def _read_settings(self) -> tuple[Entry, ...]:
         try:
@@ -648,7 +648,7 @@ class Monitor:
         what = printable(what)
         if self.unusable == 1:
             log.warning(
-                "%s: not usable, and set aside: %s; more of the kind are counted in metrics.jsonl",
+                "%s: not usable, skipped: %s; more of the kind are counted in metrics.jsonl",
                 *(self._recorder.name, what),
             )
         at = step if step is not None else self._memory.last_step or 0

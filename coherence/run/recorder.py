@@ -94,7 +94,7 @@ class Recorder:
             if each.displaced:
                 each.close()
         log.warning(
-            "%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found)
+            "%s: %s during the run; lines may be lost, writing continues", self.name, ", ".join(found)
         )
         self.gap = self.anew = True
 
@@ -152,6 +152,6 @@ class Recorder:
     def _cannot(self, file: str, error: Exception) -> None:
         if not self._unwritten:
             why = printable(str(error))
-            log.warning("%s: cannot record (%s); the gate goes on in memory", self.name, why)
+            log.warning("%s: cannot record (%s); the gate continues in memory", self.name, why)
         self._unwritten.add(file)
         self.gap = self.gap or file in (SAMPLES, METRICS)

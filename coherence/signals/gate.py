@@ -201,11 +201,11 @@ class Gate:
 
     def _decide(self, scores: Scores, kind: Kind, step: int, index: int) -> Verdict:
         if step < self.warmup:
-            return self._verdict(step, kind, f"passed over: step {step} is in the warm-up of {self.warmup}")
+            return self._verdict(step, kind, f"skipped: step {step} is in the warm-up ({self.warmup} steps)")
         if kind == "too short":
-            return self._verdict(step, kind, f"passed over: too short to judge ({scores.tokens} tokens)")
+            return self._verdict(step, kind, f"skipped: too short to judge ({scores.tokens} tokens)")
         if kind == "templated":
-            return self._verdict(step, kind, f"passed over: a template, {_written(scores)}")
+            return self._verdict(step, kind, f"skipped: a template, {_written(scores)}")
         self._judge((step, index), kind)
         return self._verdict(step, kind, self._halt_reason or self._describe(scores, kind))
 

@@ -481,9 +481,9 @@ def test_names_with_escapes_newlines_and_no_utf_8_are_shown_harmlessly(
 @pytest.mark.parametrize(
     ("event", "why"),
     [
-        ('"event": "\\ud800", "details": {}', "half a character"),
-        ('"event": "x", "details": {"\\ud800": 1}', "half a character"),
-        ('"event": "x", "details": {"a": [{"b": "\\udfff"}]}', "half a character"),
+        ('"event": "\\ud800", "details": {}', "a lone surrogate"),
+        ('"event": "x", "details": {"\\ud800": 1}', "a lone surrogate"),
+        ('"event": "x", "details": {"a": [{"b": "\\udfff"}]}', "a lone surrogate"),
         ('"event": "x", "details": {"a": ' + "[" * 800 + "]" * 800 + "}", "nested deeper"),
     ],
 )

@@ -81,5 +81,5 @@ FORMAT = Format(
     "text, one file a step",
     recognise,
     samples,
-    why="its name tells a step, or it has headers of samples",
+    why="a step is in its name, or it has headers of samples",
 )

@@ -154,7 +154,7 @@ class Survey:
             if of_training[certain]:
                 return of_training[certain]
         for kind, what in (
-            (ESTIMATE, "estimates of the training loss stand in for the losses of steps, which it has not"),
+            (ESTIMATE, "estimates of the training loss are used, because the file has no losses of steps"),
             (VALIDATION, "its losses are of validation: it has none of training"),
         ):
             for certain in (NAMED, GENERAL, BAR):
