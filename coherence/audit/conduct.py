@@ -60,7 +60,7 @@ def audit(
 
     Args:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        loss: where the losses are, if not beside the samples or among them.
+        loss: where the losses are, if not next to the samples or among them.
         format: of the samples, if their content does not tell.
         fields: where rows hold text, step, prompt and loss, if under none of the usual keys.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
@@ -137,7 +137,7 @@ def audit_dump(
 
 @contextmanager
 def _work_folder(scored: str | None) -> Iterator[Path]:
-    """Where the outputs of the shards lie: beside what is asked for, so that a second start goes on."""
+    """Where the outputs of the shards lie: next to what is asked for, so that a second start goes on."""
     if scored is not None and not storage.is_url(scored):
         beside = Path(f"{scored}.shards")
         try:

@@ -60,7 +60,7 @@ def samples(
     """Yield the samples that stand in the outputs; those of a cell below a table are of its last step.
 
     Raises:
-        ValueError: the file is no notebook.
+        ValueError: the file is not a notebook.
     """
     outputs, found = outputs_of(part.path), False
     ends = [(cell, step) for cell, row in outputs.tables if (step := _step_of(row)) is not None]
@@ -78,7 +78,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses: those of the lines or those of the tables, of which there are more.
 
     Raises:
-        ValueError: the file is no notebook.
+        ValueError: the file is not a notebook.
     """
     outputs = outputs_of(part.path)
     survey = _survey(outputs)

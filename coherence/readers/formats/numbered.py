@@ -42,7 +42,7 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sample]:
-    """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
+    """Yield the samples of a file; what is not UTF-8 is replaced, and noted."""
     step = step_of(part.path)
     if step is None:
         step = any_number(part.path)
