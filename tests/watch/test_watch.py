@@ -338,6 +338,10 @@ def test_a_sampler_that_fails_is_tried_three_times_and_given_up(
     assert steps() == [200]
 
 
+in_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
+
+
+@in_proc
 def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     once: Watch, checkpoints: Callable[[int], None]
 ) -> None:
@@ -354,6 +358,7 @@ def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     assert steps() == [100]
 
 
+@in_proc
 def test_a_watcher_that_is_told_to_end_ends_its_command_too(checkpoints: Callable[[int], None]) -> None:
     checkpoints(100)
     command = [sys.executable, "-m", "coherence.cli", "watch", "run", "--poll", "0.01"]
