@@ -10,6 +10,8 @@ from record import CONTENDERS, HISTORY, append, read, table
 
 import coherence
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(coherence.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
