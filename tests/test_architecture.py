@@ -33,8 +33,8 @@ MAY_IMPORT = {
     "watch": "escape files scoring signals readers report run",
     "show": "lazy escape files scoring signals readers report thinning audit check",
     "pytest_plugin": "scoring signals readers check show",
-    "trainers": "files scoring signals run",
-    "cli": "escape scoring signals readers report run audit check watch show",
+    "trainers": "lazy files scoring signals run",
+    "cli": "lazy escape scoring signals readers report run audit check watch show",
     "": "lazy scoring signals run",
 }
 """What each package may import of the others, in the order of the data; nobody imports the last four."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from coherence.escape import printable
+from coherence.lazy import needs
 from coherence.show.console import console
 from coherence.show.page.page import chart_library
 from coherence.show.page.server import Server, is_loopback
@@ -66,4 +67,4 @@ def _announce(server: Server, given: str, folder: Path, screen: Console) -> None
             )
         )
     if not chart_library():
-        screen.print(Text("plain curves; the extra report (pip install 'coherence[report]') draws better"))
+        screen.print(Text(f"plain curves; a figure with zoom {needs('plotly', 'report')}"))

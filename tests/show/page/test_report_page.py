@@ -247,7 +247,7 @@ def test_without_the_chart_library_the_same_curves_are_plain_lines(
     browser.show(bare)
     assert browser.errors() == []
     assert [len(svg.find_elements("css selector", "path")) for svg in browser.all("#chart svg")] == [3, 6]
-    assert "coherence[report]" in browser.text("#figure .hint")
+    assert "pip install plotly" in browser.text("#figure .hint")
 
 
 # What a trainer of reinforcement learning logs

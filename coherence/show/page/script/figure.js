@@ -201,5 +201,5 @@ function figure(report) {
     el("div", { id: "chart", role: "img", "aria-label": "Loss above, the four scores of the samples below, over the " +
       `steps${shownSeries(report).length ? "; under them what else was logged" : ""}. The table of samples holds the same values.` }),
     el("p", { class: "hint" }, plotted ? "Drag to zoom, double-click to see all; a click on a point opens its sample."
-      : "The extra coherence[report] draws this figure with zoom and values."));
+      : "With plotly (pip install plotly) this figure has zoom and values."));
 }
