@@ -226,6 +226,7 @@ def _report(
         summary.counts,
         replay.settings,
         halt_step=halted.verdict.step if halted else None,
+        steps_counted=timeline.counted,
         first_step=summary.stretches[0].first,
         last_step=summary.stretches[-1].last,
         loss=None if replay.signals.loss.loss is None else _loss_record(replay),
@@ -294,7 +295,20 @@ def _series_record(series: Series) -> SeriesRecord:
     for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
         thinned.add((step, value), value)
     steps, values = zip(*thinned.outline, strict=True)
-    return SeriesRecord(name=series.name, key=series.key, file=series.file, steps=steps, values=values)
+    means = _means_around(series, steps)
+    return SeriesRecord(
+        name=series.name, key=series.key, file=series.file, steps=steps, values=values, means=means
+    )
+
+
+def _means_around(series: Series, steps: Sequence[int]) -> tuple[float, ...]:
+    """Return the mean of the values from each of some steps on to the next of them; none where these are all."""
+    if len(steps) == len(series.steps):
+        return ()
+    starts = np.searchsorted(series.steps, steps)
+    starts[0] = 0
+    sizes = np.diff(np.append(starts, len(series.steps)))
+    return tuple((np.add.reduceat(series.values, starts) / sizes).tolist())
 
 
 def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:
