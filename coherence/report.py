@@ -297,7 +297,7 @@ class SeriesRecord(Written):
         name: "reward", "kl" or "length": in the unit of the task, in nats, in tokens.
         key, file: under which key it was read, and from which file.
         steps, values: an entry a point; of several values of a step their mean.
-        means: of a series that is thinned out, the mean of all values from each point on to the next.
+        means: of a series that is thinned out, the mean of all values of the stretch that each point is of.
     """
 
     name: str

@@ -3,6 +3,7 @@
 Source: docs/report.md.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -291,24 +292,23 @@ def _loss_record(replay: Replay) -> LossRecord:
 
 
 def _series_record(series: Series) -> SeriesRecord:
-    thinned = Thinned[tuple[int, float]].of(len(series.steps), SERIES_POINTS)
+    count = len(series.steps)
+    size = max(1, math.ceil(2 * count / SERIES_POINTS))
+    thinned = Thinned[tuple[int, float]](SERIES_POINTS, size)
     for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
         thinned.add((step, value), value)
     steps, values = zip(*thinned.outline, strict=True)
-    means = _means_around(series, steps)
+    sums = np.add.reduceat(series.values, np.arange(0, count, size))
+    means = sums / np.minimum(size, count - np.arange(0, count, size))
+    stretches = np.searchsorted(series.steps, steps) // size
     return SeriesRecord(
-        name=series.name, key=series.key, file=series.file, steps=steps, values=values, means=means
+        name=series.name,
+        key=series.key,
+        file=series.file,
+        steps=steps,
+        values=values,
+        means=tuple(means[stretches].tolist()) if len(steps) < count else (),
     )
-
-
-def _means_around(series: Series, steps: Sequence[int]) -> tuple[float, ...]:
-    """Return the mean of the values from each of some steps on to the next of them; none where these are all."""
-    if len(steps) == len(series.steps):
-        return ()
-    starts = np.searchsorted(series.steps, steps)
-    starts[0] = 0
-    sizes = np.diff(np.append(starts, len(series.steps)))
-    return tuple((np.add.reduceat(series.values, starts) / sizes).tolist())
 
 
 def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:

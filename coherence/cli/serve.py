@@ -12,7 +12,6 @@ from rich.text import Text
 
 from coherence.escape import printable
 from coherence.show.console import console
-from coherence.show.page.page import chart_library
 from coherence.show.page.server import Server, is_loopback
 
 LONGEST_WAIT = 0.5
@@ -65,5 +64,3 @@ def _announce(server: Server, given: str, folder: Path, screen: Console) -> None
                 "these runs: no password, no encryption. Without --host only this machine can."
             )
         )
-    if not chart_library():
-        screen.print(Text("plain curves; the extra report (pip install 'coherence[report]') draws better"))

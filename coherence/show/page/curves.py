@@ -1,4 +1,4 @@
-"""What the figure draws of the samples: of each stretch of the run the mean, the lowest and the highest, of all of them.
+"""What the figure draws of all samples: for each stretch of the run the mean, the lowest and the highest.
 
 It is bounded however long the run is. Source: docs/page.md, "What is thinned out".
 """
@@ -189,7 +189,7 @@ class Streaks:
         self._goes_on = streak > 0
 
     def _shorten(self) -> None:
-        """Ask for longer streaks, so that as many as the limit are left at most; not the first ones rather than others."""
+        """Ask for longer streaks until at most the limit are left: the first are not preferred."""
         *ended, last = self._found
         self._shortest = 1 + sorted(count for *_, count in ended)[-self._limit - 1]
         self._found = [*(each for each in ended if each[2] >= self._shortest), last]

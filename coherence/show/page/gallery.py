@@ -88,7 +88,7 @@ class Gallery:
 
 
 class _Always:
-    """The samples that are shown however many there are: of the halt, the last good one before, worst and best."""
+    """The samples that are always shown: those of the halt, the last good one before, the worst, the best."""
 
     def __init__(self) -> None:
         self._worst_low, self._worst = Lowest(), Lowest()

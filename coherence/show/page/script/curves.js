@@ -22,7 +22,8 @@ const pointsOf = (report, column) =>
 
 const pointsAt = (steps, values) => steps.map((step, place) => pointOf(step, step, values[place] ?? null));
 
-// Of a series that is thinned out to the lowest and the highest of each stretch: a band between neighbours.
+// Of a series that is thinned out to the lowest and the highest of each stretch: a band between neighbours. `means` are
+// those of the stretches.
 function outline(steps, values, means) {
   return steps.map((step, place) => {
     const pair = [values[place], values[place + 1] ?? values[place]].filter(Number.isFinite);
@@ -59,16 +60,16 @@ function scoresPanel(report) {
   if (report.curves?.streaks.length) curves.unshift({ name: "streak", colour: "streak", areas: report.curves.streaks });
   if (low.length) curves.push({ name: "low sample", colour: "low", mark: true, points: low });
   curves.push({ name: "threshold", colour: "low", dash: "dash", level: report.settings.threshold });
-  return { id: "scores", title: "scores, 0 to 100" + (spread(report) ? ": mean of each stretch, lowest to highest" : ""),
+  return { id: "scores", title: spread(report) ? "scores: mean, and lowest to highest" : "scores, 0 to 100",
     curves, range: [0, 100] };
 }
 
 // What decides the diagnosis where it is neither the loss nor a score.
 function decidingPanel(report) {
   const large = { alike: { column: "between", name: "diversity between samples", range: [0, 100], level: 50, below: "alike",
-    title: "diversity between the samples of a step: below 50 they are alike" },
+    title: "diversity between samples: below 50 alike" },
   "word salad": { column: "order", name: "word order", level: 0.2, below: "shuffled",
-    title: "word order: 1 is English, below 0.2 the words are shuffled" } }[report.diagnosis.samples];
+    title: "word order: 1 English, below 0.2 shuffled" } }[report.diagnosis.samples];
   if (!large) return null;
   const points = pointsOf(report, large.column).filter((each) => each.n);
   return points.length ? { id: "deciding", title: large.title, range: large.range, curves: [

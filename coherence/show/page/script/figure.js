@@ -192,7 +192,7 @@ function figure(report) {
       drawFigure();
     } }), el("svg", { class: "key", viewBox: "0 0 24 10", "aria-hidden": "true" }, keyOf(curve)), curve.name)));
   return section("figure", report.loss ? "Loss and scores" : "Scores", el("div", { class: "controls" }, legend), el("div", { class: "controls" }, tools(report)),
-    chart(), el("p", { id: "values", class: "unseen", role: "status" }), el("p", { id: "shown", class: "hint" }),
+    chart(), el("p", { id: "values", class: "unseen", role: "status" }), el("p", { id: "shown", class: "caption" }),
     el("p", { class: "hint keys" }, "Drag to zoom, double-click to see all; a click goes to the nearest sample that is shown. " +
       "With the keyboard: arrows for values, + and − to zoom, shift and arrows to move, 0 for all, Enter for the sample."));
 }
