@@ -522,6 +522,9 @@ def test_as_svg_its_colours_are_those_of_the_page(browser: Any, report: Path) ->
     tree = ElementTree.fromstring(exported)  # noqa: S314 - it is ours
     assert tree[0].attrib["fill"] == "rgb(25, 29, 35)"
     assert "rgb(86, 180, 233)" in {each.attrib.get("stroke") for each in tree.iter()}
+    texts = [each.attrib for each in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert {each["fill"] for each in texts} >= {"rgb(232, 234, 237)", "rgb(163, 173, 186)"}
+    assert {each["font-size"] for each in texts} == {"12px"}
 
 
 def test_as_png_it_is_a_picture_at_twice_its_size(browser: Any, report: Path) -> None:

@@ -81,8 +81,13 @@ const seriesPanels = (report) => shownSeries(report).map(({ name, steps, values,
   id: name, title: SERIES[name], small: true, curves: [{ name: SERIES[name], colour: "smma", width: 1.6, band: !!means?.length,
     points: means?.length ? outline(steps, values, means) : pointsAt(steps, values) }] }));
 
-const panels = (report) =>
-  [lossPanel(report), decidingPanel(report), scoresPanel(report), ...seriesPanels(report)].filter(Boolean);
+// Made once for each report and axis.
+let cached = {};
+function panels(report) {
+  if (cached.report !== report || cached.log !== look.log) cached = { report, log: look.log,
+    panels: [lossPanel(report), decidingPanel(report), scoresPanel(report), ...seriesPanels(report)].filter(Boolean) };
+  return cached.panels;
+}
 
 const curves = (report) => panels(report).flatMap((panel) => panel.curves);
 

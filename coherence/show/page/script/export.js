@@ -3,15 +3,15 @@
 const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "font-family", "font-size",
   "font-weight", "text-anchor", "paint-order"];
 
-// What the style sheet says of each element, written down in it.
+// What the style sheet says of each element, written down in it: the inner ones first, for rules name outer ones as well.
 function resolve(element) {
+  for (const child of element.children) resolve(child);
   const style = getComputedStyle(element);
   for (const name of LOOKS) {
     const value = style.getPropertyValue(name);
     if (value && value !== "auto") element.setAttribute(name, value);
   }
   element.removeAttribute("class");
-  for (const child of element.children) resolve(child);
 }
 
 function figureFile() {

@@ -156,7 +156,7 @@ function bottomAxis(report, { x, range, left, right, bottom, placed }, width) {
 function legendOf(report, width) {
   let [at, row] = [4, 0];
   const keys = curves(report).filter((each) => !hidden.has(each.name)).map((curve) => {
-    const long = 40 + 7 * curve.name.length;
+    const long = 44 + 7.6 * curve.name.length;
     if (at + long > width) [at, row] = [4, row + 1];
     at += long;
     return el("g", { transform: `translate(${at - long} ${row * 18 + 4})` }, keyOf(curve), el("text", { class: "tick", x: 29, y: 9 }, curve.name));

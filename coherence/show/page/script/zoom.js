@@ -31,7 +31,7 @@ function valuesAt(x) {
   const told = (curve, point) => {
     if (curve.mark) return `${point.n} low`;
     const middle = point.mean === null ? "" : ` ${number(point.mean)}`;
-    const reach = point.low < point.high ? ` (${number(point.low)} to ${number(point.high)})` : "";
+    const reach = !curve.steady && point.low < point.high ? ` (${number(point.low)} to ${number(point.high)})` : "";
     return `${curve.name}${middle}${reach}${curve.about?.(point.mean) ?? ""}`;
   };
   return frame.placed.flatMap((panel) => panel.shown).filter((curve) => curve.seen?.length).map((curve) => {
