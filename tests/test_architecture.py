@@ -41,7 +41,7 @@ MAY_IMPORT = {
 
 LONGEST_FUNCTION, MOST_MODULES, MOST_FOLDERS, MOST_FILES = 40, 16, 10, 8
 HEAVY = {
-    *("nltk", "numpy", "numpy.ma", "plotly", "pyarrow", "pydantic", "pydantic_core", "regex", "rich"),
+    *("nltk", "numpy", "numpy.ma", "pyarrow", "pydantic", "pydantic_core", "regex", "rich"),
     *("torch", "dataclasses", "hashlib", "multiprocessing", "tempfile"),
 }
 """What takes long to load; the last of them are Python's own."""

@@ -3,6 +3,7 @@
 Source: docs/report.md.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -226,6 +227,7 @@ def _report(
         summary.counts,
         replay.settings,
         halt_step=halted.verdict.step if halted else None,
+        steps_counted=timeline.counted,
         first_step=summary.stretches[0].first,
         last_step=summary.stretches[-1].last,
         loss=None if replay.signals.loss.loss is None else _loss_record(replay),
@@ -290,11 +292,23 @@ def _loss_record(replay: Replay) -> LossRecord:
 
 
 def _series_record(series: Series) -> SeriesRecord:
-    thinned = Thinned[tuple[int, float]].of(len(series.steps), SERIES_POINTS)
+    count = len(series.steps)
+    size = max(1, math.ceil(2 * count / SERIES_POINTS))
+    thinned = Thinned[tuple[int, float]](SERIES_POINTS, size)
     for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
         thinned.add((step, value), value)
     steps, values = zip(*thinned.outline, strict=True)
-    return SeriesRecord(name=series.name, key=series.key, file=series.file, steps=steps, values=values)
+    sums = np.add.reduceat(series.values, np.arange(0, count, size))
+    means = sums / np.minimum(size, count - np.arange(0, count, size))
+    stretches = np.searchsorted(series.steps, steps) // size
+    return SeriesRecord(
+        name=series.name,
+        key=series.key,
+        file=series.file,
+        steps=steps,
+        values=values,
+        means=tuple(means[stretches].tolist()) if len(steps) < count else (),
+    )
 
 
 def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:

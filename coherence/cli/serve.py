@@ -11,9 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from coherence.escape import printable
-from coherence.lazy import needs
 from coherence.show.console import console
-from coherence.show.page.page import chart_library
 from coherence.show.page.server import Server, is_loopback
 
 LONGEST_WAIT = 0.5
@@ -66,5 +64,3 @@ def _announce(server: Server, given: str, folder: Path, screen: Console) -> None
                 "these runs: no password, no encryption. Without --host only this machine can."
             )
         )
-    if not chart_library():
-        screen.print(Text(f"plain curves; a figure with zoom {needs('plotly', 'report')}"))

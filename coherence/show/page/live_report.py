@@ -24,6 +24,7 @@ from coherence.report import (
 )
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores, word_of
+from coherence.show.page.curves import Curves
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import DELETED, RESTART, SAVED, Signals
@@ -89,6 +90,7 @@ class LiveReport:
         self._source_curves: dict[str, Thinned[CurvePoint]] = {}
         self._samples = Thinned[_LiveSample](SAMPLES)
         self._between = Thinned[StepDiversity](STEPS)
+        self._curves = Curves()
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
         self._counts = self._before = SampleCounts()  # of all samples, and of those before the history
         self._history: deque[tuple[int, SampleCounts]] = deque()  # the step of a sample, and what it counts
@@ -148,6 +150,7 @@ class LiveReport:
         self.restarts = [*self.restarts, step][-EVENTS:]
         for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
+        self._curves.go_back(step)
         self._history = deque(each for each in self._history if each[0] < step)
         self._counts = reduce(SampleCounts.plus, (counts for _, counts in self._history), self._before)
         self._last = step, self._last[1]
@@ -163,7 +166,9 @@ class LiveReport:
         verdict = self._signals.judge(scores, step, index, word_of(scores, text, prompt))
         self._group.add(scores, text, prompt)
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
-        self._samples.add(sample, scores.mean, next(self._numbers))
+        number = next(self._numbers)
+        self._samples.add(sample, scores.mean, number)
+        self._curves.see(step, scores, verdict.low, verdict.streak, number=number)
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
@@ -196,7 +201,9 @@ class LiveReport:
             self._compare()
             compared = self._group.compared
             found = StepDiversity(step=step, samples=compared, diversity=round(diversity, 2))
-            self._between.add(found, diversity, next(self._numbers))
+            number = next(self._numbers)
+            self._between.add(found, diversity, number)
+            self._curves.compare(step, diversity, number)
         self._group = StepSamples()
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
@@ -214,6 +221,7 @@ class LiveReport:
             ],
             "curve": _news_of(self._curve, since, until),
             "source_curves": curves,
+            "curves": self._curves.plain(since),
             "between": [[vars(each) for each in part] for part in _news_of(self._between, since, until)],
         }
 

@@ -4,16 +4,13 @@ It reads a report and the samples to show, and computes nothing. Source: docs/pa
 """
 
 import json
-import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from gzip import compress
 from hashlib import sha256
 from html import escape
-from importlib import import_module
 from importlib.resources import files
-from importlib.util import find_spec
 from string import Template
 from typing import Any
 
@@ -21,10 +18,20 @@ from coherence.escape import on_one_line
 from coherence.report import Ranking, Report
 from coherence.show.page.gallery import PageSample
 
-SHEET = "plotly.js-style-global"
-"""The name under which the chart library looks for a style sheet of the page to add its own rules to."""
-
-SCRIPTS = ("words", "top", "figure", "samples", "below", "runs", "open", "live")
+SCRIPTS = (
+    "words",
+    "top",
+    "scales",
+    "curves",
+    "figure",
+    "zoom",
+    "export",
+    "samples",
+    "below",
+    "runs",
+    "open",
+    "live",
+)
 """The pieces of the page's script, in `script/`: each uses those before it; the last two begin to draw."""
 
 DRAWS_ITSELF = "<noscript><p>This page draws itself: allow its script.</p></noscript>"
@@ -33,46 +40,54 @@ UNSHOWN = {"samples", "worst", "best", "stretches"}
 """What a page leaves out of a report: it shows its samples from other records, with their texts."""
 
 
-def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], name: str) -> str:
+DIGITS = 5
+"""Of a number that is only drawn."""
+
+
+def report_page(
+    found: Report | Ranking,
+    page_samples: Sequence[PageSample],
+    name: str,
+    curves: Mapping[str, Any] | None = None,
+) -> str:
     """Return the report as one page that needs no network.
 
     Args:
         found: the report of one run, or the ranking of several.
         page_samples: the samples of the run.
         name: of the run.
+        curves: what the figure draws of the samples, see `coherence.show.page.curves`.
     """
     report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
-    content = {"name": name, "report": report}
+    if isinstance(found, Report):
+        report["series"] = _drawn(report["series"])
+        if report["loss"]:
+            drawn = {key: _drawn(report["loss"][key]) for key in ("curve", "source_curves")}
+            report["loss"] = report["loss"] | drawn
+    content = {"name": name, "report": report, "curves": curves}
     samples = [each._asdict() for each in page_samples]
-    style, script, charts = asset("style.css"), page_script(), chart_library()
-    allowed = " ".join(_hash(each) for each in (script, charts) if each)
+    style, script = asset("style.css"), page_script()
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
-        policy=_policy(style, allowed),
-        style=f'<style id="{SHEET}">{style}</style>',
-        guards=_guards(charts),
+        policy=_policy(style, _hash(script)),
+        style=f"<style>{style}</style>",
         mode="report",
         content=DRAWS_ITSELF,
-        packed=_packed("told", _json(content))
-        + _packed("samples", _json(samples))
-        + _packed("charts", charts),
+        packed=_packed("told", _json(content)) + _packed("samples", _json(samples)),
         script=f"<script>{script}</script>",
     )
 
 
 def live_page() -> str:
     """Return the page that a server hands out; its style, script and data are paths of that server."""
-    charts = chart_library()
-    script = '<script src="plotly.js" defer></script>' if charts else ""
     return _template().substitute(
         title="coherence",
         policy="",
-        style=f'<link rel="stylesheet" id="{SHEET}" href="style.css">',
-        guards=_guards(charts),
+        style='<link rel="stylesheet" href="style.css">',
         mode="live",
         content=DRAWS_ITSELF,
         packed="",
-        script=script + '<script src="page.js" defer></script>',
+        script='<script src="page.js" defer></script>',
     )
 
 
@@ -88,7 +103,6 @@ def still_page(title: str, content: str) -> str:
         title=escape(on_one_line(title)),
         policy=_policy(style),
         style=f"<style>{style}</style>",
-        guards="",
         mode="still",
         content=content,
         packed="",
@@ -121,25 +135,21 @@ def page_script() -> str:
     return "\n".join(asset(f"script/{name}.js") for name in SCRIPTS)
 
 
-@cache
-def chart_library() -> str:
-    """Return the script that draws the charts; nothing where the extra `report` is not installed."""
-    if find_spec("plotly") is None:
-        return ""
-    return str(import_module("plotly.offline").get_plotlyjs())
-
-
 def _template() -> Template:
     return Template(asset("page.html"))
 
 
-def _guards(charts: str) -> str:
-    """Return elements for whose sake the chart library does not add the style sheets of its maps.
+def _drawn(value: Any) -> Any:
+    """Return plain values whose numbers are rounded to what can be seen of them.
 
-    The policy would refuse them, with a message on the console.
+    >>> _drawn({"steps": [100_000, 200_000], "losses": [2.3456789, None]})
+    {'steps': [100000, 200000], 'losses': [2.3457, None]}
     """
-    names = re.findall(r'getElementById\("([0-9a-f]{64})"\)', charts)
-    return "".join(f'<span hidden id="{name}"></span>' for name in dict.fromkeys(names))
+    if isinstance(value, Mapping):
+        return {key: _drawn(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_drawn(each) for each in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _hash(text: str) -> str:
@@ -148,7 +158,5 @@ def _hash(text: str) -> str:
 
 def _packed(name: str, text: str) -> str:
     """Return a text as an element that is data to every browser, whatever is in it."""
-    if not text:
-        return ""
     packed = b64encode(compress(text.encode(errors="replace"), mtime=0)).decode()
     return f'<script type="application/gzip" id="packed-{name}">{packed}</script>\n'

@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from coherence.escape import printable
 from coherence.show.page.follow import QUIET, Run, age_of, is_run, status
-from coherence.show.page.page import asset, chart_library, live_page, page_script
+from coherence.show.page.page import asset, live_page, page_script
 
 MOST_RUNS = 200
 """Run folders that are listed."""
@@ -162,7 +162,6 @@ class Server(ThreadingHTTPServer):
             "/": _fixed("text/html", live_page()),
             "/page.js": _fixed("text/javascript", page_script()),
             "/style.css": _fixed("text/css", asset("style.css")),
-            "/plotly.js": _fixed("text/javascript", chart_library()),
             "/runs.json": lambda _: _json(self.runs.overview()),
             "/run.json": self._run,
         }

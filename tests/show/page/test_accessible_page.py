@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("plotly")
-
 
 @pytest.fixture(scope="session")
 def axe() -> str:
@@ -36,6 +34,7 @@ def test_axe_finds_nothing_serious_in_a_report(
     browser.resize(width, dark=dark)
     browser.show(report)
     browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    browser.run("look.at = 500; drawCross(true)")
     assert violations(browser, axe) == []
 
 
@@ -72,9 +71,10 @@ def test_tab_reaches_every_control(browser: Any, report: Path) -> None:
 def test_curves_are_told_apart_without_their_colours(browser: Any, report: Path) -> None:
     browser.show(report)
     looks = browser.run(
-        "const lines = document.getElementById('chart')._fullData"
-        ".filter((each) => each.mode === 'lines' && each.fill === 'none');"
-        "return lines.map((each) => [each.yaxis === 'y3', each.line.dash, each.line.width].join())"
+        "return [...document.querySelectorAll('#chart [data-panel] path.line')]"
+        ".filter((each) => !each.closest('[data-curve=\"low sample\"]')).map((each) => {"
+        " const { strokeDasharray, strokeWidth } = getComputedStyle(each);"
+        " return [each.closest('[data-panel]').dataset.panel, strokeDasharray, strokeWidth].join(' '); })"
     )
     assert len(looks) == 8
     assert len(set(looks)) == len(looks)

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("plotly")
-
 WRITER = """
 import sys
 from coherence import Gate
@@ -99,7 +97,7 @@ def test_a_halt_shows(browser: Any, tmp_path: Path, serve: Callable[..., str], w
     assert facts["halt step"] == "70"
     assert facts["go back to"] == "step 40"
     assert "halt" in browser.run(
-        "return [...document.querySelectorAll('#chart .annotation')].map((e) => e.textContent)"
+        "return [...document.querySelectorAll('#chart .uprights text')].map((e) => e.textContent)"
     )
     assert browser.run("return document.title").startswith("halt")
 
@@ -163,9 +161,8 @@ def test_what_one_looks_at_stays_while_the_run_goes_on(
     browser.click("#rows button[data-sort=streak]")
     browser.click(".legend input")
     browser.button("zoom in")
-    zoomed = browser.wait(
-        "const { range } = document.getElementById('chart').layout.xaxis; return range?.[0] > 1 && range"
-    )
+    zoomed = browser.run("return look.range")
+    assert zoomed[0] > 1
     writer.write("loop", 30, 60)
     poll(browser)
     assert len(browser.all("#rows tbody")) == 6
@@ -173,7 +170,7 @@ def test_what_one_looks_at_stays_while_the_run_goes_on(
     assert browser.one("#words").get_attribute("value") == "door"
     assert browser.one("#rows th:nth-child(6)").get_attribute("aria-sort") == "ascending"
     assert not browser.one(".legend input").is_selected()
-    assert browser.run("return document.getElementById('chart')._fullLayout.xaxis.range") == zoomed
+    assert browser.run("return look.range") == zoomed
 
 
 def test_several_runs_stand_side_by_side_and_one_is_looked_at(browser: Any, served: str) -> None:

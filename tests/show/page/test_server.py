@@ -14,12 +14,17 @@ from urllib.parse import urlsplit
 import pytest
 from places import RUNS as FIXTURES
 
-from coherence.audit.conduct import audit
+from coherence.audit.conduct import audit, audit_dump
+from coherence.audit.plan import Options, Request, prepare
+from coherence.audit.runners import here
 from coherence.cli.main import main
+from coherence.readers.format import USUAL
 from coherence.report import Report
 from coherence.run.monitor import Monitor
 from coherence.scoring.profile import SCALES
+from coherence.show.page.curves import COLUMNS
 from coherence.show.page.follow import AT_ONCE, Run
+from coherence.show.page.gallery import Gallery
 from coherence.show.page.server import Server
 
 FINE = "The old man walked along the river until evening and thought about the letter his daughter had sent."
@@ -170,6 +175,10 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     found = dict(parts[-1])
     for name in ("samples", "curve", "between"):
         found[name] = [each for part in parts for each in part[name][0]] + parts[-1][name][1]
+    stretches: list[Any] = []
+    for part in parts:
+        stretches = stretches[: part["curves"]["at"]] + part["curves"]["stretches"]
+    found["curves"] = parts[-1]["curves"] | {"at": 0, "stretches": stretches}
     return found
 
 
@@ -202,6 +211,18 @@ def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     assert [point[0] for point in live["curve"]] == list(audited.loss.curve.steps)
 
 
+@pytest.mark.parametrize("name", ["healthy", "leak", "leak-characters", "lr", "one-line"])
+def test_the_live_page_draws_what_the_report_draws(name: str) -> None:
+    request = Request([str(FIXTURES / name)], None, None, USUAL, Options(), None)
+    gallery = Gallery()
+    audit_dump(request, prepare(request), here, lambda _output: None, [gallery.see])
+    live, audited = told(Run(FIXTURES / name))["curves"], gallery.curves
+    assert live["streaks"] == audited["streaks"]
+    of_samples = 3 + COLUMNS.index("between")  # the samples of the last step are compared once all are there
+    for mine, theirs in zip(live["stretches"], audited["stretches"], strict=True):
+        assert mine[:of_samples] == theirs[:of_samples]
+
+
 def test_what_is_told_bit_by_bit_is_what_is_told_at_once(tmp_path: Path) -> None:
     run, epoch, since = Run(tmp_path), 0, -1
     parts: list[dict[str, Any]] = []
@@ -218,7 +239,7 @@ def test_what_is_told_bit_by_bit_is_what_is_told_at_once(tmp_path: Path) -> None
     parts.append(run.news(epoch, since))
     assert [part["whole"] for part in parts] == [True] + [False] * (len(parts) - 1)
     bits, once = joined(parts), told(Run(tmp_path))
-    for name in ("samples", "curve", "between"):
+    for name in ("samples", "curve", "between", "curves"):
         assert bits[name] == once[name], name
     assert bits["report"] == once["report"]
 

@@ -35,6 +35,7 @@ function take(found) {
   const kept = {
     samples: joined(before.samples, found.samples), curve: joined(before.curve, found.curve),
     between: joined(before.between, found.between),
+    stretches: [...(before.stretches ?? []).slice(0, found.curves.at), ...found.curves.stretches],
     sources: Object.fromEntries(Object.entries(found.source_curves).map(([name, part]) =>
       [name, joined(before.sources[name] ?? NONE, part)])),
   };
@@ -44,6 +45,7 @@ function take(found) {
     loss.source_curves = Object.fromEntries(Object.entries(kept.sources).map(([name, part]) => [name, columns(part.all)]));
   }
   return { ...found.report, name: found.name, samples: kept.samples.all, between: kept.between.all, kept,
+    curves: { ...found.curves, stretches: kept.stretches },
     age: found.age, quiet: found.quiet };
 }
 

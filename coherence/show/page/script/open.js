@@ -40,22 +40,15 @@ async function unpack(id) {
 // What stands so far is shown first. A page that is out of sight is not painted.
 const painted = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 300); });
 
-// First the words, then the samples, then what draws the figure.
+// First the words and the figure, then the samples.
 async function open() {
-  const { name, report } = JSON.parse(await unpack("told"));
-  run = { ...report, name, samples: report.runs ? null : [] };
+  const { name, report, curves } = JSON.parse(await unpack("told"));
+  run = { ...report, name, curves, samples: report.runs ? null : [] };
   draw();
   if (report.runs) return;
   await painted();
   run.samples = JSON.parse(await unpack("samples"));
   draw();
-  await painted();
-  const charts = await unpack("charts");
-  if (!charts) return;
-  const script = document.createElement("script");
-  script.textContent = charts;
-  document.head.append(script);
-  drawFigure();
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigure);

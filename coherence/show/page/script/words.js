@@ -1,5 +1,4 @@
-// Draws a report, once or again and again. All text of a run goes through textContent; what the chart library is
-// given are numbers and words of ours alone.
+// Draws a report, once or again and again. All text of a run goes through textContent.
 "use strict";
 
 const SCALES = ["bigram", "trigram", "english", "character"];
@@ -37,7 +36,7 @@ function unused(report) {
     ? el("p", { class: "unused" }, `${whole(count)} of ${whole(count + judged)} lines could not be used.`) : null;
 }
 
-const DRAWN = ["svg", "path"];
+const DRAWN = ["svg", "path", "g", "line", "rect", "circle", "text", "clipPath"];
 
 // Elements: attributes, listeners (`onclick`) and children; a string is text, whatever is in it.
 function el(tag, attributes = {}, ...children) {
