@@ -29,7 +29,7 @@ class PageSample(NamedTuple):
     Attributes:
         place: which sample of its step it is.
         scores: rounded down, so that what is low reads as low.
-        prompt, text, runs, left_out, loops: see `coherence.show.page.marks.MarkedText`.
+        prompt, text, runs, left_out, loops, foreign: see `coherence.show.page.marks.MarkedText`.
     """
 
     step: int
@@ -45,6 +45,7 @@ class PageSample(NamedTuple):
     runs: str
     left_out: int
     loops: list[dict[str, Any]]
+    foreign: bool
 
 
 class Gallery:
@@ -89,6 +90,7 @@ def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
         runs=marked.runs,
         left_out=marked.left_out,
         loops=[loop._asdict() for loop in marked.loops],
+        foreign=marked.foreign,
     )
 
 
