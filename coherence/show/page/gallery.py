@@ -10,6 +10,7 @@ from coherence.audit.build import Texts
 from coherence.audit.rows import GatedSample
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
+from coherence.show.page.evidence import MOST, Evidence, Witness
 from coherence.show.page.marks import MarkedText, mark
 from coherence.thinning import Thinned
 
@@ -29,7 +30,7 @@ class PageSample(NamedTuple):
     Attributes:
         place: which sample of its step it is.
         scores: rounded down, so that what is low reads as low.
-        prompt, text, runs, left_out, loops, foreign: see `coherence.show.page.marks.MarkedText`.
+        prompt, prompt_id, text, runs, left_out, loops, foreign: see `coherence.show.page.marks.MarkedText`.
     """
 
     step: int
@@ -41,6 +42,7 @@ class PageSample(NamedTuple):
     loss: float | None
     smoothed: float | None
     prompt: str | None
+    prompt_id: int
     text: str
     runs: str
     left_out: int
@@ -48,30 +50,64 @@ class PageSample(NamedTuple):
     foreign: bool
 
 
+class Shown(NamedTuple):
+    """The samples of a page, and those among them that show what its verdict says."""
+
+    samples: list[PageSample]
+    evidence: Evidence[PageSample]
+
+    @property
+    def plain_evidence(self) -> dict[str, Any]:
+        """Those that show what the verdict says, as a page takes them."""
+        good, bad = self.evidence
+        return {"good": good and good._asdict(), "bad": [each._asdict() for each in bad]}
+
+
+class _Numbered(NamedTuple):
+    """A sample, and the how-manieth it is: no two have one number, so that they are sorted by it."""
+
+    number: int
+    judged: GatedSample
+
+
 class Gallery:
     """Sees every judged sample of a run and remembers which to show."""
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
         self._lexicon = lexicon or Lexicon.load()
-        self._chosen = Thinned[GatedSample](SAMPLES)
+        self._count = 0
+        self._chosen = Thinned[_Numbered](SAMPLES - MOST - 1)
+        self._witness = Witness[_Numbered]()
 
     def see(self, judged: GatedSample) -> None:
         """Take one sample."""
-        self._chosen.add(judged, judged.scores.mean)
+        self._count += 1
+        numbered, mean = _Numbered(self._count, judged), judged.scores.mean
+        self._chosen.add(numbered, mean)
+        place = judged.row.step, judged.place
+        self._witness.see(numbered, judged.row.prompt, place, judged.verdict, mean)
 
-    def page_samples(self, texts: Texts) -> list[PageSample]:
-        """Return the samples to show, in the order of the steps.
+    def shown(self, texts: Texts, halted: bool, resume_from: int | None) -> Shown:
+        """Return the samples to show, in the order in which they came.
 
         Args:
             texts: finds their texts.
+            halted: whether the run was halted.
+            resume_from: the step to go back to.
         """
-        chosen = self._chosen.items
-        found = texts([(each.output, each.row.row) for each in chosen])
+        of_step = [each for each in self._chosen.items if each.judged.row.step == resume_from]
+        there = [each for each in of_step if each.judged.fine]
+        evidence = self._witness.evidence(halted).going_back(there, lambda each: each.judged.row.prompt)
+        proof = [*evidence.bad, *([evidence.good] if evidence.good else [])]
+        chosen = sorted({each.number: each for each in (*self._chosen.items, *proof)}.values())
+        found = texts([(each.judged.output, each.judged.row.row) for each in chosen])
         longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(chosen))))
-        return [
-            page_sample(each, mark(*found[each.output, each.row.row][:2], self._lexicon, longest))
-            for each in chosen
-        ]
+        pages = {}
+        for number, judged in chosen:
+            text, prompt, _ = found[judged.output, judged.row.row]
+            pages[number] = page_sample(judged, mark(text, prompt, self._lexicon, longest))
+        good = evidence.good and pages[evidence.good.number]
+        return Shown(list(pages.values()), Evidence(good, tuple(pages[each.number] for each in evidence.bad)))
 
 
 def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
@@ -86,6 +122,7 @@ def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:
         loss=judged.loss,
         smoothed=judged.smoothed,
         prompt=marked.prompt,
+        prompt_id=marked.prompt_id,
         text=marked.text,
         runs=marked.runs,
         left_out=marked.left_out,

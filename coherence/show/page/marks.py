@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
+from zlib import crc32
 
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.loop import Loop, Phrase, find_phrases
@@ -36,6 +37,7 @@ class MarkedText(NamedTuple):
 
     Attributes:
         prompt: what the model was given, its first characters.
+        prompt_id: a number that equal prompts share, however little of them is shown.
         text: the answer, its first characters.
         runs: how it divides: so many UTF-16 units, as a browser counts them, of each kind in `LETTERS`.
         left_out: characters of the answer that are not shown.
@@ -44,6 +46,7 @@ class MarkedText(NamedTuple):
     """
 
     prompt: str | None
+    prompt_id: int
     text: str
     runs: str
     left_out: int
@@ -76,6 +79,7 @@ def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> Marke
         kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
     return MarkedText(
         None if prompt is None else prompt[: longest // PROMPT],
+        crc32((prompt or "").encode(errors="replace")),
         shown,
         _runs(shown, kinds),
         len(whole) - len(shown),

@@ -6,7 +6,6 @@ It reads a report and the samples to show, and computes nothing. Source: docs/pa
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -19,12 +18,26 @@ from typing import Any
 
 from coherence.escape import on_one_line
 from coherence.report import Ranking, Report
-from coherence.show.page.gallery import PageSample
+from coherence.show.page.gallery import Shown
+from coherence.show.page.made import Made, heading, page_heads
 
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
-SCRIPTS = ("words", "top", "figure", "samples", "below", "runs", "open", "live")
+SCRIPTS = (
+    "words",
+    "terms",
+    "share",
+    "top",
+    "figure",
+    "samples",
+    "evidence",
+    "prompts",
+    "below",
+    "runs",
+    "open",
+    "live",
+)
 """The pieces of the page's script, in `script/`: each uses those before it; the last two begin to draw."""
 
 DRAWS_ITSELF = "<noscript><p>This page draws itself: allow its script.</p></noscript>"
@@ -33,18 +46,21 @@ UNSHOWN = {"samples", "worst", "best", "stretches"}
 """What a page leaves out of a report: it shows its samples from other records, with their texts."""
 
 
-def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], name: str) -> str:
+def report_page(found: Report | Ranking, shown: Shown, name: str, made: Made) -> str:
     """Return the report as one page that needs no network.
 
     Args:
         found: the report of one run, or the ranking of several.
-        page_samples: the samples of the run.
+        shown: the samples of the run.
         name: of the run.
+        made: where the page comes from.
     """
     report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
-    content = {"name": name, "report": report}
-    samples = [each._asdict() for each in page_samples]
-    style, script, charts = asset("style.css"), page_script(), chart_library()
+    name = heading(name)
+    content = {"name": name, "report": report, "evidence": shown.plain_evidence, "made": made._asdict()}
+    samples = [each._asdict() for each in shown.samples]
+    style = f"{asset('style.css')}\n{page_heads(on_one_line(name), made.at)}"
+    script, charts = page_script(), chart_library()
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
