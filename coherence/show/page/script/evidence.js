@@ -53,14 +53,23 @@ function others(samples) {
   proof(sample, "Also low")));
 }
 
-function evidence({ evidence: { good, bad }, halt, judged, low, resume_from: back }) {
-  if (!bad.length) return judged && !low ? el("p", { class: "fine" }, `✓ All ${whole(judged)} judged samples are fine.`) : null;
-  const [first, ...more] = bad, what = !halt ? "the worst sample" : more.length ? "the samples that halted the run" : "the sample that halted the run";
-  const same = good && good.prompt !== null && good.prompt_id === first.prompt_id;
-  const title = !halt ? "The worst sample" : more.length ? `The first of the ${bad.length} that halted the run` : "The one that halted the run";
-  return section("evidence", `A good sample and ${what}${same ? ", same prompt" : ""}`, el("div", { class: "pair" },
-    good ? proof(good, good.step === back ? "At the step to go back to" : "The last good sample") : el("p", { class: "hint" }, "No sample before was good."),
-    el("div", {}, proof(first, title), more.length ? el("div", { class: "more" }, others(more)) : null)));
+const titleOfGood = (good, { resume_from: back, diagnosis }) => good.step !== back ? "The last good sample"
+  : ["pivot", "halt"].includes(diagnosis.action) ? "At the step to go back to" : "At the best checkpoint";
+
+function titlesOfBad(halt, count) {
+  if (!halt) return ["the worst sample", "The worst sample"];
+  if (count === 1) return ["the sample that halted the run", "It halted the run"];
+  return ["the samples that halted the run", `The first of the ${count} that halted the run`];
+}
+
+function evidence(report) {
+  const { evidence: { good, bad }, halt, judged, low, diagnosis } = report, [first, ...more] = bad;
+  if (!first) return diagnosis.action === "continue" && judged && !low ? el("p", { class: "fine" }, `✓ All ${whole(judged)} judged samples are fine.`) : null;
+  const [what, title] = titlesOfBad(halt, bad.length), same = good && good.prompt !== null && good.prompt_id === first.prompt_id;
+  const right = el("div", {}, proof(first, title), more.length ? el("div", { class: "more" }, others(more)) : null);
+  if (!good) return section("evidence", `There was no good sample before ${what}`, right);
+  return section("evidence", `A good sample and ${what}${same ? ", same prompt" : ""}`,
+    el("div", { class: "pair" }, proof(good, titleOfGood(good, report)), right));
 }
 
 let shownEvidence = null;
