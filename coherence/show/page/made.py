@@ -1,6 +1,6 @@
 """Where a page comes from: when it was made, by which command, of which run, without paths of the machine.
 
-Source: docs/page.md, "The top".
+Source: docs/page.md, "Passing it on".
 """
 
 import re
