@@ -54,10 +54,16 @@ function promptSection(groups) {
     el("div", { id: "moments", class: "pair" }));
 }
 
-const groupOnShow = () => promptGroups(run.samples).get(over.prompt);
+let grouped = { samples: null, groups: null }; // the slider asks for them again and again
+
+function groupsOnShow() {
+  if (grouped.samples !== run.samples) grouped = { samples: run.samples, groups: promptGroups(run.samples) };
+  return grouped.groups;
+}
+const groupOnShow = () => groupsOnShow().get(over.prompt);
 
 function drawPrompts() {
-  const place = document.getElementById("prompts-place"), groups = promptGroups(run.samples);
+  const place = document.getElementById("prompts-place"), groups = groupsOnShow();
   if (!groups.size) { put(place); return; }
   if (!groups.has(over.prompt)) over = { prompt: [...groups.keys()][0], sample: null, pinned: null };
   if (!document.getElementById("prompts")) put(place, promptSection());

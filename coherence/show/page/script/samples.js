@@ -38,7 +38,7 @@ function marked(sample, most, from = 0) {
 
 // What is said of a text below it.
 const remarks = (sample) => [
-  ...sample.loops.map((loop) => el("p", { class: "hint" }, `repeats «${short(loop.phrase, 200)}» ${loop.times} times, ` +
+  ...sample.loops.map((loop) => el("p", { class: "hint" }, "repeats «", el("bdi", {}, short(loop.phrase, 200)), `» ${loop.times} times, ` +
     `every ${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
     `${Math.round(loop.share * 100)} % of its tokens`)),
   sample.foreign ? el("p", { class: "hint" }, "not English: words are not marked") : null].filter(Boolean);
