@@ -45,10 +45,10 @@ def run(options: Namespace) -> int:
         write_json(options.json, found.to_json(indent=2))
     if gallery:
         page = import_module("coherence.show.page.page")
-        write(
-            options.html,
-            page.report_page(found, gallery.page_samples(dump.texts), job.runs[0].name, gallery.curves),
-        )
+        made = import_module("coherence.show.page.made").made_now(options.typed)
+        verdict = (found.halt, found.resume_from) if isinstance(found, Report) else (False, None)
+        shown = gallery.shown(dump.texts, *verdict)
+        write(options.html, page.report_page(found, shown, job.runs[0].name, made, gallery.curves))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE

@@ -200,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
+    options.typed = sys.argv[1:] if arguments is None else arguments
     # No command has work for the threads that numpy would start: they would only wait, and busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.

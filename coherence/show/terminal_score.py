@@ -48,7 +48,7 @@ def loop_sentence(loop: Loop | None, characters: int) -> str:
 
     >>> from coherence.scoring.loop import find_loop
     >>> loop_sentence(find_loop("Go on. Go on. Go on."), 20)
-    'repeats «go on .» 3 times, every 3 tokens, from character 0 on: 100% of its tokens'
+    'repeats «Go on.» 3 times, every 3 tokens, from character 0 on: 100% of its tokens'
     """
     if loop is None:
         where = f" in its first {MOST_TOKENS:,} tokens" if characters > MOST_TOKENS else ""

@@ -25,6 +25,7 @@ from coherence.report import (
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores, word_of
 from coherence.show.page.curves import Curves
+from coherence.show.page.evidence import Evidence, Witness
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import DELETED, RESTART, SAVED, Signals
@@ -60,6 +61,11 @@ class _LiveSample(NamedTuple):
     loss: float | None
     smoothed: float | None
 
+    @property
+    def fine(self) -> bool:
+        """Whether it is long enough to judge and not low."""
+        return not self.low and self.scores.scorable
+
 
 @lru_cache(maxsize=64)  # what is not settled yet is told again and again
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
@@ -67,6 +73,14 @@ def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
     fields |= marked._asdict() | {"loops": [loop._asdict() for loop in marked.loops]}
     return {name: fields[name] for name in PageSample._fields}
+
+
+def _evidence_fields(evidence: Evidence[_LiveSample], lexicon: Lexicon) -> dict[str, Any]:
+    good, bad = evidence
+    return {
+        "good": good and _page_fields(good, lexicon),
+        "bad": [_page_fields(each, lexicon) for each in bad],
+    }
 
 
 class LiveReport:
@@ -89,6 +103,8 @@ class LiveReport:
         self._curve = Thinned[CurvePoint](CURVE)
         self._source_curves: dict[str, Thinned[CurvePoint]] = {}
         self._samples = Thinned[_LiveSample](SAMPLES)
+        self._witness = Witness[_LiveSample]()
+        self._shown_evidence: tuple[int, Evidence[_LiveSample]] = 0, Evidence()
         self._between = Thinned[StepDiversity](STEPS)
         self._curves = Curves()
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
@@ -151,6 +167,7 @@ class LiveReport:
         for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
         self._curves.go_back(step)
+        self._witness.keep(lambda item: item.step < step)
         self._history = deque(each for each in self._history if each[0] < step)
         self._counts = reduce(SampleCounts.plus, (counts for _, counts in self._history), self._before)
         self._last = step, self._last[1]
@@ -169,6 +186,7 @@ class LiveReport:
         number = next(self._numbers)
         self._samples.add(sample, scores.mean, number)
         self._curves.see(step, scores, verdict.low, verdict.streak, number=number)
+        self._witness.see(sample, prompt, (step, index), verdict, scores.mean)
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
@@ -211,6 +229,7 @@ class LiveReport:
         samples = self._samples.settled_since(since)
         behind = len(samples) > MARKED_AT_ONCE
         until = samples[MARKED_AT_ONCE].number if behind else math.inf
+        number, evidence = self._evidence()
         curves = {name: _news_of(curve, since, until) for name, curve in self._source_curves.items()}
         return {
             "since": until - 1 if behind else next(self._numbers),
@@ -219,11 +238,21 @@ class LiveReport:
                 [_page_fields(sample, lexicon) for sample in part]
                 for part in _news_of(self._samples, since, until)
             ],
+            "evidence": None if number <= since else _evidence_fields(evidence, lexicon),
             "curve": _news_of(self._curve, since, until),
             "source_curves": curves,
             "curves": self._curves.plain(since),
             "between": [[vars(each) for each in part] for part in _news_of(self._between, since, until)],
         }
+
+    def _evidence(self) -> tuple[int, Evidence[_LiveSample]]:
+        """Return the samples that show the verdict, and the number since when it has been these."""
+        step = self._signals.place.step
+        there = [each for each in self._samples.items if each.step == step and each.fine]
+        found = self._witness.evidence(self._signals.gate.halted).going_back(there, lambda each: each.prompt)
+        if found != self._shown_evidence[1]:
+            self._shown_evidence = next(self._numbers), found
+        return self._shown_evidence
 
     def report(self) -> Report:
         """Return the report without what `news` tells."""

@@ -5,7 +5,7 @@ It reads a report and the samples to show, and computes nothing. Source: docs/pa
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -16,10 +16,13 @@ from typing import Any
 
 from coherence.escape import on_one_line
 from coherence.report import Ranking, Report
-from coherence.show.page.gallery import PageSample
+from coherence.show.page.gallery import Shown
+from coherence.show.page.made import Made, heading, page_heads
 
 SCRIPTS = (
     "words",
+    "terms",
+    "share",
     "top",
     "scales",
     "curves",
@@ -27,6 +30,8 @@ SCRIPTS = (
     "zoom",
     "export",
     "samples",
+    "evidence",
+    "prompts",
     "below",
     "runs",
     "open",
@@ -45,18 +50,16 @@ DIGITS = 5
 
 
 def report_page(
-    found: Report | Ranking,
-    page_samples: Sequence[PageSample],
-    name: str,
-    curves: Mapping[str, Any] | None = None,
+    found: Report | Ranking, shown: Shown, name: str, made: Made, curves: Mapping[str, Any] | None = None
 ) -> str:
     """Return the report as one page that needs no network.
 
     Args:
         found: the report of one run, or the ranking of several.
-        page_samples: the samples of the run.
+        shown: the samples of the run.
         name: of the run.
         curves: what the figure draws of the samples, see `coherence.show.page.curves`.
+        made: where the page comes from.
     """
     report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
     if isinstance(found, Report):
@@ -64,9 +67,11 @@ def report_page(
         if report["loss"]:
             drawn = {key: _drawn(report["loss"][key]) for key in ("curve", "source_curves")}
             report["loss"] = report["loss"] | drawn
+    name = heading(name)
     content = {"name": name, "report": report, "curves": curves}
-    samples = [each._asdict() for each in page_samples]
-    style, script = asset("style.css"), page_script()
+    content |= {"evidence": shown.plain_evidence, "made": made._asdict()}
+    samples = [each._asdict() for each in shown.samples]
+    style, script = f"{asset('style.css')}\n{page_heads(on_one_line(name), made.at)}", page_script()
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
         policy=_policy(style, _hash(script)),

@@ -53,7 +53,7 @@ def test_tab_reaches_every_control(browser: Any, report: Path) -> None:
     browser.show(report)
     controls = browser.run(
         "window.reached = new Set(); addEventListener('focusin', (event) => reached.add(event.target));"
-        "window.controls = [...document.querySelectorAll('input, button:enabled, summary')];"
+        "window.controls = [...document.querySelectorAll('a, input, select, button:enabled, summary')];"
         "return controls.length"
     )
     assert controls > 30

@@ -1,10 +1,13 @@
 """What `coherence serve` answers, to whom, and what it keeps in mind."""
 
+import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+from base64 import b64decode
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Thread
@@ -26,6 +29,7 @@ from coherence.show.page.curves import COLUMNS
 from coherence.show.page.follow import AT_ONCE, Run
 from coherence.show.page.gallery import Gallery
 from coherence.show.page.server import Server
+from coherence.signals.gate import Gate
 
 FINE = "The old man walked along the river until evening and thought about the letter his daughter had sent."
 LOOP = "The door was open. " * 9
@@ -179,6 +183,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     for part in parts:
         stretches = stretches[: part["curves"]["at"]] + part["curves"]["stretches"]
     found["curves"] = parts[-1]["curves"] | {"at": 0, "stretches": stretches}
+    found["evidence"] = next(part["evidence"] for part in reversed(parts) if part["evidence"] is not None)
     return found
 
 
@@ -221,6 +226,42 @@ def test_the_live_page_draws_what_the_report_draws(name: str) -> None:
     of_samples = 3 + COLUMNS.index("between")  # the samples of the last step are compared once all are there
     for mine, theirs in zip(live["stretches"], audited["stretches"], strict=True):
         assert mine[:of_samples] == theirs[:of_samples]
+
+
+@pytest.mark.parametrize("name", ["healthy", "leak", "lr", "one-line"])
+def test_the_live_page_shows_the_evidence_that_the_page_of_the_audit_shows(name: str, tmp_path: Path) -> None:
+    assert main(["audit", str(FIXTURES / name), "--html", str(tmp_path / "page.html")]) in (0, 1)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    packed = re.search(r'id="packed-told">([^<]*)<', page)
+    assert packed
+    audited = json.loads(gzip.decompress(b64decode(packed[1])))["evidence"]
+    live = told(Run(FIXTURES / name))["evidence"]
+    assert [_place(live["good"]), *map(_place, live["bad"])] == [
+        _place(audited["good"]),
+        *map(_place, audited["bad"]),
+    ]
+
+
+def _place(sample: dict[str, Any] | None) -> tuple[int, int, str] | None:
+    return None if sample is None else (sample["step"], sample["place"], sample["text"])
+
+
+def test_the_evidence_is_told_again_only_when_it_is_another(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with Monitor(tmp_path, gate=Gate(patience=2, observe_only=True)) as monitor:
+        monitor.sample(10, FINE)
+        first = told(run)
+        assert first["evidence"] == {"good": None, "bad": []}
+        assert run.news(int(first["epoch"]), first["since"])["evidence"] is None
+        for step in (20, 30):
+            monitor.sample(step, LOOP)
+        run.read()
+        second = run.news(int(first["epoch"]), first["since"])
+        assert second["evidence"]["good"]["step"] == 10
+        assert [each["step"] for each in second["evidence"]["bad"]] == [20, 30]
+        monitor.sample(40, LOOP)
+        run.read()
+        assert run.news(int(second["epoch"]), second["since"])["evidence"] is None
 
 
 def test_what_is_told_bit_by_bit_is_what_is_told_at_once(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ function take(found) {
     loss.curve = columns(kept.curve.all);
     loss.source_curves = Object.fromEntries(Object.entries(kept.sources).map(([name, part]) => [name, columns(part.all)]));
   }
-  return { ...found.report, name: found.name, samples: kept.samples.all, between: kept.between.all, kept,
+  const evidence = found.evidence ?? run?.evidence ?? null;
+  const samples = evidence ? withEvidence(kept.samples.all, evidence) : kept.samples.all;
+  return { ...found.report, name: found.name, evidence, samples, between: kept.between.all, kept,
     curves: { ...found.curves, stretches: kept.stretches },
     age: found.age, quiet: found.quiet };
 }
@@ -56,10 +58,13 @@ async function pollRun(name) {
   const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
   const legend = same && curves(run).map((each) => each.name).join();
   run = take(found);
-  if (!same) keepingFocus(() => { draw(); tick(); });
-  else {
+  if (!same) {
+    keepingFocus(() => { draw(); tick(); });
+    goToAddress();
+  } else {
     if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
     redraw(more);
+    if (sought) goToAddress();
   }
   return found.behind;
 }

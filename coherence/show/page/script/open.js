@@ -2,30 +2,39 @@
 
 function draw() {
   if (!run.samples) { // several runs
-    put(main, el("header", {}, el("h1", {}, run.name)), unused(run), cards(run.runs), ...rest({ ...run, events: [] }));
+    put(main, el("header", {}, el("h1", {}, run.name), origin(run)), unused(run), cards(run.runs), ...rest({ ...run, events: [] }));
     return;
   }
   put(main, LIVE ? el("div", { id: "runs" }) : null, el("header", {}, el("p", { class: "run" }, el("bdi", {}, run.name)),
-    LIVE ? el("p", { id: "fresh", role: "status" }) : null), el("div", { id: "top" }), el("div", { id: "figure-place" }),
-  samples(), el("div", { id: "below" }));
+    LIVE ? el("p", { id: "fresh", role: "status" }) : null, origin(run)),
+  ...["top", "evidence-place", "facts", "figure-place", "prompts-place"].map((id) => el("div", { id })), samples(), el("div", { id: "below" }));
   put(document.getElementById("figure-place"), figure(run));
   redraw(true);
 }
 
 function redraw(withTable) {
   document.title = `${run.diagnosis.action} · ${visible(run.name)} · coherence`;
-  put(document.getElementById("top"), verdict(run), unused(run), facts(run));
-  if (withTable) keepingFocus(drawTable);
+  put(document.getElementById("top"), verdict(run), unused(run));
+  drawEvidence();
+  keepingFocus(() => put(document.getElementById("facts"), facts(run)));
+  if (withTable) {
+    keepingFocus(drawTable);
+    drawPrompts();
+  }
   put(document.getElementById("below"), sources(run), between(run), rest(run));
   drawFigure();
 }
 
+const FACT_CONTROLS = "#facts a, #facts button";
+
 // What has the keyboard's attention is drawn anew: its successor gets it.
 function keepingFocus(drawing) {
   const held = document.activeElement, card = held.closest?.("#runs li"), at = card && [...card.parentNode.children].indexOf(card);
+  const fact = [...document.querySelectorAll(FACT_CONTROLS)].indexOf(held);
   const successor = card ? `#runs li:nth-child(${at + 1}) button` : held.dataset?.sort ? `#rows [data-sort=${held.dataset.sort}]`
     : held.closest?.("#rows tbody") ? `#${held.closest("tbody").id}${held.tagName === "SUMMARY" ? " summary" : ""}` : null;
   drawing();
+  if (fact >= 0) document.querySelectorAll(FACT_CONTROLS)[fact]?.focus({ preventScroll: true });
   if (successor && document.activeElement !== held) document.querySelector(successor)?.focus({ preventScroll: true });
 }
 
@@ -42,13 +51,14 @@ const painted = () => new Promise((done) => { requestAnimationFrame(() => setTim
 
 // First the words and the figure, then the samples.
 async function open() {
-  const { name, report, curves } = JSON.parse(await unpack("told"));
-  run = { ...report, name, curves, samples: report.runs ? null : [] };
+  const { name, report, curves, evidence, made } = JSON.parse(await unpack("told"));
+  run = { ...report, name, curves, evidence, made, samples: report.runs ? null : [] };
   draw();
   if (report.runs) return;
   await painted();
   run.samples = JSON.parse(await unpack("samples"));
   draw();
+  goToAddress();
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigure);
