@@ -81,9 +81,8 @@ class Gallery:
         row, verdict, mean = judged.row, judged.verdict, judged.scores.mean
         self._chosen.add(judged, mean)
         self._witness.see(judged, row.prompt, (row.step, judged.place), verdict, mean)
-        self._curves.see(
-            row.step, judged.scores, verdict.low, verdict.streak, row.between if row.compared else None
-        )
+        between = row.between if row.compared else None
+        self._curves.see(row.step, judged.scores, verdict.low, verdict.streak, between)
         if judged.counts:
             self._see_extremes(judged, mean)
 
@@ -123,8 +122,10 @@ class Gallery:
         places = list(map(_place, ordered))
         found = texts(places)
         longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(places))))
-        marked = (mark(*found[place][:2], self._lexicon, longest) for place in places)
-        return {place: page_sample(*each) for place, *each in zip(places, ordered, marked, strict=True)}
+        return {
+            place: page_sample(judged, mark(*found[place][:2], self._lexicon, longest))
+            for place, judged in zip(places, ordered, strict=True)
+        }
 
 
 def _place(judged: GatedSample) -> tuple[int, int]:

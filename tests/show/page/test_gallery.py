@@ -12,6 +12,7 @@ from coherence.audit.runners import here
 from coherence.readers.format import USUAL
 from coherence.report import Report
 from coherence.show.page.gallery import SAMPLES, Gallery, PageSample
+from coherence.show.page.made import made_now
 from coherence.show.page.page import report_page
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ    "
@@ -35,8 +36,9 @@ def shown(folder: Path) -> tuple[Report, list[PageSample], str]:
     request, gallery = Request([str(path)], None, None, USUAL, Options(), None), Gallery()
     found, dump = audit_dump(request, prepare(request), here, lambda _output: None, [gallery.see])
     assert isinstance(found, Report)
-    samples = gallery.page_samples(dump.texts)
-    return found, samples, report_page(found, samples, "run", gallery.curves)
+    samples = gallery.shown(dump.texts, found.halt, found.resume_from)
+    page = report_page(found, samples, "run", made_now(["audit", "dump.jsonl"]), gallery.curves)
+    return found, samples.samples, page
 
 
 @pytest.fixture(scope="session")
