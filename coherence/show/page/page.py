@@ -6,7 +6,8 @@ It reads a report and the samples to show, and computes nothing. Source: docs/pa
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -24,8 +25,11 @@ from coherence.show.page.gallery import PageSample
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
-SCRIPTS = ("words", "top", "figure", "samples", "below", "runs", "open", "live")
+SCRIPTS = ("words", "tab", "top", "figure", "samples", "below", "runs", "served", "open", "live")
 """The pieces of the page's script, in `script/`: each uses those before it; the last two begin to draw."""
+
+SCRIPTS_OF_RUNS = ("words", "tab", "top", "samples", "below", "ranking", "served", "several")
+"""Those of the page of several runs, which has no figure and no table of samples; the last begins to draw."""
 
 DRAWS_ITSELF = "<noscript><p>This page draws itself: allow its script.</p></noscript>"
 
@@ -33,13 +37,14 @@ UNSHOWN = {"samples", "worst", "best", "stretches"}
 """What a page leaves out of a report: it shows its samples from other records, with their texts."""
 
 
-def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], name: str) -> str:
-    """Return the report as one page that needs no network.
+def report_page(found: Report, page_samples: Sequence[PageSample], name: str, served: bool = False) -> str:
+    """Return the report of a run as one page that needs no network.
 
     Args:
-        found: the report of one run, or the ranking of several.
+        found: the report.
         page_samples: the samples of the run.
         name: of the run.
+        served: whether a server hands it out: the page asks it then whether there is a newer one.
     """
     report = {key: value for key, value in found.to_plain().items() if key not in UNSHOWN}
     content = {"name": name, "report": report}
@@ -48,14 +53,43 @@ def report_page(found: Report | Ranking, page_samples: Sequence[PageSample], nam
     allowed = " ".join(_hash(each) for each in (script, charts) if each)
     return _template().substitute(
         title=escape(on_one_line(f"{name} · coherence")),
-        policy=_policy(style, allowed),
+        policy=_policy(style, allowed, served),
         style=f'<style id="{SHEET}">{style}</style>',
         guards=_guards(charts),
-        mode="report",
+        mode="report served" if served else "report",
         content=DRAWS_ITSELF,
         packed=_packed("told", _json(content))
         + _packed("samples", _json(samples))
         + _packed("charts", charts),
+        script=f"<script>{script}</script>",
+    )
+
+
+def runs_page(found: Ranking, runs: Sequence[Mapping[str, Any]], name: str, served: bool = False) -> str:
+    """Return the ranking of several runs as one page that needs no network.
+
+    Args:
+        found: the ranking.
+        runs: what is shown of each, see `coherence.show.page.several`.
+        name: of the folder that holds them.
+        served: as for `report_page`.
+    """
+    counted = found.to_plain() | {
+        "runs": len(found.runs),
+        "judged": sum(line.judged for line in found.runs),
+        "actions": Counter(line.diagnosis.action for line in found.runs),
+        "events": [],
+    }
+    content = {"name": name, "ranking": counted, "runs": runs}
+    style, script = asset("style.css"), page_script(SCRIPTS_OF_RUNS)
+    return _template().substitute(
+        title=escape(on_one_line(f"{name} · {len(found.runs)} runs · coherence")),
+        policy=_policy(style, _hash(script), served),
+        style=f"<style>{style}</style>",
+        guards="",
+        mode="runs served" if served else "runs",
+        content=DRAWS_ITSELF,
+        packed=_packed("told", _json(content)),
         script=f"<script>{script}</script>",
     )
 
@@ -96,9 +130,26 @@ def still_page(title: str, content: str) -> str:
     )
 
 
-def _policy(style: str, scripts: str = "") -> str:
-    """Return what a page that is one file may load: its own style sheet and scripts, and nothing else."""
+def page_policy(page: str) -> str:
+    """Return what a page that is one file may load, as its head states it.
+
+    >>> page_policy(still_page("exp7", "<p>fine</p>"))[:18]
+    "default-src 'none'"
+    """
+    stated = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    return stated.group(1) if stated else "default-src 'none'"
+
+
+def _policy(style: str, scripts: str = "", asks: bool = False) -> str:
+    """Return what a page that is one file may load: its own style sheet and scripts, and nothing else.
+
+    Args:
+        style: the sheet.
+        scripts: the hashes of the scripts.
+        asks: whether it may ask the server from which it came.
+    """
     allowed = f"script-src {scripts}; " if scripts else ""
+    allowed += "connect-src 'self'; " if asks else ""
     policy = (
         f"default-src 'none'; {allowed}style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -116,9 +167,9 @@ def asset(name: str) -> str:
     return (files("coherence.show.page") / name).read_text(encoding="utf-8")
 
 
-def page_script() -> str:
+def page_script(pieces: Sequence[str] = SCRIPTS) -> str:
     """Return the script of the page, in one piece."""
-    return "\n".join(asset(f"script/{name}.js") for name in SCRIPTS)
+    return "\n".join(asset(f"script/{name}.js") for name in pieces)
 
 
 @cache

@@ -1,10 +1,6 @@
 // Everything
 
 function draw() {
-  if (!run.samples) { // several runs
-    put(main, el("header", {}, el("h1", {}, run.name)), unused(run), cards(run.runs), ...rest({ ...run, events: [] }));
-    return;
-  }
   put(main, LIVE ? el("div", { id: "runs" }) : null, el("header", {}, el("p", { class: "run" }, el("bdi", {}, run.name)),
     LIVE ? el("p", { id: "fresh", role: "status" }) : null), el("div", { id: "top" }), el("div", { id: "figure-place" }),
   samples(), el("div", { id: "below" }));
@@ -13,7 +9,7 @@ function draw() {
 }
 
 function redraw(withTable) {
-  document.title = `${run.diagnosis.action} · ${visible(run.name)} · coherence`;
+  showTab(run.diagnosis.action, run.diagnosis.action, run.name);
   put(document.getElementById("top"), verdict(run), unused(run), facts(run));
   if (withTable) keepingFocus(drawTable);
   put(document.getElementById("below"), sources(run), between(run), rest(run));
@@ -29,26 +25,18 @@ function keepingFocus(drawing) {
   if (successor && document.activeElement !== held) document.querySelector(successor)?.focus({ preventScroll: true });
 }
 
-async function unpack(id) {
-  const packed = document.getElementById(`packed-${id}`);
-  if (!packed) return "";
-  const chars = atob(packed.textContent), bytes = new Uint8Array(chars.length);
-  for (let at = 0; at < chars.length; at++) bytes[at] = chars.charCodeAt(at);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
-
 // What stands so far is shown first. A page that is out of sight is not painted.
 const painted = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 300); });
 
 // First the words, then the samples, then what draws the figure.
 async function open() {
   const { name, report } = JSON.parse(await unpack("told"));
-  run = { ...report, name, samples: report.runs ? null : [] };
+  run = { ...report, name, samples: [] };
   draw();
-  if (report.runs) return;
   await painted();
   run.samples = JSON.parse(await unpack("samples"));
   draw();
+  watchForNewer();
   await painted();
   const charts = await unpack("charts");
   if (!charts) return;
