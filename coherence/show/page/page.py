@@ -25,7 +25,7 @@ from coherence.show.page.gallery import PageSample
 SHEET = "plotly.js-style-global"
 """The name under which the chart library looks for a style sheet of the page to add its own rules to."""
 
-SCRIPTS = ("words", "tab", "top", "figure", "samples", "below", "runs", "served", "open", "live")
+SCRIPTS = ("words", "tab", "top", "figure", "samples", "below", "runs", "served", "notify", "open", "live")
 """The pieces of the page's script, in `script/`: each uses those before it; the last two begin to draw."""
 
 SCRIPTS_OF_RUNS = ("words", "tab", "top", "samples", "below", "ranking", "served", "several")

@@ -62,7 +62,7 @@ def test_right_below_the_verdict_it_says_where_a_fifth_of_the_lines_could_not_be
     assert browser.text(".verdict + .unused") == "4 of 12 lines could not be used."
     browser.open(page_of(tmp_path / "runs", tmp_path / "several.html").as_uri())
     browser.wait("return !!document.querySelector('.ranking')")
-    assert browser.text("header + .unused") == "4 of 20 lines could not be used."
+    assert browser.text(".verdict + .unused") == "4 of 20 lines could not be used."
 
 
 def test_hovering_shows_the_values_of_all_curves_at_that_step(browser: Any, report: Path) -> None:

@@ -2,14 +2,14 @@
 
 function draw() {
   put(main, LIVE ? el("div", { id: "runs" }) : null, el("header", {}, el("p", { class: "run" }, el("bdi", {}, run.name)),
-    LIVE ? el("p", { id: "fresh", role: "status" }) : null), el("div", { id: "top" }), el("div", { id: "figure-place" }),
+    LIVE ? el("p", { id: "notify" }) : null, LIVE ? el("p", { id: "fresh", role: "status" }) : null), el("div", { id: "top" }), el("div", { id: "figure-place" }),
   samples(), el("div", { id: "below" }));
   put(document.getElementById("figure-place"), figure(run));
   redraw(true);
 }
 
 function redraw(withTable) {
-  showTab(run.diagnosis.action, run.diagnosis.action, run.name);
+  if (!LIVE) showTab(run.diagnosis.action, run.diagnosis.action, run.name);
   put(document.getElementById("top"), verdict(run), unused(run), facts(run));
   if (withTable) keepingFocus(drawTable);
   put(document.getElementById("below"), sources(run), between(run), rest(run));
