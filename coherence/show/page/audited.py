@@ -49,7 +49,7 @@ class AuditedPage:
         """
         if isinstance(found, Report):
             samples = self._gallery.page_samples(texts)
-            return report_page(found, samples, self._job.runs[0].name, self._served)
+            return report_page(found, samples, _last_part(self._job.runs[0].name), self._served)
         return runs_page(found, self._several.shown(found, texts), _last_part(self._paths[0]), self._served)
 
 
@@ -59,6 +59,6 @@ def _last_part(path: str) -> str:
     >>> [_last_part(path) for path in ("/data/runs/", "runs/exp*/samples.jsonl", "s3://bucket/exp7")]
     ['runs', 'runs', 'exp7']
     """
-    parts = [part for part in re.split(r"[/\\\\]", file_name(path)) if part not in ("", ".")]
-    known = list(takewhile(lambda part: not set("*?[").intersection(part), parts))
+    parts = [part for part in re.split(r"[/\\]", file_name(path)) if part not in ("", ".")]
+    known = list(takewhile(lambda part: not set("*?").intersection(part), parts))
     return known[-1] if known else file_name(Path.cwd().name)
