@@ -99,15 +99,17 @@ def _page_of(path: str, watch: Watch) -> str:
 
 
 def _check_inside(path: str, job: Job) -> None:
-    """Refuse a folder with links that lead out of it: they would show what nobody asked to be shown.
+    """Refuse links that lead elsewhere from a folder, or from what is next to a file: nobody asked for that.
 
     Raises:
         ValueError: there is such a link.
     """
-    inside = Path(path).resolve()
+    asked = Path(path)
+    allowed = [asked.resolve()] if asked.is_dir() else [asked.resolve(), asked.parent.resolve()]
     for run in job.runs:
         for file in (*run.samples, *run.losses, *run.metrics):
-            if not Path(file.path).resolve().is_relative_to(inside):
+            found = Path(file.path).resolve()
+            if not any(found.is_relative_to(each) for each in allowed):
                 raise ValueError(f"{file.path}: a link out of the folder; serve the folder it leads to")
 
 

@@ -251,7 +251,8 @@ def _without_samples(found: Report) -> Report:
     if found.diagnosis.action in ("halt", "pivot"):
         return found
     name, sentence = NO_SAMPLE
-    return replace(found, headline=name, diagnosis=replace(found.diagnosis, name=name, sentence=sentence))
+    diagnosis = replace(found.diagnosis, samples="none yet", name=name, sentence=sentence)
+    return replace(found, headline=name, diagnosis=diagnosis)
 
 
 def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:

@@ -73,6 +73,15 @@ def test_a_link_out_of_a_folder_is_not_followed(tmp_path: Path) -> None:
     assert ServedDump(tmp_path / "served").page() == ""
 
 
+def test_the_losses_next_to_a_file_belong_to_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "samples.jsonl", 3)
+    (tmp_path / "losses.csv").write_text("step,loss\n0,4.5\n1,4.4\n", encoding="utf-8")
+    assert ServedDump(path).page()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "mine.jsonl").symlink_to(path)
+    assert ServedDump(tmp_path / "linked" / "mine.jsonl").page()
+
+
 def test_the_policy_of_the_page_lets_it_ask_its_server_and_nobody_else(tmp_path: Path) -> None:
     with Server(write(tmp_path / "dump.jsonl", 3)) as server:
         Thread(target=server.serve_forever, daemon=True).start()

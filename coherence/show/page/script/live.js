@@ -115,11 +115,10 @@ function drawTab() {
 }
 
 function nothingYet() {
-  const title = el("h1", {}, "coherence");
-  if (!answered) return [title, el("p", { role: "status" }, "no answer from the server")];
-  return [title, el("p", { role: "status" }, holds ? `no run here yet: this folder holds ${holds}` : "no run here yet"),
-    el("p", {}, "A run folder appears here by itself; Monitor and coherence watch write one. Samples in another format appear as a report. ",
-      "What each file here is taken for, this command says: ", el("code", {}, "coherence audit FOLDER --explain"))];
+  if (!answered) return el("div", { class: "verdict" }, el("h1", { role: "status" }, "no answer from the server"));
+  return el("div", { class: "verdict watch" }, el("h1", { role: "status" }, `no run here yet${holds ? `: this folder holds ${holds}` : ""}`),
+    el("p", {}, "A run folder appears here by itself: Monitor and coherence watch write one. Samples in another format appear as a report."),
+    el("p", {}, "To see what each file is read as: ", el("code", {}, "coherence audit FOLDER --explain")));
 }
 
 if (LIVE) {
