@@ -151,6 +151,17 @@ def test_names_of_runs_that_are_markup_are_shown_as_text(
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_on_paper_no_column_is_cut(browser: Any, runs: Path) -> None:
+    browser.resize(700)
+    show(browser, runs)
+    browser.command("Emulation.setEmulatedMedia", media="print")
+    all_of = "return [...document.querySelectorAll(arguments[0])]"
+    inside = f"{all_of}.filter((each) => each[arguments[1]] > each[arguments[2]] + 1)"
+    assert browser.run(f"{inside}.length", ".wide", "scrollWidth", "clientWidth") == 0
+    assert browser.run(f"{inside}.length", ".scroll", "scrollHeight", "clientHeight") == 0
+    browser.command("Emulation.setEmulatedMedia", media="")
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_runs_of_one_sample_and_thirty_runs_fit_the_window(
     browser: Any, tmp_path: Path, page_of: Callable[[Path, Path], Path], width: int

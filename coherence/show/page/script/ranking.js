@@ -38,7 +38,7 @@ const COLUMNS = [
   ["mean score", ({ mean, scores }) => [sparkline(mean, "bigram", "mean score", [0, 100]), el("small", {}, score(meanOf(scores)))]],
   ...SCALES.map((name, place) => [name, ({ scores }, threshold) =>
     el("span", { class: isNumber(scores[place]) && scores[place] < threshold ? "under" : undefined }, score(scores[place]))]),
-  ["low samples", ({ report: { low, judged } }) => `${whole(low)} of ${whole(judged)}`],
+  ["low", ({ report: { low, judged } }) => `${whole(low)} of ${whole(judged)}`],
   ["go back to", ({ report: { resume_from: step } }) => step === null ? "none" : `step ${whole(step)}`],
 ];
 
