@@ -352,10 +352,8 @@ def test_a_dump_is_served_as_its_report_which_is_read_again_when_it_changes(
         assert browser.run("return document.title").startswith("◔ both runs" if several else "◔ watch")
         browser.run("scrollTo(0, 300)")
         write_dump(tmp_path / "dumps" / "a" / "samples.jsonl", 20)
-        for _ in range(1000):  # it rests between two audits
-            browser.driver.execute_async_script("const done = arguments[0]; askForNewer().then(done)")
-            if browser.all(".newer"):
-                break
+        # It rests between two audits, so once may be too early.
+        browser.wait("askForNewer(); return document.querySelector('.newer')")
         browser.button("show what is new")
         browser.wait("return document.title.startsWith('■')")
         assert browser.errors() == []

@@ -16,7 +16,7 @@ async function askForNewer() {
 // Someone who reads is not disturbed.
 function newer() {
   if (scrollY === 0) location.reload();
-  else main.prepend(el("p", { class: "newer", role: "status" }, "The files have changed. ", button("show what is new", () => location.reload())));
+  else if (!document.querySelector(".newer")) main.prepend(el("p", { class: "newer", role: "status" }, "The files have changed. ", button("show what is new", () => location.reload())));
 }
 
 function watchForNewer() {
