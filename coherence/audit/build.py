@@ -161,7 +161,7 @@ def audit_run(
         judged = [shown[each.output, each.row.row] for each in looked_at]
         fitting = fitting_note([(each.text, each.prompt) for each in judged], replay.settings)
         reader_notes = reader_notes._replace(notes=[*reader_notes.notes, *([fitting] if fitting else [])])
-    return _report(replay, summary, timeline, reader_notes, shown)
+    return report_of(replay, summary, timeline, reader_notes, shown)
 
 
 def replay_run(
@@ -214,14 +214,25 @@ def _shown_series(record: RunRecord, rewards: Rewards) -> list[Series]:
     return [found[name] for name in SERIES if told and name in found]
 
 
-def _report(
+def report_of(
     replay: Replay,
     summary: Summary,
     timeline: Timeline,
     reader_notes: ReaderNotes,
-    texts: Mapping[tuple[int, int], Text],
+    texts: Mapping[tuple[int, int], Text] | None = None,
 ) -> Report:
+    """Return the report of a run that was replayed.
+
+    Args:
+        replay: the run, as it ended.
+        summary: what was kept of its samples.
+        timeline: its samples.
+        reader_notes: what readers found out about the data.
+        texts: of its worst and best samples; without them the report shows none.
+    """
     halted = replay.halted
+    worst, best = (summary.worst, summary.best) if texts is not None else ([], [])
+    texts = texts or {}
     return Report.of(
         replay.signals,
         summary.counts,
@@ -238,8 +249,8 @@ def _report(
         partial=reader_notes.partial,
         stretches=summary.stretches,
         samples=tuple(sorted(summary.samples, key=lambda each: each.step)),
-        worst=tuple(_shown(each, texts) for each in summary.worst),
-        best=tuple(_shown(each, texts) for each in summary.best),
+        worst=tuple(_shown(each, texts) for each in worst),
+        best=tuple(_shown(each, texts) for each in best),
         between=tuple(sorted(summary.between, key=lambda each: each.step)),
         series=tuple(map(_series_record, replay.series)),
         events=tuple(map(EventRecord.of, reader_notes.events)),

@@ -30,12 +30,13 @@ def run(options: Namespace) -> int:
     )
     screen = console()
     job, started = prepare(request), time.perf_counter()
-    gallery = None
+    page = None
     if options.html is not None:
-        gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
-    see = [gallery.see] if gallery else []
+        made = import_module("coherence.show.page.made").made_now(options.typed)
+        page = import_module("coherence.show.page.audited").AuditedPage(request.paths, job, made)
+    see, see_run = ([page.see], page.see_run) if page else ([], None)
     with show_progress(job.shards, screen) as done:
-        found, dump = audit_dump(request, job, _runner(options), done, see)
+        found, dump = audit_dump(request, job, _runner(options), done, see, see_run)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{fast.NAME}{_where(options)}"
@@ -43,12 +44,8 @@ def run(options: Namespace) -> int:
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
         write_json(options.json, found.to_json(indent=2))
-    if gallery:
-        page = import_module("coherence.show.page.page")
-        made = import_module("coherence.show.page.made").made_now(options.typed)
-        verdict = (found.halt, found.resume_from) if isinstance(found, Report) else (False, None)
-        shown = gallery.shown(dump.texts, *verdict)
-        write(options.html, page.report_page(found, shown, job.runs[0].name, made, gallery.curves))
+    if page:
+        write(options.html, page.written(found, dump.texts))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE

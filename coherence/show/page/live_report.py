@@ -7,6 +7,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
@@ -43,6 +44,9 @@ EVENTS, SOURCES, HISTORY = 200, 50, 10_000
 
 TEXT, LOOKED_AT = 4000, 20_000
 """Bytes of a sample that are shown; characters that are kept of it until then."""
+
+NO_SAMPLE = "no sample yet", "No sample has come yet: the verdict needs samples next to the loss."
+"""The name and the sentence of the diagnosis until then."""
 
 MARKED_AT_ONCE = 25
 """Samples that are told at once: looking for the phrases that each repeats takes its time."""
@@ -259,7 +263,7 @@ class LiveReport:
         self._compare()
         signals, (last, at) = self._signals, self._last
         halt = self._halt if signals.gate.halted else None
-        return Report.of(
+        found = Report.of(
             signals,
             self._counts,
             self._settings,
@@ -272,10 +276,20 @@ class LiveReport:
             restarts=tuple(self.restarts),
             events=tuple(self._events),
         )
+        return found if self._first_step is not None else _without_samples(found)
 
     @property
     def _loss_counts(self) -> LossCounts:
         return LossCounts(self._rows, self._not_finite, self._first, self._finite)
+
+
+def _without_samples(found: Report) -> Report:
+    """Return a report that calls no samples too short before there is one; what the loss asks for stays."""
+    if found.diagnosis.action in ("halt", "pivot"):
+        return found
+    name, sentence = NO_SAMPLE
+    diagnosis = replace(found.diagnosis, samples="none yet", name=name, sentence=sentence)
+    return replace(found, headline=name, diagnosis=diagnosis)
 
 
 def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:

@@ -1,10 +1,12 @@
 """The page for those who use the keyboard, see few colours, or have it read to them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from places import RUNS
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,22 @@ def violations(browser: Any, axe: str) -> list[str]:
     )["violations"]
     serious = [each for each in found if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]} ({len(each['nodes'])})" for each in serious]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious_in_the_page_of_several_runs(
+    browser: Any,
+    tmp_path: Path,
+    page_of: Callable[[Path, Path], Path],
+    axe: str,
+    width: int,
+    dark: bool,
+) -> None:
+    browser.resize(width, dark=dark)
+    browser.open(page_of(RUNS, tmp_path / "runs.html").as_uri())
+    browser.wait("return !!document.querySelector('#run-curves svg')")
+    assert violations(browser, axe) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -56,8 +56,8 @@ def test_right_below_the_verdict_it_says_where_a_fifth_of_the_lines_could_not_be
     browser.show(page_of(path, tmp_path / "one.html"))
     assert browser.text(".verdict + .unused") == "4 of 12 lines could not be used."
     browser.open(page_of(tmp_path / "runs", tmp_path / "several.html").as_uri())
-    browser.wait("return !!document.querySelector('.cards')")
-    assert browser.text("header + .unused") == "4 of 20 lines could not be used."
+    browser.wait("return !!document.querySelector('.ranking')")
+    assert browser.text(".verdict + .unused") == "4 of 20 lines could not be used."
 
 
 def test_the_table_sorts_by_each_column_both_ways(browser: Any, report: Path) -> None:

@@ -1,19 +1,15 @@
 // Everything
 
 function draw() {
-  if (!run.samples) { // several runs
-    put(main, el("header", {}, el("h1", {}, run.name), origin(run)), unused(run), cards(run.runs), ...rest({ ...run, events: [] }));
-    return;
-  }
   put(main, LIVE ? el("div", { id: "runs" }) : null, el("header", {}, el("p", { class: "run" }, el("bdi", {}, run.name)),
-    LIVE ? el("p", { id: "fresh", role: "status" }) : null, origin(run)),
+    LIVE ? el("p", { id: "notify" }) : null, LIVE ? el("p", { id: "fresh", role: "status" }) : null, origin(run)),
   ...["top", "evidence-place", "facts", "figure-place", "prompts-place"].map((id) => el("div", { id })), samples(), el("div", { id: "below" }));
   put(document.getElementById("figure-place"), figure(run));
   redraw(true);
 }
 
 function redraw(withTable) {
-  document.title = `${run.diagnosis.action} · ${visible(run.name)} · coherence`;
+  if (!LIVE) showTab(run.diagnosis.action, run.diagnosis.action, run.name);
   put(document.getElementById("top"), verdict(run), unused(run));
   drawEvidence();
   keepingFocus(() => put(document.getElementById("facts"), facts(run)));
@@ -38,27 +34,19 @@ function keepingFocus(drawing) {
   if (successor && document.activeElement !== held) document.querySelector(successor)?.focus({ preventScroll: true });
 }
 
-async function unpack(id) {
-  const packed = document.getElementById(`packed-${id}`);
-  if (!packed) return "";
-  const chars = atob(packed.textContent), bytes = new Uint8Array(chars.length);
-  for (let at = 0; at < chars.length; at++) bytes[at] = chars.charCodeAt(at);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
-
 // What stands so far is shown first. A page that is out of sight is not painted.
 const painted = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 300); });
 
 // First the words and the figure, then the samples.
 async function open() {
   const { name, report, curves, evidence, made } = JSON.parse(await unpack("told"));
-  run = { ...report, name, curves, evidence, made, samples: report.runs ? null : [] };
+  run = { ...report, name, curves, evidence, made, samples: [] };
   draw();
-  if (report.runs) return;
   await painted();
   run.samples = JSON.parse(await unpack("samples"));
   draw();
   goToAddress();
+  watchForNewer();
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigure);
