@@ -29,13 +29,14 @@ def run(options: Namespace) -> int:
         options.paths, options.loss, options.format, fields_of(options), _options(options), options.scored
     )
     screen = console()
-    job, started = prepare(request), time.perf_counter()
-    gallery = None
-    if options.html is not None:
-        gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
-    see = [gallery.see] if gallery else []
-    with show_progress(job.shards, screen) as done:
-        found, dump = audit_dump(request, job, _runner(options), done, see)
+    runner, gallery = _runner(options), None
+    with show_progress(screen) as progress:
+        job, started = prepare(request), time.perf_counter()
+        progress.score(job.shards)
+        if options.html is not None:
+            gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
+        see = [gallery.see] if gallery else []
+        found, dump = audit_dump(request, job, runner, progress.done, see)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{fast.NAME}{_where(options)}"

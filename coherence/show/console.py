@@ -1,6 +1,7 @@
 """The terminal of a person, and how a line looks there: printable, in the colour of its verdict."""
 
 import os
+import re
 import sys
 from typing import IO, Any, cast
 
@@ -8,6 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from coherence.escape import on_github, printable, tamed
+from coherence.show.say import manner
+
+PADDING = re.compile(r"(?<! )(?: |\x1b\[[\d;]*m)++(?=\n)")
+"""Blanks at the end of a line, with which tables are filled up, and the colours between them."""
 
 COLOURS = {
     "continue": "green",
@@ -31,25 +36,35 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-class _Tamed:
-    """Standard error where GitHub's runner reads along: no line that is written is a command to it."""
+class _Tidy:
+    """Standard error, no line of which ends in blanks, or where GitHub's runner reads along is a command."""
+
+    def __init__(self, tame: bool) -> None:
+        self._tame = tame
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(tamed(text))
+        text = PADDING.sub(lambda found: found.group().replace(" ", ""), text)
+        return sys.stderr.write(tamed(text) if self._tame else text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
 
 
 def console(tame: bool = False) -> Console:
-    """Return the terminal of a person.
+    """Return the terminal of a person, who may have asked for errors alone, or for no colours.
 
     Args:
         tame: let nothing through that GitHub's runner would do; in its jobs that is always so.
     """
-    if tame or on_github():
-        return _Console(file=cast("IO[str]", _Tamed()), highlight=False)
-    return _Console(stderr=True, highlight=False)
+    asked = manner()
+    if sys.stderr is None:
+        return Console(quiet=True)
+    return _Console(
+        file=cast("IO[str]", _Tidy(tame or on_github())),
+        highlight=False,
+        quiet=asked.quiet,
+        no_color=None if asked.colour else True,
+    )
 
 
 def as_line(text: str) -> Text:
