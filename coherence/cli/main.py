@@ -152,10 +152,14 @@ Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
 taken, 70 an error of coherence itself."""
 
 SCORE_HELP = """\
-Score one text: four scores from 0 to 100, and the phrase it repeats.
+Score a text: four scores from 0 to 100, and the phrase it repeats, marked in
+the text. Several texts, or the lines of a file, give a table with a row each;
+--json is then a list.
 
   coherence score "Budy Budy Budy Budy"
   head -c 2000 sample.txt | coherence score -
+  coherence score "The first text." "The second text."
+  coherence score --lines samples.txt --json scores.json
 
 Exit status: 0 scored, 2 wrong usage or unreadable input, 70 an error of
 coherence itself."""
@@ -456,7 +460,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("text", nargs="?", default="-", metavar="TEXT", help="the text; - or nothing is standard input")
+    add("texts", nargs="*", metavar="TEXT", help="the text, or several; - or nothing is standard input")
+    add("--lines", metavar="FILE", help="score each line of a file; - is standard input")
     add("--prompt", help="cut off where the text begins with it")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write scores and loop as JSON; - is standard output")

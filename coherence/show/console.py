@@ -6,13 +6,25 @@ import sys
 from typing import IO, Any, cast
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from coherence.escape import on_github, printable, tamed
+from coherence.show.page.marks import Excerpt
 from coherence.show.say import manner
+from coherence.show.terminal_score import in_brackets, on_a_line
+
+LOOP = "yellow underline"
+"""How what is repeated looks."""
 
 PADDING = re.compile(r"(?<! )(?: |\x1b\[[\d;]*m)++(?=\n)")
 """Blanks at the end of a line, with which tables are filled up, and the colours between them."""
+
+WIDE = 10_000
+"""Columns that no table needs."""
+
+NARROW = 60
+"""Columns below which two columns of words stand one above the other."""
 
 COLOURS = {
     "continue": "green",
@@ -67,6 +79,13 @@ def console(tame: bool = False) -> Console:
     )
 
 
+def fitting(console: Console, *tables: Table) -> Table:
+    """Return the first of several tables that is not wider than the terminal, or else the last."""
+    options = console.options.update(max_width=WIDE)
+    fit = (each for each in tables if console.measure(each, options=options).maximum <= console.width)
+    return next(fit, tables[-1])
+
+
 def as_line(text: str) -> Text:
     r"""Return a line for a person: what stands in it has no power over the terminal, and goes on below.
 
@@ -74,3 +93,18 @@ def as_line(text: str) -> Text:
     'a [31mb'
     """
     return Text(printable(text), overflow="fold")
+
+
+def marked(shown: Excerpt, styled: bool) -> Text:
+    """Return an excerpt on one line, with what is repeated underlined; else in brackets.
+
+    >>> from coherence.show.page.marks import excerpt
+    >>> print(marked(excerpt("We left. We left. We left. We left.", None, 99), styled=False))
+    [We left. We left. We left. We left.]
+    """
+    if not styled:
+        return Text(in_brackets(shown), overflow="fold")
+    line, shift = Text(on_a_line(shown), overflow="fold"), int(shown.before > 0)
+    for start, end in shown.loops:
+        line.stylize(LOOP, start + shift, end + shift)
+    return line

@@ -64,6 +64,15 @@ def inform(line: str, style: str = "") -> None:
         say(line, style)
 
 
+def several(count: int, what: str) -> str:
+    """Return how many there are of something, in words.
+
+    >>> several(1, "sample"), several(1200, "sample")
+    ('1 sample', '1,200 samples')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def width() -> int:
     """Return how many columns standard error has: as COLUMNS says, as the terminal has, or 80.
 
