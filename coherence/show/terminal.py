@@ -53,7 +53,7 @@ ONE_IN = 5
 def show_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(_verdict(report, console.width))
-    console.print(_facts(report, console.width))
+    console.print(_facts(_fact_rows(report), console.width))
     console.print()
     console.print(fitting(console, *(_run_table(report, *way) for way in WAYS)))
     console.print()
@@ -61,6 +61,13 @@ def show_report(report: Report, console: Console) -> None:
     for note in report.notes:
         console.print(as_line(f"note: {note}"))
     show_problems(report.problem_count, report.problems, console)
+
+
+def show_verdict(report: Report, console: Console) -> None:
+    """Print the verdict, when the gate halted and what came after, and where to go back to."""
+    console.print(_verdict(report, console.width))
+    rows = _halt_rows(report) if report.halt else []
+    console.print(_facts([*rows, _place_row(report)], console.width))
 
 
 def show_ranking(ranking: Ranking, console: Console) -> None:
@@ -151,8 +158,7 @@ def _unused(count: int, used: int) -> str:
     return f"{count:,} of {every:,} lines could not be used" if 0 < every <= ONE_IN * count else ""
 
 
-def _facts(report: Report, width: int) -> RenderableType:
-    rows = _fact_rows(report)
+def _facts(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
     if width < NARROW:
         return Group(
             *(part for name, fact in rows for part in (Text(name, style="bold"), _indented(fact, 2)))
@@ -170,8 +176,7 @@ def _indented(text: str, by: int, style: str = "") -> Padding:
 
 def _fact_rows(report: Report) -> list[tuple[str, str]]:
     rows = _halt_rows(report) if report.halt else []
-    leaving = report.diagnosis.action in ("pivot", "halt")
-    rows.append(("go back to" if leaving else "best checkpoint", _resume_sentence(report)))
+    rows.append(_place_row(report))
     rows.append(("first low step", _step(report.first_low_step)))
     rows.append(("samples", _samples_sentence(report)))
     rows += _event_rows(report.events)
@@ -256,6 +261,11 @@ def _waste_sentence(report: Report) -> str:
     if report.wasted_seconds is not None:
         sentence += f", {_duration(report.wasted_seconds)}"
     return sentence
+
+
+def _place_row(report: Report) -> tuple[str, str]:
+    leaving = report.diagnosis.action in ("pivot", "halt")
+    return "go back to" if leaving else "best checkpoint", _resume_sentence(report)
 
 
 def _resume_sentence(report: Report) -> str:
