@@ -22,8 +22,8 @@ SHOWN = 600
 BAR = 40
 """Columns of the longest bar."""
 
-BESIDE = 18
-"""Columns of a name, a score and the blanks between them and a bar."""
+BEFORE = 16
+"""Columns of a name, a score and the blanks up to a bar."""
 
 
 class ScoredText(NamedTuple):
@@ -61,14 +61,14 @@ def score_lines(scores: Scores, loop: Loop | None, columns: int, bar: str = "█
         columns: of the terminal.
         bar: what a bar is made of, and what is left of it.
 
-    >>> for line, _ in score_lines(Scores(0.0, None, 100.0, 50.5, 2, 9), None, 28)[:4]:
+    >>> for line, _ in score_lines(Scores(0.0, None, 100.0, 50.5, 2, 9), None, 26)[:4]:
     ...     print(line)
     bigram       0  ░░░░░░░░░░
     trigram      -
     english    100  ██████████
     character   50  █████░░░░░
     """
-    length = max(0, min(BAR, columns - BESIDE))
+    length = max(0, min(BAR, columns - BEFORE))
     lines = []
     for name, value in zip(SCALES, scores.values, strict=True):
         full = 0 if value is None else floor(value * length / 100)
