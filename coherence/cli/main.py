@@ -31,6 +31,7 @@ SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
 HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
+  coherence demo
   coherence audit runs/exp7
   coherence watch runs/exp7
   coherence serve runs/exp7
@@ -331,7 +332,7 @@ def _add_manner(parser: argparse.ArgumentParser) -> None:
     """Add how much is said, and how: before the command or after it."""
     add = partial(parser.add_argument, action="store_true", default=argparse.SUPPRESS)
     add("-q", "--quiet", help="print only errors on standard error")
-    add("--no-color", help="no colors (also with NO_COLOR set)")
+    add("--no-color", help="no colours (also if NO_COLOR is set)")
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:

@@ -67,7 +67,8 @@ def hint_for_value(message: str, options: Namespace) -> str:
         options: that were given.
     """
     for name, value in _values(options):
-        if name in NAMES and message.startswith((f"{value!r} is neither", f"format {value!r};")):
+        refused = (f"{value!r} is neither", f"{name} {value!r};", f"--{name} {value!r};")
+        if name in NAMES and message.startswith(refused):
             return hint(value, [*NAMES[name], *_names_in("")])
         if message.lower().startswith((f"{value}: no such".lower(), f"{value}: nothing matches".lower())):
             return _hint_for_path(value)

@@ -40,8 +40,14 @@ NAMES = {"kl": "KL"}
 
 SCALES_HEADS, SHORT_HEADS = ("bigram", "trigram", "english", "character"), ("bi", "tri", "eng", "chr")
 
-WAYS = ((SCALES_HEADS, True, 1), (SHORT_HEADS, True, 1), (SHORT_HEADS, True, 0), (SHORT_HEADS, False, 0))
-"""Ways to lay out the stretches of a run, from wide to narrow: heads, whole spans of steps, blanks."""
+WAYS = (
+    (SCALES_HEADS, True, 3),
+    (SHORT_HEADS, True, 3),
+    (SHORT_HEADS, True, 2),
+    (SHORT_HEADS, False, 2),
+    (SHORT_HEADS, False, 1),
+)
+"""Ways to lay out the stretches of a run, from wide to narrow: heads, whole spans of steps, and the gap."""
 
 LISTED_PROBLEMS = 10
 LISTED_EVENTS = 5
@@ -281,9 +287,10 @@ def _run_table(report: Report, heads: Sequence[str], spans: bool, gap: int) -> T
         report: of the run.
         heads: of the scores.
         spans: show from which step to which, and not only from which.
-        gap: blanks on each side of a column.
+        gap: blanks between two columns, 1 to 3.
     """
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, gap), pad_edge=gap > 0)
+    box = SIMPLE_HEAD if gap > 1 else None  # its rule takes a column of its own between two
+    table = Table(box=box, show_edge=False, padding=(0, 1, 0, int(gap > 2)), pad_edge=gap > 2)
     table.add_column("steps" if spans else "from", no_wrap=True)
     for name in (*heads, "low", "loss" if report.loss else ""):
         table.add_column(name, justify="right", no_wrap=True)

@@ -43,6 +43,7 @@ def test_a_mistyped_command_or_option_is_refused_with_what_is_near_and_its_own_h
         (("compare", "runs/exp7", "runs/exp"), "'runs/exp7'"),
         (("serve", "rusn"), "'runs'"),
         (("watch", "RUNS"), "'runs'"),
+        (("watch", "runs", "--alert", "wandbb"), "'wandb'"),
         (("calibrate", "runs/exp7/samples.json", "-o", "p.json"), "'runs/exp7/samples.jsonl'"),
         (("score", "--lines", "mine.jso"), "'mine.json'"),
         (("score", "x", "--profile", "dat"), "'data'"),
