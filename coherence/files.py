@@ -86,7 +86,7 @@ def moved(lock: IO[Any], folder: Path) -> bool:
 
 
 def _try_lock(file: IO[Any]) -> bool:
-    """Lock a file until it is closed; tell whether no other process holds it."""
+    """Lock a file until it is closed; return whether no other process holds it."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     device is written to as it is.
 
     Raises:
-        OSError: it could not be written, and names the file; the old content stands.
+        OSError: it could not be written, and names the file; the old content is kept.
     """
     if path.is_symlink():
         path = path.resolve()  # what it points to is replaced, not the pointer
@@ -136,7 +136,7 @@ def _temporary_name(path: Path, ending: str = "") -> str:
 
 @contextmanager
 def _own_temporary(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file beside a file, to which no other process writes meanwhile.
+    """Yield the name of a temporary file next to a file, to which no other process writes meanwhile.
 
     The first name that is free: what a kill left behind is used up by the next.
     """
@@ -169,7 +169,7 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
         durable: wait until it is on the disk. Without, a power cut may bring the old content back.
 
     Raises:
-        OSError: it could not be written; the old content stands.
+        OSError: it could not be written; the old content is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:

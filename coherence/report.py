@@ -83,7 +83,7 @@ class OriginRecord(Written):
 
     @classmethod
     def of(cls, origin: Origin) -> "OriginRecord":
-        """Return an origin as it stands in a report."""
+        """Return an origin as a report holds it."""
         return cls(**origin._asdict())
 
 
@@ -97,7 +97,7 @@ class ProblemRecord(Written):
 
     @classmethod
     def of(cls, problem: Problem) -> "ProblemRecord":
-        """Return a problem as it stands in a report."""
+        """Return a problem as a report holds it."""
         return cls(**problem._asdict())
 
 
@@ -115,7 +115,7 @@ class EventRecord(Written):
 
     @classmethod
     def of(cls, mark: Mark) -> "EventRecord":
-        """Return an event as it stands in a report."""
+        """Return an event as a report holds it."""
         return cls(step=mark.step, event=mark.event, details=dict(mark.details))
 
 
@@ -130,7 +130,7 @@ class FourScores(Written):
 
     @classmethod
     def of(cls, scores: Scores) -> "FourScores":
-        """Return the scores as they stand in a report: unrounded, so that what is low reads as low."""
+        """Return the scores as a report holds them: unrounded, so that what is low reads as low."""
         return cls(**dict(zip(SCALES, scores.values, strict=True)))
 
     @property
@@ -165,7 +165,7 @@ class LoopRecord(Written):
 
     @classmethod
     def of(cls, loop: Loop) -> "LoopRecord":
-        """Return a loop as it stands in a report."""
+        """Return a loop as a report holds it."""
         return cls(**loop._asdict())
 
 
@@ -215,7 +215,7 @@ class DiagnosisRecord(Written):
 
     @classmethod
     def of(cls, found: Diagnosis) -> "DiagnosisRecord":
-        """Return a diagnosis as it stands in a report."""
+        """Return a diagnosis as a report holds it."""
         return cls(**found._asdict())
 
 
@@ -229,7 +229,7 @@ class SourceRecord(Written):
 
     @classmethod
     def of(cls, seen: SourceLoss) -> "SourceRecord":
-        """Return the loss of a source as it stands in a report."""
+        """Return the loss of a source as a report holds it."""
         return cls(**seen._asdict())
 
     @classmethod
@@ -250,7 +250,7 @@ class PhaseRecord(Written):
 
     @classmethod
     def of(cls, phase: Phase) -> "PhaseRecord":
-        """Return a phase as it stands in a report."""
+        """Return a phase as a report holds it."""
         return cls(**phase._asdict() | {"start": int(phase.start), "end": int(phase.end)})
 
 
@@ -276,7 +276,7 @@ class CurveRecord(Written):
 
     @classmethod
     def of(cls, points: Sequence[CurvePoint]) -> "CurveRecord":
-        """Return points as they stand in a report.
+        """Return points as a report holds them.
 
         >>> CurveRecord.of([CurvePoint(100, 3.4, 3.5), CurvePoint(200, float("nan"), 3.5)]).losses
         (3.4, None)
@@ -347,7 +347,7 @@ class LossRecord(Written):
 
     @classmethod
     def of(cls, tracker: LossTracker, counts: LossCounts, **seen: Any) -> "LossRecord":
-        """Return the loss signal as it stands in a report.
+        """Return the loss signal as a report holds it.
 
         Args:
             tracker: of the run.
@@ -461,7 +461,7 @@ class SettingsRecord(Written):
 
     @classmethod
     def of(cls, settings: Settings) -> "SettingsRecord":
-        """Return settings as they stand in a report, with the version of this package."""
+        """Return settings as a report holds them, with the version of this package."""
         return cls(version=__version__, **settings.named())
 
 
@@ -512,8 +512,8 @@ class Report(Written):
         halt_step: at which step.
         halt_reason: why, one sentence.
         first_low_step: the step of the first sample low on every scale.
-        judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
-        templated, empty: how many it passed over as templates; how many of the low ones hold no text.
+        judged, low, too_short: how many samples the gate judged, found low, skipped as too short.
+        templated, empty: how many it skipped as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
         recovered_since: the step since which all samples of a halted run are fine, as many as halt or more;
             null if they are not.
@@ -522,7 +522,7 @@ class Report(Written):
         wasted_steps, wasted_seconds: what came after the halt.
         restarts: the steps to which the run was set back, as the dump shows it.
         superseded: samples that this made void; they are in none of the other figures.
-        partial: whether the audit was broken off: what follows the last step was not read.
+        partial: whether the audit was interrupted: what follows the last step was not read.
         stretches: the run cut into at most 12 stretches of about as many samples.
         samples: in the order of the steps; of more than 10,000 every second, third, ...
         worst, best: samples to read.

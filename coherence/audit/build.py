@@ -1,4 +1,4 @@
-"""The audit: the gate replayed over a run's scores, the loss beside it, all in one report.
+"""The audit: the gate replayed over a run's scores, the loss next to it, all in one report.
 
 Source: docs/report.md.
 """
@@ -44,7 +44,7 @@ POINTS = 12 * 500
 
 
 SERIES = ("reward", "kl", "length")
-"""What else is drawn, in this order; a length only beside one of the others."""
+"""What else is drawn, in this order; a length only next to one of the others."""
 
 SERIES_POINTS = 1000
 """Of each of the series."""
@@ -70,7 +70,7 @@ class ReaderNotes(NamedTuple):
         problem_count: how many lines could not be used.
         problems: the first of them.
         events: what was done to the run.
-        partial: whether the audit was broken off.
+        partial: whether the audit was interrupted.
     """
 
     notes: Sequence[str] = ()
@@ -93,7 +93,7 @@ def audit_samples(
 
     Args:
         samples: of one run; at least one.
-        losses: of the run; without any the losses beside the samples count, if there are any.
+        losses: of the run; without any the losses next to the samples count, if there are any.
         options: how to audit.
         reader_notes: what readers found out about the data.
 
@@ -143,7 +143,7 @@ def audit_run(
 
     Args:
         timeline: the scored samples.
-        losses: of the run; None for those that stand beside the samples.
+        losses: of the run; None for those that stand next to the samples.
         options: how to audit.
         texts: finds the texts of the samples to show.
         reader_notes: what readers found out about the data.
@@ -364,5 +364,5 @@ def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
     ):
         if restarts:
             steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
-            notes.append(f"restarted from step {steps}: of {count:,} {what} later ones stand in the place")
+            notes.append(f"restarted from step {steps}: {count:,} {what} were replaced by later ones")
     return notes

@@ -60,7 +60,7 @@ def audit(
 
     Args:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        loss: where the losses are, if not beside the samples or among them.
+        loss: where the losses are, if not next to the samples or among them.
         format: of the samples, if their content does not tell.
         fields: where rows hold text, step, prompt and loss, if under none of the usual keys.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
@@ -104,7 +104,7 @@ def audit_dump(
     Raises:
         OSError: a file cannot be read or written.
         ValueError: there are no samples, or an option is out of range.
-        KeyboardInterrupt: it was broken off before any sample was scored.
+        KeyboardInterrupt: it was interrupted before any sample was scored.
     """
     with _work_folder(request.scored) as folder:
         outputs, aside = score_into(folder, job.shards, job.settings, runner, done)
@@ -112,7 +112,7 @@ def audit_dump(
         problems = dump.problems()
         partial = len(outputs) + len(aside) < len(job.shards)
         if not dump.runs and partial:
-            raise KeyboardInterrupt(f"{file_name(request.paths[0])}: broken off before any sample was scored")
+            raise KeyboardInterrupt(f"{file_name(request.paths[0])}: interrupted before a sample was scored")
         if not dump.runs:
             raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
         series = _series(job.runs, request.fields)
@@ -137,7 +137,7 @@ def audit_dump(
 
 @contextmanager
 def _work_folder(scored: str | None) -> Iterator[Path]:
-    """Where the outputs of the shards lie: beside what is asked for, so that a second start goes on."""
+    """Where the outputs of the shards lie: next to what is asked for, so that a second start goes on."""
     if scored is not None and not storage.is_url(scored):
         beside = Path(f"{scored}.shards")
         try:
@@ -206,7 +206,7 @@ def _notes(job: Job, losses: Mapping[str, Losses]) -> list[str]:
     if prefixes := job.settings.prefixes:
         shown = ", ".join(f"«{prefix}»" for prefix in prefixes[:SHOWN])
         more = f" and {len(prefixes) - SHOWN} more" if len(prefixes) > SHOWN else ""
-        notes.append(f"taken for prompts, for samples of many steps begin so: {shown}{more}")
+        notes.append(f"treated as prompts, because samples at many steps start with them: {shown}{more}")
     return notes
 
 
@@ -214,7 +214,7 @@ def _set_aside(shard: Shard) -> str:
     parts = [piece.part for piece in shard.pieces]
     where = file_name(parts[0].path) + (f" from byte {parts[0].start:,}" if parts[0].end is not None else "")
     more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
-    return f"set aside, not scored: {where}{more}: it killed its worker {ATTEMPTS} times"
+    return f"skipped {where}{more}: it crashed its worker {ATTEMPTS} times"
 
 
 def _report(

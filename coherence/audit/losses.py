@@ -135,7 +135,7 @@ class Collector:
         return len(self._steps)
 
     def next_file(self) -> None:
-        """Say that what comes stands in another file: its steps may begin anew."""
+        """Say that what comes stands in another file: its steps may begin again."""
         self._file += 1
 
     def add(
@@ -171,7 +171,7 @@ class Collector:
 
 
 def from_samples(chunks: Iterable[Chunk]) -> Losses:
-    """Return the losses that stand beside the samples: of each step the first."""
+    """Return the losses that stand next to the samples: of each step the first."""
     collector = Collector()
     last = None
     for chunk in chunks:

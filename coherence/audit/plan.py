@@ -58,7 +58,7 @@ class Request(NamedTuple):
 
     Attributes:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        loss: where the losses are, if not beside the samples or among them.
+        loss: where the losses are, if not next to the samples or among them.
         format: of the samples, if their content does not tell.
         fields: where rows hold what, if under none of the usual keys.
         options: of the audit.

@@ -33,7 +33,7 @@ def in_processes(workers: int) -> Runner:
     """Return what scores shards in so many processes.
 
     Each worker has one shard at a time, so that it is known which one has killed it. A new worker scores that
-    again; one that kills all its workers is set aside.
+    again; one that kills all its workers is skipped.
     """
 
     def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:

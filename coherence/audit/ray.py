@@ -27,7 +27,7 @@ def on_ray(address: str) -> Runner:
     """Return what scores shards on a Ray cluster.
 
     The paths of the dump must lead to its files from every node, and this package be installed there. Ray
-    starts a task anew whose worker or node is lost; what has taken three workers with it is set aside.
+    starts a task again whose worker or node is lost; what has taken three workers with it is skipped.
 
     Args:
         address: of the cluster; `auto` for the one that this machine belongs to, `local` for one that is

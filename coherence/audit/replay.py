@@ -277,7 +277,7 @@ class Replay:
         see_fine(fine)
 
     def _compare(self, between: float) -> bool:
-        """Take how different samples of a step are; tell whether they are alike."""
+        """Take how different samples of a step are; return whether they are alike."""
         self.signals.compare(between, others=True)
         return self.signals.profile.against_passages(between) < ALIKE_BELOW
 

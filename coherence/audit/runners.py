@@ -1,6 +1,6 @@
 """Scoring the shards of a dump: one after the other here, or by another runner (`processes`, `ray`).
 
-An output that exists is done, so a dump that was broken off goes on where it stopped. Source:
+An output that exists is done, so a dump that was interrupted goes on where it stopped. Source:
 docs/report.md, "Large dumps".
 """
 
@@ -12,7 +12,7 @@ from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.audit.store import Output, fingerprint
 
 ATTEMPTS = 3
-"""How often a shard may kill its worker before it is set aside."""
+"""How often a shard may kill its worker before it is skipped."""
 
 Scoring = Iterator[tuple[Shard, Output | None]]
 """Each shard with its output as it is done; without one if it has killed its workers."""
@@ -27,7 +27,7 @@ def score_into(
     runner: Runner,
     done: Callable[[Output], None] = lambda _output: None,
 ) -> tuple[list[Output], list[Shard]]:
-    """Score the shards whose output is not in a folder yet; return all outputs, and the shards set aside.
+    """Score the shards whose output is not in a folder yet; return all outputs, and the shards skipped.
 
     Ctrl-C ends it early: the outputs that are there are returned, which are then fewer than the shards.
 

@@ -120,7 +120,7 @@ def score_samples(
 def _clusters(reads: Iterable[PromptedSample]) -> Iterator[list[PromptedSample]]:
     """Put together what is compared: the first samples of those of one step that stand together.
 
-    Where a monitor counts them from 0 again, the step was drawn anew.
+    Where a monitor counts them from 0 again, the step was drawn again.
     """
     anew = count()
     number = 0

@@ -47,8 +47,8 @@ class Summary:
     """Sees every judged sample of a run and keeps what its report shows.
 
     Attributes:
-        judged, low, too_short: how many samples the gate judged, found low, passed over as too short.
-        templated, empty: how many it passed over as templates; how many of the low ones hold no text.
+        judged, low, too_short: how many samples the gate judged, found low, skipped as too short.
+        templated, empty: how many it skipped as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
         first_low_step: the step of the first low sample.
         first: the first sample.

@@ -1,6 +1,6 @@
-"""ShardResult samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
+"""Scored samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
 
-Source: docs/report.md, "ShardResult samples".
+Source: docs/report.md, "Scored samples".
 """
 
 import json

@@ -367,7 +367,7 @@ class Snapshot(Written):
 
 
 def encodable(text: str) -> str:
-    """Return a text without half a character, which JSON could not carry."""
+    """Return a text without a lone surrogate, which JSON could not carry."""
     return text.encode("utf-8", "replace").decode()
 
 

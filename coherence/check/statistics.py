@@ -38,7 +38,7 @@ class Change(NamedTuple):
         before, now: the means; of several strata those of each, weighted alike on both sides.
         error: the standard error of `now - before`.
         size_before, size_now: how many values went into them.
-        least: the smallest p-value that dealing the values out anew can give.
+        least: the smallest p-value that permuting the values can give.
     """
 
     before: float
@@ -74,7 +74,7 @@ class Design(NamedTuple):
         return cls(np.arange(size) >= before, np.zeros(size, np.int64), np.arange(size))
 
     def only(self, kept: Flags) -> "Design":
-        """Return the design of some of the samples, numbered anew."""
+        """Return the design of some of the samples, renumbered."""
         strata, units = (np.unique(column[kept], return_inverse=True)[1] for column in self[1:])
         return Design(self.now[kept], strata, units)
 
@@ -103,7 +103,7 @@ def measure_change(values: Floats, design: Design) -> Change | None:
     """Return how the mean of one column differs; None if no stratum has a value on both sides.
 
     A stratum with `n0` values before and `n1` now weighs `n0 * n1 / (n0 + n1)`, which makes the standard
-    error least; it is that of dealing the units out anew, once the change itself is taken out.
+    error least; it is that of permuting the units, once the change itself is taken out.
 
     >>> found = measure_change(np.array([1.0, 3, 2, 4]), Design.plain(2, 2))
     >>> found.before, found.now, found.size, round(found.error, 2)
@@ -139,7 +139,7 @@ def _units(design: Design) -> Design:
 
 
 def _error(values: Floats, design: Design, dealt: Floats) -> float:
-    """Return the standard deviation of the sum over one side when the units are dealt out anew."""
+    """Return the standard deviation of the sum over one side when the units are permuted."""
     sums = np.bincount(design.units, _centred(values[:, None], design.strata)[:, 0])
     squares = np.bincount(_units(design).strata, sums**2)
     sizes = dealt.sum(axis=0)
@@ -161,7 +161,7 @@ def _log_ways(before: int, now: int) -> float:
 
 
 class Falls(NamedTuple):
-    """What dealing the units of two sides out anew says of each column.
+    """What permuting the units of two sides says of each column.
 
     Attributes:
         p: for each column, how probable so large a fall would be if the two sides did not differ.
@@ -175,7 +175,7 @@ class Falls(NamedTuple):
 
 
 def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
-    """Deal out anew the units of each stratum, whole, to the two sides, and look how the means change.
+    """Permute the units of each stratum, whole, to the two sides, and look how the means change.
 
     9,999 times, or 2,000 at least if all p-values lie far above the level by then. `p = (1 + as large
     falls) / (1 + permutations)`. The same for any order of the samples, and every time.
@@ -241,7 +241,7 @@ def _change(column: Floats, design: Design) -> float:
 
 
 def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float) -> Iterator[Floats]:
-    """Yield what the sums over one side are when the units are dealt out anew, a block at a time."""
+    """Yield what the sums over one side are when the units are permuted, a block at a time."""
     random, dealt = np.random.default_rng(SEED), _dealt(now, strata)
     ends = np.flatnonzero(np.diff(strata)) + 1
     as_large, done = np.zeros(sums.shape[1]), 0

@@ -13,7 +13,7 @@ from coherence.escape import printable
 from coherence.readers.recognise import FORMATS
 from coherence.scoring.profile import SHIPPED
 
-NAMES = {"profile": SHIPPED, "format": [each.key for each in FORMATS], "alert": ["wandb", "trackio"]}
+NAMES = {"profile": SHIPPED, "format": FORMATS, "alert": ["wandb", "trackio"]}
 """Values that options know, besides files."""
 
 MOST = 2

@@ -1,4 +1,4 @@
-"""The losses of a run, which lie beside its samples, above them or below, and its checkpoints."""
+"""The losses of a run, which lie next to its samples, above them or below, and its checkpoints."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -105,13 +105,13 @@ def _existing(folders: Iterable[str], name: str) -> list[str]:
 
 
 def saved_steps(losses: Iterable[File], *steps: int) -> tuple[int, ...]:
-    """Return the steps of checkpoints, and those of the ones beside losses."""
+    """Return the steps of checkpoints, and those of the ones next to losses."""
     places = {storage.parent(file.path) for file in losses if not storage.is_url(file.path)}
     return tuple(sorted({*steps, *(step for place in places for step in checkpoints(place))}))
 
 
 def checkpoints(folder: str) -> Iterator[int]:
-    """Yield the steps of the checkpoints in a folder; if it is one itself, of those beside it."""
+    """Yield the steps of the checkpoints in a folder; if it is one itself, of those next to it."""
     if _CHECKPOINT.fullmatch(name_of(folder)):
         folder = storage.parent(folder)
     try:

@@ -75,7 +75,7 @@ class FileReading:
 
 @dataclass
 class RunReading:
-    """What was read of a run: its files, what was passed over, and the settings that its folder states."""
+    """What was read of a run: its files, what was skipped, and the settings that its folder states."""
 
     name: str
     files: list[FileReading]

@@ -1,6 +1,6 @@
 """What the names of files and folders tell: the step that they are of, or a temperature.
 
-A number is a step only beside a word for a step or for a sample, or in a folder of samples. Source:
+A number is a step only next to a word for a step or for a sample, or in a folder of samples. Source:
 docs/formats.md, "Text, one file a step".
 """
 
@@ -83,7 +83,7 @@ def may_be_sample(path: str) -> bool:
 
 
 def step_named(path: str) -> int | None:
-    """Return the step that a file is named after, or its folder: a number beside a word for it.
+    """Return the step that a file is named after, or its folder: a number next to a word for it.
 
     >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
     (500, 1200, None)

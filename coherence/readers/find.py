@@ -36,7 +36,7 @@ from coherence.signals import settings
 from coherence.signals.settings import History
 
 WRITTEN = (STATE, STATUS)
-"""What a monitor writes beside its samples, and no other trainer does."""
+"""What a monitor writes next to its samples, and no other trainer does."""
 
 
 class RunFiles(NamedTuple):
@@ -46,7 +46,7 @@ class RunFiles(NamedTuple):
         name: of its folder, or of its first file.
         samples, losses: its files, in the order of the numbers in their names.
         vocab_size: which its run.json states.
-        notes: what was passed over and why, for the report.
+        notes: what was skipped and why, for the report.
         folder: what else a monitor wrote there; None where the samples are not a monitor's.
         saved: the steps of the checkpoints that lie there, in ascending order.
         metrics: its files that may hold rewards and the like, those of losses first; none of a monitor's.
@@ -87,7 +87,7 @@ def find_runs(
 
     Args:
         paths: what the person named.
-        loss: where the losses are, if not beside the samples.
+        loss: where the losses are, if not next to the samples.
         format: of the samples, if their content does not tell, and of the losses where it fits.
         fields: where a person said that rows hold what.
 
@@ -97,7 +97,7 @@ def find_runs(
     """
     asked = Asked(format, fields)
     if format is not None:
-        by_key(format)  # a name that is none is no file's fault
+        by_key(format)  # a name that is none is not a file's fault
     named = [found for path in paths for found in matching(path)]
     folders = [path for path in named if storage.is_folder(path)]
     notes: list[str] = []
@@ -139,7 +139,7 @@ def _grouped(files: Sequence[str]) -> list[list[str]]:
 
 
 def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
-    """Return the run that files make up; of several one that cannot be read is passed over, and noted."""
+    """Return the run that files make up; of several one that cannot be read is skipped, and noted."""
     notes: list[str] = []
     samples = recognised(files, asked.format, notes)
     if not samples:

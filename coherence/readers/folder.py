@@ -28,7 +28,7 @@ STATUS, STATE, SETTINGS = "loss.json", "gate.json", "settings.json"
 
 
 def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows from a byte on, each after the byte where it begins; other lines are passed over.
+    """Yield the rows from a byte on, each after the byte where it begins; other lines are skipped.
 
     Raises:
         LaterFormat: a later version wrote a row; the message names the byte where it begins.
@@ -62,7 +62,7 @@ def parsed(line: bytes) -> Any:
 def check_format(record: Any, path: str | os.PathLike[str], where: int | str) -> None:
     """Refuse a row of a run folder that a later version wrote; anything else passes.
 
-    To pass over it, as over a line of another writer, would take a run for younger than it is.
+    Skipped, like a line of another writer, it would make a run look younger than it is.
 
     Args:
         record: what the line holds.

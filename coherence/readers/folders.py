@@ -1,4 +1,4 @@
-"""A folder and what lies in it: files of samples, folders of runs, and what is passed over, and why."""
+"""A folder and what lies in it: files of samples, folders of runs, and what is skipped, and why."""
 
 import os
 import re
@@ -42,7 +42,7 @@ WANDB, TABLES = "files", ("files/media/table", "media/table")
 DEEPEST = 100
 """Folders above a link that are looked at; no dump lies deeper."""
 
-TRAINING_DATA = "passed over: its name says that a model is trained on it; name the file itself to read it"
+TRAINING_DATA = "skipped: its name says that a model is trained on it; give the file itself to read it"
 
 _NUMBER = re.compile(r"\d+")
 
@@ -50,7 +50,7 @@ _NO_DATA = re.compile(
     r"\.(pth?|bin|safetensors|ckpt|np[yz]|pkl|h5|keras|onnx|gguf|model|so|whl|zip|tar|lock|png|jpe?g|gif|svg"
     r"|pdf|html|py|sh|ya?ml|toml)"
 )
-"""What lies beside samples and holds none; it is not even opened."""
+"""What lies next to samples and holds none; it is not even opened."""
 
 _KINDS = (
     ("image", re.compile(r"\.(png|jpe?g|gif|svg)")),
@@ -213,7 +213,7 @@ class Folder:
         files, folders: the paths in it, in the order of the numbers in their names.
         scanned: its files whose format is known.
         samples: its files of samples, and those below it where trainers put them.
-        notes: what was passed over and why.
+        notes: what was skipped and why.
     """
 
     def __init__(self, path: str, asked: Asked = NOTHING, for_samples: bool = False) -> None:
@@ -230,7 +230,7 @@ class Folder:
         self.samples = self._find_samples()
 
     def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
-        """Tell whether a link leads to a folder that it lies in, or to one beside it: it is read there."""
+        """Tell whether a link leads to a folder that it lies in, or to one next to it: it is read there."""
         if storage.is_url(path) or not Path(path).is_symlink():
             return False
         above = [path]
@@ -276,7 +276,7 @@ class Folder:
         self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
 
     def _scan(self) -> list[File]:
-        # What the monitor writes beside the two logs holds neither losses nor samples.
+        # What the monitor writes next to the two logs holds neither losses nor samples.
         kept = self.named(SETTINGS) or self.named(STATE)
         ours = {STATUS, STATE, SETTINGS} if kept else set()
         candidates = [

@@ -18,7 +18,7 @@ from coherence.readers.records import Problem
 from coherence.signals.steps import LARGEST_STEP
 
 LONGEST_LINE = 16 * 2**20
-"""Bytes; a longer line is no sample but a broken file, and is passed over without being held."""
+"""Bytes; a longer line is not a sample but a broken file, and is skipped without being held."""
 
 HEAD = 2**16
 """Bytes that are looked at to tell what a file is."""
@@ -62,7 +62,7 @@ class Head(NamedTuple):
     Attributes:
         path: of the file, local or a URL.
         raw: its first bytes, decompressed.
-        text: the same as text; what is no UTF-8 is replaced.
+        text: the same as text; what is not UTF-8 is replaced.
         whole: whether that is all of the file.
     """
 
@@ -116,7 +116,7 @@ def read_head(path: str) -> Head:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, none of it can be unpacked, or the extra that opens it is missing.
+        ValueError: it is not a regular file, nothing of it can be unpacked, or an extra is missing.
     """
     raw = b""
     with storage.open_bytes(path) as file:
@@ -204,7 +204,7 @@ class Problems:
 
 
 def file_name(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that can be written as JSON: bytes that are no UTF-8 are replaced.
+    """Return a path as text that can be written as JSON: bytes that are not UTF-8 are replaced.
 
     The copy of standard input goes by `-`.
     """
@@ -216,7 +216,7 @@ def file_name(path: str | os.PathLike[str]) -> str:
 def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     """Yield the lines of a UTF-8 file as they are, with their ends and the blank ones.
 
-    For formats whose records go over several lines, where to pass over one would spoil the others: what is
+    For formats whose records go over several lines, where to skip one would spoil the others: what is
     no UTF-8 is noted and replaced.
     """
     for number, raw in raw_lines(part, problems):
@@ -230,7 +230,7 @@ def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]
 def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file that begin in the part as bytes, with their numbers, from 1.
 
-    A line that is too long is noted and passed over, without being held. So is the end of compressed data
+    A line that is too long is noted and skipped, without being held. So is the end of compressed data
     that is cut off or damaged. A file that grows meanwhile is read as far as it went at the start.
     """
     number = 0
@@ -289,7 +289,7 @@ def _skip_line(file: BinaryIO) -> int:
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """Return what is the matter with bytes that are no UTF-8."""
+    """Return what is the matter with bytes that are not UTF-8."""
     return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
 
 
@@ -319,7 +319,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def why_not_parsed(error: ValueError | RecursionError) -> str:
-    """Return what is the matter with bytes that should be JSON: they are no UTF-8, or no JSON.
+    """Return what is the matter with bytes that should be JSON: they are not UTF-8, or not JSON.
 
     >>> try:
     ...     json.loads(b"[1, 2")
@@ -404,7 +404,7 @@ def to_text(value: Any) -> str | None:
             value.encode()
         except UnicodeEncodeError as error:
             where = f"{value[error.start]!r}, at {error.start} of a string"
-            raise ValueError(f"half a character, {where}") from error
+            raise ValueError(f"a lone surrogate, {where}") from error
     return value
 
 

@@ -10,7 +10,7 @@ from coherence.readers.records import Sample
 from coherence.scoring.text import is_word, tokenize
 
 LOOKED_AT = 1_000
-"""Samples; what they do not share is no prompt."""
+"""Samples; what they do not share is not a prompt."""
 
 LONGEST = 8_192
 """Characters of a sample that are compared."""
@@ -82,7 +82,7 @@ def _common(one: str, other: str) -> str:
     goes_on = [text[len(shared) : len(shared) + 1].isalnum() for text in (one, other)]
     if not any(goes_on):
         return shared
-    half = _WORD.match(shared[::-1])  # from the end: a search for it would begin anew at every letter
+    half = _WORD.match(shared[::-1])  # from the end: a search for it would begin again at every letter
     return shared[: len(shared) - half.end()] if half else shared
 
 

@@ -1,48 +1,35 @@
 """Which format a file is of: its content decides."""
 
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
 from coherence.readers import storage, trackers
 from coherence.readers.format import Format
-from coherence.readers.formats import (
-    csv_rows,
-    inspect_eval,
-    json_array,
-    json_texts,
-    jsonl,
-    notebook,
-    numbered,
-    parquet,
-    tensorboard,
-    text_lines,
-    text_table,
-    trackio,
-    trainer_state,
-    wandb_table,
-)
-from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.stores import mlflow, mlflow_metric, wandb_log
 from coherence.readers.lines import read_head, shown
 
-FORMATS: tuple[Format, ...] = (
-    parquet.FORMAT,
-    mlflow.FORMAT,
-    trackio.FORMAT,
-    wandb_log.FORMAT,
-    inspect_eval.FORMAT,
-    tensorboard.FORMAT,
-    mlflow_metric.FORMAT,
-    trainer_state.FORMAT,
-    notebook.FORMAT,
-    wandb_table.FORMAT,
-    json_array.FORMAT,
-    json_texts.FORMAT,
-    jsonl.FORMAT,
-    csv_rows.FORMAT,
-    text_table.FORMAT,
-    logs.FORMAT,
-    text_lines.FORMAT,
-    numbered.FORMAT,
-)
-"""In the order in which they are tried: what is known by its first bytes, then text, from strict to loose."""
+FORMATS = {
+    "parquet": "parquet",
+    "mlflow": "stores.mlflow",
+    "trackio": "trackio",
+    "wandb_log": "stores.wandb_log",
+    "inspect_eval": "inspect_eval",
+    "tensorboard": "tensorboard",
+    "mlflow_metric": "stores.mlflow_metric",
+    "trainer_state": "trainer_state",
+    "notebook": "notebook",
+    "wandb_table": "wandb_table",
+    "json_array": "json_array",
+    "json_texts": "json_texts",
+    "jsonl": "jsonl",
+    "csv_rows": "csv_rows",
+    "text_table": "text_table",
+    "logs": "logs.reader",
+    "text_lines": "text_lines",
+    "numbered": "numbered",
+}
+"""Each format and its module, in the order in which they are tried: what is known by its first bytes, then
+text, from strict to loose. A module is loaded when its turn comes."""
 
 
 def by_key(key: str) -> Format:
@@ -51,10 +38,20 @@ def by_key(key: str) -> Format:
     Raises:
         ValueError: there is none.
     """
-    formats = {each.key: each for each in FORMATS}
-    if key not in formats:
-        raise ValueError(f"format {key!r}; expected one of {', '.join(formats)}")
-    return formats[key]
+    if key not in FORMATS:
+        raise ValueError(f"format {key!r}; expected one of {', '.join(FORMATS)}")
+    return _load(key)
+
+
+@cache
+def _load(key: str) -> Format:
+    found: Format = import_module(f"coherence.readers.formats.{FORMATS[key]}").FORMAT
+    return found
+
+
+def formats() -> Iterator[Format]:
+    """Yield all formats in the order in which they are tried."""
+    return map(_load, FORMATS)
 
 
 def format_of(path: str, asked: str | None = None) -> Format:
@@ -75,12 +72,12 @@ def format_of(path: str, asked: str | None = None) -> Format:
     head = read_head(path)
     if not head.text.strip():
         raise ValueError(f"{path}: empty")
-    for each in FORMATS:
+    for each in formats():
         if each.recognise(head):
             return each
     if known := trackers.unread(path):
         raise ValueError(f"{path}: {known}")
     kind = "binary, and " if b"\0" in head.raw else ""
-    keys = ", ".join(each.key for each in FORMATS)
     begins = "" if kind else f"; it begins with {shown(head.lines[0])}"
+    keys = ", ".join(FORMATS)
     raise ValueError(f"{path}: {kind}none of the formats that are read{begins}; --format names one of {keys}")

@@ -41,7 +41,7 @@ BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 UNPACKED, TIMES = 256 * 2**20, 100
 """Compressed data is read up to so many bytes, or up to so many times its own size if that is more: samples
-that loop shrink to a fiftieth, and what shrinks further in so large a file is no dump."""
+that loop shrink to a fiftieth, and what shrinks further in so large a file is not a dump."""
 
 
 def most(size: int, unpacked: int = UNPACKED) -> int:
@@ -81,7 +81,7 @@ def open_bytes(path: str, unpacked: int = UNPACKED) -> BinaryIO:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, or the extra is missing that opens it.
+        ValueError: it is not a regular file, or the extra is missing that opens it.
     """
     raw = open_raw(path)
     try:
@@ -217,7 +217,7 @@ def spooled(stream: BinaryIO) -> str:
     """
     folder = tempfile.mkdtemp(prefix="coherence-")
     owner = os.getpid()  # a child that was forked leaves the copy alone
-    # Before the copying, which may be broken off, or find the disk full.
+    # Before the copying, which may be interrupted, or find the disk full.
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     path = os.path.join(folder, SPOOLED)
     with open(path, "wb") as copy:

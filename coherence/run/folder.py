@@ -59,7 +59,7 @@ class Appender:
 
         It "was deleted or renamed", "was replaced" or "was cut short"; what others appended is no matter.
         Lines that go into a file without a name are lost, and nobody is told: after `close()` the next one
-        opens the path anew. Where the system does not say, the next line's error will.
+        opens the path again. Where the system does not say, the next line's error will.
         """
         if self._file is None or not self.is_open:
             return None

@@ -1,6 +1,6 @@
 """What a run remembers: both its signals, the samples of its last step, and which of its lines it knows.
 
-It is saved beside the lines, and taken up again from both. Source: docs/training.md, "Resuming".
+It is saved next to the lines, and taken up again from both. Source: docs/training.md, "Resuming".
 """
 
 import math
@@ -96,7 +96,7 @@ class Memory:
         return [{"step": self._group_step, **row} for row in self.group.rows(self.signals.gate.threshold)]
 
     def saved(self, metrics_end: int, samples_end: int) -> dict[str, Any]:
-        """Return what is saved beside the lines, as plain JSON values.
+        """Return what is saved next to the lines, as plain JSON values.
 
         Args:
             metrics_end: bytes of the metrics.

@@ -90,7 +90,7 @@ class Monitor:
     The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status,
     `gate.json`, the state, and `settings.json`, all that decides. An existing folder is resumed: smoothing,
     sources, streak and settings go on as if never stopped. Only the constructor raises: what a loop hands in
-    and cannot be understood is counted and set aside, and a folder that cannot be written to does not stop
+    and cannot be understood is counted and skipped, and a folder that cannot be written to does not stop
     the run: one warning is logged, the gate goes on in memory, `monitor.recording` is False, and writing
     resumes when it can. Safe to call from threads.
 
@@ -102,7 +102,7 @@ class Monitor:
         status_every: steps between two writings of status and state.
         lexicon: the words that count as English.
         profile: the reference to score against, or the name of one, as for `score`; default broad English.
-        acknowledge_halt: go on with a run that was halted; the gate starts anew.
+        acknowledge_halt: go on with a run that was halted; the gate starts again.
         on_halt: what a halt does: "stop" only returns the verdict, and the loop ends itself; "raise" raises
             `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
         on_verdict: a function that is called with every verdict, for example to log `metrics`.
@@ -521,7 +521,7 @@ class Monitor:
                 raise
 
     def _recover(self) -> None:
-        """After a call that was broken off, believe the lines; where some were lost, the memory."""
+        """After a call that was interrupted, believe the lines; where some were lost, the memory."""
         if self._broken_off and self.recording and not self._closed:
             self._memory.forget()
             self._forget_position()
@@ -552,7 +552,7 @@ class Monitor:
         self._recorded = _of_gate(self.gate)
         changes = stated.changes(self._settings) if self._history else []
         if changes:
-            log.warning("%s: goes on with other settings: %s", self._recorder.name, ", ".join(changes))
+            log.warning("%s: continues with other settings: %s", self._recorder.name, ", ".join(changes))
 
     def _read_settings(self) -> tuple[Entry, ...]:
         try:
@@ -648,7 +648,7 @@ class Monitor:
         what = printable(what)
         if self.unusable == 1:
             log.warning(
-                "%s: not usable, and set aside: %s; more of the kind are counted in metrics.jsonl",
+                "%s: not usable, skipped: %s; more of the kind are counted in metrics.jsonl",
                 *(self._recorder.name, what),
             )
         at = step if step is not None else self._memory.last_step or 0

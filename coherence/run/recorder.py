@@ -24,7 +24,7 @@ class Recorder:
     Attributes:
         metrics, samples: the two files that only grow.
         gap: whether lines were lost that the metrics do not speak of yet.
-        anew: whether the folder had to be made anew, and lacks what is not written again and again.
+        anew: whether the folder had to be made again, and lacks what is written only once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class Recorder:
         self._write(file, lambda: appender.append(*rows), by_name=not appender.is_open)
 
     def replace(self, file: str, text: Callable[[], str], durable: bool = True) -> None:
-        """Write a file anew; what it will hold is asked for when the folder is known to be ours."""
+        """Rewrite a file; what it will hold is asked for when the folder is known to be ours."""
         self._write(file, lambda: replace_file(self._folder / file, text(), durable), by_name=True)
 
     def set_aside(self, file: str, why: str) -> None:
@@ -80,7 +80,7 @@ class Recorder:
     def look(self) -> None:
         """Look whether the folder and its files are still the ones that are written to; say if they are not.
 
-        The next writing then opens what is there, or makes it anew.
+        The next writing then opens what is there, or makes it again.
         """
         found = [
             f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)
@@ -94,7 +94,7 @@ class Recorder:
             if each.displaced:
                 each.close()
         log.warning(
-            "%s: %s while the run goes on; lines may be lost, writing goes on", self.name, ", ".join(found)
+            "%s: %s during the run; lines may be lost, writing continues", self.name, ", ".join(found)
         )
         self.gap = self.anew = True
 
@@ -152,6 +152,6 @@ class Recorder:
     def _cannot(self, file: str, error: Exception) -> None:
         if not self._unwritten:
             why = printable(str(error))
-            log.warning("%s: cannot record (%s); the gate goes on in memory", self.name, why)
+            log.warning("%s: cannot record (%s); the gate continues in memory", self.name, why)
         self._unwritten.add(file)
         self.gap = self.gap or file in (SAMPLES, METRICS)

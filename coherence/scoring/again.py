@@ -134,7 +134,7 @@ def is_template(tokens: Sequence[str], again: float) -> bool:
 
     In a loop nothing is new. In a template, such as JSON records, less than a fifth is said again, back to
     back or in stretches of 24 tokens that stood in the text before, and its second half brings in at least
-    4 kinds of tokens, and a tenth of all kinds. A text of fewer than 24 tokens is too short to tell.
+    4 kinds of tokens, and a tenth of all kinds. A text of fewer than 24 tokens is too short to judge.
 
     Args:
         tokens: of the cleaned text.

@@ -128,7 +128,7 @@ def _folding() -> Any:
 
 
 def _page(number: int) -> bytes:
-    """Return what each of 256 characters folds to: three numbers, of which 0 is none."""
+    """Return what each character of a page folds to: three numbers, of which 0 is none."""
     size, most = int(CORE.CONSTANTS["PAGE"]), int(CORE.CONSTANTS["FOLDS_TO"])
     entries = array("I")
     for code in range(number * size, (number + 1) * size):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from functools import cache, cached_property
 from typing import Self
 
-# Beside the modules in a wheel, beside the package in a checkout or an editable install.
+# Next to the modules in a wheel, next to the package in a checkout or an editable install.
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _FOLDERS = (os.path.join(_PACKAGE, "wordlists"), os.path.join(os.path.dirname(_PACKAGE), "wordlists"))
 

@@ -145,7 +145,7 @@ def _loop(found: _Found, located: list[tuple[int, str]]) -> Loop:
     places = found.places
     gaps = sorted(after - before for before, after in pairwise(places))
     period = (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) // 2  # the median
-    # An early word that happens to be in the phrase is no loop yet: it begins where the next one is near.
+    # An early word that happens to be in the phrase is not a loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
     return Loop(
         phrase=" ".join(found.phrase),

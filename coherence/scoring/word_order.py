@@ -190,7 +190,7 @@ class WordOrder:
         return {"format": FORMAT, "source": self.source, "tokens": self.tokens, "classes": classes}
 
     def neighbours(self, tokens: Sequence[str]) -> Neighbours:
-        """Return how the tokens of one sample stand beside each other.
+        """Return how the tokens of one sample stand next to each other.
 
         Be I the pointwise mutual information of two classes as neighbours, plus half of that with one token
         between them. Of n tokens x are of class a and y of class b:
@@ -198,7 +198,7 @@ class WordOrder:
             surplus / pairs = mean I in the text - sum over a, b of x (y - [a = b]) I(a, b) / (n (n - 1))
 
         What is taken off is the mean over all orders of the same tokens, exactly. It holds within pieces of
-        800 tokens. A token that only says the one before again is passed over.
+        800 tokens. A token that only says the one before again is skipped.
 
         Args:
             tokens: as `text.tokenize` gives them. The value says something where they are English.
@@ -227,7 +227,7 @@ class WordOrder:
         """Return what `_piece` would find on average in all orders of the same tokens."""
         columns = sum(map(self._rows.__getitem__, places))
         cells: tuple[int, ...] = self._cells.unpack(columns.to_bytes(self._cells.size, "little"))
-        # No token stands beside itself.
+        # No token stands next to itself.
         pairs = sum(map(cells.__getitem__, places)) - sum(map(self._itself.__getitem__, places))
         return pairs / len(places)
 

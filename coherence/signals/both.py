@@ -151,7 +151,7 @@ class Signals:
         self._compared = self._compared or diversity is not None
 
     def take_event(self, event: str, step: int, state: Mapping[str, Any] | None = None) -> None:
-        """Take what befell the run; what changes nothing here is passed over.
+        """Take what befell the run; what changes nothing here is skipped.
 
         Args:
             event: what it was.
@@ -212,7 +212,7 @@ class Signals:
         return self.checkpoint.place(before, self.loss.too_good_below if doubted else -math.inf)
 
     def acknowledge_halt(self) -> None:
-        """Let a halted run go on: the gate starts anew."""
+        """Let a halted run continue: the gate starts again."""
         self.gate.reset()
         self.samples.acknowledge_halt()
         self._halt = None

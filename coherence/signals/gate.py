@@ -59,11 +59,11 @@ class Verdict(NamedTuple):
 class Gate:
     """Halts on the `patience`-th low sample in a row.
 
-    A fine sample ends the streak; a template, and one too short to judge, is passed over. With `window`,
-    `patience` low samples among the last `window` that were not passed over are enough. Samples of steps
-    below `warmup` are passed over. The same (step, index) of the last step counts once. A sample of an
+    A fine sample ends the streak; a template, and one too short to judge, is skipped. With `window`,
+    `patience` low samples among the last `window` that were not skipped are enough. Samples of steps
+    below `warmup` are skipped. The same (step, index) of the last step counts once. A sample of an
     earlier step has come late and counts as any other, unless it was there before or more than four steps of
-    samples came after it: that is a restart, and the streak starts anew. Once halted the gate stays halted
+    samples came after it: that is a restart, and the streak starts again. Once halted the gate stays halted
     until `reset`.
 
     Args:
@@ -125,7 +125,7 @@ class Gate:
 
     def reset(self) -> None:
         """Forget everything: the only way back from a halt."""
-        self._judged: list[tuple[Position, Kind]] = []  # the last samples that were not passed over
+        self._judged: list[tuple[Position, Kind]] = []  # the last samples that were not skipped
         self._steps.clear()
         self._seen: dict[int, set[int]] = {}  # of the last steps, the indexes handed in
         self._halt_reason: str | None = None
@@ -201,18 +201,17 @@ class Gate:
 
     def _decide(self, scores: Scores, kind: Kind, step: int, index: int) -> Verdict:
         if step < self.warmup:
-            return self._verdict(
-                step, kind, f"passed over: step {step:,} is in the warm-up of {self.warmup:,}"
-            )
+            skipped = f"skipped: step {step:,} is in the warm-up ({self.warmup:,} steps)"
+            return self._verdict(step, kind, skipped)
         if kind == "too short":
-            return self._verdict(step, kind, f"passed over: too short to judge ({scores.tokens} tokens)")
+            return self._verdict(step, kind, f"skipped: too short to judge ({scores.tokens} tokens)")
         if kind == "templated":
-            return self._verdict(step, kind, f"passed over: a template, {_written(scores)}")
+            return self._verdict(step, kind, f"skipped: a template, {_written(scores)}")
         self._judge((step, index), kind)
         return self._verdict(step, kind, self._halt_reason or self._describe(scores, kind))
 
     def _repeated(self, step: int, index: int) -> bool:
-        """Note the sample's place in the run; tell whether it was handed in before."""
+        """Note the sample's place in the run; return whether it was handed in before."""
         again = self.step is not None and step < self.step and index in self._seen.get(step, ())
         if again or self._steps.is_restart(step):
             self.restart()

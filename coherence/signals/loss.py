@@ -119,7 +119,7 @@ def advantage(loss: float, vocab_size: int) -> float:
 def true_loss(loss: float, grad_norm: float | None = None) -> float:
     """Return the loss as it was, where a trainer logged a not-a-number as 0.0.
 
-    Not-a-number when the loss is exactly 0.0 and the gradient norm beside it is not finite, else the loss, in
+    Not-a-number when the loss is exactly 0.0 and its gradient norm is not finite, else the loss, in
     nats. The Hugging Face Trainer's `logging_nan_inf_filter` does this by default.
     Source: docs/signals.md, "The loss".
 
@@ -206,7 +206,7 @@ class LossTracker:
     - None before any loss; "not finite" while the last loss was not finite;
     - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
       loss was below half a nat; or more than a twentieth of all are; or the first ones were exactly 0 and the
-      next was within half a nat of it; or what is logged beside it says so;
+      next was within half a nat of it; or what is logged next to it says so;
     - "exactly zero": the last two losses were exactly 0;
     - "too good to be true": of at least three losses, the smoothed loss and its median are both below ln 1.5,
       or half a nat where the vocabulary is of characters (300 at most; then an eighth of the baseline too);
@@ -367,7 +367,7 @@ class LossTracker:
     def minimum(self) -> Minimum | None:
         """The lowest smoothed loss so far and its step.
 
-        None before any finite loss, and where the loss is not a cross-entropy: its minimum is no best step.
+        None before any finite loss, and if the loss is not a cross-entropy: its minimum is not the best step.
         """
         if not self.count or not self.is_cross_entropy:
             return None

@@ -1,7 +1,7 @@
 """The steps of one kind of rows as they come: what is late is told from what was set back.
 
 Threads that log in turn and servers that answer late bring steps in a little disorder; a run that was set
-back brings them anew. Source: docs/signals.md, "Restarts".
+back brings them again. Source: docs/signals.md, "Restarts".
 """
 
 from bisect import insort

@@ -147,7 +147,7 @@ class LoopStopper:
     """Ends the rows of transformers' `generate` that have come into a loop, each for itself.
 
     One of `stopping_criteria`; it works with sampling, greedy decoding and beams. What a prompt repeats does
-    not count. It may be used again: another generation begins anew.
+    not count. It may be used again: another generation begins again.
 
     Args:
         tokens: that a loop covers, at least.

@@ -209,6 +209,6 @@ def _load(monitor: Monitor, path: Path) -> None:
     try:
         monitor.load_state_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        log.warning("%s is not there; the gate goes on with what %s holds", path, monitor.folder)
+        log.warning("%s is not there; the gate continues with what is in %s", path, monitor.folder)
     except ValueError as error:
-        raise ValueError(f"{path} is no state of a run ({error}); remove it to go on without") from error
+        raise ValueError(f"{path} is not the state of a run ({error}); remove it to go on without") from error

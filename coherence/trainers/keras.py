@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 class CoherenceCallback(keras.callbacks.Callback):
     """Gives a monitor the losses and samples of a fit, and stops it when the gate halts.
 
-    Keras counts batches anew in each epoch, so the callback counts steps of its own; they go on from the last
+    Keras counts batches per epoch, so the callback counts its own steps; they continue from the last
     one in the run folder, which also keeps the state: opening the same folder is resuming.
 
     Args:
@@ -62,7 +62,7 @@ class CoherenceCallback(keras.callbacks.Callback):
         begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None, self._step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Keras' mean of the losses begins anew."""
+        """Keras' mean of the losses begins again."""
         self._batches, self._total = 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -142,7 +142,7 @@ class CoherenceReward(CoherenceCallback):
 
 
 def _columns(scores: Sequence[Scores], lows: Sequence[bool]) -> dict[str, list[Any]]:
-    """Return what TRL's table of completions is given beside the reward."""
+    """Return what TRL's table of completions is given next to the reward."""
     values = zip(*(each.values for each in scores), strict=True)
     columns: dict[str, list[Any]] = {
         f"coherence/{name}": list(column) for name, column in zip(SCALES, values, strict=False)

@@ -75,7 +75,7 @@ class Finder:
         return self._found
 
     def _take_alike(self, new: Iterable[str]) -> bool:
-        """Take new files that are named as those of samples are; tell whether all of them are."""
+        """Take new files that are named as those of samples are; return whether all of them are."""
         shapes = {_NUMBER.sub("#", file.path): file.format for file in self._found.samples}
         more = []
         for path in new:

@@ -203,7 +203,7 @@ class Follower:
             self.monitor.loss(step, row.loss, row.source, beside=() if row.beside is None else (row.beside,))
 
     def _take_loss_of(self, group: Sequence[Taken], step: int) -> None:
-        """Take the loss beside the first sample of a step, where no file tells the losses."""
+        """Take the loss next to the first sample of a step, where no file tells the losses."""
         first = next((each for each in group if each.row.loss is not None), None)
         if first is None or self._own_losses:
             return

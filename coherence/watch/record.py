@@ -1,4 +1,4 @@
-"""How far each file was read, kept beside what was recorded of it: nothing is lost, and nothing comes twice.
+"""How far each file was read, kept next to what was recorded of it: nothing is lost, and nothing comes twice.
 
 Source: docs/watch.md, "Killed and restarted".
 """
@@ -31,7 +31,7 @@ class Record:
     """What the run folder holds of the files that are followed.
 
     The rows of the run folder are the record, and the positions are written after them. Between the two the
-    watcher may be killed: what the folder holds beyond the positions is then read once more, and passed over.
+    watcher may be killed: what the folder holds beyond the positions is then read once more, and skipped.
 
     Args:
         folder: the run folder.
@@ -63,7 +63,7 @@ class Record:
         except (FileNotFoundError, NotADirectoryError):
             return
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # All is read once more then, and what is recorded passed over.
+            # All is read once more then, and what is recorded skipped.
             log.warning("%s: %s could not be used: %s", self.folder, POSITIONS, printable(str(error)))
             with suppress(OSError):
                 set_aside(path)

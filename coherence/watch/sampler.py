@@ -64,7 +64,7 @@ class Sampler:
         folder: where what was drawn is kept.
         timeout: seconds after which a command is ended.
         in_order: draw from all of them in the order in which they were saved; or else from the newest, and
-            older ones are passed over.
+            older ones are skipped.
 
     Attributes:
         unsettled: whether, at the last poll, a checkpoint may have been in the middle of being written.
@@ -189,7 +189,7 @@ class Sampler:
 
 
 class _Running:
-    """A command that is running: its output goes to files beside what is kept."""
+    """A command that is running: its output goes to files next to what is kept."""
 
     def __init__(self, command: str, saved: Saved, folder: Path) -> None:
         self.saved = saved

@@ -72,7 +72,7 @@ class Source:
     r"""A file of samples or of losses.
 
     JSON lines are read from where the last reading ended, up to the last line that is whole. A file of any
-    other format is read again when it has changed, and what was taken of it is passed over; while it still
+    other format is read again when it has changed, and what was taken of it is skipped; while it still
     changes its last row is left for later, for it may be half of one. A file that no longer begins as it
     did was replaced or cut short, and is read from its beginning: `rewound` says so.
 
@@ -220,7 +220,7 @@ class Source:
 
 
 def _passed(rows: Iterator[Row], position: Position) -> bool:
-    """Pass over the rows that were taken; tell whether they are still the same."""
+    """Skip the rows that were taken; return whether they are still the same."""
     seen = ""
     for _ in range(position.taken):
         row = next(rows, None)

@@ -60,7 +60,7 @@ def halt_of(folder: Path, run: Path, reason: str) -> Halt:
 
 
 def tell(halt: Halt, command: str | None, stop_file: Path | None, timeout: float) -> bool:
-    """Say that a run was halted; tell whether all was done.
+    """Say that a run was halted; return whether all was done.
 
     Args:
         halt: what is said.
@@ -79,7 +79,7 @@ def tell(halt: Halt, command: str | None, stop_file: Path | None, timeout: float
 
 
 def _run(command: str, halt: Halt, timeout: float) -> bool:
-    """Run a command of the user's; tell whether it ended well and in time."""
+    """Run a command of the user's; return whether it ended well and in time."""
     process = start(command, subprocess.PIPE)
     try:
         process.communicate((halt.to_json() + "\n").encode(), timeout)

@@ -170,7 +170,7 @@ def test_a_program_that_is_killed_goes_on_where_it_stopped(whole: Path, folder: 
 def test_a_shard_that_always_kills_its_worker_is_set_aside_and_named(whole: Path, folder: Path) -> None:
     assert (going := program(folder, "--workers", "2", deadly=5)).status() == 0, going.said()
     report, expected = (json.loads(results(each)[0]) for each in (folder, whole))
-    note = f"set aside, not scored: long.jsonl from byte {5 * SIZE:,}: it killed its worker {ATTEMPTS} times"
+    note = f"skipped long.jsonl from byte {5 * SIZE:,}: it crashed its worker {ATTEMPTS} times"
     assert note in report["notes"]
     assert report["problems"] == expected["problems"], "lines are counted from the beginning of the file"
     lines, scored = (results(each)[1].splitlines() for each in (whole, folder))
@@ -313,5 +313,5 @@ def test_ctrl_c_before_anything_was_scored_is_said(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     request = Request([str(write(tmp_path / "a.jsonl", *rows(range(40))))])
-    with pytest.raises(KeyboardInterrupt, match="broken off before any sample was scored"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted before a sample was scored"):
         audit_dump(request, prepare(request), broken_off, lambda _output: None)

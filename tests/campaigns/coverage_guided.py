@@ -65,7 +65,7 @@ def main() -> None:
 
 def seed_files() -> Iterator[bytes]:
     """Yield a whole file of each format that can be written here."""
-    kinds = [each.key for each in formats.FORMATS]
+    kinds = [each.key for each in formats.formats()]
     for kind in WHOLE:
         with suppress(ImportError):
             yield bytes([kinds.index(kind.partition(".")[0])]) + content(kind)
@@ -75,13 +75,13 @@ def read_file(data: bytes) -> None:
     """Recognise a file of these bytes, and read it as of the format that its first byte tells."""
     if not data:
         return
-    kind = formats.FORMATS[data[0] % len(formats.FORMATS)].key
+    kind = list(formats.FORMATS)[data[0] % len(formats.FORMATS)]
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         path = str(Path(folder) / WHOLE[kind][0])
         Path(path).write_bytes(data[1:])
         problems = Problems()
         for head in taken(map(read_head, [path]), path):
-            for each in formats.FORMATS:
+            for each in formats.formats():
                 each.recognise(head)
         for number, sample in enumerate(taken(samples_in(Piece(Part(path), kind), problems), path)):
             check_place(sample.step, sample.line)

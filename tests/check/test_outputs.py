@@ -1,6 +1,6 @@
 """`coherence check` as a person and a pipeline meet it: its exit status and all of its outputs.
 
-What is in tests/golden/check/ is written anew by `COHERENCE_REGENERATE=1 pytest
+What is in tests/golden/check/ is rewritten by `COHERENCE_REGENERATE=1 pytest
 tests/check/test_outputs.py`, which fails so that somebody looks at it.
 """
 
@@ -33,6 +33,7 @@ from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
 from coherence.show.ci import command, evidence, excerpt, github, gitlab, junit, repository_path
 from coherence.show.markdown import markdown
+from coherence.signals.settings import __version__
 
 pytestmark = pytest.mark.once
 
@@ -259,6 +260,7 @@ OUTPUTS = {
     "--junit": "junit.xml",
     "--gitlab": "gitlab.json",
     "--json": "json",
+    "--html": "html",
 }
 
 
@@ -286,6 +288,9 @@ def test_every_output_is_the_one_that_somebody_looked_at(shell: Shell, sides: st
     golden(f"{sides}.github.txt", out)
     for name in ("md", "junit.xml", "gitlab.json"):
         golden(f"{sides}.{name}", Path(name).read_text(encoding="utf-8"))
+    drawn = re.search(r"<main.*</main>", Path("html").read_text(encoding="utf-8"), re.DOTALL)
+    assert drawn
+    golden(f"{sides}.html", drawn[0].replace("><", ">\n<").replace(f">{__version__}<", ">VERSION<"))
     if os.environ.get("COHERENCE_REGENERATE") == "1":
         pytest.fail(f"wrote check/{sides}.*: look at them, then run again without COHERENCE_REGENERATE")
 

@@ -92,7 +92,7 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["audit", "dump.jsonl", "--json", "r.json"], "dump.jsonl: broken off before any sample was scored"),
+        (["audit", "dump.jsonl", "--json", "r.json"], "dump.jsonl: interrupted before a sample was scored"),
         (["check", "dump.jsonl", "--snapshot", "s.json", "--update"], "broken off"),
     ],
 )

@@ -228,7 +228,7 @@ BAD_LINES: list[tuple[str, bytes, str]] = [
     ("null", b"null", "not a JSON object but NoneType"),
     # no UTF-8
     ("a byte that is no UTF-8", b'{"step": 3, "text": "a\xffb"}', "not UTF-8: byte 0xff at 22"),
-    ("half a character", b'{"step": 3, "text": "caf\xc3"}', "not UTF-8: byte 0xc3"),
+    ("a lone surrogate", b'{"step": 3, "text": "caf\xc3"}', "not UTF-8: byte 0xc3"),
 ]
 
 

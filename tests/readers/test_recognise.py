@@ -12,7 +12,7 @@ from whole_files import WHOLE, content
 from coherence.readers.format import Format
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.read import Piece, losses_in, samples_in
-from coherence.readers.recognise import FORMATS, by_key, format_of
+from coherence.readers.recognise import FORMATS, by_key, format_of, formats
 
 CONTENTS = {
     "jsonl": '{"step": 1, "text": "once"}\n',
@@ -26,14 +26,18 @@ CONTENTS = {
 }
 
 
-@pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.key)
+@pytest.mark.parametrize("each", [*formats()], ids=lambda each: each.key)
 def test_a_format_holds_something_and_is_found_by_its_key(each: Format) -> None:
     assert each.samples or each.losses
     assert by_key(each.key) is each
 
 
+def test_the_keys_are_those_under_which_formats_are_listed() -> None:
+    assert list(FORMATS) == [each.key for each in formats()]
+
+
 def test_no_two_formats_go_by_the_same_name() -> None:
-    names = [each.name for each in FORMATS]
+    names = [each.name for each in formats()]
     assert len(set(names)) == len(names)
 
 
@@ -59,7 +63,7 @@ def test_no_other_format_claims_what_one_writes(tmp_path: Path, key: str) -> Non
         (tmp_path / under).write_bytes(written)
         if under == name or key in SURE:
             head = read_head(str(tmp_path / under))
-            claimed = [each.key for each in FORMATS if each.recognise(head)]
+            claimed = [each.key for each in formats() if each.recognise(head)]
             right = key.partition(".")[0]
             assert claimed == [right, *LOOSER.get(right, ())], under
 

@@ -143,7 +143,7 @@ def test_a_folder_that_is_taken_away_is_noticed_once_and_written_to_anew(
         disturb(folder)
         train(monitor, range(15, 36), LOW)
         (message,) = warnings_in(caplog)
-        assert all(words in message for words in [*said, str(folder), "writing goes on"]), message
+        assert all(words in message for words in [*said, str(folder), "writing continues"]), message
         assert monitor.recording
         assert (folder / "settings.json").read_text(encoding="utf-8") == settings
         (lost,) = [event for event in events(folder) if event[0] == "lines lost"]

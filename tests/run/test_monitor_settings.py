@@ -184,7 +184,7 @@ def test_what_is_given_otherwise_is_said_once_recorded_and_decides_from_then_on_
     assert said_by(audit(capsys, tmp_path)[1]) == before == said_by(page(tmp_path))
     with Monitor(tmp_path, **given) as monitor:
         (message,) = warnings_in(caplog)
-        assert message == f"{tmp_path}: goes on with other settings: {words}"
+        assert message == f"{tmp_path}: continues with other settings: {words}"
         train(monitor, range(20, 40))
         after = said_live(monitor)
     first, second = history(tmp_path)

@@ -446,5 +446,5 @@ def test_an_error_of_the_folding_table_is_handed_on() -> None:
 
     with pytest.raises(LookupError, match="page 0"):
         fast.CORE.folding(page)
-    with pytest.raises(ValueError, match="a page of the folding table has 3072 bytes"):
+    with pytest.raises(ValueError, match="a page of the folding table has 768 bytes"):
         fast.CORE.folding(lambda _: b"")

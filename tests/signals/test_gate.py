@@ -238,8 +238,8 @@ def test_a_gate_that_only_observes_collapses_and_never_halts() -> None:
         ("L", {}, "low on every scale (1 of 5 that halt): bigram 3, trigram 0, english 12, character 19"),
         ("LLF", {}, "fine (0 of 5 that halt): bigram 97, trigram 100, english 30, character 95"),
         ("LFF", {"window": 8}, "fine (1 of 5 that halt): bigram 97, trigram 100, english 30, character 95"),
-        ("s", {}, "passed over: too short to judge (2 tokens)"),
-        ("L", {"warmup": 1000}, "passed over: step 0 is in the warm-up of 1000"),
+        ("s", {}, "skipped: too short to judge (2 tokens)"),
+        ("L", {"warmup": 1000}, "skipped: step 0 is in the warm-up (1000 steps)"),
         ("LL", {"patience": 2}, "2 samples in a row scored below 30 on every scale, from step 0 to step 100"),
         (
             "FLsL",

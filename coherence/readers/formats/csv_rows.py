@@ -159,7 +159,7 @@ class _Lines:
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    """Return the names in the first line; none if it is no CSV."""
+    """Return the names in the first line; none if it is not CSV."""
     try:
         return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error:

@@ -21,11 +21,11 @@ _TEXT = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _NO_SAMPLES = re.compile(
     r"(?<![a-z])(?:prompt|reference|target|question|instruction|label|problem|solution|test|token|vocab|stop)"
 )
-"""What other lists of texts beside samples hold, by their names."""
+"""What other lists of texts next to samples hold, by their names."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a list of texts, and none that lies beside samples."""
+    """Tell whether a file is a list of texts, and none that lies next to samples."""
     if not _LIST.match(head.text.lstrip()) or _NO_SAMPLES.search(storage.bare_name(head.path)):
         return False
     texts = _TEXT.findall(head.text) or [head.text]  # one longer than what was read of it
@@ -40,7 +40,7 @@ def samples(
     """Yield the texts; the number of the one in the outer list stands for the line, and for the prompt.
 
     Raises:
-        ValueError: the file is no list of texts.
+        ValueError: the file is not a list of texts.
     """
     found = read_document(part.path, KIND)
     if not isinstance(found, list):

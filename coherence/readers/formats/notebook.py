@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 from coherence.readers import storage
 from coherence.readers.documents import read_document
 from coherence.readers.format import USUAL, Fields, Format
-from coherence.readers.formats.logs import reader as logs
-from coherence.readers.formats.logs.lines import pieces_of, seen_in
-from coherence.readers.formats.logs.survey import Survey
+from coherence.readers.formats import logs
 from coherence.readers.lines import Head, Part, Problems, to_float
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import LOSS, STEP, RawRow, usual_name
@@ -62,7 +60,7 @@ def samples(
     """Yield the samples that stand in the outputs; those of a cell below a table are of its last step.
 
     Raises:
-        ValueError: the file is no notebook.
+        ValueError: the file is not a notebook.
     """
     outputs, found = outputs_of(part.path), False
     ends = [(cell, step) for cell, row in outputs.tables if (step := _step_of(row)) is not None]
@@ -80,7 +78,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses: those of the lines or those of the tables, of which there are more.
 
     Raises:
-        ValueError: the file is no notebook.
+        ValueError: the file is not a notebook.
     """
     outputs = outputs_of(part.path)
     survey = _survey(outputs)
@@ -89,8 +87,8 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     return rows.losses_of(outputs.tables, part.path, problems, fields)
 
 
-def _survey(outputs: Outputs) -> Survey:
-    return Survey(seen_in(outputs.lines))
+def _survey(outputs: Outputs) -> "logs.Survey":
+    return logs.Survey(logs.seen_in(outputs.lines))
 
 
 def outputs_of(path: str) -> Outputs:
@@ -106,7 +104,7 @@ def outputs_of(path: str) -> Outputs:
         lines = [(number, line) for text in texts for line in text.rstrip("\n").split("\n")]
         if lines and found.lines:
             found.lines.append((number, _BETWEEN))
-        found.lines.extend(pieces_of(lines))
+        found.lines.extend(logs.pieces_of(lines))
     return found
 
 

@@ -42,7 +42,7 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sample]:
-    """Yield the samples of a file; what is no UTF-8 is replaced, and noted."""
+    """Yield the samples of a file; what is not UTF-8 is replaced, and noted."""
     step = step_of(part.path)
     if step is None:
         step = any_number(part.path)
@@ -81,5 +81,5 @@ FORMAT = Format(
     "text, one file a step",
     recognise,
     samples,
-    why="its name tells a step, or it has headers of samples",
+    why="a step is in its name, or it has headers of samples",
 )

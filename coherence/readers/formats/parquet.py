@@ -40,7 +40,7 @@ def parts(path: str, size: int) -> list[Part]:
     """Return the stretches of row groups that hold about `size` bytes each, together the whole file.
 
     Raises:
-        ValueError: the file is no Parquet, or pyarrow is missing.
+        ValueError: the file is not Parquet, or pyarrow is missing.
     """
     with storage.open_raw(path) as file:
         metadata = _opened(path, file).metadata
@@ -66,7 +66,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     """Yield the samples of a table; the number of a row stands for its line.
 
     Raises:
-        ValueError: the file is no Parquet, or pyarrow is missing.
+        ValueError: the file is not Parquet, or pyarrow is missing.
     """
     usual = {*READ, *SPELLED}
     asked = _columns_of(fields)
@@ -78,7 +78,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses of a table; the number of a row stands for its line.
 
     Raises:
-        ValueError: the file is no Parquet, or pyarrow is missing.
+        ValueError: the file is not Parquet, or pyarrow is missing.
     """
     asked = _columns_of(fields)
     wanted = {*LOSS, *STEP, *RUN, *SPELLED, "grad_norm", "source", rows.SUMMARY} | asked

@@ -48,7 +48,7 @@ SUFFIX = "/text_summary"
 """What `SummaryWriter.add_text` appends to a tag."""
 
 LARGEST = 64 * 2**20
-"""Bytes; a longer record is no sample, and is passed over without being held."""
+"""Bytes; a longer record is not a sample, and is skipped without being held."""
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = 4

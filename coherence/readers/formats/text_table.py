@@ -30,7 +30,7 @@ def recognise(head: Head) -> bool:
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of the tables of a file; the lines between them are passed over."""
+    """Yield the training losses of the tables of a file; the lines between them are skipped."""
     return rows.losses_of(_rows(read_whole_lines(part, problems)), part.path, problems, fields)
 
 

@@ -34,7 +34,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     """Yield the texts of all runs, from tables, traces, Markdown and strings; their rows stand for lines.
 
     Raises:
-        ValueError: the file is no database of trackio.
+        ValueError: the file is not a database of trackio.
     """
     return rows.samples_of(_texts(part.path, problems), part.path, problems, fields)
 
@@ -43,7 +43,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses of all runs; the number of a row stands for its line.
 
     Raises:
-        ValueError: the file is no database of trackio.
+        ValueError: the file is not a database of trackio.
     """
     return rows.losses_of(_metrics(part, problems), part.path, problems, fields)
 
@@ -121,7 +121,7 @@ def _logged(path: str, names: dict[str, str], problems: Problems) -> Iterator[Lo
     """Yield what was logged: the row, its run, step and time, and the metrics, without `train/` before them.
 
     Raises:
-        ValueError: the file is no database of trackio.
+        ValueError: the file is not a database of trackio.
     """
     if not sqlite.has(path, "metrics", "metrics"):
         raise ValueError(f"{path}: an SQLite database, but not one of trackio: it has no table of metrics")

@@ -27,7 +27,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses; rows have no lines of their own, so their number stands for it.
 
     Raises:
-        ValueError: the file is no trainer state.
+        ValueError: the file is not a trainer state.
     """
     return rows.losses_of(_history(part.path, problems), part.path, problems, fields)
 

@@ -29,7 +29,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     """Yield the samples of a table; the number of a row stands for its line.
 
     Raises:
-        ValueError: the file is no table.
+        ValueError: the file is not a table.
     """
     return rows.samples_of(_rows(part.path, problems), part.path, problems, fields)
 
@@ -38,7 +38,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
     """Yield the training losses of a table; the number of a row stands for its line.
 
     Raises:
-        ValueError: the file is no table.
+        ValueError: the file is not a table.
     """
     return rows.losses_of(_rows(part.path, problems), part.path, problems, fields)
 

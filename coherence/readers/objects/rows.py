@@ -90,7 +90,7 @@ def samples_of(
 
     A row that does not tell its step is of the step that the file is named after; where that names none,
     its step is None, or a problem once another row has told one. A row of losses, without any of the keys
-    of a text, is passed over in silence, unless the whole file has nothing else.
+    of a text, is skipped in silence, unless the whole file has nothing else.
 
     Args:
         rows: of the file, each with the line where it begins.
@@ -245,7 +245,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     """Return the sample that a row holds.
 
     Raises:
-        ValueError: it holds no text, or what it holds is no text, no step; the message says what.
+        ValueError: it holds no text, or what it holds is not a text or a step; the message says what.
     """
     names = _names_read(fields.group).intersection(row)
     keys = _keys_of(names, fields.group)
@@ -354,7 +354,7 @@ def losses_of(
 ) -> Iterator[LossRow]:
     """Yield the training losses of rows and their lines.
 
-    Rows without a training loss (validation, summaries) are passed over in silence: every trainer mixes
+    Rows without a training loss (validation, summaries) are skipped in silence: every trainer mixes
     them in. A loss that is not finite is yielded, and noted.
     """
     name = file_name(path)
@@ -375,7 +375,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
     """Return the training loss that a row holds; None if it holds none.
 
     Raises:
-        ValueError: what it holds is no loss or no step; the message says what.
+        ValueError: what it holds is not a loss or a step; the message says what.
     """
     if row.get("format") == FORMAT and "unusable" in row:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
@@ -401,7 +401,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
 
 
 def _beside(row: RawRow) -> str | None:
-    """Return what a row logs beside the loss that tells that it is not a cross-entropy."""
+    """Return what a row logs next to the loss and shows that it is not a cross-entropy."""
     if row.get("format") == FORMAT:
         return beside_of(row)
     return kind_beside(name for name, value in row.items() if value is not None and not _is_empty(value))

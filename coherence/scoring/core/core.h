@@ -58,7 +58,8 @@ enum {
     WAS_ALPHANUMERIC = 256, /* in the folding table: the character was, before it was folded */
 };
 enum { MOST_CLASSES = 1024 }; /* of the model of word order */
-enum { CLASS_SHIFT = 21, CODE_POINTS = 0x110000, PAGE = 256, FOLDS_TO = 3, PAGES = CODE_POINTS / PAGE };
+enum { CLASS_SHIFT = 21, CODE_POINTS = 0x110000, PAGE = 64, FOLDS_TO = 3, PAGES = CODE_POINTS / PAGE };
+enum { BYTE_VALUES = 256, ASCII = 128 };
 #define CODE_MASK (((uint32_t)1 << CLASS_SHIFT) - 1)
 
 /* Memory that grows and is used again; what it held is lost when it grows. */
@@ -110,7 +111,7 @@ typedef struct {
  * needs it, by Python, and never changes. */
 typedef struct {
     uint32_t *pages[PAGES];
-    uint8_t ascii[PAGE]; /* the classes of ASCII; other bytes have none */
+    uint8_t ascii[BYTE_VALUES]; /* the classes of ASCII; other bytes have none */
 } Folding;
 
 /* A text's own alphabet: a byte for each of its characters, so that most texts of few characters that are not ASCII
@@ -119,8 +120,8 @@ typedef struct {
 enum { FIRST_OWN = 0x80, LETTERS = FIRST_OWN, JOINTS = 0xD0, SPACES = 0xD2, SIGNS = 0xD8, ALPHABET_BITS = 9 };
 
 typedef struct {
-    uint8_t classes[PAGE];
-    uint32_t codes[PAGE - FIRST_OWN]; /* what the bytes from FIRST_OWN on stand for */
+    uint8_t classes[BYTE_VALUES];
+    uint32_t codes[BYTE_VALUES - FIRST_OWN]; /* what the bytes from FIRST_OWN on stand for */
     uint16_t next[4];                 /* the next byte of letters, joints, spaces and signs */
     uint32_t slots[1 << ALPHABET_BITS]; /* a code point and its byte */
 } Alphabet;
@@ -170,7 +171,7 @@ typedef struct {
     uint8_t *near, *far; /* a level for each two classes */
     uint16_t *both;      /* twice the near one and the far one */
     Ending *endings;     /* by their last byte, and of equal ones the longest first */
-    uint32_t first_ending[PAGE + 1];
+    uint32_t first_ending[BYTE_VALUES + 1];
     uint8_t *ending_bytes;
 } Order;
 

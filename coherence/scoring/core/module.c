@@ -73,12 +73,15 @@ make_folding(PyObject *Py_UNUSED(module), PyObject *make_page)
     if (capsule == NULL)
         return NULL;
     Py_INCREF(make_page);
-    if (PyCapsule_SetContext(capsule, make_page) < 0 || load_page(capsule, folding, 0) < 0) {
+    int failed = PyCapsule_SetContext(capsule, make_page);
+    for (uint32_t page = 0; page < ASCII / PAGE && !failed; page++)
+        failed = load_page(capsule, folding, page);
+    if (failed) {
         Py_DECREF(capsule);
         return NULL;
     }
-    for (int code = 0; code < 128; code++)
-        folding->ascii[code] = (uint8_t)(folding->pages[0][code * FOLDS_TO] >> CLASS_SHIFT);
+    for (uint32_t code = 0; code < ASCII; code++)
+        folding->ascii[code] = (uint8_t)(*entry_of(folding, code) >> CLASS_SHIFT);
     return capsule;
 }
 
@@ -269,7 +272,7 @@ read_endings(Order *order, PyObject *endings)
         return -1;
     }
     uint32_t sorted = 0;
-    for (int last = 0; last < PAGE; last++) {
+    for (int last = 0; last < BYTE_VALUES; last++) {
         order->first_ending[last] = sorted;
         for (Py_ssize_t at = 0; at < number; at++) {
             const char *bytes;
@@ -283,7 +286,7 @@ read_endings(Order *order, PyObject *endings)
             used += size;
         }
     }
-    order->first_ending[PAGE] = sorted;
+    order->first_ending[BYTE_VALUES] = sorted;
     return 0;
 }
 
@@ -360,8 +363,8 @@ static int
 load_pages(Call *call, const Text *text)
 {
     for (size_t at = 0; at < text->length; at++) {
-        uint32_t page = text->codes[at] / PAGE; /* the first one is always there */
-        if (page && !call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
+        uint32_t page = text->codes[at] / PAGE;
+        if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
             return -1;
     }
     return 0;

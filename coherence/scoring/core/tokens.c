@@ -102,11 +102,11 @@ start_alphabet(Alphabet *alphabet, const Folding *folding)
 static uint8_t
 byte_of(Alphabet *alphabet, uint32_t code)
 {
-    static const uint16_t ENDS[] = {JOINTS, SPACES, SIGNS, PAGE};
+    static const uint16_t ENDS[] = {JOINTS, SPACES, SIGNS, BYTE_VALUES};
     uint32_t *slots = alphabet->slots, held = code << 8; /* what of the class stays depends on the code point */
     size_t at = (uint32_t)(held * UINT32_C(0x9E3779B1)) >> (32 - ALPHABET_BITS);
     for (; slots[at]; at = (at + 1) % (1 << ALPHABET_BITS)) {
-        if ((slots[at] ^ held) < PAGE)
+        if ((slots[at] ^ held) < BYTE_VALUES)
             return (uint8_t)slots[at];
     }
     uint8_t class = (uint8_t)(code >> CLASS_SHIFT);

@@ -321,10 +321,10 @@ BAD_ROWS: list[tuple[str, bytes, str]] = [
     ("step is huge", b'{"step": 1e300, "text": "a"}', "step 1e+300 is too large"),
     ("step is true", b'{"step": true, "text": "a"}', "step True is not a whole number"),
     # half a character
-    ("in the text", rb'{"step": 3, "text": "a\ud800"}', r"half a character, '\ud800', at 1"),
-    ("in the prompt", rb'{"step": 3, "text": "a", "prompt": "\udfff"}', "half a character"),
-    ("in the source", rb'{"step": 3, "text": "a", "source": "\udfff"}', "half a character"),
-    ("in the run", rb'{"step": 3, "text": "a", "run": "\udfff"}', "half a character"),
+    ("in the text", rb'{"step": 3, "text": "a\ud800"}', r"a lone surrogate, '\ud800', at 1"),
+    ("in the prompt", rb'{"step": 3, "text": "a", "prompt": "\udfff"}', "a lone surrogate"),
+    ("in the source", rb'{"step": 3, "text": "a", "source": "\udfff"}', "a lone surrogate"),
+    ("in the run", rb'{"step": 3, "text": "a", "run": "\udfff"}', "a lone surrogate"),
     # no row at all
     ("torn", b'{"step": 3, "text": "once up', "not JSON"),
     ("no UTF-8", b'{"step": 3, "text": "a\xffb"}', "not UTF-8: byte 0xff at 22"),
@@ -475,7 +475,7 @@ def test_a_loss_of_zero_beside_a_finite_gradient_norm_is_zero(file: Path) -> Non
         ('{"loss": 2.0}', "no step: the keys are"),
         ('{"step": 0.5, "loss": 2.0}', "step 0.5 is not a whole number"),
         ("torn", "not JSON"),
-        ('{"step": 5, "loss": 2.0, "source": "\\ud800"}', "half a character"),
+        ('{"step": 5, "loss": 2.0, "source": "\\ud800"}', "a lone surrogate"),
     ],
 )
 def test_a_bad_loss_row_is_one_short_problem_and_the_others_are_read(

@@ -3,3 +3,25 @@
 `prefix` strips what loggers write before a line, `lines` tells step and loss of a line, `samples` the samples
 between them, `reader` makes the format of it.
 """
+
+from typing import TYPE_CHECKING
+
+from coherence.lazy import face
+
+if TYPE_CHECKING:
+    from coherence.readers.formats.logs.lines import pieces_of as pieces_of
+    from coherence.readers.formats.logs.lines import seen_in as seen_in
+    from coherence.readers.formats.logs.reader import losses_of as losses_of
+    from coherence.readers.formats.logs.reader import samples_of as samples_of
+    from coherence.readers.formats.logs.survey import Survey as Survey
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "Survey": "survey",
+        "losses_of": "reader",
+        "pieces_of": "lines",
+        "samples_of": "reader",
+        "seen_in": "lines",
+    },
+)

@@ -23,9 +23,9 @@ class LogEntry(NamedTuple):
         loss: None where the line holds another figure.
         kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
             time, of validation; or of a policy, whose loss is not read.
-        grad_norm: beside it.
+        grad_norm: next to it.
         beside: what else is, that tells that it is not a cross-entropy.
-        epoch: which, where the line names one: the step may be counted anew in each.
+        epoch: which, where the line names one: the step may be counted again in each.
         length: of the epoch in steps, or of the whole run.
         certain: how well the line is known: a trainer's own shape, any line with a step and a loss, a bar.
     """

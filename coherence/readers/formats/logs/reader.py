@@ -2,7 +2,7 @@
 
 Read are the shapes of `shapes.SHAPES`, and those of scripts that name a step and a loss on a line. What a log
 tells as a whole, a survey finds out first: which lines count, with which steps, of which run.
-Other lines are passed over in silence, for a log is full of them.
+Other lines are skipped in silence, for a log is full of them.
 """
 
 import re
@@ -47,7 +47,7 @@ def samples(
     problems: Problems,
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
-    """Yield the samples of a log; what is no UTF-8 is replaced, and noted."""
+    """Yield the samples of a log; what is not UTF-8 is replaced, and noted."""
     yield from samples_of(read_pieces(part, problems), survey_of(part), part.path, problems)
 
 

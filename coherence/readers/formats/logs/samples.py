@@ -219,7 +219,7 @@ class LogSamples:
             self._epoch = epoch
 
     def _tell(self, step: int) -> Iterator[LoggedSample]:
-        """Note a step; yield the samples that waited for it, or for none where a run begins anew."""
+        """Note a step; yield the samples that waited for it, or for none where a run begins again."""
         going_on = self._step is None or step >= self._step
         for found in self._waiting:
             if self._step is None and found.perhaps_data:
@@ -319,7 +319,7 @@ class LogSamples:
             if RULE.fullmatch(bare):
                 block.fence, block.part = bare, "text"
             elif bare:
-                self._block = None  # what is generated here is no sample
+                self._block = None  # what is generated here is not a sample
             return
         block.size += len(line)
         if block.size > self._longest:

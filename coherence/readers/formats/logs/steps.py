@@ -1,6 +1,6 @@
 """The steps of losses that are printed without one, as by the Hugging Face Trainer.
 
-Its dictionaries tell an epoch, and a bar of progress beside them tells the step; but where the output is a
+Its dictionaries tell an epoch, and a bar of progress next to them tells the step; but where the output is a
 file, dictionaries come in blocks, and the bars do not stand right behind each. Then the steps follow from the
 epochs, the bar and the number of the losses: they stand at even distances.
 """
@@ -97,7 +97,7 @@ class Rows:
         return found
 
     def _trainings(self) -> Iterator[tuple[int, int]]:
-        """Yield from which loss to which each training goes: in the next, the epoch begins anew."""
+        """Yield from which loss to which each training goes: in the next, the epoch begins again."""
         first = 0
         for place in range(1, len(self.epochs)):
             if self.epochs[place] < self.epochs[place - 1]:

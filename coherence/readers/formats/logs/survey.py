@@ -78,7 +78,7 @@ class Survey:
                 awaited = self._take(place, line, line.entry, rank)
 
     def _take(self, place: int, line: Line, entry: LogEntry, rank: int | None) -> bool:
-        """Take what a trainer wrote; tell whether its step is awaited."""
+        """Take what a trainer wrote; return whether its step is awaited."""
         stepless = entry.step is None and entry.loss is not None
         if stepless:
             self._stepless.append(len(self._places))
@@ -154,7 +154,7 @@ class Survey:
             if of_training[certain]:
                 return of_training[certain]
         for kind, what in (
-            (ESTIMATE, "estimates of the training loss stand in for the losses of steps, which it has not"),
+            (ESTIMATE, "estimates of the training loss are used, because the file has no losses of steps"),
             (VALIDATION, "its losses are of validation: it has none of training"),
         ):
             for certain in (NAMED, GENERAL, BAR):
@@ -182,7 +182,7 @@ class Survey:
         return [row for row in rows if self._ranks[row] in (first, -1)]
 
     def _count_on(self, rows: list[int]) -> None:
-        """Turn steps that begin anew in each epoch into steps of the run."""
+        """Turn steps that begin again in each epoch into steps of the run."""
         pairs = list(pairwise(rows))
         if not any(self._is_next_epoch(*pair) for pair in pairs):
             return

@@ -18,7 +18,7 @@ PAGE_BYTES = 16 * 2**20
 """Rows that are read at once, and what they may have together: a table is logged in one row."""
 
 LARGEST = 256 * 2**20
-"""Bytes of one value; what is larger is no table of samples."""
+"""Bytes of one value; what is larger is not a table of samples."""
 
 TURNS = 64
 """Millions of steps that SQLite may take for a page: it takes some ten thousand."""
@@ -71,11 +71,11 @@ def read(path: str, query: str, values: tuple[Any, ...]) -> list[Any]:
     """Return the answer to a query, as it is while nobody writes.
 
     Raises:
-        ValueError: it is no database, or one that is never at rest.
+        ValueError: it is not a database, or one that is never at rest.
     """
     if storage.is_url(path):
         raise ValueError(f"{path}: a database is read where it lies; copy it to a local disk first")
-    file = Path(path).resolve()  # beside which unfinished writes lie
+    file = Path(path).resolve()  # next to which unfinished writes lie
     for _ in range(ATTEMPTS):
         before = _state(file)
         # Without a file of unfinished writes nobody is writing: then neither locks are needed nor files made.
@@ -125,7 +125,7 @@ def _bound(connection: sqlite3.Connection) -> None:
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:
-    """Return what is no UTF-8 as bytes: one such value is no reason not to read the others."""
+    """Return what is not UTF-8 as bytes: one such value is no reason not to read the others."""
     with suppress(UnicodeDecodeError):
         return raw.decode("utf-8")
     return raw
