@@ -1,4 +1,4 @@
-"""The command line: `coherence audit`, `check`, `compare`, `watch`, `serve`, `score` and `calibrate`.
+"""The command line: `coherence audit`, `check`, `compare`, `watch`, `serve`, `score`, `calibrate` and `demo`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
@@ -197,18 +197,6 @@ reports are written as pages to look at in a browser.
 Exit status: 0 shown, 2 wrong usage or a folder that cannot be written, 70 an
 error of coherence itself, 130 interrupted with Ctrl-C or SIGTERM."""
 
-COMMANDS = {
-    "audit": ("where a run went wrong", AUDIT_HELP),
-    "check": ("does a checkpoint write as well as before", CHECK_HELP),
-    "compare": ("two checkpoints, without a snapshot", COMPARE_HELP),
-    "watch": ("follow a run that another process writes", WATCH_HELP),
-    "serve": ("the report of a run that goes on, in a browser", SERVE_HELP),
-    "score": ("texts: four scores, and where they loop", SCORE_HELP),
-    "calibrate": ("measure a reference profile", CALIBRATE_HELP),
-    "demo": ("four runs that come with the package, explained", DEMO_HELP),
-}
-"""Of each command a summary and its help; `_add_NAME` adds its options, `coherence.cli.NAME` does it."""
-
 NO_COMMAND = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(")
 """How argparse says that it does not know a command."""
 
@@ -320,10 +308,10 @@ def _parser() -> "tuple[_Parser, dict[str, _Parser]]":
     add("--print-completion", metavar="SHELL", help="completion for bash, zsh or tcsh")
     _add_manner(parser)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for name, (summary, text) in COMMANDS.items():
+    for name, (summary, text, add_options) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=text, **described)
         command.set_defaults(command=name)
-        globals()[f"_add_{name}"](command)
+        add_options(command)
         _add_manner(command)
     return parser, commands.choices
 
@@ -489,3 +477,16 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     )
     add("--name", default="custom", help="its name in reports")
     add("--words", metavar="FILE", help="word list of the language, one word a line")
+
+
+COMMANDS = {
+    "audit": ("where a run went wrong", AUDIT_HELP, _add_audit),
+    "check": ("does a checkpoint write as well as before", CHECK_HELP, _add_check),
+    "compare": ("two checkpoints, without a snapshot", COMPARE_HELP, _add_compare),
+    "watch": ("follow a run that another process writes", WATCH_HELP, _add_watch),
+    "serve": ("the report of a run that goes on, in a browser", SERVE_HELP, _add_serve),
+    "score": ("texts: four scores, and where they loop", SCORE_HELP, _add_score),
+    "calibrate": ("measure a reference profile", CALIBRATE_HELP, _add_calibrate),
+    "demo": ("four runs that come with the package, explained", DEMO_HELP, _add_demo),
+}
+"""Of each command a summary, its help, and what adds its options; `coherence.cli.NAME` does it."""

@@ -491,7 +491,7 @@ def test_a_corpus_without_text_or_that_is_not_there_is_refused_by_name(tmp_path:
 # Help
 
 
-@pytest.mark.parametrize("command", ["", "audit", "check", "compare", "serve", "score", "calibrate"])
+@pytest.mark.parametrize("command", ["", "audit", "check", "compare", "serve", "score", "calibrate", "demo"])
 def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: Shell, command: str) -> None:
     status, out, err = shell(*command.split(), "--help")
     assert (status, err) == (0, "")
