@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-import coherence
 from coherence.cli.main import main
 from coherence.report import Report
 from coherence.show.console import as_line, console
 from coherence.show.say import manner, speak
 from coherence.show.terminal import show_verdict
 
-_PACKAGE = Path(coherence.__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "fixtures/runs", _PACKAGE.parent / "fixtures/runs")
 """Inside the package in a wheel, next to it in a checkout."""
 

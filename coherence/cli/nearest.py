@@ -7,7 +7,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from coherence.escape import printable
 from coherence.readers.recognise import FORMATS
@@ -16,8 +16,8 @@ from coherence.scoring.profile import SHIPPED
 NAMES = {"profile": SHIPPED, "format": FORMATS, "alert": ["wandb", "trackio"]}
 """Values that options know, besides files."""
 
-MOST = 2
-"""Names that are offered."""
+MOST, ALIKE = 2, 0.7
+"""Names that are offered, and how alike they have to be, from 0 to 1."""
 
 
 def hint(given: str, known: Iterable[str], of: str = "{}") -> str:
@@ -34,9 +34,19 @@ def hint(given: str, known: Iterable[str], of: str = "{}") -> str:
     ''
     """
     folded = {each.lower(): each for each in known if each != given}
-    near = get_close_matches(given.lower(), folded, MOST, 0.7)
+    near = [
+        each
+        for each in get_close_matches(given.lower(), folded, MOST, ALIKE)
+        if _is_near(given.lower(), each)
+    ]
     names = (repr(printable(of.replace("{}", folded[each]))) for each in near)
     return f"; did you mean {' or '.join(names)}?" if near else ""
+
+
+def _is_near(given: str, name: str) -> bool:
+    """Tell whether names are alike in more than what they end in: `a.json` is not `b.json`."""
+    (stem, end), (other, other_end) = os.path.splitext(given), os.path.splitext(name)
+    return end != other_end or SequenceMatcher(None, stem, other).ratio() > ALIKE
 
 
 def hint_for_command(given: str, commands: Iterable[str]) -> str:

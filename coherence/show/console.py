@@ -17,8 +17,8 @@ from coherence.show.terminal_score import in_brackets, on_a_line
 LOOP = "yellow underline"
 """How what is repeated looks."""
 
-PADDING = re.compile(r"(?<! )(?: |\x1b\[[\d;]*m)++(?=\n)")
-"""Blanks at the end of a line, with which tables are filled up, and the colours between them."""
+STYLE = re.compile(r"[\d;]*m")
+"""The rest of a sequence that sets colours."""
 
 WIDE = 10_000
 """Columns that no table needs."""
@@ -55,11 +55,23 @@ class _Tidy:
         self._tame = tame
 
     def write(self, text: str) -> int:
-        text = PADDING.sub(lambda found: found.group().replace(" ", ""), text)
+        *lines, last = text.split("\n")
+        text = "".join(f"{_without_padding(line)}\n" for line in lines) + last
         return sys.stderr.write(tamed(text) if self._tame else text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
+
+
+def _without_padding(line: str) -> str:
+    """Return a line without the blanks that a table was filled up with; the colours between them stay."""
+    styles = ""
+    while True:
+        line = line.rstrip(" ")
+        before, escape, style = line.rpartition("\x1b[")
+        if not escape or not STYLE.fullmatch(style):
+            return line + styles
+        line, styles = before, f"{escape}{style}{styles}"
 
 
 def console(tame: bool = False) -> Console:

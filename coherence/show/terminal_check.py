@@ -63,7 +63,7 @@ def _table(comparisons: list[Comparison], columns: int, gap: int) -> Table:
         gap: blanks on the left of a column.
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, gap), pad_edge=gap > 0)
-    table.add_column("", overflow="fold", no_wrap=columns > FEW, min_width=12)
+    table.add_column("", no_wrap=True)
     for name in ("before", "now", "change", "allowed", "interval")[:columns]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
