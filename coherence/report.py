@@ -495,7 +495,7 @@ class SampleCounts(NamedTuple):
         >>> SampleCounts(judged=15, low=9).sentence, SampleCounts(judged=12, low=5, empty=4).sentence
         ('9 of 15 samples loop', '1 of 12 samples loops, 4 are empty')
         """
-        loops, of = self.low - self.empty, f"of {self.judged:,} samples"
+        loops, of = self.low - self.empty, f"of {self.judged:,} sample{'' if self.judged == 1 else 's'}"
         are_empty = "is empty" if self.empty == 1 else "are empty"
         if not loops:
             return f"{self.empty:,} {of} {are_empty}" if self.empty else ""

@@ -269,5 +269,5 @@ def test_a_command_loads_its_own_module_of_the_commands_alone(module: str, heavy
 
 def test_to_score_a_text_nothing_is_loaded_that_reads_files_or_makes_reports() -> None:
     loaded = loaded_by("import coherence.cli.score")
-    rooms = ("audit", "check", "readers", "report", "show.page", "show.terminal")
+    rooms = ("audit", "check", "readers", "report", "show.page.page", "show.terminal")
     assert not loaded.intersection(f"coherence.{each}" for each in rooms)

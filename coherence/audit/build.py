@@ -15,7 +15,7 @@ from coherence.audit.replay import Replay, RunRecord, Turn, as_written, by_step
 from coherence.audit.rows import GatedSample
 from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
-from coherence.audit.summary import Summary, Survey
+from coherence.audit.summary import WORST, Summary, Survey
 from coherence.audit.timeline import Timeline
 from coherence.readers.read import with_prompt
 from coherence.readers.records import LossRow, Mark, Origin, Problem, Sample
@@ -48,7 +48,7 @@ SERIES = ("reward", "kl", "length")
 """What else is drawn, in this order; a length only next to one of the others."""
 
 SERIES_POINTS = 1000
-"""Of each of them."""
+"""Of each of the series."""
 
 
 class Text(NamedTuple):
@@ -156,7 +156,8 @@ def audit_run(
     """
     replay, summary = replay_run(timeline, losses, options, see, record)
     looked_at = summary.looked_at if summary.unlike_profile else ()
-    shown = texts([(each.output, each.row.row) for each in (*summary.worst, *summary.best, *looked_at)])
+    candidates = _candidates(replay, summary)
+    shown = texts([(each.output, each.row.row) for each in (*candidates, *summary.best, *looked_at)])
     if looked_at:
         judged = [shown[each.output, each.row.row] for each in looked_at]
         fitting = fitting_note([(each.text, each.prompt) for each in judged], replay.settings)
@@ -231,7 +232,7 @@ def report_of(
         texts: of its worst and best samples; without them the report shows none.
     """
     halted = replay.halted
-    worst, best = (summary.worst, summary.best) if texts is not None else ([], [])
+    worst, best = (_candidates(replay, summary), summary.best) if texts is not None else ([], [])
     texts = texts or {}
     return Report.of(
         replay.signals,
@@ -249,7 +250,7 @@ def report_of(
         partial=reader_notes.partial,
         stretches=summary.stretches,
         samples=tuple(sorted(summary.samples, key=lambda each: each.step)),
-        worst=tuple(_shown(each, texts) for each in worst),
+        worst=_different(_shown(each, texts) for each in worst),
         best=tuple(_shown(each, texts) for each in best),
         between=tuple(sorted(summary.between, key=lambda each: each.step)),
         series=tuple(map(_series_record, replay.series)),
@@ -258,6 +259,20 @@ def report_of(
         problem_count=reader_notes.problem_count,
         problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
     )
+
+
+def _candidates(replay: Replay, summary: Summary) -> list[GatedSample]:
+    """Return the sample on which the gate halted, and those with the lowest scores."""
+    return [*([replay.halted] if replay.halted else []), *summary.worst]
+
+
+def _different(samples: Iterable[ShownSample]) -> tuple[ShownSample, ...]:
+    """Return the first samples that differ in what they repeat, or in their text if they repeat nothing."""
+    found: dict[str, ShownSample] = {}
+    for each in samples:
+        repeated = " ".join(sorted(set(each.loop.phrase.split()))) if each.loop else each.text.strip()
+        found.setdefault(repeated, each)
+    return tuple(found.values())[:WORST]
 
 
 def _shown(judged: GatedSample, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
@@ -344,13 +359,14 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
     rows, window = len(replay.losses.steps), replay.settings.smma_window
     if 0 < rows < ARRIVED * window:
         notes.append(
-            f"{rows} rows of loss: too few for an SMMA over {window}; what is judged and drawn is smoothed "
-            "over a tenth of them"
+            f"{rows:,} {'row' if rows == 1 else 'rows'} of loss: too few for an SMMA over {window:,}; "
+            "what is judged and drawn is smoothed over a tenth of them"
         )
     if summary.alike_steps:
         notes.append(
-            f"alike: at {summary.alike_steps} of {summary.compared} steps, the first {summary.first_alike}, "
-            "the samples of the step are less than half as different as text of the profile is"
+            f"alike: at {summary.alike_steps:,} of {summary.compared:,} steps, the first "
+            f"{summary.first_alike:,}, the samples of the step are less than half as different as text of "
+            "the profile is"
         )
     if summary.greedy:
         notes.append(

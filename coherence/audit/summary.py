@@ -23,7 +23,8 @@ KEPT = 10_000
 FOLDED = 1024
 """Samples whose scores are added up at once."""
 
-WORST = 3
+WORST, CANDIDATES = 3, 12
+"""Samples with the lowest scores that are shown, and that are kept: some of them may repeat the same."""
 
 COLUMNS = 10_000
 """Prompts whose samples are followed from step to step."""
@@ -75,7 +76,7 @@ class Summary:
         self._stretches: list[_Stretch] = []
         self._last_stretch: _Stretch | None = None
         self._whole = _Means()
-        self._worst_low, self._worst = Lowest(), Lowest()
+        self._worst_low, self._worst = Lowest(CANDIDATES), Lowest(CANDIDATES)
         self._best: tuple[float, GatedSample] | None = None
 
     def see(self, judged: GatedSample) -> None:
@@ -182,7 +183,7 @@ class Summary:
 
     @property
     def worst(self) -> list[GatedSample]:
-        """The samples with the lowest scores, no two alike: three empty ones teach nothing."""
+        """The samples with the lowest scores, no two of one text: three empty ones teach nothing."""
         return self._worst_low.found or self._worst.found
 
     @property
@@ -287,7 +288,8 @@ class _Stretch:
 class Lowest:
     """The few samples with the lowest scores, of equal texts the lowest and first."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = WORST) -> None:
+        self._most = most
         self._kept: dict[int, tuple[float, int, GatedSample]] = {}
         self._seen = 0
         self._highest = math.inf  # once there are enough
@@ -308,10 +310,10 @@ class Lowest:
         if judged.row.text in self._kept:
             if mean >= self._kept[judged.row.text][0]:
                 return
-        elif len(self._kept) == WORST:
+        elif len(self._kept) == self._most:
             del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
         self._kept[judged.row.text] = mean, self._seen, judged
-        if len(self._kept) == WORST:
+        if len(self._kept) == self._most:
             self._highest = max(each[0] for each in self._kept.values())
 
     @property

@@ -29,14 +29,15 @@ def run(options: Namespace) -> int:
         options.paths, options.loss, options.format, fields_of(options), _options(options), options.scored
     )
     screen = console()
-    job, started = prepare(request), time.perf_counter()
-    page = None
-    if options.html is not None:
-        made = import_module("coherence.show.page.made").made_now(options.typed)
-        page = import_module("coherence.show.page.audited").AuditedPage(request.paths, job, made)
-    see, see_run = ([page.see], page.see_run) if page else ([], None)
-    with show_progress(job.shards, screen) as done:
-        found, dump = audit_dump(request, job, _runner(options), done, see, see_run)
+    runner, page = _runner(options), None
+    with show_progress(screen) as progress:
+        job, started = prepare(request), time.perf_counter()
+        progress.score(job.shards)
+        if options.html is not None:
+            made = import_module("coherence.show.page.made").made_now(options.typed)
+            page = import_module("coherence.show.page.audited").AuditedPage(request.paths, job, made)
+        see, see_run = ([page.see], page.see_run) if page else ([], None)
+        found, dump = audit_dump(request, job, runner, progress.done, see, see_run)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{fast.NAME}{_where(options)}"

@@ -1,4 +1,4 @@
-"""The command line: `coherence audit`, `check`, `compare`, `watch`, `serve`, `score` and `calibrate`.
+"""The command line: `coherence audit`, `check`, `compare`, `watch`, `serve`, `score`, `calibrate` and `demo`.
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
@@ -7,20 +7,18 @@ coherence itself (`EX_SOFTWARE` of sysexits), 130 broken off with Ctrl-C or SIGT
 
 import argparse
 import os
+import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from coherence.escape import on_one_line
-from coherence.scoring import fast
 from coherence.scoring.profile import SHIPPED
-from coherence.show.say import say, silence
-from coherence.signals.settings import DEFAULTS, __version__
-
-if TYPE_CHECKING:
-    from coherence.signals.project import Given
+from coherence.show.say import say, silence, speak
+from coherence.signals.settings import DEFAULTS
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
 
@@ -33,6 +31,7 @@ SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
 HELP = """\
 Read a language model's own samples and say when its training has collapsed.
 
+  coherence demo
   coherence audit runs/exp7
   coherence watch runs/exp7
   coherence serve runs/exp7
@@ -156,10 +155,14 @@ Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
 taken, 70 an error of coherence itself."""
 
 SCORE_HELP = """\
-Score one text: four scores from 0 to 100, and the phrase it repeats.
+Score a text: four scores from 0 to 100, and the phrase it repeats, marked in
+the text. Several texts, or the lines of a file, give a table with a row each;
+--json is then a list.
 
   coherence score "Budy Budy Budy Budy"
   head -c 2000 sample.txt | coherence score -
+  coherence score "The first text." "The second text."
+  coherence score --lines samples.txt --json scores.json
 
 Exit status: 0 scored, 2 wrong usage or unreadable input, 70 an error of
 coherence itself."""
@@ -185,6 +188,21 @@ Exit status: 0 written, 2 wrong usage or unreadable input, 70 an error of
 coherence itself."""
 
 
+DEMO_HELP = """\
+Show what coherence does, without a run of your own: four small runs that come
+with the package, what went wrong in each, and what the audit says of it. Their
+reports are written as pages to look at in a browser.
+
+  coherence demo
+  coherence demo --out pages
+
+Exit status: 0 shown, 2 wrong usage or a folder that cannot be written, 70 an
+error of coherence itself, 130 interrupted with Ctrl-C or SIGTERM."""
+
+NO_COMMAND = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(")
+"""How argparse says that it does not know a command."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     if arguments is None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
@@ -201,8 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
+    speak(quiet=options.quiet, colour=not options.no_color)
     # No command has work for the threads that numpy would start: they would only wait, and busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported after the options are read: --help and a wrong option need not wait for numpy and pydantic.
@@ -216,8 +235,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         silence(sys.stdout)
         return UNUSABLE
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        say(f"coherence: {_describe(error, getattr(options, 'given', None))}")
+        say(f"coherence: {_describe(error, options)}")
         return UNUSABLE
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the options; what a command does not know is refused by that command, which has its own help."""
+    parser, commands = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands.get(options.command, parser).refuse(unknown)
+    if options.command is None:
+        parser.error(f"a command is missing; the commands are {', '.join(COMMANDS)}")
+    return options
 
 
 def _say_unforeseen(error: Exception) -> None:
@@ -230,40 +260,70 @@ def _say_unforeseen(error: Exception) -> None:
     say(f"coherence: {what} (an error of coherence itself{more})")
 
 
-def _describe(error: Exception, given: "Mapping[str, Given] | None") -> str:
-    told = str(error)
+def _describe(error: Exception, options: argparse.Namespace) -> str:
+    message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        told = f"{error.filename}: {error.strerror}"
-    return str(import_module("coherence.signals.project").name_origin(told, given)) if given else told
+        message = f"{error.filename}: {error.strerror}"
+    hint = import_module("coherence.cli.nearest").hint_for_value(message, options)
+    if given := getattr(options, "given", None):
+        message = import_module("coherence.signals.project").name_origin(message, given)
+    return f"{message}{hint}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error here."""
+    """Says what is wrong in one line, as every other error here, and what may have been meant."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, on_one_line(f"{self.prog}: {message}; {self.prog} --help says how") + "\n")
+        if command := NO_COMMAND.search(message):
+            hint = import_module("coherence.cli.nearest").hint_for_command(command[1], COMMANDS)
+            hint = hint or f"; the commands are {', '.join(COMMANDS)}"
+            message = f"{command[1]!r} is not a command{hint}"
+        see = f"{' See' if message.endswith('?') else '; see'} '{self.prog} --help'"
+        self.exit(UNUSABLE, on_one_line(f"{self.prog}: {message}{see}") + "\n")
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Refuse arguments that nothing takes."""
+        hint = import_module("coherence.cli.nearest").hint_for_options(unknown, self)
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="coherence", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-V", "--version", action="version", version=f"coherence {__version__} ({fast.NAME})")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_audit(_add_command(commands, "audit", "where a run went wrong", AUDIT_HELP))
-    _add_check(_add_command(commands, "check", "does a checkpoint write as well as before", CHECK_HELP))
-    _add_compare(_add_command(commands, "compare", "two checkpoints, without a snapshot", COMPARE_HELP))
-    _add_watch(_add_command(commands, "watch", "follow a run that another process writes", WATCH_HELP))
-    _add_serve(_add_command(commands, "serve", "the report of a run that goes on, in a browser", SERVE_HELP))
-    _add_score(_add_command(commands, "score", "one text: four scores, and where it loops", SCORE_HELP))
-    _add_calibrate(_add_command(commands, "calibrate", "measure a reference profile", CALIBRATE_HELP))
-    return parser
+class _About(argparse.Action):
+    """Prints what is asked of the program itself: its version, or the completion for a shell."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _options: Any, value: Any, _option: Any = None
+    ) -> None:
+        about = import_module("coherence.cli.about")
+        try:
+            sys.stdout.write(about.version() if self.dest == "version" else about.completion(parser, value))
+        except ValueError as error:
+            parser.error(str(error))
+        parser.exit(0)
 
 
-def _add_command(
-    commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str, text: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> "tuple[_Parser, dict[str, _Parser]]":
+    """Return the parser, and that of each command by its name."""
+    described: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = _Parser(prog="coherence", description=HELP, **described)
+    parser.set_defaults(command=None, quiet=False, no_color=False)
+    add = partial(parser.add_argument, action=_About, default=argparse.SUPPRESS)
+    add("-V", "--version", nargs=0, help="version, scorer and optional libraries")
+    add("--print-completion", metavar="SHELL", help="completion for bash, zsh or tcsh")
+    _add_manner(parser)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (summary, text, add_options) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=text, **described)
+        command.set_defaults(command=name)
+        add_options(command)
+        _add_manner(command)
+    return parser, commands.choices
+
+
+def _add_manner(parser: argparse.ArgumentParser) -> None:
+    """Add how much is said, and how: before the command or after it."""
+    add = partial(parser.add_argument, action="store_true", default=argparse.SUPPRESS)
+    add("-q", "--quiet", help="print only errors on standard error")
+    add("--no-color", help="no colours (also if NO_COLOR is set)")
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
@@ -278,7 +338,6 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
     add("--workers", type=int, metavar="N", help="score in so many processes (1)")
     add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
-    parser.set_defaults(command="audit")
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
@@ -340,14 +399,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add("--markdown", metavar="OUT", help="write a summary in Markdown; - is standard output")
     add("--gitlab", metavar="OUT", help="write a code quality report for GitLab")
     add("--github", action="store_true", help="annotate for GitHub Actions (automatic inside a job)")
-    parser.set_defaults(command="check")
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="BEFORE", help="samples of the earlier checkpoint")
     parser.add_argument("now", metavar="NOW", help="samples of the later one")
     _add_comparison(parser)
-    parser.set_defaults(command="compare")
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
@@ -384,7 +441,6 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
     add("--acknowledge-halt", action="store_true", help="go on with a run that was halted")
     _add_reading(parser)
     _add_gate(parser)
-    parser.set_defaults(command="watch")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -392,16 +448,19 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("folder", metavar="PATH", help="run folder, folder of run folders, or samples in any format")
     add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
-    parser.set_defaults(command="serve")
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("text", nargs="?", default="-", metavar="TEXT", help="the text; - or nothing is standard input")
+    add("texts", nargs="*", metavar="TEXT", help="the text, or several; - or nothing is standard input")
+    add("--lines", metavar="FILE", help="score each line of a file; - is standard input")
     add("--prompt", help="cut off where the text begins with it")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write scores and loop as JSON; - is standard output")
-    parser.set_defaults(command="score")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", help="folder for the pages (default: a temporary one)")
 
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
@@ -421,4 +480,16 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     )
     add("--name", default="custom", help="its name in reports")
     add("--words", metavar="FILE", help="word list of the language, one word a line")
-    parser.set_defaults(command="calibrate")
+
+
+COMMANDS = {
+    "audit": ("where a run went wrong", AUDIT_HELP, _add_audit),
+    "check": ("does a checkpoint write as well as before", CHECK_HELP, _add_check),
+    "compare": ("two checkpoints, without a snapshot", COMPARE_HELP, _add_compare),
+    "watch": ("follow a run that another process writes", WATCH_HELP, _add_watch),
+    "serve": ("the report of a run that goes on, in a browser", SERVE_HELP, _add_serve),
+    "score": ("texts: four scores, and where they loop", SCORE_HELP, _add_score),
+    "calibrate": ("measure a reference profile", CALIBRATE_HELP, _add_calibrate),
+    "demo": ("four runs that come with the package, explained", DEMO_HELP, _add_demo),
+}
+"""Of each command a summary, its help, and what adds its options; `coherence.cli.NAME` does it."""

@@ -2,8 +2,8 @@
 
 import signal
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -11,6 +11,8 @@ from threading import current_thread, main_thread
 from rich.console import Console
 from rich.text import Text
 
+from coherence.audit.plan import Job
+from coherence.audit.store import Output
 from coherence.escape import printable
 from coherence.show.console import console
 from coherence.show.page.dump import ServedDump
@@ -45,9 +47,14 @@ def _read(path: Path, screen: Console) -> ServedDump:
     dump = ServedDump(path)
     if Runs(path).found():
         return dump
-    with ExitStack() as stack:
+    with show_progress(screen) as progress:
+
+        def watch(job: Job) -> Callable[[Output], None]:
+            progress.score(job.shards)
+            return progress.done
+
         try:
-            dump.read(lambda job: stack.enter_context(show_progress(job.shards, screen)))
+            dump.read(watch)
         except ValueError:
             if not path.is_dir():
                 raise

@@ -17,7 +17,7 @@ from coherence.report import finite_or_none
 from coherence.run.alerts import TrackioAlert, WandbAlert, Webhook, finish
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.scoring.profile import SCALES
-from coherence.show.say import say
+from coherence.show.say import inform, say
 from coherence.show.terminal_score import plain_score
 from coherence.signals.gate import Gate
 from coherence.watch.finder import Finder
@@ -45,14 +45,14 @@ def run(options: Namespace) -> int:
             monitor = _open(options, own)
         except HaltedRun as error:
             halt = halt_of(folder, own, str(error))
-            say(f"coherence: {own}: halted before: {halt.reason}; --acknowledge-halt goes on")
+            inform(f"coherence: {own}: halted before: {halt.reason}; --acknowledge-halt goes on")
         else:
             with monitor:
                 halted = _follow(options, monitor, finder)
             if not halted:
                 return FINE
             halt = halt_of(folder, own, monitor.gate.halt_reason or "")
-            say(_words(halt), style="bold red")
+            inform(_words(halt), style="bold red")
         _tell(options, own, halt)
     return HALTED
 
@@ -152,7 +152,7 @@ def _follow(options: Namespace, monitor: Monitor, finder: Finder) -> bool:
             finder,
             fields_of(options),
             sampler.drawn if sampler else tuple,
-            lambda judged: say(_line(monitor, judged), style="red" if judged.verdict.low else ""),
+            lambda judged: inform(_line(monitor, judged), style="red" if judged.verdict.low else ""),
             lambda: ending.noted,
         )
         while True:

@@ -27,6 +27,7 @@ from coherence.readers.folders import (
     name_of,
     once,
     recognised,
+    what_lies_in,
 )
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import HEAD, file_name
@@ -171,7 +172,11 @@ def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
     if not runs:
         known = trackers.unread_in(path)
         why = f"; {known or folder.notes[0]}" if known or folder.notes else ""
-        raise ValueError(f"{path}: a folder without samples; expected {SAMPLES} or other files of them{why}")
+        seen = what_lies_in([folder, *below])
+        raise ValueError(
+            f"{path}: a folder without samples; expected {SAMPLES} or other files of them; "
+            f"it holds {seen}{why}"
+        )
     return runs
 
 

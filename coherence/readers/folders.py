@@ -52,6 +52,17 @@ _NO_DATA = re.compile(
 )
 """What lies next to samples and holds none; it is not even opened."""
 
+_KINDS = (
+    ("image", re.compile(r"\.(png|jpe?g|gif|svg)")),
+    ("checkpoint", re.compile(r"\.(pth?|bin|safetensors|ckpt|h5|keras|onnx|gguf|model)")),
+    ("array", re.compile(r"\.np[yz]")),
+    ("program", re.compile(r"\.(py|sh|so)")),
+    ("page", re.compile(r"\.(pdf|html)")),
+)
+"""What a folder may hold in the place of samples, by the ends of the names."""
+
+OTHER = "other file"
+
 _DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 """Names that promise samples or losses: where one holds neither, the person is told."""
 
@@ -159,6 +170,25 @@ def _why(path: str, error: Exception) -> str:
 def as_text(message: str) -> str:
     """Return a message as a report can hold it: a path in it may be no UTF-8."""
     return message.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def what_lies_in(folders: Iterable["Folder"]) -> str:
+    """Return what folders hold that is not samples, in words: `3 images, 2 checkpoints`."""
+    counts: Counter[str] = Counter()
+    for folder in folders:
+        losses = {file.path for file in folder.scanned}.intersection(
+            path for path in folder.files if storage.bare_name(path) in LOSSES
+        )
+        for path in folder.files:
+            kind = next((kind for kind, suffix in _KINDS if suffix.fullmatch(_suffix(path))), OTHER)
+            counts["file of losses" if path in losses else kind] += 1
+    ordered = sorted(counts.items(), key=lambda each: each[0] == OTHER)
+    words = [f"{count:,} {_plural(kind) if count > 1 else kind}" for kind, count in ordered]
+    return ", ".join(words) or "no files"
+
+
+def _plural(kind: str) -> str:
+    return kind.replace("file", "files") if "file" in kind else f"{kind}s"
 
 
 def holds(

@@ -25,6 +25,15 @@ MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5
 BUFFER = 2**18
 """Bytes that are read at once."""
 
+
+class Meter:
+    """How many bytes of local files this process has read, to show progress by."""
+
+    read = 0
+
+
+METER = Meter()
+
 SPOOLED = "coherence-standard-input"
 """The name of a copy of standard input."""
 
@@ -117,7 +126,16 @@ def open_raw(path: str) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(file_system(path).open(path, "rb")))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError(f"{path}: not a regular file")
-    return open(path, "rb", BUFFER)
+    return cast(BinaryIO, io.BufferedReader(_Counted(path), BUFFER))
+
+
+class _Counted(io.FileIO):
+    """A local file; how much is read of all of them is counted."""
+
+    def readinto(self, buffer: Any) -> int:
+        size = super().readinto(buffer) or 0
+        METER.read += size
+        return size
 
 
 def compression(head: bytes) -> str | None:

@@ -3,9 +3,35 @@
 import os
 import sys
 from importlib import import_module
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from coherence.escape import on_one_line
+
+
+class Manner(NamedTuple):
+    """How to speak to a person: only of errors, or of everything; with colours or without."""
+
+    quiet: bool = False
+    colour: bool = True
+
+
+_manner = Manner()
+
+
+def speak(quiet: bool = False, colour: bool = True) -> None:
+    """Set how this process speaks to a person from now on.
+
+    Args:
+        quiet: only errors are said.
+        colour: colours are used where there is a terminal, unless NO_COLOR is set.
+    """
+    global _manner
+    _manner = Manner(quiet, colour)
+
+
+def manner() -> Manner:
+    """Return how this process speaks to a person."""
+    return _manner
 
 
 def say(line: str, style: str = "") -> None:
@@ -22,9 +48,44 @@ def say(line: str, style: str = "") -> None:
         terminal.console().print(terminal.as_line(line), style=style)
         return
     try:
-        print(on_one_line(line), file=sys.stderr)  # noqa: T201 - this is the command line
+        print(on_one_line(line).rstrip(), file=sys.stderr)  # noqa: T201 - this is the command line
     except OSError:
         silence(sys.stderr)
+
+
+def inform(line: str, style: str = "") -> None:
+    """Write a line that is not an error to standard error, unless only errors are to be said.
+
+    Args:
+        line: as for `say`.
+        style: as for `say`.
+    """
+    if not _manner.quiet:
+        say(line, style)
+
+
+def several(count: int, what: str) -> str:
+    """Return how many there are of something, in words.
+
+    >>> several(1, "sample"), several(1200, "sample")
+    ('1 sample', '1,200 samples')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def width() -> int:
+    """Return how many columns standard error has: as COLUMNS says, as the terminal has, or 80.
+
+    >>> width() > 0
+    True
+    """
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(2).columns or 80
+    except OSError:
+        return 80
 
 
 def silence(stream: TextIO) -> None:

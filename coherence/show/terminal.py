@@ -1,4 +1,4 @@
-"""The report for a person at a terminal 80 columns wide."""
+"""The report for a person at a terminal, from 40 columns on."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,8 @@ from coherence.report import (
 )
 from coherence.scoring.loop import Loop
 from coherence.scoring.text import answer
-from coherence.show.console import COLOURS, as_line
+from coherence.show.console import COLOURS, NARROW, as_line, fitting
+from coherence.show.say import several
 from coherence.show.terminal_score import loop_sentence, plain_score, style_of
 from coherence.signals.loss import ARRIVED
 
@@ -37,6 +38,17 @@ EXCERPT, LEAD = 220, 20
 NAMES = {"kl": "KL"}
 """Of series, where they are not spelled as they are named."""
 
+SCALES_HEADS, SHORT_HEADS = ("bigram", "trigram", "english", "character"), ("bi", "tri", "eng", "chr")
+
+WAYS = (
+    (SCALES_HEADS, True, 3),
+    (SHORT_HEADS, True, 3),
+    (SHORT_HEADS, True, 2),
+    (SHORT_HEADS, False, 2),
+    (SHORT_HEADS, False, 1),
+)
+"""Ways to lay out the stretches of a run, from wide to narrow: heads, whole spans of steps, and the gap."""
+
 LISTED_PROBLEMS = 10
 LISTED_EVENTS = 5
 
@@ -47,14 +59,21 @@ ONE_IN = 5
 def show_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(_verdict(report, console.width))
-    console.print(_facts(report))
+    console.print(_facts(_fact_rows(report), console.width))
     console.print()
-    console.print(_run_table(report))
+    console.print(fitting(console, *(_run_table(report, *way) for way in WAYS)))
     console.print()
     console.print(_readings(report))
     for note in report.notes:
         console.print(as_line(f"note: {note}"))
     show_problems(report.problem_count, report.problems, console)
+
+
+def show_verdict(report: Report, console: Console) -> None:
+    """Print the verdict, when the gate halted and what came after, and where to go back to."""
+    console.print(_verdict(report, console.width))
+    rows = _halt_rows(report) if report.halt else []
+    console.print(_facts([*rows, _place_row(report)], console.width))
 
 
 def show_ranking(ranking: Ranking, console: Console) -> None:
@@ -64,27 +83,35 @@ def show_ranking(ranking: Ranking, console: Console) -> None:
     unused = _unused(ranking.problem_count, sum(line.judged for line in ranking.runs))
     unused = unused and f" · {unused}"
     console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}{unused}", style="bold"))
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("run", overflow="fold", min_width=17)
-    table.add_column("action", no_wrap=True)
-    for name in ("bi", "tri", "eng", "chr", "low", "loss", "halt", "back to"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in ranking.runs:
-        table.add_row(*_ranking_row(line, ranking.settings.threshold))
-    console.print(table)
+    console.print(_ranking_table(ranking, console.width))
     for note in ranking.notes:
         console.print(as_line(f"note: {note}"))
     show_problems(ranking.problem_count, ranking.problems, console)
 
 
-def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
+def _ranking_table(ranking: Ranking, width: int) -> Table:
+    narrow = width < NARROW
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold", min_width=8 if narrow else 17)
+    table.add_column("action", no_wrap=True)
+    scales = () if narrow else ("bi", "tri", "eng", "chr")
+    for name in (*scales, "low", *(() if narrow else ("loss",)), "halt", "back to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in ranking.runs:
+        table.add_row(*_ranking_row(line, ranking.settings.threshold, narrow))
+    return table
+
+
+def _ranking_row(line: RunLine, threshold: float, narrow: bool) -> list[RenderableType]:
     action = line.diagnosis.action
+    scores = [_score_cell(mean, threshold) for mean in line.scores.values]
+    loss = Text("" if line.smoothed is None else _number(line.smoothed))
     return [
         Text(printable(line.run)),
         Text(action, style=COLOURS[action]),
-        *(_score_cell(mean, threshold) for mean in line.scores.values),
-        Text(f"{line.low}/{line.judged}"),
-        Text("" if line.smoothed is None else _number(line.smoothed)),
+        *([] if narrow else scores),
+        Text(f"{line.low:,}/{line.judged:,}"),
+        *([] if narrow else [loss]),
         Text("" if line.halt_step is None else _step(line.halt_step)),
         Text("" if line.resume_from is None else _step(line.resume_from)),
     ]
@@ -92,9 +119,10 @@ def _ranking_row(line: RunLine, threshold: float) -> list[RenderableType]:
 
 def show_work(samples: int, size: int, how: str, seconds: float, console: Console) -> None:
     """Print how much was scored, and by what."""
-    took = f" in {_duration(seconds)}, {size / seconds / 1e6:.1f} MB/s" if seconds > 1 else ""
+    speed = f", {size / seconds / 1e6:.1f} MB/s" if size >= 1e6 else ""
+    took = f" in {_duration(seconds)}{speed}" if seconds > 1 else ""
     read = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
-    console.print(as_line(f"{samples:,} samples, {read}{took} ({how})"))
+    console.print(as_line(f"{several(samples, 'sample')}, {read}{took} ({how})"))
 
 
 def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], console: Console) -> None:
@@ -136,18 +164,25 @@ def _unused(count: int, used: int) -> str:
     return f"{count:,} of {every:,} lines could not be used" if 0 < every <= ONE_IN * count else ""
 
 
-def _facts(report: Report) -> RenderableType:
+def _facts(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
+    if width < NARROW:
+        return Group(
+            *(part for name, fact in rows for part in (Text(name, style="bold"), _indented(fact, 2)))
+        )
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
-    for name, fact in _fact_rows(report):
+    for name, fact in rows:
         table.add_row(name, Text(fact))
     return table
 
 
+def _indented(text: str, by: int, style: str = "") -> Padding:
+    return Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, by))
+
+
 def _fact_rows(report: Report) -> list[tuple[str, str]]:
     rows = _halt_rows(report) if report.halt else []
-    leaving = report.diagnosis.action in ("pivot", "halt")
-    rows.append(("go back to" if leaving else "best checkpoint", _resume_sentence(report)))
+    rows.append(_place_row(report))
     rows.append(("first low step", _step(report.first_low_step)))
     rows.append(("samples", _samples_sentence(report)))
     rows += _event_rows(report.events)
@@ -187,7 +222,7 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     # The diagnosis of a halted run is that of the halt; the loss may have gone elsewhere since.
     trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
     if loss.last is None:
-        return f"{trend}: {loss.not_finite} rows, none of them finite"
+        return f"{trend}: {several(loss.not_finite, 'row')}, none of them finite"
     sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}"
     if loss.rows >= ARRIVED * loss.window:
         sentence += f", SMMA {_number(loss.smma)}"
@@ -197,7 +232,7 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
         sentence += f"; uniform {_number(loss.uniform_baseline)}"
     if loss.advantage is not None:
         sentence += f", {_number(loss.advantage)} times better"
-    return sentence + (f"; {loss.not_finite} not finite" if loss.not_finite else "")
+    return sentence + (f"; {loss.not_finite:,} not finite" if loss.not_finite else "")
 
 
 def _series_sentence(series: Sequence[SeriesRecord]) -> str:
@@ -220,18 +255,23 @@ def _span(first: int, last: int) -> str:
 def _samples_sentence(report: Report) -> str:
     counted = (
         (report.empty, "of them empty"),
-        (report.templated, "templates, not judged"),
+        (report.templated, f"template{'' if report.templated == 1 else 's'}, not judged"),
         (report.too_short, "too short to judge"),
     )
-    more = "".join(f", {count} {what}" for count, what in counted if count)
-    return f"{report.diagnosis.samples}: {report.low} of {report.judged} low on every scale{more}"
+    more = "".join(f", {count:,} {what}" for count, what in counted if count)
+    return f"{report.diagnosis.samples}: {report.low:,} of {report.judged:,} low on every scale{more}"
 
 
 def _waste_sentence(report: Report) -> str:
-    sentence = f"{report.wasted_steps:,} steps"
+    sentence = several(report.wasted_steps, "step")
     if report.wasted_seconds is not None:
         sentence += f", {_duration(report.wasted_seconds)}"
     return sentence
+
+
+def _place_row(report: Report) -> tuple[str, str]:
+    leaving = report.diagnosis.action in ("pivot", "halt")
+    return "go back to" if leaving else "best checkpoint", _resume_sentence(report)
 
 
 def _resume_sentence(report: Report) -> str:
@@ -240,52 +280,66 @@ def _resume_sentence(report: Report) -> str:
     return f"step {report.resume_from:,}: {report.resume_reason}"
 
 
-def _run_table(report: Report) -> RenderableType:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1))
-    table.add_column("steps", no_wrap=True)
-    for name in ("bigram", "trigram", "english", "character", "low", "loss" if report.loss else ""):
+def _run_table(report: Report, heads: Sequence[str], spans: bool, gap: int) -> Table:
+    """Return the stretches of a run.
+
+    Args:
+        report: of the run.
+        heads: of the scores.
+        spans: show from which step to which, and not only from which.
+        gap: blanks between two columns, 1 to 3.
+    """
+    box = SIMPLE_HEAD if gap > 1 else None  # its rule takes a column of its own between two
+    table = Table(box=box, show_edge=False, padding=(0, 1, 0, int(gap > 2)), pad_edge=gap > 2)
+    table.add_column("steps" if spans else "from", no_wrap=True)
+    for name in (*heads, "low", "loss" if report.loss else ""):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for stretch in report.stretches:
-        table.add_row(*_stretch_row(stretch, report.halt_step, report.settings.threshold))
+        table.add_row(*_stretch_row(stretch, report, spans))
     return table
 
 
-def _stretch_row(stretch: StretchRecord, halt_step: int | None, threshold: float) -> list[RenderableType]:
-    halts = halt_step is not None and stretch.first <= halt_step <= stretch.last
+def _stretch_row(stretch: StretchRecord, report: Report, spans: bool) -> list[RenderableType]:
+    halts = report.halt_step is not None and stretch.first <= report.halt_step <= stretch.last
     return [
-        Text(_span(stretch.first, stretch.last)),
-        *(_score_cell(mean, threshold) for mean in stretch.scores.values),
-        Text(f"{stretch.low}/{stretch.samples}"),
+        Text(_span(stretch.first, stretch.last) if spans else f"{stretch.first:,}"),
+        *(_score_cell(mean, report.settings.threshold) for mean in stretch.scores.values),
+        Text(f"{stretch.low:,}/{stretch.samples:,}"),
         Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
-        Text("◀ halt", style="red") if halts else Text(""),
+        Text("◀ halt" if spans else "◀", style="red") if halts else Text(""),
     ]
 
 
 def _readings(report: Report) -> RenderableType:
-    parts: list[RenderableType] = []
-    for title, samples in (("Worst samples", report.worst), ("Best sample", report.best)):
-        if samples:
-            parts.append(Text(title, style="bold"))
-            parts += [part for sample in samples for part in _reading(sample)]
+    worst: list[RenderableType] = []
+    if report.low:
+        worst = [part for sample in report.worst for part in _reading(sample, report.halt_step)]
+    parts: list[RenderableType] = [Text("Worst samples", style="bold"), *worst] if worst else []
+    if report.worst and not report.low:
+        lowest = report.worst[0]
+        parts.append(Text.assemble(("No sample is low", "bold"), f"; the lowest is {_heading(lowest)}"))
+    if report.best:
+        parts += [Text("Best sample", style="bold"), *_reading(report.best[0], None)]
     return Group(*parts)
 
 
-def _reading(sample: ShownSample) -> list[RenderableType]:
+def _heading(sample: ShownSample) -> str:
     scores = " ".join(f"{name} {plain_score(value)}" for name, value in vars(sample.scores).items())
-    heading = Padding(Text(f"step {sample.step:,} #{sample.index}: {scores}"), (0, 0, 0, 2))
+    return f"step {sample.step:,} #{sample.index:,}: {scores}"
+
+
+def _reading(sample: ShownSample, halt_step: int | None) -> list[RenderableType]:
+    here = ", where the gate halts" if sample.step == halt_step else ""
+    heading = _indented(f"{_heading(sample)}{here}", 2)
     text = answer(sample.text, sample.prompt)
     if not text:
-        return [heading, Padding(Text("(no text)"), (0, 0, 0, 4))]
+        return [heading, _indented("(no text)", 4)]
     loop = Loop(**vars(sample.loop)) if sample.loop else None
     start = max(0, loop.start - LEAD) if loop else 0
     end = start + EXCERPT
     excerpt = ("…" if start else "") + printable(text[start:end]) + ("…" if end < len(text) else "")
-    return [
-        heading,
-        Padding(Text(loop_sentence(loop, len(text))), (0, 0, 0, 4)),
-        Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 4)),
-    ]
+    return [heading, _indented(loop_sentence(loop, len(text)), 4), _indented(excerpt, 4, "dim")]
 
 
 def _score_cell(value: float | None, threshold: float) -> Text:

@@ -10,6 +10,7 @@ from coherence.readers.explain import FileReading, RunReading, Steps
 from coherence.readers.lines import file_name
 from coherence.readers.records import LossRow, Sample
 from coherence.show.console import as_line
+from coherence.show.say import several
 
 SHOWN = 60
 """Characters of a text that are shown."""
@@ -90,7 +91,7 @@ def lines_of(reading: FileReading) -> list[str]:
     lines = []
     if reading.first is not None and reading.last is not None:
         prompts = f", {reading.prompts:,} with a prompt" if reading.prompts else ", none with a prompt"
-        lines.append(f"{_several(reading.samples, 'sample')}, {_steps(reading.sample_steps)}{prompts}")
+        lines.append(f"{several(reading.samples, 'sample')}, {_steps(reading.sample_steps)}{prompts}")
         lines.append(f"first: {_sample(reading.first)}")
         if reading.samples > 1:
             lines.append(f"last: {_sample(reading.last)}")
@@ -102,13 +103,9 @@ def lines_of(reading: FileReading) -> list[str]:
         lines.append("no samples, no losses")
     lines += list(reading.problems.remarks)
     if reading.problems.count:
-        lines.append(f"{_several(reading.problems.count, 'line')} could not be used:")
+        lines.append(f"{several(reading.problems.count, 'line')} could not be used:")
         lines += [f"  {each.line}: {each.message}" for each in reading.problems.listed[:LISTED]]
     return lines
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _steps(steps: Steps) -> str:

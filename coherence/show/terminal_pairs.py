@@ -5,16 +5,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from coherence.check.before_and_now import BeforeAndNow
-from coherence.escape import printable
 from coherence.scoring.scores import mean_of
 from coherence.show.ci import where
-from coherence.show.console import as_line
-from coherence.show.page.marks import Excerpt, excerpt
+from coherence.show.console import as_line, marked
+from coherence.show.page.marks import excerpt
 
 SHOWN, SHOWN_PROMPT = 280, 120
 """Characters of a text, and of a prompt."""
-
-LOOP = "yellow underline"
 
 
 def show_pair(pair: BeforeAndNow, console: Console) -> None:
@@ -48,27 +45,3 @@ def _indent(text: Text, by: int, console: Console) -> None:
 
 def _cut(prompt: str) -> str:
     return prompt[:SHOWN_PROMPT] + "…" * (len(prompt) > SHOWN_PROMPT)
-
-
-def marked(shown: Excerpt, styled: bool) -> Text:
-    """Return an excerpt on one line, with what is repeated underlined; else in brackets, copies together.
-
-    >>> print(marked(excerpt("We left. We left. We left. We left.", None, 99), styled=False))
-    [We left. We left. We left. We left.]
-    """
-    text = printable(shown.text) or "(no text)"
-    line = Text(("…" if shown.before else "") + text + ("…" if shown.after else ""), overflow="fold")
-    shift = int(shown.before > 0)
-    if styled:
-        for start, end in shown.loops:
-            line.stylize(LOOP, start + shift, end + shift)
-        return line
-    joined: list[tuple[int, int]] = []
-    for start, end in shown.loops:
-        if joined and not shown.text[joined[-1][1] : start].strip():
-            start = joined.pop()[0]
-        joined.append((start, end))
-    plain = line.plain
-    for start, end in reversed(joined):
-        plain = f"{plain[: start + shift]}[{plain[start + shift : end + shift]}]{plain[end + shift :]}"
-    return Text(plain, overflow="fold")

@@ -3,29 +3,105 @@
 It knows no report and no table: `coherence score` need not wait for them.
 """
 
+import sys
+from importlib import import_module
 from math import floor
+from typing import NamedTuple
 
 from coherence.escape import printable
 from coherence.scoring.loop import MOST_TOKENS, Loop
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores
+from coherence.show.page.marks import Excerpt, excerpt
+from coherence.show.say import say, several, width
 from coherence.signals.settings import DEFAULTS
 
+SHOWN = 600
+"""Characters of a text that are shown."""
 
-def score_lines(scores: Scores, loop: Loop | None) -> list[tuple[str, str]]:
-    """Return lines that tell the four scores of one text and where it loops, each with its style.
+BAR = 40
+"""Columns of the longest bar."""
 
-    >>> score_lines(Scores(0.0, None, 100.0, 0.5, 2, 9), None)[1:3]
-    [('trigram      -', ''), ('english    100', '')]
+BEFORE = 16
+"""Columns of a name, a score and the blanks up to a bar."""
+
+
+class ScoredText(NamedTuple):
+    """A text, its scores, the loop it has, and which line of a file it is."""
+
+    text: str
+    scores: Scores
+    loop: Loop | None
+    line: int | None = None
+
+
+def show_score(found: ScoredText, prompt: str | None) -> None:
+    """Print the scores of a text as bars, and the text after the prompt with what it repeats marked."""
+    shown = excerpt(found.text, prompt, SHOWN)
+    utf8 = (getattr(sys.stderr, "encoding", None) or "utf-8").lower().startswith("utf")
+    lines = score_lines(found.scores, found.loop, width(), "█░" if utf8 else "#.")
+    if sys.stderr is not None and sys.stderr.isatty():
+        console = import_module("coherence.show.console")
+        screen = console.console()
+        for line, style in lines:
+            screen.print(console.as_line(line), style=style)
+        screen.print(console.marked(shown, styled=screen.color_system is not None and not screen.no_color))
+        return
+    for line, _ in lines:
+        say(line)
+    say(in_brackets(shown))
+
+
+def score_lines(scores: Scores, loop: Loop | None, columns: int, bar: str = "█░") -> list[tuple[str, str]]:
+    """Return lines that show the four scores of one text and where it loops, each with its style.
+
+    Args:
+        scores: of the text.
+        loop: which it repeats.
+        columns: of the terminal.
+        bar: what a bar is made of, and what is left of it.
+
+    >>> for line, _ in score_lines(Scores(0.0, None, 100.0, 50.5, 2, 9), None, 26)[:4]:
+    ...     print(line)
+    bigram       0  ░░░░░░░░░░
+    trigram      -
+    english    100  ██████████
+    character   50  █████░░░░░
     """
-    told = [plain_score(value) for value in scores.values]
-    width = max(map(len, told))
-    lines = [
-        (f"{name:<9}  {number:>{width}}", style_of(value, DEFAULTS.threshold))
-        for name, number, value in zip(SCALES, told, scores.values, strict=True)
-    ]
-    lines.append((f"{scores.tokens} tokens; {'low on every scale' if scores.low() else 'not low'}", ""))
+    length = max(0, min(BAR, columns - BEFORE))
+    lines = []
+    for name, value in zip(SCALES, scores.values, strict=True):
+        full = 0 if value is None else floor(value * length / 100)
+        drawn = "" if value is None else bar[0] * full + bar[1] * (length - full)
+        line = f"{name:<9}  {plain_score(value):>3}  {drawn}".rstrip()
+        lines.append((line, style_of(value, DEFAULTS.threshold)))
+    low = "low on every scale" if scores.low() else "not low"
+    lines.append((f"{several(scores.tokens, 'token')}; {low}", ""))
     return [*lines, (loop_sentence(loop, scores.characters), "")]
+
+
+def in_brackets(shown: Excerpt) -> str:
+    """Return an excerpt on one line, with what it repeats in brackets, copies in a row together.
+
+    >>> in_brackets(excerpt("We left. We left. We left. We left.", None, 99))
+    '[We left. We left. We left. We left.]'
+    """
+    joined: list[tuple[int, int]] = []
+    for start, end in shown.loops:
+        if joined and not shown.text[joined[-1][1] : start].strip():
+            start = joined.pop()[0]
+        joined.append((start, end))
+    shift = int(shown.before > 0)
+    line = on_a_line(shown)
+    for start, end in reversed(joined):
+        line = f"{line[: start + shift]}[{line[start + shift : end + shift]}]{line[end + shift :]}"
+    return line
+
+
+def on_a_line(shown: Excerpt) -> str:
+    """Return an excerpt on one line, with a sign where something is left out."""
+    text = printable(shown.text) or "(no text)"
+    return f"{'…' if shown.before else ''}{text}{'…' if shown.after else ''}"
 
 
 def style_of(value: float | None, threshold: float) -> str:
@@ -48,14 +124,14 @@ def loop_sentence(loop: Loop | None, characters: int) -> str:
 
     >>> from coherence.scoring.loop import find_loop
     >>> loop_sentence(find_loop("Go on. Go on. Go on."), 20)
-    'repeats «Go on.» 3 times, every 3 tokens, from character 0 on: 100% of its tokens'
+    'repeats «Go on.» 3 times, every 3 tokens: 100% of its tokens'
+    >>> loop_sentence(find_loop("It was late, no no no no"), 24)
+    'repeats «no» 4 times, back to back, from character 13 on: 50% of its tokens'
     """
     if loop is None:
         where = f" in its first {MOST_TOKENS:,} tokens" if characters > MOST_TOKENS else ""
-        return f"no loop{where}: no phrase covers a fifth of it or comes back to back"
+        return f"no loop found{where}"
+    period = "back to back" if loop.period == 1 else f"every {loop.period:,} tokens"
+    start = f", from character {loop.start:,} on" if loop.start else ""
     phrase = printable(loop.phrase)
-    period = "token" if loop.period == 1 else f"{loop.period} tokens"
-    return (
-        f"repeats «{phrase}» {loop.times} times, every {period}, from character {loop.start} on: "
-        f"{loop.share:.0%} of its tokens"
-    )
+    return f"repeats «{phrase}» {loop.times:,} times, {period}{start}: {loop.share:.0%} of its tokens"

@@ -182,7 +182,7 @@ class Gate:
         if self.halted:
             return self._verdict(step, kind, str(self._halt_reason), after_halt=True)
         if repeated:
-            return self._verdict(step, kind, f"sample {index} of step {step} was counted already")
+            return self._verdict(step, kind, f"sample {index:,} of step {step:,} was counted already")
         return self._decide(scores, kind, step, index)
 
     def is_idle(self, step: int, index: int) -> bool:
@@ -201,7 +201,8 @@ class Gate:
 
     def _decide(self, scores: Scores, kind: Kind, step: int, index: int) -> Verdict:
         if step < self.warmup:
-            return self._verdict(step, kind, f"skipped: step {step} is in the warm-up ({self.warmup} steps)")
+            skipped = f"skipped: step {step:,} is in the warm-up ({self.warmup:,} steps)"
+            return self._verdict(step, kind, skipped)
         if kind == "too short":
             return self._verdict(step, kind, f"skipped: too short to judge ({scores.tokens} tokens)")
         if kind == "templated":
@@ -236,13 +237,13 @@ class Gate:
 
     def _describe_halt(self, counting: tuple[Position, ...]) -> str:
         if self.window is None:
-            which = f"{len(counting)} samples in a row"
+            which = f"{len(counting):,} samples in a row" if len(counting) > 1 else "1 sample"
         else:
-            which = f"{len(counting)} of the last {len(self._judged)} samples"
+            which = f"{len(counting):,} of the last {len(self._judged):,} samples"
         first, last = counting[0][0], counting[-1][0]
-        where = f"at step {first}" if first == last else f"from step {first} to step {last}"
+        where = f"at step {first:,}" if first == last else f"from step {first:,} to step {last:,}"
         if all(kind != "low" for _, kind in self._judged):
-            return f"{which} are empty, {where}"
+            return f"{which} {'are' if len(counting) > 1 else 'is'} empty, {where}"
         return f"{which} scored below {self.threshold:g} on every scale, {where}"
 
     def _describe(self, scores: Scores, kind: Kind) -> str:

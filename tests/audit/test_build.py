@@ -86,11 +86,20 @@ def test_the_run_of_the_lesson_says_where_and_what_it_cost() -> None:
 
 def test_the_worst_samples_say_what_they_repeat_and_the_best_is_fine() -> None:
     report = lesson()
-    (worst,) = report.worst  # the same loop at every step is shown once
-    assert worst.step == 300
+    (worst,) = report.worst  # the same loop at every step is shown once, at the halt
+    assert worst.step == report.halt_step
     assert worst.loop is not None
     assert worst.loop.phrase == "go home now and then"
     assert [shown.step for shown in report.best] in ([100], [200])
+
+
+def test_the_worst_samples_differ_in_what_they_repeat_and_the_first_is_the_one_of_the_halt() -> None:
+    phrases = ("no", "come in", "in come", "go home now")
+    report = audit_samples([sample(step, f"{phrases[step % 4]} " * (20 + step)) for step in range(1, 17)])
+    assert report.worst[0].step == report.halt_step == 5
+    said = [frozenset(shown.loop.phrase.split()) for shown in report.worst if shown.loop]
+    assert sorted(map(len, said)) == [1, 2, 3]
+    assert len(set(said)) == 3
 
 
 def test_a_loss_with_a_reward_beside_it_is_not_judged_and_the_report_says_why(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from coherence.check.snapshot import Kept, Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
 from coherence.scoring.text import answer
+from coherence.show.console import marked
 from coherence.show.page.marks import excerpt
-from coherence.show.terminal_pairs import marked, show_pair
+from coherence.show.terminal_pairs import show_pair
 
 PROMPTS = ["What is a bridge?", "Who lives by the sea?", "When does it rain?", "Why is it late?"]
 

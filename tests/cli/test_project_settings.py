@@ -22,6 +22,7 @@ NO_SETTINGS = {
     *("help", "explain", "update", "keep-texts", "yes", "github"),  # what is done
     *("loss", "ray"),  # of one run, or of one machine
     *("json", "html", "junit", "gitlab", "markdown", "scored"),  # where outputs go
+    *("quiet", "no-color"),  # of one terminal
 }
 """Options that a project cannot set."""
 

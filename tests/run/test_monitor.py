@@ -655,7 +655,7 @@ def test_a_run_can_halt_again_after_it_was_acknowledged(tmp_path: Path) -> None:
     halted(tmp_path)
     with Monitor(tmp_path, acknowledge_halt=True) as monitor:
         replay(monitor, samples("LLLLL", 700))
-    with pytest.raises(HaltedRun, match="from step 700 to step 1100"):
+    with pytest.raises(HaltedRun, match="from step 700 to step 1,100"):
         Monitor(tmp_path)
 
 

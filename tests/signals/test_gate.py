@@ -239,7 +239,7 @@ def test_a_gate_that_only_observes_collapses_and_never_halts() -> None:
         ("LLF", {}, "fine (0 of 5 that halt): bigram 97, trigram 100, english 30, character 95"),
         ("LFF", {"window": 8}, "fine (1 of 5 that halt): bigram 97, trigram 100, english 30, character 95"),
         ("s", {}, "skipped: too short to judge (2 tokens)"),
-        ("L", {"warmup": 1000}, "skipped: step 0 is in the warm-up (1000 steps)"),
+        ("L", {"warmup": 1000}, "skipped: step 0 is in the warm-up (1,000 steps)"),
         ("LL", {"patience": 2}, "2 samples in a row scored below 30 on every scale, from step 0 to step 100"),
         (
             "FLsL",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from coherence.audit.build import Texts
 from coherence.audit.rows import GatedSample
-from coherence.audit.summary import Lowest
+from coherence.audit.summary import CANDIDATES, Lowest
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
 from coherence.show.page.curves import Curves
@@ -72,7 +72,7 @@ class Gallery:
         self._lexicon = lexicon or Lexicon.load()
         self._chosen = Thinned[GatedSample](SAMPLES - MOST)
         self._witness = Witness[GatedSample]()
-        self._worst_low, self._worst = Lowest(), Lowest()
+        self._worst_low, self._worst = Lowest(CANDIDATES), Lowest(CANDIDATES)
         self._best: GatedSample | None = None
         self._curves = Curves()
 
