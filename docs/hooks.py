@@ -1,4 +1,4 @@
-"""What the site needs besides the pages: README is its home, and links out of docs/ lead to the repository."""
+"""What the site needs: README is its home page, and links out of docs/ lead to the repository."""
 
 import posixpath
 import re
@@ -25,8 +25,10 @@ def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, **_: Any
 
     def lead(link: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(folder, link[1]))
+        if path == "README.md":
+            path = "docs/index.md"
         if path.startswith("docs/"):
             return posixpath.relpath(path, "docs" if home else folder)
-        return f"{config.repo_url}/blob/main/{path}"
+        return f"{config.extra['repository']}/blob/main/{path}"
 
     return LINK.sub(lead, markdown)

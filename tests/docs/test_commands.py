@@ -1,9 +1,9 @@
 """The commands of README and of the pages run as they are written, from the top of a page to its end.
 
-Each page gets a folder with what its reader has: the fixtures and the examples, a run, samples, a corpus. In README
-and in a tutorial, which name the fixtures, a command has to end with 0 or with the status that its comment names
-("exits with 1"). The other pages speak of the reader's own files, so a command may end with 1, a verdict. A block that
-has a title is written to the file of that name first, because a later command needs it.
+Each page gets a folder with what its reader has: the fixtures and the examples, a run, samples, a corpus. In
+README and in a tutorial, which name the fixtures, a command has to end with 0 or with the status that its
+comment names ("exits with 1"). The other pages speak of the reader's own files, so a command may end with 1, a
+verdict. A block with a title is written to the file of that name first, because a later command needs it.
 """
 
 import re
@@ -17,22 +17,20 @@ from typing import NamedTuple
 import pytest
 from places import ROOT, RUNS
 
-PAGES = sorted(
-    str(page.relative_to(ROOT)) for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-)
+PAGES = sorted(str(page.relative_to(ROOT)) for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r'^```(?:(sh)|\w+ title="([\w./]+)")\n(.*?)^```', re.MULTILINE | re.DOTALL)
 SETTINGS = re.compile(r"^```toml\n(\[tool\.coherence\].*?)^```", re.MULTILINE | re.DOTALL)
 STATUS = re.compile(r"# exits with (\d+)")
 
 LEFT_OUT = {
-    r"python3 -m venv ": "it installs from a package index; CI runs it",
-    r"(python -m )?pip install |cd |git clone ": "it installs from a package index; CI runs it",
+    r"python3 -m venv |pip install ": "it installs from a package index; CI runs it",
     r"\. \.venv/bin/activate": "the shell of a person",
     r"coherence serve ": "it runs until it is stopped; tests/show and tests/faults start it",
-    r"coherence watch .*(--webhook|--checkpoints|--stop-file)": "it needs a service or a trainer; tests/watch has it",
-    r"coherence audit (s3://|'rollouts/\*\.jsonl\.zst')": "it needs a bucket or extras; tests/readers has them",
-    r".*(sample_checkpoint|sample_server)": "it needs a checkpoint or a server; tests/trainers has it",
-    r"(s?run|torchrun|python train\.py --|zensical|mkdocs) ?": "it needs a cluster, several ranks or an extra",
+    r"coherence watch .*(--webhook|--checkpoints|--stop-file)": "it needs a service: tests/watch",
+    r"coherence audit (s3://|'rollouts/\*\.jsonl\.zst')": "it needs a bucket or extras: tests/readers",
+    r".*(sample_checkpoint|sample_server)": "it needs a checkpoint or a server: tests/trainers",
+    r"srun |status=|if \[ |exit ": "a script for a cluster",
+    r"torchrun ": "it needs several ranks: tests/trainers",
 }
 """What begins like this is not run, and why."""
 
