@@ -2,8 +2,8 @@
 
 Each page gets a folder with what its reader has: the fixtures and the examples, a run, samples, a corpus. In
 README and in a tutorial, which name the fixtures, a command has to end with 0 or with the status that its
-comment names ("exits with 1"). The other pages speak of the reader's own files, so a command may end with 1, a
-verdict. A block with a title is written to the file of that name first, because a later command needs it.
+comment names ("exits with 1"). The other pages speak of the reader's own files, so a command may end with 1:
+a verdict. A block with a title is written to the file of that name first, because a later command needs it.
 """
 
 import re
