@@ -1,7 +1,7 @@
 """What users read is in English that people speak: these words of ours are in none of it.
 
-Checked are the prose of the pages, the top section of the changelog, `--help`, and the strings and docstrings of
-the package. Code in a page is not prose. A phrase that is right all the same is in `ALLOWED`.
+Checked are the prose of the pages, the top section of the changelog, `--help`, and the strings and
+docstrings of the package. Code in a page is not prose. A phrase that is right all the same is in `ALLOWED`.
 """
 
 import ast
@@ -41,13 +41,8 @@ CODE = False
 
 PAGES = {
     path.relative_to(ROOT).as_posix()
-    for folder, pattern in (
-        (".", "*.md"),
-        ("docs", "**/*.md"),
-        ("fixtures", "**/*.md"),
-        ("wordlists", "*.md"),
-    )
-    for path in (ROOT / folder).glob(pattern)
+    for pattern in ("*.md", "docs/**/*.md", "fixtures/**/*.md", "wordlists/*.md")
+    for path in ROOT.glob(pattern)
 }
 NOT_YET = frozenset({"docs/page.md"})
 """Pages that still have such words."""
@@ -58,7 +53,7 @@ COMMANDS = ("", "score", "audit", "watch", "check", "compare", "serve", "calibra
 
 
 def prose(page: str) -> str:
-    """Return what a page says, without its code, the targets of its links and older sections of the changelog."""
+    """Return what a page says: not its code, the targets of its links or older parts of the changelog."""
     text = (ROOT / page).read_text(encoding="utf-8")
     if page == "CHANGELOG.md":
         text = "\n## ".join(text.split("\n## ")[:2])
@@ -79,10 +74,8 @@ def found(text: str) -> list[str]:
     plain = " ".join(text.split())
     for phrase in ALLOWED:
         plain = plain.replace(phrase, "")
-    return [
-        f"«{plain[max(0, hit.start() - 30) : hit.end() + 20]}»: {better(hit[0])}"
-        for hit in WORD.finditer(plain)
-    ]
+    hits = WORD.finditer(plain)
+    return [f"«{plain[max(0, hit.start() - 30) : hit.end() + 20]}»: {better(hit[0])}" for hit in hits]
 
 
 def better(word: str) -> str:
