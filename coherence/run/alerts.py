@@ -75,7 +75,7 @@ class _Alert:
     def _warn(self, error: Exception) -> None:
         if not self._failed:
             why = printable(f"{type(error).__name__}: {error}")
-            log.warning("the alert could not be sent (%s): %s; said once", type(self).__name__, why)
+            log.warning("the alert could not be sent (%s): %s; logged once", type(self).__name__, why)
         self._failed = True
 
     def _send(self, text: str) -> None:

@@ -386,7 +386,7 @@ class Monitor:
     def _unchanged(self, why: str) -> Verdict:
         """Return the current verdict if none of the values passed in could be judged."""
         step = self._memory.last_step or 0
-        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
+        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} that could be used")
         return self.verdict
 
     def note(self, event: Any, step: Any, /, **details: Any) -> None:
@@ -605,8 +605,8 @@ class Monitor:
             self._restarts += 1
             if self._restarts == 2:
                 log.warning(
-                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
-                    "what comes late in the order of its steps",
+                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, pass "
+                    "late values in the order of their steps",
                     *(self._recorder.name, self._memory.last_step, step),
                 )
             self._go_back(step)

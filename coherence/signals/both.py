@@ -243,7 +243,7 @@ class Signals:
             self._load(state)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             self._load(before)
-            raise ValueError(f"state that is not whole: {error!r}") from error
+            raise ValueError(f"incomplete state: {error!r}") from error
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.gate.load_state_dict(state["gate"])

@@ -76,7 +76,7 @@ LOGGED: Final = "No loss was given, only a reward or the like, as in reinforceme
 SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "collapsed": "the samples loop",
     "empty": "the model writes nothing",
-    "one word": "the last samples are one and the same word",
+    "one word": "the last samples are all the same word",
     "words gone": "the samples hold hardly any English words",
     "word salad": "the samples are real words in no order",
     "alike": "the samples of a step are nearly the same",
@@ -91,7 +91,7 @@ SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
     # for one sample, and for several
     "collapsed": ("loops", "loop"),
     "empty": ("is empty", "are empty"),
-    "one word": ("is one word", "are one and the same word"),
+    "one word": ("is one word", "are all the same word"),
     "words gone": ("holds hardly any English words", "hold hardly any English words"),
     "some low": ("loops", "loop"),
     "templated": (

@@ -88,8 +88,8 @@ def _check(scores: FloatArray, tokens: npt.NDArray[Any]) -> None:
             f"logits of shape (..., V) need targets of shape (...), not {scores.shape!r} and {tokens.shape!r}"
         )
     if not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(f"targets must be whole numbers, not {tokens.dtype.name!r}")
+        raise ValueError(f"targets must be integers, not {tokens.dtype.name!r}")
     vocab_size = scores.shape[-1]
     outside = tokens[(tokens < 0) | (tokens >= vocab_size)]
     if outside.size:
-        raise ValueError(f"targets must lie between 0 and {vocab_size - 1}, not {outside[0].item()!r}")
+        raise ValueError(f"targets must be between 0 and {vocab_size - 1}, not {outside[0].item()!r}")

@@ -179,7 +179,7 @@ def from_json(values: Mapping[str, Any]) -> History:
         profiles = {label: Profile.parse(each) for label, each in values["profiles"].items()}
         history = tuple(_entry(dict(row), lexicons, profiles) for row in values["history"])
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"settings that are not whole: {error!r}") from error
+        raise ValueError(f"incomplete settings: {error!r}") from error
     if not history:
         raise ValueError("settings without any entry")
     return history

@@ -101,7 +101,7 @@ class Finder:
             return Found(notes=(f"nothing to read yet: {error}",))
         if len(runs) > 1:
             names = ", ".join(run.name for run in runs[:3])
-            raise ValueError(f"{self.folder}: holds {len(runs)} runs ({names}); watch each of them by itself")
+            raise ValueError(f"{self.folder}: holds {len(runs)} runs ({names}); watch one of them")
         (run,) = runs
         return Found(run.samples, run.losses, run.saved, run.notes)
 

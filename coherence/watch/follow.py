@@ -266,7 +266,7 @@ class Follower:
             self.record.advance(changed)
             self.record.save()
         except OSError as error:
-            self._say([f"{self.record.folder}: cannot note how far was read ({error}); it is tried again"])
+            self._say([f"{self.record.folder}: cannot save how far was read ({error}); trying again"])
 
     def _say(self, notes: Iterable[str]) -> None:
         for note in notes:

@@ -146,7 +146,7 @@ class Sampler:
             self.unsettled, self._busy_since = True, self._busy_since or time.monotonic()
             if time.monotonic() - self._busy_since > self._timeout:
                 self._busy_since = None
-                self._fail(saved, "what an earlier command left running does not end")
+                self._fail(saved, "processes of an earlier command are still running")
             return None
         except OSError as error:
             self._fail(saved, str(error))
