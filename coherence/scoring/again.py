@@ -132,7 +132,7 @@ def _distances(runs: Iterable[tuple[str, ...]]) -> Counter[int]:
 
 
 def is_template(tokens: Sequence[str], again: float) -> bool:
-    """Tell whether a text repeats its frame and fills in new things.
+    """Return whether a text repeats its frame and fills in new things.
 
     In a loop nothing is new. In a template, such as JSON records, less than a fifth is said again, back to
     back or in stretches of 24 tokens that occurred earlier in the text, and its second half brings in at

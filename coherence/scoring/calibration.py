@@ -148,7 +148,7 @@ def _between(sources: Iterable[Sequence[str]]) -> float:
 
 
 def _grows(curve: Curve) -> bool:
-    """Tell whether long passages hold several times as many different things as short ones."""
+    """Return whether long passages hold several times as many different things as short ones."""
     short = next((effective for length, effective in curve.points if length >= SHORT_PASSAGE), inf)
     return curve.points[-1][1] >= GROWTH * short
 

@@ -127,7 +127,7 @@ def _is_loop(phrase: Phrase, places: list[int], share: float) -> bool:
 
 
 def _is_back_to_back(places: list[int], length: int) -> bool:
-    """Tell whether two copies of a short phrase, or three of a longer one, follow each other at once."""
+    """Return whether two copies of a short phrase, or three of a longer one, follow each other at once."""
     follows = [after - before == length for before, after in pairwise(places)]
     return any(follows) if length <= SHORT else any(one and other for one, other in pairwise(follows))
 

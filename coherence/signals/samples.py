@@ -202,7 +202,7 @@ class SampleTracker:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped."""
+        """Restore a saved state; later results are the same as without the stop."""
         self._collapsed, self._judged = state["collapsed"], state["judged"]
         self._kinds = deque(state["kinds"], RECENT)
         self._values = deque(map(tuple, state["values"]), RECENT)
