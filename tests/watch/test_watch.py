@@ -349,9 +349,7 @@ def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     command = [sys.executable, "-m", "coherence.cli", "watch", "run", "--poll", "0.01"]
     command += ["--checkpoints", "run", "--sampler", "echo $$ > begun; sleep 600; touch ended"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
-        noted = Path(
-            "run/_coherence/drawn/sampler.pid"
-        )  # killed before that, it leaves it
+        noted = Path("run/_coherence/drawn/sampler.pid")  # killed before that, it leaves it
         wait_for(lambda: noted.exists() and Path("begun").exists() and begun_as() == noted.read_text("utf-8"))
         process.kill()
     left = int(Path("begun").read_text(encoding="utf-8"))
