@@ -5,22 +5,33 @@ Source: docs/reliability.md.
 
 import errno
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
-except ImportError:  # Windows has no flock: there two writers are not told apart
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
 """The file that the one writer of a folder holds."""
 
 MOST_WRITERS = 1000
 """Temporary names that are tried for one file."""
+
+LOCKED_BYTE = 2**30
+"""Where a file is locked on Windows, which lets nobody read what is locked: far behind any content."""
+
+PAUSES = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
+"""Seconds between tries to put a file in the place of one that somebody reads, which Windows refuses."""
+
+_numbers = count()
 
 
 class RunFolderBusy(RuntimeError):
@@ -87,14 +98,17 @@ def moved(lock: IO[Any], folder: Path) -> bool:
 
 def _try_lock(file: IO[Any]) -> bool:
     """Lock a file until it is closed; return whether no other process holds it."""
-    if fcntl is not None:
-        try:
+    try:
+        if sys.platform == "win32":
+            os.lseek(file.fileno(), LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:  # some network file systems have no locks: there nobody holds one
-            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
-                raise
+    except (BlockingIOError, PermissionError):  # the second is Windows
+        return False
+    except OSError as error:  # some network file systems have no locks: there nobody holds one
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+            raise
     _locks.add(file)
     return True
 
@@ -118,7 +132,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 with temporary.open("wb") as file:
                     yield file
                 if not special:
-                    temporary.replace(path)
+                    _replace(temporary, path)
             except BaseException:
                 if not special:
                     with suppress(OSError):
@@ -138,18 +152,29 @@ def _temporary_name(path: Path, ending: str = "") -> str:
 def _own_temporary(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file next to a file, to which no other process writes meanwhile.
 
-    The first name that is free: what a kill left behind is used up by the next.
+    The first name that is free: what a kill left behind is used up by the next. On Windows, which renames no
+    file that is open, a name of this process: what a kill left behind stays.
     """
+    if sys.platform == "win32":
+        yield Path(_temporary_name(path, f"{os.getpid()}-{next(_numbers)}.new"))
+        return
     for number in range(MOST_WRITERS):
         temporary = Path(_temporary_name(path, f"{number}.new" if number else "new"))
-        if fcntl is None:  # nor can Windows rename a file that is open
-            yield temporary
-            return
         with temporary.open("ab") as file:
             if _try_lock(file) and _is_at(file, temporary):
                 yield temporary
                 return
     raise OSError(errno.EBUSY, "too many others write it", str(path))
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Put a file in the place of another, on Windows when nobody reads that one at the moment."""
+    for pause in PAUSES:
+        with suppress(PermissionError):
+            temporary.replace(path)
+            return
+        time.sleep(pause)
+    temporary.replace(path)
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:

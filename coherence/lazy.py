@@ -1,6 +1,7 @@
 """The public names of a package, each loaded when it is first used (PEP 562).
 
-A package holds what is light and what is heavy: who asks for the one does not wait for the other.
+A package holds what is light and what is heavy: who asks for the one does not wait for the other. An optional
+library is loaded by the function that needs it; `needs` has the words for one that is missing.
 """
 
 import sys
@@ -31,3 +32,18 @@ def face(
         return value
 
     return load, lambda: sorted({*vars(sys.modules[package]), *homes}), sorted(homes)
+
+
+def needs(library: str, extra: str) -> str:
+    """Return the words for an optional library that is missing: its name and how to install it.
+
+    They name no package of ours, because coherence is not on a package index yet.
+
+    Args:
+        library: its name on the package index.
+        extra: the extra in pyproject.toml that brings it, in a version that was tested.
+
+    >>> needs("pyarrow", "parquet")
+    "needs pyarrow: pip install pyarrow, or in a clone pip install '.[parquet]'"
+    """
+    return f"needs {library}: pip install {library}, or in a clone pip install '.[{extra}]'"

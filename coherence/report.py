@@ -297,6 +297,7 @@ class SeriesRecord(Written):
         name: "reward", "kl" or "length": in the unit of the task, in nats, in tokens.
         key, file: under which key it was read, and from which file.
         steps, values: an entry a point; of several values of a step their mean.
+        means: of a series that is thinned out, the mean of all values of the stretch that each point is of.
     """
 
     name: str
@@ -304,6 +305,7 @@ class SeriesRecord(Written):
     file: str
     steps: tuple[int, ...]
     values: tuple[float, ...]
+    means: tuple[float, ...] = ()
 
 
 class LossCounts(NamedTuple):
@@ -512,6 +514,7 @@ class Report(Written):
         halt_step: at which step.
         halt_reason: why, one sentence.
         first_low_step: the step of the first sample low on every scale.
+        steps_counted: whether no sample has a step, so that they are counted: a step is then a sample.
         judged, low, too_short: how many samples the gate judged, found low, skipped as too short.
         templated, empty: how many it skipped as templates; how many of the low ones hold no text.
         fine_after_halt: samples after the halt that were fine.
@@ -541,6 +544,7 @@ class Report(Written):
     first_low_step: int | None
     first_step: int
     last_step: int
+    steps_counted: bool = False
     judged: int
     low: int
     too_short: int

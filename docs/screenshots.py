@@ -2,7 +2,7 @@
 
     python docs/screenshots.py
 
-wants selenium, Chromium with its driver, and the extra `report`. The pictures are written beside this file.
+wants selenium and Chromium with its driver. The pictures are written beside this file.
 """
 
 import shutil

@@ -5,7 +5,7 @@
     python examples/train_tiny.py --out runs/leak-characters --bug leak --characters
 
 About a million parameters, five to ten minutes on a CPU core or two, nothing to download. It needs PyTorch,
-which the extra ``coherence[example]`` brings.
+which the extra ``example`` brings.
 
 **Sources.** The help topics, the docstrings of the standard library, the licences, and code. A small bandit
 draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is
@@ -60,13 +60,14 @@ from typing import TYPE_CHECKING
 
 from coherence import Gate, HaltedRun, Monitor
 from coherence.files import replace_file, whole_file
+from coherence.lazy import needs
 
 try:
     import torch
     from torch import nn
     from torch.nn import functional
 except ImportError:
-    print("train_tiny.py needs PyTorch: pip install 'coherence[example]'", file=sys.stderr)
+    print(f"train_tiny.py {needs('torch', 'example')}", file=sys.stderr)
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:

@@ -33,15 +33,15 @@ MAY_IMPORT = {
     "watch": "escape files scoring signals readers report run",
     "show": "lazy escape files scoring signals readers report thinning audit check",
     "pytest_plugin": "scoring signals readers check show",
-    "trainers": "files scoring signals run",
-    "cli": "escape scoring signals readers report run audit check watch show",
+    "trainers": "lazy files scoring signals run",
+    "cli": "lazy escape scoring signals readers report run audit check watch show",
     "": "lazy scoring signals run",
 }
 """What each package may import of the others, in the order of the data; nobody imports the last four."""
 
 LONGEST_FUNCTION, MOST_MODULES, MOST_FOLDERS, MOST_FILES = 40, 16, 10, 8
 HEAVY = {
-    *("nltk", "numpy", "numpy.ma", "plotly", "pyarrow", "pydantic", "pydantic_core", "regex", "rich"),
+    *("nltk", "numpy", "numpy.ma", "pyarrow", "pydantic", "pydantic_core", "regex", "rich"),
     *("torch", "dataclasses", "hashlib", "multiprocessing", "tempfile"),
 }
 """What takes long to load; the last of them are Python's own."""

@@ -3,6 +3,7 @@
 Source: docs/report.md.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -161,7 +162,7 @@ def audit_run(
         judged = [shown[each.output, each.row.row] for each in looked_at]
         fitting = fitting_note([(each.text, each.prompt) for each in judged], replay.settings)
         reader_notes = reader_notes._replace(notes=[*reader_notes.notes, *([fitting] if fitting else [])])
-    return _report(replay, summary, timeline, reader_notes, shown)
+    return report_of(replay, summary, timeline, reader_notes, shown)
 
 
 def replay_run(
@@ -214,19 +215,31 @@ def _shown_series(record: RunRecord, rewards: Rewards) -> list[Series]:
     return [found[name] for name in SERIES if told and name in found]
 
 
-def _report(
+def report_of(
     replay: Replay,
     summary: Summary,
     timeline: Timeline,
     reader_notes: ReaderNotes,
-    texts: Mapping[tuple[int, int], Text],
+    texts: Mapping[tuple[int, int], Text] | None = None,
 ) -> Report:
+    """Return the report of a run that was replayed.
+
+    Args:
+        replay: the run, as it ended.
+        summary: what was kept of its samples.
+        timeline: its samples.
+        reader_notes: what readers found out about the data.
+        texts: of its worst and best samples; without them the report shows none.
+    """
     halted = replay.halted
+    worst, best = (_candidates(replay, summary), summary.best) if texts is not None else ([], [])
+    texts = texts or {}
     return Report.of(
         replay.signals,
         summary.counts,
         replay.settings,
         halt_step=halted.verdict.step if halted else None,
+        steps_counted=timeline.counted,
         first_step=summary.stretches[0].first,
         last_step=summary.stretches[-1].last,
         loss=None if replay.signals.loss.loss is None else _loss_record(replay),
@@ -237,8 +250,8 @@ def _report(
         partial=reader_notes.partial,
         stretches=summary.stretches,
         samples=tuple(sorted(summary.samples, key=lambda each: each.step)),
-        worst=_different(_shown(each, texts) for each in _candidates(replay, summary)),
-        best=tuple(_shown(each, texts) for each in summary.best),
+        worst=_different(_shown(each, texts) for each in worst),
+        best=tuple(_shown(each, texts) for each in best),
         between=tuple(sorted(summary.between, key=lambda each: each.step)),
         series=tuple(map(_series_record, replay.series)),
         events=tuple(map(EventRecord.of, reader_notes.events)),
@@ -305,11 +318,23 @@ def _loss_record(replay: Replay) -> LossRecord:
 
 
 def _series_record(series: Series) -> SeriesRecord:
-    thinned = Thinned[tuple[int, float]].of(len(series.steps), SERIES_POINTS)
+    count = len(series.steps)
+    size = max(1, math.ceil(2 * count / SERIES_POINTS))
+    thinned = Thinned[tuple[int, float]](SERIES_POINTS, size)
     for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
         thinned.add((step, value), value)
     steps, values = zip(*thinned.outline, strict=True)
-    return SeriesRecord(name=series.name, key=series.key, file=series.file, steps=steps, values=values)
+    sums = np.add.reduceat(series.values, np.arange(0, count, size))
+    means = sums / np.minimum(size, count - np.arange(0, count, size))
+    stretches = np.searchsorted(series.steps, steps) // size
+    return SeriesRecord(
+        name=series.name,
+        key=series.key,
+        file=series.file,
+        steps=steps,
+        values=values,
+        means=tuple(means[stretches].tolist()) if len(steps) < count else (),
+    )
 
 
 def _phases(losses: Losses) -> tuple[PhaseRecord, ...]:

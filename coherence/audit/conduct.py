@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from coherence.audit.build import ReaderNotes, audit_run, replay_run, wasted_steps
+from coherence.audit.build import ReaderNotes, audit_run, replay_run, report_of, wasted_steps
 from coherence.audit.dump import Dump
 from coherence.audit.losses import Losses, Series, last_phase, read_losses, read_marks, read_metrics
 from coherence.audit.plan import Job, Options, Request, prepare, yardstick
@@ -42,6 +42,9 @@ SHOWN = 3
 
 BEFORE_ALL = -1
 """A step before all others."""
+
+SeeRun = Callable[[str, Report, Mapping[str, GatedSample]], None]
+"""Is shown one of several runs: its name, its report without texts, and samples to read, by what each is."""
 
 
 def audit(
@@ -91,6 +94,7 @@ def audit_dump(
     runner: Runner,
     done: Callable[[Output], None],
     see: Sequence[Callable[[GatedSample], None]] = (),
+    see_run: SeeRun | None = None,
 ) -> tuple[Report | Ranking, Dump]:
     """Score a dump and audit it: one run gives a report, several a ranking.
 
@@ -100,6 +104,7 @@ def audit_dump(
         runner: what scores its shards.
         done: is shown the output of each shard.
         see: each is shown every judged sample of a dump of one run, in the order of the steps.
+        see_run: is shown each run of a dump of several.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -129,7 +134,7 @@ def audit_dump(
             if len(dump.runs) == 1:
                 found = _report(dump, job.runs[0], logged, request.options, reader_notes, writer, see)
             else:
-                found = _ranking(dump, job.runs, logged, request.options, reader_notes, writer)
+                found = _ranking(dump, job.runs, logged, request.options, reader_notes, writer, see_run)
     if folder.exists() and not partial:
         shutil.rmtree(folder)
     return found, dump
@@ -231,11 +236,13 @@ def _report(
     notes = list(reader_notes.notes) if own is not None else [*reader_notes.notes, *_own_losses(dump, name)]
     notes += of_phase
     timeline, own, record = _as_it_went(dump, name, run, own, series)
-    reader_notes = reader_notes._replace(
-        notes=notes, events=[mark for mark in record.marks if mark.event not in (SAVED, DELETED)]
-    )
+    reader_notes = reader_notes._replace(notes=notes, events=_events(record))
     record = _with_saved(record, run, timeline)
     return audit_run(timeline, own, options, dump.texts, reader_notes, [*writer.of(name), *see], record)
+
+
+def _events(record: RunRecord) -> list[Mark]:
+    return [mark for mark in record.marks if mark.event not in (SAVED, DELETED)]
 
 
 def _of_phase(phase: str) -> str:
@@ -287,6 +294,7 @@ def _ranking(
     options: Options,
     reader_notes: ReaderNotes,
     writer: Writer,
+    see_run: SeeRun | None,
 ) -> Ranking:
     lines, notes = [], list(reader_notes.notes)
     numbers = {run.name: number for number, run in reversed(list(enumerate(files)))}
@@ -297,7 +305,11 @@ def _ranking(
         notes += of_phase
         timeline, own, record = _as_it_went(dump, name, run, own, series)
         record = _with_saved(record, run, timeline)
-        lines.append(_line(name, *replay_run(timeline, own, options, writer.of(name), record)))
+        replay, summary = replay_run(timeline, own, options, writer.of(name), record)
+        lines.append(_line(name, replay, summary))
+        if see_run is not None:
+            report = report_of(replay, summary, timeline, ReaderNotes(events=_events(record)))
+            see_run(name, report, _worth_reading(replay, summary))
     lines.sort(key=_rank)
     return Ranking(
         halt=any(line.halt for line in lines),
@@ -308,6 +320,14 @@ def _ranking(
         problems=tuple(map(ProblemRecord.of, reader_notes.problems)),
         settings=SettingsRecord.of(options.over(yardstick(files)[0])),
     )
+
+
+def _worth_reading(replay: Replay, summary: Summary) -> dict[str, GatedSample]:
+    """Return the samples of a run to read, by what each is: the best, and that of the halt or the worst."""
+    found = {"the best sample": summary.best, "the worst sample": summary.worst}
+    if replay.halted is not None:
+        found |= {"the worst sample": [], "the sample that halted it": [replay.halted]}
+    return {what: samples[0] for what, samples in found.items() if samples}
 
 
 def _number_of(run: str, numbers: Mapping[str, int]) -> int:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from coherence.audit.shard import ScoringSettings, Shard
+from coherence.lazy import needs
 from coherence.readers import storage
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.folders import File
@@ -117,7 +118,7 @@ def _check_target(target: str) -> None:
     if not (target.endswith(".jsonl") or is_parquet(target)):
         raise ValueError(f"{target}: scored samples are written as .jsonl or .parquet")
     if is_parquet(target) and find_spec("pyarrow") is None:
-        raise ValueError(f"{target}: parquet needs pyarrow: pip install 'coherence[parquet]'")
+        raise ValueError(f"{target}: parquet {needs('pyarrow', 'parquet')}")
 
 
 def is_parquet(target: str) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process, resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from traceback import format_exc
@@ -17,6 +17,11 @@ from typing import Any, NamedTuple
 from coherence.audit.runners import ATTEMPTS, Runner, Scoring, score_one
 from coherence.audit.shard import ScoringSettings, Shard
 from coherence.audit.store import Output
+
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
 
 MOST_WORKERS = 60 if sys.platform == "win32" else sys.maxsize
 """Windows waits for no more at once."""

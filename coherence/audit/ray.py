@@ -15,6 +15,7 @@ from typing import Any
 from coherence.audit.runners import ATTEMPTS, Runner, Scoring, score_one
 from coherence.audit.shard import ScoringSettings, Shard
 from coherence.audit.store import Output
+from coherence.lazy import needs
 
 AHEAD = 2
 """Shards in flight for each processor: the next one is there when it has done the last."""
@@ -37,7 +38,7 @@ def on_ray(address: str) -> Runner:
         ValueError: ray is missing.
     """
     if find_spec("ray") is None:
-        raise ValueError("--ray needs ray: pip install 'coherence[ray]'")
+        raise ValueError(f"--ray {needs('ray', 'ray')}")
 
     def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
         if shards:

@@ -76,7 +76,7 @@ class Summary:
         self._stretches: list[_Stretch] = []
         self._last_stretch: _Stretch | None = None
         self._whole = _Means()
-        self._worst_low, self._worst = _Lowest(CANDIDATES), _Lowest(CANDIDATES)
+        self._worst_low, self._worst = Lowest(CANDIDATES), Lowest(CANDIDATES)
         self._best: tuple[float, GatedSample] | None = None
 
     def see(self, judged: GatedSample) -> None:
@@ -285,7 +285,7 @@ class _Stretch:
         )
 
 
-class _Lowest:
+class Lowest:
     """The few samples with the lowest scores, of equal texts the lowest and first."""
 
     def __init__(self, most: int = WORST) -> None:
@@ -295,6 +295,7 @@ class _Lowest:
         self._highest = math.inf  # once there are enough
 
     def see_all(self, means: Sequence[float], judged: Callable[[int], GatedSample]) -> None:
+        """Take samples by their mean scores, and what returns each of them."""
         for number, mean in enumerate(means):
             if mean < self._highest:
                 self.see(mean, judged(number))
@@ -302,6 +303,7 @@ class _Lowest:
                 self._seen += 1
 
     def see(self, mean: float, judged: GatedSample) -> None:
+        """Take one sample and its mean score."""
         self._seen += 1
         if mean >= self._highest:
             return
@@ -316,6 +318,7 @@ class _Lowest:
 
     @property
     def found(self) -> list[GatedSample]:
+        """The samples, the lowest first."""
         return [each[2] for each in sorted(self._kept.values(), key=lambda each: each[:2])]
 
 

@@ -69,6 +69,7 @@ class Timeline:
         as_written: whether the rows come as they were written.
         restarts: the steps to which the run was set back, in the order of the dump.
         superseded: how many samples that made void.
+        counted: whether no sample tells its step, so that they are counted: a step is then a sample.
     """
 
     def __init__(self, outputs: Sequence[Output], run: str, known: Restarts | None = None) -> None:
@@ -79,12 +80,14 @@ class Timeline:
         self._limits: NDArray[np.float64] | None = None
         self.restarts: list[int] = []
         self.superseded = 0
+        self.counted = False
         self.as_written = known is not None and self._is_written()
         if self.as_written:
             self.restarts = [] if known is None else known.steps.tolist()
             self.superseded = sum(int(void.sum()) for _, void in self.rows())
             return
         self._spans = _spans(outputs, run)
+        self.counted = any(span.base is not None for span in self._spans)
         self._chains = _chains(outputs, run)
         if self._chains.backs.any():
             self._find_restarts()

@@ -29,14 +29,15 @@ def run(options: Namespace) -> int:
         options.paths, options.loss, options.format, fields_of(options), _options(options), options.scored
     )
     screen = console()
-    runner, gallery = _runner(options), None
+    runner, page = _runner(options), None
     with show_progress(screen) as progress:
         job, started = prepare(request), time.perf_counter()
         progress.score(job.shards)
         if options.html is not None:
-            gallery = import_module("coherence.show.page.gallery").Gallery(job.settings.lexicon)
-        see = [gallery.see] if gallery else []
-        found, dump = audit_dump(request, job, runner, progress.done, see)
+            made = import_module("coherence.show.page.made").made_now(options.typed)
+            page = import_module("coherence.show.page.audited").AuditedPage(request.paths, job, made)
+        see, see_run = ([page.see], page.see_run) if page else ([], None)
+        found, dump = audit_dump(request, job, runner, progress.done, see, see_run)
     seconds = time.perf_counter() - started
     show_report(found, screen) if isinstance(found, Report) else show_ranking(found, screen)
     how = f"{fast.NAME}{_where(options)}"
@@ -44,9 +45,8 @@ def run(options: Namespace) -> int:
     show_work(sum(each.count for each in outputs), sum(each.size for each in outputs), how, seconds, screen)
     if options.json is not None:
         write_json(options.json, found.to_json(indent=2))
-    if gallery:
-        page = import_module("coherence.show.page.page")
-        write(options.html, page.report_page(found, gallery.page_samples(dump.texts), job.runs[0].name))
+    if page:
+        write(options.html, page.written(found, dump.texts))
     if found.partial:
         return BROKEN_OFF
     return HALTED if _asks_to_stop(found) else FINE

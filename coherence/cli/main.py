@@ -138,12 +138,14 @@ unreadable input, 70 an error of coherence itself, 130 interrupted with Ctrl-C
 or SIGTERM; start it again to resume."""
 
 SERVE_HELP = """\
-Show a run while it goes on: the page that audit --html writes, which asks every
-10 seconds for what was appended to the run folder. Of a folder that holds
-several run folders it shows all side by side.
+Live view of a run: the page that audit --html writes, refreshed every 10
+seconds. Point it at a folder of runs to see all of them. Samples in another
+format, a file or a folder, are audited and shown as a report, again when they
+change.
 
   coherence serve runs/exp7
   coherence serve runs --port 9000
+  coherence serve samples.jsonl
 
 It only reads, and answers this machine alone. To look at it from elsewhere, go
 through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
@@ -218,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _options(arguments)
+    options.typed = sys.argv[1:] if arguments is None else arguments
     speak(quiet=options.quiet, colour=not options.no_color)
     # No command has work for the threads that numpy would start: they would only wait, and busily.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -442,7 +445,7 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", metavar="RUN_DIR", help="run folder, or a folder of run folders")
+    add("folder", metavar="PATH", help="run folder, folder of run folders, or samples in any format")
     add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
 

@@ -2,36 +2,63 @@
 
 import signal
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
 
 from rich.console import Console
 from rich.text import Text
 
+from coherence.audit.plan import Job
+from coherence.audit.store import Output
 from coherence.escape import printable
 from coherence.show.console import console
-from coherence.show.page.page import chart_library
-from coherence.show.page.server import Server, is_loopback
+from coherence.show.page.dump import ServedDump
+from coherence.show.page.server import Runs, Server, is_loopback
+from coherence.show.progress import show_progress
 
 LONGEST_WAIT = 0.5
 """Seconds after which it is seen that a signal has come."""
 
 
 def run(options: Namespace) -> int:
-    """Serve the page of a run that goes on, or of several, until Ctrl-C."""
-    folder = Path(options.folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder; expected the folder of a run, or one that holds such")
+    """Serve the page of a run that goes on, of several, or of a dump, until Ctrl-C."""
+    path = Path(options.folder)
+    if not path.exists():
+        raise ValueError(
+            f"{path}: no such folder or file; expected a run folder, one that holds such, or a dump"
+        )
     screen = console()
-    with _noted_signals() as noted, Server(folder, options.host, options.port) as server:
-        _announce(server, options.host, folder, screen)
+    dump = _read(path, screen)
+    server_of = partial(Server, path, options.host, options.port, dump=dump)
+    with _noted_signals() as noted, server_of() as server:
+        _announce(server, options.host, path, screen)
         server.timeout = LONGEST_WAIT
         while not noted:
             server.handle_request()
     screen.print(Text("stopped"))
     return 0
+
+
+def _read(path: Path, screen: Console) -> ServedDump:
+    """Audit a dump, before anyone asks for it; a folder without samples may hold a run later."""
+    dump = ServedDump(path)
+    if Runs(path).found():
+        return dump
+    with show_progress(screen) as progress:
+
+        def watch(job: Job) -> Callable[[Output], None]:
+            progress.score(job.shards)
+            return progress.done
+
+        try:
+            dump.read(watch)
+        except ValueError:
+            if not path.is_dir():
+                raise
+    return dump
 
 
 @contextmanager
@@ -65,5 +92,3 @@ def _announce(server: Server, given: str, folder: Path, screen: Console) -> None
                 "these runs: no password, no encryption. Without --host only this machine can."
             )
         )
-    if not chart_library():
-        screen.print(Text("plain curves; the extra report (pip install 'coherence[report]') draws better"))

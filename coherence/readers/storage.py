@@ -18,6 +18,8 @@ import tempfile
 import zlib
 from typing import Any, BinaryIO, cast
 
+from coherence.lazy import needs
+
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 BUFFER = 2**18
@@ -234,15 +236,15 @@ def file_system(path: str) -> Any:
     try:
         return importlib.import_module("fsspec").core.url_to_fs(path)[0]
     except ImportError as error:
-        needs = "fsspec: pip install 'coherence[remote]'" if error.name == "fsspec" else str(error)
-        raise ValueError(f"{path}: to open it needs {needs}") from error
+        why = needs("fsspec", "remote") if error.name == "fsspec" else f"needs {error}"
+        raise ValueError(f"{path}: to open it {why}") from error
 
 
 def _zstandard(path: str) -> Any:
     try:
         return importlib.import_module("zstandard")
     except ImportError as error:
-        raise ValueError(f"{path}: zstd needs zstandard: pip install 'coherence[zstd]'") from error
+        raise ValueError(f"{path}: zstd {needs('zstandard', 'zstd')}") from error
 
 
 class _Unzstd:

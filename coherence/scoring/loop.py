@@ -31,7 +31,7 @@ class Loop(NamedTuple):
     """A phrase that a sample repeats.
 
     Attributes:
-        phrase: its tokens, joined by spaces.
+        phrase: as it is written where the repetition begins; white space is one blank.
         times: how often it stands in the sample.
         share: of the sample's tokens that belong to it, 0 to 1.
         period: tokens from one to the next, the median.
@@ -56,7 +56,7 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
 
     >>> loop = find_loop("It was late. We went home. We went home. We went home. We went home.")
     >>> loop.phrase, loop.times, loop.period, loop.start
-    ('we went home .', 4, 4, 13)
+    ('We went home.', 4, 4, 13)
     >>> find_loop("Nothing here comes twice.") is None
     True
     """
@@ -76,17 +76,27 @@ def find_loops(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -> 
         most: how many to return at most.
 
     >>> [loop.phrase for loop in find_loops("go on go on go on. He sat down and wept: no, no, no, no.")]
-    ['go on', 'no ,']
+    ['go on', 'no,']
     """
-    located = locate(short_rulers(answer(text, prompt), fill=" "), MOST_TOKENS)
+    return [loop for loop, _ in find_phrases(text, prompt, most)]
+
+
+def find_phrases(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -> list[tuple[Loop, Phrase]]:
+    """Return what `find_loops` does, each loop with the tokens of its phrase.
+
+    >>> [phrase for _, phrase in find_phrases("Go on. Go on. Go on.")]
+    [('go', 'on', '.')]
+    """
+    written = short_rulers(answer(text, prompt), fill=" ")
+    located = locate(written, MOST_TOKENS)
     tokens = [token for _, token in located]
-    loops: list[Loop] = []
+    loops: list[tuple[Loop, Phrase]] = []
     while len(loops) < most and (found := _largest(tokens)) is not None:
-        loops.append(_loop(found, located))
+        loops.append((_loop(found, located, written), found.phrase))
         for place in found.places:
             for at in range(place, place + len(found.phrase)):
                 tokens[at] = f"\n{at}"  # equals nothing: no token holds a newline
-    return sorted(loops, key=lambda loop: -loop.share)
+    return sorted(loops, key=lambda each: -each[0].share)
 
 
 def _largest(tokens: list[str]) -> _Found | None:
@@ -141,16 +151,24 @@ def _apart(starts: list[int], length: int) -> list[int]:
     return places
 
 
-def _loop(found: _Found, located: list[tuple[int, str]]) -> Loop:
+def _loop(found: _Found, located: list[tuple[int, str]], written: str) -> Loop:
     places = found.places
     gaps = sorted(after - before for before, after in pairwise(places))
     period = (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) // 2  # the median
     # An early word that happens to be in the phrase is not a loop yet: it begins where the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
     return Loop(
-        phrase=" ".join(found.phrase),
+        phrase=_as_written(located, begins, len(found.phrase), written),
         times=len(places),
         share=round(found.share, 4),
         period=period,
         start=located[begins][0],
     )
+
+
+def _as_written(located: list[tuple[int, str]], first: int, count: int, written: str) -> str:
+    """Return so many tokens as the text has them, on one line."""
+    start, token = located[first + count - 1]
+    after = located[first + count][0] if first + count < len(located) else len(written)
+    # A token is as long as it is written, or longer: folding makes some letters two or three.
+    return " ".join(written[located[first][0] : min(start + len(token), after)].split())

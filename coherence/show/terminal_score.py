@@ -124,7 +124,7 @@ def loop_sentence(loop: Loop | None, characters: int) -> str:
 
     >>> from coherence.scoring.loop import find_loop
     >>> loop_sentence(find_loop("Go on. Go on. Go on."), 20)
-    'repeats «go on .» 3 times, every 3 tokens: 100% of its tokens'
+    'repeats «Go on.» 3 times, every 3 tokens: 100% of its tokens'
     >>> loop_sentence(find_loop("It was late, no no no no"), 24)
     'repeats «no» 4 times, back to back, from character 13 on: 50% of its tokens'
     """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
+from coherence.lazy import needs
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.run.stop import STOP, reason_to_stop
 from coherence.signals.both import RESTART
@@ -32,13 +33,12 @@ _own_warmup: WeakKeyDictionary[Monitor, int] = WeakKeyDictionary()
 
 
 def missing(adapter: str, library: str) -> ImportError:
-    """Return the error that names the extra which brings a library.
+    """Return the error that names a library and the extra that brings it.
 
-    >>> missing("lightning", "lightning")
-    ImportError("coherence.trainers.lightning needs lightning: pip install 'coherence[lightning]'")
+    >>> print(missing("keras", "keras"))
+    coherence.trainers.keras needs keras: pip install keras, or in a clone pip install '.[keras]'
     """
-    extra = adapter.removesuffix("_loop")
-    return ImportError(f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'")
+    return ImportError(f"coherence.trainers.{adapter} {needs(library, adapter.removesuffix('_loop'))}")
 
 
 def release_the_threads() -> None:

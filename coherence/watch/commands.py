@@ -1,6 +1,7 @@
 """Commands of the user's, for a shell: started in a group of their own, so that all of it can be ended."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -36,8 +37,25 @@ def start(
 
 def end(group: int) -> None:
     """End all processes of a command, at once."""
-    with suppress(ProcessLookupError, PermissionError):
-        if sys.platform != "win32":
+    if sys.platform == "win32":  # a process has no group to be ended with, but a tree
+        command = ["taskkill", "/F", "/T", "/PID", str(group)]
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the system's own
+    else:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-        else:
-            os.kill(group, signal.SIGTERM)
+
+
+def quoted(value: str) -> str:
+    """Return a value so that a shell takes it for one word, whatever is in it.
+
+    Raises:
+        ValueError: on Windows, whose shell can be kept from some characters by no quotes.
+
+    >>> quoted("run/step 100.pt") if sys.platform != "win32" else "'run/step 100.pt'"
+    "'run/step 100.pt'"
+    """
+    if sys.platform != "win32":
+        return shlex.quote(value)
+    if found := set(value).intersection('"%!^&|<>\n'):
+        raise ValueError(f"{value}: a name with {' '.join(sorted(found))} cannot be given to a command here")
+    return f'"{value}"'

@@ -6,7 +6,6 @@ Source: docs/watch.md, "Checkpoints".
 import logging
 import os
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from coherence.readers.folders import NOTHING, File, holds
 from coherence.readers.lines import read_head
 from coherence.readers.read import samples_in
 from coherence.readers.recognise import format_of
-from coherence.watch.commands import end, start
+from coherence.watch.commands import end, quoted, start
 from coherence.watch.follow import Drawn
 
 log = logging.getLogger("coherence")
@@ -148,7 +147,7 @@ class Sampler:
                 self._busy_since = None
                 self._fail(saved, "what an earlier command left running does not end")
             return None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._fail(saved, str(error))
             return None
         self._busy_since = None
@@ -201,7 +200,7 @@ class _Running:
         values = {"checkpoint": str(saved.path), "step": str(saved.step), "output": str(self.output)}
         filled = command
         for name, value in values.items():
-            filled = filled.replace(f"{{{name}}}", shlex.quote(value))
+            filled = filled.replace(f"{{{name}}}", quoted(value))
         self.started = time.monotonic()
         lock = lock_folder(folder)
         with lock, self.printed.open("wb") as printed, self._errors.open("wb") as errors:

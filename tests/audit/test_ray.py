@@ -6,6 +6,7 @@ With COHERENCE_CAMPAIGN=1 also what takes long: a shard that kills its workers, 
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import sharded
 
 from coherence.audit.runners import ATTEMPTS
+from coherence.lazy import needs
 
 SIZE = 20_000
 
@@ -28,7 +30,7 @@ campaign = pytest.mark.skipif(os.environ.get("COHERENCE_CAMPAIGN") != "1", reaso
 def test_without_ray_a_person_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     cluster = importlib.import_module("coherence.audit.ray")
-    with pytest.raises(ValueError, match=r"--ray needs ray: pip install 'coherence\[ray\]'"):
+    with pytest.raises(ValueError, match=re.escape(f"--ray {needs('ray', 'ray')}")):
         cluster.on_ray("local")
 
 

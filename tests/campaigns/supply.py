@@ -39,7 +39,6 @@ NEEDED_BY = {
     "remote": ["tests/readers/test_storage.py", "tests/audit/test_runners.py"],
     "fast": ["tests/readers/formats/test_jsonl.py", "tests/audit/test_runners.py"],
     "ray": ["tests/audit/test_ray.py"],
-    "report": ["tests/show/page/test_server.py", "tests/cli/test_main.py"],
     "torch": [
         "tests/trainers/test_torch_loop.py",
         "tests/trainers/test_sampler.py",

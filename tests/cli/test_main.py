@@ -386,7 +386,7 @@ def test_a_text_is_scored_for_a_person(shell: Shell) -> None:
     status, out, err = shell("score", LOOP)
     assert (status, out) == (0, "")
     assert "low on every scale" in err
-    assert "repeats «the door was open .» 9 times, every 5 tokens: 100% of its tokens" in err
+    assert "repeats «The door was open.» 9 times, every 5 tokens: 100% of its tokens" in err
 
 
 def test_a_text_is_scored_for_a_pipeline(shell: Shell) -> None:
@@ -395,7 +395,7 @@ def test_a_text_is_scored_for_a_pipeline(shell: Shell) -> None:
     assert status == 0
     assert (found["format"], found["low"], found["tokens"]) == (1, True, 45)
     assert list(found["scores"]) == ["bigram", "trigram", "english", "character"]
-    assert (found["loop"]["phrase"], found["loop"]["times"]) == ("the door was open .", 9)
+    assert (found["loop"]["phrase"], found["loop"]["times"]) == ("The door was open.", 9)
 
 
 def test_a_prompt_is_cut_off_before_scoring(shell: Shell) -> None:
@@ -418,7 +418,7 @@ def test_standard_input_is_scored_whatever_it_holds(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
     status, out, _ = shell("score", *arguments, "--json", "-")
     assert status == 0
-    assert json.loads(out)["loop"]["phrase"] == "the door was open ."
+    assert json.loads(out)["loop"]["phrase"] == "The door was open."
 
 
 @pytest.mark.parametrize("text", ["", "   ", "D", "\ud800", "go \ud800 " * 4, "\x00\x1b[31m"])

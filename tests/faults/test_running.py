@@ -8,7 +8,6 @@ more. What is tested elsewhere: SIGKILL of a training loop in `test_kill.py`; of
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -20,9 +19,14 @@ from types import SimpleNamespace
 from typing import IO, Any
 from urllib.request import urlopen
 
+import pytest
+
+pytest.importorskip("resource", reason="signals and limits are those of POSIX")
+
+import resource
+
 import broken_calls
 import disturbed
-import pytest
 import running
 
 from coherence import files
@@ -30,10 +34,7 @@ from coherence.cli.main import main
 from coherence.files import lock_folder, whole_file
 from coherence.run.monitor import Monitor
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX"),
-]
+pytestmark = pytest.mark.once
 
 
 # Signals

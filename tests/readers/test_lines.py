@@ -329,7 +329,7 @@ ODD = [
 def test_objects_are_read_alike_with_the_faster_parser_and_without(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
-    pytest.importorskip("orjson", reason="the faster parser is optional: pip install 'coherence[fast]'")
+    pytest.importorskip("orjson", reason="the faster parser is optional: pip install orjson")
     file = tmp_path_factory.mktemp("any") / "samples.jsonl"
     file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
     faster, standard = Problems(), Problems()

@@ -45,7 +45,7 @@ def test_the_page_on_generation_in_any_decoder(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.filterwarnings("ignore")  # what TRL and its libraries warn of is theirs
 def test_the_page_on_trl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("trl", reason="GRPO needs trl: pip install 'coherence[test-more]'")
+    pytest.importorskip("trl", reason="GRPO needs trl: pip install trl")
     datasets = pytest.importorskip("datasets", reason="TRL needs datasets")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RANK", raising=False)

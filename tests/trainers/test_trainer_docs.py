@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from places import ROOT
 
+from coherence.lazy import needs
 from coherence.run.monitor import _close_all
 
 DOCS = ROOT / "docs" / "trainers"
@@ -142,7 +143,6 @@ def test_an_absent_library_is_named_with_the_extra_that_brings_it(
     for name in {*absent, library, f"{library}.pytorch"}:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, f"coherence.trainers.{adapter}", raising=False)
-    extra = adapter.removesuffix("_loop")
-    expected = f"coherence.trainers.{adapter} needs {library}: pip install 'coherence[{extra}]'"
+    expected = f"coherence.trainers.{adapter} {needs(library, adapter.removesuffix('_loop'))}"
     with pytest.raises(ImportError, match=re.escape(expected)):
         importlib.import_module(f"coherence.trainers.{adapter}")

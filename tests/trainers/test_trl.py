@@ -113,7 +113,7 @@ class TestTheFunction:
 
 @pytest.fixture
 def needs_trl() -> None:
-    pytest.importorskip("trl", reason="GRPO needs trl: pip install 'coherence[test-more]'")
+    pytest.importorskip("trl", reason="GRPO needs trl: pip install trl")
 
 
 @pytest.mark.usefixtures("needs_trl")

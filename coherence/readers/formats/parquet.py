@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from coherence.lazy import needs
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Cut, Fields, Format
 from coherence.readers.lines import LONGEST_LINE, Head, Part, Problems, not_utf8
@@ -202,7 +203,7 @@ def _opened(path: str, file: Any) -> Any:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise ValueError(f"{path}: parquet needs pyarrow: pip install 'coherence[parquet]'") from error
+        raise ValueError(f"{path}: parquet {needs('pyarrow', 'parquet')}") from error
     try:
         return parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from coherence.lazy import needs
 from coherence.readers import storage
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, not_utf8
@@ -157,8 +158,7 @@ def _values(part: Part, problems: Problems) -> Iterator[Value]:
         event_type = importlib.import_module("tensorboard.compat.proto.event_pb2").Event
         broken = importlib.import_module("google.protobuf.message").DecodeError
     except ImportError as error:
-        needs = "tensorboard: pip install 'coherence[tensorboard]'"
-        raise ValueError(f"{part.path}: TensorBoard events need {needs}") from error
+        raise ValueError(f"{part.path}: this format {needs('tensorboard', 'tensorboard')}") from error
     for number, record in _records(part.path, problems):
         try:
             event = event_type.FromString(record)

@@ -6,6 +6,7 @@ Memory and the cost of a reply do not grow with the run. Source: docs/page.md, "
 import json
 import math
 import os
+import re
 import stat
 import time
 from collections import deque
@@ -22,6 +23,11 @@ from coherence.show.page.live_report import LiveReport, time_of
 from coherence.signals.settings import DEFAULTS, LARGEST, Entry, from_json
 
 FILES = (METRICS, SAMPLES, STATUS)
+
+HEAD = 2**16
+"""Bytes of a file in which a row of a monitor is looked for."""
+
+OUR_ROW = re.compile(rb'^\{"format": ?1\b', re.MULTILINE)
 
 AT_ONCE = 2**20
 """Bytes of each file that are read for one reply; the next goes on from there."""
@@ -41,14 +47,21 @@ class Tail:
 
     Attributes:
         behind: whether the file holds more than was read at once.
+        size: bytes that it held when it was read last.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.behind = False
+        self.size = 0
         self._end = 0
         self._file: int | None = None
         self._skipping = False
+
+    @property
+    def read(self) -> int:
+        """Bytes that were read."""
+        return self._end
 
     def replaced(self) -> bool:
         """Tell whether another file has come into the place, or the file has shrunk."""
@@ -63,7 +76,8 @@ class Tail:
         self.behind = False
         try:
             with _open(self.path) as file:
-                self._file = os.fstat(file.fileno()).st_ino
+                found = os.fstat(file.fileno())
+                self._file, self.size = found.st_ino, found.st_size
                 file.seek(self._end)
                 return list(self._read(file.readline))
         except OSError:
@@ -180,11 +194,12 @@ class Run:
         """
         since = since if epoch == self._epoch else -1
         news = self._live.news(since, self._lexicon)
-        behind = self._metrics.behind or self._samples.behind or bool(self._waiting) or news["behind"]
+        behind = self.reads or news["behind"]
         report = self._live.report().to_plain()
         return (
             news
             | self.freshness()
+            | self.progress()
             | {
                 "name": self.folder.name,
                 "epoch": str(self._epoch),
@@ -193,6 +208,32 @@ class Run:
                 "report": report,
             }
         )
+
+    def line(self) -> dict[str, Any]:
+        """Return the run in a line, as far as it was read."""
+        report = self._live.report()
+        return (
+            {
+                "last_step": report.last_step,
+                "smoothed": report.loss.smoothed if report.loss else None,
+                "halt": report.halt and not report.settings.observe,
+                "halt_step": report.halt_step,
+                "diagnosis": vars(report.diagnosis),
+            }
+            | self.freshness()
+            | self.progress()
+        )
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is more than was read so far."""
+        return self._metrics.behind or self._samples.behind or bool(self._waiting)
+
+    def progress(self) -> dict[str, Any]:
+        """Return how many bytes were read of how many, while there is more."""
+        files = (self._metrics, self._samples)
+        read, size = sum(each.read for each in files), sum(each.size for each in files)
+        return {"reading": [min(read, size), size] if self.reads else None}
 
     def freshness(self) -> dict[str, Any]:
         """Return the seconds since the folder was written to, and whether the run went quiet."""
@@ -211,11 +252,23 @@ def status(folder: Path) -> Status | None:
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is that of a run."""
-    for name in FILES:
-        with suppress(OSError):
-            if stat.S_ISREG((folder / name).lstat().st_mode):
-                return True
+    """Tell whether a folder is that of a run: a monitor has written its status there, or its rows."""
+    return _is_file(folder / STATUS) or any(_is_ours(folder / name) for name in (METRICS, SAMPLES))
+
+
+def _is_file(path: Path) -> bool:
+    with suppress(OSError):
+        return stat.S_ISREG(path.lstat().st_mode)
+    return False
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file holds rows of a monitor, or nothing yet: others write files of these names too."""
+    if not _is_file(path):
+        return False
+    with suppress(OSError), _open(path) as file:
+        head = file.read(HEAD)
+        return not head or OUR_ROW.search(head) is not None
     return False
 
 

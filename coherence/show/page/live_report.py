@@ -7,6 +7,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
@@ -24,6 +25,8 @@ from coherence.report import (
 )
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores, word_of
+from coherence.show.page.curves import Curves
+from coherence.show.page.evidence import Evidence, Witness
 from coherence.show.page.gallery import PageSample, rounded_down
 from coherence.show.page.marks import mark
 from coherence.signals.both import DELETED, RESTART, SAVED, Signals
@@ -42,6 +45,9 @@ EVENTS, SOURCES, HISTORY = 200, 50, 10_000
 TEXT, LOOKED_AT = 4000, 20_000
 """Bytes of a sample that are shown; characters that are kept of it until then."""
 
+NO_SAMPLE = "no sample yet", "No sample has come yet: the verdict needs samples next to the loss."
+"""The name and the sentence of the diagnosis until then."""
+
 MARKED_AT_ONCE = 25
 """Samples that are told at once: looking for the phrases that each repeats takes its time."""
 
@@ -59,6 +65,11 @@ class _LiveSample(NamedTuple):
     loss: float | None
     smoothed: float | None
 
+    @property
+    def fine(self) -> bool:
+        """Whether it is long enough to judge and not low."""
+        return not self.low and self.scores.scorable
+
 
 @lru_cache(maxsize=64)  # what is not settled yet is told again and again
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
@@ -66,6 +77,14 @@ def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
     fields |= marked._asdict() | {"loops": [loop._asdict() for loop in marked.loops]}
     return {name: fields[name] for name in PageSample._fields}
+
+
+def _evidence_fields(evidence: Evidence[_LiveSample], lexicon: Lexicon) -> dict[str, Any]:
+    good, bad = evidence
+    return {
+        "good": good and _page_fields(good, lexicon),
+        "bad": [_page_fields(each, lexicon) for each in bad],
+    }
 
 
 class LiveReport:
@@ -88,7 +107,10 @@ class LiveReport:
         self._curve = Thinned[CurvePoint](CURVE)
         self._source_curves: dict[str, Thinned[CurvePoint]] = {}
         self._samples = Thinned[_LiveSample](SAMPLES)
+        self._witness = Witness[_LiveSample]()
+        self._shown_evidence: tuple[int, Evidence[_LiveSample]] = 0, Evidence()
         self._between = Thinned[StepDiversity](STEPS)
+        self._curves = Curves()
         self._events: deque[EventRecord] = deque(maxlen=EVENTS)
         self._counts = self._before = SampleCounts()  # of all samples, and of those before the history
         self._history: deque[tuple[int, SampleCounts]] = deque()  # the step of a sample, and what it counts
@@ -148,6 +170,8 @@ class LiveReport:
         self.restarts = [*self.restarts, step][-EVENTS:]
         for series in (self._curve, self._samples, self._between, *self._source_curves.values()):
             series.keep(lambda item: item.step < step)  # type: ignore[attr-defined]
+        self._curves.go_back(step)
+        self._witness.keep(lambda item: item.step < step)
         self._history = deque(each for each in self._history if each[0] < step)
         self._counts = reduce(SampleCounts.plus, (counts for _, counts in self._history), self._before)
         self._last = step, self._last[1]
@@ -163,7 +187,10 @@ class LiveReport:
         verdict = self._signals.judge(scores, step, index, word_of(scores, text, prompt))
         self._group.add(scores, text, prompt)
         sample = _live_sample(row, scores, verdict.low, verdict.streak, self._signals)
-        self._samples.add(sample, scores.mean, next(self._numbers))
+        number = next(self._numbers)
+        self._samples.add(sample, scores.mean, number)
+        self._curves.see(step, scores, verdict.low, verdict.streak, number=number)
+        self._witness.see(sample, prompt, (step, index), verdict, scores.mean)
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
@@ -196,7 +223,9 @@ class LiveReport:
             self._compare()
             compared = self._group.compared
             found = StepDiversity(step=step, samples=compared, diversity=round(diversity, 2))
-            self._between.add(found, diversity, next(self._numbers))
+            number = next(self._numbers)
+            self._between.add(found, diversity, number)
+            self._curves.compare(step, diversity, number)
         self._group = StepSamples()
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
@@ -204,6 +233,7 @@ class LiveReport:
         samples = self._samples.settled_since(since)
         behind = len(samples) > MARKED_AT_ONCE
         until = samples[MARKED_AT_ONCE].number if behind else math.inf
+        number, evidence = self._evidence()
         curves = {name: _news_of(curve, since, until) for name, curve in self._source_curves.items()}
         return {
             "since": until - 1 if behind else next(self._numbers),
@@ -212,17 +242,28 @@ class LiveReport:
                 [_page_fields(sample, lexicon) for sample in part]
                 for part in _news_of(self._samples, since, until)
             ],
+            "evidence": None if number <= since else _evidence_fields(evidence, lexicon),
             "curve": _news_of(self._curve, since, until),
             "source_curves": curves,
+            "curves": self._curves.plain(since),
             "between": [[vars(each) for each in part] for part in _news_of(self._between, since, until)],
         }
+
+    def _evidence(self) -> tuple[int, Evidence[_LiveSample]]:
+        """Return the samples that show the verdict, and the number since when it has been these."""
+        step = self._signals.place.step
+        there = [each for each in self._samples.items if each.step == step and each.fine]
+        found = self._witness.evidence(self._signals.gate.halted).going_back(there, lambda each: each.prompt)
+        if found != self._shown_evidence[1]:
+            self._shown_evidence = next(self._numbers), found
+        return self._shown_evidence
 
     def report(self) -> Report:
         """Return the report without what `news` tells."""
         self._compare()
         signals, (last, at) = self._signals, self._last
         halt = self._halt if signals.gate.halted else None
-        return Report.of(
+        found = Report.of(
             signals,
             self._counts,
             self._settings,
@@ -235,10 +276,20 @@ class LiveReport:
             restarts=tuple(self.restarts),
             events=tuple(self._events),
         )
+        return found if self._first_step is not None else _without_samples(found)
 
     @property
     def _loss_counts(self) -> LossCounts:
         return LossCounts(self._rows, self._not_finite, self._first, self._finite)
+
+
+def _without_samples(found: Report) -> Report:
+    """Return a report that calls no samples too short before there is one; what the loss asks for stays."""
+    if found.diagnosis.action in ("halt", "pivot"):
+        return found
+    name, sentence = NO_SAMPLE
+    diagnosis = replace(found.diagnosis, samples="none yet", name=name, sentence=sentence)
+    return replace(found, headline=name, diagnosis=diagnosis)
 
 
 def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], list[T]]:

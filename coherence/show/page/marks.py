@@ -3,14 +3,15 @@
 Source: docs/page.md, "The samples".
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
+from zlib import crc32
 
 from coherence.scoring.lexicon import Lexicon
-from coherence.scoring.loop import Loop, find_loops
-from coherence.scoring.text import answer, is_word, locate
+from coherence.scoring.loop import Loop, Phrase, find_phrases
+from coherence.scoring.text import answer, is_latin, is_word, locate
 
 ODD, LOOPED = 1, 2
 """What a part of a text may be: no English word, of a repeated phrase; they add up."""
@@ -20,6 +21,9 @@ LETTERS = "abcd"
 
 PROMPT = 4
 """A prompt is shown up to this part of the length of an answer."""
+
+ENOUGH_WORDS = 6
+"""Different words: of fewer in Latin letters nothing is said of their language."""
 
 LOOKED_AT = 20_000
 """Characters of an answer in which loops are looked for, for an excerpt."""
@@ -33,40 +37,54 @@ class MarkedText(NamedTuple):
 
     Attributes:
         prompt: what the model was given, its first characters.
+        prompt_id: a number that equal prompts share, however little of them is shown.
         text: the answer, its first characters.
         runs: how it divides: so many UTF-16 units, as a browser counts them, of each kind in `LETTERS`.
         left_out: characters of the answer that are not shown.
         loops: of what is shown, the largest first.
+        foreign: whether it is not English, so that no word is marked as odd.
     """
 
     prompt: str | None
+    prompt_id: int
     text: str
     runs: str
     left_out: int
     loops: tuple[Loop, ...]
+    foreign: bool
 
 
 def mark(text: str, prompt: str | None, lexicon: Lexicon, longest: int) -> MarkedText:
-    """Cut a sample to `longest` bytes and mark what repeats in it, and what is no English word.
+    """Cut a sample to `longest` bytes and mark what repeats in it, and what is not an English word.
+
+    Words are not marked in a text that is not English: more than half of its words are in other letters, or
+    more than half of six different words or more are not in the list.
 
     >>> mark("Qwx so so so so", None, Lexicon(["so"]), longest=100).runs
     '3b1a2c1a2c1a2c1a2c'
+    >>> mark("Es war einmal ein König im Wald", None, Lexicon(["so"]), longest=100).foreign
+    True
     """
     whole = answer(text, prompt)
     shown = answer(whole.encode(errors="replace")[:longest].decode(errors="ignore"))
     located = locate(shown)
     loops = _loops_in(shown)
     kinds = bytearray(len(shown))
-    for start, end in _odd_words(located, len(shown), lexicon):
+    words = {token for _, token in located if is_word(token)}
+    odd = words - lexicon.known(words)
+    foreign = _is_foreign(words, odd)
+    for start, end in () if foreign else _places(odd, located, len(shown)):
         kinds[start:end] = bytes([ODD]) * (end - start)
     for start, end in _repeated(located, loops):
         kinds[start:end] = bytes(kind | LOOPED for kind in kinds[start:end])
     return MarkedText(
         None if prompt is None else prompt[: longest // PROMPT],
+        crc32((prompt or "").encode(errors="replace")),
         shown,
         _runs(shown, kinds),
         len(whole) - len(shown),
-        loops,
+        tuple(loop for loop, _ in loops),
+        foreign,
     )
 
 
@@ -113,31 +131,36 @@ def _runs(text: str, kinds: bytearray) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _loops_in(text: str) -> tuple[Loop, ...]:
-    return tuple(find_loops(text))
+def _loops_in(text: str) -> tuple[tuple[Loop, Phrase], ...]:
+    return tuple(find_phrases(text))
 
 
-def _odd_words(located: list[tuple[int, str]], length: int, lexicon: Lexicon) -> list[tuple[int, int]]:
-    known = lexicon.known({token for _, token in located})
+def _is_foreign(words: Collection[str], odd: Collection[str]) -> bool:
+    other_letters = sum(not is_latin(word) for word in words)
+    return 2 * other_letters > len(words) or (len(words) >= ENOUGH_WORDS and 2 * len(odd) > len(words))
+
+
+def _places(words: Collection[str], located: list[tuple[int, str]], length: int) -> list[tuple[int, int]]:
+    """Return where words begin and end."""
     ends = [*(start for start, _ in located), length][1:]
     return [
         (start, min(start + len(token), end))
         for (start, token), end in zip(located, ends, strict=True)
-        if is_word(token) and token not in known
+        if token in words
     ]
 
 
-def _repeated(located: list[tuple[int, str]], loops: Iterable[Loop]) -> list[tuple[int, int]]:
-    """Return where the repeated phrases stand."""
-    return [place for loop in loops for place in _occurrences(located, loop)]
+def _repeated(located: list[tuple[int, str]], loops: Iterable[tuple[Loop, Phrase]]) -> list[tuple[int, int]]:
+    """Return where the repeated phrases begin and end."""
+    return [place for loop, phrase in loops for place in _occurrences(located, loop.start, phrase)]
 
 
-def _occurrences(located: list[tuple[int, str]], loop: Loop) -> list[tuple[int, int]]:
-    """Return where a repeated phrase stands, from where the repetition begins."""
-    phrase, found = loop.phrase.split(" "), []
-    at = next((place for place, (start, _) in enumerate(located) if start >= loop.start), len(located))
+def _occurrences(located: list[tuple[int, str]], begins: int, phrase: Phrase) -> list[tuple[int, int]]:
+    """Return where a repeated phrase begins and ends, from where the repetition begins."""
+    found = []
+    at = next((place for place, (start, _) in enumerate(located) if start >= begins), len(located))
     while at <= len(located) - len(phrase):
-        if [token for _, token in located[at : at + len(phrase)]] == phrase:
+        if tuple(token for _, token in located[at : at + len(phrase)]) == phrase:
             last, token = located[at + len(phrase) - 1]
             found.append((located[at][0], last + len(token)))
             at += len(phrase)

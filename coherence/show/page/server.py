@@ -24,8 +24,10 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from coherence.escape import printable
+from coherence.report import Status
+from coherence.show.page.dump import ServedDump, holdings
 from coherence.show.page.follow import QUIET, Run, age_of, is_run, status
-from coherence.show.page.page import asset, chart_library, live_page, page_script
+from coherence.show.page.page import asset, live_page, page_policy, page_script
 
 MOST_RUNS = 200
 """Run folders that are listed."""
@@ -54,7 +56,6 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -92,8 +93,22 @@ class Runs:
         return {each.name: each for each in folders[:MOST_RUNS]}
 
     def overview(self) -> dict[str, Any]:
-        """Return the status of each run."""
-        return {"runs": [_line(name, folder) for name, folder in self.found().items()]}
+        """Return the status of each run; without any, what the folder holds."""
+        lines = [{"run": name} | self._line(name, folder) for name, folder in self.found().items()]
+        return {"runs": lines} if lines else {"runs": [], "holds": holdings(self.folder)}
+
+    def _line(self, name: str, folder: Path) -> dict[str, Any]:
+        """Return the run in a line: as it is read, or as its status says that is written now and then."""
+        state = status(folder)
+        with self._lock:
+            known = self._followed.get(name)
+            room = len(self._followed) < FOLLOWED
+        if known is None and (state is not None or not room):
+            return _told_by(state, folder)
+        run, lock = known or self._follow(name, folder)
+        with lock:
+            run.read()
+            return run.line() if state is None or not run.reads else _told_by(state, folder)
 
     def news(self, name: str, epoch: int, since: int) -> dict[str, Any] | None:
         """Return what a page does not know of a run yet; None where there is no such run."""
@@ -115,18 +130,17 @@ class Runs:
             return self._followed[name]
 
 
-def _line(name: str, folder: Path) -> dict[str, Any]:
-    state, age = status(folder), age_of(folder)
-    diagnosis = state.diagnosis.to_plain() if state else {"action": "watch", "name": "no status yet"}
+def _told_by(state: Status | None, folder: Path) -> dict[str, Any]:
+    age = age_of(folder)
     return {
-        "run": name,
         "last_step": state.step if state else None,
         "smoothed": state.smoothed if state else None,
         "halt": bool(state and state.gate.halted),
-        "halt_reason": state.gate.reason if state else None,
-        "diagnosis": diagnosis,
+        "halt_step": None,
+        "diagnosis": state.diagnosis.to_plain() if state else {"action": "watch", "name": "not read yet"},
         "age": age,
         "quiet": age is None or age > QUIET,
+        "reading": None,
     }
 
 
@@ -135,37 +149,44 @@ class _Reply(NamedTuple):
     kind: str
     body: bytes
     tag: str = ""  # of what a browser may keep
+    policy: str = POLICY
 
 
 class Server(ThreadingHTTPServer):
     """Serves the page and what it asks for: GET and HEAD, of a fixed list of paths.
 
     Args:
-        folder: of a run, or of several.
+        folder: of a run, or of several, or what another trainer wrote: a file or a folder.
         host: the address to listen at; bound to this machine only those names of it are answered to.
         port: 0 for any that is free.
         patience: seconds that a browser may take, see `PATIENCE`.
+        dump: what is at the folder if it holds no run; without it, it is read when it is asked for.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(
-        self, folder: Path, host: str = "127.0.0.1", port: int = 0, patience: float = PATIENCE
+        self,
+        folder: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        patience: float = PATIENCE,
+        dump: ServedDump | None = None,
     ) -> None:
         self._connections: dict[Any, None] = {}  # the oldest first
         self._lock, self._room = Lock(), BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((host, port), _Handler)
-        self.runs = Runs(folder)
+        self.runs, self.dump = Runs(folder), dump or ServedDump(folder)
         self.loopback, self.patience = is_loopback(host), patience
         self.paths: dict[str, Callable[[dict[str, str]], _Reply]] = {
-            "/": _fixed("text/html", live_page()),
+            "/": self._first,
             "/page.js": _fixed("text/javascript", page_script()),
             "/style.css": _fixed("text/css", asset("style.css")),
-            "/plotly.js": _fixed("text/javascript", chart_library()),
-            "/runs.json": lambda _: _json(self.runs.overview()),
+            "/runs.json": self._overview,
             "/run.json": self._run,
         }
+        self._live = _fixed("text/html", live_page())
 
     def server_bind(self) -> None:
         """Listen, without asking the network for this machine's name as `HTTPServer` does."""
@@ -228,6 +249,18 @@ class Server(ThreadingHTTPServer):
         if not isinstance(sys.exception(), OSError):
             # An error may hold what stands in a run.
             sys.stderr.write("".join(f"{printable(line)}\n" for line in format_exc().splitlines()))
+
+    def _first(self, asked: dict[str, str]) -> _Reply:
+        """Return the live page; where there is no run but a dump, the report page of that."""
+        page = "" if self.runs.found() else self.dump.page()
+        if not page:
+            return self._live(asked)
+        policy = f"{page_policy(page)}; frame-ancestors 'none'"
+        return _fixed("text/html", page)(asked)._replace(policy=policy)
+
+    def _overview(self, _: dict[str, str]) -> _Reply:
+        found = self.runs.overview()
+        return _json(found if found["runs"] else found | {"dump": bool(self.dump.page())})
 
     def _run(self, asked: dict[str, str]) -> _Reply:
         try:
@@ -306,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: _Reply, known: bool) -> bytes:
         self.send_response(HTTPStatus.NOT_MODIFIED if known else reply.status)
-        for name, value in HEADERS.items():
+        for name, value in {"Content-Security-Policy": reply.policy, **HEADERS}.items():
             self.send_header(name, value)
         # What belongs to this version is kept, but asked about each time; what a run says is not kept.
         self.send_header("Cache-Control", "no-cache" if reply.tag else "no-store")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import struct
 import sys
 import zipfile
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from coherence.lazy import needs
 from coherence.readers.formats import inspect_eval
 from coherence.readers.lines import Part, Problems
 from coherence.readers.read import Piece, samples_in
@@ -77,7 +79,7 @@ def test_a_log_under_another_name_is_known_and_another_archive_is_none(tmp_path:
 
 
 def test_an_entry_in_zstd_is_read(tmp_path: Path) -> None:
-    pytest.importorskip("zstandard", reason="zstd is optional: pip install 'coherence[zstd]'")
+    pytest.importorskip("zstandard", reason="zstd is optional: pip install zstandard")
     path = with_zstd(tmp_path / "log.eval", json.dumps(document(MILL)).encode())
     assert format_of(str(path)).key == "inspect_eval"
     samples, problems = read(path)
@@ -85,10 +87,10 @@ def test_an_entry_in_zstd_is_read(tmp_path: Path) -> None:
 
 
 def test_without_zstandard_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("zstandard", reason="zstd is optional: pip install 'coherence[zstd]'")
+    pytest.importorskip("zstandard", reason="zstd is optional: pip install zstandard")
     path = with_zstd(tmp_path / "log.eval", json.dumps(document(MILL)).encode())
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(ValueError, match=r"log\.eval: zstd needs zstandard: pip install 'coherence\[zstd\]'"):
+    with pytest.raises(ValueError, match=re.escape(f"log.eval: zstd {needs('zstandard', 'zstd')}")):
         read(path)
 
 

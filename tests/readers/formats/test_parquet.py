@@ -1,5 +1,6 @@
 """Parquet tables: what TRL writes, what anybody may write, and what is none."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from cost import memory
 from tiny_models import tiny_model
 
+from coherence.lazy import needs
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.formats import parquet
 from coherence.readers.lines import Part, Problems, read_head
@@ -250,9 +252,7 @@ def test_without_pyarrow_the_error_names_the_extra(file: Path, monkeypatch: pyte
     write(file, COMPLETIONS)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     assert parquet.recognise(read_head(str(file)))
-    with pytest.raises(
-        ValueError, match=r"\.parquet: parquet needs pyarrow: pip install 'coherence\[parquet\]'"
-    ):
+    with pytest.raises(ValueError, match=re.escape(f".parquet: parquet {needs('pyarrow', 'parquet')}")):
         samples_of(file)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from cost import memory
 
+from coherence.lazy import needs
 from coherence.readers.formats import tensorboard
 from coherence.readers.lines import Part, Problems, read_head
 from coherence.readers.records import LossRow, Sample
@@ -320,7 +322,7 @@ def test_without_the_package_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     assert tensorboard.recognise(read_head(str(events.path)))
-    with pytest.raises(ValueError, match=r"need tensorboard: pip install 'coherence\[tensorboard\]'"):
+    with pytest.raises(ValueError, match=re.escape(f"this format {needs('tensorboard', 'tensorboard')}")):
         samples_of(events.path)
 
 

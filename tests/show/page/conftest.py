@@ -31,9 +31,9 @@ class Browser:
         self.driver.get(url)
 
     def show(self, path: Path) -> None:
-        """Open a report page, and wait for its figure."""
+        """Open a report page, and wait for its figure and its samples."""
         self.open(path.as_uri())
-        self.wait("return !!document.querySelector('#chart svg')")
+        self.wait("return !!document.querySelector('#chart svg') && !!document.querySelector('#rows tbody')")
 
     def resize(self, width: int, height: int = 1000, dark: bool = False) -> None:
         self.command(
@@ -122,12 +122,6 @@ def browser() -> Iterator[Browser]:
 def _as_wide_as_a_laptop(request: pytest.FixtureRequest) -> None:
     if "browser" in request.fixturenames:
         request.getfixturevalue("browser").resize(1280)
-
-
-@pytest.fixture(scope="session")
-def plotly() -> None:
-    if find_spec("plotly") is None:
-        pytest.skip("plotly is not installed: the figure is drawn plainly")
 
 
 @pytest.fixture(scope="session")

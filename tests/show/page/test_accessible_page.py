@@ -1,12 +1,12 @@
 """The page for those who use the keyboard, see few colours, or have it read to them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytestmark = pytest.mark.usefixtures("plotly")
+from places import RUNS
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +30,29 @@ def violations(browser: Any, axe: str) -> list[str]:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious_in_the_page_of_several_runs(
+    browser: Any,
+    tmp_path: Path,
+    page_of: Callable[[Path, Path], Path],
+    axe: str,
+    width: int,
+    dark: bool,
+) -> None:
+    browser.resize(width, dark=dark)
+    browser.open(page_of(RUNS, tmp_path / "runs.html").as_uri())
+    browser.wait("return !!document.querySelector('#run-curves svg')")
+    assert violations(browser, axe) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_serious_in_a_report(
     browser: Any, report: Path, axe: str, width: int, dark: bool
 ) -> None:
     browser.resize(width, dark=dark)
     browser.show(report)
     browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    browser.run("look.at = 500; drawCross(true)")
     assert violations(browser, axe) == []
 
 
@@ -54,7 +71,7 @@ def test_tab_reaches_every_control(browser: Any, report: Path) -> None:
     browser.show(report)
     controls = browser.run(
         "window.reached = new Set(); addEventListener('focusin', (event) => reached.add(event.target));"
-        "window.controls = [...document.querySelectorAll('input, button:enabled, summary')];"
+        "window.controls = [...document.querySelectorAll('a, input, select, button:enabled, summary')];"
         "return controls.length"
     )
     assert controls > 30
@@ -72,9 +89,10 @@ def test_tab_reaches_every_control(browser: Any, report: Path) -> None:
 def test_curves_are_told_apart_without_their_colours(browser: Any, report: Path) -> None:
     browser.show(report)
     looks = browser.run(
-        "const lines = document.getElementById('chart')._fullData"
-        ".filter((each) => each.mode === 'lines' && each.fill === 'none');"
-        "return lines.map((each) => [each.yaxis === 'y3', each.line.dash, each.line.width].join())"
+        "return [...document.querySelectorAll('#chart [data-panel] path.line')]"
+        ".filter((each) => !each.closest('[data-curve=\"low sample\"]')).map((each) => {"
+        " const { strokeDasharray, strokeWidth } = getComputedStyle(each);"
+        " return [each.closest('[data-panel]').dataset.panel, strokeDasharray, strokeWidth].join(' '); })"
     )
     assert len(looks) == 8
     assert len(set(looks)) == len(looks)

@@ -1,6 +1,9 @@
 """Whatever stands in a sample, a prompt, a name or an event: it is shown as text and runs nothing."""
 
+import csv
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +64,7 @@ def assert_harmless(browser: Any) -> None:
     """Nothing ran, nothing was asked for, nothing refused; no element came out of a text."""
     assert browser.run("return window.ran") is None
     assert browser.errors() == []
-    made = "script, img, iframe, style, a, base, meta, link"
+    made = "script, img, iframe, style, a:not([href^='#sample-']), base, meta, link"
     assert (
         browser.run("return document.getElementById('page').querySelectorAll(arguments[0]).length", made) == 0
     )
@@ -109,6 +112,32 @@ def test_the_live_page_shows_hostile_samples_as_text(
     assert_harmless(browser)
     assert_shown_as_text(browser)
     assert all(url.startswith(address) for url in browser.requests())
+
+
+@pytest.mark.parametrize("attack", ATTACKS[:11])
+def test_hostile_evidence_and_prompts_are_text_on_the_page_and_in_the_table_as_csv(
+    browser: Any, tmp_path: Path, page_of: Callable[[Path, Path], Path], attack: str
+) -> None:
+    fine = "The old cat sat by the door and waited for the rain to stop, for it was late and dark."
+    texts = [f"{fine} {attack}", *[f"{attack} again. " * 40] * 6]
+    rows = [{"step": 10 * n, "text": text, "prompt": f"={attack} "} for n, text in enumerate(texts, 1)]
+    dump = tmp_path / "=1+1<img src=x onerror=window.ran=1>.jsonl"
+    dump.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    browser.show(page_of(dump, tmp_path / "report.html"))
+    assert browser.run("return run.evidence.bad.length") > 0
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    browser.run("document.getElementById('pin')?.click()")
+    for place in ("#evidence", "#prompts", "header"):
+        shown = browser.run("return document.querySelector(arguments[0])?.textContent ?? ''", place)
+        assert not set("\u202e\u2066\x00\x1b").intersection(shown)
+    assert_harmless(browser)
+    cells = browser.run("return asCsv(run.samples).toWellFormed()")
+    _, *found = csv.reader(io.StringIO(cells, newline=""))
+    assert len(found) == len(rows)
+    assert all(
+        cell[:1] not in {*"=+-@\t\r"} or re.fullmatch(r"-?[\d.]+", cell) for row in found for cell in row
+    )
+    assert browser.requests() == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """What `coherence serve` answers, to whom, and what it keeps in mind."""
 
+import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+from base64 import b64decode
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Thread
@@ -14,13 +17,19 @@ from urllib.parse import urlsplit
 import pytest
 from places import RUNS as FIXTURES
 
-from coherence.audit.conduct import audit
+from coherence.audit.conduct import audit, audit_dump
+from coherence.audit.plan import Options, Request, prepare
+from coherence.audit.runners import here
 from coherence.cli.main import main
+from coherence.readers.format import USUAL
 from coherence.report import Report
 from coherence.run.monitor import Monitor
 from coherence.scoring.profile import SCALES
-from coherence.show.page.follow import AT_ONCE, Run
-from coherence.show.page.server import Server
+from coherence.show.page.curves import COLUMNS
+from coherence.show.page.follow import AT_ONCE, Run, is_run
+from coherence.show.page.gallery import Gallery
+from coherence.show.page.server import Runs, Server
+from coherence.signals.gate import Gate
 
 FINE = "The old man walked along the river until evening and thought about the letter his daughter had sent."
 LOOP = "The door was open. " * 9
@@ -52,7 +61,7 @@ def ask(served: str) -> Asking:
     return Asking(served)
 
 
-PATHS = ("/", "/page.js", "/style.css", "/runs.json", "/run.json?run=leak")
+PATHS = ("/", "/?run=leak", "/page.js", "/style.css", "/runs.json", "/run.json?run=leak")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -170,6 +179,11 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     found = dict(parts[-1])
     for name in ("samples", "curve", "between"):
         found[name] = [each for part in parts for each in part[name][0]] + parts[-1][name][1]
+    stretches: list[Any] = []
+    for part in parts:
+        stretches = stretches[: part["curves"]["at"]] + part["curves"]["stretches"]
+    found["curves"] = parts[-1]["curves"] | {"at": 0, "stretches": stretches}
+    found["evidence"] = next(part["evidence"] for part in reversed(parts) if part["evidence"] is not None)
     return found
 
 
@@ -202,6 +216,54 @@ def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     assert [point[0] for point in live["curve"]] == list(audited.loss.curve.steps)
 
 
+@pytest.mark.parametrize("name", ["healthy", "leak", "leak-characters", "lr", "one-line"])
+def test_the_live_page_draws_what_the_report_draws(name: str) -> None:
+    request = Request([str(FIXTURES / name)], None, None, USUAL, Options(), None)
+    gallery = Gallery()
+    audit_dump(request, prepare(request), here, lambda _output: None, [gallery.see])
+    live, audited = told(Run(FIXTURES / name))["curves"], gallery.curves
+    assert live["streaks"] == audited["streaks"]
+    of_samples = 3 + COLUMNS.index("between")  # the samples of the last step are compared once all are there
+    for mine, theirs in zip(live["stretches"], audited["stretches"], strict=True):
+        assert mine[:of_samples] == theirs[:of_samples]
+
+
+@pytest.mark.parametrize("name", ["healthy", "leak", "lr", "one-line"])
+def test_the_live_page_shows_the_evidence_that_the_page_of_the_audit_shows(name: str, tmp_path: Path) -> None:
+    assert main(["audit", str(FIXTURES / name), "--html", str(tmp_path / "page.html")]) in (0, 1)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    packed = re.search(r'id="packed-told">([^<]*)<', page)
+    assert packed
+    audited = json.loads(gzip.decompress(b64decode(packed[1])))["evidence"]
+    live = told(Run(FIXTURES / name))["evidence"]
+    assert [_place(live["good"]), *map(_place, live["bad"])] == [
+        _place(audited["good"]),
+        *map(_place, audited["bad"]),
+    ]
+
+
+def _place(sample: dict[str, Any] | None) -> tuple[int, int, str] | None:
+    return None if sample is None else (sample["step"], sample["place"], sample["text"])
+
+
+def test_the_evidence_is_told_again_only_when_it_is_another(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with Monitor(tmp_path, gate=Gate(patience=2, observe_only=True)) as monitor:
+        monitor.sample(10, FINE)
+        first = told(run)
+        assert first["evidence"] == {"good": None, "bad": []}
+        assert run.news(int(first["epoch"]), first["since"])["evidence"] is None
+        for step in (20, 30):
+            monitor.sample(step, LOOP)
+        run.read()
+        second = run.news(int(first["epoch"]), first["since"])
+        assert second["evidence"]["good"]["step"] == 10
+        assert [each["step"] for each in second["evidence"]["bad"]] == [20, 30]
+        monitor.sample(40, LOOP)
+        run.read()
+        assert run.news(int(second["epoch"]), second["since"])["evidence"] is None
+
+
 def test_what_is_told_bit_by_bit_is_what_is_told_at_once(tmp_path: Path) -> None:
     run, epoch, since = Run(tmp_path), 0, -1
     parts: list[dict[str, Any]] = []
@@ -218,7 +280,7 @@ def test_what_is_told_bit_by_bit_is_what_is_told_at_once(tmp_path: Path) -> None
     parts.append(run.news(epoch, since))
     assert [part["whole"] for part in parts] == [True] + [False] * (len(parts) - 1)
     bits, once = joined(parts), told(Run(tmp_path))
-    for name in ("samples", "curve", "between"):
+    for name in ("samples", "curve", "between", "curves"):
         assert bits[name] == once[name], name
     assert bits["report"] == once["report"]
 
@@ -337,11 +399,77 @@ def test_a_folder_without_runs_is_served_until_one_appears(tmp_path: Path) -> No
     with Server(tmp_path) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         ask = Asking(f"http://127.0.0.1:{server.server_address[1]}/")
-        assert ask.json("/runs.json") == {"runs": []}
+        assert ask.json("/runs.json") == {"runs": [], "holds": "nothing", "dump": False}
         rows_of(tmp_path / "first")
         assert [each["run"] for each in ask.json("/runs.json")["runs"]] == ["first"]
         assert ask.json("/run.json?run=first")["report"]["last_step"] == 4
         server.shutdown()
+
+
+def test_a_line_of_a_run_is_of_what_was_read_and_not_of_a_status_that_is_older(tmp_path: Path) -> None:
+    with Monitor(tmp_path / "exp7", vocab_size=100, gate=Gate(patience=3)) as monitor:
+        monitor.loss(0, 4.0)
+        early = (tmp_path / "exp7" / "loss.json").read_bytes()
+        for step in range(1, 50):
+            monitor.loss(step, 4.0 - step / 100)
+            if step % 10 == 0:
+                monitor.sample(step, LOOP)
+    (tmp_path / "exp7" / "loss.json").write_bytes(early)
+    runs = Runs(tmp_path)
+    (line,) = runs.overview()["runs"]
+    assert (line["halt"], line["last_step"]) == (False, 0)
+    runs.news("exp7", 0, -1)
+    (line,) = runs.overview()["runs"]
+    assert (line["halt"], line["halt_step"], line["last_step"]) == (True, 30, 49)
+    assert line["diagnosis"]["action"] == "halt"
+
+
+def test_before_the_first_sample_no_sample_is_called_too_short(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    rows(tmp_path, 200)
+    report = told(run)["report"]
+    assert report["headline"] == report["diagnosis"]["name"] == "no sample yet"
+    assert "too short" not in json.dumps(report["diagnosis"]["sentence"])
+    with Monitor(tmp_path) as monitor:
+        monitor.sample(300, FINE)
+    assert told(run)["report"]["diagnosis"]["name"] != "no sample yet"
+
+
+def test_a_verdict_on_the_loss_alone_does_not_wait_for_a_sample(tmp_path: Path) -> None:
+    with Monitor(tmp_path) as monitor:
+        monitor.loss(1, float("nan"))
+    assert told(Run(tmp_path))["report"]["diagnosis"]["action"] == "halt"
+
+
+def test_while_it_catches_up_it_says_how_many_bytes_were_read(tmp_path: Path) -> None:
+    rows(tmp_path, 40_000)
+    size = (tmp_path / "metrics.jsonl").stat().st_size
+    run = Run(tmp_path)
+    shares: list[list[int] | None] = []
+    while not shares or shares[-1]:
+        run.read()
+        shares.append(run.news(0, -1)["reading"])
+    assert shares[-1] is None
+    assert all(share and share[1] == size and AT_ONCE <= share[0] < size for share in shares[:-1])
+    assert len(shares) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "ours"),
+    [
+        ("samples.jsonl", {"step": 1, "text": FINE}, False),
+        ("samples.jsonl", {"format": 1, "step": 1, "text": FINE, "time": 1.0}, True),
+        ("samples.jsonl", None, True),
+        ("metrics.jsonl", {"step": 1, "loss": 3.0}, False),
+        ("loss.json", {"format": 1}, True),
+        ("other.jsonl", {"format": 1, "step": 1}, False),
+    ],
+)
+def test_a_run_folder_holds_rows_of_a_monitor_and_not_those_of_others(
+    tmp_path: Path, name: str, row: dict[str, Any] | None, ours: bool
+) -> None:
+    (tmp_path / name).write_text("" if row is None else json.dumps(row) + "\n", encoding="utf-8")
+    assert is_run(tmp_path) is ours
 
 
 def rows_of(folder: Path) -> None:

@@ -1,205 +1,198 @@
 // The figure
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const dashes = { bigram: "solid", trigram: "dash", english: "dot", character: "dashdot" };
+const SIZES = { wide: { large: 190, small: 74, left: 56, right: 58 }, narrow: { large: 150, small: 62, left: 42, right: 46 } };
+const TITLE = 22, GAP = 8, LABEL = 15, FEW = 30;
+const SMOOTHING = [["none", 0], ["some", 0.01], ["strong", 0.04]];
+const PERPLEXED = 14; // nats: of a higher loss nobody wants to know the perplexity
 
-// Stretches of samples that count towards a halt, from the first to the last of each.
-function streaks(samples) {
-  const found = [];
-  let before = 0;
-  for (const { step, streak } of samples) {
-    if (streak > 0 && before > 0) found.at(-1)[1] = step;
-    else if (streak > 0) found.push([step, step]);
-    before = streak;
-  }
-  return found;
-}
+// How the figure of the run is looked at: the steps within view (null: all), the loss on a log axis, how much is
+// smoothed, and where the crosshair is.
+let look = { name: null, range: null, log: false, smoothing: 0, at: null };
+let frame = null; // where everything is drawn
 
-// The steps of the samples, where each begins, and the mean of each score there.
-function means(samples) {
-  const steps = [], places = [], sums = [];
-  samples.forEach((sample, place) => {
-    if (steps.at(-1) !== sample.step) {
-      steps.push(sample.step);
-      places.push(place);
-      sums.push(SCALES.map(() => []));
-    }
-    sample.scores.forEach((value, scale) => { if (value !== null) sums.at(-1)[scale].push(value); });
-  });
-  const mean = (values) => values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
-  return { steps, places, scores: SCALES.map((_, scale) => sums.map((found) => mean(found[scale]))) };
-}
-
-// What a trainer of reinforcement learning logs besides: a panel each, below the scores.
-const SERIES = { reward: "reward", kl: "KL (nats)", length: "length (tokens)" };
-const shownSeries = (report) => (report.series ?? []).filter(({ name }) => name in SERIES);
-
-// The curves as the chart library and the plain drawing both take them; `panel` 0 is the loss, 1 the scores, 2 and on
-// the series.
-function curves(report) {
-  const { samples, loss } = report, { steps, places, scores } = means(samples), made = [];
-  const add = (name, panel, x, y, style) => made.push({ name, panel, x, y, ...style });
-  if (loss) {
-    const { steps: at, losses, smoothed } = loss.curve;
-    add("loss", 0, at, losses, { colour: "raw", width: 1 });
-    // Of a loss that is not a cross-entropy, or is above every vocabulary, there is no perplexity.
-    const most = loss.trend === "not a cross-entropy" ? -Infinity : loss.uniform_baseline ?? Math.log(1e6);
-    const perplexity = (each) => each === null || each > most ? "–" : number(Math.exp(each));
-    add("smoothed loss", 0, at, smoothed, { colour: "smma", width: 2.5, about: smoothed.map(perplexity) });
-    if (loss.uniform_baseline !== null && at.length)
-      add("uniform baseline", 0, [at[0], at.at(-1)], Array(2).fill(loss.uniform_baseline), { colour: "quiet", dash: "dash" });
-  }
-  const areas = streaks(samples);
-  if (areas.length) add("streak", 1, areas.flatMap(([first, last]) => [first, first, last, last, null]),
-    areas.flatMap(() => [0, 100, 100, 0, null]), { colour: "streak", width: 0, fill: true });
-  SCALES.forEach((name, scale) => add(name, 1, steps, scores[scale], { colour: name, width: 1.6, dash: dashes[name], places }));
-  const low = samples.flatMap((sample, place) => sample.low ? [place] : []);
-  if (low.length) add("low sample", 1, low.map((place) => samples[place].step),
-    low.map((place) => Math.max(...samples[place].scores)), { colour: "low", mark: true, places: low });
-  const ends = [samples[0]?.step, samples.at(-1)?.step];
-  if (samples.length) add("threshold", 1, ends, Array(2).fill(report.settings.threshold), { colour: "low", dash: "dash" });
-  shownSeries(report).forEach(({ name, steps: at, values }, place) =>
-    add(SERIES[name], 2 + place, at, values, { colour: "smma", width: 1.6 }));
-  return made;
-}
-
-// Upright lines over both panels: [step, words, colour, dash]
-function uprights(report) {
-  const lines = report.restarts.slice(0, 50).map((step) => [step, "restart", "quiet", "dot"]);
-  for (const event of report.events.slice(0, 50))
-    if (event.event !== "restart") lines.push([event.step, "event", "quiet", "dashdot"]);
-  if (report.resume_from !== null) lines.push([report.resume_from, "go back to", "smma", "dash"]);
-  if (report.halt_step !== null) lines.push([report.halt_step, "halt", "low", "solid"]);
-  return lines;
-}
-
-function trace(curve) {
-  const ink = colour(curve.colour);
-  const hover = { "smoothed loss": "smoothed %{y:.4g}, perplexity %{text}", "low sample": "low" }[curve.name] ?? `${curve.name} %{y:.4~g}`;
-  return {
-    name: curve.name, x: curve.x, y: curve.y, type: "scatter", xaxis: "x",
-    yaxis: curve.panel ? `y${curve.panel + 2}` : curve.name === "uniform baseline" ? "y2" : "y",
-    mode: curve.mark ? "markers" : "lines", connectgaps: false, text: curve.about,
-    customdata: curve.places,
-    line: { color: ink, width: curve.width ?? 1.5, dash: curve.dash ?? "solid" },
-    marker: { color: ink, symbol: "x", size: 7, maxdisplayed: 400 },
-    fill: curve.fill ? "toself" : "none", fillcolor: ink + "33", hoveron: "points",
-    hoverinfo: curve.fill ? "skip" : undefined, hovertemplate: curve.fill ? undefined : `${hover}<extra></extra>`,
-    visible: !hidden.has(curve.name),
-  };
-}
-
-function layout(report) {
-  const ink = colour("ink"), grid = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("grid") };
-  const lines = uprights(report), narrow = innerWidth < 600, below = shownSeries(report);
-  const high = narrow ? 420 : 520, small = narrow ? 80 : 100, height = high + small * below.length;
-  const share = small / (height - 58), ground = share * below.length; // of what is between the margins
-  const split = report.loss ? (1 + ground) / 2 : 1;
-  const perplexities = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000];
-  const title = (text) => ({ text: narrow ? "" : text, standoff: 6 });
-  return {
-    uirevision: report.name, showlegend: false, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
-    margin: { l: narrow ? (below.length ? 44 : 34) : 52, r: narrow ? 40 : 58, t: 24, b: 34 }, height,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "system-ui, sans-serif", size: 12, color: ink },
-    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("grid"), font: { color: ink } },
-    xaxis: { ...grid, anchor: `y${3 + below.length}`, title: title("step"), tickformat: ",d", hoverformat: ",d" },
-    yaxis: { ...grid, domain: [split + 0.04, 1], title: title("loss (nats)"), visible: split < 1 },
-    yaxis2: { overlaying: "y", matches: "y", side: "right", showgrid: false, zeroline: false, title: title("perplexity"),
-      tickvals: perplexities.map(Math.log), ticktext: perplexities.map((each) => each.toLocaleString("en-US")) },
-    yaxis3: { ...grid, domain: [ground, split - 0.04], range: [-3, 103], fixedrange: true, title: title("scores") },
-    ...Object.fromEntries(below.map((_, place) => [`yaxis${4 + place}`, { ...grid, nticks: 4, fixedrange: true,
-      domain: [ground - (place + 1) * share, ground - place * share - 0.04] }])),
-    shapes: lines.map(([step, , name, dash]) => ({ type: "line", xref: "x", yref: "paper", x0: step, x1: step, y0: 0, y1: 1,
-      line: { color: colour(name), width: name === "low" ? 2 : 1.5, dash } })),
-    annotations: below.map(({ name }, place) => ({ x: 0, xref: "paper", xanchor: "left", y: ground - place * share - 0.04,
-      yref: "paper", yanchor: "bottom", showarrow: false, text: SERIES[name], font: { color: ink, size: 12 } }))
-      .concat(lines.filter(([, words]) => !["restart", "event"].includes(words) || lines.length < 8)
-      .map(([step, words, name]) => ({ x: step, xref: "x", yref: "paper", yanchor: words === "event" || words === "restart" ? "middle" : "bottom",
-        y: words === "event" || words === "restart" ? split : 1, showarrow: false, text: words,
-        xanchor: { halt: "left", "go back to": "right" }[words] ?? "center", font: { color: colour(name), size: 12 } }))),
-  };
-}
+const onPaper = () => document.documentElement.classList.contains("paper");
 
 function drawFigure() {
   const place = document.getElementById("chart");
-  if (!place || !run?.samples) return;
-  if (typeof Plotly === "undefined") return awaited() || drawPlainly(place);
-  const first = !place.classList.contains("js-plotly-plot");
-  if (first) place.replaceChildren();
-  Plotly.react(place, curves(run).map(trace), layout(run), { displayModeBar: false, responsive: true, scrollZoom: false });
-  if (!first) return;
-  place.on("plotly_click", ({ points, event }) => {
-    const point = points.find((each) => each.customdata !== undefined);
-    goTo(point ? point.customdata : nearest(points[0].x));
-    event?.preventDefault?.();
+  if (!place || !run?.settings) return;
+  if (look.name !== run.name) look = { ...look, name: run.name, range: null, at: null };
+  const made = picture(run, onPaper() ? 720 : place.clientWidth || 900, onPaper());
+  frame = made.frame;
+  put(place, made.svg);
+  put(document.getElementById("shown"), caption(run));
+  drawCross();
+}
+
+// The figure at a width; with a legend of its own where nothing can be switched.
+function picture(report, width, legend = false) {
+  const size = SIZES[width < 600 ? "narrow" : "wide"], all = panels(report), full = fullRange(report);
+  const pad = (full[1] - full[0]) * (stretches(report).length <= FEW ? 0.04 : 0.01);
+  const range = look.range ?? [full[0] - pad, full[1] + pad];
+  const right = width - (all.some((each) => each.perplexity) ? size.right : 14), x = scale(range, [size.left, right]);
+  const words = labels(uprights(report), x, [size.left, right]), keys = legend ? legendOf(report, width) : { height: 0, keys: [] };
+  let top = keys.height + 4 + LABEL * (1 + Math.max(-1, ...words.map((each) => each.row)));
+  const placed = all.map((panel) => {
+    const from = top + TITLE, to = from + (panel.small ? size.small : size.large);
+    top = to + GAP;
+    return placedPanel(panel, x, range, [from, to], right - size.left);
   });
+  const height = top + 40, made = { report, x, range, full, left: size.left, right, top: placed[0]?.top ?? top, bottom: top - GAP, placed };
+  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", class: "drawn", "aria-label": inWords(report) },
+    keys.keys, placed.map((each) => drawPanel(each, made, width)), lines(report, words, made), bottomAxis(report, made, width));
+  return { svg, frame: made };
 }
 
-function nearest(step) {
-  let best = 0;
-  run.samples.forEach((sample, place) => {
-    if (Math.abs(sample.step - step) < Math.abs(run.samples[best].step - step)) best = place;
+// A panel with its scale: what of its curves is in view, and between which values.
+function placedPanel(panel, x, range, [top, bottom], across) {
+  const shown = panel.curves.filter((each) => !hidden.has(each.name)).map((curve) => {
+    if (!curve.points) return curve;
+    const reach = curve.steady ? 0 : Math.ceil(curve.points.length * SMOOTHING[look.smoothing][1]);
+    const seen = coarse(within(smooth(curve.points, reach), range), Math.max(100, across / 2));
+    return { ...curve, seen, seenBand: curve.band && (seen.length < curve.points.length || curve.points.some((each) => each.low < each.high)) };
   });
-  return best;
+  const values = panel.range ?? heights(shown, panel.log);
+  return { ...panel, shown, values, top, bottom, x, y: scale(values, [bottom, top], panel.log) };
 }
 
-// Without the chart library: the same curves as plain lines.
-function drawPlainly(place) {
-  const all = curves(run).filter((curve) => !hidden.has(curve.name) && !curve.mark);
-  const steps = all.flatMap((curve) => curve.fill ? [] : curve.x), across = [Math.min(...steps), Math.max(...steps)];
-  put(place, [0, 1, 2, 3, 4].map((panel) => all.filter((curve) => curve.panel === panel)).filter((each) => each.length)
-    .map((each) => plain(each, across, 900, each[0].panel > 1 ? 90 : 220,
-      `${["loss", "scores"][each[0].panel] ?? each[0].name} over the steps`)));
-}
-
-function plain(lines, across, width, height, label) {
-  const values = lines.flatMap((line) => line.y).filter(Number.isFinite);
+// The lowest and the highest that is drawn, with some room.
+function heights(shown, log) {
   let [low, high] = [Infinity, -Infinity];
-  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  const x = (step) => (4 + (width - 8) * (step - across[0]) / (across[1] - across[0] || 1)).toFixed(1);
-  const y = (value) => (height - 4 - (height - 8) * (value - low) / (high - low || 1)).toFixed(1);
-  return el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", preserveAspectRatio: "none",
-    "aria-label": `${label}: ${number(low)} to ${number(high)}` },
-    lines.map((line) => {
-      let pen = "M";
-      const path = line.x.map((step, place) => {
-        if (!Number.isFinite(line.y[place])) { pen = "M"; return ""; }
-        const piece = `${pen}${x(step)} ${y(line.y[place])}`;
-        pen = "L";
-        return piece;
-      });
-      return el("path", { d: path.join(""), class: `line ${line.colour} ${line.dash ?? "solid"}${line.fill ? " filled" : ""}` });
-    }));
+  const see = (value) => { if (value !== null && (!log || value > 0)) [low, high] = [Math.min(low, value), Math.max(high, value)]; };
+  for (const { seen = [], seenBand, level = null } of shown) {
+    see(level);
+    for (const { mean, low: least, high: most } of seen) for (const each of seenBand ? [least, most] : [mean]) see(each);
+  }
+  if (low > high) return log ? [0.1, 1] : [0, 1];
+  const room = (high - low) * 0.05 || Math.abs(high) * 0.1 || 1;
+  return log ? [low / 1.05, high * 1.05] : [low - room, high + room];
 }
 
-// Whether the chart library is on its way, or here.
-const awaited = () => typeof Plotly !== "undefined" || !!document.querySelector("#packed-charts, script[src='plotly.js']");
+function drawPanel(placed, { left, right }, width) {
+  const clip = `within-${placed.id}`, { top, bottom, y, values } = placed, many = Math.max(2, Math.floor((bottom - top) / 34));
+  const marks = (placed.log ? logTicks(values, many) : ticks(values, many)).filter((each) => y(each) <= bottom + 1 && y(each) >= top - 1);
+  return el("g", { class: "panel", "data-panel": placed.id },
+    el("clipPath", { id: clip }, el("rect", { x: left, y: top - 4, width: right - left, height: bottom - top + 8 })),
+    el("text", { class: "title", x: left, y: top - 7 }, placed.title),
+    marks.map((each) => el("line", { class: "grid", x1: left, x2: right, y1: y(each), y2: y(each) })),
+    marks.map((each) => el("text", { class: "tick", x: left - 6, y: y(each) + 4, "text-anchor": "end" }, number(each))),
+    placed.perplexity ? rightAxis(placed, right, width) : [],
+    el("g", { "clip-path": `url(#${clip})` }, placed.shown.map((curve) => drawCurve(curve, placed, left, right))));
+}
 
-function zoom(factor, shift) {
-  const place = document.getElementById("chart"), [low, high] = place.layout.xaxis.range.map(Number);
-  const middle = (low + high) / 2 + shift * (high - low), half = (high - low) / 2 * factor;
-  Plotly.relayout(place, { "xaxis.range": [middle - half, middle + half] });
+function rightAxis({ y, top, bottom, values, log }, right, width) {
+  const made = [el("text", { class: "title", x: width - 2, y: top - 7, "text-anchor": "end" }, "perplexity")];
+  let last = Infinity;
+  for (const each of logTicks(values.map((value) => Math.exp(Math.min(value, PERPLEXED))), 5)) {
+    const value = Math.log(each);
+    if (y(value) < top - 1 || y(value) > bottom + 1 || (log && value <= 0) || last - y(value) < 14) continue;
+    last = y(value);
+    made.push(el("text", { class: "tick", x: right + 6, y: last + 4 }, number(each)));
+  }
+  return made;
+}
+
+function drawCurve(curve, { x, y, top, bottom }, left, right) {
+  const line = { class: `line ${curve.colour} ${curve.dash ?? "solid"}`, "stroke-width": curve.width ?? 1.5 };
+  if (curve.level !== undefined)
+    return el("path", { ...line, "data-curve": curve.name, d: pen([[left, y(curve.level)], [right, y(curve.level)]]) });
+  if (curve.areas) return el("g", { "data-curve": curve.name }, curve.areas.map(([first, last]) => el("rect", { class: "area streak",
+    x: x(first) - 1.5, y: top, width: x(last) - x(first) + 3, height: bottom - top })));
+  const at = (value) => value === null || Number.isNaN(y(value)) ? null : y(value);
+  if (curve.mark) return el("g", { "data-curve": curve.name }, curve.seen.map((each) => el("path", { class: `line ${curve.colour}`,
+    "stroke-width": 1.6, d: cross(x(each.x), y(each.mean)) })));
+  const few = curve.points.length <= FEW ? curve.seen.filter((each) => each.mean !== null) : [];
+  return el("g", { "data-curve": curve.name },
+    curve.seenBand ? el("path", { class: `area ${curve.colour}`, d: band(curve.seen, x, at) }) : null,
+    el("path", { ...line, d: pen(curve.seen.map((each) => [x(each.x), at(each.mean)])) }),
+    few.map((each) => el("circle", { class: `point ${curve.colour}`, cx: x(each.x), cy: at(each.mean) ?? -9, r: 3 })));
+}
+
+const cross = (x, y) => `M${(x - 3.5).toFixed(1)} ${(y - 3.5).toFixed(1)}l7 7m0 -7l-7 7`;
+
+// From the lowest to the highest, and back; where there is nothing the band is interrupted.
+function band(points, x, at) {
+  const parts = [[]];
+  for (const each of points) {
+    if (at(each.low) === null || at(each.high) === null) parts.push([]);
+    else parts.at(-1).push(each);
+  }
+  return parts.filter((part) => part.length).map((part) => `${pen([...part.map((each) => [x(each.x), at(each.high)]),
+    ...part.toReversed().map((each) => [x(each.x), at(each.low)])])}Z`).join("");
+}
+
+// Words of upright lines, in rows so that none lies on another; where there is no room a line has none.
+function labels(lines, x, [left, right]) {
+  const taken = [[], [], []], made = [];
+  for (const [step, words] of lines) {
+    const half = 3.6 * words.length + 5, at = x(step);
+    if (at < left - 1 || at > right + 1) continue;
+    const middle = Math.min(Math.max(at, left + half - 10), right - half + 10), ends = [middle - half, middle + half];
+    const row = taken.findIndex((others) => others.every(([from, to]) => ends[1] < from || ends[0] > to));
+    if (row >= 0) { taken[row].push(ends); made.push({ step, words, middle, row }); }
+  }
+  return made;
+}
+
+function lines(report, words, { x, left, right, top, bottom, placed }) {
+  const first = (placed[0]?.top ?? top) - TITLE;
+  return el("g", { class: "uprights" }, uprights(report).filter(([step]) => x(step) >= left - 1 && x(step) <= right + 1)
+    .map(([step, name, ink, dash]) => el("line", { class: `line ${ink} ${dash}`, "stroke-width": name === "halt" ? 2 : 1.5,
+      x1: x(step), x2: x(step), y1: first, y2: bottom })),
+  words.map(({ step, words: name, middle, row }) => el("text", { class: `label ${uprights(report).find((each) => each[0] === step && each[1] === name)[2]}`,
+    x: middle, y: first - 3 - LABEL * row, "text-anchor": "middle" }, name)));
+}
+
+function bottomAxis(report, { x, range, left, right, bottom, placed }, width) {
+  const counted = report.steps_counted, all = allSamples(report), words = (each) => whole(each) + (counted ? ` of ${whole(all)}` : "");
+  const long = 7 * words(Math.round(range[1])).length + 14, made = ticks(range, Math.max(1, Math.floor((right - left) / Math.max(long, 60))), true);
+  const few = allSamples(report) === 1 ? [el("text", { class: "label", x: (left + right) / 2, y: bottom - 90, "text-anchor": "middle" },
+    "1 sample: too few to say")] : [];
+  return el("g", { class: "axis" }, placed.map((each) => el("line", { class: "grid edge", x1: left, x2: right, y1: each.bottom, y2: each.bottom })),
+    made.map((each) => el("text", { class: "tick", x: x(each), y: bottom + 18, "text-anchor": "middle" }, words(each))),
+    el("text", { class: "title", x: (left + right) / 2, y: bottom + 36, "text-anchor": "middle" }, counted ? "sample" : "step"), few);
+}
+
+// The names of the curves within the figure, for paper and for a file.
+function legendOf(report, width) {
+  let [at, row] = [4, 0];
+  const keys = curves(report).filter((each) => !hidden.has(each.name)).map((curve) => {
+    const long = 44 + 7.6 * curve.name.length;
+    if (at + long > width) [at, row] = [4, row + 1];
+    at += long;
+    return el("g", { transform: `translate(${at - long} ${row * 18 + 4})` }, keyOf(curve), el("text", { class: "tick", x: 29, y: 9 }, curve.name));
+  });
+  return { keys, height: 18 * (row + 1) + 6 };
+}
+
+function keyOf(curve) {
+  if (curve.mark) return el("path", { d: cross(12, 5), class: "line low", "stroke-width": 1.6 });
+  if (curve.areas) return el("path", { d: "M0 0H24V10H0Z", class: `area ${curve.colour}` });
+  return el("path", { d: "M0 5H24", class: `line ${curve.colour} ${curve.dash ?? "solid"}`, "stroke-width": curve.width ?? 1.5 });
+}
+
+// The figure for those who do not see it.
+function inWords(report) {
+  const told = panels(report).map(({ title, curves: shown }) => `${title}: ` + shown.filter((each) => each.points && !each.mark)
+    .map(({ name, points }) => [name, points.filter((each) => each.mean !== null)])
+    .filter(([, there]) => there.length)
+    .map(([name, there]) => `${name} ${number(there[0].mean)} to ${number(there.at(-1).mean)}`).join(", "));
+  return [...told, ...uprights(report).slice(0, 8).map(([step, words]) => `${words} at step ${whole(step)}`)].join("; ");
+}
+
+function caption(report) {
+  const all = allSamples(report), shown = report.samples.length;
+  return [spread(report) ? `Each point is a stretch of the run: the line is the mean of all its samples, the band goes from the lowest to the highest. ` : null,
+    shown && shown < all ? `${whole(shown)} of ${whole(all)} samples shown in the table.` : null].filter(Boolean).map((each) => el("span", {}, each));
 }
 
 function figure(report) {
-  const all = curves(report);
-  const legend = el("fieldset", { class: "legend" }, el("legend", {}, "curves"), all.map((curve) =>
+  const legend = el("fieldset", { class: "legend" }, el("legend", {}, "curves"), curves(report).map((curve) =>
     el("label", {}, el("input", { type: "checkbox", checked: !hidden.has(curve.name), onchange: (event) => {
       hidden[event.target.checked ? "delete" : "add"](curve.name);
       drawFigure();
-    } }), el("svg", { class: "key", viewBox: "0 0 24 10", "aria-hidden": "true" }, curve.mark
-      ? el("path", { d: "M8 1L16 9M16 1L8 9", class: "line low" })
-      : el("path", { d: curve.fill ? "M0 0H24V10H0Z" : "M0 5H24",
-        class: `line ${curve.colour} ${curve.dash ?? "solid"}${curve.fill ? " filled" : ""}` })), curve.name)));
-  const plotted = awaited();
-  const tools = plotted ? el("div", { class: "tools", role: "group", "aria-label": "zoom of the figure" },
-    button("zoom in", () => zoom(0.5, 0)), button("zoom out", () => zoom(2, 0)),
-    button("← earlier", () => zoom(1, -0.5)), button("later →", () => zoom(1, 0.5)),
-    button("all steps", () => Plotly.relayout("chart", { "xaxis.autorange": true, "yaxis.autorange": true }))) : null;
-  return section("figure", "Loss and scores", el("div", { class: "controls" }, legend, tools),
-    el("div", { id: "chart", role: "img", "aria-label": "Loss above, the four scores of the samples below, over the " +
-      `steps${shownSeries(report).length ? "; under them what else was logged" : ""}. The table of samples holds the same values.` }),
-    el("p", { class: "hint" }, plotted ? "Drag to zoom, double-click to see all; a click on a point opens its sample."
-      : "The extra coherence[report] draws this figure with zoom and values."));
+    } }), el("svg", { class: "key", viewBox: "0 0 24 10", "aria-hidden": "true" }, keyOf(curve)), curve.name)));
+  return section("figure", report.loss ? "Loss and scores" : "Scores", el("div", { class: "controls" }, legend), el("div", { class: "controls" }, tools(report)),
+    chart(), el("p", { id: "values", class: "unseen", role: "status" }), el("p", { id: "shown", class: "caption" }),
+    el("p", { class: "hint keys" }, "Drag to zoom, double-click to see all; a click goes to the nearest sample that is shown. " +
+      "With the keyboard: arrows for values, + and − to zoom, shift and arrows to move, 0 for all, Enter for the sample."));
 }

@@ -1,16 +1,23 @@
 // Live: ask again and again for what came since
 
-let told = { epoch: "0", since: -1 }, heard = 0, answered = true, overview = [], wanted = null;
+let told = { epoch: "0", since: -1 }, heard = 0, answered = true, overview = [], holds = "";
+let wanted = new URLSearchParams(location.search).get("run"); // survives a reload
 
 function freshness(found) {
   if (!answered) return el("span", { class: "stale" }, `no answer from the server for ${duration((Date.now() - heard) / 1000)}`);
+  if (found.reading) return el("span", {}, `reading: ${readSoFar(found)}`);
   if (found.age === null) return el("span", { class: "stale" }, "nothing written yet");
   const age = duration(found.age + (Date.now() - heard) / 1000);
+  if (found.ended) return el("span", {}, `halted, ${found.quiet ? "ended" : "updated"} ${age} ago`);
   return found.quiet ? el("span", { class: "stale" }, `stale: nothing written for ${age}`) : el("span", {}, `updated ${age} ago`);
 }
 
+const size = (bytes) => bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+const readSoFar = ({ reading: [read, all] }) => `${Math.floor(100 * read / all)} % of ${size(all)}`;
+
 function select(name) {
   wanted = name;
+  history.replaceState(null, "", `?${new URLSearchParams({ run: name })}`);
   told = { epoch: "0", since: -1 };
   poll();
 }
@@ -35,6 +42,7 @@ function take(found) {
   const kept = {
     samples: joined(before.samples, found.samples), curve: joined(before.curve, found.curve),
     between: joined(before.between, found.between),
+    stretches: [...(before.stretches ?? []).slice(0, found.curves.at), ...found.curves.stretches],
     sources: Object.fromEntries(Object.entries(found.source_curves).map(([name, part]) =>
       [name, joined(before.sources[name] ?? NONE, part)])),
   };
@@ -43,8 +51,12 @@ function take(found) {
     loss.curve = columns(kept.curve.all);
     loss.source_curves = Object.fromEntries(Object.entries(kept.sources).map(([name, part]) => [name, columns(part.all)]));
   }
-  return { ...found.report, name: found.name, samples: kept.samples.all, between: kept.between.all, kept,
-    age: found.age, quiet: found.quiet };
+  const evidence = found.evidence ?? run?.evidence ?? null;
+  const samples = evidence ? withEvidence(kept.samples.all, evidence) : kept.samples.all;
+  const { reading, age, quiet, name, report } = found, ended = report.halt && !report.settings.observe;
+  return { ...report, headline: (report.headline || report.diagnosis.name) + (reading ? ` · so far: ${readSoFar(found)} read` : ""),
+    name, evidence, samples, between: kept.between.all, kept, age, quiet, reading, ended,
+    curves: { ...found.curves, stretches: kept.stretches } };
 }
 
 async function pollRun(name) {
@@ -54,10 +66,13 @@ async function pollRun(name) {
   const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
   const legend = same && curves(run).map((each) => each.name).join();
   run = take(found);
-  if (!same) keepingFocus(() => { draw(); tick(); });
-  else {
+  if (!same) {
+    keepingFocus(() => { draw(); tick(); });
+    goToAddress();
+  } else {
     if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
     redraw(more);
+    if (sought) goToAddress();
   }
   return found.behind;
 }
@@ -68,8 +83,11 @@ async function poll() {
   clearTimeout(waiting);
   let behind = false;
   try {
-    overview = (await ask("runs.json")).runs;
-    wanted ??= overview[0]?.run ?? null;
+    const found = await ask("runs.json");
+    if (found.dump) return location.reload(); // there are samples now, though no run
+    overview = found.runs.map((each) => ({ ...each, ended: each.halt }));
+    holds = found.holds ?? "";
+    if (!run && !overview.some((each) => each.run === wanted)) wanted = overview[0]?.run ?? null;
     if (wanted !== null) behind = await pollRun(wanted);
     [heard, answered] = [Date.now(), true];
   } catch (error) {
@@ -84,15 +102,30 @@ async function poll() {
 let shownRuns = "";
 
 function tick() {
-  if (!run) {
-    put(main, el("h1", {}, "coherence"), el("p", { role: "status" }, answered ? "no run here yet" : "no answer from the server"));
-    return;
-  }
+  if (!run) return put(main, nothingYet());
   put(document.getElementById("fresh"), freshness(run));
+  drawNotify();
+  drawTab();
   const words = JSON.stringify([overview, run.name, answered]);
   if (overview.length > 1 && (words !== shownRuns || !document.querySelector("#runs button")))
     keepingFocus(() => put(document.getElementById("runs"), cards(overview, select)));
   shownRuns = words;
+}
+
+// The title names a run that halts, whichever is looked at; that first.
+function drawTab() {
+  const halting = overview.filter((each) => each.halt || each.diagnosis.action === "halt");
+  if (answered) notifyOf(halting);
+  const named = halting.find((each) => each.run === run.name) ?? halting[0];
+  if (!named) return showTab(run.diagnosis.action, run.diagnosis.action, run.name);
+  showTab("halt", "halt", named.run + (halting.length > 1 ? ` and ${halting.length - 1} more` : ""));
+}
+
+function nothingYet() {
+  if (!answered) return el("div", { class: "verdict" }, el("h1", { role: "status" }, "no answer from the server"));
+  return el("div", { class: "verdict watch" }, el("h1", { role: "status" }, `no run here yet${holds ? `: this folder holds ${holds}` : ""}`),
+    el("p", {}, "A run folder appears here by itself: Monitor and coherence watch write one. Samples in another format appear as a report."),
+    el("p", {}, "To see what each file is read as: ", el("code", {}, "coherence audit FOLDER --explain")));
 }
 
 if (LIVE) {

@@ -1,4 +1,4 @@
-// Several runs side by side
+// Several runs that are followed, side by side
 
 function cards(runs, select) {
   return el("ul", { class: "cards" }, runs.map((each) => {
@@ -7,11 +7,9 @@ function cards(runs, select) {
       el("b", {}, el("bdi", {}, short(each.run, 80))), el("span", {}, found.name),
       el("span", { class: "hint" }, `step ${whole(each.last_step)}` + (each.smoothed === null ? "" : `, loss ${number(each.smoothed)}`) +
         (each.halt_step ? `, halt at ${whole(each.halt_step)}` : "")),
-      each.quiet === undefined ? null : freshness(each)];
-    return el("li", {}, select ? button("", () => select(each.run), { "aria-pressed": String(each.run === run?.name) }) : null, inner);
-  }).map((item) => {
-    const pressed = item.querySelector("button");
-    if (pressed) { pressed.append(...[...item.childNodes].filter((node) => node !== pressed)); }
-    return item;
+      freshness(each)];
+    const chooser = button("", () => select(each.run), { "aria-pressed": String(each.run === run?.name) });
+    chooser.append(...inner);
+    return el("li", {}, chooser);
   }));
 }

@@ -20,12 +20,15 @@ function chosen() {
     .sort((one, other) => sign * (order(one) - order(other)) || one.step - other.step || one.place - other.place);
 }
 
-function marked(sample, most) {
+// The characters of a sample, so many from one on, with loops and odd words marked.
+function marked(sample, most, from = 0) {
   const made = [];
-  let left = most;
+  let skip = from, left = most;
   for (const [kind, text] of parts(sample)) {
     if (left <= 0) break;
-    const words = text.slice(0, left);
+    const words = text.slice(skip, skip + left);
+    skip = Math.max(0, skip - text.length);
+    if (!words) continue;
     left -= words.length;
     const inner = kind & 1 ? el("span", { class: "odd", title: "not an English word" }, words) : visible(words);
     made.push(kind & 2 ? el("mark", {}, inner) : inner);
@@ -33,15 +36,20 @@ function marked(sample, most) {
   return made;
 }
 
+// What is said of a text below it.
+const remarks = (sample) => [
+  ...sample.loops.map((loop) => el("p", { class: "hint" }, "repeats «", el("bdi", {}, short(loop.phrase, 200)), `» ${loop.times} times, ` +
+    `every ${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
+    `${Math.round(loop.share * 100)} % of its tokens`)),
+  sample.foreign ? el("p", { class: "hint" }, "not English: words are not marked") : null].filter(Boolean);
+
 function text(sample) {
   const { length } = sample.text;
   const full = () => [
     sample.prompt ? el("p", { class: "prompt" }, el("b", {}, "prompt "), el("bdi", {}, sample.prompt)) : null,
     el("p", { class: "answer", dir: "auto" }, length ? marked(sample, Infinity) : el("i", {}, "no text"),
       sample.left_out ? el("i", {}, ` … and ${whole(sample.left_out)} characters more`) : null),
-    ...sample.loops.map((loop) => el("p", { class: "hint" }, `repeats «${short(loop.phrase, 200)}» ${loop.times} times, ` +
-      `every ${loop.period === 1 ? "token" : `${loop.period} tokens`}, from character ${whole(loop.start)} on: ` +
-      `${Math.round(loop.share * 100)} % of its tokens`))].filter(Boolean);
+    ...remarks(sample)].filter(Boolean);
   if (length <= FOLD && !sample.left_out) return el("div", { class: "text" }, full());
   const body = el("div"), open = view.open.has(key(sample));
   const fill = () => body.childNodes.length || put(body, full());
@@ -56,7 +64,7 @@ function text(sample) {
 function row(sample) {
   const threshold = run.settings.threshold;
   return el("tbody", { id: `sample-${key(sample)}`, class: sample.low ? "low" : undefined, tabindex: "-1" },
-    el("tr", {}, el("th", { scope: "row" }, whole(sample.step), el("small", {}, ` #${sample.place}`)),
+    el("tr", {}, el("th", { scope: "row" }, sampleLink(sample, whole(sample.step)), el("small", {}, ` #${sample.place}`)),
       sample.scores.map((value) => el("td", { class: value !== null && value < threshold ? "under" : undefined }, score(value))),
       el("td", {}, sample.low ? el("b", { class: "badge" }, "low") : "", sample.streak ? ` ${sample.streak}` : ""),
       el("td", {}, number(sample.loss))),
@@ -71,7 +79,8 @@ function drawTable() {
   view.at = Math.max(0, Math.min(view.at, Math.floor((found.length - 1) / PER_PAGE) * PER_PAGE));
   const last = Math.min(view.at + PER_PAGE, found.length);
   const sorted = (name) => view.sort === name ? (view.down ? "descending" : "ascending") : undefined;
-  put(place, el("thead", {}, el("tr", {}, HEADS.map(([name, words]) => el("th", { scope: "col", "aria-sort": sorted(name) },
+  put(place, el("caption", {}, "Scores from 0 to 100 of what reference text of the same length shows; ", term("low"), " and ", term("streak")),
+    el("thead", {}, el("tr", {}, HEADS.map(([name, words]) => el("th", { scope: "col", "aria-sort": sorted(name) },
     button(words, () => {
       view = { ...view, sort: name, down: view.sort === name && !view.down, at: 0 };
       drawTable();
@@ -94,6 +103,7 @@ function goTo(place) {
   view.at = Math.floor(chosen().indexOf(sample) / PER_PAGE) * PER_PAGE;
   drawTable();
   const shown = document.getElementById(`sample-${key(sample)}`);
+  history.replaceState(null, "", `#${shown.id}`);
   shown.focus({ preventScroll: true });
   shown.scrollIntoView({ block: "center" });
 }
@@ -108,10 +118,12 @@ function samples() {
   const filter = () => { view.at = 0; drawTable(); };
   return section("samples", "Samples", el("div", { class: "controls" },
     el("label", {}, el("input", { id: "only-low", type: "checkbox", checked: view.low,
-      onchange: (event) => { view.low = event.target.checked; filter(); } }), "low ones only"),
-    el("label", {}, "with the words ", el("input", { id: "words", type: "search", value: view.text,
+      onchange: (event) => { view.low = event.target.checked; filter(); } }), "show only low"),
+    el("label", {}, "search ", el("input", { id: "words", type: "search", value: view.text,
       oninput: (event) => { view.text = event.target.value; filter(); } })),
-    el("span", { class: "hint" }, el("mark", {}, "repeated phrase"), " ", el("span", { class: "odd" }, "no English word"))),
-    el("table", { id: "rows" }, el("caption", {}, "Scores from 0 to 100 of what reference text of the same length shows")),
+    el("span", { class: "hint" }, el("mark", {}, "repeated phrase"), " ", el("span", { class: "odd" }, "not an English word")),
+    button("save as CSV", saveTable)),
+    el("p", { id: "missing", class: "stale", role: "status" }),
+    el("table", { id: "rows" }),
     el("div", { id: "pager", class: "controls" }));
 }

@@ -1,5 +1,4 @@
-// Draws a report, once or again and again. All text of a run goes through textContent; what the chart library is
-// given are numbers and words of ours alone.
+// Draws a report, once or again and again. All text of a run goes through textContent.
 "use strict";
 
 const SCALES = ["bigram", "trigram", "english", "character"];
@@ -37,7 +36,7 @@ function unused(report) {
     ? el("p", { class: "unused" }, `${whole(count)} of ${whole(count + judged)} lines could not be used.`) : null;
 }
 
-const DRAWN = ["svg", "path"];
+const DRAWN = ["svg", "path", "g", "line", "rect", "circle", "text", "title", "clipPath"];
 
 // Elements: attributes, listeners (`onclick`) and children; a string is text, whatever is in it.
 function el(tag, attributes = {}, ...children) {
@@ -54,3 +53,12 @@ const section = (id, title, ...children) =>
   el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), ...children);
 const button = (label, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, label);
 const put = (place, ...children) => place && place.replaceChildren(...children.flat().filter(Boolean));
+
+// A part of the page that is packed in it.
+async function unpack(id) {
+  const packed = document.getElementById(`packed-${id}`);
+  if (!packed) return "";
+  const chars = atob(packed.textContent), bytes = new Uint8Array(chars.length);
+  for (let at = 0; at < chars.length; at++) bytes[at] = chars.charCodeAt(at);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
