@@ -13,7 +13,6 @@ from rich.console import Console
 from coherence.cli.main import main
 from coherence.report import Report
 from coherence.show.console import as_line, console
-from coherence.show.say import manner, speak
 from coherence.show.terminal import show_verdict
 
 _PACKAGE = Path(__file__).parents[1]
@@ -62,7 +61,7 @@ STORIES = (
 
 def run(options: Namespace) -> int:
     """Tell four stories, and write a page for each."""
-    asked, screen = manner(), console()
+    screen = console()  # before the audits, which are quiet
     folder = Path(tempfile.mkdtemp(prefix="coherence-demo-") if options.out is None else options.out)
     if folder.is_file():
         raise ValueError(f"{folder}: a file; expected the name of a folder")
@@ -73,7 +72,6 @@ def run(options: Namespace) -> int:
             written = Path(kept, "report.json")
             path = runs_folder() / story.run
             status = main(["audit", str(path), "--html", str(page), "--json", str(written), "--quiet"])
-            speak(*asked)
             if status not in AUDITED:
                 return status
             report = Report.from_json(written.read_text(encoding="utf-8"))

@@ -71,6 +71,13 @@ def test_shards_of_one_file_weigh_as_much_as_the_file_is_long() -> None:
     assert sum(weights(job.shards).values()) == sum(path.stat().st_size for path in Path().iterdir())
 
 
+def test_a_terminal_shows_at_once_what_the_audit_is_at_and_nothing_of_it_is_left() -> None:
+    shown = io.StringIO()
+    with show_progress(Console(file=shown, force_terminal=True, width=80)):
+        assert "looking for samples" in shown.getvalue()
+    assert shown.getvalue().endswith("\x1b[2K")
+
+
 def test_in_a_pipe_a_line_now_and_then_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     told, said = Event(), list[str]()
 
