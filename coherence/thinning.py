@@ -1,6 +1,6 @@
 """A series that grows without end, held in bounded memory: few points of it, and no spike lost.
 
-Source: docs/page.md, "What is thinned out".
+Source: docs/page.md, "What is downsampled".
 """
 
 from collections.abc import Callable, Sequence
