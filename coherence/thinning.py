@@ -1,6 +1,6 @@
 """Downsampling of a series that grows without end, in bounded memory and without losing a spike.
 
-Source: docs/page.md, "What is thinned out".
+Source: docs/page.md, "What is downsampled".
 """
 
 from collections.abc import Callable, Sequence
