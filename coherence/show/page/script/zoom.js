@@ -112,15 +112,20 @@ function released(event) {
   if (ends[1] - ends[0] > 5) return show(ends.map(frame.x.back));
   look.at = frame.x.back(at);
   drawCross();
-  clearTimeout(clicked);
+  forgetClick();
   clicked = setTimeout(() => goTo(nearest(look.at)), 300);
+}
+
+function forgetClick() {
+  clearTimeout(clicked);
+  clicked = null;
 }
 
 const chart = () => el("div", { id: "chart", role: "application", tabindex: "0", "aria-label": "Curves over the steps; left and right for values",
   onkeydown: pressed, onpointermove: moved, onpointerup: released,
   onpointerdown: (event) => { if (event.button === 0) drag = pointerAt(event); },
   onpointerleave: () => { look.at = null; drag = null; drawCross(); document.querySelector("#chart .chosen")?.remove(); },
-  ondblclick: () => { clearTimeout(clicked); showAll(); } });
+  ondblclick: () => { forgetClick(); showAll(); } });
 
 function tools(report) {
   const log = report.loss ? el("label", {}, el("input", { type: "checkbox", id: "log-axis", checked: look.log, onchange: (event) => {
