@@ -170,7 +170,8 @@ def test_completion_without_its_extra_names_the_extra() -> None:
     screen = at_terminal(120, "--print-completion", "bash", PYTHONPATH=f".:{ROOT}")
     assert screen.status == 2
     assert (
-        "completion needs shtab: pip install 'coherence[completion]'; see 'coherence --help'" in screen.words
+        "completion needs shtab: pip install shtab, or in a clone pip install '.[completion]'; see"
+        in screen.words
     )
     words = at_terminal(120, "--print-completion", "fish").words
     assert "no completion for 'fish'; expected one of bash, zsh, tcsh" in words
