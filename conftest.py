@@ -1,6 +1,6 @@
-"""What the whole suite agrees on: what runs a second time, and no deadline for a property.
+"""Settings of the whole suite: what runs a second time, and no deadline for properties.
 
-Where every trainer is installed, a trainer test that is skipped is a failure.
+If every trainer is installed, a skipped trainer test is a failure.
 """
 
 import os
@@ -16,17 +16,17 @@ collect_ignore_glob = ["tests/campaigns/*"]
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-# With every trainer the suite runs a second time: fewer examples, and not what is slow and needs no library.
+# With every trainer the suite runs a second time: fewer examples, without slow tests that need no library.
 SECOND_TIME = os.environ.get(EVERY_TRAINER) == "1"
 
-# A busy machine is no bug.
+# A busy machine is not a bug.
 settings.register_profile("suite", deadline=None, max_examples=30 if SECOND_TIME else 100)
 settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _as_on_the_machine_of_a_person() -> Iterator[None]:
-    """In a pipeline `check --update` asks for `--yes`: what it does there has tests of its own."""
+    """In a pipeline `check --update` asks for `--yes`; other tests cover what it does there."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
             environment.delenv(name, raising=False)
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not SECOND_TIME or hasattr(session.config, "workerinput"):  # a worker of xdist tells the controller
+    if not SECOND_TIME or hasattr(session.config, "workerinput"):  # an xdist worker reports to the controller
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None

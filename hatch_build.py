@@ -3,8 +3,8 @@
     python hatch_build.py      # or `make core`: builds it in place
 
 The compiler is `CC`, or `cc`; `CFLAGS` and `LDFLAGS` are added. `CC=/bin/false` leaves the core out. It has
-to be GCC or Clang: MSVC has no vectors as counts.c writes them. On Windows it has to be Clang: MinGW has a
-logarithm of its own, and the scores would not be those of Python.
+to be GCC or Clang, because MSVC does not have the vector types of counts.c. On Windows it has to be Clang,
+because MinGW has its own logarithm, and the scores would differ from those of Python.
 """
 
 import hashlib
@@ -21,21 +21,21 @@ from typing import Any
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-except ModuleNotFoundError:  # in place it is built without hatchling
+except ModuleNotFoundError:  # not needed to build in place
     BuildHookInterface = object
 
 SOURCES = "coherence/scoring/core"
 MODULE = "coherence/scoring/_core" + (".pyd" if sys.platform == "win32" else ".abi3.so")
 
-# The scores are those of Python to the last bit: nothing is fused or put in another order.
+# The scores equal Python's to the last bit: operations are not fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-shared")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
-    """Puts the core into the wheel, or for an editable install into the source tree."""
+    """Puts the core into the wheel, or into the source tree for an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build it before the wheel, which is then for this platform and any CPython from 3.11 on."""
+        """Build the core before the wheel, which is then for this platform and any CPython from 3.11 on."""
         if self.target_name != "wheel":
             return
         in_place = version == "editable"
@@ -55,14 +55,14 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
 
 
 def build(root: Path, module: Path, *more: str) -> bool:
-    """Compile the core; say why not and return False where that cannot be done, with no module left.
+    """Compile the core; if that fails, print why, leave no module, and return False.
 
     Args:
         root: the top of the repository.
         module: the file to write.
-        more: options for the compiler besides the usual.
+        more: extra options for the compiler.
     """
-    module.unlink(missing_ok=True)  # one of other sources would score otherwise
+    module.unlink(missing_ok=True)  # else one built from other sources would be used
     compiler = shlex.split(os.environ.get("CC") or "cc")
     if sys.implementation.name != "cpython" or shutil.which(compiler[0]) is None:
         print("the core is not built: no C compiler; the plain scorer is used", file=sys.stderr)
@@ -72,7 +72,7 @@ def build(root: Path, module: Path, *more: str) -> bool:
     flags, linking = (shlex.split(os.environ.get(name, "")) for name in ("CFLAGS", "LDFLAGS"))
     options = of_platform(sys.platform, sysconfig.get_platform())
     command = [*compiler, *FLAGS, *flags, *given, *options, *linking, "-o", str(module)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - it was asked for
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the user's CC
     sys.stderr.write(done.stderr)
     if done.returncode:
         print("the core is not built: it was not compiled; the plain scorer is used", file=sys.stderr)
@@ -80,7 +80,7 @@ def build(root: Path, module: Path, *more: str) -> bool:
 
 
 def of_platform(system: str, platform: str) -> list[str]:
-    """Return the options of a module on this system, for the machines that the tag of the wheel names."""
+    """Return the compiler options for a module on this system, for the machines in the wheel's tag."""
     if system == "win32":
         return [f"-L{Path(sys.base_prefix, 'libs')}", "-lpython3"]
     if system == "darwin":
@@ -91,7 +91,7 @@ def of_platform(system: str, platform: str) -> list[str]:
 
 
 def fingerprint(root: Path) -> str:
-    """Return what tells one version of the sources from another; the core has it as `SOURCES`."""
+    """Return a checksum that identifies a version of the sources; the core has it as `SOURCES`."""
     sources = sorted((root / SOURCES).glob("*.[ch]"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 

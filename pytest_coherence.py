@@ -1,6 +1,6 @@
 """The pytest plugin: three options, two settings, a fixture. Source: docs/ci.md, "In pytest".
 
-It is next to the package and not in it, so that a session that does not use it imports nothing of ours.
+It is next to the package, not in it, so that sessions that do not use it do not import the package.
 """
 
 from collections.abc import Generator
@@ -33,11 +33,11 @@ def coherence_check(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     config, properties = request.config, request.node.user_properties
     worker = getattr(config, "workerinput", None)
     base, pages = tmp_path_factory.getbasetemp(), config.getoption(PAGES)
-    # The folder of a worker of xdist is inside that of the session.
+    # The folder of an xdist worker is inside that of the session.
     session = Session(base, "") if worker is None else Session(base.parent, worker["testrunuid"])
 
     def tell(sentence: str) -> None:
-        if (PROPERTY, sentence) not in properties:  # it is, if the test is run again
+        if (PROPERTY, sentence) not in properties:  # it is there if the test is run again
             properties.append((PROPERTY, sentence))
 
     return Checker(
@@ -71,7 +71,7 @@ def _cut(traceback: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tell what passed with a warning, or could not be told."""
+    """Print the checks that passed with a warning or could not decide."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     called = [report for report in reports if getattr(report, "when", None) == "call"]
     told = [

@@ -1,19 +1,19 @@
-"""How often `coherence check` fails when it should not, and when it should; and what it costs.
+"""Measures how often `coherence check` fails when it should not, and when it should, and what it costs.
 
     python benchmarks/check.py --corpora DIR
 
-DIR holds `classes/*.jsonl`, an object a line with `kind`, `source_repo`, `path`, `text`, maybe `prompt`. The
-samples are not part of this repository.
+DIR holds `classes/*.jsonl`, one object per line with `kind`, `source_repo`, `path`, `text`, maybe `prompt`.
+The samples are not part of this repository.
 
 *Honest pairs*: both sides are drawn from the same pool, without overlap: the samples of one model and one
-decoder, people's texts of one kind, or a class as a whole. *Independent*: a text a sample. *Shared prompts*:
-texts are cut into pieces, which are the samples of a prompt; each side has other pieces of the same texts.
-*Clustered*: the same, but each side has texts of its own. *Not told*: as clustered, and no prompt is given.
-*Other texts*: not a model's.
+decoder, people's texts of one kind, or a class as a whole. *Independent*: one text per sample. *Shared
+prompts*: texts are cut into pieces, which are the samples of a prompt; each side has other pieces of the same
+texts. *Clustered*: the same, but each side has different texts. *Not told*: as clustered, but no prompt is
+given. *Other texts*: not a model's.
 
-*Power*: one side of a pair is made worse in a way that is named, and half of the samples of a prompt that is
-shared are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, beside that of
-the imports alone.
+*Power*: one side of a pair is made worse in the way that is named, and half of the samples of a shared prompt
+are on each side. *Cost*: processor time of the whole command on 200 samples of 2 KB, compared with that of
+the imports.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from coherence.readers.records import Sample
 HEALTHY = ("healthy_model", "human", "non_english", "code", "poetry_list_etc")
 SIZES = (30, 50, 100, 200, 500)
 FEWEST = 100
-"""Texts of a pool."""
+"""Texts that a pool needs."""
 
 PIECES = 4
 """Pieces that a text is cut into."""
@@ -85,7 +85,7 @@ def _pools(rows: Rows) -> list[Pool]:
 
 
 def _large(pools: Sequence[Pool], size: int) -> list[Pool]:
-    """Return the pools of which two sides of a size can be drawn without overlap."""
+    """Return the pools from which two sides of a given size can be drawn without overlap."""
     return [pool for pool in pools if len(pool.texts) >= 2 * size]
 
 
@@ -121,7 +121,7 @@ def shared(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
 
 
 def clustered(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
-    """Draw pieces of other texts for each side."""
+    """Draw pieces of different texts for each side."""
     whole = random.sample(pool.texts, 2 * (size // PIECES))
     sides = whole[::2], whole[1::2]
     before, now = (_asked(side) for side in sides)
@@ -133,7 +133,7 @@ def _asked(texts: Sequence[str]) -> Texts:
 
 
 def not_told(pool: Pool, size: int, random: Random) -> tuple[Texts, Texts]:
-    """Draw as `clustered` does, and tell no prompts."""
+    """Draw like `clustered`, without prompts."""
     before, now = clustered(pool, size, random)
     return [(text, None) for text, _ in before], [(text, None) for text, _ in now]
 
@@ -145,7 +145,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def print_honest(pools: Sequence[Pool], trials: int) -> None:
-    """Print what comes out of honest pairs, by design and size."""
+    """Print the verdicts on honest pairs, by design and size."""
     random = Random(1)  # noqa: S311 - it draws samples, it keeps no secrets
     print(f"{'honest pairs, %':<28}" + "".join(f"{name:>14}" for name in VERDICTS))
     models = [pool for pool in pools if pool.kind == "healthy_model"]
@@ -183,7 +183,7 @@ Worse = Callable[[list[str], Random, dict[str, Rows]], list[str]]
 
 
 def replaced(share: float, kind: str) -> Worse:
-    """Replace a share of the samples by some of another class."""
+    """Replace a share of the samples by samples of another class."""
 
     def change(texts: list[str], random: Random, rows: dict[str, Rows]) -> list[str]:
         count = round(share * len(texts))
@@ -204,7 +204,7 @@ def each(share: float, one: Callable[[str, Random], str]) -> Worse:
 
 
 def last_third_loops(text: str, random: Random) -> str:
-    """Let a phrase of three to nine words come again until the text is as long as it was."""
+    """Repeat a phrase of three to nine words until the text is as long as before."""
     words = text.split()
     kept = max(1, 2 * len(words) // 3)
     phrase = words[max(0, kept - random.randint(3, 9)) : kept]
@@ -212,13 +212,13 @@ def last_third_loops(text: str, random: Random) -> str:
 
 
 def said_twice(text: str, _random: Random) -> str:
-    """Let the first half come again in the place of the second."""
+    """Replace the second half by the first."""
     words = text.split()
     return " ".join(words[: len(words) // 2] * 2)
 
 
 def cut_short(text: str, _random: Random) -> str:
-    """Leave fifteen words."""
+    """Keep fifteen words."""
     return " ".join(text.split()[:15])
 
 
@@ -230,13 +230,13 @@ def refused(_text: str, random: Random) -> str:
 
 
 def shuffled(text: str, random: Random) -> str:
-    """Put the words in no order."""
+    """Shuffle the words."""
     words = text.split()
     return " ".join(random.sample(words, len(words)))
 
 
 def one_answer(texts: list[str], random: Random, _rows: dict[str, Rows]) -> list[str]:
-    """Say the same to everything."""
+    """Give the same answer to everything."""
     return [random.choice(texts)] * len(texts)
 
 
@@ -258,7 +258,7 @@ POWER_SIZES, ZONE_SIZES = (50, 100, 200, 500), (100, 200, 500, 1000)
 
 
 def print_power(models: Sequence[Pool], rows: dict[str, Rows], trials: int) -> None:
-    """Print how often a side that was made worse fails, by what was done and by size."""
+    """Print how often a side that was made worse fails, by the change and by size."""
     random = Random(2)  # noqa: S311
     print(f"{'fails, %':<28}" + "".join(f"{f'{size} a side':>14}" for size in POWER_SIZES))
     for name, change in CHANGES.items():
@@ -289,7 +289,7 @@ def longer(models: Sequence[Pool], size: int, random: Random) -> tuple[Texts, Te
 
 
 def print_zone(models: Sequence[Pool], degenerate: Rows, trials: int) -> None:
-    """Print how often the comparison of one score fails where it falls by about the tolerance."""
+    """Print how often the comparison of one score fails if it falls by about the tolerance."""
     random = Random(3)  # noqa: S311
     print(f"{'bigram falls by, points: %':<28}" + "".join(f"{f'{size} a side':>14}" for size in ZONE_SIZES))
     for share in (0.03, 0.04, 0.05, 0.06, 0.08):

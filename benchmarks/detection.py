@@ -1,11 +1,11 @@
-"""What the scores and the gate catch on labelled samples and on files of many kinds, beside simpler peers.
+"""Compares the scores and the gate with simpler peers, on labelled samples and many kinds of files.
 
     python benchmarks/detection.py --corpora DIR [--kinds DIR]
 
-The corpora hold `classes/*.jsonl`, `runs/*.jsonl` (an object a line with `kind`, `genre`, `step`, `text`,
-maybe `prompt`) and `runs/LABELS.json`. `--kinds` is any folder of files, clones of repositories say: an
-extension is a kind, and of every file one excerpt of about 1,500 characters is judged. Neither is part of
-this repository. `benchmarks/peers.py` says what the peers are; llm-degen-guard is one where it is installed.
+The corpora hold `classes/*.jsonl`, `runs/*.jsonl` (one object per line with `kind`, `genre`, `step`, `text`,
+maybe `prompt`) and `runs/LABELS.json`. `--kinds` is any folder of files, such as clones of repositories: an
+extension is a kind, and one excerpt of about 1,500 characters of every file is judged. Neither is part of
+this repository. The peers are in `benchmarks/peers.py`; llm-degen-guard is one if it is installed.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from coherence.readers.records import Sample
 from coherence.scoring.calibration import prove
 
 LOW, FINE = Scores(0, 0, 0, 0, 50, 200), Scores(100, 100, 100, 100, 50, 200)
-"""What the gate is told of a sample that a peer judged."""
+"""The scores that the gate gets for a sample that a peer judged."""
 
 WINDOWS = (None, 8)
 """Windows of the gate: five low samples in a row, or five of the last eight."""
 
 PROVED, ENOUGH, EACH = 6, 400_000, 20_000
-"""Kinds that get a profile of their own; characters of each that it is measured on, and at most of a file."""
+"""Kinds that get their own profile; characters that it is measured on, and the most from one file."""
 
 HEALTHY = ("human", "healthy_model", "non_english", "code", "poetry_list_etc")
 
@@ -37,7 +37,7 @@ DETECTORS: dict[str, Detector | None] = {"coherence": None, **PEERS}
 """The peers have no scores for the gate."""
 
 Run = Sequence[tuple[Scores, int]]
-"""Scores and step of each sample."""
+"""The scores and the step of each sample."""
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def print_shares(title: str, texts: Iterable[Text]) -> None:
-    """Print how many samples of each class are low, templated and empty, and the low ones of each peer."""
+    """Print how many samples of each class are low, templated and empty, and low for each peer."""
     by_kind: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
         by_kind[text.kind].append(text)
@@ -87,7 +87,7 @@ def show_false_alarms(texts: Iterable[Text]) -> None:
 
 
 def judged(run: Sequence[Text], detect: Detector | None) -> Run:
-    """Return the scores of a run; of a peer, which has none, those of a loop or of fine text."""
+    """Return the scores of a run; for a peer, which has none, those of a loop or of fine text."""
     if detect is None:
         return [(text.scores, text.step) for text in run]
     return [(LOW if detect(text.answer) else FINE, text.step) for text in run]
@@ -98,7 +98,7 @@ def halts(run: Run, warmup: float = 0) -> list[int | None]:
 
     Args:
         run: its samples.
-        warmup: share of the steps that is not judged.
+        warmup: the share of the steps that is not judged.
     """
     steps = []
     for window in WINDOWS:
@@ -143,7 +143,7 @@ def print_halted(runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], w
 
 
 def print_proofs(kinds: Mapping[str, Sequence[str]]) -> None:
-    """Print what profiles of the largest kinds say of their own text, as it is and as a loop."""
+    """Print how profiles of the largest kinds judge their own text, unchanged and as a loop."""
     largest = sorted(kinds, key=lambda kind: sum(map(len, kinds[kind])), reverse=True)[:PROVED]
     corpora = {kind: "\n".join(text[:EACH] for text in kinds[kind])[:ENOUGH] for kind in largest}
     print("\na profile of one's own, put to the proof on its corpus: shares that are low")

@@ -1,4 +1,4 @@
-"""Reads what the benchmark of detection judges: labelled samples, and files of many kinds."""
+"""Reads the input of the benchmark of detection: labelled samples, and files of many kinds."""
 
 import json
 from collections import defaultdict
@@ -12,13 +12,13 @@ from coherence import Scores, score
 from coherence.scoring.text import answer
 
 EXCERPT, FEWEST = 1_500, 500
-"""Characters of an excerpt, about, and of the shortest one."""
+"""Characters of an excerpt, approximately, and of the shortest one."""
 
 LARGEST = 20_000_000
-"""Bytes of a file that is read."""
+"""Bytes of the largest file that is read."""
 
 FEWEST_FILES, MOST_FILES = 25, 200
-"""Files of an extension that make it a kind, and that are judged of it."""
+"""Files that an extension needs to count as a kind, and files that are judged for it at most."""
 
 
 class Text:
@@ -35,7 +35,7 @@ class Text:
 
     @cached_property
     def answer(self) -> str:
-        """What the model wrote, without the prompt and special tokens: what a peer is given."""
+        """What the model wrote, without the prompt and special tokens: the input of a peer."""
         return answer(self.row["text"], self.row.get("prompt"))
 
     @property
@@ -64,12 +64,12 @@ def read_labels(folder: Path) -> dict[str, str]:
 def _rows(path: Path) -> Iterator[Text]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        # Machine logs, low by nature, are a class of their own.
+        # Machine logs, low by nature, are a separate class.
         yield Text("machine logs" if "log lines" in row["genre"] else str(row["kind"]), row)
 
 
 def read_kinds(folder: Path) -> dict[str, list[str]]:
-    """Return the texts of the files of each extension, of many files some that lie evenly apart."""
+    """Return the texts of the files of each extension; if there are many, evenly spaced ones."""
     paths: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*.*")):
         judged = path.suffix and path.is_file() and not path.is_symlink()
@@ -84,7 +84,7 @@ def read_kinds(folder: Path) -> dict[str, list[str]]:
 
 
 def _text_of(path: Path) -> str | None:
-    """Return what a text file says; None of another file, or one that is shorter than an excerpt may be."""
+    """Return the text of a file; None if it is not text, or shorter than the shortest excerpt."""
     data = path.read_bytes()
     text = data.decode("utf-8", errors="replace")
     binary = b"\0" in data or text.count("\ufffd") > len(text) / 100
@@ -92,7 +92,7 @@ def _text_of(path: Path) -> str | None:
 
 
 def excerpts(kinds: Mapping[str, Sequence[str]]) -> list[Text]:
-    """Return one excerpt of every file, from the beginning of a line on to the end of one."""
+    """Return one excerpt of every file, from the beginning of a line to the end of a line."""
     found = []
     for kind, texts in kinds.items():
         for text in texts:

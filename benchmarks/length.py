@@ -1,8 +1,8 @@
-"""Whether a score means the same at every length, and what repeating a text does to it.
+"""Measures whether a score means the same at every length, and how repeating a text changes it.
 
     python benchmarks/length.py FILE...
 
-FILE is plain text, the longer the better; every file weighs the same. Prints the mean of each score over
+FILE is plain text, the longer the better; every file has equal weight. Prints the mean of each score over
 passages of 25 to 5,000 words, and over passages of 50 and 200 words repeated 2, 4, 8 and 16 times.
 """
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def passages(texts: Sequence[Sequence[str]], length: int) -> list[str]:
-    """Draw passages of so many words from every text that is long enough."""
+    """Draw passages of `length` words from every text that is long enough."""
     random = Random(length)  # noqa: S311 - passages, not secrets
     starts = [
         (text, random.randrange(len(text) - length))

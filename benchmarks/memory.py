@@ -1,10 +1,10 @@
-"""How much memory `coherence audit` needs for a dump of 10 MB, and of 100 times as much.
+"""Measures how much memory `coherence audit` needs for a dump of 10 MB, and for one 100 times as large.
 
     python benchmarks/memory.py
     python benchmarks/memory.py 20 200 2000 --options='--workers 2'
 
 The samples, of 2 KB, are pieces of the help texts that come with Python and of the runs under `fixtures/`,
-eight a step, in a temporary folder. Each audit is a process of its own; of several the largest counts.
+eight per step, in a temporary folder. Each audit is a separate process; of several the largest counts.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def write_dump(path: Path, size: int, samples_a_step: int) -> int:
-    """Write a dump of about so many bytes; return how many samples it has."""
+    """Write a dump of about `size` bytes; return how many samples it has."""
     rows = sample_rows(samples_a_step)
     with path.open("w", encoding="utf-8") as file:
         for number in count():
@@ -70,7 +70,7 @@ def fixture_texts() -> Iterator[str]:
 
 
 class Used(NamedTuple):
-    """What an audit used: bytes of its largest resident set, seconds of CPU and of time."""
+    """What an audit used: bytes of its largest resident set, seconds of CPU and of wall time."""
 
     memory: int
     cpu: float
@@ -78,7 +78,7 @@ class Used(NamedTuple):
 
 
 def audit(*arguments: str) -> Used:
-    """Audit in a process of its own, and return what it used."""
+    """Audit in a separate process, and return what it used."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "coherence.cli", "audit", "--observe", *arguments]
     silence = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]

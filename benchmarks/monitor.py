@@ -1,4 +1,4 @@
-"""What the monitor costs a training loop: a loss, a sample, and both as a share of a training step.
+"""Measures what the monitor costs a training loop: a loss, a sample, and both as a share of a training step.
 
     python benchmarks/monitor.py
 
@@ -24,7 +24,7 @@ from coherence.scoring.text import locate
 
 TOKENS = 1024
 BPE_BYTES = 2600
-"""About 1024 tokens of a byte pair vocabulary of 1024, on documentation."""
+"""About 1024 tokens of documentation, with a byte pair vocabulary of 1024."""
 
 TIMES, STEPS_TIMED = 400, 20
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_tiny.py"
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def losses() -> dict[str, float]:
-    """Return the seconds of a loss: between two writings of the status, and with one."""
+    """Return the seconds of a loss: without writing the status, and with it."""
     return {
         how: timed(lambda monitor, step, _: monitor.loss(step, 3.43, source="topics"), [""], every)
         for how, every in (("median", 100), ("with the status", 1))
@@ -57,7 +57,7 @@ def losses() -> dict[str, float]:
 
 
 def sampling(samples: list[str]) -> dict[str, float]:
-    """Return the seconds of a sample: between two writings of the status, and with one."""
+    """Return the seconds of a sample: without writing the status, and with it."""
     return {
         how: timed(lambda monitor, step, text: monitor.sample(step, text), samples, every)
         for how, every in (("median", 100), ("with the status", 1))
@@ -65,7 +65,7 @@ def sampling(samples: list[str]) -> dict[str, float]:
 
 
 def timed(call: Callable[[Monitor, int, str], object], samples: list[str], status_every: int) -> float:
-    """Return the median seconds of a call of the monitor, a step each."""
+    """Return the median seconds of a call of the monitor, one per step."""
     step = count()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -93,14 +93,14 @@ def documentation() -> str:
 
 
 def samples_of_tokens() -> list[str]:
-    """Cut it into samples of so many of our tokens."""
+    """Cut the documentation into samples of `TOKENS` of our tokens."""
     text = documentation()
     places = [start for start, _ in locate(text[:300_000])][::TOKENS]
     return [text[start:end] for start, end in pairwise(places)]
 
 
 def samples_of_bytes() -> list[str]:
-    """Cut it into samples of so many characters."""
+    """Cut the documentation into samples of `BPE_BYTES` characters."""
     text = documentation()
     return [text[start : start + BPE_BYTES] for start in range(0, 300_000, BPE_BYTES)]
 
@@ -122,7 +122,7 @@ def seconds_a_step() -> float | None:
 
 
 def load(path: Path) -> ModuleType:
-    """Import a file that is in no package."""
+    """Import a file that is not in a package."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it is a Python file
     module = sys.modules[path.stem] = module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""What word order tells of English texts and of the same texts shuffled."""
+"""Measures how well word order separates English texts from the same texts shuffled."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ FEWEST_TOKENS, POOL = 40, 8
 
 
 def print_order(texts: Sequence[Text]) -> None:
-    """Print for each class how well order is told from chance, of one text and of eight together."""
+    """Print for each class how well order is separated from chance, for one text and for eight together."""
     print(f"\nword order, English {ENGLISH_FROM:g} or more, {FEWEST_TOKENS} tokens or more")
     print(f"of each the first {ORDERED_TOKENS} tokens; pools of {POOL} that follow each other")
     names = ("texts", "mean", "AUC", "pools", "near chance", "shuffled: not near chance")
@@ -37,7 +37,7 @@ def print_order(texts: Sequence[Text]) -> None:
 
 
 def auc(high: Sequence[float], low: Sequence[float]) -> float:
-    """Return how often one of the first lies above one of the second, a tie counting half."""
+    """Return how often a value of the first is above one of the second; a tie counts half."""
     found = sorted(low)
     wins = sum(bisect_left(found, value) + bisect_right(found, value) for value in high)
     return wins / (2 * len(high) * len(low))
@@ -59,5 +59,5 @@ def _pools(found: Sequence[Neighbours]) -> list[float]:
 
 
 def _values(found: Sequence[Neighbours]) -> list[float]:
-    """Return surplus per pair; of a text of few pairs as well, which `value` leaves out."""
+    """Return surplus per pair, including texts of few pairs, which `value` leaves out."""
     return [each.value for each in found if each.value is not None]

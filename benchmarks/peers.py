@@ -1,6 +1,6 @@
-"""Simpler detectors of text that repeats itself, as they are published, to compare with.
+"""Simpler published detectors of repetitive text, for comparison.
 
-Each takes the answer of a sample and says whether it is low. A text without words is not.
+Each takes the answer of a sample and returns whether it is low. A text without words is not low.
 """
 
 import zlib
@@ -33,12 +33,12 @@ def grams(things: Sequence[str], order: int) -> list[tuple[str, ...]]:
 
 
 def distinct(things: Sequence[Any]) -> float:
-    """Return the share of different things; 1 of none."""
+    """Return the share of distinct things; 1 if there are none."""
     return len(set(things)) / len(things) if things else 1.0
 
 
 def again(things: Sequence[Any]) -> float:
-    """Return the share of things that were there before; 0 of none."""
+    """Return the share of things that occurred before; 0 if there are none."""
     return (len(things) - len(set(things))) / max(len(things), 1)
 
 
@@ -62,12 +62,12 @@ def zlib_ratio(text: str) -> bool:
 
 
 def repeated_fours(text: str) -> bool:
-    """More than half of the 4-grams of words were there before."""
+    """More than half of the 4-grams of words occurred before."""
     return again(grams(text.split(), 4)) > REPEATED_FOURS
 
 
 def distinct_pairs(text: str) -> bool:
-    """Distinct-2: less than 0.3 of the pairs of words are different ones."""
+    """Distinct-2: less than 0.3 of the pairs of words are distinct."""
     return distinct(grams(text.split(), 2)) < DISTINCT_PAIRS
 
 
@@ -85,20 +85,20 @@ def gopher(text: str) -> bool:
 
 
 def _parts_come_again(parts: Sequence[str]) -> bool:
-    """Tell whether too many lines, or paragraphs, were there before."""
+    """Tell whether too many lines, or paragraphs, occurred before."""
     there = [part.strip() for part in parts if part.strip()]
     kept, size = sum(map(len, set(there))), sum(map(len, there))
     return again(there) > PARTS or (size - kept) / size > CHARACTERS_OF_PARTS
 
 
 def _share_of_top(words: Sequence[str], order: int) -> float:
-    """Return the share of characters in the n-gram that comes most often, if it comes again."""
+    """Return the share of characters in the most frequent n-gram, if it is repeated."""
     ((gram, times),) = Counter(grams(words, order)).most_common(1) or [((), 0)]
     return sum(map(len, gram)) * times / sum(map(len, words)) if times > 1 else 0.0
 
 
 def _share_of_duplicates(words: Sequence[str], order: int) -> float:
-    """Return the share of characters in n-grams that were there before, each character once."""
+    """Return the share of characters in n-grams that occurred before, each character counted once."""
     seen: set[tuple[str, ...]] = set()
     marks = bytearray(len(words))
     for start, gram in enumerate(grams(words, order)):
@@ -109,7 +109,7 @@ def _share_of_duplicates(words: Sequence[str], order: int) -> float:
 
 
 def degen_guard(text: str) -> bool:
-    """The package llm-degen-guard, with the settings it comes with."""
+    """The package llm-degen-guard, with its default settings."""
     return bool(import_module("degen_guard").DegenGuard.check(text).is_degenerate)
 
 

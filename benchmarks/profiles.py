@@ -1,11 +1,10 @@
-"""What the profiles are worth on text that they were not measured on: the proof of `coherence calibrate`.
+"""Measures profiles on text that they were not made from: the proof of `coherence calibrate`.
 
     python benchmarks/profiles.py --texts DIR
 
 DIR holds a folder of text files for every kind, `KIND` or `KIND-PART`: `code-python`, `data-json`,
-`logs-servers`, `french`. Where KIND is a profile that comes with the package, it is put to the proof. For
-each folder a profile is calibrated on every other file, and put to the proof on the rest. The texts are not
-part of this repository.
+`logs-servers`, `french`. If KIND is a profile that comes with the package, it is tested. For each folder a
+profile is calibrated on every other file, and tested on the rest. The texts are not part of this repository.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from coherence.scoring.calibration import Proof, calibrate, prove
 from coherence.scoring.profile import SHIPPED, Profile
 
 DRAWS = 60
-"""Lines, blocks, and passages of each length that are drawn from a folder, about."""
+"""Lines, blocks, and passages of each length that are drawn from a folder, approximately."""
 
 MOST = 100_000
 """Characters of a file that a profile is calibrated on."""
@@ -44,7 +43,7 @@ def main() -> None:
 
 
 def proofs(folder: Path) -> Iterator[tuple[str, Proof]]:
-    """Put to the proof the profile that comes with the package, if one does, and a calibrated one."""
+    """Test the profile that comes with the package, if there is one, and a calibrated one."""
     texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
     if (kind := folder.name.partition("-")[0]) in SHIPPED:
         yield kind, _proof(Profile.load(kind), texts)

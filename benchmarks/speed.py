@@ -1,11 +1,11 @@
-"""What it costs to score, to follow and to audit a run, beside what it did cost and a bar for each figure.
+"""Measures the cost of scoring, monitoring and auditing, next to earlier figures and a bar for each.
 
-    python benchmarks/speed.py          # or `make bench`, which goes on with the peers (throughput.py)
+    python benchmarks/speed.py          # or `make bench`, which also runs the peers (throughput.py)
     python benchmarks/speed.py --megabytes 20
 
-Ratios are of one run, the median of several turns; times are CPU time unless they are called wall. What it
-was, and the bars, were set on one machine with two threads of one core: on another, compare the figures with
-each other. A machine that has other work shows that first in the ratios to zlib.
+Ratios are of one run, the median of several turns; times are CPU time unless they are called wall. The
+earlier figures and the bars were set on one machine with two threads of one core: on another, compare the
+figures with each other. If a machine is busy, it shows first in the ratios to zlib.
 """
 
 import argparse
@@ -42,9 +42,9 @@ class Bar(NamedTuple):
 
     Attributes:
         what: for people, with the unit.
-        before: what it was when the bar was set.
-        bar: what it is to be: at least, where more is better, else at most.
-        now: what came out.
+        before: the value when the bar was set.
+        bar: the target: a minimum if more is better, else a maximum.
+        now: the measured value.
         at_least: whether more is better.
     """
 
@@ -56,12 +56,12 @@ class Bar(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether what came out is as good as the bar."""
+        """Whether the measured value meets the bar."""
         return self.now >= self.bar if self.at_least else self.now <= self.bar
 
 
 def main() -> None:
-    """Print a line for each thing that is measured, as it is measured."""
+    """Print a line for each measurement when it is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=MEGABYTES, help="of the large dump (200)")
     megabytes = parser.parse_args().megabytes
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def bars(megabytes: int) -> Iterator[Bar]:
-    """Yield everything that is measured."""
+    """Yield all measurements."""
     yield from scoring()
     yield from calls()
     with TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def bars(megabytes: int) -> Iterator[Bar]:
 
 
 def scoring() -> Iterator[Bar]:
-    """Yield how many times as fast as others many samples are scored, in turns."""
+    """Yield how many times faster than others many samples are scored, in turns."""
     for size, before in ((500, 1.4), (2048, 1.2), (16_384, 1.4)):
         contenders = {"score_many": score_many, ZLIB: each(compressed), "plain": score_plain}
         rates = measured_rates(contenders, samples_of(size), TRIES)
@@ -105,7 +105,7 @@ def scoring() -> Iterator[Bar]:
 
 
 def calls() -> Iterator[Bar]:
-    """Yield what a sample of 2 KB takes where one comes at a time."""
+    """Yield the time for a sample of 2 KB if one comes at a time."""
     samples = samples_of(BYTES)
     yield Bar("score, a sample, microseconds", 700, 45, 1e6 * seconds_a_sample(samples))
     seconds = timed(lambda monitor, step, text: monitor.sample(step, text), samples, 100)
@@ -113,7 +113,7 @@ def calls() -> Iterator[Bar]:
 
 
 def audits(path: Path, megabytes: int) -> Iterator[Bar]:
-    """Yield what audits of dumps of JSON lines take."""
+    """Yield the cost of audits of dumps of JSON lines."""
     write_dump(path, FIRST_MEGABYTES * 10**6, 8)
     first = audit(str(path))
     yield Bar(f"audit of {FIRST_MEGABYTES} MB, seconds", 42, 4, first.cpu)
@@ -131,12 +131,12 @@ def audits(path: Path, megabytes: int) -> Iterator[Bar]:
 
 
 def compressed(text: str) -> bytes:
-    """Compress a sample as the peers do."""
+    """Compress a sample like the peers."""
     return zlib.compress(text.encode(), 6)
 
 
 def seconds_a_sample(samples: list[str]) -> float:
-    """Return the CPU seconds that a sample takes, the median of several tries."""
+    """Return the CPU seconds for a sample, the median of several tries."""
     return median(_seconds(samples) for _ in range(2 * TRIES)) / len(samples)
 
 
@@ -148,7 +148,7 @@ def _seconds(samples: list[str]) -> float:
 
 
 def seconds_a_replayed(path: Path) -> float:
-    """Return the CPU seconds that the replay takes for a sample that is scored, of the second try."""
+    """Return the CPU seconds of the replay per scored sample, from the second try."""
     job = prepare(Request([str(path)]))
     outputs = [score_one(shard, job.settings) for shard in job.shards]
     timeline, seconds = Timeline(outputs, ""), 0.0

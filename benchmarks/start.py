@@ -1,9 +1,9 @@
-"""What the start costs: CPU of each command and of the two names that a loop imports, above bare Python.
+"""Measures startup: CPU of each command and of the two names that a loop imports, above bare Python.
 
     python benchmarks/start.py
 
-The median of several runs in turn, each in a process of its own, in milliseconds. What it was before the
-commands loaded only what they use, and the bar, were set on one machine with two busy cores: on another,
+The median of several runs in turn, each in a separate process, in milliseconds. The figures from before the
+commands loaded only what they use, and the bars, were set on one machine with two busy cores: on another,
 compare the figures with each other.
 """
 
@@ -31,7 +31,7 @@ class Start(NamedTuple):
     Attributes:
         what: for people.
         arguments: of Python.
-        before, bar: milliseconds of CPU, as they were and as they are to be at most.
+        before, bar: milliseconds of CPU before, and at most.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Start(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A start, and the milliseconds of CPU that it took above bare Python."""
+    """A start and its milliseconds of CPU above bare Python."""
 
     start: Start
     milliseconds: float
@@ -56,14 +56,14 @@ def main() -> None:
 
 
 def measured(tries: int = TRIES) -> Iterator[Measured]:
-    """Yield what each start takes."""
+    """Yield the cost of each start."""
     with TemporaryDirectory() as folder:
         starts = starts_on(Path(folder))
         taken: dict[tuple[str, ...], list[float]] = {BARE: []} | {start.arguments: [] for start in starts}
         for number in range(tries + 1):
             for arguments, times in taken.items():
                 seconds = cpu_seconds(arguments)
-                if number:  # the first time bytecode is written
+                if number:  # bytecode is written the first time
                     times.append(seconds)
         bare = median(taken[BARE])
         for start in starts:
@@ -71,7 +71,7 @@ def measured(tries: int = TRIES) -> Iterator[Measured]:
 
 
 def starts_on(folder: Path) -> list[Start]:
-    """Return what is started, with its samples and its snapshot in a folder."""
+    """Return the starts to measure, with their samples and snapshot in a folder."""
     samples, snapshot = folder / "samples.jsonl", folder / "snapshot.json"
     text = "\n".join(topics[name] for name in sorted(topics))
     rows = [
@@ -91,7 +91,7 @@ def starts_on(folder: Path) -> list[Start]:
 
 
 def cpu_seconds(arguments: tuple[str, ...]) -> float:
-    """Return the CPU seconds of a fresh interpreter, with its bytecode kept as an installed package's is."""
+    """Return the CPU seconds of a fresh interpreter, with bytecode cached as for an installed package."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)  # noqa: S603 - our own words

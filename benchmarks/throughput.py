@@ -1,10 +1,10 @@
-"""How much text a second the scorers read, beside `zlib` and the peers that are installed.
+"""Measures how much text per second the scorers read, compared with `zlib` and the installed peers.
 
     python benchmarks/throughput.py
 
-CPU time on one core, wall-clock time on all of them. All contenders read in turn, several times; shown are
-the best try, and the median of how many times the speed of zlib that was in the same turn. Where zlib gains
-nothing from more cores, they were busy.
+CPU time on one core, wall-clock time on all of them. All contenders read in turn, several times; the table
+shows the best try, and the median ratio to zlib in the same turn. If zlib gains nothing from more cores, they
+were busy.
 The text is that of the fixture runs and of Python's own manual.
 """
 
@@ -46,7 +46,7 @@ Contender = Callable[[list[str]], object]
 
 
 def main() -> None:
-    """Print megabytes a second and the ratio to zlib, contender by contender, for samples of each size."""
+    """Print megabytes per second and the ratio to zlib for each contender and size of samples."""
     parser = argparse.ArgumentParser(description="Measure how much text a second is scored.")
     parser.add_argument("--tries", type=int, default=TRIES)
     tries = parser.parse_args().tries
@@ -71,12 +71,12 @@ def samples_of(size: int) -> list[str]:
 
 
 def ratio(rates: list[float], others: list[float]) -> float:
-    """Return the median ratio of the rates of the same turns."""
+    """Return the median of the ratios of rates in the same turn."""
     return median(rate / other for rate, other in zip(rates, others, strict=True))
 
 
 def measured(contenders: dict[str, Contender], samples: list[str], tries: int) -> dict[str, list[float]]:
-    """Return the megabytes a second of each contender in each of its tries."""
+    """Return the megabytes per second of each contender in each try."""
     size = sum(len(sample.encode()) for sample in samples)
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     with TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ ABSENT: dict[str, str] = {}
 
 
 def everybody() -> Iterator[tuple[str, Contender]]:
-    """Yield the name of each contender and what it does; those that are not installed go to `ABSENT`."""
+    """Yield the name and the function of each contender; those that are not installed go to `ABSENT`."""
     yield ZLIB, each(lambda text: zlib.compress(text.encode(), 6))
     yield f"{ZLIB}{ALL_CORES}", shared(each(lambda text: zlib.compress(text.encode(), 6)))
     yield "score", each(score)
@@ -148,12 +148,12 @@ def shared(contender: Contender) -> Contender:
 
 
 def from_json_lines(paths: list[str]) -> None:
-    """Read JSON lines, score their samples and compare those of a step: what an audit does with a shard."""
+    """Read JSON lines, score their samples and compare those of a step, like an audit of a shard."""
     score_shard(Shard(0, tuple(Piece(Part(path), "jsonl", None) for path in paths)), ScoringSettings())
 
 
 def distinct(text: str) -> list[float]:
-    """Return the share of distinct bigrams and trigrams of words, as papers count it."""
+    """Return the share of distinct bigrams and trigrams of words, as counted in papers."""
     words = text.split()
     grams = [list(zip(*(words[at:] for at in range(order)), strict=False)) for order in (2, 3)]
     return [len(set(found)) / max(len(found), 1) for found in grams]
@@ -168,7 +168,7 @@ def nltk_grams(text: str) -> list[int]:
 
 
 def polars() -> Contender:
-    """Return the share of distinct pairs of words, of all samples in one frame."""
+    """Return the share of distinct pairs of words, with all samples in one frame."""
     pl: Any = import_module("polars")
 
     def take(samples: list[str]) -> object:
@@ -199,7 +199,7 @@ def zstd() -> Contender:
 
 
 def gopher() -> Contender:
-    """Filter as datatrove does, with its tokenizer for English."""
+    """Filter like datatrove, with its tokenizer for English."""
     module: Any = import_module("datatrove.pipeline.filters.gopher_repetition_filter")
     document: Any = import_module("datatrove.data").Document
     repetition = module.GopherRepetitionFilter()
@@ -208,7 +208,7 @@ def gopher() -> Contender:
 
 
 def guard() -> Contender:
-    """Check as llm-degen-guard does."""
+    """Check like llm-degen-guard."""
     return each(import_module("degen_guard").DegenGuard.check)
 
 

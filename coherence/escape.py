@@ -1,6 +1,6 @@
-"""What others wrote, so that it commands nobody who shows it: no terminal, no log of a pipeline.
+"""Escapes text from outside, so that it cannot control a terminal or the log of a pipeline.
 
-Names of files, runs and sources are as foreign as samples. Source: docs/reliability.md, "Terminals and
+Names of files, runs and sources are as untrusted as samples. Source: docs/reliability.md, "Terminals and
 spreadsheets".
 """
 
@@ -12,11 +12,11 @@ UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff]|##(?=\\[)"
 )
-"""What JSON would hold as it is though it moves the cursor, turns the writing or is a command on GitHub."""
+"""What JSON does not escape, although it moves the cursor, reverses the text or is a command on GitHub."""
 
 
 def printable(text: str) -> str:
-    r"""Return text that cannot move the cursor, colour the screen or turn its direction.
+    r"""Return text that cannot move the cursor, colour the screen or change the direction of text.
 
     >>> printable("a\x1b[31mb\nc\u202ed")
     'a [31mb⏎c d'
@@ -25,7 +25,7 @@ def printable(text: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    r"""Return a line for a person: printable, and where GitHub's runner reads along no command to it.
+    r"""Return text as one printable line; if GitHub's runner reads it, the line is not a command to it.
 
     >>> on_one_line("coherence: a\x1b[31m\nb: no such file")
     'coherence: a [31m⏎b: no such file'
@@ -34,7 +34,7 @@ def on_one_line(text: str) -> str:
 
 
 def harmless_json(text: str) -> str:
-    r"""Return JSON that says the same and can be shown: what is not seen is escaped.
+    r"""Return equivalent JSON that can be shown: invisible characters are escaped.
 
     >>> harmless_json('"a\x9bb ##[error]"')
     '"a\\u009bb \\u0023#[error]"'
@@ -47,15 +47,15 @@ def _escaped(found: str) -> str:
 
 
 def on_github() -> bool:
-    """Tell whether GitHub's runner reads along, and would do what a line tells it."""
+    """Return whether GitHub's runner reads the output and would execute commands in it."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def tamed(text: str) -> str:
-    r"""Return lines of which none is a workflow command: those begin with two colons or hold `##[`.
+    r"""Return lines without workflow commands, which begin with two colons or contain `##[`.
 
     >>> tamed("  ::add-mask::e\nand ##[add-mask]e")
     '  : :add-mask::e\nand # #[add-mask]e'
     """
-    # Each line by itself: blank lines would be looked through again from every one of them.
+    # Line by line: one pattern for the whole text would scan blank lines again from each of them.
     return re.sub(r"(?m)^((?:[^\S\n]|\x1b\[[\d;]*m)*+):(?=:)", r"\1: ", text).replace("##[", "# #[")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that have one writer.
+"""Files that are written completely or not at all, and folders that have only one writer.
 
 Source: docs/reliability.md.
 """
@@ -20,10 +20,10 @@ else:
     import fcntl
 
 LOCK = "lock"
-"""The file that the one writer of a folder holds."""
+"""The file that the writer of a folder has locked."""
 
 MOST_WRITERS = 1000
-"""Temporary names that are tried for one file."""
+"""How many temporary names are tried for a file."""
 
 LOCKED_BYTE = 2**30
 """Where a file is locked on Windows, which lets nobody read what is locked: far behind any content."""
@@ -35,18 +35,18 @@ _numbers = count()
 
 
 class RunFolderBusy(RuntimeError):
-    """Another process, or another monitor of this one, writes to the folder."""
+    """Another process, or another monitor in this process, writes to the folder."""
 
 
 _locks: WeakSet[IO[Any]] = WeakSet()
 
 
 def _let_go() -> None:
-    """Let go of what a forked child inherited: a loader that outlives its killed trainer holds no folder."""
+    """Release the locks that a forked child inherited, because a loader may outlive its trainer."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in list(_locks):
-        # Not `close`: a thread that is not there any more may have been in the middle of one, with its lock.
-        with suppress(OSError, ValueError):  # it is closed already
+        # Not `close`: a thread that does not exist in the child may have been in it, holding its lock.
+        with suppress(OSError, ValueError):  # already closed
             os.dup2(nothing, file.fileno(), inheritable=False)
     os.close(nothing)
 
@@ -56,10 +56,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def lock_folder(folder: Path) -> IO[str]:
-    """Become the one writer of a folder, until the file returned is closed or the process ends.
+    """Become the only writer of a folder, until the returned file is closed or the process ends.
 
     Raises:
-        RunFolderBusy: there is one already.
+        RunFolderBusy: it has a writer already.
         OSError: the folder cannot be written to.
 
     >>> import tempfile
@@ -79,19 +79,19 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def _who_holds(folder: Path) -> str:
-    """Say who writes to a folder, and what to do about it."""
+    """Return who writes to a folder, and what to do about it."""
     if any(not moved(lock, folder) for lock in list(_locks)):
         return "written to by this process already; close the other monitor (close(), or `with Monitor(...)`)"
     return "written to by another process; stop it, or choose another folder"
 
 
 def moved(lock: IO[Any], folder: Path) -> bool:
-    """Tell whether the lock of a folder lies there no longer, so that another may become its writer.
+    """Return whether the lock is no longer in its folder, so that another process may become its writer.
 
-    The folder was deleted or renamed, or its lock was; a lock that was let go of lies nowhere.
+    The folder or its lock was deleted or renamed, or the lock was released.
 
     Raises:
-        OSError: the folder cannot be looked into.
+        OSError: the folder cannot be read.
     """
     return not _is_at(lock, folder / LOCK)
 
@@ -106,7 +106,7 @@ def _try_lock(file: IO[Any]) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # the second is Windows
         return False
-    except OSError as error:  # some network file systems have no locks: there nobody holds one
+    except OSError as error:  # some network file systems have no locks
         if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
             raise
     _locks.add(file)
@@ -115,16 +115,16 @@ def _try_lock(file: IO[Any]) -> bool:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that is written whole or not at all: it takes its place when the block ends well.
+    """Open a file that is written completely or not at all: it is moved into place when the block succeeds.
 
-    Of several processes that write one file at the same moment the last to end has the last word. A pipe or a
-    device is written to as it is.
+    If several processes write a file at the same time, the last one to finish wins. A pipe or a device is
+    written to directly.
 
     Raises:
-        OSError: it could not be written, and names the file; the old content is kept.
+        OSError: it could not be written; the error names the file, and the old content is kept.
     """
     if path.is_symlink():
-        path = path.resolve()  # what it points to is replaced, not the pointer
+        path = path.resolve()  # the target of a link is replaced, not the link
     special = path.exists() and not path.is_file()
     try:
         with nullcontext(path) if special else _own_temporary(path) as temporary:
@@ -152,8 +152,8 @@ def _temporary_name(path: Path, ending: str = "") -> str:
 def _own_temporary(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file next to a file, to which no other process writes meanwhile.
 
-    The first name that is free: what a kill left behind is used up by the next. On Windows, which renames no
-    file that is open, a name of this process: what a kill left behind stays.
+    It is the first name that is free: a file that a killed process left behind is used again. Windows cannot
+    rename a file that is open, so there the name is of this process, and what a kill left behind stays.
     """
     if sys.platform == "win32":
         yield Path(_temporary_name(path, f"{os.getpid()}-{next(_numbers)}.new"))
@@ -178,20 +178,20 @@ def _replace(temporary: Path, path: Path) -> None:
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Tell whether a file still has its name: who held it before may have put it in its place."""
+    """Return whether a file still has its name: its previous holder may have moved it into place."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: it is closed
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: it is closed
         return False
 
 
 def replace_file(path: Path, text: str, durable: bool = True) -> None:
-    """Put new content in the place of a file; a reader sees the old or the new, never half of one.
+    """Replace the content of a file; a reader sees the old or the new content, never a part.
 
     Args:
         path: the file.
         text: its new content.
-        durable: wait until it is on the disk. Without, a power cut may bring the old content back.
+        durable: wait until it is on the disk; otherwise a power cut may bring the old content back.
 
     Raises:
         OSError: it could not be written; the old content is kept.
@@ -205,9 +205,9 @@ def replace_file(path: Path, text: str, durable: bool = True) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file, so that a good one can take its place and somebody can look at it.
+    """Rename a damaged file, so that a good one can take its place and the damaged one can be examined.
 
-    To `gate.damaged.json` from `gate.json`; one that was set aside before is replaced. Returns the new path.
+    `gate.json` becomes `gate.damaged.json`, which replaces an earlier one. Returns the new path.
 
     Raises:
         OSError: it cannot be renamed.

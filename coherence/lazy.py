@@ -1,6 +1,6 @@
 """The public names of a package, each loaded when it is first used (PEP 562).
 
-A package holds what is light and what is heavy: who asks for the one does not wait for the other. An optional
+A package has light and heavy modules: a user of the light ones does not wait for the heavy ones. An optional
 library is loaded by the function that needs it; `needs` has the words for one that is missing.
 """
 
@@ -17,7 +17,7 @@ def face(
 
     Args:
         package: its name.
-        homes: of each public name, the module that defines it, as named from within the package.
+        homes: for each public name the module that defines it, relative to the package.
 
     >>> load, names, everything = face("coherence", {"score": "scoring.scores"})
     >>> load("score")("Budy Budy Budy Budy").low(), everything
@@ -28,7 +28,7 @@ def face(
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{homes[name]}"), name)
-        setattr(sys.modules[package], name, value)  # the next time it is found at once
+        setattr(sys.modules[package], name, value)  # found directly the next time
         return value
 
     return load, lambda: sorted({*vars(sys.modules[package]), *homes}), sorted(homes)

@@ -1,4 +1,4 @@
-"""What the fixture `coherence_check` does; `pytest_coherence` imports it once a test asks for it.
+"""The work of the fixture `coherence_check`; `pytest_coherence` imports it when a test asks for it.
 
 Source: docs/ci.md, "In pytest".
 """
@@ -31,24 +31,24 @@ from coherence.signals.settings import Settings
 FOLDER = "coherence_snapshots"
 
 Row = str | Mapping[str, Any]
-"""A text, or a row as in a file of samples."""
+"""A text, or a row like those in a file of samples."""
 
 
 class Session(NamedTuple):
-    """Which snapshots were written since pytest was started, by any worker of xdist.
+    """The snapshots that any worker of xdist has written since pytest was started.
 
-    A test that is run again by itself must not pass because its first run wrote the snapshot.
+    A test that is run again in the same session must not pass because its first run wrote the snapshot.
 
     Attributes:
-        folder: of this session, the same one for all workers.
-        name: of the session.
+        folder: the folder of this session, the same for all workers.
+        name: the name of the session.
     """
 
     folder: Path
     name: str
 
     def begin(self, target: Path) -> bool:
-        """Note that a snapshot is written now, and return whether it is the first time."""
+        """Note that a snapshot is being written; return whether it is the first time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self._note(target).touch(exist_ok=False)
@@ -57,15 +57,15 @@ class Session(NamedTuple):
         return True
 
     def end(self, target: Path, message: str) -> None:
-        """Note what was said of it."""
+        """Note the message about it."""
         self._note(target).write_text(message, encoding="utf-8", errors="surrogatepass")
 
     def forget(self, target: Path) -> None:
-        """Take a note back."""
+        """Remove the note."""
         self._note(target).unlink(missing_ok=True)
 
     def said(self, target: Path) -> str | None:
-        """Return what was said when a snapshot was written; None if it was not."""
+        """Return the message from when a snapshot was written; None if it was not written."""
         try:
             message = self._note(target).read_text(encoding="utf-8", errors="surrogatepass")
         except FileNotFoundError:
@@ -80,15 +80,15 @@ class Checker(NamedTuple):
     """Compares samples with the snapshot next to a test file.
 
     Attributes:
-        path: of the test file.
-        test: the name of the test, which a snapshot has if no other is given.
+        path: the path of the test file.
+        test: the name of the test, and of a snapshot without another name.
         node: the full name of the test, after which its page is named.
-        ini: settings of the ini file, as they were written.
+        ini: settings in the ini file, unparsed.
         update: rewrite the snapshot, and fail.
         yes: write snapshots in a pipeline too.
         pages: the folder for a page of each check that fails.
         session: which snapshots were written.
-        tell: takes what somebody should know of a test that passes.
+        tell: takes a remark about a test that passes.
     """
 
     path: Path
@@ -102,7 +102,7 @@ class Checker(NamedTuple):
     tell: Callable[[str], None]
 
     def __repr__(self) -> str:
-        """Return what pytest shows of it in a failure: nothing that takes a line of its own."""
+        """Return what pytest shows of it in a failure, short enough not to take an extra line."""
         return f"<coherence_check of {self.test}>"
 
     def __call__(
@@ -116,21 +116,22 @@ class Checker(NamedTuple):
     ) -> Check:
         """Fail the test if the samples are worse than the snapshot; else return the check.
 
-        Without a snapshot one is written, and the test fails, so that somebody looks at it. It fails as well
-        if something is wrong with an argument, a setting or a file.
+        If there is no snapshot, one is written and the test fails, so that someone reviews it. It also
+        fails if something is wrong with an argument, a setting or a file.
 
         Args:
             samples: texts, or rows with `text`, and perhaps `prompt` and `source`, as in a file of samples.
-            name: of the snapshot: letters, digits, `.`, `-` and `_`.
+            name: the name of the snapshot: letters, digits, `.`, `-` and `_`.
             profile: the reference: code, data, logs, or a file (`coherence calibrate`).
             tolerance: points that a score may fall.
             level: the chance of a false alarm.
             observe: the gate does not decide.
 
-        An argument overrules the ini file, that a variable, and that the `pyproject.toml` of the test file.
+        An argument overrides the ini file, which overrides an environment variable, which overrides the
+        `pyproject.toml` of the test file.
         """
         __tracebackhide__ = True
-        # Before anything is caught: an error in a generator of the test is the test's.
+        # Before the try: an error in a generator of the test belongs to the test.
         rows = samples if isinstance(samples, str | Mapping) else list(samples)
         asked = {"profile": profile, "tolerance": tolerance, "level": level, "observe": observe}
         try:
@@ -144,7 +145,7 @@ class Checker(NamedTuple):
         return found
 
     def _compare(self, rows: Any, name: str | None, asked: Mapping[str, Any]) -> Check | str:
-        """Return the check if it passes, or else why the test fails."""
+        """Return the check if it passes, else why the test fails."""
         name = re.sub(r"[^\w.-]+", "-", self.test) if name is None else name
         if not re.fullmatch(r"[\w-][\w.-]*", name):
             raise ValueError(f"name {name!r}; expected letters, digits, '.', '-' and '_'")
@@ -165,7 +166,7 @@ class Checker(NamedTuple):
         return "\n  ".join(_message(found) + self._page(found, name))
 
     def _given(self, asked: Mapping[str, Any]) -> dict[str, Given]:
-        """Return what is set: by an argument, the ini file, a variable or the project, the first of them."""
+        """Return the settings, each from the first of these: argument, ini file, variable, project."""
         ini = {key: Given(text, f"coherence_{key}") for key, text in self.ini.items() if text}
         arguments = {key: Given(value, f"{key}=") for key, value in asked.items() if value is not None}
         return find_settings(self.path.parent) | ini | arguments
@@ -193,7 +194,7 @@ class Checker(NamedTuple):
         return message
 
     def _page(self, found: Check, name: str) -> list[str]:
-        """Write the page of a check that failed, and return where it is."""
+        """Write the page of a failed check, and return where it is."""
         if self.pages is None:
             return []
         node = re.sub(r"[^\w.-]+", "-", self.node.replace(".py::", "::")).strip("-")
@@ -201,7 +202,7 @@ class Checker(NamedTuple):
         try:
             self.pages.mkdir(parents=True, exist_ok=True)
             write(str(page), check_page(found, name))
-        except OSError as error:  # the failure is worth more than its page
+        except OSError as error:  # the failure matters more than its page
             return [f"page not written: {error}"]
         return [f"page: {_from_here(page)}"]
 
@@ -248,7 +249,7 @@ def _type(value: object) -> str:
 def _changes(
     target: Path, scored: CheckpointScores, limits: Limits
 ) -> tuple[Snapshot | None, list[str], bool]:
-    """Return the old snapshot, what changes, and whether a check against it fails."""
+    """Return the old snapshot, the changes, and whether a check against it fails."""
     try:
         old = Snapshot.load(_from_here(target))
         if old.samples == scored.snapshot.samples and old.made == scored.snapshot.made:
@@ -260,7 +261,7 @@ def _changes(
 
 
 def _warnings(scored: CheckpointScores, changes: Iterable[str]) -> list[str]:
-    """Return what is wrong with samples as a standard, and not among the changes."""
+    """Return why samples are not a good standard, except what is in the changes."""
     told, halts = [], scored.halt_reason
     if halts is not None:
         known = any(halts in each for each in changes)
@@ -279,8 +280,8 @@ def _message(found: Check) -> list[str]:
 
 
 def _from_here(path: Path) -> str:
-    """Return a path as it is from the current folder, if that is shorter."""
+    """Return a path relative to the current folder, if that is shorter."""
     try:
         return min(str(path), os.path.relpath(path), key=len)
-    except (OSError, ValueError):  # from a folder that was deleted, to another drive
+    except (OSError, ValueError):  # the current folder was deleted, or the path is on another drive
         return str(path)

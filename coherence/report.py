@@ -1,7 +1,7 @@
-"""What was found, as it is promised to others: the report of a run, a ranking of several, a status.
+"""The results in their public format: the report of a run, a ranking of several runs, a status.
 
-All of it is frozen, carries `format`, and refuses unknown fields. pydantic is loaded when it is written or
-read. Source: docs/report.md.
+All classes are frozen, have a `format`, and refuse unknown fields. pydantic is loaded only for writing or
+reading. Source: docs/report.md.
 """
 
 import time
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def finite_or_none(value: T) -> T | None:
-    """Return a value, but none for a number that is not finite: JSON has no other way to write it.
+    """Return a value, but None for a number that is not finite, because JSON cannot hold such a number.
 
     >>> finite_or_none(2.5), finite_or_none(float("nan")), finite_or_none(float("-inf")), finite_or_none(None)
     (2.5, None, None, None)
@@ -33,12 +33,12 @@ def finite_or_none(value: T) -> T | None:
 
 
 Number = float | None
-"""A number that is None where it was not finite."""
+"""A number, or None if it was not finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What is written for others to read: frozen, without fields that nobody knows.
+    """The base of all results that are written: frozen, without unknown fields.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Place(Written):
@@ -50,25 +50,25 @@ class Written:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        """Hold no number that is not finite: see `Number`."""
+        """Replace numbers that are not finite by None: see `Number`."""
         for name, value in vars(self).items():
             if value is not finite_or_none(value):
                 object.__setattr__(self, name, None)
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return it as it is written."""
+        """Return it as JSON text."""
         return str(import_module("pydantic_core").to_json(self, indent=indent, inf_nan_mode="null"), "utf-8")
 
     def to_plain(self) -> dict[str, Any]:
-        """Return it as the plain values of JSON."""
+        """Return it as plain JSON values."""
         return dict(import_module("pydantic_core").to_jsonable_python(self, inf_nan_mode="null"))
 
     @classmethod
     def from_json(cls, written: str | bytes) -> Self:
-        """Return what was written.
+        """Return it from JSON text.
 
         Raises:
-            pydantic.ValidationError: a ValueError; it is something else.
+            pydantic.ValidationError: a ValueError; the text is something else.
         """
         found: Self = import_module("pydantic").TypeAdapter(cls).validate_json(written)
         return found
@@ -76,20 +76,20 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class OriginRecord(Written):
-    """Where a sample was read: a file and its line, from 1."""
+    """Where a sample was read: a file, and a line counted from 1."""
 
     file: str
     line: int
 
     @classmethod
     def of(cls, origin: Origin) -> "OriginRecord":
-        """Return an origin as a report holds it."""
+        """Return the record of an origin."""
         return cls(**origin._asdict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemRecord(Written):
-    """A line that could not be used, or that a reader of the report should know of."""
+    """A line that could not be used, or that a reader of the report should know about."""
 
     file: str
     line: int
@@ -97,13 +97,13 @@ class ProblemRecord(Written):
 
     @classmethod
     def of(cls, problem: Problem) -> "ProblemRecord":
-        """Return a problem as a report holds it."""
+        """Return the record of a problem."""
         return cls(**problem._asdict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventRecord(Written):
-    """What was done to a run, or befell it, while it went on: a pivot, a restart.
+    """An event during a run, such as a pivot or a restart.
 
     >>> EventRecord.of(Mark(1.7e9, "pivot", 420, {"brought_in": "code"})).details
     {'brought_in': 'code'}
@@ -115,13 +115,13 @@ class EventRecord(Written):
 
     @classmethod
     def of(cls, mark: Mark) -> "EventRecord":
-        """Return an event as a report holds it."""
+        """Return the record of an event."""
         return cls(step=mark.step, event=mark.event, details=dict(mark.details))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FourScores(Written):
-    """The four scores of a sample; null where a score has no meaning."""
+    """The four scores of a sample; null if a score has no meaning."""
 
     bigram: float | None
     trigram: float | None
@@ -130,7 +130,7 @@ class FourScores(Written):
 
     @classmethod
     def of(cls, scores: Scores) -> "FourScores":
-        """Return the scores as a report holds them: unrounded, so that what is low reads as low."""
+        """Return the record of scores, which are not rounded, so that low scores stay below the threshold."""
         return cls(**dict(zip(SCALES, scores.values, strict=True)))
 
     @property
@@ -141,7 +141,7 @@ class FourScores(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSample(Written):
-    """A sample's scores, what the gate made of it, and the loss when it came: as logged, and smoothed."""
+    """A sample's scores, how the gate classified it, and the loss at its step, as logged and smoothed."""
 
     step: int
     index: int
@@ -165,13 +165,13 @@ class LoopRecord(Written):
 
     @classmethod
     def of(cls, loop: Loop) -> "LoopRecord":
-        """Return a loop as a report holds it."""
+        """Return the record of a loop."""
         return cls(**loop._asdict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShownSample(Written):
-    """A sample worth reading, with what it repeats."""
+    """A sample worth reading, with the phrases it repeats."""
 
     step: int
     index: int
@@ -184,7 +184,7 @@ class ShownSample(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class StretchRecord(Written):
-    """Some steps of a run, about a twelfth of its samples: mean scores, and smoothed loss at their end."""
+    """A range of steps with about a twelfth of the samples: mean scores, and smoothed loss at its end."""
 
     first: int
     last: int
@@ -205,7 +205,7 @@ class StepDiversity(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosisRecord(Written):
-    """The two signals, what they mean together and what to do."""
+    """The two signals, what they mean together, and what to do."""
 
     loss: str | None
     samples: str
@@ -215,32 +215,32 @@ class DiagnosisRecord(Written):
 
     @classmethod
     def of(cls, found: Diagnosis) -> "DiagnosisRecord":
-        """Return a diagnosis as a report holds it."""
+        """Return the record of a diagnosis."""
         return cls(**found._asdict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRecord(Written):
-    """The loss of one source of the mixture."""
+    """The loss of one source of the data mix."""
 
     loss: Number
     smma: Number
-    smoothed: Number = None  # a status that an earlier version wrote has none
+    smoothed: Number = None  # not in a status that an earlier version wrote
 
     @classmethod
     def of(cls, seen: SourceLoss) -> "SourceRecord":
-        """Return the loss of a source as a report holds it."""
+        """Return the record of a source's loss."""
         return cls(**seen._asdict())
 
     @classmethod
     def of_each(cls, tracker: LossTracker) -> dict[str, "SourceRecord"]:
-        """Return the losses of all sources of a run, by their names."""
+        """Return the records of all sources of a run, by their names."""
         return {name: cls.of(seen) for name, seen in tracker.sources.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseRecord(Written):
-    """One stretch of the loss curve, seen with hindsight."""
+    """One phase of the loss curve, found when the curve was complete."""
 
     label: str
     start: int
@@ -250,12 +250,12 @@ class PhaseRecord(Written):
 
     @classmethod
     def of(cls, phase: Phase) -> "PhaseRecord":
-        """Return a phase as a report holds it."""
+        """Return the record of a phase."""
         return cls(**phase._asdict() | {"start": int(phase.start), "end": int(phase.end)})
 
 
 class CurvePoint(NamedTuple):
-    """A loss as a curve shows it."""
+    """A point of a loss curve."""
 
     step: int
     loss: float | None
@@ -264,10 +264,10 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRecord(Written):
-    """A curve over the steps, thinned out: of each stretch its lowest and its highest loss, so spikes stay.
+    """A curve over the steps, downsampled to the lowest and the highest loss of each range: spikes are kept.
 
     Attributes:
-        steps, losses, smoothed: an entry a point; a loss is null where it was not finite.
+        steps, losses, smoothed: one entry a point; a loss is null if it was not finite.
     """
 
     steps: tuple[int, ...] = ()
@@ -276,7 +276,7 @@ class CurveRecord(Written):
 
     @classmethod
     def of(cls, points: Sequence[CurvePoint]) -> "CurveRecord":
-        """Return points as a report holds them.
+        """Return the record of some points.
 
         >>> CurveRecord.of([CurvePoint(100, 3.4, 3.5), CurvePoint(200, float("nan"), 3.5)]).losses
         (3.4, None)
@@ -291,13 +291,13 @@ class CurveRecord(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesRecord(Written):
-    """A reward, a KL divergence or a length over the steps, thinned out as a `CurveRecord` is.
+    """A reward, a KL divergence or a length over the steps, downsampled like a `CurveRecord`.
 
     Attributes:
         name: "reward", "kl" or "length": in the unit of the task, in nats, in tokens.
-        key, file: under which key it was read, and from which file.
-        steps, values: an entry a point; of several values of a step their mean.
-        means: of a series that is thinned out, the mean of all values of the stretch that each point is of.
+        key, file: the key under which it was read, and the file.
+        steps, values: one entry a point; if a step has several values, their mean.
+        means: if the series is downsampled, the mean of all values from each point to the next.
     """
 
     name: str
@@ -309,7 +309,7 @@ class SeriesRecord(Written):
 
 
 class LossCounts(NamedTuple):
-    """How many losses of a run count, how many of them are not finite; the first and the last finite one."""
+    """How many losses of a run count, how many of these are not finite, and the first and last finite one."""
 
     rows: int
     not_finite: int
@@ -322,11 +322,12 @@ class LossRecord(Written):
     """The loss signal of a run.
 
     Attributes:
-        rows, not_finite: of those that count; `rows` includes what is not finite.
-        window: of the SMMA.
-        smma: as the lesson defines it; of fewer rows than a few windows it has not arrived.
-        smoothed: what is judged, and what `perplexity`, `advantage` and `minimum` are of. Those are null if
-            the loss is not a cross-entropy, and the first two if it is above the uniform baseline.
+        rows, not_finite: numbers of losses that count; `rows` includes those that are not finite.
+        window: the window of the SMMA.
+        smma: the smoothed moving average; with fewer rows than a few windows it is still far behind the loss.
+        smoothed: the smoothed loss that is judged; `perplexity`, `advantage` and `minimum` are computed from
+            it. They are null if the loss is not a cross-entropy, the first two also if it is above the
+            uniform baseline.
     """
 
     rows: int
@@ -349,10 +350,10 @@ class LossRecord(Written):
 
     @classmethod
     def of(cls, tracker: LossTracker, counts: LossCounts, **seen: Any) -> "LossRecord":
-        """Return the loss signal as a report holds it.
+        """Return the record of the loss signal.
 
         Args:
-            tracker: of the run.
+            tracker: the tracker of the run.
             counts: how many losses count, and the first and the last of them.
             seen: phases and curves.
         """
@@ -375,7 +376,7 @@ class LossRecord(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class GateStatus(Written):
-    """Where the gate of a run stands."""
+    """The current state of a run's gate."""
 
     streak: int
     threshold: float
@@ -386,12 +387,12 @@ class GateStatus(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Status(Written):
-    """The status of a run that is going on: `loss.json`.
+    """The status of a run in progress: `loss.json`.
 
     Attributes:
         recovered_since: the step since which the samples of a halted run are fine again, as many as halt.
-        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
-        unusable: what the loop handed in and could not be understood: losses, texts, steps.
+        resume_from, resume_reason: the step to go back to, null if there is none, and the reason.
+        unusable: how many losses, texts and steps the loop passed in that were not understood.
     """
 
     format: Literal[1] = 1
@@ -413,12 +414,12 @@ class Status(Written):
 
     @classmethod
     def of(cls, signals: Signals, step: int | None, unusable: int = 0) -> "Status":
-        """Return the status of a run as it stands now.
+        """Return the current status of a run.
 
         Args:
-            signals: of the run.
-            step: of its last loss or sample.
-            unusable: how many things were handed in that could not be used.
+            signals: the signals of the run.
+            step: the step of its last loss or sample.
+            unusable: how many values were passed in that could not be used.
         """
         loss, gate, place = signals.loss, signals.gate, signals.place
         return cls(
@@ -448,7 +449,7 @@ class Status(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsRecord(Written):
-    """What a report was made with: see `coherence.signals.settings.Settings`."""
+    """The settings of a report: see `coherence.signals.settings.Settings`."""
 
     version: str
     threshold: float
@@ -463,12 +464,12 @@ class SettingsRecord(Written):
 
     @classmethod
     def of(cls, settings: Settings) -> "SettingsRecord":
-        """Return settings as a report holds them, with the version of this package."""
+        """Return the record of settings, with the version of this package."""
         return cls(version=__version__, **settings.named())
 
 
 class SampleCounts(NamedTuple):
-    """What a report counts of the samples: its fields of these names."""
+    """The counts of samples in a report, in fields of the same names."""
 
     judged: int = 0
     low: int = 0
@@ -479,7 +480,7 @@ class SampleCounts(NamedTuple):
     first_low_step: int | None = None
 
     def plus(self, later: "SampleCounts") -> "SampleCounts":
-        """Return the counts of these samples and of later ones together.
+        """Return the counts of these samples and later ones together.
 
         >>> SampleCounts(judged=2, low=1, first_low_step=30).plus(SampleCounts(judged=1)).sentence
         '1 of 3 samples loops'
@@ -490,7 +491,7 @@ class SampleCounts(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """How many samples loop and how many are empty; nothing where none is.
+        """How many samples loop and how many are empty; "" if there are none.
 
         >>> SampleCounts(judged=15, low=9).sentence, SampleCounts(judged=12, low=5, empty=4).sentence
         ('9 of 15 samples loop', '1 of 12 samples loops, 4 are empty')
@@ -505,15 +506,15 @@ class SampleCounts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Written):
-    """Everything an audit found out about one run.
+    """Everything an audit found about one run.
 
     Attributes:
-        headline: what was found, in a line: the name of the diagnosis and how many samples are low, or since
-            when a halted run is fine again.
+        headline: the result in a line: the name of the diagnosis and how many samples are low, or since
+            which step a halted run is fine again.
         halt: whether the gate fired.
         halt_step: at which step.
         halt_reason: why, one sentence.
-        first_low_step: the step of the first sample low on every scale.
+        first_low_step: the step of the first sample that is low on every scale.
         steps_counted: whether no sample has a step, so that they are counted: a step is then a sample.
         judged, low, too_short: how many samples the gate judged, found low, skipped as too short.
         templated, empty: how many it skipped as templates; how many of the low ones hold no text.
@@ -521,18 +522,18 @@ class Report(Written):
         recovered_since: the step since which all samples of a halted run are fine, as many as halt or more;
             null if they are not.
         diagnosis: at the halt, or at the end of a run that was not halted.
-        resume_from, resume_reason: the step to go back to, null where there is none, and why it is that one.
-        wasted_steps, wasted_seconds: what came after the halt.
-        restarts: the steps to which the run was set back, as the dump shows it.
-        superseded: samples that this made void; they are in none of the other figures.
-        partial: whether the audit was interrupted: what follows the last step was not read.
-        stretches: the run cut into at most 12 stretches of about as many samples.
-        samples: in the order of the steps; of more than 10,000 every second, third, ...
+        resume_from, resume_reason: the step to go back to, null if there is none, and the reason.
+        wasted_steps, wasted_seconds: steps and seconds after the halt.
+        restarts: the steps to which the run was set back, as seen in the dump.
+        superseded: samples that were superseded after a restart; no other figure includes them.
+        partial: whether the audit was interrupted, so that rows after the last step were not read.
+        stretches: the run cut into at most 12 ranges with about the same number of samples.
+        samples: in the order of the steps; if there are more than 10,000, every second, third, ...
         worst, best: samples to read.
-        between: diversity between the samples of each step that has several; thinned out likewise.
-        series: what the trainer logged of reinforcement learning: reward, KL divergence, length.
-        events: what was done to the run and written down, in the order of the file.
-        notes: what the reader should know of the data, in sentences.
+        between: diversity between the samples of each step that has several; downsampled in the same way.
+        series: what the trainer logged for reinforcement learning: reward, KL divergence, length.
+        events: the recorded events of the run, in the order of the file.
+        notes: what the reader should know about the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
     """
 
@@ -585,11 +586,11 @@ class Report(Written):
         """Return the report of a run.
 
         Args:
-            signals: of the run, as they stand at its end.
-            counts: of its samples.
-            settings: what it was made with.
+            signals: the signals at the end of the run.
+            counts: the counts of its samples.
+            settings: the settings of the report.
             halt_step: the step at which the gate fired.
-            seen: the fields that none of them tells.
+            seen: the other fields.
         """
         return cls(
             headline=_headline(signals, counts, halt_step),
@@ -619,7 +620,7 @@ class RunLine(Written):
     """One of several runs, in a line.
 
     Attributes:
-        observed: whether its gate only observes, and asks nobody to stop.
+        observed: whether its gate only observes and never asks to stop.
     """
 
     run: str
@@ -643,7 +644,7 @@ class Ranking(Written):
 
     Attributes:
         halt: whether the gate fired in any of them.
-        runs: those that were not halted first, then by the share of low samples, the mean score, the loss.
+        runs: sorted: runs that were not halted first, then by share of low samples, mean score and loss.
         problem_count, problems: lines that were not used; the first of them are listed.
     """
 

@@ -1,6 +1,6 @@
-"""A series that grows without end, held in bounded memory: few points of it, and no spike lost.
+"""Downsampling of a series that grows without end, in bounded memory and without losing a spike.
 
-Source: docs/page.md, "What is thinned out".
+Source: docs/page.md, "What is downsampled".
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Point(NamedTuple, Generic[T]):
-    """Something of a series, how high it stands, and a number: what was settled later has no lower one."""
+    """An item of a series, its height, and a number, which never falls in the order of settling."""
 
     number: int
     height: float
@@ -19,13 +19,13 @@ class Point(NamedTuple, Generic[T]):
 
 
 class Thinned(Generic[T]):
-    """Takes a series point by point and keeps of each stretch the lowest and the highest.
+    """Takes a series point by point and keeps the lowest and the highest point of each stretch.
 
     When there are too many points, stretches become twice as long.
 
     Args:
-        limit: points that are kept at most.
-        stretch: how many points make a stretch at first; up to two every point is kept.
+        limit: the most points that are kept.
+        stretch: how many points are a stretch at first; with one or two, every point is kept.
 
     >>> thinned = Thinned[int](limit=8)
     >>> for number, height in enumerate([3, 2, 9, 2, 2, 2, 2, 2, 2, 0, 2]):
@@ -42,7 +42,7 @@ class Thinned(Generic[T]):
 
     @classmethod
     def of(cls, count: int, limit: int) -> Self:
-        """Return one for a series of which the length is known: its stretches are as long from the beginning.
+        """Return one for a series of known length, with stretches of the final length from the beginning.
 
         >>> thinned = Thinned[float].of(8, limit=4)
         >>> for loss in [3.0, 2.0, 9.0, 2.5, 2.4, 2.3, 2.2, 2.1]:
@@ -56,11 +56,11 @@ class Thinned(Generic[T]):
         return len(self._kept) + len(self._open)
 
     def add(self, item: T, height: float, number: int = 0) -> None:
-        """Take one point; `height` is a number, be it infinite."""
+        """Take one point; `height` is a number, perhaps infinite."""
         self._open.append(Point(number, height, item))
         if len(self._open) < self._size:
             return
-        # What has waited for the end of its stretch comes no earlier than that end.
+        # A point that waited for the end of its stretch is not settled before that end.
         number = self._open[-1].number
         self._kept += [point._replace(number=number) for point in extremes(self._open)]
         self._open = []
@@ -71,16 +71,16 @@ class Thinned(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What is kept, in the order in which it came, and the last point."""
+        """The kept points, in the order in which they came, and the last point."""
         return [*(point.item for point in self._kept), *self.unsettled]
 
     @property
     def outline(self) -> list[T]:
-        """What is kept, in the order in which it came."""
+        """The kept points, in the order in which they came."""
         return [point.item for point in (*self._kept, *extremes(self._open))]
 
     def settled_since(self, number: float) -> list[Point[T]]:
-        """Return what is kept of the points beyond a number, without the stretch that goes on."""
+        """Return the kept points beyond a number, without the unfinished stretch."""
         start = len(self._kept)
         while start and self._kept[start - 1].number > number:
             start -= 1
@@ -88,13 +88,13 @@ class Thinned(Generic[T]):
 
     @property
     def unsettled(self) -> list[T]:
-        """The lowest, the highest and the last point of the stretch that goes on."""
+        """The lowest, the highest and the last point of the unfinished stretch."""
         found = list(extremes(self._open))
         more = self._open[-1:] if self._open and found[-1] is not self._open[-1] else []
         return [point.item for point in (*found, *more)]
 
     def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Forget the points that are not wanted any more."""
+        """Forget the points that are no longer wanted."""
         self._kept = [point for point in self._kept if wanted(point.item)]
         self._open = [point for point in self._open if wanted(point.item)]
 

@@ -2,8 +2,9 @@
 
     python examples/audit_from_python.py
 
-The run is the one whose causal mask was forgotten. Yours is a run folder, or what your trainer left: `audit`
-takes all that `coherence audit` takes. Several runs give a `coherence.report.Ranking`, with a line for each.
+The run is the one whose causal mask was forgotten. Yours is a run folder, or your trainer's logs: `audit`
+accepts everything that `coherence audit` accepts. For several runs it returns a `coherence.report.Ranking`,
+with a line for each.
 """
 
 from pathlib import Path

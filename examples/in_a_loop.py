@@ -16,7 +16,7 @@ from coherence import Monitor
 WORDS = (__doc__ or "").split()
 with TemporaryDirectory() as folder, Monitor(folder) as monitor:
     for step in range(100, 2001, 100):
-        known = WORDS[: max(2, len(WORDS) - max(0, step - 500) // 10)]  # stands for one training step
+        known = WORDS[: max(2, len(WORDS) - max(0, step - 500) // 10)]  # replaces one training step
         monitor.loss(step, log(len(known)))
         verdict = monitor.sample(step, " ".join(known * 40)[:600])  # or every few hundred steps
         print(f"step {step}: {verdict.reason}")

@@ -1,12 +1,12 @@
-"""Write the scores of run folders anew, with the scorer of today.
+"""Replace the scores in run folders by those of the current scorer.
 
     python examples/rescore_run.py fixtures/runs/*
 
-A folder states the scores that its monitor gave, and the audit believes them. When the definition of the
-scores changes, those of an old run are of the earlier one. This script replaces what follows from the texts:
-the scores, `low` and `streak` in `samples.jsonl`, and `gate.json` and `loss.json`, as a monitor leaves them
-that has read the lines of the folder. Texts, steps, losses and times stay as they are. It takes folders of
-`train_tiny.py`, whose `run.json` says how the gate was set.
+A folder contains the scores that its monitor gave, and the audit trusts them. When the definition of the
+scores changes, an old run still has scores of the old definition. This script replaces everything that is
+computed from the texts: the scores, `low` and `streak` in `samples.jsonl`, and `gate.json` and `loss.json`,
+as a monitor leaves them after reading the lines of the folder. Texts, steps, losses and times are not
+changed. It works on folders of `train_tiny.py`, which record the gate's settings in `run.json`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 
 def settings_of(run: Row) -> Settings:
-    """Return how `train_tiny.py` had set gate and smoothing, by its `run.json`."""
+    """Return the settings of gate and smoothing that `train_tiny.py` wrote to `run.json`."""
     return Settings(
         warmup=run["gate_warmup"],
         observe="--observe" in run["command"].split(),
@@ -38,7 +38,7 @@ def settings_of(run: Row) -> Settings:
 
 
 def scored(rows: list[Row], settings: Settings) -> Iterator[Row]:
-    """Yield the rows of the samples with the scores of today, and what the gate says of them."""
+    """Yield the rows of the samples with the current scores and the gate's verdicts."""
     gate = Gate(warmup=settings.warmup, observe_only=settings.observe)
     for row in rows:
         scores = score(row["text"], row["prompt"])
@@ -48,7 +48,7 @@ def scored(rows: list[Row], settings: Settings) -> Iterator[Row]:
 
 
 def rescore(folder: Path) -> int:
-    """Write the scores of one run folder anew and return how many samples have others than before."""
+    """Replace the scores in one run folder; return how many samples have other scores than before."""
     settings = settings_of(json.loads((folder / "run.json").read_text(encoding="utf-8")))
     rows = [json.loads(line) for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines()]
     status = json.loads((folder / STATUS).read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def rescore(folder: Path) -> int:
 
 
 def main() -> None:
-    """Rescore the folders given."""
+    """Rescore the given folders."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     for folder in parser.parse_args().folders:

@@ -9,16 +9,16 @@ which the extra ``example`` brings.
 
 **Sources.** The help topics, the docstrings of the standard library, the licences, and code. A small bandit
 draws one, stays with it for 7 to 42 steps and prefers those whose loss still falls. Half of each batch is
-from it, and that half's loss is written down. The last two sources are held back.
+from it, and that half's loss is recorded. The last two sources are held back.
 
 **The run folder** is kept by ``coherence.Monitor``: the loss of every step with its source,
-samples every 50 steps, ``loss.json`` every 100, the gate's state; ``checkpoints/`` beside them is the
-script's own. The gate passes over the samples of the first 5 % of the steps.
+samples every 50 steps, ``loss.json`` every 100, the gate's state; the script itself adds ``checkpoints/``.
+The gate skips the samples of the first 5 % of the steps.
 
 **What it does about a diagnosis.** *Halt*, or *pivot* because the loss has collapsed: stop, say why, and name
-the checkpoint to go back to, which ``--resume`` takes. *Pivot* on a plateau, if the samples read well: bring
-in a source held back, start the learning rate anew, and note it in the run folder. ``--observe`` goes on past
-the stop, to see what comes after.
+the checkpoint to go back to, for ``--resume``. *Pivot* on a plateau, if the samples read well: add a source
+that was held back, restart the learning rate, and note it in the run folder. With ``--observe`` training
+continues after the stop, to see what comes next.
 
 **Mistakes**, each a real one:
 
@@ -30,9 +30,8 @@ the stop, to see what comes after.
   docstring. Its loss falls to almost nothing, and it is all that the model can say.
 
 **Characters.** ``--characters`` makes every character a token, strictly speaking every byte of its UTF-8: in
-this text they differ for one character in 4,600. Samples have more tokens, for about as much text; all else
-is the same. So a window holds less text, and a model that goes wrong writes letters where another writes
-words.
+this text they differ for one character in 4,600. Samples have more tokens, for about as much text; everything
+else is the same. So a window holds less text, and a model that goes wrong writes letters instead of words.
 
 What to try next: ``coherence audit runs/leak`` and ``coherence audit runs/healthy``.
 """
@@ -80,15 +79,15 @@ VOCABULARY, BYTES = 1024, 256
 WIDTH, LAYERS, HEADS, CONTEXT = 128, 4, 4, 256
 BATCH, LEARNING_RATE, WARMUP, WEIGHT_DECAY = 6, 3e-3, 75, 0.1
 PROMPTS = ("The", "If the")
-SAMPLE_TOKENS, SAMPLE_CHARACTERS = 200, 500  # about as much text
+SAMPLE_TOKENS, SAMPLE_CHARACTERS = 200, 500  # about the same amount of text
 TEMPERATURE, TOP_P = 1.0, 0.95
 HELD_OUT = 20  # every twentieth document is kept for validation
 HELD_BACK = ("licences", "code")  # the sources that pivots bring in, in this order
-PATIENCE = 0.2  # of the steps: so long a pivot has to show what it does before the next
+PATIENCE = 0.2  # of the steps: how long a pivot is given to show its effect before the next
 STAY = (7, 42)  # steps that the bandit keeps a source for
-FLOOR = 0.5  # of the weight of the source that falls fastest: so much has one that no longer falls
-GATE_WARMUP = 0.05  # of the steps: samples before are passed over, the model is merely young
-CHECKPOINTS = 3  # the latest ones that are kept, beside the best
+FLOOR = 0.5  # share of the weight of the source that falls fastest: a source that no longer falls keeps this
+GATE_WARMUP = 0.05  # of the steps: earlier samples are skipped, because the model has hardly learned anything
+CHECKPOINTS = 3  # how many of the latest are kept, with the best
 
 
 # --- The text ---------------------------------------------------------------------------------------------
@@ -99,12 +98,12 @@ LEGAL = re.compile("copyright|licen[cs]e|warrant", re.IGNORECASE)
 
 
 def help_topics() -> list[str]:
-    """The texts behind ``help("if")``, ``help("lambda")`` and so on, by name."""
+    """The texts of ``help("if")``, ``help("lambda")`` and so on, sorted by name."""
     return [topics[name].strip() for name in sorted(topics)]
 
 
 def stdlib_files() -> list[Path]:
-    """The source files of the standard library in the order of their names, tests left out."""
+    """The source files of the standard library sorted by name, without tests."""
     root = Path(sysconfig.get_path("stdlib"))
     skipped = {"site-packages", "dist-packages", "test", "tests"}
     return [path for path in sorted(root.rglob("*.py")) if skipped.isdisjoint(path.parts[len(root.parts) :])]
@@ -223,7 +222,7 @@ class Tokenizer:
 
 
 def rotate(x: torch.Tensor) -> torch.Tensor:
-    """Turn each vector by angles that grow with its position, so that products tell the distance."""
+    """Rotate each vector by angles that grow with its position, so that products depend on the distance."""
     length, half = x.shape[-2], x.shape[-1] // 2
     angles = torch.outer(torch.arange(length), 10_000.0 ** (-torch.arange(half) / half))
     cos, sin = angles.cos(), angles.sin()
@@ -251,7 +250,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer: attention, then a position-wise network, each added to what came in."""
+    """One layer: attention, then a position-wise network, each added to its input."""
 
     def __init__(self, causal: bool) -> None:
         super().__init__()
@@ -298,11 +297,11 @@ def keep_top(probabilities: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def complete(model: GPT, prompt: list[int], count: int, generator: torch.Generator) -> list[int]:
-    """Draw so many tokens that follow the prompt, one after the other."""
+    """Draw `count` tokens after the prompt, one by one."""
     tokens = torch.tensor([prompt])
     with torch.no_grad():
         for _ in range(count):
-            logits = model(tokens[:, -CONTEXT:])[0, -1].nan_to_num()  # a ruined model still says something
+            logits = model(tokens[:, -CONTEXT:])[0, -1].nan_to_num()  # a broken model still writes something
             likely = keep_top((logits / TEMPERATURE).softmax(-1), TOP_P)
             drawn = torch.multinomial(likely, 1, generator=generator)
             tokens = torch.cat([tokens, drawn[None]], dim=1)
@@ -314,7 +313,7 @@ def complete(model: GPT, prompt: list[int], count: int, generator: torch.Generat
 
 @dataclass(frozen=True)
 class Data:
-    """One row of tokens for each source, one of held-out documents, one that says the same for ever."""
+    """One row of tokens for each source, one of held-out documents, one that repeats a document for ever."""
 
     training: dict[str, torch.Tensor]
     held_out: torch.Tensor
@@ -322,13 +321,13 @@ class Data:
 
 
 def windows(row: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """So many stretches of the row."""
+    """`count` windows of the row."""
     starts = torch.randint(len(row) - CONTEXT, (count, 1), generator=generator)
     return row[starts + torch.arange(CONTEXT)]
 
 
 def prepare(vocabulary: int) -> tuple[Tokenizer, Data]:
-    """Collect the text, learn a vocabulary of so many tokens and encode."""
+    """Collect the text, learn a vocabulary of `vocabulary` tokens and encode."""
     prose = stdlib_docstrings()
     sources = {"topics": help_topics(), "docstrings": prose, "licences": licences(), "code": code()}
     tokenizer = Tokenizer(learn_merges((text for texts in sources.values() for text in texts), vocabulary))
@@ -418,11 +417,11 @@ class Training:
             self.model.parameters(), betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY
         )
         self.first = 1
-        self.restarted = 0  # the step after which the learning rate started anew
+        self.restarted = 0  # the step after which the learning rate was restarted
         self.saved: list[Path] = []
 
     def run(self) -> bool:
-        """Train to the end or to a halt; tell whether it was halted."""
+        """Train to the end or to a halt; return whether it was halted."""
         for step in range(self.first, self.options.steps + 1):
             self.learn(step)
             if step % self.options.sample_every == 0 and self.look(step):
@@ -436,7 +435,7 @@ class Training:
         self.monitor.loss(step, round(loss, 6), source)
 
     def batch(self, source: str, step: int) -> torch.Tensor:
-        """One half from the source; one from any in use, by its length, lest it be forgotten."""
+        """One half is from the source, one from any source in use, by length, so that none is forgotten."""
         rows = [self.data.training[name] for name in self.bandit.names]
         sizes = torch.tensor([float(len(row)) for row in rows])
         other = rows[int(torch.multinomial(sizes, 1, generator=self.batches))]
@@ -458,7 +457,7 @@ class Training:
         return bool(self.options.bug == bug and step > self.options.steps // 2)
 
     def look(self, step: int) -> bool:
-        """Draw samples and act on what the two signals say together; tell whether to stop."""
+        """Draw samples and act on the diagnosis of the two signals; return whether to stop."""
         prompts = [self.tokenizer.encode(prompt) for prompt in PROMPTS]
         count = SAMPLE_CHARACTERS if self.options.characters else SAMPLE_TOKENS
         texts = [self.tokenizer.decode(complete(self.model, ids, count, self.choices)) for ids in prompts]
@@ -475,7 +474,7 @@ class Training:
         return stop
 
     def tell(self, step: int, found: Diagnosis, texts: Sequence[str]) -> None:
-        """Print one line about where the run stands."""
+        """Print one line about the state of the run."""
         smma, held_out = self.monitor.signals.loss.smma, self.validate()
         print(
             f"step {step}: {self.bandit.current}, SMMA {smma:.4f}, held-out {held_out:.4f}, "
@@ -490,22 +489,22 @@ class Training:
             return float(self.model.loss(batch).mean())
 
     def pivot(self, step: int) -> None:
-        """Bring in a source held back so far and start the learning rate anew, unless that was just done."""
+        """Add a source that was held back and restart the learning rate, unless that was just done."""
         left = [name for name in HELD_BACK if name not in self.bandit.names]
         if not left or step - self.restarted < PATIENCE * self.options.steps or step == self.options.steps:
             return
         self.bandit.names.append(left[0])
         self.restarted = step
-        self.monitor.note("pivot", step, brought_in=left[0], learning_rate="started anew")
-        print(f"pivot at step {step}: brought in {left[0]}, learning rate started anew", flush=True)
+        self.monitor.note("pivot", step, brought_in=left[0], learning_rate="restarted")
+        print(f"pivot at step {step}: brought in {left[0]}, learning rate restarted", flush=True)
 
     def keep(self, step: int) -> None:
-        """Save a checkpoint and say so; of all, the latest few stay and the one to go back to."""
+        """Save a checkpoint and note it; keep only the latest few and the one to go back to."""
         path = self.options.out / "checkpoints" / f"step-{step}.pt"
         path.parent.mkdir(exist_ok=True)
         state = {"step": step, "restarted": self.restarted, "names": self.bandit.names}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        with whole_file(path) as file:  # a kill leaves no half of one
+        with whole_file(path) as file:  # a kill must not leave half of a file
             torch.save({**state, "monitor": self.monitor.state_dict()}, file)
         self.monitor.note("checkpoint", step)
         self.saved.append(path)
@@ -515,23 +514,23 @@ class Training:
 
     @property
     def best(self) -> Path:
-        """The checkpoint of the step to go back to; where there is no such step, no file has its name."""
+        """The checkpoint of the step to go back to; if there is no such step, the file does not exist."""
         folder: Path = self.options.out / "checkpoints"
         return folder / f"step-{self.monitor.resume_from}.pt"
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint. The batches that follow are others than those that followed it before."""
+        """Resume from a checkpoint. The following batches differ from those that followed it before."""
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.monitor.load_state_dict(state["monitor"])
-        self.monitor.note("checkpoint", state["step"])  # which the saved state could not know of yet
+        self.monitor.note("checkpoint", state["step"])  # not yet in the saved state
         self.first, self.restarted, self.bandit.names = state["step"] + 1, state["restarted"], state["names"]
         for extra, generator in enumerate((self.batches, self.choices, self.bandit.generator)):
             generator.manual_seed(self.options.seed + self.first + extra)
 
     def explain(self, verdict: Verdict, found: Diagnosis) -> None:
-        """Say why the run stops and where to go back to."""
+        """Print why the run stops and where to go back to."""
         print(f"halted: {found.name}. {found.sentence}", f"the gate: {verdict.reason}", sep="\n")
         if self.best.exists():
             print(f"mend it and go back: --resume {self.best} --out another-folder")
@@ -569,10 +568,10 @@ def warmup(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> bool:
-    """Train in the run folder; tell whether the run was halted."""
+    """Train in the run folder; return whether the run was halted."""
     started = time.time()
     gate = Gate(warmup=warmup(options), observe_only=options.observe)
-    # The window that `coherence audit` takes for a log of so many rows.
+    # The window that `coherence audit` uses for a log of this length.
     window = min(100, max(1, options.steps // 10))
     with Monitor(options.out, vocabulary(options), gate, window=window) as monitor:
         print("reading the text and learning the vocabulary", flush=True)
@@ -588,22 +587,22 @@ def train(options: argparse.Namespace) -> bool:
 
 
 def read_options() -> argparse.Namespace:
-    """What was asked for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Train a very small GPT, watched by a monitor.")
     parser.add_argument("--out", type=Path, required=True, help="the run folder to write")
     parser.add_argument("--steps", type=int, default=1200, help="updates of the weights")
     parser.add_argument("--sample-every", type=int, default=50, help="steps between two rounds of samples")
     parser.add_argument("--bug", choices=["leak", "lr", "one-line"], help="train with this mistake")
     parser.add_argument("--characters", action="store_true", help="a token is a character")
-    parser.add_argument("--observe", action="store_true", help="go on past a stop, to see what comes after")
-    parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this checkpoint")
+    parser.add_argument("--observe", action="store_true", help="continue after a stop, to see the rest")
+    parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="resume from this checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the samples")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Train, unless the folder already holds a run; 1 when it was halted."""
+    """Train, unless the folder already holds a run; return 1 if it was halted."""
     options = read_options()
     if options.resume is None and any(options.out.glob("*.jsonl")):
         print(f"{options.out} already holds a run; choose another --out", file=sys.stderr)

@@ -44,9 +44,6 @@ PAGES = {
     for pattern in ("*.md", "docs/**/*.md", "fixtures/**/*.md", "wordlists/*.md")
     for path in ROOT.glob(pattern)
 }
-NOT_YET = frozenset({"docs/page.md"})
-"""Pages that still have such words."""
-
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "coherence").rglob("*.py"))
 WORD = re.compile(r"\b(?:" + "|".join(INSTEAD) + r")\b", re.IGNORECASE)
 COMMANDS = ("", "score", "audit", "watch", "check", "compare", "serve", "calibrate")
@@ -83,14 +80,9 @@ def better(word: str) -> str:
     return next(instead for bad, instead in INSTEAD.items() if re.fullmatch(bad, word, re.IGNORECASE))
 
 
-@pytest.mark.parametrize("page", sorted(PAGES - NOT_YET))
+@pytest.mark.parametrize("page", sorted(PAGES))
 def test_a_page_is_in_plain_words(page: str) -> None:
     assert not found(prose(page))
-
-
-@pytest.mark.parametrize("page", sorted(NOT_YET))
-def test_a_page_that_is_not_checked_yet_needs_to_wait(page: str) -> None:
-    assert found(prose(page))
 
 
 @pytest.mark.parametrize("command", COMMANDS if CODE else ())

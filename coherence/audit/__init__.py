@@ -1,8 +1,8 @@
-"""Over a dump: what was written is read, scored, put in the order of its steps, replayed and reported.
+"""The audit of a dump: it is read, scored, put in the order of its steps, replayed and reported.
 
-The modules in the order of the data: `plan`, `shard`, `store`, with `runners`, `processes` and `ray` who
-scores the shards, `dump`, `rows`, `timeline`, `losses`, `replay`, `summary`, `build`, `table`; `conduct` is
-the whole of it.
+The modules in the order of the data: `plan`, `shard`, `store`, then `runners`, `processes` and `ray`, which
+score the shards, `dump`, `rows`, `timeline`, `losses`, `replay`, `summary`, `build`, `table`; `conduct` runs
+them all.
 """
 
 from typing import TYPE_CHECKING

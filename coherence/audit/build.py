@@ -1,4 +1,4 @@
-"""The audit: the gate replayed over a run's scores, the loss next to it, all in one report.
+"""Builds the report of a run: the gate replayed over its scores, together with its loss.
 
 Source: docs/report.md.
 """
@@ -41,18 +41,18 @@ from coherence.signals.settings import DEFAULTS
 from coherence.thinning import Thinned
 
 POINTS = 12 * 500
-"""A longer loss curve is drawn together to so many points before its phases are told."""
+"""A longer loss curve is reduced to this many points before its phases are found."""
 
 
 SERIES = ("reward", "kl", "length")
-"""What else is drawn, in this order; a length only next to one of the others."""
+"""Other curves that are drawn, in this order; a length only together with one of the others."""
 
 SERIES_POINTS = 1000
-"""Of each of the series."""
+"""Points of each of them."""
 
 
 class Text(NamedTuple):
-    """What a sample says: its text, its prompt, and where it stands."""
+    """The text of a sample, its prompt, and where it was read."""
 
     text: str
     prompt: str | None
@@ -60,17 +60,17 @@ class Text(NamedTuple):
 
 
 Texts = Callable[[Sequence[tuple[int, int]]], Mapping[tuple[int, int], Text]]
-"""Finds the texts of samples, each given by its output and its row."""
+"""Finds the texts of samples, each identified by its output and its row."""
 
 
 class ReaderNotes(NamedTuple):
-    """What readers found out about the data, for the report.
+    """Notes of the readers about the data, for the report.
 
     Attributes:
         notes: in sentences.
         problem_count: how many lines could not be used.
         problems: the first of them.
-        events: what was done to the run.
+        events: of the run, such as restarts.
         partial: whether the audit was interrupted.
     """
 
@@ -87,19 +87,19 @@ def audit_samples(
     options: Options | None = None,
     reader_notes: ReaderNotes | None = None,
 ) -> Report:
-    """Audit a run whose samples and losses are at hand, and return the two-signal report.
+    """Audit a run whose samples and losses are in memory, and return the two-signal report.
 
     Samples are taken in the order of their steps, those of one step in the order given. The diagnosis is
     the one at the halt, or at the end of a run that was not halted.
 
     Args:
         samples: of one run; at least one.
-        losses: of the run; without any the losses next to the samples count, if there are any.
+        losses: of the run; if there are none, the losses in the rows of the samples are used.
         options: how to audit.
-        reader_notes: what readers found out about the data.
+        reader_notes: notes of the readers about the data.
 
     Raises:
-        ValueError: there is no sample, or an option is out of range.
+        ValueError: there are no samples, or an option is out of range.
 
     >>> samples = [Sample(step, "Budy " * 20, "at hand", 1) for step in range(1, 10)]
     >>> audit_samples(samples, [LossRow(1, 3.4, "at hand", 1)]).halt_step
@@ -109,12 +109,12 @@ def audit_samples(
     chosen = options.over(DEFAULTS)
     settings = ScoringSettings(lexicon=chosen.lexicon, profile=chosen.profile)
     reads = [with_prompt(sample)._replace(run="") for sample in samples]
-    # Without segments: what is handed in is one run, whatever the order.
+    # Without segments: the samples are one run, in any order.
     output = Output.of(Shard(0, ()), score_samples(reads, settings)._replace(segments=[]))
     collector = Collector()
     for row in losses:
         collector.add(row.step, row.loss, row.source, beside=row.beside)
-        collector.next_file()  # in any order, as the samples
+        collector.next_file()  # in any order, like the samples
 
     def texts(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
         found = [(place, reads[place[1]]) for place in wanted]
@@ -144,15 +144,15 @@ def audit_run(
 
     Args:
         timeline: the scored samples.
-        losses: of the run; None for those that stand next to the samples.
+        losses: of the run; None to use those in the rows of the samples.
         options: how to audit.
         texts: finds the texts of the samples to show.
-        reader_notes: what readers found out about the data.
-        see: each is shown every sample that counts, in the order in which they come.
-        record: what the folder of the run tells besides.
+        reader_notes: notes of the readers about the data.
+        see: functions that are called with every sample that counts, in the order of replay.
+        record: what else the folder of the run states.
 
     Raises:
-        ValueError: there is no sample, or an option is out of range.
+        ValueError: there are no samples, or an option is out of range.
     """
     replay, summary = replay_run(timeline, losses, options, see, record)
     looked_at = summary.looked_at if summary.unlike_profile else ()
@@ -175,7 +175,7 @@ def replay_run(
     """Replay a run whose samples are scored; return the replay and what was kept of the samples.
 
     Raises:
-        ValueError: there is no sample, or an option is out of range.
+        ValueError: there are no samples, or an option is out of range.
     """
     record = record or RunRecord()
     losses = from_samples(timeline) if losses is None else losses
@@ -187,7 +187,7 @@ def replay_run(
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
-        # Whoever wants to see each sample gets them one by one.
+        # Anyone who wants to see each sample gets them one by one.
         turns = by_step(timeline, losses, record.marks, None if see else replay.settings.threshold)
     replay.run(turns, [summary.see, *see], lambda fine: summary.see_fine(fine, replay.signals.gate))
     if summary.first is None:
@@ -208,7 +208,7 @@ def _survey(timeline: Timeline) -> tuple[Survey, Rewards]:
 
 
 def _shown_series(record: RunRecord, rewards: Rewards) -> list[Series]:
-    """Return what else the trainer logged; rewards of the samples count where no other file tells them."""
+    """Return the other metrics of the trainer; rewards of the samples are used if no other file has them."""
     earned = rewards.series(record.file)
     found = ({} if earned is None else {earned.name: earned}) | dict(record.series)
     told = {*SERIES[:-1]}.intersection(found)

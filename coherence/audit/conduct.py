@@ -1,4 +1,4 @@
-"""The audit of a dump, whatever its size: found, cut into shards, scored, and replayed run by run.
+"""The audit of a dump of any size: files are found, cut into shards, scored, and replayed run by run.
 
 Source: docs/report.md, "Large dumps".
 """
@@ -41,7 +41,7 @@ SHOWN = 3
 """Names that a note lists."""
 
 BEFORE_ALL = -1
-"""A step before all others."""
+"""A step lower than any other."""
 
 SeeRun = Callable[[str, Report, Mapping[str, GatedSample]], None]
 """Is shown one of several runs: its name, its report without texts, and samples to read, by what each is."""
@@ -56,20 +56,20 @@ def audit(
     seconds_per_step: float | None = None,
     **settings: Any,
 ) -> Report | Ranking:
-    r"""Audit what a trainer wrote: one run gives a report, several give a ranking.
+    r"""Audit the output of a trainer: one run gives a report, several give a ranking.
 
     The dump is scored in this process; the command `coherence audit` can also score it in several, or on a
     cluster.
 
     Args:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        loss: where the losses are, if not next to the samples or among them.
-        format: of the samples, if their content does not tell.
-        fields: where rows hold text, step, prompt and loss, if under none of the usual keys.
+        loss: where the losses are, if not next to or inside the samples.
+        format: of the samples, if it cannot be detected.
+        fields: the keys of text, step, prompt and loss, if not the usual ones.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
-        seconds_per_step: turns steps into time where samples carry none.
-        settings: what decides, by the names in `Settings`: `patience=3`, `profile="code"`. What is not given
-            is as the run folder states it, or as it is by default.
+        seconds_per_step: turns steps into time if samples have no times.
+        settings: of the gate, by their names in `Settings`: `patience=3`, `profile="code"`. Others are as
+            the run folder states them, or the defaults.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -99,12 +99,13 @@ def audit_dump(
     """Score a dump and audit it: one run gives a report, several a ranking.
 
     Args:
-        request: what was asked for.
-        job: the dump, made ready.
-        runner: what scores its shards.
-        done: is shown the output of each shard.
-        see: each is shown every judged sample of a dump of one run, in the order of the steps.
-        see_run: is shown each run of a dump of several.
+        request: what to audit, and how.
+        job: the dump, prepared for scoring.
+        runner: scores its shards.
+        done: is called with the output of each shard.
+        see: functions that are called with every judged sample, in the order of the steps, if the dump is
+            one run.
+        see_run: is called with each run of a dump of several.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -125,7 +126,7 @@ def audit_dump(
         losses = _losses(job.runs, problems, request.fields, required)
         seen = take_notes(problems)
         notes = [*_notes(job, losses), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
-        # What is remarked of a file may have been noted where it was found.
+        # A remark about a file may have been noted already when the file was found.
         once = list(dict.fromkeys(notes))
         reader_notes = ReaderNotes(once, problems.count, problems.listed, (), partial)
         logged = _Logged(losses, series)
@@ -142,7 +143,7 @@ def audit_dump(
 
 @contextmanager
 def _work_folder(scored: str | None) -> Iterator[Path]:
-    """Where the outputs of the shards lie: next to what is asked for, so that a second start goes on."""
+    """Yield the folder of the outputs of the shards: next to the result, so that a second start resumes."""
     if scored is not None and not storage.is_url(scored):
         beside = Path(f"{scored}.shards")
         try:
@@ -166,7 +167,7 @@ def _losses(
         found |= read_losses(run.losses, run.name if len(runs) > 1 else None, noted, fields)
         if required and not found and not noted.remarks:
             raise ValueError(f"{run.losses[0].path}: no losses in it{noted.first_in_words}")
-        # Of a file that holds samples as well it was noted already what is wrong with its lines.
+        # If a file also holds samples, the problems of its lines were noted already.
         if not {file.path for file in run.samples}.intersection(file.path for file in run.losses):
             problems += noted
         problems.remarks |= noted.remarks
@@ -174,7 +175,7 @@ def _losses(
 
 
 def _series(runs: Sequence[RunFiles], fields: Fields) -> dict[str, dict[str, Series]]:
-    """Return rewards and the like of each run, by its name."""
+    """Return rewards and similar metrics of each run, by its name."""
     found: dict[str, dict[str, Series]] = {}
     for run in runs:
         found |= read_metrics(run.metrics, run.name if len(runs) > 1 else None, fields)
@@ -182,13 +183,13 @@ def _series(runs: Sequence[RunFiles], fields: Fields) -> dict[str, dict[str, Ser
 
 
 class _Logged(NamedTuple):
-    """What files besides those of samples tell of the runs, by their names."""
+    """Losses and metrics of the runs, by their names, from files other than those of samples."""
 
     losses: Mapping[str, Losses]
     series: Mapping[str, Mapping[str, Series]]
 
     def of(self, run: str, alone: bool = False) -> tuple[Losses | None, Mapping[str, Series], Sequence[str]]:
-        """Return what was logged of a run, of one that is alone under whatever name, and a note on it."""
+        """Return what was logged of a run and notes about it; if it is the only run, under any name."""
         losses, series = _of(self.losses, run, alone), _of(self.series, run, alone) or {}
         if losses is None and (phase := last_phase(self.losses, run)):
             return self.losses[phase], series, [_of_phase(phase)]
@@ -257,7 +258,7 @@ def _own_losses(dump: Dump, run: str) -> list[str]:
 def _as_it_went(
     dump: Dump, name: str, run: RunFiles, losses: Losses | None, series: Mapping[str, Series]
 ) -> tuple[Timeline, Losses | None, RunRecord]:
-    """Return the samples and losses of a run, as they were written where a monitor did, and its record."""
+    """Return the samples, losses and record of a run, in the order of writing if a monitor wrote them."""
     folder = run.folder
     marks = tuple(read_marks(folder.events if folder else run.losses))
     start = Entry(0.0, None, DEFAULTS._replace(vocab_size=run.vocab_size))
@@ -273,10 +274,10 @@ def _as_it_went(
 
 
 def _with_saved(record: RunRecord, run: RunFiles, timeline: Timeline) -> RunRecord:
-    """Return the record by which a run is replayed: step by step, only which checkpoints were saved counts.
+    """Return the record to replay a run by: step by step, only the saved checkpoints matter.
 
-    Those that were noted are, or else the folders of checkpoints; that there are none before the first of
-    them is known from the beginning.
+    Those are the ones that were noted, or else the folders of checkpoints; that there are none before the
+    first is known from the beginning.
     """
     if timeline.as_written:
         return record
@@ -331,7 +332,7 @@ def _worth_reading(replay: Replay, summary: Summary) -> dict[str, GatedSample]:
 
 
 def _number_of(run: str, numbers: Mapping[str, int]) -> int:
-    """Return the number of the files that a run is of: those by_key as it is, or as it is up to a slash."""
+    """Return the number of the files of a run: those of its whole name, or of its name up to a slash."""
     ends = [place for place, character in enumerate(run) if character == "/"]
     return min((numbers[run[:end]] for end in ends if run[:end] in numbers), default=0)
 

@@ -17,11 +17,11 @@ from coherence.readers.records import Origin
 
 
 class Dump:
-    """A dump that is scored, as far as it is.
+    """A dump that is scored, perhaps only in part.
 
     Attributes:
         outputs: of its shards, in the order of the dump.
-        runs: the names of its runs, in the order in which they appear.
+        runs: the names of its runs, in the order of appearance.
     """
 
     def __init__(self, outputs: Sequence[Output], settings: ScoringSettings) -> None:
@@ -32,12 +32,12 @@ class Dump:
         self._before = self._lines_before()
 
     def _leave_out_strays(self) -> dict[int, list[tuple[int, int]]]:
-        """Leave out samples without a step where another part of their file has told one before.
+        """Leave out samples without a step if an earlier part of their file has samples with a step.
 
-        In a whole file, or within a part, the reader does it.
+        Within a whole file or a part, the reader does that.
 
         Returns:
-            of an output, the piece and the line of each.
+            the piece and the line of each, by output.
         """
         with_steps: set[str] = set()
         strays = {}
@@ -49,14 +49,14 @@ class Dump:
         return strays
 
     def _lines_before(self) -> dict[tuple[int, int], int]:
-        """Return how many lines of its file come before each piece that begins in the middle of one."""
-        counted: dict[str, tuple[int, int]] = {}  # of each file: up to where, and how many lines that is
+        """Return how many lines come before each piece that begins in the middle of a file."""
+        counted: dict[str, tuple[int, int]] = {}  # for each file: the byte so far, and the lines up to there
         before = {}
         for number, output in enumerate(self.outputs):
             for place, (piece, count) in enumerate(zip(output.shard.pieces, output.lines, strict=True)):
                 part = piece.part
                 end, lines = counted.get(part.path, (0, 0)) if part.start else (0, 0)
-                if part.start > end:  # what is between was not scored
+                if part.start > end:  # the part between was not scored
                     lines += line_count(piece._replace(part=Part(part.path, end, part.start)))
                 if part.start:
                     before[number, place] = lines
@@ -65,7 +65,7 @@ class Dump:
         return before
 
     def problems(self) -> Problems:
-        """Return the lines that were not used, where they stand in their files."""
+        """Return the lines that were not used, numbered as in their files."""
         found = Problems()
         for number, output in enumerate(self.outputs):
             for place, problems in enumerate(output.problems):
@@ -87,7 +87,7 @@ class Dump:
             problems.listed.sort(key=lambda problem: problem.line)
 
     def texts(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
-        """Read the texts of samples again, each given by its output and its row."""
+        """Read the texts of samples again, each identified by its output and its row."""
         found = {}
         for number in sorted({number for number, _ in wanted}):
             rows = {row for output, row in wanted if output == number}
@@ -103,6 +103,6 @@ class Dump:
         return Text(read.sample.text, read.prompt, self.origin(number, read.piece, read.sample.line))
 
     def origin(self, number: int, piece: int, line: int) -> Origin:
-        """Return where a sample stands, from the line in its piece."""
+        """Return the file and line of a sample, from the line in its piece."""
         path = self.outputs[number].shard.pieces[piece].part.path
         return Origin(file_name(path), line + self._before.get((number, piece), 0))

@@ -1,6 +1,6 @@
-"""The losses of a run as columns, in the order of their steps, whatever files they were read from.
+"""The losses of a run as columns, in the order of their steps, from files of any format.
 
-And what else a trainer logs of reinforcement learning: rewards, KL divergences, lengths.
+Also the metrics of reinforcement learning that a trainer logs: rewards, KL divergences, lengths.
 """
 
 from array import array
@@ -23,22 +23,21 @@ from coherence.readers.records import PHASE, Mark
 from coherence.signals.loss import KINDS
 
 CHUNK = 1024
-"""Rows that are held as Python's own numbers."""
+"""Rows that are held as Python numbers."""
 
 
 class Losses(NamedTuple):
     """The losses of a run in the order of their steps.
 
     Attributes:
-        steps, values: an entry a row; a value may be not-a-number.
-        sources: of each row, the number of its source; -1 for none.
-        beside: of each row, what is logged with it that tells that it is not a cross-entropy: index into
-            `KINDS`.
+        steps, values: one entry per row; a value may be not-a-number.
+        sources: for each row, the number of its source; -1 for none.
+        beside: for each row, the sign in the log that it is not a cross-entropy: an index into `KINDS`.
         names: of the sources.
         restarts: the steps to which the run was set back.
-        superseded: how many rows that made void.
-        written: all rows in the order in which they were written, those included; None where they do not tell
-            their times.
+        superseded: how many rows the restarts superseded.
+        written: all rows in the order in which they were written, including superseded ones; None if they
+            have no times.
     """
 
     steps: NDArray[np.int64]
@@ -61,7 +60,7 @@ class Losses(NamedTuple):
         yield from _rows(self.names, self.steps, self.values, self.sources, self.beside)
 
     def with_restarts(self, restarts: Restarts) -> "Losses":
-        """Return the losses of a run whose restarts are known, without what each of them made void."""
+        """Return the losses of a run whose restarts are known, without those that each superseded."""
         written = self.written
         if written is None:
             return self
@@ -74,7 +73,7 @@ class Losses(NamedTuple):
         return Losses(*found, self.names, steps, int(void.sum()), written)
 
     def written_rows(self) -> Iterator[tuple[float, "LossOfStep", bool]]:
-        """Yield all rows as they were written, each with its time and whether it is void."""
+        """Yield all rows in the order of writing, each with its time and whether it is superseded."""
         if self.written is not None:
             steps, values, sources, beside, times, void = self.written
             rows = _rows(self.names, steps, values, sources, beside)
@@ -83,7 +82,7 @@ class Losses(NamedTuple):
 
 
 class LossOfStep(NamedTuple):
-    """A row of loss: its step, its source, and what tells that it is not a cross-entropy."""
+    """A row of loss: its step, its source, and the sign that it is not a cross-entropy."""
 
     step: int
     loss: float
@@ -92,7 +91,7 @@ class LossOfStep(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Rows of loss as they were written, when, and whether a restart has made them void."""
+    """Rows of loss in the order of writing, with times, and whether a restart has superseded them."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -135,7 +134,7 @@ class Collector:
         return len(self._steps)
 
     def next_file(self) -> None:
-        """Say that what comes stands in another file: its steps may begin again."""
+        """Note that the next rows are from another file: its steps may begin again."""
         self._file += 1
 
     def add(
@@ -155,7 +154,7 @@ class Collector:
         self._times.append(nan if time is None else time)
 
     def losses(self) -> Losses:
-        """Return what was taken, in the order of the steps; of what was written twice the later."""
+        """Return the rows taken, in the order of the steps; the later one if a step was written again."""
         steps, sources, files = (
             np.array(each, np.int64) for each in (self._steps, self._sources, self._files)
         )
@@ -171,7 +170,7 @@ class Collector:
 
 
 def from_samples(chunks: Iterable[Chunk]) -> Losses:
-    """Return the losses that stand next to the samples: of each step the first."""
+    """Return the losses in the rows of the samples: the first of each step."""
     collector = Collector()
     last = None
     for chunk in chunks:
@@ -186,7 +185,7 @@ def from_samples(chunks: Iterable[Chunk]) -> Losses:
 def _void(
     steps: NDArray[np.int64], sources: NDArray[np.int64], files: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """Tell which rows a restart has made void, as `Timeline` does for samples; and to which steps it went."""
+    """Return which rows restarts superseded, as `Timeline` does for samples, and the steps they went to."""
     void = np.zeros(len(steps), bool)
     backs = np.flatnonzero((np.diff(steps) < 0) & (np.diff(files) == 0)) + 1
     if len(backs) > MOST:
@@ -204,13 +203,13 @@ def _void(
 def read_losses(
     files: Iterable[File], run: str | None, problems: Problems, fields: Fields = USUAL
 ) -> dict[str, Losses]:
-    """Return the losses of each run that files tell of.
+    """Return the losses of each run in files.
 
     Args:
         files: of losses.
-        run: the name of the run they belong to, before the names that their rows give.
+        run: the name of the run they belong to, put before the names that their rows give.
         problems: takes the lines that could not be used.
-        fields: where a person said that rows hold what.
+        fields: the keys that the user named.
     """
     collectors: dict[str, Collector] = {}
     for file in files:
@@ -224,7 +223,7 @@ def read_losses(
 
 
 def last_phase(losses: Mapping[str, Any], run: str) -> str | None:
-    """Return the name of the last phase of a run whose samples tell of none; None where it has none.
+    """Return the name of the last phase of a run whose samples have no phases; None if it has none.
 
     >>> last_phase({"base/phase 1": None, "base/phase 2": None}, "base")
     'base/phase 2'
@@ -238,9 +237,9 @@ class Series(NamedTuple):
 
     Attributes:
         name: "reward", "kl" or "length".
-        key, file: under which key it was read, and from which file first.
-        steps, values: an entry a step; of several values of a step their mean.
-        beside: what it tells of the loss, see `KINDS`.
+        key, file: the key it was read under, and the first file.
+        steps, values: one entry per step; the mean if a step has several values.
+        beside: what it says about the loss, see `KINDS`.
     """
 
     name: str
@@ -256,12 +255,12 @@ def read_metrics(
 ) -> dict[str, dict[str, Series]]:
     """Return the series of each run by their names.
 
-    What a later file tells under another key than the first one did is left out.
+    Values of a later file under another key than the first file's are left out.
 
     Args:
         files: that may hold some.
-        run: the name of the run they belong to, before the names that their rows give.
-        fields: where a person said that rows hold what.
+        run: the name of the run they belong to, put before the names that their rows give.
+        fields: the keys that the user named.
     """
     found: dict[tuple[str, str], tuple[str, str, Collector]] = {}
     for file in files:
@@ -282,11 +281,11 @@ def read_metrics(
 
 
 _Sums = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
-"""Steps, and of each the sum of its values and how many they are."""
+"""Steps, with the sum of the values of each and their number."""
 
 
 class Rewards:
-    """Takes what the samples of a run earned, as they come in the order of their steps."""
+    """Takes the rewards of the samples of a run, in the order of their steps."""
 
     def __init__(self) -> None:
         self._parts: list[_Sums] = []
@@ -301,7 +300,7 @@ class Rewards:
             self._parts.append(_by_step([(rows["step"], rows["reward"], np.ones(len(rows)))]))
 
     def series(self, file: str) -> Series | None:
-        """Return the mean of each step; None where no sample tells what it earned."""
+        """Return the mean of each step; None if no sample has a reward."""
         if not self._parts:
             return None
         steps, sums, counts = _by_step(self._parts)
@@ -309,12 +308,12 @@ class Rewards:
 
 
 def _by_step(parts: Sequence[_Sums]) -> _Sums:
-    """Return values in the order of their steps as one sum, and one count, a step."""
+    """Return values in the order of their steps, with one sum and one count per step."""
     steps, sums, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     starts = np.flatnonzero(np.append(True, np.diff(steps) != 0))
     return steps[starts], np.add.reduceat(sums, starts), np.add.reduceat(counts, starts)
 
 
 def read_marks(files: Iterable[File]) -> list[Mark]:
-    """Return what the files of losses tell of besides losses."""
+    """Return the events in the files of losses."""
     return [mark for file in files for mark in marks_in(Piece(Part(file.path), file.format))]

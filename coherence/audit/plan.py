@@ -1,4 +1,4 @@
-"""The plan of an audit: which files, cut into which shards, scored and judged how.
+"""The plan of an audit: its files, their shards, and how they are scored and judged.
 
 Source: docs/report.md, "Large dumps".
 """
@@ -22,20 +22,20 @@ from coherence.scoring.profile import Profile
 from coherence.signals.settings import DEFAULTS, Settings, in_words, lexicon_label, profile_label
 
 SHARD = 8 * 2**20
-"""Bytes of a shard, as they are stored; of a very large dump more, so that there are not too many shards."""
+"""Bytes of a shard, as stored; more in a very large dump, so that there are not too many shards."""
 
 SHARDS = 10_000
 
 LOOKED_AT = 1000
-"""Samples that are looked at for what their texts begin with."""
+"""Samples that are searched for prompts at the beginning of their texts."""
 
 
 class Options:
-    """How to audit: what a person chose, over what the run's folder states, over the defaults.
+    """How to audit: what the user chose, before what the run's folder states, before the defaults.
 
     Args:
-        seconds_per_step: to turn steps into time where samples carry none.
-        chosen: settings by their names in `Settings`; None is as if it were not there. A profile may be
+        seconds_per_step: turns steps into time if samples have no times.
+        chosen: settings by their names in `Settings`; None counts as not chosen. A profile may be
             named, as for `Profile.load`.
 
     >>> Options(patience=3).over(Settings(warmup=100))[:4]
@@ -47,10 +47,10 @@ class Options:
         self.chosen = {name: value for name, value in chosen.items() if value is not None}
         if "profile" in self.chosen:
             self.chosen["profile"] = Profile.load(self.chosen["profile"])
-        DEFAULTS._replace(**self.chosen)  # a name that is none is refused at once
+        DEFAULTS._replace(**self.chosen)  # an unknown name is refused at once
 
     def over(self, settings: Settings) -> Settings:
-        """Return settings with what was chosen in its place."""
+        """Return settings with the chosen values in place."""
         return settings._replace(**self.chosen)
 
 
@@ -59,9 +59,9 @@ class Request(NamedTuple):
 
     Attributes:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        loss: where the losses are, if not next to the samples or among them.
-        format: of the samples, if their content does not tell.
-        fields: where rows hold what, if under none of the usual keys.
+        loss: where the losses are, if not next to or inside the samples.
+        format: of the samples, if it cannot be detected.
+        fields: the keys of the rows, if not the usual ones.
         options: of the audit.
         scored: where the scored samples go, `.jsonl` or `.parquet`.
     """
@@ -75,11 +75,11 @@ class Request(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A dump made ready to be scored.
+    """A dump that is prepared for scoring.
 
     Attributes:
         runs: its files.
-        shards: what they are cut into.
+        shards: the pieces they are cut into.
         settings: how to score them.
         notes: what was chosen, for the report.
     """
@@ -91,11 +91,11 @@ class Job(NamedTuple):
 
 
 def prepare(request: Request, shard: int = SHARD) -> Job:
-    """Find the files of a dump and cut them into shards of so many bytes.
+    """Find the files of a dump and cut them into shards of about `shard` bytes.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: there are no samples, or a file is not what it was taken for.
+        ValueError: there are no samples, or a file does not have the format that was detected.
     """
     if request.scored is not None:
         _check_target(request.scored)
@@ -110,7 +110,7 @@ def prepare(request: Request, shard: int = SHARD) -> Job:
 
 
 def _check_target(target: str) -> None:
-    """Refuse a file that scored samples cannot be written to, before anything is scored.
+    """Refuse a file to which scored samples cannot be written, before anything is scored.
 
     Raises:
         ValueError: its name ends neither in `.jsonl` nor in `.parquet`, or an extra is missing.
@@ -122,12 +122,12 @@ def _check_target(target: str) -> None:
 
 
 def is_parquet(target: str) -> bool:
-    """Tell whether scored samples are written as a table there."""
+    """Tell whether scored samples are written to a target as Parquet."""
     return target.endswith(".parquet")
 
 
 def yardstick(runs: Sequence[RunFiles]) -> tuple[Settings, list[str]]:
-    """Return the settings that all runs were judged with last, or else the usual ones with a note."""
+    """Return the settings with which all runs were last judged, or else the usual ones with a note."""
     stated = [
         run.folder.history[-1].settings if run.folder and run.folder.history else DEFAULTS for run in runs
     ]
@@ -144,7 +144,7 @@ def yardstick(runs: Sequence[RunFiles]) -> tuple[Settings, list[str]]:
 
 
 def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
-    """Say which settings are those of the run folder, and which were chosen instead."""
+    """Return notes on the settings from the run folder, and on those that were chosen instead."""
     stated = [run.folder.history[-1].settings for run in runs if run.folder and run.folder.history]
     if not stated:
         return []
@@ -161,11 +161,11 @@ def _chosen_notes(runs: Sequence[RunFiles], options: Options) -> list[str]:
 
 
 def cut(runs: Sequence[RunFiles], shard: int) -> list[Shard]:
-    """Return the shards of a dump, of about so many bytes: of large files stretches, of small ones several.
+    """Return shards of about `shard` bytes: stretches of a large file, or several small files.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: a file is not what it was taken for, or an extra is missing.
+        ValueError: a file does not have the format that was detected, or an extra is missing.
     """
     several = len(runs) > 1
     sizes = {file.path: storage.size(file.path) for run in runs for file in run.samples}
@@ -191,7 +191,7 @@ def _parts(file: File, size: int, stored: int) -> list[Part]:
 
 
 def _prompts_of(shards: Sequence[Shard], settings: ScoringSettings) -> tuple[str, ...]:
-    """Return what the texts of a dump begin with where no field tells the prompt."""
+    """Return the prompts with which the texts of a dump begin if no key holds the prompt."""
     pieces = [piece for shard in shards for piece in shard.pieces]
     reads = read_pieces(pieces, [Problems() for _ in pieces], settings.fields)
     return shared_prefixes(read.sample for read in islice(reads, LOOKED_AT))

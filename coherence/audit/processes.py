@@ -24,7 +24,7 @@ else:
     from multiprocessing.connection import Connection
 
 MOST_WORKERS = 60 if sys.platform == "win32" else sys.maxsize
-"""Windows waits for no more at once."""
+"""Windows cannot wait for more at a time."""
 
 
 class _Worker(NamedTuple):
@@ -35,10 +35,10 @@ class _Worker(NamedTuple):
 
 
 def in_processes(workers: int) -> Runner:
-    """Return what scores shards in so many processes.
+    """Return a runner that scores shards in this many processes.
 
-    Each worker has one shard at a time, so that it is known which one has killed it. A new worker scores that
-    again; one that kills all its workers is skipped.
+    Each worker has one shard at a time, so it is known which shard crashed it. A new worker scores that
+    shard again; a shard that crashes all its workers is skipped.
     """
 
     def run(shards: Sequence[Shard], settings: ScoringSettings) -> Scoring:
@@ -50,7 +50,7 @@ def in_processes(workers: int) -> Runner:
             while waiting or flying:
                 while waiting and free:
                     worker, shard = free.pop(), waiting.pop()
-                    with suppress(OSError):  # it has died, which is seen where its answer is waited for
+                    with suppress(OSError):  # it has died, which is noticed when its answer is awaited
                         worker.pipe.send((shard, settings))
                     flying[worker.pipe] = worker, shard
                 ready: list[Any] = wait(list(flying))
@@ -68,7 +68,7 @@ def in_processes(workers: int) -> Runner:
 
 
 def _output(pipe: Connection) -> Output | None:
-    """Return the output of a shard, none if its worker has died, perhaps with half of it sent."""
+    """Return the output of a shard; None if its worker has died, perhaps having sent half of it."""
     try:
         answer = pipe.recv()
     except (EOFError, OSError):
@@ -80,7 +80,7 @@ def _output(pipe: Connection) -> Output | None:
 
 @contextmanager
 def _workers() -> Iterator[Callable[[], _Worker]]:
-    """Yield what starts a worker, and end them all at once: Ctrl-C does not wait for their shards."""
+    """Yield a function that starts a worker, and kill all at the end: Ctrl-C does not wait for shards."""
     # Spawned: a fork of a process with threads may hang.
     context = get_context("spawn")
     started: list[_Worker] = []
@@ -90,7 +90,7 @@ def _workers() -> Iterator[Callable[[], _Worker]]:
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with _without_ctrl_c():
             process.start()
-        theirs.close()  # the worker has the only other end, so that the pipe ends when it does
+        theirs.close()  # the worker has the only other end, so the pipe closes when it dies
         started.append(_Worker(process, pipe))
         return started[-1]
 
@@ -98,7 +98,7 @@ def _workers() -> Iterator[Callable[[], _Worker]]:
         yield start
     finally:
         for worker in started:
-            worker.process.kill()  # it may have been started where SIGTERM is ignored
+            worker.process.kill()  # it may have been started with SIGTERM ignored
             worker.pipe.close()
         for worker in started:
             worker.process.join()
@@ -106,11 +106,11 @@ def _workers() -> Iterator[Callable[[], _Worker]]:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Keep Ctrl-C from the worker that is started in here, already while it begins: it is for the parent."""
+    """Keep Ctrl-C from a worker that is started in this context, from its beginning: it is for the parent."""
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()  # when that is started it lets the signal through again
+    resource_tracker.ensure_running()  # starting it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -119,9 +119,9 @@ def _without_ctrl_c() -> Iterator[None]:
 
 
 def _serve(pipe: Connection) -> None:
-    """Score what comes until nothing more does: what a worker runs.
+    """Score shards until no more come; a worker runs this.
 
-    It leaves Ctrl-C to the parent, and ends when that does: one that is killed cannot say so.
+    It leaves Ctrl-C to the parent, and ends when the parent does, which may be killed without notice.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -132,7 +132,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _scored(shard: Shard, settings: ScoringSettings) -> Output | Exception:
-    """Score a shard; an error is returned, in a form that the parent can read: it says it."""
+    """Score a shard; return an error in a form that the parent can unpickle and report."""
     try:
         return score_one(shard, settings)
     except Exception as error:

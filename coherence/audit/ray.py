@@ -1,4 +1,4 @@
-"""Scoring the shards of a dump on a Ray cluster: a task each (extra `ray`).
+"""Scoring the shards of a dump on a Ray cluster, one task each (extra `ray`).
 
 Source: docs/report.md, "Large dumps".
 """
@@ -18,17 +18,17 @@ from coherence.audit.store import Output
 from coherence.lazy import needs
 
 AHEAD = 2
-"""Shards in flight for each processor: the next one is there when it has done the last."""
+"""Shards in flight for each processor, so that the next one is there when one is done."""
 
 STORE = 128 * 2**20
-"""Bytes of the object store of a Ray that is started here: it holds outputs on their way, a few at a time."""
+"""Bytes of the object store of a Ray that is started here: it holds a few outputs in transit."""
 
 
 def on_ray(address: str) -> Runner:
-    """Return what scores shards on a Ray cluster.
+    """Return a runner that scores shards on a Ray cluster.
 
-    The paths of the dump must lead to its files from every node, and this package be installed there. Ray
-    starts a task again whose worker or node is lost; what has taken three workers with it is skipped.
+    Every node must reach the files of the dump by the same paths, and have this package installed. Ray
+    restarts a task whose worker or node is lost; a shard that has crashed three workers is skipped.
 
     Args:
         address: of the cluster; `auto` for the one that this machine belongs to, `local` for one that is
@@ -50,9 +50,9 @@ def on_ray(address: str) -> Runner:
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """Connect to a cluster, or start one; a connection that was there before is used, and left."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when ray is imported: nothing is sent anywhere
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it Ray warns of its future
+    """Connect to a cluster, or start one; an existing connection is used and left open."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when ray is imported, so that nothing is sent anywhere
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it Ray warns of a later change
     ray = import_module("ray")
     if ray.is_initialized():
         yield ray
@@ -79,10 +79,10 @@ def _score(ray: Any, shards: Sequence[Shard], settings: ScoringSettings) -> Scor
 
 
 def _output(ray: Any, done: Any) -> Output | None:
-    """Return what a task gave, None if it has taken its workers with it.
+    """Return the result of a task; None if it has crashed its workers.
 
     Raises:
-        OSError, ValueError: as the task did; or the cluster cannot run it.
+        OSError, ValueError: the task raised it, or the cluster cannot run the task.
     """
     lost = ray.exceptions
     try:
@@ -98,7 +98,7 @@ def _output(ray: Any, done: Any) -> Output | None:
 
 
 def _score_there(shard: Shard, settings: ScoringSettings, folder: str) -> Output:
-    """Score a shard in a worker, which may have started in another folder than its paths begin in."""
-    with suppress(OSError):  # not there on this node: then the paths are URLs, or absolute
+    """Score a shard in a worker, which may have started in another folder than the paths refer to."""
+    with suppress(OSError):  # the folder does not exist on this node: then the paths are URLs, or absolute
         os.chdir(folder)
     return score_one(shard, settings)

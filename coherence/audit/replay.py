@@ -1,6 +1,6 @@
-"""A run once more: its samples and losses put to both signals, as they came.
+"""Replays a run: its samples and losses are put to both signals in their order.
 
-What comes out is folded as it comes: memory does not grow with the run. Source: docs/report.md.
+Results are aggregated on the way: memory does not grow with the run. Source: docs/report.md.
 """
 
 from collections import deque
@@ -26,16 +26,16 @@ from coherence.signals.settings import Entry, Settings
 from coherence.thinning import Thinned
 
 POINTS, SOURCE_POINTS = 4000, 400
-"""Of the curves that a report draws."""
+"""Points of the curves that a report draws."""
 
 
 class RunRecord(NamedTuple):
-    """What the files of a run tell besides samples and losses.
+    """What the files of a run hold in addition to samples and losses.
 
     Attributes:
-        history: its settings from the beginning on; empty where it states none.
-        marks: what befell the run.
-        series: what else the trainer logged, by its name.
+        history: its settings from the beginning on; empty if it states none.
+        marks: the events of the run.
+        series: other metrics that the trainer logged, by name.
         file: the name of the first file of samples.
     """
 
@@ -46,7 +46,7 @@ class RunRecord(NamedTuple):
 
 
 class LossTurn(NamedTuple):
-    """A loss comes; `void` if a restart has made it so."""
+    """A loss comes; `void` if a restart has superseded it."""
 
     time: float
     row: LossOfStep
@@ -63,7 +63,7 @@ class SampleTurn(NamedTuple):
 
 
 class FineTurn(NamedTuple):
-    """Samples of one step come, all of them fine: as they were scored, and their scores alone."""
+    """Samples of one step come, all of them fine: the scored rows, and their scores by themselves."""
 
     chunk: Chunk
     step: int
@@ -71,14 +71,14 @@ class FineTurn(NamedTuple):
 
 
 class MarkTurn(NamedTuple):
-    """Something befalls the run."""
+    """An event of the run comes."""
 
     time: float
     mark: Mark
 
 
 class SettingsTurn(NamedTuple):
-    """Other settings hold from now on."""
+    """Other settings apply from now on."""
 
     time: float
     settings: Settings
@@ -91,15 +91,15 @@ Turn = TimedTurn | FineTurn
 def by_step(
     timeline: Timeline, losses: Losses, marks: Iterable[Mark] = (), threshold: float | None = None
 ) -> Iterator[Turn]:
-    """Yield samples, losses and what befell the run in the order of their steps.
+    """Yield samples, losses and events of the run in the order of their steps.
 
-    Of one step the losses come first, and what befell the run last.
+    At one step the losses come first, and the events last.
 
     Args:
         timeline: the samples.
         losses: of the run.
-        marks: what befell the run.
-        threshold: of the gate; where it is given, samples of one step that are all fine come together.
+        marks: the events of the run.
+        threshold: of the gate; if it is given, samples of one step that are all fine come together.
     """
     rows = losses.rows()
     waiting = next(rows, None)
@@ -118,7 +118,7 @@ def by_step(
 
 
 def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[TimedTurn]:
-    """Yield samples, losses and what befell the run in the order in which a monitor wrote them down."""
+    """Yield samples, losses and events of the run in the order in which a monitor wrote them."""
     settings = (SettingsTurn(entry.time, entry.settings) for entry in record.history[1:])
     marks = (MarkTurn(mark.time or 0.0, mark) for mark in record.marks)
     return merge(settings, marks, _losses(losses), _samples(timeline), key=lambda turn: turn.time)
@@ -142,7 +142,7 @@ def _steps(timeline: Timeline, threshold: float | None) -> Iterator[tuple[int, I
 
 
 def one_by_one(chunk: Chunk) -> Iterator[SampleTurn]:
-    """Yield samples that count, one after the other."""
+    """Yield samples that count, one after another."""
     for number, values in zip(chunk.outputs.tolist(), chunk.rows.tolist(), strict=True):
         row = Row._make(values)
         yield SampleTurn(row.time, number, row, False)
@@ -160,17 +160,17 @@ def _losses(losses: Losses) -> Iterator[LossTurn]:
 
 
 class Replay:
-    """The run once more.
+    """The replay of a run.
 
     Attributes:
         options: how to audit.
-        settings: which hold, at its end for a run whose settings changed.
+        settings: those that apply, at the end of a run whose settings changed.
         losses: of the run.
-        signals: both signals, as they stand.
+        signals: both signals in their current state.
         halted: the sample on which the gate fired.
-        last: the last sample that counts, as it was scored.
+        last: the last sample that counts, with its scores.
         curve, source_curves: of the losses that count.
-        series: what else the trainer logged.
+        series: other metrics that the trainer logged.
     """
 
     def __init__(self, losses: Losses, settings: Settings, options: Options) -> None:
@@ -186,7 +186,7 @@ class Replay:
             for name, count in zip(losses.names, losses.count_by_source(), strict=True)
         }
         self.series: Sequence[Series] = ()
-        self._place = 0  # of the next sample of a step, where nobody counted them
+        self._place = 0  # of the next sample of a step, if nobody counted them
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -199,7 +199,7 @@ class Replay:
         return self.signals.place
 
     def take_series(self, series: Sequence[Series]) -> None:
-        """Take what else the trainer logged, before the run is gone through: it may tell of the loss."""
+        """Take the other metrics of the trainer, before the replay: they may say what the loss is."""
         self.series = series
         for beside in filter(None, (each.beside for each in series)):
             self.signals.loss.take_beside(beside)
@@ -210,12 +210,12 @@ class Replay:
         see: Sequence[Callable[[GatedSample], None]],
         see_fine: Callable[[FineSamples], None] = lambda _samples: None,
     ) -> None:
-        """Go through all turns.
+        """Replay all turns.
 
         Args:
-            turns: in the order in which they come.
-            see: each is shown every sample that counts, but for those that come together.
-            see_fine: is shown those.
+            turns: in their order.
+            see: functions that are called with every sample that counts, except those that come together.
+            see_fine: is called with those.
         """
         for turn in turns:
             if isinstance(turn, LossTurn):
@@ -277,7 +277,7 @@ class Replay:
         see_fine(fine)
 
     def _compare(self, between: float) -> bool:
-        """Take how different samples of a step are; return whether they are alike."""
+        """Take how different the samples of a step are; return whether they are alike."""
         self.signals.compare(between, others=True)
         return self.signals.profile.against_passages(between) < ALIKE_BELOW
 
@@ -301,6 +301,6 @@ class Replay:
             self.halted = None
 
     def last_step(self) -> int:
-        """Return the last step that samples or losses tell of."""
+        """Return the last step of samples or losses."""
         last = self.last.step if self.last else 0
         return max(last, int(self.losses.steps[-1])) if len(self.losses.steps) else last

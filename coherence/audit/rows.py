@@ -1,4 +1,4 @@
-"""The rows of the audit: a scored sample in a column, as a value, and as the gate judged it."""
+"""The rows of the audit: a scored sample in an array, as a value, and with the verdict of the gate."""
 
 from typing import NamedTuple
 
@@ -12,15 +12,15 @@ from coherence.signals.gate import Gate, Verdict
 from coherence.signals.samples import Values
 
 NO_STEP = np.iinfo(np.int64).min
-"""The step of a sample whose file tells none."""
+"""The step of a sample that has none."""
 
 ROW = np.dtype(
     [
-        ("run", np.int32),  # index into the names of the output, of the dump once it is read
+        ("run", np.int32),  # index into the names of the output, or of the dump once it is read
         ("step", np.int64),
-        ("row", np.int64),  # which sample of the shard
-        ("place", np.int64),  # which sample of its step, where a monitor wrote it; else -1
-        ("piece", np.int32),  # which piece of the shard it stands in
+        ("row", np.int64),  # index of the sample in the shard
+        ("place", np.int64),  # index of the sample in its step, if a monitor wrote it; else -1
+        ("piece", np.int32),  # index of its piece in the shard
         ("line", np.int64),
         ("bigram", np.float64),
         ("trigram", np.float64),
@@ -33,14 +33,14 @@ ROW = np.dtype(
         ("pairs", np.int64),
         ("has_loss", np.bool_),
         ("loss", np.float64),
-        ("beside", np.int8),  # what tells that it is not a cross-entropy: index into `KINDS`
-        ("reward", np.float64),  # not-a-number where it has none
-        ("rewarded", np.int8),  # the key that this stands under: index into `REWARD`, or -1
+        ("beside", np.int8),  # the sign that the loss is not a cross-entropy: index into `KINDS`
+        ("reward", np.float64),  # not-a-number if it has none
+        ("rewarded", np.int8),  # the key of the reward: index into `REWARD`, or -1
         ("time", np.float64),
         ("text", np.uint64),  # hashes: equal texts have equal ones
         ("prompt", np.uint64),
         ("word", np.uint32),  # of an answer of one word, see `one_word`
-        ("segment", np.int32),  # of the shard: within one the steps of a file and run do not go back
+        ("segment", np.int32),  # of the shard: within it the steps of a file and run do not go back
         ("compared", np.int32),  # samples of the step compared with each other, at the first of them
         ("between", np.float64),
     ]
@@ -50,12 +50,12 @@ Rows = NDArray[np.void]
 
 
 def is_scorable(rows: Rows) -> NDArray[np.bool_]:
-    """Tell which samples are long enough to judge: those of which `Scores.scorable` says so."""
+    """Tell which samples are long enough to judge, as `Scores.scorable` does."""
     return np.asarray((rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS))
 
 
 def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
-    """Tell which samples are fine: those of which `Scores.kind` says so.
+    """Tell which samples are fine, as `Scores.kind` does.
 
     >>> rows = np.zeros(2, ROW)
     >>> rows["tokens"], rows["characters"], rows["bigram"] = 20, 80, (40.0, 20.0)
@@ -64,12 +64,12 @@ def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
     """
     low = np.ones(len(rows), bool)
     for scale in SCALES:
-        low &= ~(rows[scale] >= threshold)  # of a score that is none it is not said
+        low &= ~(rows[scale] >= threshold)  # a missing score does not count against low
     return np.asarray(is_scorable(rows) & ~low & (rows["characters"] > 0))
 
 
 def values_of(rows: Rows) -> list[Values]:
-    """Return the four scores of each row, none where one has no meaning.
+    """Return the four scores of each row, None for a score that has no meaning.
 
     >>> rows = np.zeros(1, ROW)
     >>> rows["trigram"] = np.nan
@@ -87,7 +87,7 @@ def values_of(rows: Rows) -> list[Values]:
 class Edge(NamedTuple):
     """The samples of one step at an edge of a shard: the neighbouring shard may hold more of them.
 
-    `begins` where the first of them is surely the first of its step: a monitor counts them.
+    `begins` if the first of them is certainly the first of its step, because a monitor counts them.
     """
 
     run: str
@@ -108,18 +108,18 @@ class Segment(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Rows that follow each other in the order of the steps, and the number of the output each is of."""
+    """Consecutive rows in the order of the steps, with the number of the output of each."""
 
     rows: Rows
     outputs: NDArray[np.int64]
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the outputs, each once."""
+        """The distinct numbers of the outputs."""
         return sorted(set(self.outputs.tolist()))  # np.unique would load numpy.ma
 
     def part(self, begin: int, end: int | None = None) -> "Chunk":
-        """Return the rows from one on, to before another or the end."""
+        """Return the rows from one up to another, exclusive, or to the end."""
         return Chunk(self.rows[begin:end], self.outputs[begin:end])
 
     def only(self, mask: NDArray[np.bool_]) -> "Chunk":
@@ -160,7 +160,7 @@ class Row(NamedTuple):
 
     @property
     def scores(self) -> Scores:
-        """The scores as values, none where a score has no meaning."""
+        """The scores as values, None for a score that has no meaning."""
         return scores_of_row(
             self.bigram,
             self.trigram,
@@ -174,16 +174,16 @@ class Row(NamedTuple):
         )
 
 
-assert Row._fields == ROW.names  # noqa: S101 - one is made from the other, place by place
+assert Row._fields == ROW.names  # noqa: S101 - one is made from the other by position
 
 
 class GatedSample(NamedTuple):
-    """A sample with its scores, the gate's verdict, and the loss when it came: as logged, and smoothed.
+    """A sample with its scores, the gate's verdict, and the loss at that time, as logged and smoothed.
 
     Attributes:
-        output, row: which output it is of, and its row there.
-        place: which sample of its step it is.
-        alike: whether the samples of its step are, of which it is the first, by the profile in force.
+        output, row: the number of its output, and its row there.
+        place: its index among the samples of its step.
+        alike: whether the samples of its step are alike, by the profile in use; only for the first of them.
     """
 
     output: int
@@ -207,15 +207,15 @@ class GatedSample(NamedTuple):
 
 
 class FineSamples:
-    """Samples of one step that follow each other, all of them fine, put to an idle gate together.
+    """Consecutive samples of one step, all of them fine, put to an idle gate together.
 
     Attributes:
         rows: of the samples.
         step: of all of them.
-        place: which sample of its step the first of them is.
-        values, means: their scores, and the mean of each.
-        loss, smoothed: when they came, as logged and smoothed.
-        alike: whether the samples of the step are, of which the first is the first one here.
+        place: the index of the first of them in its step.
+        values, means: their scores, and the mean for each sample.
+        loss, smoothed: the loss at that time, as logged and smoothed.
+        alike: whether the samples of the step are alike, if the first of the step is the first one here.
     """
 
     def __init__(self, chunk: Chunk, step: int, values: list[Values], place: int) -> None:
@@ -231,17 +231,17 @@ class FineSamples:
         return len(self.values)
 
     def orders(self, most: int) -> list[Neighbours | None]:
-        """Return how the words of the last ones are ordered, so many at most."""
+        """Return how the words of the last samples are ordered, for `most` samples at most."""
         rows = self.rows[-most:]
         found = zip(rows["surplus"].tolist(), rows["pairs"].tolist(), strict=True)
         return [Neighbours(surplus, pairs) if pairs else None for surplus, pairs in found]
 
     def row(self, number: int) -> Row:
-        """Return one as a value."""
+        """Return one sample as a value."""
         return Row._make(self.rows[number].tolist())
 
     def judged(self, number: int, gate: Gate) -> GatedSample:
-        """Return one as the gate, still idle, judged it."""
+        """Return one sample as the idle gate judged it."""
         row = self.row(number)
         scores = row.scores
         verdict = gate.idle_verdict(scores, row.step)

@@ -1,6 +1,6 @@
-"""Scoring the shards of a dump: one after the other here, or by another runner (`processes`, `ray`).
+"""Scoring the shards of a dump: one after another here, or by another runner (`processes`, `ray`).
 
-An output that exists is done, so a dump that was interrupted goes on where it stopped. Source:
+An output that exists is done, so the audit of a dump that was interrupted resumes where it stopped. Source:
 docs/report.md, "Large dumps".
 """
 
@@ -12,10 +12,10 @@ from coherence.audit.shard import ScoringSettings, Shard, score_shard
 from coherence.audit.store import Output, fingerprint
 
 ATTEMPTS = 3
-"""How often a shard may kill its worker before it is skipped."""
+"""How often a shard may crash its worker before it is skipped."""
 
 Scoring = Iterator[tuple[Shard, Output | None]]
-"""Each shard with its output as it is done; without one if it has killed its workers."""
+"""Each shard with its output when it is done; without an output if it has crashed its workers."""
 
 Runner = Callable[[Sequence[Shard], ScoringSettings], Scoring]
 
@@ -27,16 +27,16 @@ def score_into(
     runner: Runner,
     done: Callable[[Output], None] = lambda _output: None,
 ) -> tuple[list[Output], list[Shard]]:
-    """Score the shards whose output is not in a folder yet; return all outputs, and the shards skipped.
+    """Score the shards whose outputs are not in a folder yet; return all outputs, and the skipped shards.
 
-    Ctrl-C ends it early: the outputs that are there are returned, which are then fewer than the shards.
+    Ctrl-C ends it early: then only the existing outputs are returned, fewer than the shards.
 
     Args:
         folder: where the outputs go.
         shards: of the dump.
         settings: how to score.
-        runner: what scores them: `here`, a pool of processes, a cluster.
-        done: is shown each output.
+        runner: scores them: `here`, a pool of processes, or a cluster.
+        done: is called with each output.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {shard.number: folder / fingerprint(shard, settings) for shard in shards}
@@ -49,7 +49,7 @@ def score_into(
 
     try:
         for shard in shards:
-            with suppress(OSError, ValueError):  # not there, or cut off when the power went
+            with suppress(OSError, ValueError):  # missing, or cut off by a power failure
                 load(shard)
         for shard, output in runner([shard for shard in shards if shard.number not in outputs], settings):
             if output is None:
@@ -63,7 +63,7 @@ def score_into(
 
 
 def score_one(shard: Shard, settings: ScoringSettings) -> Output:
-    """Score one shard: what every runner runs."""
+    """Score one shard; every runner runs this."""
     return Output.of(shard, score_shard(shard, settings))
 
 

@@ -1,7 +1,7 @@
-"""A shard of a dump: read, scored, and put down as rows of numbers that the replay can go through in order.
+"""Reads and scores a shard of a dump, into rows of numbers that can be replayed in order.
 
-One pure function, `score_shard`, turns one shard into one output. Outputs are written to a temporary name
-and renamed: one that exists is done. Source: docs/report.md, "Large dumps".
+One pure function, `score_shard`, turns one shard into one output. Outputs are written under a temporary
+name and renamed, so an output that exists is done. Source: docs/report.md, "Large dumps".
 """
 
 import math
@@ -27,14 +27,14 @@ from coherence.scoring.text import ONE_WORD, clean, one_word, tokenize
 from coherence.signals.loss import KINDS
 
 BATCH = 2**20
-"""Characters that are scored at once."""
+"""Characters that are scored at a time."""
 
 EMPTY = 32
-"""Characters that a sample counts as beside its own: without text there would be no end to a batch."""
+"""Characters that a sample counts in addition to its own: samples without text would never fill a batch."""
 
 
 SEGMENTS = 1000
-"""A shard whose steps go back more often is in no order at all."""
+"""A shard whose steps go back more often is not in any order."""
 
 
 class Shard(NamedTuple):
@@ -45,13 +45,13 @@ class Shard(NamedTuple):
 
 
 class ScoringSettings(NamedTuple):
-    """What a score depends on.
+    """Everything that a score depends on.
 
     Attributes:
-        prefixes: prompts that texts begin with where no field tells the prompt.
-        fields: under which keys to look, besides the usual.
+        prefixes: prompts that texts may begin with if no key holds the prompt.
+        fields: the keys to look under, in addition to the usual ones.
         lexicon, profile: as for `score`.
-        anew: score what a monitor wrote anew: its scores are not believed.
+        anew: whether to score again what a monitor wrote, instead of using its scores.
     """
 
     prefixes: tuple[str, ...] = ()
@@ -66,12 +66,12 @@ class ShardResult(NamedTuple):
 
     Attributes:
         rows: the samples in the order of the dump, see `ROW`.
-        runs: the names that `rows` counts.
-        segments: what `rows` counts under that name.
-        edges: the first and the last group of samples of one step, none where there is no sample.
+        runs: the names that the column `run` refers to.
+        segments: those that the column `segment` refers to.
+        edges: the first and the last group of samples of one step, empty if there are no samples.
         size: characters of text.
-        lines: of each piece, where that is needed: how many lines it has.
-        problems: of each piece, the lines that were not used, counted from its beginning.
+        lines: how many lines each piece has, if that is needed.
+        problems: for each piece, the lines that were not used, counted from its beginning.
     """
 
     rows: Rows
@@ -84,7 +84,7 @@ class ShardResult(NamedTuple):
 
 
 def score_shard(shard: Shard, settings: ScoringSettings) -> ShardResult:
-    """Read a shard and score its samples; what cannot be read of it is noted."""
+    """Read a shard and score its samples; anything that cannot be read is noted."""
     problems = [Problems() for _ in shard.pieces]
     reads = read_pieces(shard.pieces, problems, settings.fields, settings.prefixes)
     result = score_samples(reads, settings, problems)
@@ -98,8 +98,8 @@ def score_samples(
 
     Args:
         reads: the samples.
-        settings: what a score depends on.
-        noted: of each piece, takes why samples are empty.
+        settings: everything that a score depends on.
+        noted: one for each piece, to count why samples are empty.
     """
     names: dict[str, int] = {}
     batches: list[Rows] = [np.zeros(0, ROW)]
@@ -118,9 +118,9 @@ def score_samples(
 
 
 def _clusters(reads: Iterable[PromptedSample]) -> Iterator[list[PromptedSample]]:
-    """Put together what is compared: the first samples of those of one step that stand together.
+    """Group the samples that are compared: the first of consecutive samples of one step.
 
-    Where a monitor counts them from 0 again, the step was drawn again.
+    If a monitor counts them from 0 again, samples were drawn again at that step.
     """
     anew = count()
     number = 0
@@ -133,7 +133,7 @@ def _clusters(reads: Iterable[PromptedSample]) -> Iterator[list[PromptedSample]]
     for (_, step, _), group in groupby(reads, key=key):
         if step is not None:
             yield list(islice(group, COMPARED))
-        for read in group:  # noqa: B031 - goes on where islice stopped
+        for read in group:  # noqa: B031 - continues where islice stopped
             yield [read]
 
 
@@ -191,7 +191,7 @@ def _rows(
 
 
 def _compared(rows: Rows, prompts: Sequence[str | None]) -> int:
-    """Return how many samples of a step are compared, as `scoring.between.compared` chooses them."""
+    """Return how many samples of a step are compared, as chosen by `scoring.between.compared`."""
     tokens = zip(rows["tokens"].tolist(), prompts, strict=True)
     return compared(compress(tokens, is_scorable(rows)))
 
@@ -203,7 +203,7 @@ def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Se
 
 
 def _believed(columns: Columns, reads: Sequence[PromptedSample]) -> Columns:
-    """Return the scores with those that a monitor gave in the place of ours: by those it decided."""
+    """Return the scores, with those of a monitor in place of ours, because it decided by them."""
     found = list(scores_of(columns))
     for place, (ours, read) in enumerate(zip(found, reads, strict=True)):
         given = read.sample.scores
@@ -214,7 +214,7 @@ def _believed(columns: Columns, reads: Sequence[PromptedSample]) -> Columns:
 
 
 def _hash(text: str) -> int:
-    """Return a number that equal texts share, in every process."""
+    """Return a number that is the same for equal texts, in every process."""
     return (len(text) & 0xFFFFFFFF) << 32 | zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
@@ -251,7 +251,7 @@ def _cut_into_segments(rows: Rows) -> list[Segment]:
     other = (np.diff(ordered["piece"]) != 0) | (np.diff(ordered["run"]) != 0)
     other |= np.diff(ordered["step"] == NO_STEP)
     back = np.diff(ordered["step"]) < 0
-    if back.sum() > SEGMENTS:  # in no order at all
+    if back.sum() > SEGMENTS:  # not in any order
         back[:] = False
     begins = np.concatenate([np.ones(min(1, len(rows)), bool), other | back])
     rows["segment"][order] = np.cumsum(begins) - 1

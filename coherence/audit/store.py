@@ -1,6 +1,6 @@
-"""The outputs of the shards on the disk: written whole or not at all, read a stretch at a time.
+"""The outputs of the shards on disk: written whole or not at all, read a stretch at a time.
 
-An output is its rows, sorted by run and step, and a trailer with the rest. One that exists is done: its
+An output is its rows, sorted by run and step, and a trailer with the rest. An output that exists is done: its
 name changes when the input or the settings do.
 """
 
@@ -22,13 +22,13 @@ from coherence.readers.records import Problem
 from coherence.signals.settings import __version__
 
 TRAILER = 8
-"""Bytes that say how long the trailer is."""
+"""Bytes that hold the length of the trailer."""
 
 
 def fingerprint(shard: Shard, settings: ScoringSettings) -> str:
     """Return a name for the output of a shard that changes when the output would.
 
-    The file's size and time, what is read of it, and everything in the settings go into it.
+    It depends on the file's size and time, the parts read from it, and everything in the settings.
     """
     told: list[Any] = [
         __version__,
@@ -45,7 +45,7 @@ def fingerprint(shard: Shard, settings: ScoringSettings) -> str:
 
 
 def _stamp(path: str) -> list[int]:
-    """Return what changes when a file does."""
+    """Return values that change when a file does."""
     if storage.is_url(path):
         return [storage.size(path)]
     seen = Path(path).stat()
@@ -58,9 +58,9 @@ class Stretch(NamedTuple):
     Attributes:
         run: its name.
         start: where they begin.
-        without: how many of them, the first, tell no step.
-        rows: how many they are, those included.
-        first: the lowest step told.
+        without: how many of the rows have no step; they come first.
+        rows: how many there are, including those.
+        first: the lowest step.
     """
 
     run: str
@@ -82,7 +82,7 @@ def _stretches(rows: Rows, runs: list[str]) -> list[Stretch]:
 
 
 def _read(path: Path) -> tuple[ShardResult, list[Stretch]]:
-    """Return what an output on the disk tells besides its rows, and where those of each run lie."""
+    """Return an output on disk without its rows, and where the rows of each run are."""
     with path.open("rb") as file:
         size = file.seek(-TRAILER, os.SEEK_END)
         length = int.from_bytes(file.read(TRAILER), "little")
@@ -117,7 +117,7 @@ def _to_json(scored: ShardResult, stretches: list[Stretch]) -> str:
 
 
 class Output:
-    """The output of a shard: what it tells at once, its rows when they are asked for.
+    """The output of a shard: its summary in memory, its rows when they are asked for.
 
     Attributes:
         shard: what was scored.
@@ -150,13 +150,13 @@ class Output:
 
     @classmethod
     def of(cls, shard: Shard, scored: ShardResult) -> Self:
-        """Return an output that is kept in memory."""
+        """Return an output that is held in memory."""
         rows = scored.rows[np.lexsort((scored.rows["step"], scored.rows["run"]))]
         return cls(shard, scored._replace(rows=rows), _stretches(rows, scored.runs), None)
 
     @classmethod
     def load(cls, shard: Shard, path: Path) -> Self:
-        """Return an output that was saved; its rows stay on the disk.
+        """Return an output that was saved; its rows stay on disk.
 
         Raises:
             OSError: it cannot be read.
@@ -175,13 +175,13 @@ class Output:
             file.write(len(trailer).to_bytes(TRAILER, "little"))
 
     def rows(self, start: int, count: int) -> Rows:
-        """Return some of the rows, which are sorted by run and step; they are the caller's own."""
+        """Return some of the rows, which are sorted by run and step; the caller may change them."""
         if isinstance(self._kept, Path):
             return np.fromfile(self._kept, ROW, count, offset=start * ROW.itemsize)
         return self._kept.rows[start : start + count].copy()
 
     def leave_out_without_step(self) -> list[tuple[int, int]]:
-        """Leave out the samples that tell no step; return the piece and the line of each."""
+        """Leave out the samples without a step; return the piece and the line of each."""
         left_out = [self.rows(each.start, each.without) for each in self.stretches.values()]
         self.stretches = {
             run: Stretch(run, each.start + each.without, 0, each.rows - each.without, each.first)
@@ -192,14 +192,14 @@ class Output:
         return [place for rows in left_out for place in rows[["piece", "line"]].tolist()]
 
     def texts_at(self, edge: int) -> list[str]:
-        """Return the texts of an edge; of one of many outputs they would not all fit into memory."""
+        """Return the texts of an edge; those of many outputs would not all fit into memory."""
         return self._all().edges[edge].texts
 
     @property
     def problems(self) -> list[Problems]:
-        """Of each piece, the lines that were not used, counted from its beginning."""
+        """For each piece, the lines that were not used, counted from its beginning."""
         return self._all().problems
 
     def _all(self) -> ShardResult:
-        """Return everything, of an output that was saved without the rows."""
+        """Return everything; for an output that was saved, without the rows."""
         return _read(self._kept)[0] if isinstance(self._kept, Path) else self._kept

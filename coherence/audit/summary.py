@@ -1,4 +1,4 @@
-"""What a report keeps of a run's samples, folded as they come: it does not grow with the run.
+"""What a report keeps of a run's samples, aggregated as they come: it does not grow with the run.
 
 Source: docs/report.md.
 """
@@ -18,25 +18,25 @@ from coherence.signals.samples import Values
 
 STRETCHES = 12
 KEPT = 10_000
-"""Samples that a report lists; of more it lists every second, third, ..."""
+"""Samples that a report lists; if there are more, it lists every second, third, ..."""
 
 FOLDED = 1024
-"""Samples whose scores are added up at once."""
+"""Samples whose scores are added up at a time."""
 
 WORST, CANDIDATES = 3, 12
 """Samples with the lowest scores that are shown, and that are kept: some of them may repeat the same."""
 
 COLUMNS = 10_000
-"""Prompts whose samples are followed from step to step."""
+"""Prompts whose samples are compared from step to step."""
 
 
 @dataclass(slots=True)
 class Survey:
-    """How much there is of a run: counted before it is gone through, so that it can be thinned out evenly.
+    """How large a run is: counted before the replay, so that it can be downsampled evenly.
 
     Attributes:
         samples: how many there are.
-        compared: at how many places samples of one step were compared.
+        compared: how often samples of one step were compared.
     """
 
     samples: int = 0
@@ -49,13 +49,13 @@ class Summary:
     Attributes:
         judged, low, too_short: how many samples the gate judged, found low, skipped as too short.
         templated, empty: how many it skipped as templates; how many of the low ones hold no text.
-        fine_after_halt: samples after the halt that were fine.
+        fine_after_halt: how many samples after the halt were fine.
         first_low_step: the step of the first low sample.
         first: the first sample.
-        samples, between: for the report, thinned out.
-        alike_steps: at how many of the steps that were compared the samples are alike; first_alike the first.
-        worst, best: samples to read.
-        looked_at: samples to read under other profiles.
+        samples, between: for the report, downsampled.
+        alike_steps: at how many of the compared steps the samples are alike; first_alike: the first of them.
+        worst, best: samples to show.
+        looked_at: samples to score under other profiles.
     """
 
     def __init__(self, survey: Survey) -> None:
@@ -96,11 +96,11 @@ class Summary:
             self.too_short += 1
 
     def see_fine(self, fine: FineSamples, gate: Gate) -> None:
-        """Take samples that are fine, as `see` takes them one after the other.
+        """Take samples that are fine, with the same effect as `see` for one after another.
 
         Args:
             fine: the samples.
-            gate: that judged them.
+            gate: the one that judged them.
         """
         if self.first is None:
             self.first = fine.judged(0, gate)
@@ -178,12 +178,12 @@ class Summary:
 
     @property
     def unlike_profile(self) -> bool:
-        """Whether most samples are templates to the profile, or none was ever fine."""
+        """Whether most samples are templates under the profile, or none was ever fine."""
         return 2 * self.templated > self._seen or self.judged == self.low
 
     @property
     def worst(self) -> list[GatedSample]:
-        """The samples with the lowest scores, no two of one text: three empty ones teach nothing."""
+        """The samples with the lowest scores, with different texts: three empty ones would show nothing."""
         return self._worst_low.found or self._worst.found
 
     @property
@@ -209,12 +209,12 @@ class Summary:
 
     @property
     def compared(self) -> int:
-        """At how many places samples of one step were compared."""
+        """How often samples of one step were compared."""
         return self._compared
 
     @property
     def stretches(self) -> tuple[StretchRecord, ...]:
-        """The run cut into stretches of about as many samples, never within a step."""
+        """The run cut into stretches of about equally many samples, never within a step."""
         return tuple(stretch.record() for stretch in self._stretches)
 
     @property
@@ -246,7 +246,7 @@ class _Means:
     def _fold(self) -> None:
         values = np.array(self._waiting, np.float64).reshape(-1, 4)
         there = ~np.isnan(values)
-        # One after the other: in another order the sum would depend on how many are added at once.
+        # One after another: otherwise the sum would depend on how many are added at a time.
         self._sums = np.cumsum(np.vstack([self._sums, np.where(there, values, 0.0)]), axis=0)[-1]
         self._counts += there.sum(axis=0)
         self._waiting = []
@@ -260,7 +260,7 @@ class _Stretch:
         self._means = _Means()
 
     def see(self, judged: GatedSample, values: Values) -> None:
-        # What came late belongs to the stretch in which it came.
+        # A sample that came late belongs to the stretch in which it came.
         self.first, self.last = min(self.first, judged.row.step), max(self.last, judged.row.step)
         self._smoothed = judged.smoothed
         self.samples += 1
@@ -286,13 +286,13 @@ class _Stretch:
 
 
 class Lowest:
-    """The few samples with the lowest scores, of equal texts the lowest and first."""
+    """The few samples with the lowest scores; of equal texts only the lowest, and the first of these."""
 
     def __init__(self, most: int = WORST) -> None:
         self._most = most
         self._kept: dict[int, tuple[float, int, GatedSample]] = {}
         self._seen = 0
-        self._highest = math.inf  # once there are enough
+        self._highest = math.inf  # lower once there are enough
 
     def see_all(self, means: Sequence[float], judged: Callable[[int], GatedSample]) -> None:
         """Take samples by their mean scores, and what returns each of them."""
@@ -323,7 +323,7 @@ class Lowest:
 
 
 class _Greedy:
-    """Counts the samples that repeat the one of the step before word for word; a loop may do so anyway."""
+    """Counts the samples that repeat that of the previous step exactly; a loop may also do so."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[int, int], int] = {}

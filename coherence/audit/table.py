@@ -1,4 +1,4 @@
-"""Scored samples as a table: a row each, in the order of the steps, as JSON lines or Parquet.
+"""Scored samples as a table: one row each, in the order of the steps, as JSON lines or Parquet.
 
 Source: docs/report.md, "Scored samples".
 """
@@ -21,7 +21,7 @@ from coherence.report import finite_or_none
 from coherence.scoring.profile import SCALES
 
 BATCH = 4096
-"""Rows that are written at once."""
+"""Rows that are written at a time."""
 
 COLUMNS = {
     "format": "int64",
@@ -42,7 +42,7 @@ COLUMNS = {
 
 
 class Writer:
-    """Writes scored samples to a temporary name, which becomes the file when all are there.
+    """Writes scored samples to a temporary file, which is renamed when it is complete.
 
     Without a target it does nothing.
 
@@ -62,7 +62,7 @@ class Writer:
             self._ending.push(self._finish)
 
     def of(self, run: str) -> list[Callable[[GatedSample], None]]:
-        """Return what takes the samples of a run: nothing where there is no target."""
+        """Return the functions that take the samples of a run; none if there is no target."""
 
         def take(judged: GatedSample) -> None:
             self._rows.append(self._row(run, judged))

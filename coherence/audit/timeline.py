@@ -1,4 +1,4 @@
-"""The rows of a run as they count: joined at the edges of the shards, and without what a restart made void.
+"""The rows of a run that count: joined at the edges of the shards, without those that restarts superseded.
 
 Source: docs/report.md, "Restarts".
 """
@@ -19,16 +19,16 @@ from coherence.scoring.text import tokenize
 from coherence.signals.both import RESTART
 
 CHUNK = 1024
-"""Rows of an output that are held while others are waited for."""
+"""Rows of an output that are held while the others are read."""
 
 MOST = 100
-"""A file whose steps go back more often than that is in no order, and nothing in it is called a restart."""
+"""A file whose steps go back more often than this is not in any order, and has no restarts."""
 
 
 class Restarts(NamedTuple):
-    """When a run was set back, and to which step, in the order of the times.
+    """The times at which a run was set back, and the steps it went to, in the order of the times.
 
-    What was written before a restart, of its step and of later ones, is void.
+    Rows that were written before a restart, for its step and later ones, are superseded.
 
     >>> restarts = Restarts.of([Mark(5.0, "restart", 20)])
     >>> restarts.void(np.array([10, 20, 20]), np.array([1.0, 2.0, 6.0])).tolist()
@@ -40,36 +40,35 @@ class Restarts(NamedTuple):
 
     @classmethod
     def of(cls, marks: Iterable[Mark]) -> Self:
-        """Return the restarts among what befell a run."""
+        """Return the restarts among the events of a run."""
         found = sorted((mark.time or 0.0, mark.step) for mark in marks if mark.event == RESTART)
         times, steps = [time for time, _ in found], [step for _, step in found]
         return cls(np.array(times, np.float64), np.array(steps, np.int64))
 
     def void(self, steps: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which rows a later restart has made void."""
+        """Tell which rows a later restart has superseded."""
         lowest = np.append(np.minimum.accumulate(self.steps[::-1])[::-1].astype(np.float64), inf)
         void: NDArray[np.bool_] = steps >= lowest[np.searchsorted(self.times, times, side="right")]
         return void
 
 
 class Timeline:
-    """The rows of a run in the order of their steps, to be gone through as often as one likes.
+    """The rows of a run in the order of their steps, which can be iterated several times.
 
-    A log that was appended to after a restart holds steps twice: where the steps of a file go back, and a
-    step and prompt come that were there before, what was written of that step and later ones is void.
-
-    Where a monitor wrote the rows, and the restarts as it saw them, the rows come as they were written.
+    A log that was appended to after a restart holds steps twice: if the steps of a file go back, and a step
+    and prompt occur again, the earlier rows of that step and of later ones are superseded. If a monitor
+    wrote the rows, and the restarts that it saw, the rows come in the order of writing.
 
     Args:
         outputs: of the dump.
         run: the name of the run.
-        known: the restarts that were written down; None where nobody did.
+        known: the restarts that were recorded; None if none were recorded.
 
     Attributes:
-        as_written: whether the rows come as they were written.
+        as_written: whether the rows come in the order of writing.
         restarts: the steps to which the run was set back, in the order of the dump.
-        superseded: how many samples that made void.
-        counted: whether no sample tells its step, so that they are counted: a step is then a sample.
+        superseded: how many samples the restarts superseded.
+        counted: whether no sample has a step, so that they are counted: a step is then a sample.
     """
 
     def __init__(self, outputs: Sequence[Output], run: str, known: Restarts | None = None) -> None:
@@ -100,7 +99,7 @@ class Timeline:
                 yield kept
 
     def rows(self) -> Iterator[tuple[Chunk, NDArray[np.bool_]]]:
-        """Yield all rows, and which of them a restart has made void."""
+        """Yield all rows, and which of them a restart has superseded."""
         if self.as_written and self._known is not None:
             for chunk in self._written():
                 self._patch(chunk)
@@ -114,14 +113,14 @@ class Timeline:
             yield chunk, void
 
     def _written(self) -> Iterator[Chunk]:
-        """Yield the rows in the order of the dump, which is that in which they were written."""
+        """Yield the rows in the order of the dump, which is the order of writing."""
         for number, output in enumerate(self._outputs):
             if stretch := output.stretches.get(self._run):
                 rows = output.rows(stretch.start, stretch.rows)
                 yield Chunk(rows[np.argsort(rows["row"])], np.full(len(rows), number))
 
     def _is_written(self) -> bool:
-        """Tell whether a monitor wrote all the rows, one after the other."""
+        """Tell whether a monitor wrote all the rows, one after another."""
         last = -inf
         for chunk in self._written():
             times = np.concatenate([[last], chunk.rows["time"]])
@@ -139,7 +138,7 @@ class Timeline:
                     rows["compared"][place], rows["between"][place] = patch
 
     def _find_restarts(self) -> None:
-        """Find the links that hold what was there before, and what each makes void."""
+        """Find the links that repeat earlier rows, and the rows that each supersedes."""
         chains = self._chains
         repeats = np.zeros(len(chains.backs), bool)
         for chunk in _merge(self._outputs, self._spans):
@@ -160,13 +159,13 @@ class Timeline:
 
 
 class _Chains(NamedTuple):
-    """The segments of each file, one after the other over all its parts: its links.
+    """The segments of each file, one after another over all its parts: its links.
 
     Attributes:
-        files: of each link, the number of its file.
-        firsts: of each link, its first step.
-        backs: of each link, whether its first step is before the last one of the link before.
-        link: of each output, the segments of the run and the link of each.
+        files: for each link, the number of its file.
+        firsts: for each link, its first step.
+        backs: for each link, whether its first step is before the last step of the previous link.
+        link: for each output, the segments of the run and the link of each.
     """
 
     files: NDArray[np.int64]
@@ -186,7 +185,7 @@ class _Chains(NamedTuple):
 
 def _chains(outputs: Sequence[Output], run: str) -> _Chains:
     files: dict[str, int] = {}
-    last: dict[str, tuple[int, int]] = {}  # of each file, the last link so far and its last step
+    last: dict[str, tuple[int, int]] = {}  # for each file, the last link so far and its last step
     links: list[tuple[int, int, bool]] = []
     link = []
     for output in outputs:
@@ -213,7 +212,7 @@ def _chains(outputs: Sequence[Output], run: str) -> _Chains:
 
 
 def _limits(chains: _Chains, restarted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the step of each link from which on a later link of its file has made it void."""
+    """Return for each link the step from which on a later link of its file supersedes it."""
     limits = np.full(len(chains.files), inf)
     for link in np.flatnonzero(restarted).tolist():
         earlier = (chains.files[:link] == chains.files[link]).nonzero()[0]
@@ -225,7 +224,7 @@ Patch = tuple[int, float]
 
 
 class _Place(NamedTuple):
-    """An edge, the number of its output, and which of the edges there it is."""
+    """An edge, the number of its output, and its index among the edges there."""
 
     output: int
     number: int
@@ -233,13 +232,13 @@ class _Place(NamedTuple):
 
 
 def _join_edges(outputs: Sequence[Output], run: str) -> dict[int, dict[int, Patch]]:
-    """Compare the samples of one step of a run that stand on both sides of the edge of a shard.
+    """Compare the samples of one step of a run that are on both sides of the edge of a shard.
 
     Returns:
-        of an output and a row, how many samples were compared there and the diversity between them.
+        by output and row, how many samples were compared there and the diversity between them.
     """
     patches: dict[int, dict[int, Patch]] = {}
-    joined: list[_Place] = []  # groups of one step that follow each other
+    joined: list[_Place] = []  # consecutive groups of one step
     for number, output in enumerate(outputs):
         for place, edge in enumerate(output.edges):
             if place or not joined or edge[:2] != joined[0].edge[:2] or edge.begins:
@@ -273,7 +272,7 @@ def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int
 
 
 class _Span(NamedTuple):
-    """Rows of one run in one output; numbered from `base` on where the run tells no steps."""
+    """Rows of one run in one output; numbered from `base` on if the run has no steps."""
 
     number: int
     start: int
@@ -283,10 +282,10 @@ class _Span(NamedTuple):
 
 
 def _spans(outputs: Sequence[Output], run: str) -> list[_Span]:
-    """Return where the rows of a run lie.
+    """Return where the rows of a run are.
 
-    A run in which no sample tells its step is numbered; in any other the samples that tell none are left
-    out, see `without_step`.
+    If no sample of a run has a step, they are numbered; otherwise the samples without a step are left out,
+    see `Stretch.without`.
     """
     found = [
         (number, output.stretches[run]) for number, output in enumerate(outputs) if run in output.stretches
@@ -315,7 +314,7 @@ def _merge(outputs: Sequence[Output], found: Sequence[_Span]) -> Iterator[Chunk]
             cursors.sort(key=lambda cursor: cursor.span.number)
         bound = _bound(cursors)
         parts = [(cursor.span.number, cursor.take_below(bound)) for cursor in cursors]
-        if not any(len(rows) for _, rows in parts):  # one step fills the buffer: the first output comes first
+        if not any(len(rows) for _, rows in parts):  # a step fills the buffer: the first output comes first
             first = next(cursor for cursor in cursors if cursor.begins_with(bound))
             parts = [(first.span.number, first.take_below(bound + 1))]
         yield _sorted(parts)
@@ -323,7 +322,7 @@ def _merge(outputs: Sequence[Output], found: Sequence[_Span]) -> Iterator[Chunk]
 
 
 def _bound(cursors: Sequence["_Cursor"]) -> float:
-    """Return the step below which nothing more can come."""
+    """Return the step below which no more rows can come."""
     return min((cursor.last for cursor in cursors), default=inf)
 
 
@@ -346,7 +345,7 @@ class _Cursor:
 
     @property
     def last(self) -> float:
-        """The step of the last row in the buffer; infinite where none comes after it."""
+        """The step of the last row in the buffer; infinite if no more rows come after it."""
         return inf if self._at >= self.span.end else int(self._buffer["step"][-1])
 
     @property

@@ -1,7 +1,7 @@
-"""Against a snapshot: does a checkpoint write as well as one before it.
+"""The check against a snapshot: whether a checkpoint writes as well as an earlier one.
 
-`samples` reads and scores, `snapshot` is what is kept of them, `statistics` are pure functions on arrays,
-`verdict` is each comparison and what they amount to; `conduct` is the whole of it.
+`samples` reads and scores samples, `snapshot` stores them, `statistics` has pure functions on arrays,
+`verdict` makes the comparisons and the verdict; `conduct` runs them all.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The texts that a snapshot keeps, and what a failing check shows: a text from before next to one of now.
+"""The texts that a snapshot keeps; a failing check shows them, each next to a text of now.
 
 Source: docs/ci.md, "Before and after".
 """
@@ -26,13 +26,13 @@ UNKNOWN = "no prompts are known: a text that scored as usual"
 
 @dataclass(frozen=True, kw_only=True)
 class BeforeAndNow(Written):
-    """A text from before and one of the worst of now, to be read side by side.
+    """A text from before and one of the worst texts of now, to compare side by side.
 
     Attributes:
         same_prompt: whether both are answers to one prompt.
         why: why this pair, in words.
         before: a text that the snapshot keeps.
-        now: a sample that weighs much in what changed for the worse.
+        now: one of the worst samples behind the result.
     """
 
     same_prompt: bool
@@ -42,10 +42,10 @@ class BeforeAndNow(Written):
 
 
 def keep_texts(scored: CheckpointScores, count: int) -> Snapshot:
-    """Return the snapshot of samples with the texts of some that stand for all of them.
+    """Return the snapshot of samples with the texts of some representative ones.
 
-    One prompt after the other, then all of them again: first the sample whose mean score is the median of its
-    prompt, then its neighbours. Of more prompts than texts, prompts that are evenly spread.
+    One text per prompt, then a second round, and so on: first the sample whose mean score is the median of
+    its prompt, then its neighbours. If there are more prompts than texts, evenly spaced ones are chosen.
     """
     prompts = _by_prompt(scored)
     if 0 < count < len(prompts):
@@ -56,9 +56,9 @@ def keep_texts(scored: CheckpointScores, count: int) -> Snapshot:
 
 
 def _by_prompt(scored: CheckpointScores) -> list[list[int]]:
-    """Return the places of the samples of each prompt, those nearest to the median of their scores first.
+    """Return the indices of the samples of each prompt, those nearest to the median of their scores first.
 
-    Of a prompt whose samples are all too short to judge, these; never one without text.
+    If all samples of a prompt are too short to judge, they are used; samples without text never are.
     """
     found: defaultdict[str, list[int]] = defaultdict(list)
     samples = scored.sample_set
@@ -70,7 +70,7 @@ def _by_prompt(scored: CheckpointScores) -> list[list[int]]:
 
 
 def _from_the_middle(places: Sequence[int]) -> list[int]:
-    """Return the places in the order of how far they are from the middle one.
+    """Return the indices in the order of their distance from the middle one.
 
     >>> _from_the_middle([4, 5, 6, 7])
     [5, 4, 6, 7]
@@ -94,15 +94,15 @@ def _kept(scored: CheckpointScores, place: int) -> Kept:
 def before_and_now(
     snapshot: Snapshot, scored: CheckpointScores, worst: Mapping[int, Heavy], known: bool
 ) -> list[BeforeAndNow]:
-    """Return the worst samples, each with a kept text: of its prompt, else one that scored as was usual.
+    """Return the worst samples, each with a kept text: of its prompt, else one with a typical score.
 
     No text is shown twice, unless it is the only one of the prompt.
 
     Args:
-        snapshot: what keeps the texts.
+        snapshot: holds the kept texts.
         scored: the samples of now.
-        worst: those to show, by their place.
-        known: whether a prompt of one side is that of the other.
+        worst: those to show, by their index.
+        known: whether prompts are known, so that those of both sides can be matched.
     """
     prompts = scored.sample_set.prompts
     usual = _usual(snapshot)

@@ -1,4 +1,4 @@
-"""Why a check came out as it did: what failed, put together by what has happened to the samples.
+"""Explains the result of a check: failed comparisons, grouped by what has happened to the samples.
 
 A loop lowers four scores and raises two shares: one thing to read, not six. Source: docs/ci.md, "Outputs".
 """
@@ -24,20 +24,20 @@ TITLES = {
     "too short": 2 * ("more samples are too short to judge",),
     "templated": 2 * ("more samples are templates",),
 }
-"""What has happened where one comparison says it alone; the second if less than half is left."""
+"""What has happened, for causes of a single comparison; the second title if less than half is left."""
 
 SMALLEST = 0.0001
-"""The smallest p-value that is told."""
+"""The smallest p-value that is shown."""
 
 
 class Cause(NamedTuple):
     """One thing that has happened to the samples.
 
     Attributes:
-        name: always the same for the same thing, for programs.
-        title: it, in a few words that a sentence can begin with.
-        detail: it, in figures.
-        quoted: text of others that belongs to it, such as a prompt; empty for none.
+        name: a fixed name of the cause, for programs.
+        title: a few words with which a sentence can begin.
+        detail: the figures.
+        quoted: a text that it refers to, such as a prompt; empty for none.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Cause(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Title and detail in a sentence; what is quoted is not in it.
+        """Title and detail in a sentence, without the quoted text.
 
         >>> Cause("empty", "more samples are empty", "12 % now, 0 % before").sentence
         'More samples are empty: 12 % now, 0 % before.'
@@ -56,10 +56,10 @@ class Cause(NamedTuple):
 
 
 def causes(found: Check) -> list[Cause]:
-    """Return why a check fails, what explains most first; nothing if it does not fail."""
+    """Return why a check fails, the most important cause first; empty if it does not fail."""
     failed = {each.name: each for each in found.of("fail")}
     gate = [Cause("gate", "the gate halts", found.halt_reason or "")]
-    # What has failed on its own is not told again as a drift.
+    # A comparison that has failed is not repeated as a drift.
     drifts = [each for each in found.drifts if each.name not in failed]
     compared = _of_comparisons(failed, {each.name: each for each in found.comparisons})
     return [*gate * found.gate_fails, *compared, *_of_prompts(found), *_of_drifts(drifts)]
@@ -82,7 +82,7 @@ def headline(found: Check) -> str:
 
 
 def gate_sentence(found: Check) -> str:
-    """Return what is to be said of a gate that halts and does not fail the check; nothing of any other."""
+    """Return a sentence about a gate that halts without failing the check; empty for any other gate."""
     if not found.halt or found.gate_fails:
         return ""
     more = "" if found.observe else " Samples of another kind of text need a profile: --profile."
@@ -94,9 +94,9 @@ def _why_it_passes(found: Check) -> str:
 
 
 def chance(found: Check) -> str:
-    """Return how likely it is that a check fails by chance; nothing if no comparison failed.
+    """Return how likely it is that a check fails by chance; empty if no comparison failed.
 
-    The largest p-value of what failed, and the chance that any of them fails without a cause.
+    The largest p-value of the failed comparisons, and the chance that any comparison fails without a cause.
     """
     several = len(found.comparisons) + 1
     told = [each.p for each in found.of("fail")] + [several * each.p for each in found.prompts]
@@ -107,7 +107,7 @@ def chance(found: Check) -> str:
 
 
 def within(found: Check) -> str:
-    """Return what changed for the worse within the tolerance, in a sentence; nothing if nothing did."""
+    """Return a sentence about what changed for the worse within the tolerance; empty if nothing did."""
     told = [f"{QUANTITIES[each.name].title} ({_ends(each)})" for each in found.worse_within]
     return f"Worse beyond chance, but within the tolerance: {_listed(told)}." if told else ""
 
@@ -131,7 +131,7 @@ def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Compa
 
 
 def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:
-    """Tell whether the English score fell by much more than the others: words, not variety."""
+    """Tell whether the English score fell much more than the others: words changed, not variety."""
     if "english" not in all_of:
         return False
     english = all_of["english"]
@@ -140,7 +140,7 @@ def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:
 
 
 def _alone(each: Comparison) -> Cause:
-    """Return the cause that is one comparison."""
+    """Return the cause of a single comparison."""
     title = TITLES[each.name][each.now < each.before / 2].format(abs(each.change))
     return Cause(each.name, title, _figures(each))
 
@@ -155,7 +155,7 @@ def _loops(loops: Sequence[Comparison], scores: Sequence[Comparison]) -> Cause:
 
 
 def _scores(scores: Sequence[Comparison]) -> str:
-    """Return by how much scores fell."""
+    """Return how far scores fell, in words."""
     names = [each.name for each in scores]
     falls = sorted({float(shown(-each.change, each.tolerance)) for each in scores})
     by = " to ".join(f"{fall}" for fall in dict.fromkeys((falls[0], falls[-1])))
@@ -187,7 +187,7 @@ def _ends(each: Comparison) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share in percent, without a tenth that is none.
+    """Return a share in percent, without a decimal if it is 0.
 
     >>> _percent(15.62), _percent(20.0)
     ('15.6', '20')

@@ -1,4 +1,4 @@
-"""Samples that look like several answers to one prompt, where no prompt is told.
+"""Finds samples that look like several answers to one prompt, if no prompts are given.
 
 Source: docs/ci.md, "Prompts".
 """
@@ -12,37 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIKE = 0.15
-"""The cosine, of words that few samples have, from which on two look like answers to one prompt."""
+"""The cosine, over words that few samples have, at which two look like answers to one prompt."""
 
 MOST_SAMPLES, MOST_WORDS = 500, 4_000
 """Samples and words that are looked at."""
 
 LOOKED_AT = 600
-"""Characters of a text."""
+"""Characters of a text that are looked at."""
 
 WORD = re.compile(
     r"[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{4,}|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{3}"
 )
-"""What tells what a text is about: words of four letters or more, three signs of Thai, kana or Han."""
+"""Words that show the topic of a text: four letters or more, or three characters of Thai, kana or Han."""
 
 SEED = 1
 
 COMMON = 0.2
-"""The share of samples from which on a word says nothing of what its prompt was."""
+"""A word in this share of the samples or more does not indicate the prompt."""
 
 NEAR, PERHAPS_NEAR = 7.0, 2.0
-"""Standard errors by which samples a distance apart are more alike than all pairs, surely and perhaps."""
+"""Standard errors by which samples at a distance are more alike than all pairs, surely and perhaps."""
 
 MOSTLY = 0.5
-"""The share of samples that have to look like another one."""
+"""The share of samples that must look like another one."""
 
 
 def clusters(texts: Sequence[str]) -> list[int] | None:
-    """Number the samples so that those which look like answers to one prompt have one number.
+    """Number the samples so that those that look like answers to one prompt have the same number.
 
-    By their order, where those of one prompt stand together or take turns: samples so far apart are more
-    alike than others. Else by their likeness alone. None where neither is so, and where nearly all look like
-    each other: there is one prompt, then, or one kind of text, and each sample is a draw of its own.
+    By their order, if samples of one prompt are adjacent or take turns: samples at a certain distance are
+    more alike than others. Otherwise only by their likeness. None if neither holds, or if nearly all look
+    like each other: then there is one prompt, or one kind of text, and each sample is an independent draw.
 
     >>> about = ["glaciers carve valleys", "sparrows nest beneath rafters", "lanterns flicker along quays"]
     >>> about += ["bakers knead dough", "sailors mend nets", "clocks measure hours"]
@@ -57,11 +57,11 @@ def clusters(texts: Sequence[str]) -> list[int] | None:
     distances = _near_distances(likeness)
     if distances:
         first = distances[0]
-        # Those of one prompt stand together up to the first distance at which samples are not alike.
+        # Samples of one prompt are adjacent up to the first distance at which samples are not alike.
         together = next((n for n, each in enumerate(distances, 1) if each != n), len(distances) + 1)
         return [place // together if first == 1 else place % first for place in range(len(texts))]
     numbers = _numbered(likeness, ALIKE)
-    if _in_company(numbers) >= MOSTLY:  # perhaps by chance, as texts of few words are
+    if _in_company(numbers) >= MOSTLY:  # perhaps by chance, as with texts of few words
         numbers = _numbered(likeness, max(ALIKE, _likeness_by_chance(vectors)))
     if _in_company(numbers) < MOSTLY:
         return None
@@ -69,9 +69,9 @@ def clusters(texts: Sequence[str]) -> list[int] | None:
 
 
 def _near_distances(likeness: NDArray[np.float32]) -> list[int]:
-    """Return how far apart samples are that are more alike than others, the nearest first.
+    """Return the distances at which samples are more alike than others, the smallest first.
 
-    The least distance is surely such a one; of the others it is less sure.
+    The smallest distance is certain; the others are less certain.
     """
     all_pairs = likeness[np.triu_indices(len(likeness), 1)]
     if not len(all_pairs) or not all_pairs.std():
@@ -90,7 +90,7 @@ def _near_distances(likeness: NDArray[np.float32]) -> list[int]:
 
 
 def _likeness_by_chance(vectors: NDArray[np.float32]) -> float:
-    """Return how much alike one pair of texts in a hundred would be if each word stood in any of them."""
+    """Return the likeness of the top 1 % of pairs if words were distributed over the texts at random."""
     mixed = np.random.default_rng(SEED).permuted(vectors, axis=0)
     mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
     likeness = (mixed @ mixed.T)[np.triu_indices(len(mixed), 1)]
@@ -99,9 +99,9 @@ def _likeness_by_chance(vectors: NDArray[np.float32]) -> float:
 
 
 def _numbered(likeness: NDArray[np.float32], alike: float) -> list[int]:
-    """Give each text the number of the first text that it is like most, or one of its own."""
+    """Give each text the number of the first text that it is most like, or a new number."""
     numbers: list[int] = []
-    first: list[int] = []  # of each cluster
+    first: list[int] = []  # the first text of each cluster
     for place, row in enumerate(likeness):
         nearest = int(row[first].argmax()) if first else 0
         if first and row[first[nearest]] >= alike:
@@ -113,7 +113,7 @@ def _numbered(likeness: NDArray[np.float32], alike: float) -> list[int]:
 
 
 def _in_company(numbers: Sequence[int]) -> float:
-    """Return the share of texts that have a number with others; 0 where one number has most of them."""
+    """Return the share of texts that share a number with others; 0 if one number has most of them."""
     sizes = Counter(numbers).values()
     if 2 * max(sizes, default=0) > len(numbers):
         return 0.0
@@ -121,7 +121,7 @@ def _in_company(numbers: Sequence[int]) -> float:
 
 
 def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return a row for each text: which of the rarer words it has, of length 1."""
+    """Return a row for each text: the rarer words that it has, normalised to length 1."""
     found = [set(WORD.findall(text[:LOOKED_AT].casefold())) for text in texts]
     spread = Counter(word for words in found for word in words)
     most = max(2.0, COMMON * len(texts))
@@ -134,7 +134,7 @@ def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     for vector, words in zip(vectors, found, strict=True):
         told = [places[word] for word in words & places.keys()]
         vector[told] = weights[told]
-        alone = len(words & once)  # what only one text has makes it unlike the others
+        alone = len(words & once)  # words that only one text has make it unlike the others
         length = np.sqrt(np.square(vector).sum() + alone * np.log(len(texts)) ** 2)
         if length:
             vector /= length

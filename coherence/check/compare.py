@@ -1,4 +1,4 @@
-"""Each comparison: what changed, whether by chance, and what that comes to.
+"""Makes each comparison: what changed, whether by chance, and the verdict on it.
 
 Source: docs/ci.md, "What is computed".
 """
@@ -25,7 +25,7 @@ MISSED = 0.1
 """The chance that a change for the worse by the tolerance passes."""
 
 CLOSE = 100
-"""How many times as many samples as there are nobody draws to settle what lies so near the tolerance."""
+"""Nobody draws this many times more samples to settle a change that is so near the tolerance."""
 
 Grade = Literal["pass", "inconclusive", "fail"]
 
@@ -34,9 +34,9 @@ class Limits(NamedTuple):
     """When a comparison fails.
 
     Attributes:
-        tolerance: points that a mean may fall; of other things a multiple, see `compared`.
+        tolerance: points that a mean may fall; a multiple for other quantities, see `compared`.
         level: the chance of a false alarm, over all comparisons.
-        observe: the gate does not decide.
+        observe: whether the gate is only observed and does not decide.
     """
 
     tolerance: float = 5.0
@@ -44,14 +44,14 @@ class Limits(NamedTuple):
     observe: bool = False
 
     def checked(self) -> "Limits":
-        """Return the limits.
+        """Return the limits after checking them.
 
         Raises:
             ValueError: one of them is out of range.
         """
         if not 0 < self.tolerance <= 100:
             raise ValueError(f"tolerance {self.tolerance!r}; expected points above 0, at most 100")
-        # Of fifteen comparisons: a p-value of one in 10,000 is the smallest there is.
+        # For fifteen comparisons: the smallest possible p-value is one in 10,000.
         if not 0.002 <= self.level <= 0.2:
             raise ValueError(f"level {self.level!r}; expected a chance from 0.002 to 0.2")
         return self
@@ -59,20 +59,20 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Written):
-    """One thing that is compared: scores and shares in points from 0 to 100, the length in tokens.
+    """One comparison: scores and shares in points from 0 to 100, the length in tokens.
 
     Attributes:
-        name: of what is compared, one of `QUANTITIES`.
-        before, now: the means; of several prompts those of each, weighted alike on both sides.
+        name: of the quantity, one of `QUANTITIES`.
+        before, now: the means; with several prompts, means of those, weighted equally on both sides.
         change: of the mean in points; of the length in percent.
-        interval: of the change; None where too few prompts were drawn. Its end on the worse side is missed
-            with a chance of 10 %, the other one with the level over the number of comparisons.
+        interval: of the change; None if too few prompts were drawn. The change lies beyond its worse end
+            with a chance of 10 %, beyond the other end with the level over the number of comparisons.
         tolerance: how much it may change for the worse.
-        p: how probable so large a change for the worse would be by chance, times the number of comparisons.
+        p: the probability of so large a change for the worse by chance, times the number of comparisons.
         size_before, size_now: how many samples, or pairs of samples, were compared.
-        needed: how many samples a side would settle it if the change stayed as it is; None where no number
-            does, or where it is settled.
-        verdict, sentence: what came out, in a word and in words.
+        needed: how many samples on each side would settle it if the change stayed the same; None if no
+            number would, or if it is settled.
+        verdict, sentence: the result, as a word and as a sentence.
     """
 
     name: str
@@ -100,7 +100,7 @@ SHARES = {name for name, quantity in QUANTITIES.items() if quantity.kind == "sha
 
 
 class Table(NamedTuple):
-    """Both sides of what is compared, a column each; a fall is a change for the worse."""
+    """Both sides of quantities that are compared, one column each; a fall is a change for the worse."""
 
     names: Sequence[str]
     values: Floats
@@ -108,11 +108,11 @@ class Table(NamedTuple):
 
 
 class _Fall(NamedTuple):
-    """A change for the worse, in the units of the tolerance; what `far` and `near` mean see `Comparison`.
+    """A change for the worse, in the units of the tolerance; `near` and `far` are the ends of the interval.
 
     Attributes:
         worse: how much worse it is.
-        near, far: the least and the most that it may be.
+        near, far: the smallest and the largest that it may be.
     """
 
     worse: float
@@ -124,11 +124,11 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
     """Return each comparison, in the order of `QUANTITIES`.
 
     Args:
-        tables: what is compared.
+        tables: the quantities to compare.
         limits: when a comparison fails.
-        same: both sides are the same samples, so that nothing can have changed.
+        same: whether both sides are the same samples, so that nothing can have changed.
     """
-    several = sum(len(table.names) for table in tables) + 1  # the prompts, one by one, are another
+    several = sum(len(table.names) for table in tables) + 1  # the test of single prompts is one more
     found = []
     for table in tables:
         falls = statistics.falls(table.values, table.design, limits.level / several, MISSED)
@@ -144,7 +144,7 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
 
 
 def _fall(kind: Kind, change: Change, near: float, far: float, effect: float) -> _Fall:
-    """Return the change for the worse; the columns of what is compared are such that it is a fall."""
+    """Return the change for the worse; the columns are made so that it is a fall."""
     moved = change.now - change.before
     if kind == "length":
         return _Fall(*(-percent_of_length(each) for each in (moved, moved - near, moved - far)))
@@ -154,7 +154,7 @@ def _fall(kind: Kind, change: Change, near: float, far: float, effect: float) ->
 
 
 def _turned(change: Change) -> Change:
-    """Return the change of a share as a share: its column is turned round, so that a rise is a fall."""
+    """Return the change of a share as a share: its column is negated, so that a rise is a fall."""
     return change._replace(before=abs(change.before), now=abs(change.now))
 
 
@@ -203,9 +203,9 @@ def _judge(fall: _Fall, tolerance: float, size: int) -> Grade:
 
 
 def _needed(name: str, change: Change, fall: _Fall, tolerance: float) -> int | None:
-    """Return how many samples a side would settle it if the change stayed as it is; None for far too many.
+    """Return how many samples on each side would settle an unchanged change; None for far too many.
 
-    Half of an interval grows smaller with the root of the number of samples.
+    The half-width of an interval shrinks with the square root of the number of samples.
     """
     if fall.worse > tolerance:
         times = ((fall.worse - fall.near) / fall.worse) ** 2
@@ -218,7 +218,7 @@ def _needed(name: str, change: Change, fall: _Fall, tolerance: float) -> int | N
 
 
 def _rounded(count: float) -> int:
-    """Return a number of samples as one would draw it: two figures, not less.
+    """Return a number of samples rounded up to two significant figures.
 
     >>> _rounded(121.4), _rounded(87.0)
     (130, 87)

@@ -1,4 +1,4 @@
-"""What is compared of two sets of samples, and by how much each may change for the worse.
+"""The quantities that are compared between two sets of samples, and how far each may change for the worse.
 
 Source: docs/ci.md, "What is compared".
 """
@@ -15,11 +15,11 @@ Kind = Literal["score", "share", "length"]
 
 
 class Quantity(NamedTuple):
-    """A thing that is compared.
+    """A quantity that is compared.
 
     Attributes:
         kind: a mean score, a share of the samples, or their length.
-        title: as a sentence calls it.
+        title: its name in a sentence.
         factor: how many times `Limits.tolerance` it may change for the worse.
     """
 
@@ -47,21 +47,21 @@ QUANTITIES = {
 }
 """Everything that is compared, in the order in which it is shown.
 
-A share that is near nothing in healthy samples may rise by less than a mean may fall; one that is anything in
-healthy samples, and that chance therefore moves more, may rise by more.
+A share that is near 0 in healthy samples may rise by less than a mean may fall; a share that can have any
+value in healthy samples, and therefore varies more by chance, may rise by more.
 """
 
 OF_SAMPLES = tuple(name for name in QUANTITIES if name not in (WITHIN, BETWEEN))
-"""What every sample has a value of; the others are of pairs."""
+"""Quantities that every sample has; the others are of pairs."""
 
 STATES = {"low": LOW, "empty": EMPTY, "templated": TEMPLATED, "too short": SHORT}
 
 LONGEST = 90.0
-"""The most, in percent, that the length may fall by whatever the tolerance is."""
+"""The most that the length may fall, in percent, at any tolerance."""
 
 
 def tolerance_of(name: str, tolerance: float) -> float:
-    """Return by how much a thing may change for the worse: points, or percent of the length.
+    """Return how far a quantity may change for the worse: points, or percent of the length.
 
     >>> tolerance_of("bigram", 5), tolerance_of("low", 5), tolerance_of("length", 5)
     (5, 2.0, 50)
@@ -71,17 +71,17 @@ def tolerance_of(name: str, tolerance: float) -> float:
 
 
 def columns_of(samples: SampleSet) -> Floats:
-    """Return a column for each of `OF_SAMPLES`, such that a fall is a change for the worse.
+    """Return a column for each of `OF_SAMPLES`, made so that a fall is a change for the worse.
 
-    Scores in points, not-a-number where there is none; shares as 0 or 100 below nothing; the length as the
-    binary logarithm of the number of tokens.
+    Scores in points, not-a-number for none; shares as 0 or -100; the length as the binary logarithm of the
+    number of tokens.
     """
     states = np.array(list(samples.states), "U1")
     too_short = np.isin(states, (SHORT, EMPTY))
     scores = np.where(too_short[:, None], np.nan, samples.scores)
     flags = {name: states == state for name, state in STATES.items()}
     flags |= {"said again": samples.again, "cut off": samples.cut_off, "repeated": samples.repeated}
-    # An empty sample tells nothing of how long the others are.
+    # An empty sample does not show how long the others are.
     length = np.where(states == EMPTY, np.nan, np.log2(np.maximum(samples.tokens, 1)))
     columns = {name: -100.0 * flag for name, flag in flags.items()}
     columns["not English"] = np.where(too_short, np.nan, -100.0 * np.isnan(samples.scores[:, 2]))

@@ -1,4 +1,4 @@
-"""The check as a whole: samples read and scored, and compared with a snapshot.
+"""Runs a check: samples are read and scored, and compared with a snapshot.
 
 Source: docs/ci.md.
 """
@@ -36,13 +36,14 @@ def check(
         paths: files, folders, patterns or URLs; `-` is standard input.
         snapshot: the file of the snapshot; `take_snapshot` makes one.
         limits: when a comparison fails.
-        fields: the keys of the prompt and of the group, if they are none of the usual.
-        profile: the reference to score against, or its name; the one of the run folder, or broad English.
-        format: of the samples, if their content does not tell.
+        fields: the keys of the prompt and of the group, if not the usual ones.
+        profile: the reference to score against, or its name; by default that of the run folder, or broad
+            English.
+        format: of the samples, if it cannot be detected.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: there are no samples, or they were scored in another way than those of the snapshot.
+        ValueError: there are no samples, or they were not scored like those of the snapshot.
 
     >>> import json, tempfile
     >>> def dump(path, text):
@@ -70,19 +71,20 @@ def compare_dumps(
     profile: Profile | str | None = None,
     format: str | None = None,  # noqa: A002 - as the option of the command
 ) -> Check:
-    r"""Compare the samples of two checkpoints, without a snapshot: all that `check` compares.
+    r"""Compare the samples of two checkpoints like `check`, without a snapshot.
 
     Args:
         before: the samples of the earlier checkpoint: a file, folder, pattern or URL.
         now: those of the later one.
         limits: when a comparison fails.
-        fields: where a row holds what.
-        profile: the reference to score against, or its name; the one of the run folder, or broad English.
-        format: of the samples, if their content does not tell.
+        fields: the keys of a row.
+        profile: the reference to score against, or its name; by default that of the run folder, or broad
+            English.
+        format: of the samples, if it cannot be detected.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: there are no samples, or the two sides were scored in different ways.
+        ValueError: there are no samples, or the two sides were scored differently.
 
     >>> import json, tempfile
     >>> def dump(path, text):
@@ -112,11 +114,11 @@ def take_snapshot(
     format: str | None = None,  # noqa: A002 - as the option of the command
     keep_texts: int = 0,
 ) -> Snapshot:
-    """Return a snapshot of the samples of a checkpoint, which `save` writes.
+    """Return a snapshot of the samples of a checkpoint; its method `save` writes it.
 
     Args:
-        paths: as of `check`, as are all others but the last.
-        fields: where a row holds what.
+        paths: as for `check`, like all arguments except the last.
+        fields: the keys of a row.
         profile: the reference to score against.
         format: of the samples.
         keep_texts: how many texts the snapshot holds, to show them when a check fails.
@@ -132,8 +134,8 @@ def renewed(
     Args:
         scored: the samples.
         old: the snapshot that is replaced, if there is one.
-        fails: whether a check fails against it, whatever older ones were. Its figures are then forgotten:
-            anyone who accepts what fails does not want it held against the old one.
+        fails: whether a check fails against it, regardless of older ones. Its figures are then forgotten:
+            anyone who accepts a failure does not want it compared with the old one again.
         keep_texts: how many texts the new one holds; None for as many as the old one.
     """
     if keep_texts is None:
@@ -143,7 +145,7 @@ def renewed(
 
 
 def in_pipeline() -> bool:
-    """Tell whether this runs in a pipeline, where nobody looks at a snapshot before it is used."""
+    """Tell whether this runs in a pipeline, where nobody reviews a snapshot before it is used."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in PIPELINES)
 
 
@@ -154,7 +156,7 @@ def score_checkpoint(
     format: str | None = None,  # noqa: A002 - as the option of the command
     prefixes: Sequence[str] | None = None,
 ) -> tuple[CheckpointSamples, CheckpointScores]:
-    """Read the samples of a checkpoint and score them; arguments as of `check`."""
+    """Read the samples of a checkpoint and score them; arguments as for `check`."""
     checkpoint = read_samples(list(map(str, paths)), format, fields)
     settings = checkpoint.settings
     if profile is not None:
@@ -163,9 +165,9 @@ def score_checkpoint(
 
 
 def profile_notes(scored: CheckpointScores) -> list[str]:
-    """Return which profile samples need of which few are fine though they may be what they should be.
+    """Return a note on the profile that samples need if few are fine, though the model may be healthy.
 
-    Nothing where most are fine, and where no profile fits and the gate does not halt.
+    Empty if most are fine, or if no profile fits and the gate does not halt.
     """
     if not _few_are_fine(scored.snapshot):
         return []

@@ -1,4 +1,4 @@
-"""The samples that weigh most in what changed for the worse.
+"""Finds the worst samples behind the result of a check.
 
 Source: docs/ci.md.
 """
@@ -21,12 +21,12 @@ from coherence.scoring.profile import SCALES
 HEAVIEST = 3
 
 HALVED = 50
-"""Points that a sample of half the length weighs."""
+"""Points for a sample of half the length."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Heavy(Written):
-    """A sample that weighs much in what changed for the worse; `times` samples have this text."""
+    """One of the worst samples behind a result; `times` samples have this text."""
 
     step: int | None
     scores: FourScores
@@ -38,9 +38,9 @@ class Heavy(Written):
 
 
 def heaviest(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> dict[int, Heavy]:
-    """Return the samples furthest below what was before, in what failed, else in what may have changed.
+    """Return the samples furthest below the mean before, in failed comparisons, else in the scores.
 
-    By their place. No two of the same text, and none that weighs less than a tenth of the heaviest.
+    By their index. Each text occurs once, and samples below a tenth of the largest weight are left out.
     """
     weights = _weights(scored, comparisons)
     least = weights.max(initial=0) / 10
@@ -67,7 +67,7 @@ def _heavy(scored: CheckpointScores, place: int, times: int) -> Heavy:
 
 
 def _weights(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> Floats:
-    """Return how much each sample adds to the changes for the worse."""
+    """Return how much each sample contributes to the changes for the worse."""
     columns = dict(zip(OF_SAMPLES, columns_of(scored.sample_set).T, strict=True))
     for name, (pairs, members) in ((WITHIN, scored.within), (BETWEEN, scored.between)):
         columns[name] = np.full(len(scored.reads), np.nan)
@@ -82,7 +82,7 @@ def _weights(scored: CheckpointScores, comparisons: Sequence[Comparison]) -> Flo
 
 
 def _before(each: Comparison) -> float:
-    """Return the mean before, as the columns have it."""
+    """Return the mean before, in the units of the columns."""
     if each.name == "length":
         return math.log2(each.before)
     return -each.before if each.name in SHARES else each.before

@@ -1,6 +1,6 @@
-"""What a snapshot says in figures, and how it differs from the oldest one that it stands in the place of.
+"""The figures of a snapshot, and how they differ from those of the oldest one that it replaces.
 
-A snapshot that is renewed with each release hides what goes down by a little each time. Source: docs/ci.md,
+A snapshot that is renewed with each release hides a small fall with each release. Source: docs/ci.md,
 "When to renew".
 """
 
@@ -30,12 +30,12 @@ RELEASES = 12
 """Snapshots whose figures are kept: the oldest and the latest ones."""
 
 SEVERAL = 4
-"""Samples of a prompt, on average, from which on they tell how much samples of one prompt differ."""
+"""Samples per prompt, on average, that are enough to measure how samples of one prompt differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Written):
-    """What has changed for the worse since the oldest snapshot, beyond chance and the tolerance."""
+    """A change for the worse since the oldest snapshot, beyond chance and the tolerance."""
 
     name: str
     before: float
@@ -44,7 +44,7 @@ class Drift(Written):
 
 
 def release_of(snapshot: Snapshot) -> Release:
-    """Return the figures of a snapshot; of the length that of its binary logarithm."""
+    """Return the figures of a snapshot; for the length, of its binary logarithm."""
     samples = snapshot.to_sample_set()
     columns = {
         name: (column, samples.prompts)
@@ -58,7 +58,7 @@ def release_of(snapshot: Snapshot) -> Release:
 
 
 def _hash_of_prompts(snapshot: Snapshot) -> str:
-    """Return what two snapshots of the same prompts have in common."""
+    """Return a hash that is the same for two snapshots of the same prompts."""
     names = snapshot.to_sample_set().prompts
     if not all(names) or snapshot.made.prompts == "alike":
         return ""
@@ -66,9 +66,9 @@ def _hash_of_prompts(snapshot: Snapshot) -> str:
 
 
 def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
-    """Return the mean and its errors; None of fewer than 20 values, and of one prompt.
+    """Return the mean and its errors; None for fewer than 20 values or a single prompt.
 
-    The error is that of samples of one prompt taken together, at least that of each sample by itself.
+    The error treats samples of one prompt as a unit, and is at least that of independent samples.
     """
     there = np.flatnonzero(~np.isnan(values)).tolist()
     if len(there) < FEWEST:
@@ -96,9 +96,9 @@ def _figure(values: Floats, prompts: Sequence[str]) -> Figure | None:
 
 
 def succeed(snapshot: Snapshot, old: Snapshot) -> Snapshot:
-    """Return a snapshot that stands in the place of another one and remembers its figures.
+    """Return a snapshot that replaces another one and remembers its figures.
 
-    Figures of other settings are not kept: they cannot be compared.
+    Figures with other settings are not kept, because they cannot be compared.
     """
     if snapshot.made.differences(old.made):
         return snapshot
@@ -109,7 +109,7 @@ def succeed(snapshot: Snapshot, old: Snapshot) -> Snapshot:
 
 
 def drifts(snapshot: Snapshot, now: Snapshot, tolerance: float, level: float) -> list[Drift]:
-    """Return what has changed for the worse since the oldest snapshot; nothing if there is no older one."""
+    """Return the changes for the worse since the oldest snapshot; empty if there is no older one."""
     if not snapshot.history:
         return []
     oldest, latest = snapshot.history[0], release_of(now)
@@ -127,9 +127,9 @@ def drifts(snapshot: Snapshot, now: Snapshot, tolerance: float, level: float) ->
 
 
 def _by_chance(before: Figure, after: Figure, level: float, same: bool) -> float:
-    """Return the fall that chance exceeds with the level.
+    """Return the fall that is exceeded by chance with probability `level`.
 
-    Prompts that are the same on both sides differ no more than their samples do; of others a few say little.
+    If both sides have the same prompts, only their samples vary; if not, a few prompts show little.
     """
     if same and before.within is not None and after.within is not None:
         error = math.hypot(before.within, after.within)

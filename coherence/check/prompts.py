@@ -1,6 +1,6 @@
-"""The prompts whose samples have collapsed while those of the others have not.
+"""Finds prompts whose samples have collapsed while those of the others have not.
 
-One prompt of fifty moves no mean by the tolerance. Source: docs/ci.md, "One prompt".
+One prompt out of fifty does not move a mean by the tolerance. Source: docs/ci.md, "One prompt".
 """
 
 import math
@@ -10,20 +10,20 @@ from typing import NamedTuple
 from coherence.check.snapshot import EMPTY, LOW, SampleSet
 
 FEWEST = 3
-"""Samples of a prompt on each side; of fewer nothing is said."""
+"""Samples of a prompt on each side; with fewer it is not tested."""
 
 BY_ITSELF = 0.05
-"""The p-value that a prompt has to have with its own samples before, whatever the others do."""
+"""The p-value that a prompt must reach against its own samples before, regardless of the others."""
 
 
 class Collapsed(NamedTuple):
     """A prompt whose samples have collapsed.
 
     Attributes:
-        prompt: the hash of it.
-        bad_before, before: how many of its samples were low, empty or said much again, and of how many.
+        prompt: its hash.
+        bad_before, before: how many of its samples were low, empty or repetitive, and how many there were.
         bad_now, now: likewise.
-        p: how probable so many are by chance, corrected for the number of prompts.
+        p: the chance of so many without a cause, corrected for the number of prompts.
     """
 
     prompt: str
@@ -35,11 +35,11 @@ class Collapsed(NamedTuple):
 
 
 def collapsed_prompts(before: SampleSet, now: SampleSet, level: float) -> list[Collapsed]:
-    """Return the prompts most of whose samples are bad now and were not before, the worst first.
+    """Return the prompts most of whose samples are bad now but were not before, the worst first.
 
-    Exact tests: a prompt's own samples before and now (Fisher's), and how many of so many samples would be
-    bad if they were so as often as those of all prompts were before (binomial, at the upper end of the 95 %
-    interval of that share), the latter corrected after Bonferroni.
+    Two exact tests: the prompt's own samples before and now (Fisher), and the number of bad samples now
+    against the share of bad samples of all prompts before (binomial, at the upper end of the 95 % interval of
+    that share); the second has a Bonferroni correction.
     """
     sizes = [Counter(side.prompts) for side in (before, now)]
     bad = [_bad(side) for side in (before, now)]
@@ -60,7 +60,7 @@ def _bad(side: SampleSet) -> Counter[str]:
 
 
 def _fisher(bad_before: int, before: int, bad_now: int, now: int) -> float:
-    """Return how probable it is that so many of the bad ones are among those of now.
+    """Return the probability that so many of the bad samples are among those of now.
 
     >>> round(_fisher(0, 4, 4, 4), 4)
     0.0143
@@ -73,7 +73,7 @@ def _fisher(bad_before: int, before: int, bad_now: int, now: int) -> float:
 
 
 def _binomial_tail(least: int, size: int, share: float) -> float:
-    """Return how probable it is that at least so many of a number are of a share.
+    """Return the probability of at least `least` successes in `size` trials with probability `share`.
 
     >>> round(_binomial_tail(2, 2, 0.5), 6)
     0.25
@@ -93,7 +93,7 @@ def _binomial_tail(least: int, size: int, share: float) -> float:
 
 
 def _upper_share(count: int, size: int, miss: float = 0.05) -> float:
-    """Return the largest share of which so few come up by chance more often than `miss`: Clopper-Pearson.
+    """Return the upper Clopper-Pearson bound of a share: `count` or fewer come up with a chance of `miss`.
 
     >>> round(_upper_share(0, 100), 3), _upper_share(3, 3)
     (0.03, 1.0)

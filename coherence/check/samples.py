@@ -1,4 +1,4 @@
-"""The samples of a checkpoint: read, scored, put to the gate, and ready to be compared with others.
+"""Reads and scores the samples of a checkpoint, puts them to the gate, and prepares them for comparison.
 
 Source: docs/ci.md.
 """
@@ -46,16 +46,16 @@ from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
 LONGEST_NAME = 40
-"""Characters of the name of a group; what is longer is a text, and stands in a snapshot as a hash."""
+"""Characters of the name of a group; a longer name is a text, and a snapshot holds its hash."""
 
 AGAIN = 0.25
-"""From that share of its tokens on a sample says much of itself again."""
+"""A sample is repetitive if this share of its tokens or more repeats itself."""
 
 WORD, BEGINNING, COMPANY = re.compile(r"\w+"), 12, 100
-"""Words of the beginning of a sample, and how many samples are looked at for another one that begins so."""
+"""The words of the beginning of a sample, and how many samples are searched for the same beginning."""
 
 FEWEST_NEIGHBOURS = 20
-"""Pairs of tokens of a sample of which it is told how far its words stand in order."""
+"""Pairs of tokens that a sample needs for a measure of its word order."""
 
 STATE_OF = {"fine": FINE, "low": LOW, "templated": TEMPLATED, "too short": SHORT, "empty": EMPTY}
 
@@ -69,7 +69,7 @@ class CheckpointSamples(NamedTuple):
     Attributes:
         samples: in the order of their steps.
         problems: what could not be used.
-        notes: what the reader should know of the data, in sentences.
+        notes: what the reader should know about the data, in sentences.
         settings: those that the folder of the run states, or the usual ones.
     """
 
@@ -80,14 +80,14 @@ class CheckpointSamples(NamedTuple):
 
 
 class PairsOf(NamedTuple):
-    """Pairs of samples as they are compared, and the places of the two samples of each."""
+    """Pairs of samples as they are compared, and the indices of the two samples of each."""
 
     pairs: Pairs
     members: list[tuple[int, int]]
 
 
 class HowScored(NamedTuple):
-    """What samples were scored with; the arguments of `score_samples`."""
+    """How samples were scored: the arguments of `score_samples`."""
 
     fields: Fields
     settings: Settings
@@ -99,13 +99,13 @@ class CheckpointScores(NamedTuple):
     """The samples of a checkpoint, scored and put to the gate.
 
     Attributes:
-        reads: in the order of their steps, with their prompts.
-        scores: of each.
-        sample_set: all of them as they are compared.
-        within, between: pairs of them, of one prompt and of different ones.
-        snapshot: of them.
+        reads: the samples in the order of their steps, with their prompts.
+        scores: of each sample.
+        sample_set: all samples as they are compared.
+        within, between: pairs of samples of one prompt, and of different prompts.
+        snapshot: of the samples.
         halt_reason: why the gate halts on them; None if it does not.
-        how: they were scored.
+        how: how they were scored.
     """
 
     reads: list[PromptedSample]
@@ -118,7 +118,7 @@ class CheckpointScores(NamedTuple):
     how: HowScored
 
     def shortened(self, share: float) -> CheckpointScores:
-        """Return the scores of so large a part of each sample, from its beginning."""
+        """Return the scores of the first part of each sample, a given share of its length."""
         cut = [each.sample._replace(text=_beginning(each, share)) for each in self.reads]
         return score_samples(cut, *self.how)
 
@@ -130,8 +130,8 @@ def read_samples(
 
     Args:
         paths: files, folders, patterns or URLs; `-` is standard input.
-        kind: the format of the samples, if their content does not tell.
-        fields: where a row holds what.
+        kind: the format of the samples, if it cannot be detected.
+        fields: the keys of a row.
 
     Raises:
         OSError: a file cannot be read.
@@ -185,10 +185,10 @@ def score_samples(
 
     Args:
         samples: in the order of their steps; at least one.
-        fields: where their rows held what.
-        settings: the reference and the words to score with, and how to gate.
-        prefixes: the prompts that texts begin with where no field tells them; None to look for them.
-        scorer: what scores them, if not `score_many`.
+        fields: the keys of their rows.
+        settings: the reference profile and the word list, and the settings of the gate.
+        prefixes: the prompts that texts may begin with if no key holds them; None to search for them.
+        scorer: the function that scores them, if not `score_many`.
     """
     fields = fields or Fields()
     told = [bool(sample.prompt) for sample in samples]
@@ -213,7 +213,7 @@ def score_samples(
 
 
 def _beginning(read: PromptedSample, share: float) -> str:
-    """Return the beginning of a sample, whole words alone; a prompt that it begins with does not count."""
+    """Return the beginning of a sample in whole words; a prompt at its beginning does not count."""
     text, prompt = read.sample.text, read.prompt or ""
     start = len(prompt) if text.startswith(prompt) else 0
     end = start + math.ceil(share * (len(text) - start))
@@ -222,7 +222,7 @@ def _beginning(read: PromptedSample, share: float) -> str:
 
 
 def _within(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Members:
-    """Put the samples of one step and prompt together by twos; none where few samples are of such a pair."""
+    """Pair the samples of one step and prompt; none if few samples belong to such a pair."""
     groups = defaultdict(list)
     for place, (read, name) in enumerate(zip(reads, names, strict=True)):
         if name:
@@ -232,10 +232,10 @@ def _within(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Mem
 
 
 def _between(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Members:
-    """Put the samples of one step together by twos, of different prompts where there are several.
+    """Pair the samples of one step, of different prompts if there are several.
 
-    Each prompt with the same other one in whatever order a dump has them, so that pairs are of two prompts
-    that can be held fixed.
+    Each prompt is paired with the same other one in any order of the dump, so that the comparison can be
+    stratified by the two prompts.
     """
     steps: defaultdict[object, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for place, (read, name) in enumerate(zip(reads, names, strict=True)):
@@ -251,7 +251,7 @@ def _between(reads: Sequence[PromptedSample], names: Sequence[str | None]) -> Me
 
 
 def _mixed(groups: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the groups in no order: samples that take turns would always meet the same."""
+    """Return the groups shuffled: otherwise samples that take turns would always meet the same ones."""
     random = np.random.default_rng(SEED)
     return [[places[n] for n in random.permutation(len(places))] for places in groups]
 
@@ -263,7 +263,7 @@ def _by_twos(groups: Sequence[Sequence[int]]) -> Members:
 def _score(
     reads: Sequence[PromptedSample], members: Members, settings: Settings, scorer: Scorer | None
 ) -> tuple[list[Scores], NDArray[np.float64]]:
-    """Score samples; those of a pair one after the other, so that they are compared with each other."""
+    """Score samples, with those of a pair next to each other, so that they are compared."""
     paired = [place for pair in members for place in pair]
     order = paired + sorted(set(range(len(reads))).difference(paired))
     groups = [2] * len(members) + [1] * (len(order) - len(paired))
@@ -279,12 +279,12 @@ def _score(
 
 
 def _clusters(reads: Sequence[PromptedSample], samples: SampleSet) -> list[str] | None:
-    """Return a name for each prompt that samples look like answers to; none for what has collapsed.
+    """Return a name for each prompt to which samples look like answers; None if they have collapsed.
 
     Loops are alike, and are not answers to one prompt.
     """
     rows = [(read.sample.file, read.sample.line) for read in reads]
-    if 2 * len(set(rows)) <= len(rows):  # several texts of a row answer what the row asked
+    if 2 * len(set(rows)) <= len(rows):  # several texts of a row are answers to the same prompt
         return [_hash(f"~{row}") for row in rows]
     bad = samples.again | np.isin(np.array(list(samples.states), "U1"), (LOW, EMPTY))
     texts = ["" if each else read.sample.text for each, read in zip(bad.tolist(), reads, strict=True)]
@@ -313,7 +313,7 @@ def _sample_set(
 
 
 def _pairs(samples: SampleSet, members: Members, diversity: NDArray[np.float64]) -> PairsOf:
-    # A pair of which one is too short to judge tells nothing.
+    # A pair with a sample that is too short to judge has no value.
     places = np.flatnonzero(~np.isnan(diversity)).tolist()
     members = [members[place] for place in places]
     prompts = ["".join(sorted({samples.prompts[one], samples.prompts[two]})) for one, two in members]
@@ -321,14 +321,14 @@ def _pairs(samples: SampleSet, members: Members, diversity: NDArray[np.float64])
 
 
 def _points_of_order(scores: Scores) -> float:
-    """Return how far the words of a sample stand in order, 100 for about as much as in English."""
+    """Return the word order of a sample in points: 100 is about as ordered as English."""
     order = scores.order
     return order.surplus / 10 / order.pairs if order and order.pairs >= FEWEST_NEIGHBOURS else np.nan
 
 
 def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
-    """Tell whether a quarter of a sample or more is said again."""
-    # All scores are multiplied by what is not said again.
+    """Tell whether a quarter or more of a sample repeats itself."""
+    # All scores are multiplied by the share that is not repeated.
     if not scores.scorable or any(value is not None and value > 100 * (1 - AGAIN) for value in scores.values):
         return False
     cleaned = clean(text, prompt)
@@ -339,10 +339,10 @@ def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
 def _repeated(
     reads: Sequence[PromptedSample], scores: Sequence[Scores], names: Sequence[str | None]
 ) -> NDArray[np.bool_]:
-    """Tell which samples begin as another one does, of a different prompt if prompts are known.
+    """Tell which samples begin like another one, of a different prompt if prompts are known.
 
-    Among about a hundred at a time, in no order: of more samples more would begin alike. Those that are too
-    short to judge are left out.
+    Compared are about a hundred at a time, shuffled: among more samples more would begin alike. Samples that
+    are too short to judge are left out.
     """
     found = np.zeros(len(reads), bool)
     (mixed,) = _mixed([range(len(reads))])
@@ -361,7 +361,7 @@ def _repeated(
 
 
 def _is_cut_off(sample: Sample) -> bool:
-    """Tell whether a sample ends in the middle: by what the server said, else by its last character."""
+    """Tell whether a sample ends in the middle: by the server's reason, else by its last character."""
     if sample.finish_reason is not None:
         return ENDED.get(sample.finish_reason) == "length"
     last = sample.text.rstrip()[-1:]
@@ -369,7 +369,7 @@ def _is_cut_off(sample: Sample) -> bool:
 
 
 def _prompt(read: PromptedSample, fields: Fields) -> str | None:
-    """Return the prompt of a sample, or its number where a row tells that."""
+    """Return the prompt of a sample, or its number if a row has that."""
     return read.prompt if fields.group else read.sample.group or read.prompt
 
 
@@ -379,12 +379,12 @@ def _group(sample: Sample, fields: Fields) -> str:
 
 
 def _hash(text: str | None) -> str:
-    """Return what stands for a prompt in a snapshot, where nobody can read it."""
+    """Return a hash to represent a prompt in a snapshot, where nobody can read it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if text else ""
 
 
 def _digest(reads: Sequence[PromptedSample]) -> str:
-    """Return what tells whether samples are the same, in whatever order."""
+    """Return a hash that is the same for the same samples in any order."""
     texts = sorted(f"{_hash(read.prompt)}{_hash(read.sample.text)}" for read in reads)
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
 

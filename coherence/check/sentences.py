@@ -1,4 +1,4 @@
-"""What a comparison says, in sentences.
+"""Words the result of a comparison in sentences.
 
 Source: docs/ci.md.
 """
@@ -11,7 +11,7 @@ from coherence.check.prompts import Collapsed
 
 
 def shown(value: float, limit: float = math.nan) -> str:
-    """Return points as they are read: to a tenth, or to as much as shows on which side of a limit they are.
+    """Return points as text: to a tenth, or with enough digits to show on which side of a limit they are.
 
     >>> shown(5.26), shown(5.004, 5.0), shown(4.996, 5.0), shown(5.0, 5.0)
     ('5.3', '5.004', '4.996', '5.0')
@@ -28,7 +28,7 @@ def shown(value: float, limit: float = math.nan) -> str:
 
 
 class Found(NamedTuple):
-    """A comparison in figures, as far as a sentence tells them; `worse` and `tolerance` in its own units."""
+    """The figures of a comparison that a sentence needs; `worse` and `tolerance` in the same units."""
 
     name: str
     before: float
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 
 def sentence_of(found: Found, verdict: str) -> str:
-    """Return what a comparison says.
+    """Return the result of a comparison as a sentence.
 
     >>> found = Found("low", 0.0, 12.5, 12.5, 2.0, 0.0007, True, (200, 200), None, False)
     >>> sentence_of(found, "fail").removeprefix("the share of low samples rose by 12.5 points ")
@@ -76,7 +76,7 @@ def _ends(found: Found) -> str:
 
 
 def too_few_for(tolerance: str, needed: int | None, few_prompts: bool) -> str:
-    """Return what samples are too few for, and what would do.
+    """Return what there are too few samples for, and how many would do.
 
     >>> too_few_for("5", 120, False)
     'too few to tell whether the change is within the tolerance of 5; 120 a side would do'
@@ -91,7 +91,7 @@ def too_few_for(tolerance: str, needed: int | None, few_prompts: bool) -> str:
 
 
 def collapsed_sentence(found: Collapsed, prompt: str | None) -> str:
-    """Return what is said of a prompt that has collapsed by itself.
+    """Return a sentence about a prompt that has collapsed by itself.
 
     >>> collapsed_sentence(Collapsed("1f", 0, 8, 8, 8, 0.0001), "Tell me a story.")[:64]
     'one prompt has collapsed: of its samples 8 of 8 are low, empty o'

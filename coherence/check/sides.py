@@ -1,4 +1,4 @@
-"""The two sides of a check: what of them is compared with what, and what is held fixed.
+"""The two sides of a check: which parts are compared, and what the comparison is stratified by.
 
 Source: docs/ci.md, "What is computed".
 """
@@ -18,10 +18,10 @@ from coherence.check.snapshot import Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import Design
 
 LONGER = 1.25
-"""How many times as long samples are of which as much is compared as there was before."""
+"""If samples are more than this many times as long as before, only as much of them is compared."""
 
 MOSTLY = 0.5
-"""The share of the samples before that have a value of what is compared, at least."""
+"""The share of the samples before that must have a value for it to be compared."""
 
 ALIKE = (
     "no prompts are given, and several samples look like answers to one: they count for less than as many "
@@ -33,12 +33,12 @@ class Sides(NamedTuple):
     """A snapshot and the samples that are compared with it.
 
     Attributes:
-        before, now: the samples; those of now as long as before, as far as their scores go.
+        before, now: the samples; those of now are scored to the length before.
         pairs: of one prompt and of different ones, by name, before and now.
-        by: what is held fixed: `prompt`, `source`, the key that was asked for, or nothing.
-        alike: samples were found to look like answers to one prompt; none of a side is one of the other.
-        same: they are the same samples.
-        notes: what is to be said of it.
+        by: what the comparison is stratified by: `prompt`, `source`, the key that was asked for, or nothing.
+        alike: whether prompts were guessed from samples that look alike; then none is shared by both sides.
+        same: whether they are the same samples.
+        notes: for the report.
     """
 
     before: SampleSet
@@ -54,7 +54,7 @@ class Sides(NamedTuple):
         """Return the two sides."""
         old, kept = snapshot.to_sample_set(), scored.snapshot
         new = kept.to_sample_set()
-        # Where those of the snapshot are not alike, what is alike now is so because the model changed.
+        # If those of the snapshot are not alike, samples that are alike now are so because the model changed.
         alike = snapshot.made.prompts == "alike"
         by, notes = _hold_fixed(old, new, snapshot.made, alike)
         notes += [ALIKE] * alike
@@ -81,14 +81,14 @@ class Sides(NamedTuple):
 
     @property
     def prompts_are_known(self) -> bool:
-        """Whether a prompt of one side is that of the other."""
+        """Whether prompts are known, so that those of both sides can be matched."""
         return not self.alike and any(self.before.prompts) and any(self.now.prompts)
 
     def tables(self) -> list[Table]:
-        """Return what is compared, a table for what every sample has and for each kind of pairs."""
+        """Return the tables to compare: one of the quantities of samples and one for each kind of pairs."""
         sides = self.before, self.now
         columns = [columns_of(side) for side in sides]
-        # What few samples have, as English in another language, tells little of the others.
+        # A value that few samples have, such as English in another language, shows little about the others.
         kept = np.mean(~np.isnan(columns[0]), axis=0) >= MOSTLY
         names = list(compress(OF_SAMPLES, kept))
         values = np.concatenate([column[:, kept] for column in columns])
@@ -101,7 +101,7 @@ class Sides(NamedTuple):
 
 
 def _longer(before: SampleSet, now: SampleSet, design: Design) -> float | None:
-    """Return how many times as long the samples are, if surely by more than a quarter."""
+    """Return how many times as long the samples are, if certainly by more than a quarter."""
     lengths = np.log2(np.maximum(np.concatenate([before.tokens, now.tokens]), 1))
     change = statistics.measure_change(lengths, design)
     if change is None or change.now - change.before < max(math.log2(LONGER), 2 * change.error):
@@ -112,7 +112,7 @@ def _longer(before: SampleSet, now: SampleSet, design: Design) -> float | None:
 def _hold_fixed(
     before: SampleSet, now: SampleSet, made: Provenance, alike: bool
 ) -> tuple[str | None, list[str]]:
-    """Return what both sides share enough of to hold it fixed, and what to say of the rest."""
+    """Return what both sides share enough of to stratify by it, and notes about the rest."""
     names = [made.group_by] if made.group_by else ["source"] if alike else ["prompt", "source"]
     for by in names:
         keys = _keys(before, by), _keys(now, by)
@@ -126,9 +126,9 @@ def _hold_fixed(
 
 
 def _design(before: SampleSet | Pairs, now: SampleSet | Pairs, by: str | None, alike: bool) -> Design:
-    """Return which samples may change sides: those of one stratum.
+    """Return which samples may change sides: only within a stratum.
 
-    Samples of a prompt that is not held fixed are drawn together, and change sides together.
+    If prompts are not the strata, samples of one prompt were drawn together, and change sides together.
     """
     design = Design.plain(len(before.prompts), len(now.prompts))
     keys = (_keys(before, by), _keys(now, by)) if by else ([], [])

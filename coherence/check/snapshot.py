@@ -1,7 +1,7 @@
-"""The snapshot: what is kept of a checkpoint's samples, so that later ones can be compared with them.
+"""The snapshot: what is stored about a checkpoint's samples, so that later ones can be compared with them.
 
-No text of a sample is in it unless that was asked for: its scores, whether it is low or too short to judge,
-and hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
+It holds no texts of samples unless asked to: only scores, whether a sample is low or too short to judge, and
+hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
 """
 
 import json
@@ -22,7 +22,7 @@ from coherence.report import Written
 from coherence.scoring.profile import SCALES
 
 CAP = 2_000
-"""Samples that a snapshot holds; of more it holds as many of each prompt as its share."""
+"""Samples that a snapshot holds; if there are more, each prompt keeps its share."""
 
 FINE, LOW, TEMPLATED, SHORT, EMPTY = "f", "l", "t", "s", "e"
 
@@ -36,7 +36,7 @@ Points = Annotated[float | None, Field(ge=0, le=100)]
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance(Written):
-    """What a snapshot was made with; samples that are scored in another way are not compared with it.
+    """How a snapshot was made; samples that are scored differently are not compared with it.
 
     Attributes:
         version: of coherence.
@@ -44,8 +44,8 @@ class Provenance(Written):
         lexicon: the name of the word list and how many words it has.
         prompt_field: the key of the prompt that was asked for.
         group_by: the key of the group that was asked for.
-        prompts: whether all samples tell their prompts, or some; or were found to begin with one, or to be
-            alike as answers to one prompt are, or neither.
+        prompts: whether all samples state their prompts, or some; or prompts were found at the beginning of
+            texts, or guessed from samples that look alike, or neither.
     """
 
     version: str
@@ -56,26 +56,26 @@ class Provenance(Written):
     prompts: Literal["told", "some", "found", "alike", "none"]
 
     def differences(self, other: "Provenance") -> list[str]:
-        """Return what differs, in words, this one's values first."""
+        """Return the differences in words, with the values of this one first."""
         names = ["version", "profile", "lexicon", "prompt_field", "group_by"]
         prompts = {"none" if each == "alike" else each for each in (self.prompts, other.prompts)}
-        # Where some samples have prompts, it is chance whether all do or none.
+        # If some samples have prompts, it is chance whether all do or none.
         names += ["prompts"] * (len(prompts) > 1 and "some" not in prompts)
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [f"{name.replace('_', ' ')} {one!r}, not {two!r}" for name, one, two in pairs if one != two]
 
 
 class SampleSet(NamedTuple):
-    """Samples as they are compared: an entry each.
+    """Samples as they are compared, one entry each.
 
     Attributes:
-        scores: a row each, the four scores; not-a-number for none.
-        order: how far the words stand in order, 100 for about as much as in English; not-a-number for none.
+        scores: the four scores in a row; not-a-number for none.
+        order: the word order, 100 for about as ordered as English; not-a-number for none.
         tokens: the length.
         states: `f` fine, `l` low, `t` templated, `s` too short to judge, `e` empty.
-        again: whether it says a quarter or more of itself again.
+        again: whether it repeats a quarter or more of itself.
         cut_off: whether it ends in the middle.
-        repeated: whether it begins as one of about a hundred others, of other prompts, does.
+        repeated: whether it begins like one of about a hundred others, of other prompts.
         prompts, groups: a hash of its prompt, the name of its group; empty for none.
     """
 
@@ -108,16 +108,16 @@ class SampleSet(NamedTuple):
         )
 
     def with_scores_of(self, other: "SampleSet") -> "SampleSet":
-        """Return these samples with the scores and the word order of others, as many."""
+        """Return these samples with the scores and the word order of equally many others."""
         return self._replace(scores=other.scores, order=other.order)
 
 
 class Pairs(NamedTuple):
-    """Pairs of samples of one step, either of one prompt or of different ones: an entry each.
+    """Pairs of samples of one step, of one prompt or of different ones, one entry each.
 
     Attributes:
         diversity: between the two.
-        prompts, groups: as for samples; of two prompts the names of both.
+        prompts, groups: as for samples; the names of both if there are two prompts.
     """
 
     diversity: Floats
@@ -137,7 +137,7 @@ class _Numbers(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Columns(Written):
-    """A column for each thing that is known of a sample; prompts and groups are numbered."""
+    """A column for each property of a sample; prompts and groups are numbered."""
 
     bigram: tuple[Points, ...]
     trigram: tuple[Points, ...]
@@ -192,7 +192,7 @@ class Kept(Written):
         key: the hash of its prompt; empty for none.
         prompt: what the model was given, its first characters.
         text: the answer, its first characters.
-        left_out: characters of the answer that are not here.
+        left_out: how many characters of the answer are left out.
         mean: of its scores.
     """
 
@@ -205,14 +205,14 @@ class Kept(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Written):
-    """The mean of a thing that is compared.
+    """The mean of a quantity that is compared.
 
     Attributes:
         mean: of samples or pairs.
-        error: its standard error, those of one prompt taken together.
-        within: likewise, among draws from the same prompts; None where few prompts have several.
+        error: its standard error, with samples of one prompt as a unit.
+        within: the same among draws from the same prompts; None if few prompts have several samples.
         size: how many samples or pairs there are.
-        units: how many prompts they are of, each without one counted by itself.
+        units: how many prompts there are; each sample without a prompt counts as one.
     """
 
     mean: float
@@ -224,12 +224,12 @@ class Figure(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Written):
-    """What an earlier snapshot said in figures.
+    """The figures of an earlier snapshot.
 
     Attributes:
         samples: how many there were.
-        prompts: a hash of all prompts and of how many samples each has; empty where they are not known.
-        figures: an entry for each thing that is compared.
+        prompts: a hash of all prompts and of how many samples each has; empty if they are not known.
+        figures: one entry for each quantity that is compared.
     """
 
     samples: int
@@ -239,19 +239,19 @@ class Release(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(Written):
-    """What is kept of a checkpoint's samples.
+    """What is stored about a checkpoint's samples.
 
     Attributes:
-        made: what they were scored with.
-        prefixes: the beginnings of texts that were taken for prompts.
-        drawn: how many samples there were; of more than 2,000 the rest is not here.
+        made: how they were scored.
+        prefixes: the beginnings of texts that were treated as prompts.
+        drawn: how many samples there were; only 2,000 are stored if there were more.
         digest: a hash of all their texts.
         halt_reason: why the gate halts on them; None if it does not.
-        prompts, groups: hashes and names that the columns number.
-        samples, within, between: a column for each thing that is known of samples, and of pairs of them, of
-            one prompt and of different ones.
+        prompts, groups: the hashes and names that the numbers in the columns refer to.
+        samples, within, between: a column for each property of samples, and of pairs of them, of one prompt
+            and of different ones.
         texts: samples that are shown with later ones; none unless that was asked for.
-        history: the figures of the snapshots that stood in the place of this one, the oldest first.
+        history: the figures of the snapshots that this one replaced, the oldest first.
     """
 
     format: Literal[2] = 2
@@ -308,7 +308,7 @@ class Snapshot(Written):
         )
 
     def to_sample_set(self) -> SampleSet:
-        """Return the samples as they are compared."""
+        """Return the samples in the form for a comparison."""
         columns = self.samples
         return SampleSet(
             np.array([getattr(columns, name) for name in SCALES], np.float64).reshape(4, -1).T,
@@ -323,7 +323,7 @@ class Snapshot(Written):
         )
 
     def to_pairs(self, columns: _PairColumns) -> Pairs:
-        """Return `within` or `between` as it is compared."""
+        """Return `within` or `between` in the form for a comparison."""
         diversity = np.array(columns.diversity, np.float64)
         return Pairs(diversity, self._prompts(columns.prompts), self._groups(columns.groups))
 
@@ -334,7 +334,7 @@ class Snapshot(Written):
         return [self.groups[number] for number in numbers]
 
     def save(self, path: str | Path) -> None:
-        """Write the snapshot, whole or not at all, a column a line.
+        """Write the snapshot, whole or not at all, one column per line.
 
         Raises:
             OSError: it cannot be written.
@@ -350,7 +350,7 @@ class Snapshot(Written):
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is none, or of another format; the message names the file and the value.
+            ValueError: it is not a snapshot, or has another format; the message names the file and the value.
         """
         content = Path(path).read_bytes()
         try:
@@ -367,7 +367,7 @@ class Snapshot(Written):
 
 
 def encodable(text: str) -> str:
-    """Return a text without a lone surrogate, which JSON could not carry."""
+    """Return a text without lone surrogates, which JSON cannot hold."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -384,7 +384,7 @@ def _listed(column: Floats) -> tuple[float | None, ...]:
 
 
 def _json(values: dict[str, Any], indent: str = " ") -> str:
-    """Write JSON with a line for each key: a person can look at it, and git can tell what changed."""
+    """Write JSON with one line per key, so that people can read it and git can show what changed."""
     lines = (
         f"{indent}{json.dumps(key)}: "
         + (_json(value, indent + " ") if isinstance(value, dict) else _one_line(value))
@@ -398,22 +398,22 @@ def _one_line(value: Any) -> str:
 
 
 def thin(samples: SampleSet, most: int) -> SampleSet:
-    """Return at most so many of the samples, of each group and prompt as many as its share, evenly."""
+    """Return at most `most` of the samples, each group and prompt with its share, evenly spaced."""
     return samples.only(_evenly(samples.groups, samples.prompts, most))
 
 
 def thin_pairs(pairs: Pairs, most: int) -> Pairs:
-    """Return at most so many of the pairs, likewise."""
+    """Return at most `most` of the pairs, in the same way."""
     places = _evenly(pairs.groups, pairs.prompts, most)
     prompts, groups = ([column[place] for place in places] for column in (pairs.prompts, pairs.groups))
     return Pairs(pairs.diversity[places], prompts, groups)
 
 
 def _evenly(groups: Sequence[str], prompts: Sequence[str], most: int) -> list[int]:
-    """Return the places of those that are kept, in their order.
+    """Return the indices of those that are kept, in their order.
 
-    Every second, third, ... in the order of the prompts, not in that of the dump, where prompts that take
-    turns would lose all of every second one.
+    Every second, third, ... in the order of the prompts, not of the dump: if prompts take turns there,
+    every second one would be lost entirely.
     """
     order = sorted(range(len(groups)), key=lambda place: (groups[place], prompts[place]))
     size = len(order)

@@ -1,7 +1,7 @@
-"""Whether one set of samples is worse than another by more than chance: permutation test and interval.
+"""Tests whether one set of samples is worse than another by more than chance: permutation test and interval.
 
-Pure functions on arrays. Rows are samples, columns are what is compared, in points from 0 to 100;
-not-a-number where a sample has no value. Source: docs/ci.md, "What is computed"; Phipson and Smyth (2010),
+Pure functions on arrays. Rows are samples, columns are quantities, in points from 0 to 100; not-a-number if
+a sample has no value. Source: docs/ci.md, "What is computed"; Phipson and Smyth (2010),
 "Permutation p-values should never be zero"; Newcombe (1998), method 10.
 """
 
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 SEED = 1
 PERMUTATIONS = 9_999
-"""The smallest p-value there is: one in 10,000."""
+"""This makes the smallest possible p-value one in 10,000."""
 
 BLOCK, FEWEST_DEALS = 500, 2_000
-"""Permutations after which it is looked whether more are needed; from so many on fewer may do."""
+"""After each block of permutations it is checked whether more are needed; at least this many are drawn."""
 
 SURE = 6.0
-"""Standard deviations by which a p-value lies above the level before no more permutations are drawn."""
+"""No more permutations are drawn if a p-value is this many standard deviations above the level."""
 
 FEWEST = 20
-"""Values of a side; of fewer nothing is said."""
+"""Values on a side; with fewer nothing is compared."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -35,7 +35,7 @@ class Change(NamedTuple):
     """How a mean differs between two sets of samples.
 
     Attributes:
-        before, now: the means; of several strata those of each, weighted alike on both sides.
+        before, now: the means; with several strata, means of those, weighted equally on both sides.
         error: the standard error of `now - before`.
         size_before, size_now: how many values went into them.
         least: the smallest p-value that permuting the values can give.
@@ -50,17 +50,17 @@ class Change(NamedTuple):
 
     @property
     def size(self) -> float:
-        """How many values a side would make the same error if both had as many."""
+        """How many values on each side would give the same error if both had equally many."""
         return 2 / (1 / self.size_before + 1 / self.size_now)
 
 
 class Design(NamedTuple):
-    """Which samples may change sides: an entry each.
+    """Which samples may change sides, one entry each.
 
     Attributes:
-        now: whether it is of the side that is judged.
-        strata: the number of its stratum, from 0; samples change places only within one.
-        units: the number of what it changes places with as a whole, from 0, within one stratum and side.
+        now: whether it is on the side that is judged.
+        strata: the number of its stratum, from 0; samples are permuted only within a stratum.
+        units: the number of its unit, from 0, within a stratum and side; units are permuted as a whole.
     """
 
     now: Flags
@@ -69,7 +69,7 @@ class Design(NamedTuple):
 
     @classmethod
     def plain(cls, before: int, now: int) -> "Design":
-        """Return the design in which every sample may take the place of every other."""
+        """Return the design in which any samples may be exchanged."""
         size = before + now
         return cls(np.arange(size) >= before, np.zeros(size, np.int64), np.arange(size))
 
@@ -80,10 +80,10 @@ class Design(NamedTuple):
 
 
 def shared_strata(before: Sequence[str], now: Sequence[str]) -> tuple[Strata, Strata] | None:
-    """Number the strata that both sides have; all others are one more, the last.
+    """Number the strata that both sides have; all others together are one more stratum, the last.
 
-    None if less than half of a side is of a stratum that the other side has too: there is nothing to hold
-    fixed then.
+    None if less than half of a side is in strata that the other side has too: then there is nothing to
+    stratify by.
 
     >>> before, now = shared_strata(["a", "a", "b"], ["b", "c", "a"])
     >>> before.tolist(), now.tolist()
@@ -102,8 +102,8 @@ def shared_strata(before: Sequence[str], now: Sequence[str]) -> tuple[Strata, St
 def measure_change(values: Floats, design: Design) -> Change | None:
     """Return how the mean of one column differs; None if no stratum has a value on both sides.
 
-    A stratum with `n0` values before and `n1` now weighs `n0 * n1 / (n0 + n1)`, which makes the standard
-    error least; it is that of permuting the units, once the change itself is taken out.
+    A stratum with `n0` values before and `n1` now has the weight `n0 * n1 / (n0 + n1)`, which minimises the
+    standard error; that is the one of permuting the units, after the change itself is subtracted.
 
     >>> found = measure_change(np.array([1.0, 3, 2, 4]), Design.plain(2, 2))
     >>> found.before, found.now, found.size, round(found.error, 2)
@@ -126,14 +126,14 @@ def measure_change(values: Floats, design: Design) -> Change | None:
 
 
 def _by_stratum(design: Design, values: Floats | None = None) -> Floats:
-    """Return of each side how many values each stratum has, or what they sum up to."""
+    """Return the number of values of each stratum on each side, or their sum."""
     size = int(design.strata.max(initial=0)) + 1
     one = np.ones(len(design.now)) if values is None else values
     return np.array([np.bincount(design.strata, one * (design.now == side), size) for side in (False, True)])
 
 
 def _units(design: Design) -> Design:
-    """Return the design of the units themselves."""
+    """Return the design with the units as its entries."""
     first = np.unique(design.units, return_index=True)[1]
     return Design(design.now[first], design.strata[first], np.arange(len(first)))
 
@@ -151,7 +151,7 @@ def _error(values: Floats, design: Design, dealt: Floats) -> float:
 
 
 def _least(counts: Floats) -> float:
-    """Return one over the number of ways to deal out the units, or what 9,999 permutations allow."""
+    """Return one over the number of permutations of the units, or the limit of 9,999 permutations."""
     ways = sum(_log_ways(int(before), int(now)) for before, now in counts.T)
     return max(math.exp(-ways), 1 / (PERMUTATIONS + 1))
 
@@ -161,12 +161,12 @@ def _log_ways(before: int, now: int) -> float:
 
 
 class Falls(NamedTuple):
-    """What permuting the units of two sides says of each column.
+    """The result of permuting the units of two sides, for each column.
 
     Attributes:
-        p: for each column, how probable so large a fall would be if the two sides did not differ.
-        near: for each column the lower bound of changes that are within chance: what lies below is not.
-        far: for each column how far a change lies from its estimate, on the worse side; missed by chance.
+        p: for each column, the probability of so large a fall if the two sides did not differ.
+        near: for each column, the lower bound of changes that are within chance.
+        far: for each column, how far the change may be from its estimate, on the worse side.
     """
 
     p: Floats
@@ -175,19 +175,19 @@ class Falls(NamedTuple):
 
 
 def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
-    """Permute the units of each stratum, whole, to the two sides, and look how the means change.
+    """Permute the units of each stratum between the two sides, as wholes, and measure how the means change.
 
-    9,999 times, or 2,000 at least if all p-values lie far above the level by then. `p = (1 + as large
-    falls) / (1 + permutations)`. The same for any order of the samples, and every time.
+    9,999 times, or at least 2,000 if all p-values are far above the level by then. `p = (1 + as large
+    falls) / (1 + permutations)`. The result is the same for any order of the samples, and every time.
 
     Args:
-        values: of both sides, a row each.
+        values: of both sides, one row per sample.
         design: which rows may change sides.
         level: the p-value up to which a fall is beyond chance.
-        miss: the chance that `far` is too little.
+        miss: the chance that `far` is too small.
 
     Returns:
-        p, near and far; a p-value is at most the level just where the fall is beyond `near`.
+        p, near and far; a p-value is at most the level exactly if the fall is beyond `near`.
 
     >>> column = np.array([[50.0], [51], [52], [53], [10], [11], [12], [13]])
     >>> found = falls(column, Design.plain(4, 4), 0.05, 0.05)
@@ -199,24 +199,24 @@ def falls(values: Floats, design: Design, level: float, miss: float) -> Falls:
     order = np.lexsort((*sums.T, strata))
     sums, now, strata = sums[order], now[order], strata[order]
     observed = now @ sums
-    # What counts as equal: another order of adding up is no smaller fall.
+    # A tolerance for equality: another order of summation does not make the fall smaller.
     bound = observed + 1e-9 * (1 + np.abs(sums).sum(axis=0))
     dealt = np.concatenate(list(_deals(sums, now, strata, bound, level)))
     rank = max(1, math.floor(level * (1 + len(dealt))))
-    # Where units are of unlike size the change of their means is not quite that of the samples'.
+    # If units differ in size, the change of their means is not exactly that of the samples' means.
     shift = np.array([_change(column, design) for column in values.T]) - observed / weights
     near = np.partition(dealt, rank - 1, axis=0)[rank - 1] / weights
-    near += shift - 1e-9 * (1 + np.abs(near))  # a fall that equals it is not beyond it
+    near += shift - 1e-9 * (1 + np.abs(near))  # an equal fall is not beyond it
     rarest = math.floor(miss * len(dealt))
     far = -np.partition(dealt, rarest, axis=0)[rarest] / weights
     return Falls((1 + np.count_nonzero(dealt <= bound, axis=0)) / (1 + len(dealt)), near, far)
 
 
 def _of_units(values: Floats, design: Design) -> tuple[Floats, Floats]:
-    """Return what each unit adds to the sum over its side, and what such a sum is divided by to be a change.
+    """Return each unit's part of the sum over its side, and the divisor that turns such a sum into a change.
 
-    A unit adds its mean less that of its stratum, times how many values a unit of the stratum has: a side
-    that draws more samples of each prompt is no other for that.
+    A unit adds its mean minus that of its stratum, times the number of values per unit of the stratum, so
+    that a side does not differ merely because more samples of each prompt were drawn.
     """
     units, columns, weights = _units(design), [], []
     size = int(design.strata.max(initial=0)) + 1
@@ -241,7 +241,7 @@ def _change(column: Floats, design: Design) -> float:
 
 
 def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float) -> Iterator[Floats]:
-    """Yield what the sums over one side are when the units are permuted, a block at a time."""
+    """Yield the sums over one side for permuted units, a block at a time."""
     random, dealt = np.random.default_rng(SEED), _dealt(now, strata)
     ends = np.flatnonzero(np.diff(strata)) + 1
     as_large, done = np.zeros(sums.shape[1]), 0
@@ -259,7 +259,7 @@ def _deals(sums: Floats, now: Flags, strata: Strata, bound: Floats, level: float
 
 
 def _centred(values: Floats, strata: Strata) -> Floats:
-    """Return the values less the mean of their stratum; 0 where there is none, which moves no sum."""
+    """Return the values minus the mean of their stratum; 0 for missing ones, which do not change a sum."""
     there = ~np.isnan(values)
     filled = np.where(there, values, 0.0)
     size = int(strata.max(initial=0)) + 1
@@ -271,18 +271,18 @@ def _centred(values: Floats, strata: Strata) -> Floats:
 
 
 def _dealt(now: Flags, strata: Strata) -> Floats:
-    """Return 1 for the first places of each stratum, as many as it has units now; strata are in order."""
+    """Return 1 for the first units of each stratum, as many as it has on the side of now, in order."""
     starts = np.searchsorted(strata, strata)
     return (np.arange(len(strata)) - starts < np.bincount(strata, now)[strata]).astype(np.float64)
 
 
 def share_rise(change: Change, chance: float, effect: float) -> float:
-    """Return the most that a share may have risen by, in points, missed with the chance: Newcombe's.
+    """Return the upper bound of the rise of a share in points, exceeded with the chance (Newcombe).
 
     Args:
         change: of the share.
-        chance: of missing it.
-        effect: how many samples that were drawn together tell as much as one that was drawn alone, 1 and up.
+        chance: that the rise is larger.
+        effect: how many samples that were drawn together are worth one independent sample, at least 1.
 
     >>> round(share_rise(Change(0.0, 0.0, 0.0, 200, 200, 0.0), 0.05, 1.0), 2)
     1.33
@@ -300,9 +300,9 @@ def _wilson(share: float, size: float, level: float) -> tuple[float, float]:
 
 
 def design_effect(values: Floats, change: Change, design: Design) -> float:
-    """Return how many samples that change sides together tell as much as one alone, 1 and up.
+    """Return how many samples that change sides together are worth one independent sample, at least 1.
 
-    How the variance of the change grows by it; where nothing varies, 1.
+    That is the factor by which the variance of the change grows; 1 if nothing varies.
 
     >>> column = np.repeat(np.array([10.0, 50, 90, 30]), 5)
     >>> deal = Design(np.arange(20) >= 10, np.zeros(20, np.int64), np.repeat(np.arange(4), 5))

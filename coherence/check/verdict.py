@@ -1,4 +1,4 @@
-"""Whether a checkpoint still writes as well as an earlier one: each comparison, and the verdict.
+"""Decides whether a checkpoint still writes as well as an earlier one: the comparisons and the verdict.
 
 Source: docs/ci.md.
 """
@@ -25,7 +25,7 @@ from coherence.scoring.profile import SCALES
 
 @dataclass(frozen=True, kw_only=True)
 class CollapsedPrompt(Written):
-    """A prompt whose samples have collapsed while those of the others have not; counts of bad samples."""
+    """A prompt whose samples have collapsed while those of the others have not, with counts of bad ones."""
 
     prompt: str | None
     bad_before: int
@@ -38,10 +38,10 @@ class CollapsedPrompt(Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Written):
-    """Everything that a check found out.
+    """The result of a check.
 
     Attributes:
-        verdict: `fail` if the gate halts, and did not on the snapshot, if a comparison fails, or a prompt has
+        verdict: `fail` if the gate halts and did not on the snapshot, or a comparison fails, or a prompt has
             collapsed; `too few` if there are not enough samples to compare anything; `inconclusive` if a
             comparison is; else `pass`.
         snapshot: the file.
@@ -49,16 +49,16 @@ class Check(Written):
         halted_before: whether it did on the samples of the snapshot.
         observe: whether the gate was asked not to decide.
         tolerance, level: see `Limits`.
-        by: what was held fixed: `prompt`, `source`, the key that was asked for, or nothing.
+        by: what the comparison was stratified by: `prompt`, `source`, the key that was asked for, or nothing.
         samples_before, samples_now: how many there are.
-        comparisons: each thing compared.
+        comparisons: one for each quantity.
         prompts: those that have collapsed by themselves.
-        drifts: what has changed since the oldest snapshot that this one stands in the place of.
-        heaviest: the samples that weigh most in what changed for the worse.
-        pairs: of a check that fails, these samples with texts from before, if there are any.
-        notes: what the reader should know of the data, in sentences.
+        drifts: what has changed since the oldest snapshot that this one replaced.
+        heaviest: the worst samples behind the result.
+        pairs: these samples with texts from before, if the check fails and the snapshot has texts.
+        notes: what the reader should know about the data, in sentences.
         problem_count, problems: lines that were not used; the first of them are listed.
-        made: what both sides were scored with.
+        made: how both sides were scored.
     """
 
     format: Literal[2] = 2
@@ -84,22 +84,22 @@ class Check(Written):
     made: Provenance
 
     def of(self, *verdicts: Grade) -> list[Comparison]:
-        """Return the comparisons that came out so."""
+        """Return the comparisons with these verdicts."""
         return [each for each in self.comparisons if each.verdict in verdicts]
 
     @property
     def worse_within(self) -> list[Comparison]:
-        """What changed for the worse beyond chance, but not by more than is tolerated."""
+        """Comparisons that changed for the worse beyond chance, but within the tolerance."""
         return [each for each in self.comparisons if each.is_worse and each.verdict == "pass"]
 
     @property
     def fails_by_itself(self) -> bool:
-        """Whether it fails against this snapshot alone, whatever an older one was."""
+        """Whether it fails against this snapshot, regardless of older ones."""
         return self.gate_fails or bool(self.of("fail") or self.prompts)
 
     @property
     def gate_fails(self) -> bool:
-        """Whether the gate alone fails the check: it halts, decides, and did not halt on the snapshot."""
+        """Whether the gate fails the check: it halts, decides, and did not halt on the snapshot."""
         return self.halt and not self.observe and not self.halted_before
 
 
@@ -118,7 +118,7 @@ def check_scores(
         scored: the samples of the later one.
         limits: when a comparison fails.
         name: of the snapshot's file.
-        notes: what readers found out about the data.
+        notes: of the readers, about the data.
         problems: lines that were not used.
 
     Raises:

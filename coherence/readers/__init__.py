@@ -1,6 +1,6 @@
 """Files in, samples and losses out, each with its file and its line.
 
-`find` knows what a path stands for, `recognise` tells the format, `formats` has a module for each, `read`
+`find` resolves a path to runs, `recognise` detects the format, `formats` has a module for each format, `read`
 yields the samples with their prompts, `folder` knows what a run folder holds. What cannot be used is noted,
 never swallowed.
 """

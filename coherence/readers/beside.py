@@ -1,4 +1,4 @@
-"""The losses of a run, which lie next to its samples, above them or below, and its checkpoints."""
+"""Finds the losses of a run, next to, above or below its samples, and its checkpoints."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ from coherence.readers.read import Piece, losses_in, metrics_in, samples_in
 from coherence.readers.recognise import format_of
 
 LAST = ("text_table",)
-"""Formats of losses that count where nothing else tells them: tables in a page about a model."""
+"""Formats of losses that count only if there are no others: tables in a model card."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 
@@ -36,7 +36,7 @@ _VERSION = re.compile(r"version_\d+")
 
 
 def losses_among(samples: Iterable[File], asked: Asked) -> list[File]:
-    """Return the files of samples that hold losses as well, in rows of their own."""
+    """Return the files of samples that also hold losses, in separate rows."""
     return [file for file in samples if file.format in BOTH or _has_loss_rows(file, asked.fields)]
 
 
@@ -47,7 +47,7 @@ def _has_loss_rows(file: File, fields: Fields) -> bool:
 
 
 def losses_beside(folder: Folder) -> list[File]:
-    """Return the files of losses of a run folder: the first kind that is there."""
+    """Return the files of losses of a run folder: those of the first kind found."""
     steps = Folder(storage.parent(folder.path), folder.asked) if is_of_a_step(folder.path) else None
     for place in (folder, steps):
         if place is None:
@@ -61,7 +61,7 @@ def losses_beside(folder: Folder) -> list[File]:
 
 
 def metrics_beside(folder: Folder, losses: Iterable[File]) -> list[File]:
-    """Return the files of a run folder, besides those of losses, that hold rewards and the like."""
+    """Return the files of a run folder that hold rewards and the like, in addition to those of losses."""
     own = {identity_of(file.path) for file in (*folder.samples, *losses)}
     candidates = folder.scanned if losses else chain.from_iterable(_loss_candidates(folder))
     others = [file for file in candidates if identity_of(file.path) not in own]
@@ -69,7 +69,7 @@ def metrics_beside(folder: Folder, losses: Iterable[File]) -> list[File]:
 
 
 def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
-    """Yield what may hold the losses of a run, kind by kind, the best known first."""
+    """Yield the files that may hold the losses of a run, kind by kind, the best known first."""
     for name in LOSSES:
         yield recognised(folder.named(name), None, folder.notes)
     yield recognised(trackers.loss_in(folder.path), None, folder.notes)
@@ -90,7 +90,7 @@ def _loss_candidates(folder: Folder) -> Iterator[list[File]]:
 
 
 def _of_the_last_run(folder: Folder) -> list[str]:
-    """Return the losses of the run that MLflow began last, in its store in a folder."""
+    """Return the losses of the run that started last in an MLflow store in a folder."""
     found = [
         loss for path in folder.folders for run in trackers.runs_in(path) for loss in trackers.loss_in(run)
     ]
@@ -116,7 +116,7 @@ def checkpoints(folder: str) -> Iterator[int]:
         folder = storage.parent(folder)
     try:
         names = storage.names_in(folder)
-    except OSError:  # a file in it may be read all the same
+    except OSError:  # a file in it may still be readable
         return
     for name in names:
         found = _CHECKPOINT.fullmatch(name)
@@ -127,11 +127,11 @@ def checkpoints(folder: str) -> Iterator[int]:
 def given_losses(path: str, asked: Asked) -> list[File]:
     """Return the losses at a path that was named for them: a file, or those of a folder.
 
-    Where a folder holds none, the files are those of rewards and the like.
+    If a folder holds none, the files are those of rewards and the like.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
-        ValueError: the file is of no format that is read, or the folder holds no losses.
+        ValueError: the file's format is not supported, or the folder holds no losses.
     """
     (path,) = matching(path)
     if not storage.is_folder(path):

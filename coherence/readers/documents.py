@@ -1,4 +1,4 @@
-"""A JSON document that is read whole, because what is wanted of it may lie anywhere in it."""
+"""Reads a JSON document whole, because what is needed may be anywhere in it."""
 
 import json
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from coherence.readers import storage
 
 LARGEST = 256 * 2**20
-"""Bytes; a trainer's state of a million rows is half of it."""
+"""Bytes; a trainer's state of a million rows is half of that."""
 
 VALUES = 16_000_000
-"""Of a document; a state of a million rows has some ten million, and more are hardly anything but values."""
+"""In a document; a state of a million rows has about ten million."""
 
 
 def read_document(path: str, kind: str, largest: int = LARGEST) -> Any:
-    """Return what a JSON document holds.
+    """Return the value of a JSON document.
 
     Args:
         path: of the file.
-        kind: what it should be, as an error says it: "a W&B table".
-        largest: bytes that it may have.
+        kind: what it should be, in the words of an error: "a W&B table".
+        largest: bytes that it may have at most.
 
     Raises:
         OSError: it cannot be read.

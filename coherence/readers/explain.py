@@ -1,6 +1,6 @@
-"""What a path is taken for: of each file its format and why, what was read of it, and the first of each.
+"""Explains how a path is read: the format of each file and why, what was read from it, and examples.
 
-Nothing is scored: a person can see whether a dump is understood before anything is made of it.
+Nothing is scored, so a user can check that a dump is understood before auditing it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from coherence.signals.settings import DEFAULTS, Settings
 
 @dataclass
 class Steps:
-    """From which step to which, and of how many it is not known.
+    """The first and the last step, and how many have an unknown step.
 
     >>> steps = Steps()
     >>> for step in 100, None, 50:
@@ -33,7 +33,7 @@ class Steps:
     unknown: int = 0
 
     def see(self, step: int | None) -> None:
-        """Take one more."""
+        """Count one more."""
         if step is None:
             self.unknown += 1
             return
@@ -43,19 +43,19 @@ class Steps:
 
 @dataclass
 class FileReading:
-    """What a file was taken for, and what was read of it.
+    """The format that was detected for a file, and what was read from it.
 
     Attributes:
         path: of the file.
-        format: its name; empty where it is none that is read.
+        format: its name; empty if it is not supported.
         why: how it was recognised, or why not.
-        samples, prompts: how many samples, and how many of them tell their prompt.
+        samples, prompts: how many samples, and how many of them have a prompt.
         sample_steps: of the samples.
         first, last: of the samples.
         losses: how many rows of loss.
         loss_steps: of the losses.
         first_loss, last_loss: of the losses.
-        problems: what could not be used, and what is to be remarked.
+        problems: what could not be used, and remarks.
     """
 
     path: str
@@ -75,7 +75,7 @@ class FileReading:
 
 @dataclass
 class RunReading:
-    """What was read of a run: its files, what was skipped, and the settings that its folder states."""
+    """What was read from a run: its files, what was skipped, and the settings that its folder states."""
 
     name: str
     files: list[FileReading]
@@ -89,9 +89,9 @@ def explain(
     format: str | None = None,  # noqa: A002 - as the option
     fields: Fields = USUAL,
 ) -> list[RunReading]:
-    """Read what paths stand for, as an audit would, and say what each file was taken for.
+    """Read paths as an audit would, and say which format was detected for each file.
 
-    Where there are no samples, the files are those that were looked at, and the note says why.
+    If there are no samples, the files are those that were looked at, and the note says why.
 
     Raises:
         FileNotFoundError: there is nothing at a path.
@@ -143,14 +143,14 @@ def _read_losses(reading: FileReading, file: File, fields: Fields, again: bool) 
             reading.first_loss, reading.last_loss = reading.first_loss or row, row
     except (OSError, ValueError) as error:
         noted.add(file.path, 0, f"not read on from here: {error}")
-    if again:  # what is wrong with its lines was said where its samples were read
+    if again:  # the problems of its lines were noted when its samples were read
         reading.problems.remarks |= noted.remarks
     else:
         reading.problems += noted
 
 
 def _looked_at(paths: Sequence[str], asked: str | None) -> list[FileReading]:
-    """Return the files at paths, and those in the folders there, none of which holds samples."""
+    """Return the files at paths and those in the folders there; none of them holds samples."""
     named = [found for path in paths for found in matching(path)]
     files = [file for path in named for file in (Folder(path).files if storage.is_folder(path) else [path])]
     return [_unread(path, asked) for path in files]

@@ -1,4 +1,4 @@
-"""What the names of files and folders tell: the step that they are of, or a temperature.
+"""Reads the names of files and folders: the step that they belong to, or a temperature.
 
 A number is a step only next to a word for a step or for a sample, or in a folder of samples. Source:
 docs/formats.md, "Text, one file a step".
@@ -9,7 +9,7 @@ import re
 from coherence.readers.storage import bare_name, parent
 
 SAMPLE_FOLDERS = ("samples", "completions", "generations", "generated", "sample", "generated_samples")
-"""Where trainers put samples below the folder of a run."""
+"""Folders below the folder of a run in which trainers put samples."""
 
 _NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*(\d+)")
 _STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
@@ -39,7 +39,7 @@ _LOG = re.compile(r"\.(?:out|err|log|stdout|stderr)(?:\.\d+)?$")
 
 
 def is_called_log(path: str) -> bool:
-    """Tell whether a file is named as schedulers and loggers name theirs.
+    """Tell whether a file has a name that schedulers and loggers give to logs.
 
     >>> is_called_log("slurm-3260429.out"), is_called_log("train.log.1"), is_called_log("step_500/out.txt")
     (True, True, False)
@@ -48,7 +48,7 @@ def is_called_log(path: str) -> bool:
 
 
 def names_temperature(path: str) -> bool:
-    """Tell whether the name of a file states the temperature at which was drawn.
+    """Tell whether the name of a file states the sampling temperature.
 
     >>> names_temperature("news_temp_0_2.txt"), names_temperature("step_500.txt")
     (True, False)
@@ -57,7 +57,7 @@ def names_temperature(path: str) -> bool:
 
 
 def names_training_data(path: str) -> bool:
-    """Tell whether a file is named as what a model is trained on, or is validated with.
+    """Tell whether a file is named like training or validation data.
 
     >>> names_training_data("data/train.jsonl"), names_training_data("val_split.csv")
     (True, True)
@@ -66,7 +66,7 @@ def names_training_data(path: str) -> bool:
 
 
 def may_be_sample(path: str) -> bool:
-    """Tell whether the name of a text may be that of a sample: much else lies in the folder of a step.
+    """Tell whether the name of a text may be that of a sample: the folder of a step holds much else.
 
     >>> may_be_sample("step_500/out.txt"), may_be_sample("step_500.txt"), may_be_sample("samples/300.txt")
     (True, True, True)
@@ -83,7 +83,7 @@ def may_be_sample(path: str) -> bool:
 
 
 def step_named(path: str) -> int | None:
-    """Return the step that a file is named after, or its folder: a number next to a word for it.
+    """Return the step in the name of a file or of its folder: a number next to a word for a step.
 
     >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
     (500, 1200, None)
@@ -102,7 +102,7 @@ def is_of_a_step(folder: str) -> bool:
 
 
 def step_of(path: str) -> int | None:
-    """Return the step of a file of samples of one step, as its name or its folder tells it.
+    """Return the step of a file of samples of one step, from its name or its folder.
 
     >>> step_of("samples/run1/samples-100"), step_of("200/out.txt"), step_of("step_500/sample_3.txt")
     (100, 200, 500)
@@ -128,7 +128,7 @@ def is_of_samples(folder: str) -> bool:
 
 
 def any_number(path: str) -> int | None:
-    """Return the number in the name of a file that may be a step; None where it is something else's.
+    """Return the number in the name of a file that may be a step; None if it means something else.
 
     >>> any_number("300.txt"), any_number("seed42.txt"), any_number("20260104.txt")
     (300, None, None)
@@ -148,5 +148,5 @@ def _folder(path: str) -> str:
 
 
 def stem(path: str) -> str:
-    """Return the name of a file in small letters, without its ending if that is a word."""
+    """Return the name of a file in lower case, without its extension if that is a word."""
     return re.sub(r"\.[a-z]\w*$", "", bare_name(path))

@@ -1,4 +1,4 @@
-"""What a person means by a path: the runs there, and of each its files of samples and of losses."""
+"""Finds the runs at a path, and the files of samples and of losses of each."""
 
 import json
 from collections import Counter
@@ -36,20 +36,20 @@ from coherence.signals import settings
 from coherence.signals.settings import History
 
 WRITTEN = (STATE, STATUS)
-"""What a monitor writes next to its samples, and no other trainer does."""
+"""Files that only a monitor writes next to its samples."""
 
 
 class RunFiles(NamedTuple):
-    """What was found of one run.
+    """The files and notes of one run.
 
     Attributes:
-        name: of its folder, or of its first file.
+        name: that of its folder, or of its first file.
         samples, losses: its files, in the order of the numbers in their names.
-        vocab_size: which its run.json states.
+        vocab_size: from its run.json.
         notes: what was skipped and why, for the report.
-        folder: what else a monitor wrote there; None where the samples are not a monitor's.
-        saved: the steps of the checkpoints that lie there, in ascending order.
-        metrics: its files that may hold rewards and the like, those of losses first; none of a monitor's.
+        folder: what else a monitor wrote there; None if the samples are not a monitor's.
+        saved: the steps of the checkpoints there, in ascending order.
+        metrics: its files that may hold rewards and the like, those of losses first; empty for a monitor.
     """
 
     name: str
@@ -63,11 +63,11 @@ class RunFiles(NamedTuple):
 
 
 class RunFolder(NamedTuple):
-    """What lies in the folder that a monitor wrote, besides samples and losses.
+    """The contents of a folder that a monitor wrote, other than samples and losses.
 
     Attributes:
-        history: its settings; empty where it states none.
-        events: the file that what befell the run stands in; none if nothing did.
+        history: its settings; empty if it states none.
+        events: the file with the events of the run; None if there were no events.
     """
 
     history: History
@@ -80,24 +80,24 @@ def find_runs(
     format: str | None = None,  # noqa: A002 - as the option
     fields: Fields = USUAL,
 ) -> list[RunFiles]:
-    """Return the runs that paths stand for.
+    """Return the runs at paths.
 
-    A file, or several, are one run; a folder is one, or one for each run folder in it. A path may be a
+    One or more files are one run; a folder is one run, or one for each run folder in it. A path may be a
     pattern, a URL, or `-` for standard input.
 
     Args:
-        paths: what the person named.
+        paths: as the user gave them.
         loss: where the losses are, if not next to the samples.
-        format: of the samples, if their content does not tell, and of the losses where it fits.
-        fields: where a person said that rows hold what.
+        format: of the samples, if it cannot be detected, and of the losses if it fits.
+        fields: the keys that the user named.
 
     Raises:
         FileNotFoundError: there is nothing at a path.
-        ValueError: a file is of no format that is read, or a folder holds no samples.
+        ValueError: a file's format is not supported, or a folder holds no samples.
     """
     asked = Asked(format, fields)
     if format is not None:
-        by_key(format)  # a name that is none is not a file's fault
+        by_key(format)  # an unknown name is not a file's fault
     named = [found for path in paths for found in matching(path)]
     folders = [path for path in named if storage.is_folder(path)]
     notes: list[str] = []
@@ -126,7 +126,7 @@ def find_runs(
 
 
 def _grouped(files: Sequence[str]) -> list[list[str]]:
-    """Return files grouped to runs: they are one, but those of several run folders of ours one each."""
+    """Return files grouped into runs: one group, unless they are from several of our run folders."""
     ours = [
         file
         for file in files
@@ -139,7 +139,7 @@ def _grouped(files: Sequence[str]) -> list[list[str]]:
 
 
 def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
-    """Return the run that files make up; of several one that cannot be read is skipped, and noted."""
+    """Return the run that files make up; if there are several, unreadable ones are skipped and noted."""
     notes: list[str] = []
     samples = recognised(files, asked.format, notes)
     if not samples:
@@ -157,7 +157,7 @@ def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
 
 
 def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
-    """Return the run that a folder is of, or the runs of the folders in it.
+    """Return the run of a folder, or the runs of the folders in it.
 
     Raises:
         ValueError: there are no samples.
@@ -181,7 +181,7 @@ def _runs_in(path: str, asked: Asked) -> list[RunFiles]:
 
 
 def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
-    """Return the run of a folder, of which those below it are parts unless they are runs themselves."""
+    """Return the run of a folder; the folders below it are parts of it unless they are runs themselves."""
     below = [child for child in below if child.samples]
     one_run = folder.is_run or bool(folder.samples) or len(below) < 2
     runs = []
@@ -220,7 +220,7 @@ def _vocab_size(folder: Folder) -> int | None:
 
 
 def _run_folder(folder: Folder) -> RunFolder | None:
-    """Return what a monitor wrote into a folder besides; None where no monitor did."""
+    """Return what else a monitor wrote into a folder; None if no monitor did."""
     if not folder.named(SAMPLES) or not any(map(folder.named, (SETTINGS, *WRITTEN))):
         return None
     events = recognised(folder.named(LOSSES[0]), "jsonl", folder.notes)
@@ -228,7 +228,7 @@ def _run_folder(folder: Folder) -> RunFolder | None:
 
 
 def _history(folder: Folder) -> History:
-    """Return the settings that a run folder states; a note says where they cannot be read."""
+    """Return the settings that a run folder states; add a note if they cannot be read."""
     for path in folder.named(SETTINGS):
         try:
             with storage.open_bytes(path) as file:
@@ -245,7 +245,7 @@ def _history(folder: Folder) -> History:
 
 
 def _named_apart(runs: list[RunFiles]) -> list[RunFiles]:
-    """Return the runs, those whose folders have the same name called by their paths."""
+    """Return the runs; those whose folders share a name are called by their paths."""
     names = Counter(run.name for run in runs)
     return [
         run._replace(name=file_name(storage.parent(run.samples[0].path))) if names[run.name] > 1 else run

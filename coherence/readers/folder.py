@@ -1,4 +1,4 @@
-"""What a run folder holds: the names of its files, their format, and what a row of it says.
+"""The format of a run folder: the names of its files, and the meaning of their rows.
 
 The monitor writes it; the audit, the page and the monitor that resumes read it. Source: docs/training.md,
 "The run folder".
@@ -24,11 +24,11 @@ SAMPLES, METRICS = "samples.jsonl", "metrics.jsonl"
 """The files that only grow."""
 
 STATUS, STATE, SETTINGS = "loss.json", "gate.json", "settings.json"
-"""The files that are replaced whole."""
+"""The files that are replaced as a whole."""
 
 
 def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows from a byte on, each after the byte where it begins; other lines are skipped.
+    """Yield the rows from a byte on, each with the byte at which it begins; other lines are skipped.
 
     Raises:
         LaterFormat: a later version wrote a row; the message names the byte where it begins.
@@ -39,7 +39,7 @@ def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as file:
         at = file.seek(start)
         for line in file:
-            # A line that lacks its newline alone is whole: the next append will end it.
+            # A line that lacks only its newline is complete: the next append will end it.
             record = parsed(line)
             check_format(record, path, f"byte {at}")
             if is_row(record):
@@ -48,7 +48,7 @@ def read_rows(path: Path, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def parsed(line: bytes) -> Any:
-    """Return what a line of JSON holds; None where it is torn.
+    """Return the value of a line of JSON; None if it is torn.
 
     >>> parsed(b'{"step": 100}'), parsed(b'{"step": 1')
     ({'step': 100}, None)
@@ -62,10 +62,10 @@ def parsed(line: bytes) -> Any:
 def check_format(record: Any, path: str | os.PathLike[str], where: int | str) -> None:
     """Refuse a row of a run folder that a later version wrote; anything else passes.
 
-    Skipped, like a line of another writer, it would make a run look younger than it is.
+    If it were skipped, like a line of another writer, the run would look younger than it is.
 
     Args:
-        record: what the line holds.
+        record: the value of the line.
         path: of the file.
         where: the number of the line, or the byte where it begins: "byte 120".
 
@@ -78,7 +78,7 @@ def check_format(record: Any, path: str | os.PathLike[str], where: int | str) ->
     coherence.signals.settings.LaterFormat: metrics.jsonl:3: format 2; this version reads format 1: a later \
 version wrote this run folder
     """
-    # Another writer may count its formats too, so that a row has to look like one of ours in all else.
+    # Another writer may number its formats too, so the row has to look like ours in everything else.
     looks_like_ours = isinstance(record, dict) and type(record.get("step")) is int and "time" in record
     if looks_like_ours and is_later(record.get("format")):
         raise LaterFormat(
@@ -88,7 +88,7 @@ version wrote this run folder
 
 
 def is_later(number: Any) -> bool:
-    """Tell whether a later version numbers a format so.
+    """Tell whether a format number is from a later version.
 
     >>> is_later(2), is_later(1), is_later("2")
     (True, False, False)
@@ -97,7 +97,7 @@ def is_later(number: Any) -> bool:
 
 
 def is_row(record: Any) -> bool:
-    """Tell whether what a line holds is a row of a run folder.
+    """Tell whether the value of a line is a row of a run folder.
 
     >>> is_row({"format": 1, "step": 100, "loss": 3.4}), is_row({"step": 100, "loss": 3.4})
     (True, False)
@@ -116,7 +116,7 @@ def is_sample(row: Mapping[str, Any]) -> bool:
 
 
 def recorded_scores(values: Any) -> tuple[float | None, ...] | None:
-    """Return the scores that a monitor wrote down, in the order of the scales; None where they are none.
+    """Return the scores that a monitor recorded, in the order of the scales; None if they are not scores.
 
     >>> recorded_scores({"bigram": 100.0, "trigram": 99.5, "english": 80.0})
     (100.0, 99.5, 80.0, None)
@@ -139,7 +139,7 @@ def prompt_of(row: Mapping[str, Any]) -> str | None:
 
 
 def beside_of(row: Mapping[str, Any]) -> str | None:
-    """Return what tells that a loss is not a cross-entropy, as its row states it.
+    """Return the sign that a loss is not a cross-entropy, as its row states it.
 
     >>> beside_of({"loss": 0.1, "beside": "reward"}), beside_of({"loss": 3.4}), beside_of({"beside": "a cat"})
     ('reward', None, None)
@@ -151,10 +151,10 @@ def beside_of(row: Mapping[str, Any]) -> str | None:
 def scores_of(
     row: Mapping[str, Any], lexicon: Lexicon | None = None, profile: Profile | None = None
 ) -> Scores:
-    """Return the scores of a sample as its row states them; where it states none, score it.
+    """Return the scores of a sample as its row states them; if it states none, score it.
 
     Args:
-        row: of the samples.
+        row: of the sample.
         lexicon: as for `score`.
         profile: as for `score`.
 
@@ -174,7 +174,7 @@ def scores_of(
 
 
 def as_recorded(recorded: Sequence[float | None], cleaned: str, tokens: list[str]) -> Scores:
-    """Return the scores that a monitor wrote down, with what the text tells besides: by those it decided.
+    """Return the scores that a monitor recorded and decided by, completed from the text.
 
     Args:
         recorded: in the order of the scales.

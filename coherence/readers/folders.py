@@ -1,4 +1,4 @@
-"""A folder and what lies in it: files of samples, folders of runs, and what is skipped, and why."""
+"""A folder and its contents: files of samples, folders of runs, and what is skipped, and why."""
 
 import os
 import re
@@ -31,16 +31,16 @@ LOSSES = (METRICS, "trainer_state.json", "metrics.csv")
 RUN = "run.json"
 
 LOSS_FOLDERS = ("lightning_logs", "runs", "logs", "tensorboard", "tb", "wandb")
-"""Where trainers put losses below the folder of a run."""
+"""Folders below the folder of a run in which trainers put losses."""
 
 BOTH = ("trackio", "mlflow", "wandb_log", "tensorboard", "logs", "notebook")
-"""Formats that hold losses, and perhaps samples: they count as samples where there are no others."""
+"""Formats that hold losses, and perhaps samples: they count as samples if there are no others."""
 
 WANDB, TABLES = "files", ("files/media/table", "media/table")
 """Where Weights & Biases puts the files of a run, and its tables of samples, below the folder of a run."""
 
 DEEPEST = 100
-"""Folders above a link that are looked at; no dump lies deeper."""
+"""Folders above a link that are looked at; no dump is deeper."""
 
 TRAINING_DATA = "skipped: its name says that a model is trained on it; give the file itself to read it"
 
@@ -50,7 +50,7 @@ _NO_DATA = re.compile(
     r"\.(pth?|bin|safetensors|ckpt|np[yz]|pkl|h5|keras|onnx|gguf|model|so|whl|zip|tar|lock|png|jpe?g|gif|svg"
     r"|pdf|html|py|sh|ya?ml|toml)"
 )
-"""What lies next to samples and holds none; it is not even opened."""
+"""Files next to samples that hold none; they are not even opened."""
 
 _KINDS = (
     ("image", re.compile(r"\.(png|jpe?g|gif|svg)")),
@@ -64,7 +64,7 @@ _KINDS = (
 OTHER = "other file"
 
 _DATA = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-"""Names that promise samples or losses: where one holds neither, the person is told."""
+"""Extensions that promise samples or losses: if a file holds neither, a note says so."""
 
 _LOSS_SPOKEN = re.compile(r"(?<![a-z])loss\b.{0,20}?\d", re.IGNORECASE)
 
@@ -79,7 +79,7 @@ class File(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a person said of files whose content does not tell: their format, where their rows hold what."""
+    """What the user said about files that are not recognised: their format, and the keys of their rows."""
 
     format: str | None = None
     fields: Fields = USUAL
@@ -89,7 +89,7 @@ NOTHING = Asked()
 
 
 def matching(path: str) -> list[str]:
-    """Return what a path stands for: itself, or what matches it as a pattern."""
+    """Return the paths that a path names: itself, or those that match it as a pattern."""
     if path == "-":
         return [storage.spooled(sys.stdin.buffer)]
     if storage.exists(path):
@@ -115,7 +115,7 @@ def natural(path: str) -> list[tuple[int, int, str]]:
 
 
 def once(paths: Iterable[str], notes: list[str]) -> list[str]:
-    """Return the paths, of those that lead to the same file one; of each left out a note says so."""
+    """Return the paths, only one of those that lead to the same file; a note names each that is left out."""
     given = [(path, identity_of(path)) for path in paths]
     kept: dict[tuple[int, int] | str, int] = {}
     for place, (path, identity) in enumerate(given):
@@ -130,7 +130,7 @@ def once(paths: Iterable[str], notes: list[str]) -> list[str]:
 
 
 def identity_of(path: str) -> tuple[int, int] | str:
-    """Return what the names of a file share, soft and hard links; of a URL the path itself."""
+    """Return what all names of a file share, its soft and hard links; for a URL the path itself."""
     if storage.is_url(path):
         return path
     try:
@@ -141,18 +141,18 @@ def identity_of(path: str) -> tuple[int, int] | str:
 
 
 def _is_lesser_name(path: str) -> tuple[bool, bool]:
-    """Tell whether a path is a link and whether it tells no step; of a file another name is better then."""
+    """Tell whether a path is a link and whether it lacks a step: another name of the file is better then."""
     return not storage.is_url(path) and Path(path).is_symlink(), step_of(path) is None
 
 
 def files_once(files: Iterable[File], notes: list[str]) -> list[File]:
-    """Return files, each of them once."""
+    """Return each of the files once."""
     by_path = {file.path: file for file in files}
     return [by_path[path] for path in once(by_path, notes)]
 
 
 def recognised(paths: Iterable[str], asked: str | None, notes: list[str]) -> list[File]:
-    """Return the files whose format is known, in the order given; of the others a note says why."""
+    """Return the files whose format is recognised, in the order given; a note says why others are not."""
     found = []
     for path in paths:
         try:
@@ -168,7 +168,7 @@ def _why(path: str, error: Exception) -> str:
 
 
 def as_text(message: str) -> str:
-    """Return a message as a report can hold it: a path in it may be no UTF-8."""
+    """Return a message in a form that a report can hold: a path in it may not be UTF-8."""
     return message.encode(errors="surrogateescape").decode(errors="replace")
 
 
@@ -194,7 +194,7 @@ def _plural(kind: str) -> str:
 def holds(
     file: File, read: Callable[[Piece, Problems, Fields], Iterator[object]], asked: Asked, notes: list[str]
 ) -> bool:
-    """Tell whether anything is read of a file; where it can be cut, its beginning decides."""
+    """Tell whether anything can be read from a file; if it can be cut, its beginning decides."""
     piece = Piece(Part(file.path, 0, HEAD), file.format)
     noted = Problems()
     try:
@@ -207,12 +207,12 @@ def holds(
 
 
 class Folder:
-    """A folder, and what lies in it.
+    """A folder and its contents.
 
     Attributes:
         files, folders: the paths in it, in the order of the numbers in their names.
-        scanned: its files whose format is known.
-        samples: its files of samples, and those below it where trainers put them.
+        scanned: its files whose format is recognised.
+        samples: its files of samples, and those in the folders below it that trainers use for them.
         notes: what was skipped and why.
     """
 
@@ -230,7 +230,7 @@ class Folder:
         self.samples = self._find_samples()
 
     def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
-        """Tell whether a link leads to a folder that it lies in, or to one next to it: it is read there."""
+        """Tell whether a link leads to a folder that contains it, or to one next to it: it is read there."""
         if storage.is_url(path) or not Path(path).is_symlink():
             return False
         above = [path]
@@ -247,16 +247,16 @@ class Folder:
         return True
 
     def named(self, name: str) -> list[str]:
-        """Return the file of a name in it, perhaps compressed."""
+        """Return the file of that name in it, perhaps compressed."""
         return [path for path in self.files if storage.bare_name(path) == name][:1]
 
     @property
     def is_run(self) -> bool:
-        """Whether files lie in it that lie in the folder of a run alone."""
+        """Whether it holds files that only the folder of a run holds."""
         return any(self.named(name) for name in (*LOSSES, RUN))
 
     def below(self) -> Iterator["Folder"]:
-        """Yield the folders in it, and in its folders of samples and of losses, that may be runs."""
+        """Yield the folders that may be runs: in it, and in its folders of samples and of losses."""
         for path in self.folders:
             if name_of(path) == WANDB and self._holds_tables:
                 continue
@@ -271,12 +271,12 @@ class Folder:
                 yield Folder(path, self.asked)
 
     def take_logs(self) -> None:
-        """Take for samples what holds losses and perhaps samples, and does hold some."""
+        """Add to the samples the files of formats for losses that do hold samples."""
         logs = [file for file in self.scanned if file.format in BOTH]
         self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
 
     def _scan(self) -> list[File]:
-        # What the monitor writes next to the two logs holds neither losses nor samples.
+        # The other files that the monitor writes next to the two logs hold neither losses nor samples.
         kept = self.named(SETTINGS) or self.named(STATE)
         ours = {STATUS, STATE, SETTINGS} if kept else set()
         candidates = [
@@ -317,7 +317,7 @@ class Folder:
             for tables in folders
             for path in storage.matching(f"{storage.literal(storage.join(self.path, tables))}/**/*.json")
         )
-        # Of other JSON among the artifacts nobody thinks that it is samples.
+        # Nobody expects other JSON among the artifacts to be samples.
         return recognised(sorted(paths, key=natural), None, self.notes if folders is TABLES else [])
 
     def _may_be_samples(self, file: File) -> bool:
@@ -328,7 +328,7 @@ class Folder:
         return storage.bare_name(file.path) not in LOSSES and file.format not in BOTH
 
     def _is_one_of_several(self, file: File) -> bool:
-        """Tell whether other files are named alike but for the number, as those of other steps are."""
+        """Tell whether other files have the same name except for the number, as those of other steps do."""
         return self._alike[_NUMBER.sub("#", name_of(file.path))] > 1
 
     @cached_property
@@ -349,7 +349,7 @@ class Folder:
 
 
 def _tells_steps(file: File, asked: Asked) -> bool:
-    """Tell whether the first sample of a file tells its step: what a model is trained on tells none."""
+    """Tell whether the first sample of a file has a step: training data has none."""
     with suppress(OSError, ValueError):
         first = next(samples_in(Piece(Part(file.path, 0, HEAD), file.format), Problems(), asked.fields), None)
         return first is not None and first.step is not None
@@ -357,7 +357,7 @@ def _tells_steps(file: File, asked: Asked) -> bool:
 
 
 def _unread_logs(paths: Sequence[str]) -> list[str]:
-    """Say of files that look like logs and in which nothing was understood how the first of them goes."""
+    """Return a note that quotes the first line of files that look like logs but were not understood."""
     found = [(path, line) for path in paths if (line := _of_a_log(path))]
     if not found:
         return []
@@ -371,7 +371,7 @@ def _unread_logs(paths: Sequence[str]) -> list[str]:
 
 
 def _of_a_log(path: str) -> str | None:
-    """Return the first line of a log that speaks of a loss, or else its first; None of any other file."""
+    """Return the first line of a log that mentions a loss, or else its first; None for any other file."""
     try:
         head = read_head(path)
     except (OSError, ValueError):

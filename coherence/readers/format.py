@@ -1,6 +1,6 @@
-"""A format: one value that says what can be read of a file of it.
+"""A format: one value that says what can be read from a file of that format.
 
-Each module of `readers.formats` ends with its own. Source: docs/formats.md.
+Each module of `readers.formats` ends with its format. Source: docs/formats.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
 
 class Fields(NamedTuple):
-    """Where a person said that a row holds what, where the keys that trainers use do not tell.
+    """The keys that the user named, for rows that do not use the keys that trainers use.
 
     A key, or a path: `choices[*].message.content`.
 
@@ -33,31 +33,31 @@ USUAL = Fields()
 
 
 class SampleReader(Protocol):
-    """Yields the samples of a part of a file; what cannot be used is noted."""
+    """Yields the samples of a part of a file, and notes what cannot be used."""
 
     def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-        """Read on as samples are asked for."""
+        """Read further as samples are asked for."""
 
 
 class LossReader(Protocol):
-    """Yields the training losses of a part of a file; what cannot be used is noted."""
+    """Yields the training losses of a part of a file, and notes what cannot be used."""
 
     def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-        """Read on as losses are asked for."""
+        """Read further as losses are asked for."""
 
 
 class MetricReader(Protocol):
-    """Yields reward, KL divergence and length of a part of a file; what cannot be used is skipped."""
+    """Yields reward, KL divergence and length from a part of a file, and skips what cannot be used."""
 
     def __call__(self, part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-        """Read on as metrics are asked for."""
+        """Read further as metrics are asked for."""
 
 
 class Cut(NamedTuple):
     """How a file can be divided.
 
     Attributes:
-        parts: returns the parts of the file at a path, each of about so many bytes.
+        parts: returns the parts of the file at a path, each of about the given number of bytes.
         length: returns how many lines begin in a part.
     """
 
@@ -66,15 +66,15 @@ class Cut(NamedTuple):
 
 
 class Format(NamedTuple):
-    """What trainers write in one way, and how to read it.
+    """One format that trainers write, and how to read it.
 
     Attributes:
-        key: as `--format` names it.
-        name: as a report does.
-        recognise: tells whether a file that begins so is of the format.
-        samples, losses, events, metrics: what can be read of such a file; None where it holds none.
-        cut: how to divide a file; None where it is read whole.
-        why: how a file of it is recognised, as `--explain` says.
+        key: its name for `--format`.
+        name: its name in a report.
+        recognise: whether a file with this beginning has the format.
+        samples, losses, events, metrics: their readers; None if the format does not hold them.
+        cut: how to divide a file; None if it is read whole.
+        why: how a file of the format is recognised, as `--explain` says.
     """
 
     key: str

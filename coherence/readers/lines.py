@@ -1,4 +1,4 @@
-"""Lines of a file that may hold anything: bounded in length, decoded strictly, bad ones noted."""
+"""Reads the lines of a file that may hold anything: bounded in length, decoded strictly, bad ones noted."""
 
 import codecs
 import io
@@ -21,17 +21,17 @@ LONGEST_LINE = 16 * 2**20
 """Bytes; a longer line is not a sample but a broken file, and is skipped without being held."""
 
 HEAD = 2**16
-"""Bytes that are looked at to tell what a file is."""
+"""Bytes that are looked at to detect the format of a file."""
 
 FURTHER, STRETCHES, UNSIZED = 2**20, 16, 2**24
-"""Bytes that are looked at where the head does not tell, then so many stretches of the rest; of compressed
-files, which cannot be read from the middle, so many bytes from the start."""
+"""If the head does not decide: the bytes that are looked at next, then the number of stretches of the rest.
+Compressed files cannot be read from the middle, so this many bytes from their start."""
 
 LISTED = 100
 """How many problems are kept for the report; the others are counted."""
 
 _strict_parser = import_module("orjson") if find_spec("orjson") else None
-"""Of the extra `fast`: it takes a third of the time of the standard library."""
+"""From the extra `fast`: it takes a third of the time of the standard library."""
 
 
 _STEP_IN_WORDS = re.compile(
@@ -46,9 +46,9 @@ class Part(NamedTuple):
 
     Attributes:
         path: of the file, local or a URL.
-        start, end: of JSON lines that are not compressed, the bytes between which a line begins that belongs
-            to the part; of Parquet, the row groups. A part that begins in the middle counts its lines and
-            rows from 1, as if the file began there.
+        start, end: the lines of the part begin between these bytes (uncompressed JSON lines), or these are
+            its row groups (Parquet). A part that begins in the middle of a file counts its lines and rows
+            from 1.
     """
 
     path: str
@@ -57,12 +57,12 @@ class Part(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What tells the format of a file: its path, and how it begins.
+    """How a file begins, with its path: its format is detected from that.
 
     Attributes:
         path: of the file, local or a URL.
         raw: its first bytes, decompressed.
-        text: the same as text; what is not UTF-8 is replaced.
+        text: those bytes as text; what is not UTF-8 is replaced.
         whole: whether that is all of the file.
     """
 
@@ -73,21 +73,21 @@ class Head(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Its lines that are not blank, stripped; a last one that is cut off is left out if others stand."""
+        """Its lines that are not blank, stripped, without a last one that is cut off if there are others."""
         found = cut_into_lines(self.text)
         kept = found[:-1] if len(found) > 1 and not self.whole else found
         return [line for line in map(str.strip, kept) if line]
 
     def further(self) -> Iterator[str]:
-        """Yield more of the file, as text: all up to a megabyte, and of a larger one stretches to its end."""
+        """Yield more of the file, as text: the first megabyte, and stretches of the rest of a larger file."""
         if not self.whole:
             yield from _further(self.path)
 
 
 def cut_into_lines(text: str) -> list[str]:
-    r"""Return the lines of a text, which a newline, a carriage return or both end, and nothing else.
+    r"""Return the lines of a text; only a newline, a carriage return or both end a line.
 
-    `str.splitlines` cuts at eight more characters, which stand in the middle of what models write.
+    `str.splitlines` cuts at eight more characters, which occur in the middle of what models write.
 
     >>> cut_into_lines("a\u2028b\r\nc\rd\n")
     ['a\u2028b', 'c', 'd']
@@ -112,7 +112,7 @@ def _further(path: str) -> Iterator[str]:
 
 
 def read_head(path: str) -> Head:
-    """Read the beginning of a file; of compressed data that is cut off or damaged, what there is.
+    """Read the beginning of a file; if compressed data is cut off or damaged, as much as there is.
 
     Raises:
         OSError: it cannot be read.
@@ -131,7 +131,7 @@ def read_head(path: str) -> Head:
 
 
 class Tally(NamedTuple):
-    """How many samples have something that the reader of the report should know, and where the first is."""
+    """How many samples have a property that the reader of the report should know, and where the first is."""
 
     samples: int
     file: str
@@ -140,13 +140,13 @@ class Tally(NamedTuple):
 
 @dataclass
 class Problems:
-    """Lines that could not be used: all counted, the first of them kept; and what was seen in the others.
+    """Lines that could not be used, all counted and the first of them kept, and what was seen in the others.
 
     Attributes:
         count: how many lines could not be used.
         listed: the first of them.
-        tallies: of the samples that were used, what was seen in how many.
-        remarks: what the reader of the report should know of how a file was read, in sentences.
+        tallies: what was seen in how many of the samples that were used.
+        remarks: what the reader of the report should know about how a file was read, in sentences.
 
     >>> problems, others = Problems(), Problems()
     >>> problems.add("samples.jsonl", 3, "no text")
@@ -164,11 +164,11 @@ class Problems:
     remarks: dict[str, None] = field(default_factory=dict)
 
     def remark(self, sentence: str) -> None:
-        """Say something of how a file was read; what was said already is not said again."""
+        """Add a remark about how a file was read, unless it was made already."""
         self.remarks.setdefault(sentence)
 
     def tally(self, what: str, file: str, line: int) -> None:
-        """Count one more sample that has something.
+        """Count one more sample with a property.
 
         >>> problems = Problems()
         >>> for line in 3, 4:
@@ -196,7 +196,7 @@ class Problems:
 
     @property
     def first_in_words(self) -> str:
-        """Why a file has "no samples in it": the first of them, to stand after that, or nothing."""
+        """The first problem, worded to follow "no samples in it"; empty if there is none."""
         if not self.listed:
             return ""
         first = self.listed[0]
@@ -204,9 +204,9 @@ class Problems:
 
 
 def file_name(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that can be written as JSON: bytes that are not UTF-8 are replaced.
+    """Return a path as text that JSON can hold: bytes that are not UTF-8 are replaced.
 
-    The copy of standard input goes by `-`.
+    The copy of standard input is called `-`.
     """
     if os.fspath(path).endswith(storage.SPOOLED):
         return "-"
@@ -216,8 +216,8 @@ def file_name(path: str | os.PathLike[str]) -> str:
 def read_whole_lines(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
     """Yield the lines of a UTF-8 file as they are, with their ends and the blank ones.
 
-    For formats whose records go over several lines, where to skip one would spoil the others: what is
-    no UTF-8 is noted and replaced.
+    For formats whose records span several lines, where skipping one line would spoil the others: bytes
+    that are not UTF-8 are noted and replaced.
     """
     for number, raw in raw_lines(part, problems):
         try:
@@ -231,7 +231,7 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file that begin in the part as bytes, with their numbers, from 1.
 
     A line that is too long is noted and skipped, without being held. So is the end of compressed data
-    that is cut off or damaged. A file that grows meanwhile is read as far as it went at the start.
+    that is cut off or damaged. A file that grows meanwhile is read up to its size at the start.
     """
     number = 0
     with storage.open_bytes(part.path) as file:
@@ -255,16 +255,16 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
 
 
 def _size(file: BinaryIO) -> int | None:
-    """Return how many bytes a file has; None where what is read is not what is stored."""
+    """Return how many bytes a file has; None if it is not stored as it is read."""
     with suppress(OSError):
         return os.fstat(file.fileno()).st_size
     return None
 
 
 def _sized_lines(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, int]]:
-    """Yield the lines that begin from one byte to another, cut at what a line may have, and their sizes."""
+    """Yield the lines that begin between two bytes, cut at the longest allowed, and their sizes."""
     at = start
-    if at:  # a line that begins before belongs to the part before, which reads it to its end
+    if at:  # a line that begins earlier belongs to the part before, which reads it to its end
         file.seek(at - 1)
         at += _skip_line(file) - 1
     while end is None or at < end:
@@ -279,7 +279,7 @@ def _sized_lines(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[
 
 
 def _skip_line(file: BinaryIO) -> int:
-    """Read on to the end of the line; return how many bytes that were."""
+    """Read to the end of the line; return how many bytes that was."""
     size = 0
     while rest := file.readline(2**16):
         size += len(rest)
@@ -289,7 +289,7 @@ def _skip_line(file: BinaryIO) -> int:
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """Return what is the matter with bytes that are not UTF-8."""
+    """Return a message about bytes that are not UTF-8."""
     return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
 
 
@@ -312,14 +312,14 @@ def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[
 def _parsed(raw: bytes) -> Any:
     """Return the value that a line of JSON holds."""
     if _strict_parser is not None:
-        # It refuses not-a-number and half a character; then the standard library decides.
+        # It refuses not-a-number and lone surrogates; then the standard library decides.
         with suppress(ValueError):
             return _strict_parser.loads(raw)
     return json.loads(raw.decode("utf-8").strip())
 
 
 def why_not_parsed(error: ValueError | RecursionError) -> str:
-    """Return what is the matter with bytes that should be JSON: they are not UTF-8, or not JSON.
+    """Return why bytes could not be parsed: they are not UTF-8, or not JSON.
 
     >>> try:
     ...     json.loads(b"[1, 2")
@@ -348,7 +348,7 @@ def is_json_object(line: str) -> bool:
 
 
 def first_of(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    """Return the value of the first key that the row has, and that is not null."""
+    """Return the value of the first key that the row has and that is not null."""
     for key in keys:
         value = row.get(key)
         if value is not None:
@@ -360,7 +360,7 @@ def to_step(value: Any) -> int:
     """Return a step as a whole number, from a number or from a string that holds one.
 
     Raises:
-        ValueError: it is none; the message shows the value.
+        ValueError: it is not a step; the message shows the value.
 
     >>> to_step(100), to_step("200"), to_step(300.0)
     (100, 200, 300)
@@ -378,7 +378,7 @@ def to_step(value: Any) -> int:
 
 
 def to_float(value: Any) -> float | None:
-    """Return a number, also one written as a string; None for anything else, blank and true among it.
+    """Return a number, also one written as a string; None for anything else, such as a blank string or true.
 
     >>> to_float(" 2.5 "), to_float("NaN"), to_float(""), to_float(None), to_float(True)
     (2.5, nan, None, None, None)
@@ -395,7 +395,7 @@ def to_text(value: Any) -> str | None:
     """Return a string as it is, None for anything else.
 
     Raises:
-        ValueError: it holds half of a surrogate pair, which no file and no report can hold.
+        ValueError: it holds a lone surrogate, which no file and no report can hold.
     """
     if not isinstance(value, str):
         return None
@@ -409,6 +409,6 @@ def to_text(value: Any) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: short, of a list or an object its kind alone."""
+    """Return a value as a message shows it: short, and only the type of a list or an object."""
     written = f"of type {type(value).__name__}" if isinstance(value, list | dict) else repr(value)
     return written if len(written) <= 40 else written[:37] + "..."

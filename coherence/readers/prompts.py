@@ -1,4 +1,4 @@
-"""The prompt that a dump does not tell, found as the beginning that samples share from step to step."""
+"""Finds the prompts of a dump that does not state them: the beginnings that samples share at every step."""
 
 import re
 from bisect import bisect_left
@@ -16,25 +16,25 @@ LONGEST = 8_192
 """Characters of a sample that are compared."""
 
 FEWEST_STEPS = 5
-"""Fewer steps begin alike by chance."""
+"""Steps; the samples of fewer begin alike by chance."""
 
 FEWEST_WORDS = 2
-"""Of a prefix: one word, "The" or "Once", is how texts begin."""
+"""Words of a prefix: many texts begin with the same single word, "The" or "Once"."""
 
 FEWEST_NEXT = 3
-"""Words that follow a prompt; a greedy text that changes now and then has one or two."""
+"""Different words that follow a prompt; a greedy text that changes now and then has one or two."""
 
 _WORD = re.compile(r"\w+")
 
 STEADY = 0.8
-"""The share of steps at which equally many samples begin so, or an equal share of them."""
+"""The share of steps at which the same number of samples begin with it, or the same share of them."""
 
 
 def shared_prefixes(samples: Iterable[Sample]) -> tuple[str, ...]:
-    """Return the beginnings that samples without a prompt of their own share, the longest first.
+    """Return the beginnings that samples without a stated prompt share, the longest first.
 
-    A prompt stands at the beginning of as many samples at every step, and what follows it differs. A text
-    that is the same at every step, a loop, and a word with which texts like to begin are none.
+    The same number of samples begin with a prompt at every step, and what follows it differs. A text that is
+    the same at every step is not a prompt, nor is a loop, nor a single word with which many texts begin.
 
     Args:
         samples: of a run; the first 1,000 without a prompt are looked at.
@@ -56,9 +56,9 @@ def _longest_first(prefix: str) -> tuple[int, str]:
 
 
 def _by_step(samples: Iterable[Sample]) -> list[list[str]]:
-    """Return the texts of each step, sorted; a sample that tells no step is one of its own."""
+    """Return the texts of each step, sorted; a sample without a step counts as a step."""
     steps: defaultdict[object, list[str]] = defaultdict(list)
-    # What a monitor judged without a prompt has none.
+    # A sample that a monitor judged without a prompt has none.
     unprompted = (sample for sample in samples if not sample.prompt and sample.place is None)
     looked_at = list(islice(unprompted, LOOKED_AT))
     for number, sample in enumerate(looked_at):
@@ -69,7 +69,7 @@ def _by_step(samples: Iterable[Sample]) -> list[list[str]]:
 
 
 def _shared(text: str, steps: Sequence[Sequence[str]]) -> str:
-    """Return the beginning of a text that a sample of every step has, whole words alone."""
+    """Return the beginning of a text that samples of every step share, in whole words."""
     for texts in steps:
         at = bisect_left(texts, text)
         text = max((_common(text, near) for near in texts[max(at - 1, 0) : at + 1]), key=len, default="")
@@ -77,7 +77,7 @@ def _shared(text: str, steps: Sequence[Sequence[str]]) -> str:
 
 
 def _common(one: str, other: str) -> str:
-    """Return the beginning that two texts share, without half of a word."""
+    """Return the beginning that two texts share, without an incomplete word."""
     shared = one[: _alike(one, other)]
     goes_on = [text[len(shared) : len(shared) + 1].isalnum() for text in (one, other)]
     if not any(goes_on):
@@ -87,7 +87,7 @@ def _common(one: str, other: str) -> str:
 
 
 def _alike(one: str, other: str) -> int:
-    """Return how many characters of their beginnings two texts share; halving takes no step for each."""
+    """Return how many characters two texts share at their beginnings, found by bisection."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

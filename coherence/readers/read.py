@@ -1,4 +1,4 @@
-"""The samples, losses and events of files of any format; each sample with its run and its prompt."""
+"""Reads samples, losses and events from files of any format; each sample with its run and its prompt."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why
 from coherence.signals.settings import LaterFormat
 
 SAMPLES, PADDED, PROMPT_KEPT = "samples", "padding", "prompt kept"
-"""Under which samples are counted: all, those that end in padding, those whose prompt cannot be cut off."""
+"""The names of counts: all samples, those that end in padding, those whose prompt cannot be cut off."""
 
 ENDED = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_length"), "length"),
     **dict.fromkeys(("repetition", "repetition_detected"), "repetition"),
 }
-"""Why servers end a text before the model does, as they spell it, and under what such samples are counted."""
+"""Why servers end a text before the model does, as they spell it, and the name of the count for each."""
 
 EMPTY: dict[Emptiness, str] = {
     "nothing written": "the model wrote nothing",
@@ -28,11 +28,11 @@ EMPTY: dict[Emptiness, str] = {
 """Why samples are empty, as a note says it; they are counted under the keys."""
 
 FEW = 0.1
-"""The share of samples whose prompt cannot be cut off that is no reason for a word."""
+"""A smaller share of samples whose prompt cannot be cut off is not mentioned."""
 
 
 class Piece(NamedTuple):
-    """A part of a file, the key of its format, and the run it belongs to if its rows name none."""
+    """A part of a file, the key of its format, and the run it belongs to if its rows do not name one."""
 
     part: Part
     format: str
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
 
 
 class PromptedSample(NamedTuple):
-    """A sample as it was read: which piece it is of, its run, what of its text is the prompt."""
+    """A sample as it was read: its piece, its run, and the prompt at the beginning of its text."""
 
     piece: int
     run: str
@@ -49,25 +49,25 @@ class PromptedSample(NamedTuple):
 
 
 def samples_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the samples of a part of a file; none where its format holds none."""
+    """Yield the samples of a part of a file; none if its format holds none."""
     read = by_key(piece.format).samples
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 
 def losses_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of a part of a file; none where its format holds none."""
+    """Yield the training losses of a part of a file; none if its format holds none."""
     read = by_key(piece.format).losses
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 
 def metrics_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length in a part of a file; none where its format holds none."""
+    """Yield reward, KL divergence and length from a part of a file; none if its format holds none."""
     read = by_key(piece.format).metrics
     return iter(()) if read is None else read(piece.part, problems, fields)
 
 
 def marks_in(piece: Piece) -> Iterator[Mark]:
-    """Yield what befell the run, as a part of a file tells; nothing where its format tells nothing of it."""
+    """Yield the events of the run in a part of a file; none if its format holds none."""
     read = by_key(piece.format).events
     return iter(()) if read is None else read(piece.part)
 
@@ -78,13 +78,13 @@ def read_pieces(
     fields: Fields = USUAL,
     prefixes: Sequence[str] = (),
 ) -> Iterator[PromptedSample]:
-    """Yield the samples of pieces, one piece after the other.
+    """Yield the samples of pieces, one piece after another.
 
     Args:
         pieces: of files.
-        problems: of each piece, takes what cannot be used.
-        fields: under which keys to look, besides the usual.
-        prefixes: prompts that texts begin with where no key tells the prompt.
+        problems: one for each piece, to note what cannot be used.
+        fields: the keys to look under, in addition to the usual ones.
+        prefixes: prompts that texts may begin with, for samples whose rows have no key for it.
     """
     for number, (piece, noted) in enumerate(zip(pieces, problems, strict=True)):
         try:
@@ -110,14 +110,14 @@ def _tally(read: PromptedSample, noted: Problems) -> None:
 
 
 def tally_empty(read: PromptedSample, noted: Problems) -> None:
-    """Count why a sample that holds no text is empty."""
+    """Count the reason why a sample without text is empty."""
     why = why_empty(read.sample.text, read.prompt)
     if why is not None:
         noted.tally(why, read.sample.file, read.sample.line)
 
 
 def take_notes(noted: Problems) -> list[str]:
-    """Return what was seen in the samples of a dump, in sentences; a mismatch of prompts is a problem too.
+    """Return in sentences what was seen in the samples of a dump; a mismatch of prompts is also a problem.
 
     >>> noted = Problems()
     >>> for line in 1, 2:
@@ -167,7 +167,7 @@ def with_prompt(
 ) -> PromptedSample:
     """Return a sample with its run, and with the prompt that its text begins with.
 
-    What a monitor judged without a prompt has none.
+    A sample that a monitor judged without a prompt has none.
 
     >>> with_prompt(Sample(1, "Once upon a time", "a.jsonl", 1), ["Once"]).prompt
     'Once'
@@ -182,6 +182,6 @@ def _prefix(text: str, prefixes: Sequence[str]) -> str | None:
 
 
 def line_count(piece: Piece) -> int:
-    """Return how many lines the part of a file has; 0 for a whole file, where nobody asks."""
+    """Return how many lines the part of a file has; 0 for a whole file, for which nobody needs it."""
     cut = by_key(piece.format).cut
     return 0 if cut is None or piece.part.end is None else cut.length(piece.part)

@@ -1,4 +1,4 @@
-"""Which format a file is of: its content decides."""
+"""Detects the format of a file from its content."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -28,15 +28,15 @@ FORMATS = {
     "text_lines": "text_lines",
     "numbered": "numbered",
 }
-"""Each format and its module, in the order in which they are tried: what is known by its first bytes, then
-text, from strict to loose. A module is loaded when its turn comes."""
+"""Each format and its module, in the order in which they are tried: first those with known first bytes, then
+text formats, from strict to loose. A module is loaded when its turn comes."""
 
 
 def by_key(key: str) -> Format:
-    """Return a format as `--format` names it.
+    """Return the format of a name for `--format`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such format.
     """
     if key not in FORMATS:
         raise ValueError(f"format {key!r}; expected one of {', '.join(FORMATS)}")
@@ -59,11 +59,11 @@ def format_of(path: str, asked: str | None = None) -> Format:
 
     Args:
         path: of the file.
-        asked: the name of the format, which is then taken for granted.
+        asked: the name of the format, which is then not detected.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is empty, a folder, of no format that is known, or there is none named `asked`.
+        ValueError: it is empty, a folder, or not of a known format, or there is no format named `asked`.
     """
     if asked is not None:
         return by_key(asked)

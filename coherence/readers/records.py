@@ -1,6 +1,6 @@
-"""What readers yield: samples, losses, what befell a run, and the lines that could not be used.
+"""What readers yield: samples, losses, events of a run, and the lines that could not be used.
 
-Plain values with the file and the line where they stand. Source: docs/formats.md.
+Plain values with their file and line. Source: docs/formats.md.
 """
 
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 PHASE = "phase "
-"""How the runs of a log are called that holds several, one after the other; the number follows."""
+"""How the runs are named if a log holds several, one after another; the number follows."""
 
 
 class Origin(NamedTuple):
-    """Where a record was read: a file and its line, from 1.
+    """Where a record was read: its file and line, from 1.
 
     >>> Origin("samples.jsonl", 3).line
     3
@@ -23,7 +23,7 @@ class Origin(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A line that could not be used, or that a reader of the report should know of.
+    """A line that could not be used, or that a reader of the report should know about.
 
     >>> Problem("samples.jsonl", 3, "not JSON").message
     'not JSON'
@@ -35,21 +35,21 @@ class Problem(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sample as a trainer wrote it; a reader has looked at what it holds.
+    """One sample as a trainer wrote it; a reader has checked its values.
 
     Attributes:
-        step: of the training; None where the dump does not say, its samples are then numbered.
+        step: of the training; None if the dump does not say, then its samples are numbered.
         text: what the model wrote, perhaps after the prompt.
-        file, line: where it stands.
+        file, line: where it is.
         prompt: what it was given.
-        loss: at that step; beside: what tells that it is not a cross-entropy, as of a `LossRow`.
+        loss: at that step; beside: the sign that it is not a cross-entropy, as in a `LossRow`.
         source: the part of the data mix, or the task.
         time: when it was drawn, in seconds.
-        run: which run, where a dump holds several.
-        group: with which others it belongs together: the number of its prompt, or a key that was asked for.
-        place: which sample of its step it is, where a monitor wrote it; None in any other dump.
-        scores: which the monitor gave it, in the order of the scales.
-        reward: what it earned in reinforcement learning; rewarded: the key that this stands under.
+        run: its run, if a dump holds several.
+        group: the group it belongs to: the number of its prompt, or the value of a key that was asked for.
+        place: its index among the samples of its step, if a monitor wrote it; None in any other dump.
+        scores: those that the monitor gave it, in the order of the scales.
+        reward: what it earned in reinforcement learning; rewarded: the key of that value.
         finish_reason: why the server ended it: "stop", "length", "repetition".
 
     >>> Sample(step=100, text="Once", file="samples.jsonl", line=1).origin
@@ -75,15 +75,15 @@ class Sample(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Where it stands."""
+        """Its file and line."""
         return Origin(self.file, self.line)
 
 
 class LossRow(NamedTuple):
     """The loss of one step as a trainer wrote it.
 
-    `loss` may be not-a-number, `time` is when, in seconds; `beside` tells that it is not a cross-entropy: a
-    "reward" that is logged with it, or what else `kind_beside` finds.
+    `loss` may be not-a-number, `time` is in seconds; `beside` is the sign that it is not a cross-entropy: a
+    "reward" that is logged with it, or another sign that `kind_beside` finds.
     """
 
     step: int
@@ -97,7 +97,7 @@ class LossRow(NamedTuple):
 
 
 class MetricRow(NamedTuple):
-    """What a trainer logs of reinforcement learning at one step: a reward, a KL divergence or a length.
+    """A metric of reinforcement learning at one step, as it was logged: reward, KL divergence or length.
 
     `name` is "reward", "kl" or "length", whatever key the trainer wrote it under; a reward has the unit of
     the task, a KL divergence is in nats, a length in tokens.
@@ -116,7 +116,7 @@ class MetricRow(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """An event as a monitor wrote it, with its time, and of a restart the state that was loaded, if one was.
+    """An event as a monitor wrote it, with its time, and for a restart the state that was loaded, if one was.
 
     >>> Mark(1.7e9, "restart", 420).event
     'restart'

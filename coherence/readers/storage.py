@@ -1,7 +1,7 @@
-"""Where files lie and how their bytes are read: local or behind a URL, plain or compressed.
+"""Finds and opens files: local or behind a URL, plain or compressed.
 
 A path is a string: a local path, or a URL such as `s3://bucket/run` that the fsspec package opens (extra
-`remote`). What a file is compressed with its first bytes say: gzip, bzip2, xz, or zstd (extra `zstd`).
+`remote`). The first bytes of a file give its compression: gzip, bzip2, xz, or zstd (extra `zstd`).
 """
 
 import atexit
@@ -23,7 +23,7 @@ from coherence.lazy import needs
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 BUFFER = 2**18
-"""Bytes that are read at once."""
+"""Bytes that are read at a time."""
 
 
 class Meter:
@@ -38,16 +38,16 @@ SPOOLED = "coherence-standard-input"
 """The name of a copy of standard input."""
 
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What reading compressed data raises that was cut off or damaged; for bzip2 and zstd it is the first."""
+"""Raised on reading compressed data that is cut off or damaged; for bzip2 and zstd it is the first."""
 
 
 UNPACKED, TIMES = 256 * 2**20, 100
-"""Compressed data is read up to so many bytes, or up to so many times its own size if that is more: samples
-that loop shrink to a fiftieth, and what shrinks further in so large a file is not a dump."""
+"""Compressed data is read up to this many bytes, or this many times its own size if that is more: samples
+that loop shrink to a fiftieth, and a file this large that shrinks further is not a dump."""
 
 
 def most(size: int, unpacked: int = UNPACKED) -> int:
-    """Return how many bytes a compressed file of a size may unpack to."""
+    """Return how many bytes a compressed file of this size may unpack to."""
     return max(unpacked, TIMES * size)
 
 
@@ -62,7 +62,7 @@ class TooMuch(EOFError):
 
 
 def why_broken(error: Exception) -> str:
-    """Return what is the matter with compressed data of which reading raised one of `BROKEN`."""
+    """Return a message about compressed data that raised one of `BROKEN` when it was read."""
     if isinstance(error, TooMuch):
         return str(error)
     return f"the compressed data ends here, cut off or damaged: {error}"
@@ -83,7 +83,7 @@ def open_bytes(path: str, unpacked: int = UNPACKED) -> BinaryIO:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not a regular file, or the extra is missing that opens it.
+        ValueError: it is not a regular file, or the extra that opens it is missing.
     """
     raw = open_raw(path)
     try:
@@ -101,7 +101,7 @@ def _decompressed(path: str, raw: BinaryIO, unpacked: int) -> BinaryIO:
     if kind == "bzip2":
         return _Decoded(bz2.BZ2File(raw), raw, unpacked, OSError).buffered()
     if kind == "xz":
-        # It may ask for a dictionary of gigabytes, which is filled with what was read, and no further.
+        # It may ask for a dictionary of gigabytes, but that is filled only as far as data is read.
         return _Decoded(lzma.LZMAFile(raw), raw, unpacked, MemoryError).buffered()
     if kind == "zstd":
         zstandard = _zstandard(path)
@@ -110,10 +110,10 @@ def _decompressed(path: str, raw: BinaryIO, unpacked: int) -> BinaryIO:
 
 
 def unzstd(path: str, file: BinaryIO, size: int, unpacked: int = UNPACKED) -> BinaryIO:
-    """Return what so many bytes of a file hold that are compressed with zstd, from where the file is read.
+    """Return a file of what the next `size` bytes of a file unpack to with zstd.
 
     Raises:
-        ValueError: the extra is missing that opens it.
+        ValueError: the extra that opens it is missing.
     """
     zstandard = _zstandard(path)
     raw = io.BytesIO(file.read(size))
@@ -139,7 +139,7 @@ class _Counted(io.FileIO):
 
 
 def compression(head: bytes) -> str | None:
-    """Return what data that begins so is compressed with; None if it is not."""
+    """Return the compression of data by its beginning; None if it is not compressed."""
     return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
 
 
@@ -154,7 +154,7 @@ def exists(path: str) -> bool:
 
 
 def size(path: str) -> int:
-    """Return how many bytes a file has as it is stored."""
+    """Return how many bytes a file has on disk."""
     return int(file_system(path).size(path)) if is_url(path) else os.stat(path).st_size
 
 
@@ -167,7 +167,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def bare_name(path: str) -> str:
-    """Return the name of a file in small letters, without what says that it is compressed.
+    """Return the name of a file in lower case, without the extension of a compression.
 
     >>> bare_name("s3://bucket/run/Samples-100.txt.gz"), bare_name("samples.jsonl")
     ('samples-100.txt', 'samples.jsonl')
@@ -179,12 +179,12 @@ def bare_name(path: str) -> str:
 
 
 def join(folder: str, name: str) -> str:
-    """Return the path of a name in a folder."""
+    """Return the path of a file or folder from its name and the folder that holds it."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)
 
 
 def parent(path: str) -> str:
-    """Return the folder that a file or a folder lies in.
+    """Return the folder that contains a file or a folder.
 
     >>> parent("runs/exp7/"), parent("samples.jsonl"), parent("s3://bucket/run")
     ('runs', '.', 's3://bucket')
@@ -203,7 +203,7 @@ def matching(pattern: str) -> list[str]:
 
 
 def literal(path: str) -> str:
-    """Return a path as a pattern that matches it alone.
+    """Return a pattern that matches only this path.
 
     >>> literal("runs/exp[7]")
     'runs/exp[[]7]'
@@ -212,14 +212,14 @@ def literal(path: str) -> str:
 
 
 def spooled(stream: BinaryIO) -> str:
-    """Return the path of a copy of a stream, which is removed when the process ends.
+    """Return the path of a copy of a stream; the copy is removed when the process ends.
 
     Standard input can be read once, and an audit reads a file several times. `lines.file_name` shows the
     copy as `-`.
     """
     folder = tempfile.mkdtemp(prefix="coherence-")
-    owner = os.getpid()  # a child that was forked leaves the copy alone
-    # Before the copying, which may be interrupted, or find the disk full.
+    owner = os.getpid()  # a forked child leaves the copy alone
+    # Registered before the copy is made, which may be interrupted, or find the disk full.
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     path = os.path.join(folder, SPOOLED)
     with open(path, "wb") as copy:
@@ -251,10 +251,10 @@ class _Unzstd:
     """Reads the frames of a zstd file one after another; the package's own reader is silent on a cut."""
 
     WINDOW = 2**27
-    """Bytes that a frame may have held of it, the most that zstd makes unless it is asked for more."""
+    """Bytes of the window of a frame: the most that zstd uses unless it is asked for more."""
 
     CHUNK = 2**12
-    """Bytes; what repeats itself may become thirty thousand times as many."""
+    """Bytes; repetitive data may unpack to thirty thousand times as many."""
 
     def __init__(self, zstandard: Any, raw: BinaryIO) -> None:
         self._new = zstandard.ZstdDecompressor(max_window_size=self.WINDOW).decompressobj
@@ -262,7 +262,7 @@ class _Unzstd:
         self._frame: Any = None
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as there is something; return how many bytes that were."""
+        """Fill a buffer with what there is; return how many bytes that was."""
         while not self._out:
             chunk = self._frame.unused_data if self._frame and self._frame.eof else b""
             chunk = chunk or self._raw.read(self.CHUNK)
@@ -279,9 +279,9 @@ class _Unzstd:
 
 
 class _Decoded(io.RawIOBase):
-    """Reads what a decoder gives, and closes the file below it with itself.
+    """Reads from a decoder, and closes the file below together with itself.
 
-    What the decoder raises for data that is cut off or damaged becomes an EOFError, as gzip raises.
+    Errors of the decoder about data that is cut off or damaged become an EOFError, as gzip raises.
     """
 
     def __init__(self, decoded: Any, raw: BinaryIO, unpacked: int, *damaged: type[Exception]) -> None:

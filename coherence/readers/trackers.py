@@ -1,6 +1,6 @@
-"""Where experiment trackers keep what was logged to them below a folder: MLflow's file store, DVCLive.
+"""Finds what experiment trackers keep below a folder: MLflow's file store, DVCLive.
 
-Of stores that are not read, what to do: Aim's, and the archives of Comet and ClearML.
+Says what to do about stores that are not read: Aim's, and the archives of Comet and ClearML.
 """
 
 import re
@@ -12,10 +12,10 @@ from coherence.readers.lines import read_head
 from coherence.readers.objects.names import LOSS
 
 MLRUNS, ABOUT, ARTIFACTS = "mlruns", "meta.yaml", "artifacts"
-"""MLflow's store, what a file in the folder of a run tells of it, and where it keeps tables and texts."""
+"""MLflow's store, the file in the folder of a run that describes it, and the folder of tables and texts."""
 
 METRICS = (("metrics", ""), ("plots/metrics", ".tsv"), ("dvclive/plots/metrics", ".tsv"))
-"""Folders in which each metric is a file of its name, and how that ends: MLflow's, and DVCLive's."""
+"""Folders with one file for each metric, and the extension of those files: MLflow's, and DVCLive's."""
 
 AIM = ".aim"
 
@@ -34,14 +34,14 @@ ARCHIVES = {
         " | {{step: .iter, loss: .value}}' > loss.jsonl"
     ),
 }
-"""By the name of the entry that holds what was logged: how to take the losses out."""
+"""How to extract the losses, by the name of the entry that holds what was logged."""
 
 MOST_ARCHIVES = 10
-"""Archives of a folder that are looked into."""
+"""Archives of a folder that are opened."""
 
 
 def runs_in(folder: str) -> list[str]:
-    """Return the folders of MLflow's runs at a folder: its store, or an experiment in it; none elsewhere."""
+    """Return the folders of MLflow's runs in a folder that is its store or an experiment in it; else none."""
     place = storage.literal(folder)
     if _name(folder) == MLRUNS:
         found = storage.matching(f"{place}/*/*/{ABOUT}")
@@ -53,12 +53,12 @@ def runs_in(folder: str) -> list[str]:
 
 
 def name_of_run(folder: str) -> str | None:
-    """Return what MLflow calls the run in a folder; None of any other folder."""
+    """Return MLflow's name for the run in a folder; None for any other folder."""
     return _told(folder, "run_name")
 
 
 def loss_in(folder: str) -> list[str]:
-    """Return the file of the training loss in the folder of a run, the best known name first; or none."""
+    """Return the file of the training loss in the folder of a run, by the best known name; or none."""
     for place, ending in METRICS:
         metrics = storage.join(folder, place)
         if storage.is_folder(metrics):
@@ -69,7 +69,7 @@ def loss_in(folder: str) -> list[str]:
 
 
 def unread_in(folder: str) -> str | None:
-    """Return which store in a folder is not read, and what to do; None where there is none."""
+    """Return which store in a folder is not read, and what to do; None if there is none."""
     if _name(folder) == AIM or storage.exists(storage.join(folder, AIM)):
         return AIM_IS_NOT_READ
     if storage.is_url(folder):
@@ -79,7 +79,7 @@ def unread_in(folder: str) -> str | None:
 
 
 def unread(path: str) -> str | None:
-    """Return what to do with an archive that Comet or ClearML wrote; None with any other file."""
+    """Return what to do with an archive that Comet or ClearML wrote; None for any other file."""
     if not _name(path).endswith(".zip") or storage.is_url(path):
         return None
     try:
@@ -91,7 +91,7 @@ def unread(path: str) -> str | None:
 
 
 def _told(folder: str, key: str) -> str | None:
-    """Return what the folder of an MLflow run tells under a key."""
+    """Return the value of a key in the description of an MLflow run."""
     path = storage.join(folder, ABOUT)
     if not storage.exists(path):
         return None

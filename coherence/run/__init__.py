@@ -1,7 +1,7 @@
 """In the training loop: one object that takes losses and samples, decides, and keeps the run folder.
 
-`monitor` is that object, `given` makes plain values of what a loop hands in, `memory` is what a run
-remembers, `recorder` writes, `folder` knows how a line and a state are written.
+`monitor` is that object, `given` turns the loop's values into plain ones, `memory` is the state of a run,
+`recorder` writes the run folder, and `folder` defines the form of a line and of a state.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Alerts for a halt: a webhook, or those of a tracker. Sending one neither waits nor fails.
+"""Alerts for a halt: through a webhook or a tracker. Sending an alert neither blocks nor raises.
 
 Each is a function for `Monitor(on_halt=...)`. Source: docs/watch.md, "Alerts".
 """
@@ -18,7 +18,7 @@ from coherence.escape import printable
 from coherence.signals.gate import Verdict
 
 TIMEOUT = 10.0
-"""Seconds that sending may take, and that a program which ends waits for it."""
+"""Seconds that sending may take, and that a program waits for it when it ends."""
 
 TITLE = "coherence: training halted"
 
@@ -29,7 +29,7 @@ _sending: list[threading.Thread] = []
 
 @atexit.register
 def finish(timeout: float = TIMEOUT) -> None:
-    """Wait until what is being sent is sent, at most so many seconds; at its end a program does so."""
+    """Wait at most `timeout` seconds until all alerts are sent; a program does so when it ends."""
     end = time.monotonic() + timeout
     while _sending:
         thread = _sending.pop()
@@ -37,10 +37,10 @@ def finish(timeout: float = TIMEOUT) -> None:
 
 
 class _Alert:
-    """Sends in a thread; what fails is said once, and costs the run nothing.
+    """Sends in a thread; a failure is logged once, and does not affect the run.
 
     Args:
-        run: what the run is called in the alert.
+        run: the name of the run in the alert.
     """
 
     def __init__(self, run: str = "") -> None:
@@ -52,8 +52,8 @@ class _Alert:
         self.say(f"{f'{self.run}: ' if self.run else ''}halted at step {verdict.step:,}: {verdict.reason}")
 
     def say(self, text: str) -> None:
-        """Send a text, and do not wait for it."""
-        # What a tracker takes for the current run belongs to the context of the caller.
+        """Send a text without waiting for it."""
+        # A tracker's current run belongs to the context of the caller.
         context = contextvars.copy_context()
         thread = threading.Thread(
             target=context.run, args=(self._try, text), daemon=True, name="coherence-alert"
@@ -61,7 +61,7 @@ class _Alert:
         _sending[:] = [each for each in _sending if each.is_alive()]
         try:
             thread.start()
-        except RuntimeError as error:  # the system gives no more threads
+        except RuntimeError as error:  # the system does not start another thread
             self._warn(error)
             return
         _sending.append(thread)
@@ -69,13 +69,13 @@ class _Alert:
     def _try(self, text: str) -> None:
         try:
             self._send(text)
-        except Exception as error:  # whatever a tracker or a network does, the run goes on
+        except Exception as error:  # whatever a tracker or a network does, the run continues
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         if not self._failed:
             why = printable(f"{type(error).__name__}: {error}")
-            log.warning("the alert could not be sent (%s): %s; said once", type(self).__name__, why)
+            log.warning("the alert could not be sent (%s): %s; logged once", type(self).__name__, why)
         self._failed = True
 
     def _send(self, text: str) -> None:
@@ -83,17 +83,17 @@ class _Alert:
 
 
 class Webhook(_Alert):
-    """Posts `{"text": ...}` to a URL, which Slack, Mattermost, Rocket.Chat and Google Chat take.
+    """Posts `{"text": ...}` to a URL, which Slack, Mattermost, Rocket.Chat and Google Chat accept.
 
-    Discord takes it at the webhook's URL with `/slack` behind it.
+    Discord accepts it at the webhook's URL followed by `/slack`.
 
     Args:
         url: of the webhook, http or https.
-        run: what the run is called.
+        run: the name of the run in the alert.
         timeout: seconds.
 
     Raises:
-        ValueError: it is not such a URL.
+        ValueError: `url` is not such a URL.
 
     >>> Webhook("hooks.example.com/T1")
     Traceback (most recent call last):
@@ -136,7 +136,7 @@ def post(
     """Post JSON to a URL and return the answer.
 
     Raises:
-        OSError: nobody answers in time, or the answer is an error.
+        OSError: there is no answer in time, or the answer is an error.
     """
     found = {"Content-Type": "application/json", "User-Agent": "coherence"} | dict(headers or {})
     request = urllib.request.Request(url, json.dumps(body).encode(), found, method="POST")  # noqa: S310 - the user's
@@ -146,7 +146,7 @@ def post(
 
 
 def _escaped(text: str) -> str:
-    """Return text of which Slack makes no link and no mention.
+    """Return text in which Slack finds neither links nor mentions.
 
     >>> _escaped("<!channel> a & b")
     '&lt;!channel&gt; a &amp; b'

@@ -1,4 +1,4 @@
-"""What is written into a run folder: lines that are appended, a state that tells whether it is whole.
+"""The files of a run folder: lines that are appended, and a state with a checksum.
 
 Source: docs/training.md, "The run folder".
 """
@@ -19,7 +19,7 @@ from coherence.signals.settings import LaterFormat
 class Appender:
     """A file of JSON lines that only grows; every line is flushed.
 
-    A line that was torn, by a kill or a full disk, is ended before the next one: it costs itself alone.
+    A line that was cut off by a kill or a full disk is ended before the next one, so that only it is lost.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -35,31 +35,31 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[bytes] | None = None
-        self._least = 0  # bytes that the open file has, those known at the last look and our own since
+        self._least = 0  # bytes of the open file: those at the last look and our own since
 
     @property
     def is_open(self) -> bool:
         """Whether the next line goes into a file that is open already."""
-        return self._file is not None and not self._file.closed  # of a cycle that is collected it may be
+        return self._file is not None and not self._file.closed  # it may be, during garbage collection
 
     @property
     def end(self) -> int:
-        """Bytes of the file so far, those of lines that others wrote included.
+        """Bytes of the file so far, including lines that others wrote.
 
-        Asked of the system, not counted: Ctrl-C may come between a writing and its count.
+        The system is asked for them, because Ctrl-C may come between a write and its count.
         """
         try:
             return self.path.stat().st_size if self.path.is_file() else 0
-        except OSError:  # a folder that may not be looked into, or one that is just being taken away
+        except OSError:  # the folder may not be read, or is being removed
             return 0
 
     @property
     def displaced(self) -> str | None:
-        """What happened to the open file behind our back, in words; None if nothing did, or none is open.
+        """What another process did to the open file, in words; None if nothing, or if no file is open.
 
-        It "was deleted or renamed", "was replaced" or "was cut short"; what others appended is no matter.
-        Lines that go into a file without a name are lost, and nobody is told: after `close()` the next one
-        opens the path again. Where the system does not say, the next line's error will.
+        It "was deleted or renamed", "was replaced" or "was cut short"; lines that others appended do not
+        matter. Lines written into a deleted file are lost without an error: after `close()` the next line
+        opens the path again. If the system cannot say, the next line raises the error.
         """
         if self._file is None or not self.is_open:
             return None
@@ -72,14 +72,14 @@ class Appender:
         if not os.path.samestat(there, ours):
             return "was replaced"
         least, self._least = self._least, ours.st_size
-        # A device takes what it is given and stays empty.
+        # A device accepts everything and stays empty.
         return "was cut short" if ours.st_size < least and stat.S_ISREG(ours.st_mode) else None
 
     def append(self, *records: Mapping[str, Any]) -> None:
         """Write a line for each record, all at once.
 
         Raises:
-            OSError: they could not be written whole; the next call tries again.
+            OSError: they could not be written completely; the next call tries again.
         """
         line = b"".join(map(_to_line, records))
         try:
@@ -114,7 +114,7 @@ class Appender:
 def _to_line(record: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8, but an escape
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8, but an escape
         return json.dumps(record, allow_nan=False).encode() + b"\n"
 
 
@@ -125,13 +125,13 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def sealed(values: Mapping[str, Any]) -> str:
-    """Return JSON text that tells by a checksum whether it came through whole; `unsealed` reads it.
+    """Return JSON text with a checksum, which shows whether the text is complete; `unsealed` reads it.
 
     Floats come back exactly. The checksum is the SHA-256 of the content as compact JSON, keys in their order.
 
     Raises:
         ValueError: a float is not finite, or the values are nested too deeply.
-        TypeError: something among the values has no JSON.
+        TypeError: one of the values has no form in JSON.
 
     >>> unsealed(sealed({"streak": 3, "smma": 0.1}))
     {'streak': 3, 'smma': 0.1}
@@ -143,11 +143,11 @@ def sealed(values: Mapping[str, Any]) -> str:
 
 
 def unsealed(text: str) -> dict[str, Any]:
-    """Return the values of a text that `sealed` wrote, of which nothing is missing or changed.
+    """Return the values of a text that `sealed` wrote, if nothing is missing or changed.
 
     Raises:
         LaterFormat: a later version wrote it.
-        ValueError: it is not whole; the message says what is the matter, not where.
+        ValueError: it is not complete; the message says what is wrong, not in which file.
 
     >>> unsealed(sealed({"streak": 3}).replace("3", "4"))
     Traceback (most recent call last):

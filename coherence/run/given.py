@@ -1,6 +1,6 @@
-"""What a training loop hands in, as plain values: a tensor, a numpy scalar, a chat message, or nonsense.
+"""Plain values from what a training loop passes in: a tensor, a numpy scalar, a chat message, or nonsense.
 
-Nothing here raises on whatever it is given, imports a framework, or changes what it is given.
+Nothing here raises for any argument, imports a framework, or changes its argument.
 Source: docs/training.md.
 """
 
@@ -17,13 +17,13 @@ from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
 LONGEST_DETAIL, LONGEST_WORDS = 200, 40
-"""Characters that are kept of what has no other form than its `str()`, and of a value in a log line."""
+"""Characters that are kept of a value that has only its `str()`, and of a value in a log line."""
 
 T = TypeVar("T")
 
 
 def _or_none(convert: Callable[[object], T | None]) -> Callable[[object], T | None]:
-    """Let a conversion answer None where the value, whose methods are anybody's, raises."""
+    """Let a conversion return None if the value, which may have any methods, raises."""
 
     @wraps(convert)
     def guarded(value: object) -> T | None:
@@ -36,13 +36,13 @@ def _or_none(convert: Callable[[object], T | None]) -> Callable[[object], T | No
 
 
 def _bare(value: Any) -> Any:
-    """Return the one element of an array or a tensor; anything else as it is."""
+    """Return the only element of an array or a tensor; anything else unchanged."""
     try:
         if isinstance(value, int | float | str) or not hasattr(value, "item"):
-            return value  # a file has a `detach` too, and would be of no use after it
+            return value  # a file has a `detach` too, and cannot be used after it
         # Detached first: a tensor that requires a gradient may warn when a number is taken from it.
         return (value.detach() if hasattr(value, "detach") else value).item()
-    except Exception:  # it has several elements, or its methods raise what they like
+    except Exception:  # it has several elements, or its methods raise anything
         return value
 
 
@@ -52,11 +52,11 @@ def _is_number(value: Any) -> bool:
 
 @_or_none
 def number(value: object) -> float | None:
-    """Return a loss or a gradient norm as a float; None where the value is not a number.
+    """Return a loss or a gradient norm as a float; None if the value is not a number.
 
-    From -inf to inf, and not-a-number is a number. Takes what Python, numpy and the frameworks call a number,
-    arrays and tensors of one element, and strings that `float` reads. What is too large for a float is
-    infinite. True and False are not numbers.
+    The range is -inf to inf, and not-a-number is a number here. Numbers of Python, numpy and the frameworks,
+    arrays and tensors of one element, and strings that `float` reads are accepted. A number that is too large
+    for a float becomes infinite. True and False are not numbers.
 
     >>> from fractions import Fraction
     >>> number(3), number(Fraction(1, 2)), number(" 2.5 "), number("nan"), number(-10**400)
@@ -75,7 +75,7 @@ def number(value: object) -> float | None:
 
 @_or_none
 def beside(value: Any) -> str | None:
-    """Return what the names of metrics tell of the loss that is logged with them, as `kind_beside` does.
+    """Return `kind_beside` for the names of metrics logged with a loss; None if the value holds no names.
 
     >>> beside({"loss": 0.0, "reward": 0.5}), beside(["loss"]), beside(5)
     ('reward', None, None)
@@ -85,10 +85,10 @@ def beside(value: Any) -> str | None:
 
 @_or_none
 def whole(value: object) -> int | None:
-    """Return a training step as an int; None where the value is not a whole number.
+    """Return a training step as an int; None if the value is not an integer.
 
-    From -2**53 to 2**53. Takes what `number` takes, and compares it exactly: a string of digits is not read
-    as a float first.
+    The range is -2**53 to 2**53. It accepts what `number` accepts, but exactly: a string of digits is not
+    read as a float first.
 
     >>> whole(100), whole(100.0), whole("100"), whole("1e2"), whole(-1)
     (100, 100, 100, 100, -1)
@@ -98,7 +98,7 @@ def whole(value: object) -> int | None:
     found = _bare(value)
     if isinstance(found, str):
         found = Decimal(found)
-    # The range comes before int(), which would write out all digits of 1e999999999.
+    # The range is checked before int(), which would compute all digits of 1e999999999.
     if not _is_number(found) or not -LARGEST_STEP <= found <= LARGEST_STEP or found != int(found):
         return None
     return int(found)
@@ -106,12 +106,12 @@ def whole(value: object) -> int | None:
 
 @_or_none
 def text(value: object) -> str | None:
-    r"""Return what a model wrote as text; None where the value does not hold a text.
+    r"""Return what a model wrote as text; None if the value does not hold a text.
 
-    Takes a string, bytes as UTF-8, a chat message, and a chat, a list of messages: what the assistant wrote
-    last, or else what was written last, reasoning and tool calls included; where there is nothing of that, an
-    empty text. What is not UTF-8, and half of a surrogate pair, is replaced by U+FFFD, so that what is judged
-    can be written down.
+    It accepts a string, bytes as UTF-8, a chat message, and a chat, which is a list of messages: of a chat it
+    returns the assistant's last message, or else the last message, including reasoning and tool calls; an
+    empty text if there is nothing in it. Invalid UTF-8 and lone surrogates are replaced by U+FFFD, so that
+    the judged text can be written to a file.
 
     >>> text(b"The cat"), text({"role": "assistant", "content": [{"type": "text", "text": "The cat"}]})
     ('The cat', 'The cat')
@@ -127,10 +127,10 @@ def text(value: object) -> str | None:
 
 @_or_none
 def prompt(value: object) -> str | None:
-    """Return a prompt as text; None where the value does not hold one.
+    """Return a prompt as text; None if the value does not hold one.
 
-    Takes what `text` takes. Of a chat it is what was last said by anyone but the assistant, or else what was
-    said last.
+    It accepts what `text` accepts. Of a chat it returns the last message that is not the assistant's, or else
+    the last message.
 
     >>> prompt("Once upon a time")
     'Once upon a time'
@@ -155,17 +155,17 @@ def _is_message(value: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _is_chat(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
-    """Tell one chat from several texts: a list, and of messages alone."""
+    """Return whether a value is one chat and not several texts: a list that holds only messages."""
     return isinstance(value, list) and bool(value) and all(map(_is_message, value))
 
 
 def _wrote(message: Mapping[str, Any]) -> str | None:
-    """Return what the model wrote in a message; None where its content is not a text."""
+    """Return what the model wrote in a message; None if its content is not a text."""
     return None if _content(message) is None else written(_in_strings(message))
 
 
 def _in_strings(value: Any) -> Any:
-    """Return a value of JSON with strings that have a UTF-8, wherever they stand in it."""
+    """Return a JSON value in which all strings, at any depth, can be encoded as UTF-8."""
     if isinstance(value, Mapping):
         return {key: _in_strings(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -175,7 +175,7 @@ def _in_strings(value: Any) -> Any:
 
 
 def _content(message: Mapping[str, Any]) -> str | None:
-    """Return what a message says; parts that are not text, such as images, are left out."""
+    """Return the text of a message; parts that are not text, such as images, are left out."""
     content = message.get("content")
     if content is None:
         return ""
@@ -192,7 +192,7 @@ def _string(value: object) -> str | None:
 
 
 def _mended(value: str) -> str:
-    """Return a string that has a UTF-8: two halves of a pair are joined, half of one is replaced."""
+    """Return a string that can be encoded as UTF-8: surrogate pairs are joined, lone surrogates replaced."""
     plainly = str.__str__(value)  # of a subclass, the string itself
     if plainly.isascii():
         return plainly
@@ -200,14 +200,14 @@ def _mended(value: str) -> str:
 
 
 def texts(value: Any) -> list[object] | None:
-    """Return the texts that were handed in, as they are; None where the value holds none.
+    """Return the texts that were passed in, unchanged; None if the value holds no texts.
 
-    One text is a string, bytes, a mapping, or a list of chat messages alone: one chat. Several are any other
-    iterable; several chats are lists in a list. A set has no order, so that nobody can tell which prompt
-    belongs to which text.
+    A single text is a string, bytes, a mapping, or a list that holds only chat messages, which is one chat.
+    Any other iterable holds several texts; several chats are lists in a list. A set is not accepted, because
+    without an order prompts cannot be matched with texts.
 
     Raises:
-        Exception: what a generator raises while it draws the texts is the caller's, and passes through.
+        Exception: an exception of a generator that draws the texts passes through to the caller.
 
     >>> texts("The cat"), texts(each for each in ("The cat", "The dog"))
     (['The cat'], ['The cat', 'The dog'])
@@ -230,7 +230,7 @@ def texts(value: Any) -> list[object] | None:
 
 
 def pairs(drawn: Sequence[object]) -> tuple[list[object], list[object]] | None:
-    """Return the prompts and the texts of samples that are all pairs of both; None where they are not.
+    """Return the prompts and the texts of samples that are all (prompt, text) pairs; else None.
 
     >>> pairs([("Once", " upon a time"), ("The", " cat")])
     (['Once', 'The'], [' upon a time', ' cat'])
@@ -243,11 +243,11 @@ def pairs(drawn: Sequence[object]) -> tuple[list[object], list[object]] | None:
 
 
 def plain(value: object) -> str | int | float | bool | None:
-    """Return a detail of a note as JSON holds it.
+    """Return a detail of a note as a JSON value.
 
-    Numbers, strings, True, False and None stay what they are, those of numpy and of tensors too. What is not
-    finite is None, an int beyond 64 bits its digits, and anything else its `str()`, cut to 200 characters, or
-    the name of its type where that fails.
+    Numbers, strings, True, False and None stay what they are, also those of numpy and of tensors. A number
+    that is not finite becomes None, an int beyond 64 bits its digits, and anything else its `str()`, cut to
+    200 characters, or the name of its type if that fails.
 
     >>> plain("code"), plain(3), plain(0.5), plain(True), plain(None), plain(float("nan"))
     ('code', 3, 0.5, True, None, None)
@@ -271,9 +271,9 @@ def plain(value: object) -> str | int | float | bool | None:
 
 
 def kind(value: object) -> str:
-    """Return a few words that say what an unusable value was, for a log line; they command no terminal.
+    """Return a few words that describe an unusable value, for a log line, without control characters.
 
-    The name of its type, and of a number or a string what it is, each cut to 40 characters.
+    They are the name of its type, and for a number or a string its value, each cut to 40 characters.
 
     >>> kind("low"), kind(None), kind([3.4, 3.5])
     ("str 'low'", 'None', 'list')
@@ -291,5 +291,5 @@ def kind(value: object) -> str:
 def _type_name(value: object) -> str:
     try:
         return printable(type(value).__name__)[:LONGEST_WORDS]
-    except Exception:  # of a type whose own type raises
+    except Exception:  # a type whose own type raises
         return "object"

@@ -1,6 +1,6 @@
-"""What a run remembers: both its signals, the samples of its last step, and which of its lines it knows.
+"""The state of a run: both its signals, the samples of its last step, and which of its lines are in it.
 
-It is saved next to the lines, and taken up again from both. Source: docs/training.md, "Resuming".
+It is saved next to the lines, and restored from both. Source: docs/training.md, "Resuming".
 """
 
 import math
@@ -21,23 +21,23 @@ from coherence.signals.samples import StepSamples
 from coherence.signals.settings import DEFAULTS, History
 
 ACTIONS = get_args(Action)
-"""In the order in which they grow graver: as a number each is its place."""
+"""In order of severity: the number of an action is its place."""
 
 LATEST = 1e12
-"""Seconds; what says it was written later than this was written by no clock."""
+"""Seconds; a later time cannot be from a clock."""
 
 
 class Memory:
-    """Takes what comes to a run, and what came before from the run's folder.
+    """Takes the losses and samples of a run, and those that the run's folder holds already.
 
     Args:
-        signals: of the run, fresh.
+        signals: new ones for the run.
 
     Attributes:
-        signals: both, as they stand.
+        signals: both signals in their current state.
         settings: how samples are scored.
-        last_step: of the last loss or sample; last_loss: of the last loss.
-        unusable: how many things were handed in that could not be used.
+        last_step: the step of the last loss or sample; last_loss: the step of the last loss.
+        unusable: how many values were passed in that could not be used.
         group: the samples of the last step.
     """
 
@@ -50,10 +50,10 @@ class Memory:
         self.forget_position()
 
     def forget_position(self) -> None:
-        """Forget where the run stood; the signals stay."""
+        """Forget the position of the run; the signals are kept."""
         self.last_step: int | None = None
         self.last_loss: int | None = None
-        self.group, self._group_start = StepSamples(), 0  # the byte where the lines of the group begin
+        self.group, self._group_start = StepSamples(), 0  # the byte at which the lines of the group begin
         self._group_step: int | None = None
 
     def forget(self) -> None:
@@ -63,27 +63,27 @@ class Memory:
         self.forget_position()
 
     def now(self) -> float:
-        """Return the time of the next line, later than the last: lines are put in order by it.
+        """Return the time of the next line, later than the last one, because lines are sorted by time.
 
-        The clock may be set back, or tick too rarely to tell two lines apart.
+        The clock may be set back, or be too coarse to distinguish two lines.
         """
         self._time = max(time.time(), math.nextafter(self._time, LATEST))
         return self._time
 
     def judge(self, step: int, index: int, text: str, prompt: str | None) -> tuple[Scores, Verdict]:
-        """Score a sample and put it to the gate."""
+        """Score a sample and pass it to the gate."""
         scores = score(text, prompt, self.settings.lexicon, self.settings.profile)
         verdict = self.signals.judge(scores, step, index, word_of(scores, text, prompt))
         self.group.add(scores, text, prompt)
         return scores, verdict
 
     def begin_group(self, step: int, index: int, byte: int) -> None:
-        """Begin with the samples of a step, unless more of the last one come."""
+        """Begin the samples of a step, unless it is still the last step."""
         if self.signals.begins(step, index):
             self.group, self._group_start, self._group_step = StepSamples(), byte, step
 
     def metrics(self) -> dict[str, float]:
-        """Return what can be said in numbers of the samples of the last step."""
+        """Return the samples of the last step as numbers."""
         found = self.group.means(self.signals.gate.threshold)
         if not found:
             return {}
@@ -96,7 +96,7 @@ class Memory:
         return [{"step": self._group_step, **row} for row in self.group.rows(self.signals.gate.threshold)]
 
     def saved(self, metrics_end: int, samples_end: int) -> dict[str, Any]:
-        """Return what is saved next to the lines, as plain JSON values.
+        """Return the state that is saved next to the lines, as plain JSON values.
 
         Args:
             metrics_end: bytes of the metrics.
@@ -114,14 +114,14 @@ class Memory:
         }
 
     def restore(self, folder: Path, history: History) -> str | None:
-        """Take up the saved state of a folder, then the lines that came after it, each under its settings.
+        """Restore the saved state of a folder, then take the later lines, each with the settings of its time.
 
         Returns:
             why the saved state cannot be used; None if it can, or if there is none.
 
         Raises:
             LaterFormat: a later version wrote the folder.
-            OSError: what it holds cannot be read.
+            OSError: its files cannot be read.
         """
         metrics_end, rows_of_group, damage = self._load_state(folder / STATE)
         metrics = read_rows(folder / METRICS, metrics_end)
@@ -134,7 +134,7 @@ class Memory:
         for at, call in groupby(rows, key=_time_of):
             while waiting and (waiting[0].time <= at or waiting[0] is history[0]):
                 self.signals.configure(waiting.pop(0).settings)
-            self._take_back(list(call))  # one call writes one time
+            self._take_back(list(call))  # all lines of a call have the same time
             self._time = max(self._time, at)
         self.signals.configure(self.settings)
         self._time = max([self._time, *(entry.time for entry in history)])
@@ -177,10 +177,11 @@ class Memory:
         return scores_of(row, self.settings.lexicon, self.settings.profile)
 
     def _load_state(self, path: Path) -> tuple[int, int, str | None]:
-        """Take up the saved state.
+        """Restore the saved state.
 
         Returns:
-            the bytes of metrics that it knows of, its samples of the last step, and why it cannot be used.
+            the bytes of metrics that are in it, its number of samples of the last step, and why it cannot be
+            used.
         """
         try:
             saved = unsealed(path.read_text(encoding="utf-8"))
@@ -199,7 +200,7 @@ class Memory:
 
 
 def _time(row: Mapping[str, Any]) -> float:
-    """Return when a row was written; 0 where another writer did not say, or said what no clock does."""
+    """Return the time of a row; 0 if another writer did not write it, or if it cannot be from a clock."""
     time = row.get("time")
     return time if isinstance(time, float) and 0 <= time < LATEST else 0.0
 

@@ -38,26 +38,26 @@ __all__ = ["HaltedRun", "LaterFormat", "Monitor", "RunFolderBusy"]
 log = logging.getLogger("coherence")
 
 OnHalt = Literal["stop", "raise"] | Callable[[Verdict], object]
-"""What a halt does besides being in the verdict."""
+"""What a halt does, besides setting the verdict."""
 
 LATE, REACH = 16, 100
-"""Steps that a loss may be overtaken by in its thread, and how far beyond it they may lie."""
+"""How many steps may overtake a loss in its thread, and how far beyond it they may be."""
 
 THREADS = 64
-"""Threads whose losses are told apart."""
+"""How many threads' losses are distinguished."""
 
 _open_monitors: WeakSet["Monitor"] = WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
-    """Write the last status of runs whose loop just ended: not everybody calls `close`."""
+    """Write the last status of runs whose loop did not call `close`."""
     for monitor in list(_open_monitors):
         monitor._end()
 
 
 def _renew_guards() -> None:
-    """Let a forked child ask a monitor that was in the middle of a call: its thread is not there any more."""
+    """Renew the guards in a forked child: a thread that was in a call does not exist there."""
     for monitor in list(_open_monitors):
         monitor._guard = threading.RLock()
 
@@ -67,13 +67,13 @@ if hasattr(os, "register_at_fork"):
 
 
 HALTED = 3
-"""The exit status of a program that a halt ends; Python, shells and signals end programs with others."""
+"""The exit status of a program that a halt ends; Python, shells and signals use others."""
 
 
 class HaltedRun(SystemExit):
-    """The run was halted by its gate; to train on all the same, acknowledge the halt.
+    """The run was halted by its gate; to continue training anyway, acknowledge the halt.
 
-    Where nobody catches it, the program ends with status 3, and a scheduler can tell a halt from a crash.
+    Uncaught, it ends the program with status 3, so that a scheduler can distinguish a halt from a crash.
 
     >>> HaltedRun("5 samples in a row scored below 30").code
     3
@@ -88,32 +88,32 @@ class Monitor:
     """Follows one training run: takes its losses and samples, decides, and keeps the run folder.
 
     The folder holds `samples.jsonl` and `metrics.jsonl`, which only grow, `loss.json`, the status,
-    `gate.json`, the state, and `settings.json`, all that decides. An existing folder is resumed: smoothing,
-    sources, streak and settings go on as if never stopped. Only the constructor raises: what a loop hands in
-    and cannot be understood is counted and skipped, and a folder that cannot be written to does not stop
-    the run: one warning is logged, the gate goes on in memory, `monitor.recording` is False, and writing
-    resumes when it can. Safe to call from threads.
+    `gate.json`, the state, and `settings.json`, all settings. An existing folder is resumed: smoothing,
+    sources, streak and settings continue where they were. Only the constructor raises: a value that is not
+    understood is counted and skipped, and a folder that cannot be written to does not stop the run: one
+    warning is logged, the gate continues in memory, `monitor.recording` is False, and writing resumes when
+    it can. It is safe to call from several threads.
 
     Args:
         folder: the run folder.
         vocab_size: for the uniform baseline.
         gate: the gate.
         window: of the SMMA.
-        status_every: steps between two writings of status and state.
+        status_every: steps from one write of status and state to the next.
         lexicon: the words that count as English.
         profile: the reference to score against, or the name of one, as for `score`; default broad English.
-        acknowledge_halt: go on with a run that was halted; the gate starts again.
+        acknowledge_halt: continue a run that was halted; the gate starts again.
         on_halt: what a halt does: "stop" only returns the verdict, and the loop ends itself; "raise" raises
             `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
         on_verdict: a function that is called with every verdict, for example to log `metrics`.
 
-    What is not given is as the folder states it, and as `Settings` has it in a new folder.
+        Settings that are not given come from the folder, or for a new folder from the defaults in `Settings`.
 
     Raises:
         HaltedRun: the run in the folder was halted.
-        RunFolderBusy: another process, or another monitor of this one, writes to it.
+        RunFolderBusy: another process, or another monitor in this process, writes to it.
         LaterFormat: a later version wrote the folder.
-        OSError: what it holds cannot be read.
+        OSError: its files cannot be read.
         ValueError: a setting is out of range.
 
     >>> import tempfile
@@ -138,12 +138,12 @@ class Monitor:
         on_halt: OnHalt = "stop",
         on_verdict: Callable[[Verdict], object] | None = None,
     ) -> None:
-        self._closed = True  # until it is open
+        self._closed = True  # until the folder is open
         if not callable(on_halt) and on_halt not in ("stop", "raise"):
             raise ValueError(f'on_halt {on_halt!r}; expected "stop", "raise" or a function')
         self.on_halt, self.on_verdict = on_halt, on_verdict
-        self._fired = False  # and `on_halt` was not called yet
-        self._failing: set[str] = set()  # functions of the user's that have failed
+        self._fired = False  # the gate has fired, and `on_halt` was not called yet
+        self._failing: set[str] = set()  # the user's functions that have failed
         if status_every < 1:
             raise ValueError(f"status_every {status_every!r}; expected a number of steps, 1 or more")
         self.folder = Path(folder)
@@ -157,7 +157,7 @@ class Monitor:
         self._memory = Memory(self.signals)
         self._history: tuple[Entry, ...] = ()
         self._damaged: dict[str, str] = {}  # files that cannot be used, and why
-        self._broken_off = False  # Ctrl-C came in the middle of a call
+        self._broken_off = False  # Ctrl-C came during a call
         self._acknowledged = acknowledge_halt
         self._restarts = 0
         self._guard = threading.RLock()
@@ -168,10 +168,10 @@ class Monitor:
         self._memory.forget_position()
         self._kept_step: int | None = None
         self._loss_steps: dict[int, Steps] = {}  # of each thread
-        self._opened = {METRICS, SAMPLES}  # what nothing came of since the run was opened
+        self._opened = {METRICS, SAMPLES}  # the files to which nothing was added since the run was opened
 
     def _open(self) -> None:
-        """Become the writer of the folder, then see how long its files are and what they hold."""
+        """Become the writer of the folder, then read how long its files are and what they hold."""
         self._recorder = Recorder(self.folder)
         try:
             self._settle()
@@ -186,12 +186,12 @@ class Monitor:
 
     @property
     def recording(self) -> bool:
-        """Whether everything could be written, as far as it was tried."""
+        """Whether everything could be written so far."""
         return self._recorder.recording
 
     @property
     def unusable(self) -> int:
-        """How many things were handed in that could not be used."""
+        """How many values were passed in that could not be used."""
         return self._memory.unusable
 
     @property
@@ -201,7 +201,7 @@ class Monitor:
 
     @property
     def settings(self) -> Settings:
-        """What decides, as it stands: a gate's attributes may be changed while the run goes on."""
+        """The current settings: a gate's attributes may be changed during the run."""
         return self._settings._replace(
             **dict(zip(Settings._fields, _of_gate(self.signals.gate), strict=False))
         )
@@ -217,32 +217,31 @@ class Monitor:
         """The last step's samples as numbers for a tracker, under names that begin with "coherence/".
 
         The means of the four scores, from 0 to 100; `mean`, of these; `low`, the share of low samples;
-        `streak`; `between`, how different the samples are from each other, and `order`, how far their words
-        stand in order, where that can be said; `action`: 0 continue, 1 watch, 2 pivot, 3 halt. Empty before
-        any sample.
+        `streak`; `between`, how different the samples are from each other, and `order`, how well their words
+        fit English word order, both only if they are known; `action`: 0 continue, 1 watch, 2 pivot, 3 halt.
+        Empty before any sample.
         """
         with self._guard:
             return self._memory.metrics()
 
     @property
     def last_samples(self) -> list[dict[str, Any]]:
-        """The last step's samples as rows for a table of a tracker; empty before any sample.
+        """The last step's samples as rows for a tracker's table, at most 64; empty before any sample.
 
-        Each has `step`, `prompt`, `text`, `low` and the four scores, None where a score cannot be computed.
-        They are 64 at most.
+        Each has `step`, `prompt`, `text`, `low` and the four scores, None if a score cannot be computed.
         """
         with self._guard:
             return self._memory.last_samples()
 
     @property
     def resume_from(self) -> int | None:
-        """The step to go back to; None where there is no such step."""
+        """The step to go back to; None if there is no such step."""
         with self._guard:
             return self.signals.place.step
 
     @property
     def last_step(self) -> int | None:
-        """The step of the last loss or sample, those that the folder held included; None before any."""
+        """The step of the last loss or sample, including those in the folder; None before any."""
         with self._guard:
             return self._memory.last_step
 
@@ -251,15 +250,15 @@ class Monitor:
     ) -> None:
         """Take the loss of one step.
 
-        What cannot be understood is counted in `unusable` and written down, and changes nothing.
+        A value that is not understood is counted in `unusable` and recorded, and changes nothing.
 
         Args:
-            step: the training step, a whole number.
-            loss: in nats, a number or a tensor of one; not-a-number is a state of its own.
-            source: the part of the mixture it belongs to.
+            step: the training step, an integer.
+            loss: in nats, a number or a tensor of one; not-a-number has its own trend.
+            source: the part of the data mix it belongs to.
             grad_norm: uncovers a not-a-number that was logged as 0.0.
-            beside: the names of what is logged with it; a reward, a KL divergence or an advantage among them
-                tells that the loss is not a cross-entropy.
+            beside: the names of the metrics logged with it; a reward, a KL divergence or an advantage among
+                them shows that the loss is not a cross-entropy.
         """
         with self._taking():
             at, value = given.whole(step), given.number(loss)
@@ -282,17 +281,17 @@ class Monitor:
     def sample(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
         """Take the samples drawn at one step and return the gate's verdict.
 
-        What cannot be understood is counted in `unusable` and written down; the other texts are taken.
+        A text that is not understood is counted in `unusable` and recorded; the other texts are taken.
 
         Args:
-            step: the training step, a whole number.
+            step: the training step, an integer.
             texts: what the model wrote: one text or several, which count in this order, or pairs of a prompt
-                and a text. Bytes and chat messages are taken as well.
-            prompts: one for all, or one for each; cut off where a text begins with it.
+                and a text. Bytes and chat messages are accepted as well.
+            prompts: one for all, or one for each; cut off if a text begins with it.
 
         Raises:
             HaltedRun: the gate has fired, and `on_halt` is "raise".
-            Exception: what iterating over `texts` or `prompts` raises is the caller's; nothing was taken.
+            Exception: errors of iterating over `texts` or `prompts` pass through; no text was taken.
         """
         verdict = self.judge(step, texts, prompts)
         if verdict.halt and self.on_halt == "raise":
@@ -300,12 +299,12 @@ class Monitor:
         return verdict
 
     def judge(self, step: Any, texts: Any, prompts: Any = None) -> Verdict:
-        """Take samples as `sample` does, and leave it to the caller to end what a halt ends.
+        """Take samples as `sample` does, but let the caller raise after a halt.
 
         For adapters: every rank has to know of a halt before one of them exits.
         """
         verdict = self._take(step, texts, prompts)
-        with self._guard:  # a thread whose verdict came before the halt leaves it to the one that sees it
+        with self._guard:  # a thread whose verdict came before the halt leaves it to the thread that sees it
             fired = self._fired and verdict.halt
             self._fired = self._fired and not fired
         self._call("on_verdict", self.on_verdict, verdict)
@@ -314,7 +313,7 @@ class Monitor:
         return verdict
 
     def _call(self, name: str, function: object, verdict: Verdict) -> None:
-        """Call a function of the user's, if it is one; an exception costs a warning, not the run."""
+        """Call a function of the user, if it is one; an exception is only logged as a warning."""
         if not callable(function):
             return
         try:
@@ -341,7 +340,7 @@ class Monitor:
             return self._judge_all(pairs, at) if pairs else self._unchanged("no text")
 
     def _for_each(self, asked: list[object] | None, prompts: Any, texts: int, step: int) -> list[object]:
-        """Return a prompt for each text; None for all where their numbers do not fit."""
+        """Return a prompt for each text; None for all if their numbers do not fit."""
         if asked is not None and len(asked) == 1 and asked[0] is prompts:
             return asked * texts
         if asked is None or len(asked) != texts:
@@ -364,7 +363,7 @@ class Monitor:
         return pairs
 
     def _judge_all(self, pairs: Sequence[tuple[str, str | None]], step: int) -> Verdict:
-        # A process that begins may draw the last samples once more.
+        # A new process may draw the last samples again.
         anew = SAMPLES in self._opened
         self._go_to(step, SAMPLES)
         halted, now, first = self.gate.halted, self._memory.now(), 0 if anew else self.gate.next_index(step)
@@ -385,22 +384,22 @@ class Monitor:
         return verdict
 
     def _unchanged(self, why: str) -> Verdict:
-        """Return the verdict as it stands, where nothing that was handed in could be judged."""
+        """Return the current verdict if none of the values passed in could be judged."""
         step = self._memory.last_step or 0
-        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} was handed in that could be used")
+        self.verdict = self.gate.unchanged(step, f"nothing to judge: {why} that could be used")
         return self.verdict
 
     def note(self, event: Any, step: Any, /, **details: Any) -> None:
-        """Write down what was done to the run, among the losses; the audit's report shows it.
+        """Record an event of the run among the losses; the audit's report shows it.
 
-        Four names mean something here as well: "checkpoint", that the trainer has saved one at that step,
-        so that the step to go back to is one of those; "checkpoint deleted", that it does not exist any more;
-        "restart", that the run was set back to that step; "halt acknowledged", that it resumes anyway.
+        Four names also have an effect. "checkpoint": the trainer has saved one at that step, and the step to
+        go back to is one of the saved ones; "checkpoint deleted": it no longer exists; "restart": the run was
+        set back to that step; "halt acknowledged": the halted run continues.
 
         Args:
-            event: what it was, in a word or two: "pivot".
+            event: its name, a word or two: "pivot".
             step: the training step.
-            details: what else to say: `brought_in="code"`.
+            details: anything else to record: `brought_in="code"`.
         """
         with self._taking():
             at, name = given.whole(step), str(given.plain(event))
@@ -427,16 +426,16 @@ class Monitor:
         self._recorder.append(METRICS, [row if state is None else row | {"state": state}])
 
     def follow_on(self) -> None:
-        """Say that the run itself did not begin with this process, which follows it from outside.
+        """Declare that this process follows the run from outside and did not start it.
 
-        What comes next goes on where the last samples ended; of a trainer that begins again it would be taken
-        for the same samples drawn once more, or for a restart.
+        The next samples then continue after the last ones. With a trainer that starts again, they would count
+        as the same samples drawn again, or as a restart.
         """
         with self._guard:
             self._opened = set()
 
     def refuse_halted(self) -> None:
-        """Raise where training is about to begin on a run that was halted.
+        """Raise if training is about to begin on a run that was halted.
 
         Raises:
             HaltedRun: the gate has fired, and does not only observe.
@@ -447,18 +446,18 @@ class Monitor:
                 "checkpoint with another run folder, or acknowledge the halt: "
                 "Monitor(..., acknowledge_halt=True)"
             )
-            log.error("%s", why)  # Python prints nothing where a SystemExit ends the program
+            log.error("%s", why)  # Python prints nothing if a SystemExit ends the program
             raise HaltedRun(why)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the run remembers, as plain JSON values, for a checkpoint."""
+        """Return the state of the run as plain JSON values, for a checkpoint."""
         with self._guard:
             return self.signals.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the state in a checkpoint; what the folder holds of later steps stays there.
+        """Restore the state from a checkpoint; what the folder holds of later steps stays there.
 
-        A checkpoint of the halted run brings its halt with it, unless the halt is acknowledged.
+        With a checkpoint of a halted run the halt is restored too, unless it is acknowledged.
 
         Raises:
             ValueError: the state is of another format.
@@ -477,7 +476,7 @@ class Monitor:
             self._save_state()
 
     def close(self) -> None:
-        """Write the status and let go of the folder."""
+        """Write the status and release the folder."""
         with self._guard:
             if self._closed:
                 return
@@ -502,14 +501,14 @@ class Monitor:
         self._end()
 
     def _end(self) -> None:
-        """Close what nobody closed, unless it is a forked child's copy of another's monitor."""
-        with suppress(Exception):  # at the end of the interpreter anything may be gone already
+        """Close a monitor that was not closed, unless it is a forked child's copy of its parent's monitor."""
+        with suppress(Exception):  # when the interpreter ends, anything may be gone already
             if not self._closed and self._recorder.is_ours:
                 self.close()
 
     @contextmanager
     def _taking(self) -> Iterator[None]:
-        """Let one call in; remember where Ctrl-C broke it off, for then memory and lines may differ."""
+        """Run one call at a time; remember if Ctrl-C interrupted it: then memory and lines may differ."""
         with self._guard:
             self._recover()
             if _of_gate(self.gate) != self._recorded:
@@ -521,7 +520,7 @@ class Monitor:
                 raise
 
     def _recover(self) -> None:
-        """After a call that was interrupted, believe the lines; where some were lost, the memory."""
+        """After an interrupted call, restore the state from the lines; if some were lost, keep the memory."""
         if self._broken_off and self.recording and not self._closed:
             self._memory.forget()
             self._forget_position()
@@ -544,7 +543,7 @@ class Monitor:
     # Settings
 
     def _settle(self) -> None:
-        """Take what was not given from the folder; say once where what was given is not as it was there."""
+        """Take from the folder the settings that were not given; log once if a given one differs."""
         self._history = self._read_settings()
         stated = self._history[-1].settings if self._history else DEFAULTS
         self._settings = self._memory.settings = stated._replace(**self._given)
@@ -566,7 +565,7 @@ class Monitor:
             return ()
 
     def _take_settings(self) -> None:
-        """Take what the gate was set to in the middle of a run, unless it cannot be."""
+        """Take settings that the gate was given during the run, unless they are invalid."""
         before = self._recorded
         try:
             self.gate.configure(*_of_gate(self.gate))
@@ -577,7 +576,7 @@ class Monitor:
             self._record_settings()
 
     def _record_settings(self) -> None:
-        """Write down what decides from now on."""
+        """Record the settings from now on."""
         self._settings, self._recorded = self.settings, _of_gate(self.gate)
         self._memory.settings = self._settings
         self.signals.samples.threshold = self._settings.threshold
@@ -588,10 +587,10 @@ class Monitor:
         self._recorder.replace(SETTINGS, lambda: json.dumps(to_json(self._history), indent=1))
 
     def _restore(self) -> None:
-        """Take up what the folder holds; put out of the way what of it is damaged."""
+        """Restore the state from the folder; rename the files that are damaged."""
         if damage := self._memory.restore(self.folder, self._history):
             self._damaged[STATE] = damage
-        # Not before all lines were read: a folder that a later version wrote is left as it is.
+        # Only after all lines were read: a folder that a later version wrote is left unchanged.
         for file, why in self._damaged.items():
             self._recorder.set_aside(file, why)
         self._damaged = {}
@@ -601,13 +600,13 @@ class Monitor:
     # Restarts
 
     def _go_to(self, step: int, file: str) -> None:
-        """Go on to the step of a loss or a sample; where it lies too far back, mark a restart."""
+        """Move to the step of a loss or a sample; if it is too far back, mark a restart."""
         if self._is_restart(step, file):
             self._restarts += 1
             if self._restarts == 2:
                 log.warning(
-                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, hand in "
-                    "what comes late in the order of its steps",
+                    "%s: the steps went back a second time, from %s to %d; if nothing was restarted, pass "
+                    "late values in the order of their steps",
                     *(self._recorder.name, self._memory.last_step, step),
                 )
             self._go_back(step)
@@ -620,11 +619,11 @@ class Monitor:
     def _is_restart(self, step: int, file: str) -> bool:
         last = self.gate.step if file == SAMPLES else self._memory.last_loss
         if file in self._opened and last is not None and step < last:
-            return True  # a process that begins does not answer late
+            return True  # a new process does not answer late
         return self.gate.is_restart(step) if file == SAMPLES else self._steps_here().is_restart(step)
 
     def _steps_here(self) -> Steps:
-        """Return the steps of the losses that this thread logs: threads that take turns are in no order."""
+        """Return the steps of the losses that this thread logs: those of several threads are not in order."""
         thread = threading.get_ident()
         if thread not in self._loss_steps:
             if len(self._loss_steps) >= THREADS:
@@ -643,7 +642,7 @@ class Monitor:
     # What is written
 
     def _set_aside(self, what: str, step: int | None) -> None:
-        """Count what cannot be used and write it down; say so once."""
+        """Count a value that cannot be used and record it; log it once."""
         self._memory.unusable += 1
         what = printable(what)
         if self.unusable == 1:
@@ -656,9 +655,9 @@ class Monitor:
         self._recorder.append(METRICS, [row])
 
     def _keep(self, step: int, now: bool = False) -> None:
-        """Write state and status where they are due.
+        """Write state and status if they are due.
 
-        Between two writings the lines are the record; the state is due as well when one could not be written.
+        Between two writes the lines are the record; the state is also due after a line could not be written.
         """
         recorder = self._recorder
         due = now or self._kept_step is None or step >= self._kept_step + self.status_every
@@ -685,7 +684,7 @@ class Monitor:
         )
 
     def _save_state(self) -> None:
-        # The lines are the record and can be read again: this one need not wait for the disk.
+        # The lines are the record and can be read again, so this write need not wait for the disk.
         self._recorder.replace(STATE, lambda: sealed(self._saved()), durable=False)
 
     def _saved(self) -> dict[str, Any]:
@@ -693,7 +692,7 @@ class Monitor:
 
 
 def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state as it comes back from a file: a framework may have made numpy's numbers of ours.
+    """Return a state as it comes back from a file: a framework may have converted our numbers to numpy's.
 
     Raises:
         ValueError: it is not a state.
@@ -710,11 +709,11 @@ def _of_gate(gate: Gate) -> tuple[Any, ...]:
 
 
 def _given(gate: Gate | None, **others: Any) -> dict[str, Any]:
-    """Return the settings that were given, by their names; what is None was not, but in a gate."""
+    """Return the settings that were given, by their names; those that are None were not, except in a gate."""
     of_gate = {} if gate is None else dict(zip(Settings._fields, _of_gate(gate), strict=False))
     for name in ("smma_window", "vocab_size"):
         if others[name] is not None and (number := given.whole(others[name])) is not None:
-            others[name] = number  # numpy's, as a plain one; what is none is refused where it is used
+            others[name] = number  # numpy's, as a plain one; other values are refused later
     if others["profile"] is not None:
         others["profile"] = Profile.load(others["profile"])
     return of_gate | {name: value for name, value in others.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The one writer of a run folder: it writes, or says once that it cannot and lets the run go on.
+"""The only writer of a run folder: it writes, or logs once that it cannot and lets the run continue.
 
 Source: docs/training.md, "When things go wrong".
 """
@@ -19,19 +19,19 @@ log = logging.getLogger("coherence")
 
 
 class Recorder:
-    """Writes the files of a run folder, and notices when the folder is taken away.
+    """Writes the files of a run folder, and notices if the folder is removed.
 
     Attributes:
         metrics, samples: the two files that only grow.
-        gap: whether lines were lost that the metrics do not speak of yet.
-        anew: whether the folder had to be made again, and lacks what is written only once.
+        gap: whether lines were lost and the metrics do not record that yet.
+        anew: whether the folder had to be made again, so that it lacks what is written only once.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.metrics, self.samples = Appender(folder / METRICS), Appender(folder / SAMPLES)
         self.gap = self.anew = False
-        self._unwritten: set[str] = set()  # files whose last writing failed
+        self._unwritten: set[str] = set()  # files whose last write failed
         self._closed = False
         self._lock: IO[str] | None = None
         self._lost: str | None = None  # who took the folder, for good
@@ -43,12 +43,12 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        """Whether everything could be written, as far as it was tried."""
+        """Whether everything could be written so far."""
         return not self._unwritten
 
     @property
     def name(self) -> str:
-        """The folder as it is logged: a name may hold what commands a terminal."""
+        """The folder's name for the log, without control characters."""
         return printable(str(self._folder))
 
     @property
@@ -57,7 +57,7 @@ class Recorder:
         return self._process == os.getpid()
 
     def failed(self, file: str) -> bool:
-        """Tell whether the last writing of a file failed."""
+        """Return whether the last write of a file failed."""
         return file in self._unwritten
 
     def append(self, file: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -66,21 +66,21 @@ class Recorder:
         self._write(file, lambda: appender.append(*rows), by_name=not appender.is_open)
 
     def replace(self, file: str, text: Callable[[], str], durable: bool = True) -> None:
-        """Rewrite a file; what it will hold is asked for when the folder is known to be ours."""
+        """Rewrite a file; its text is computed only once the folder is known to be ours."""
         self._write(file, lambda: replace_file(self._folder / file, text(), durable), by_name=True)
 
     def set_aside(self, file: str, why: str) -> None:
-        """Put a damaged file out of the way and say so."""
-        with suppress(OSError):  # a folder that cannot be written to: it will be said of the next writing
+        """Rename a damaged file and log that."""
+        with suppress(OSError):  # a folder that cannot be written to: the next write logs that
             there = set_aside(self._folder / file)
             log.warning(
                 "%s: %s could not be used (%s); kept as %s", *(self.name, file, printable(why), there.name)
             )
 
     def look(self) -> None:
-        """Look whether the folder and its files are still the ones that are written to; say if they are not.
+        """Check whether the folder and its files are still those that are open; log if they are not.
 
-        The next writing then opens what is there, or makes it again.
+        The next write then opens the files that are there, or makes them again.
         """
         found = [
             f"{each.path.name} {why}" for each in (self.metrics, self.samples) if (why := each.displaced)
@@ -99,7 +99,7 @@ class Recorder:
         self.gap = self.anew = True
 
     def close(self) -> None:
-        """Let go of the folder, for good."""
+        """Release the folder for good."""
         self._closed = True
         self._let_go()
 
@@ -122,7 +122,7 @@ class Recorder:
             self._lock = lock_folder(self._folder)
 
     def _check_lock(self) -> None:
-        """Look before a file is opened by its name: another may have become the writer of what is there."""
+        """Check the lock before a file is opened by its name: another process may be the writer by now."""
         if self._is_moved():
             self.look()
 
@@ -130,7 +130,7 @@ class Recorder:
         try:
             lock = self._lock
             return self.is_ours and lock is not None and not lock.closed and moved(lock, self._folder)
-        except OSError:  # it may not be looked into: the next line's error will say so
+        except OSError:  # it may not be read: the next line raises the error
             return False
 
     def _write(self, file: str, write: Callable[[], None], by_name: bool) -> None:
@@ -139,7 +139,7 @@ class Recorder:
                 self._check_lock()
             self._take_lock()
             write()
-        except RunFolderBusy as error:  # it became the writer where the folder had been taken away
+        except RunFolderBusy as error:  # it became the writer after the folder was removed
             self._lost = str(error)
             self._cannot(file, error)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A file that asks a trainer elsewhere to stop: whoever watches the run writes it, the trainer looks for it.
+"""A file that asks a trainer elsewhere to stop: the watcher of the run writes it, the trainer looks for it.
 
 Source: docs/watch.md, "When the gate halts".
 """
@@ -21,9 +21,9 @@ LONGEST = 65_536
 
 
 def should_stop(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a trainer is asked to stop: whether there is a file at the path.
+    """Return whether a trainer is asked to stop: whether there is a file at the path.
 
-    A file system that does not answer asks for nothing.
+    If the file system does not answer, the trainer is not asked to stop.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def should_stop(path: str | os.PathLike[str]) -> bool:
 def reason_to_stop(path: str | os.PathLike[str]) -> str | None:
     """Return why a trainer is asked to stop, "" if the file does not say; None if it is not asked.
 
-    Control characters are replaced: anybody may have written the file.
+    Control characters are replaced, because anyone may have written the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
 """Text in, four scores out.
 
-`text` says what a token is, `ngrams` counts, `lexicon` knows English words, `profile` is the reference,
-`scores` puts them together; `word_order` says whether the words stand in an order; `batch` does the same for
-many samples, `fast` by the core in C (`core/`), and `reference` says it once more with NLTK. Nothing
-here knows of files, steps or runs.
+`text` defines what a token is, `ngrams` counts, `lexicon` knows English words, `profile` is the reference,
+and `scores` computes the scores from them; `word_order` measures whether the words are in English order.
+`batch` scores many samples, `fast` calls the core in C (`core/`), and `reference` computes the scores a
+second time with NLTK. Nothing here knows of files, steps or runs.
 """
 
 from typing import TYPE_CHECKING

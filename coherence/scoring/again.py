@@ -1,4 +1,4 @@
-"""What a text says again: copies that stand back to back, and long stretches that were there before.
+"""What a text says again: copies that are back to back, and long stretches that occurred before.
 
 A loop says again; a template repeats its frame and fills new slots. Source: docs/scores.md, "Said again" and
 "Templates".
@@ -12,40 +12,42 @@ from operator import ne
 from coherence.scoring.text import RULER, rulers
 
 SHORT = 4
-"""Tokens of a phrase of which two copies back to back say something; of a longer one it takes three."""
+"""Tokens of a short phrase: two copies back to back count. A longer phrase needs three copies."""
 
 SEEN = 8
-"""Equal pairs of neighbours that lie equally far apart and point to a long phrase; three copies have more."""
+"""Equal pairs of neighbours, all equally far apart, that point to a long phrase; three copies have more."""
 
 MANY = 0.2
-"""Of the triples of tokens, this share comes again where long phrases are looked for."""
+"""Long phrases are looked for if at least this share of the token triples are repeated."""
 
 NEIGHBOURS = (2, 12)
-"""Pairs find a loop with some noise in it, runs of twelve one of a text whose pairs come again anyway."""
+"""Pairs find a loop with some noise in it; runs of twelve find a loop in a text whose pairs recur anyway."""
 
 LEAST_AGAIN = 2 * SHORT + 2
-"""Tokens of the runs of which three copies of a longer phrase hold at least one twice."""
+"""Length of a run in tokens: three copies of a longer phrase contain at least one such run twice."""
 
 PHRASES = 3
-"""Distances tried for long phrases, the commonest, and their sums: a phrase may hold a pair twice."""
+"""How many distances, the commonest ones, are tried for long phrases; also their sums, because a phrase may
+contain a pair twice."""
 
 STRETCH = 24
-"""Tokens of a stretch that says by itself that it was there before."""
+"""Tokens of a stretch that is long enough to count as repeated wherever it occurred before."""
 
 LITTLE = 0.2
-"""Of a template at most this share is said again."""
+"""At most this share of a template is said again."""
 
 _DIFFERS = bytes([0] + [1] * 255)
 
 NEW_SHARE, NEW_KINDS = 0.1, 4
-"""Tokens that a template's second half brings in: of the kinds there are, and at least."""
+"""New kinds of tokens in the second half of a template: share of all kinds, and at least."""
 
 
 def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> float:
-    """Return the share of tokens that only say again what stood just before, 0 to 1.
+    """Return the share of tokens that only repeat what came just before, 0 to 1.
 
-    All copies of a phrase but the first count, where at least two of 1 to 4 tokens, or three of more, stand
-    back to back. Rulers, lines of signs alone, do not count unless most of the lines are rulers.
+    All copies of a phrase but the first count, if there are at least two copies back to back of a phrase of 1
+    to 4 tokens, or three of a longer one. Rulers, which are lines of signs alone, do not count unless most of
+    the lines are rulers.
 
     Args:
         cleaned: the text as `text.clean` leaves it.
@@ -57,7 +59,7 @@ def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> f
     >>> said_again("she said that that is that", "she said that that is that".split(), 4)
     0.16666666666666666
     """
-    again = len(tokens) - 2 - distinct_trigrams  # triples that come again: what copies cannot do without
+    again = len(tokens) - 2 - distinct_trigrams  # repeated triples: copies always have some
     periods = {period: period for period in range(1, SHORT + 1)}
     if again >= max(SEEN, MANY * len(tokens)):
         periods |= {period: 2 * period for period in _long_periods(tokens)}
@@ -71,9 +73,9 @@ def said_again(cleaned: str, tokens: Sequence[str], distinct_trigrams: int) -> f
 
 
 def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
-    """Return a mark for each token that equals the one a period before, where so many in a row do."""
-    # One byte for a token: all are compared at once, as one number with itself shifted. Those that seem to
-    # be equal are then looked at.
+    """Mark each token that equals the token one period before, if enough in a row do."""
+    # One byte a token: all are compared at once, as one number with itself shifted. Those that seem equal are
+    # then compared as tokens.
     seen = int.from_bytes(bytes([hash(token) & 0xFF for token in tokens]), "little")
     marks = bytearray(len(tokens))
     for period, least in periods.items():
@@ -86,7 +88,7 @@ def _marked(tokens: Sequence[str], periods: Mapping[int, int]) -> bytearray:
 
 
 def _zeros(data: bytes, least: int) -> Iterator[tuple[int, int]]:
-    """Yield where so many zeros in a row begin and end, among ones."""
+    """Yield the begin and end of each run of at least `least` zeros among ones."""
     wanted = bytes(least)
     start = data.find(wanted)
     while start >= 0:
@@ -97,17 +99,17 @@ def _zeros(data: bytes, least: int) -> Iterator[tuple[int, int]]:
 
 
 def _runs(tokens: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
-    """Yield every run of so many tokens; together they take many times the memory of the text."""
+    """Yield every run of `length` tokens; all of them together take many times the memory of the text."""
     return zip(*(islice(tokens, start, None) for start in range(length)), strict=False)
 
 
 def _come_again(tokens: Sequence[str], length: int) -> int:
-    """Return how many runs of so many tokens were there before."""
+    """Return how many runs of `length` tokens occurred before."""
     return max(len(tokens) - length + 1, 0) - len(set(_runs(tokens, length)))
 
 
 def _long_periods(tokens: Sequence[str]) -> list[int]:
-    """Return the distances at which neighbours come again most often, and the sums of two of them."""
+    """Return the distances at which neighbours recur most often, and the sums of two of them."""
     again = _come_again(tokens, LEAST_AGAIN)
     if not again:
         return []
@@ -130,11 +132,11 @@ def _distances(runs: Iterable[tuple[str, ...]]) -> Counter[int]:
 
 
 def is_template(tokens: Sequence[str], again: float) -> bool:
-    """Tell whether a text repeats its frame and fills in new things.
+    """Return whether a text repeats its frame and fills in new things.
 
     In a loop nothing is new. In a template, such as JSON records, less than a fifth is said again, back to
-    back or in stretches of 24 tokens that stood in the text before, and its second half brings in at least
-    4 kinds of tokens, and a tenth of all kinds. A text of fewer than 24 tokens is too short to judge.
+    back or in stretches of 24 tokens that occurred earlier in the text, and its second half brings in at
+    least 4 kinds of tokens, and a tenth of all kinds. A text of fewer than 24 tokens is too short to judge.
 
     Args:
         tokens: of the cleaned text.

@@ -1,7 +1,7 @@
 """The scores of many samples as columns.
 
-`score_plain` scores one sample after the other in Python, `score_core` all at once in C; both fill the same
-columns with the same numbers, and `score_many` takes the core where it is there (`fast`).
+`score_plain` scores one sample after another in Python, `score_core` scores all at once in C; both fill the
+same columns with the same numbers, and `score_many` uses the core if it was built (`fast`).
 Source: docs/performance.md.
 """
 
@@ -19,7 +19,7 @@ from coherence.scoring.scores import score_tokens
 from coherence.scoring.text import answer, clean, tokenize
 
 Scorer = Callable[..., Columns]
-"""What scores many samples: takes what `score_many` takes, in this order."""
+"""A function that scores many samples, with the parameters of `score_many` in the same order."""
 
 
 def score_many(
@@ -33,10 +33,10 @@ def score_many(
 
     Args:
         texts: what the model wrote, any strings.
-        prompts: one for each text, or none for all; cut off where the text begins with it.
+        prompts: one for each text, or none at all; cut off if the text begins with it.
         lexicon: the words that count as English; default the list that comes with the package.
         profile: as for `score`.
-        groups: how many samples each step drew, one after the other; those of a step that are long enough
+        groups: how many samples each step drew, step after step; the samples of a step that are long enough
             to judge are compared with each other.
 
     Raises:
@@ -57,7 +57,7 @@ def score_plain(
     profile: Profile | str | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples one after the other, in Python: `score_many` says of what.
+    """Score many samples one after another, in Python; parameters as for `score_many`.
 
     >>> columns = score_plain(["Budy Budy Budy Budy", "on and on and on"], groups=[2])
     >>> columns.tokens.tolist(), columns.between.tolist()
@@ -80,10 +80,10 @@ def score_core(
     profile: Profile | str | None = None,
     groups: Sequence[int] = (),
 ) -> Columns:
-    """Score many samples in C: `score_many` says of what.
+    """Score many samples in C; parameters as for `score_many`.
 
     Raises:
-        RuntimeError: the core is not there.
+        RuntimeError: the core was not built.
     """
     check_groups(texts, groups)
     given = repeat(None, len(texts)) if prompts is None else prompts

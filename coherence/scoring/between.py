@@ -12,18 +12,18 @@ from coherence.scoring.scores import Scores
 T = TypeVar("T")
 
 COMPARED = 64
-"""Of a step with more samples than that the first ones are compared with each other."""
+"""How many samples of a step are compared with each other, the first ones."""
 
 
 def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> float | None:
     """Return the diversity between those samples of one step that are long enough to judge.
 
-    Where there are several prompts, the first sample of each is compared: right answers to one question are
-    alike, and no collapse.
+    If there are several prompts, only the first sample of each is compared: right answers to one question are
+    alike, and that is not a collapse.
 
     Args:
-        samples: of the step, each with its scores, its tokens, and what tells its prompt from others, false
-            for none; those beyond `COMPARED` are left out.
+        samples: the samples of the step, each with its scores, its tokens and a key of its prompt, which is
+            false without a prompt; samples beyond `COMPARED` are left out.
 
     >>> from coherence import score
     >>> texts = ("a b c d e f g h i j", "a b c d e f g h i j", "k l m n o p q r s t")
@@ -38,7 +38,8 @@ def compared(judged: Iterable[tuple[int, object]]) -> int:
     """Return how many samples of one step are compared.
 
     Args:
-        judged: of those that are long enough to judge, their tokens and what tells their prompt from others.
+        judged: the samples that are long enough to judge, each as the number of its tokens and a key of its
+            prompt.
 
     >>> compared([(20, None), (35, None), (1, None)])
     2
@@ -49,7 +50,7 @@ def compared(judged: Iterable[tuple[int, object]]) -> int:
 def between_groups(
     samples: Iterable[tuple[Scores, list[str], object]], sizes: Iterable[int]
 ) -> list[float | None]:
-    """Return the diversity between the samples of each group, of samples that follow each other.
+    """Return the diversity between the samples of each group; a group is consecutive samples.
 
     Args:
         samples: as for `diversity_between`.
@@ -65,10 +66,10 @@ def between_groups(
 
 
 def of_each_prompt(samples: Iterable[tuple[T, object]]) -> list[T]:
-    """Return the first sample of each prompt; all samples where fewer than two prompts are known.
+    """Return the first sample of each prompt; all samples if fewer than two prompts are known.
 
     Args:
-        samples: each, whatever stands for it, with what tells its prompt from others.
+        samples: each sample, in any form, with a key of its prompt.
 
     >>> of_each_prompt([(["4"], "2+2"), (["four"], "2+2"), (["9"], "3*3")])
     [['4'], ['9']]

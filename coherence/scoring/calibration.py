@@ -24,15 +24,15 @@ LENGTHS = tuple(round(2 ** (step / 2)) for step in range(2, 33))
 """2 to 65,536 in steps of the square root of two."""
 
 SHORT_PASSAGE, GROWTH = 64, 2.0
-"""A curve grows if the longest passages hold so many times the different things that 64 tokens hold."""
+"""A curve grows if its longest passages hold at least twice as many different things as 64 tokens."""
 
 PROOFS, BLOCK = 25, 300
-"""Of each source so many lines, blocks and passages are put to the proof; characters of a block."""
+"""How many lines, blocks and passages of each source are tested; characters of a block."""
 
 GROUP, GROUP_PASSAGE, GROUPS = 16, 512, 20
-"""Passages that are compared with each other, as the samples of a step are; tokens of each; how many times.
+"""Passages compared with each other, as the samples of a step are; tokens of each; how many such groups.
 
-Large groups and long passages share more, small and short ones less: these stand in the middle."""
+Large groups and long passages share more, small and short ones less: these are in the middle."""
 
 PASSAGES = 150
 WORK = 300_000
@@ -43,10 +43,10 @@ Effective = Callable[[int, int], float]
 
 
 def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon | None = None) -> Profile:
-    """Measure a profile from the texts of several sources, each of which weighs the same.
+    """Measure a profile from the texts of several sources, which have equal weight.
 
     For every length, passages are drawn from every source (fixed seed, so the same input gives the same
-    profile) and the curve takes the effective number that nine in ten of them reach. A source shorter
+    profile), and the curve is the effective number that nine in ten of them reach. A source shorter
     than twice the length is left out at that length.
 
     Args:
@@ -78,7 +78,7 @@ def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon
     }
     curves = {scale: Curve(found) for scale, found in points.items() if len(found) > 1}
     if "english" in curves and not _grows(curves["english"]):
-        del curves["english"]  # a corpus of a few English words: any loop would have them all
+        del curves["english"]  # a corpus of a few English words: any loop would contain them all
     if flat := [scale for scale in points if scale not in curves and scale != "english"]:
         raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
     share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
@@ -87,13 +87,13 @@ def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon
 
 
 class Proof(NamedTuple):
-    """What a profile says of texts of its kind, as they are and as loops, in shares from 0 to 1.
+    """How often a profile finds texts of its kind low, unchanged and as loops, in shares from 0 to 1.
 
     Attributes:
-        lines: lines, of long ones 300 characters, said 40 times that are low; a profile that is not blind
-            finds nearly all.
-        blocks: blocks of 300 characters said 5 times that are low.
-        passages: passages of 300, 1,200 and 4,800 characters that are low as they stand; few should be.
+        lines: low ones among lines repeated 40 times, long lines cut to 300 characters; a profile that is not
+            blind finds nearly all.
+        blocks: low ones among blocks of 300 characters repeated 5 times.
+        passages: low ones among unchanged passages of 300, 1,200 and 4,800 characters; few should be low.
     """
 
     lines: float
@@ -104,11 +104,11 @@ class Proof(NamedTuple):
 def prove(
     profile: Profile, sources: Mapping[str, str], lexicon: Lexicon | None = None, draws: int = PROOFS
 ) -> Proof:
-    """Put a profile to the proof: score passages as they stand, and lines and blocks said over and over.
+    """Test a profile: score passages unchanged, and lines and blocks repeated over and over.
 
     Args:
         profile: as `calibrate` returned it.
-        sources: texts of the kind: those it was measured on, or better others.
+        sources: texts of the same kind: those it was measured on, or better others.
         lexicon: the words that count as English.
         draws: how many lines, blocks and passages of each length are drawn from each source.
 
@@ -135,7 +135,7 @@ def _passage(text: str, size: int, random: Random) -> str:
 
 
 def _between(sources: Iterable[Sequence[str]]) -> float:
-    """Return the diversity between passages that follow each other, which nine in ten groups reach."""
+    """Return the diversity between consecutive passages that nine in ten groups reach."""
     random = Random(0)  # noqa: S311 - it draws passages, not secrets
     found = []
     for tokens in sources:
@@ -148,7 +148,7 @@ def _between(sources: Iterable[Sequence[str]]) -> float:
 
 
 def _grows(curve: Curve) -> bool:
-    """Tell whether long passages hold several times as many different things as short ones."""
+    """Return whether long passages hold several times as many different things as short ones."""
     short = next((effective for length, effective in curve.points if length >= SHORT_PASSAGE), inf)
     return curve.points[-1][1] >= GROWTH * short
 
@@ -177,7 +177,7 @@ def _share(tokens: Sequence[str], known: frozenset[str]) -> float:
 
 
 def _points(measures: Iterable[Effective], sources: Iterable[Sequence[str]]) -> list[tuple[float, float]]:
-    """Return rising points: for each length the low end of its passages."""
+    """Return rising points: for each length the low end of the passages of that length."""
     random = Random(0)  # noqa: S311 - it draws passages, not secrets
     points = [(1.0, 1.0)]
     for length in LENGTHS:

@@ -1,4 +1,4 @@
-"""The scores of many samples as columns, which the plain scorer and the core fill alike."""
+"""The scores of many samples as columns, which the plain scorer and the core both fill."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from coherence.scoring.scores import Scores, scores_of_row
 
 
 class Columns(NamedTuple):
-    """The scores of many samples, an entry each.
+    """The scores of many samples, one entry a sample.
 
     Attributes:
-        bigram, trigram, english, character: 0 to 100; not-a-number where a score has no meaning.
+        bigram, trigram, english, character: 0 to 100; not-a-number if a score has no meaning.
         tokens, characters: the length of each sample.
-        template: whether it is a template, see `Scores`.
-        surplus, pairs: of its word order, see `Neighbours`; no pairs where it has none.
-        between: an entry a group, the diversity between its samples, 0 to 100; not-a-number for none.
+        template: whether a sample is a template, see `Scores`.
+        surplus, pairs: of the word order, see `Neighbours`; 0 pairs if a sample has none.
+        between: one entry a group, the diversity between its samples, 0 to 100; not-a-number if it has none.
     """
 
     bigram: NDArray[np.float64]
@@ -60,6 +60,6 @@ def scores_of(columns: Columns) -> Iterator[Scores]:
 
 
 def check_groups(texts: Sequence[str], groups: Sequence[int]) -> None:
-    """Raise an error if the groups, where there are any, do not add up to the texts."""
+    """Raise an error if there are groups and their sizes do not add up to the number of texts."""
     if len(groups) and (sum(groups) != len(texts) or min(groups) < 0):
         raise ValueError(f"groups of {sum(groups)} samples for {len(texts)} texts; expected as many")

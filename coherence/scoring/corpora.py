@@ -1,7 +1,7 @@
 """The corpora that come with NLTK, as sources of a profile: `coherence calibrate nltk:brown`.
 
 They are read from the folders of `nltk.data.path`, where `python -m nltk.downloader brown` puts one; nothing
-is fetched. Source: docs/scores.md, "Reference profile".
+is downloaded. Source: docs/scores.md, "Reference profile".
 """
 
 from difflib import get_close_matches
@@ -17,11 +17,11 @@ LEXICONS = (
     readers.CMUDictCorpusReader,
     readers.ToolboxCorpusReader,
 )
-"""Their words are entries: which word follows which says nothing of a language."""
+"""Their words are entries: the word order says nothing about a language."""
 
 
 def nltk_text(name: str) -> str:
-    """Return the text of an NLTK corpus: of plain text as it is, of any other its words, joined by spaces.
+    """Return the text of an NLTK corpus: plain text unchanged, of other corpora the words, joined by spaces.
 
     Tags, trees and the like are not text, and `words` leaves them out.
 
@@ -30,7 +30,7 @@ def nltk_text(name: str) -> str:
 
     Raises:
         ValueError: NLTK has no such corpus, its data is not installed, or it holds no running text.
-        OSError: a file of it cannot be read.
+        OSError: one of its files cannot be read.
 
     >>> nltk_text("brwon")
     Traceback (most recent call last):
@@ -55,9 +55,9 @@ def nltk_text(name: str) -> str:
 
 
 def _reader(name: str) -> Any:
-    """Return what reads a corpus, perhaps not loaded yet."""
+    """Return the reader of a corpus, perhaps not loaded yet."""
     known = (LazyCorpusLoader, readers.CorpusReader)
-    there = vars(import_module("nltk.corpus"))  # `nltk.corpus` itself is a stand-in for it
+    there = vars(import_module("nltk.corpus"))  # `nltk.corpus` itself is only a lazy loader
     corpora = {key: value for key, value in there.items() if isinstance(value, known)}
     if name in corpora:
         return corpora[name]

@@ -1,7 +1,8 @@
-"""The core in C: whether it is there, and what it has to be given.
+"""The core in C: whether it was built, and the tables that it is given.
 
-It says of any text what `scores.score_tokens` says, to the last bit, in a thirtieth of the time. It is built
-when the package is installed where there is a C compiler (`hatch_build.py`). Source: docs/performance.md.
+It gives any text the scores of `scores.score_tokens`, to the last bit, in a thirtieth of the time. It is
+built when the package is installed, if there is a C compiler (`hatch_build.py`).
+Source: docs/performance.md.
 """
 
 import re
@@ -20,23 +21,23 @@ from coherence.scoring.text import JOINT, LATIN_LETTER, LATIN_SPACE, LETTER, ans
 from coherence.scoring.word_order import WordOrder
 
 CORE: Any = None
-"""The extension module `_core`; None where it was not built."""
+"""The extension module `_core`; None if it was not built."""
 with suppress(ImportError):
     CORE = import_module("coherence.scoring._core")
 
 NAME = "plain scorer" if CORE is None else "core in C"
-"""What scores here, for people."""
+"""The scorer that is used here, named for people."""
 
 ROW = (
     *((scale, "d") for scale in SCALES),
     *((name, "q") for name in ("tokens", "characters", "template", "surplus", "pairs")),
 )
-"""What the core says of a text, name by name, and how it is packed: scores that are none are not-a-number."""
+"""The fields that the core returns for a text, and how each is packed; a missing score is not-a-number."""
 
 _words: WeakKeyDictionary[Lexicon, Any] = WeakKeyDictionary()
 _curves: WeakKeyDictionary[Curve, Any] = WeakKeyDictionary()
 _last: tuple[Lexicon | None, Profile | None, tuple[Any, ...]] = (None, None, ())
-"""What was asked for last, which is mostly what is asked for next."""
+"""The last word list and profile with their tables: mostly the next call asks for the same."""
 
 
 def score_rows(
@@ -47,15 +48,15 @@ def score_rows(
     prompts: Iterable[str | None] = (),
     cut_rulers: bool = True,
 ) -> tuple[bytes, bytes]:
-    """Return what the core says of texts, packed as `ROW`, and of groups of them, a float each.
+    """Return the core's scores of texts, packed as `ROW`, and of groups of them, a float each.
 
     Args:
         answers: as `text.answer` leaves them.
         lexicon: as for `score`.
         profile: as for `score`.
         groups: the sizes of groups of samples that are compared with each other.
-        prompts: of the texts; where groups are compared.
-        cut_rulers: do what `text.short_rulers` does; not where it was done.
+        prompts: of the texts; needed if groups are compared.
+        cut_rulers: do what `text.short_rulers` does; false if that was done already.
 
     Raises:
         RuntimeError: the core is not there.
@@ -71,7 +72,7 @@ def score_rows(
 
 
 def between(texts: Sequence[str], prompts: Sequence[str | None]) -> float | None:
-    """Return what `between.diversity_between` says of the samples of one step.
+    """Return what `between.diversity_between` returns for the samples of one step.
 
     Args:
         texts: what the model wrote.
@@ -86,7 +87,7 @@ def between(texts: Sequence[str], prompts: Sequence[str | None]) -> float | None
 
 
 def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
-    """Return what the core is given for this word list and profile."""
+    """Return the tables that the core is given for this word list and profile."""
     global _last
     words, measured, tables = _last
     if words is not lexicon or measured is not profile:
@@ -128,7 +129,7 @@ def _folding() -> Any:
 
 
 def _page(number: int) -> bytes:
-    """Return what each character of a page folds to: three numbers, of which 0 is none."""
+    """Return what each character of a page folds to: three numbers; 0 means that there is no character."""
     size, most = int(CORE.CONSTANTS["PAGE"]), int(CORE.CONSTANTS["FOLDS_TO"])
     entries = array("I")
     for code in range(number * size, (number + 1) * size):
@@ -140,7 +141,7 @@ def _page(number: int) -> bytes:
 
 @cache
 def _patterns(latin: bool) -> tuple[Any, Any]:
-    """Return what tells letters and spaces; regex is not loaded for those that are Latin."""
+    """Return the patterns of letters and of spaces; for Latin ones regex is not loaded."""
     if latin:
         return re.compile(LATIN_LETTER), re.compile(f"[{LATIN_SPACE}]")
     regex = import_module("regex")
@@ -148,7 +149,7 @@ def _patterns(latin: bool) -> tuple[Any, Any]:
 
 
 def _code(character: str, was_alphanumeric: bool) -> int:
-    """Return a code point and, above it, what the patterns of `text` and `str` take it for."""
+    """Return a code point and, in the bits above it, its classes by the patterns of `text` and by `str`."""
     letter, space = _patterns(is_latin(character))
     is_letter = letter.match(character) is not None
     classes = {

@@ -1,4 +1,4 @@
-"""Word lists: which tokens are words of a language, and where the lists lie.
+"""Word lists: which tokens are words of a language, and in which folders the lists are.
 
 Source: wordlists/README.md.
 """
@@ -14,7 +14,7 @@ _FOLDERS = (os.path.join(_PACKAGE, "wordlists"), os.path.join(os.path.dirname(_P
 
 
 class Lexicon:
-    """The words of one language, case-folded; one that holds a line feed is two.
+    """The words of one language, case-folded; a word that contains a line feed becomes two words.
 
     >>> lexicon = Lexicon(["cat", "well", "kept", "don't"])
     >>> [token in lexicon for token in ("cat", "cat’s", "well-kept", "don’t", "kat")]
@@ -27,7 +27,7 @@ class Lexicon:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """The words; the core takes the lines, and needs no set."""
+        """The words as a set; the core reads the lines instead."""
         return frozenset(filter(None, self.lines.split("\n")))
 
     @staticmethod
@@ -35,7 +35,7 @@ class Lexicon:
         """Return a word list that comes with the package, by its name; it is read once.
 
         Raises:
-            ValueError: there is no list of that name.
+            ValueError: no list has that name.
 
         >>> "language" in Lexicon.load("english")
         True
@@ -62,7 +62,7 @@ class Lexicon:
         return token in self.words or (not token.isalpha() and self._contains_joined(token))
 
     def _contains_joined(self, token: str) -> bool:
-        """Look up a token with apostrophes or hyphens: possessives and compounds are not listed."""
+        """Look up a token with apostrophes or hyphens, because possessives and compounds are not listed."""
         token = token.replace("’", "'").removesuffix("'s")
         return token in self.words or ("-" in token and all(part in self.words for part in token.split("-")))
 
@@ -72,7 +72,7 @@ class Lexicon:
         >>> sorted(Lexicon(["cat", "dog"]).known({"cat", "dog's", "xq"}))
         ['cat', "dog's"]
         """
-        # Signs and numbers are looked up no further: only what may be joined is.
+        # Signs and numbers are not looked up in parts: only tokens that may be joined are.
         joined = [token for token in tokens if len(token) > 2 and not token.isalnum()]
         return self.words.intersection(tokens).union(filter(self._contains_joined, joined))
 

@@ -1,4 +1,4 @@
-"""Where a sample loops: the phrases it repeats, how often, and from where on.
+"""The loops of a sample: the phrases it repeats, how often, and from which character on.
 
 Source: docs/report.md, "The repeated phrase".
 """
@@ -16,15 +16,15 @@ LONGEST_PHRASE = 24
 FEWEST_TIMES = 3
 
 FIFTH = 0.2
-"""Of the sample: a phrase that covers less, and never comes back to back, is not a loop."""
+"""A phrase that covers less than this share of the sample, and never comes back to back, is not a loop."""
 
 MOST_LOOPS = 3
-"""Phrases of one sample that are told."""
+"""How many phrases of one sample are reported."""
 
 Phrase = tuple[str, ...]
 
 MOST_TOKENS = 20_000
-"""Where a longer sample loops shows in its beginning."""
+"""Of a longer sample only the beginning is searched, which shows the loop."""
 
 
 class Loop(NamedTuple):
@@ -32,10 +32,10 @@ class Loop(NamedTuple):
 
     Attributes:
         phrase: as it is written where the repetition begins; white space is one blank.
-        times: how often it stands in the sample.
-        share: of the sample's tokens that belong to it, 0 to 1.
-        period: tokens from one to the next, the median.
-        start: where the repetition begins, in characters of the answer.
+        times: how often it occurs in the sample.
+        share: share of the sample's tokens that belong to it, 0 to 1.
+        period: tokens from one copy to the next, the median.
+        start: character of the answer at which the repetition begins.
     """
 
     phrase: str
@@ -52,7 +52,7 @@ class _Found(NamedTuple):
 
 
 def find_loop(text: str, prompt: str | None = None) -> Loop | None:
-    """Return the loop that covers most of a sample, the shortest one of equals; None if it has none.
+    """Return the loop that covers most of a sample, of equal ones the shortest; None if there is none.
 
     >>> loop = find_loop("It was late. We went home. We went home. We went home. We went home.")
     >>> loop.phrase, loop.times, loop.period, loop.start
@@ -66,8 +66,8 @@ def find_loop(text: str, prompt: str | None = None) -> Loop | None:
 def find_loops(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -> list[Loop]:
     """Return the loops of a sample that cover most of it, the largest first; no two overlap.
 
-    A loop is a phrase of up to 24 tokens that stands three times or more without overlapping itself, and
-    covers a fifth of the sample or comes back to back: two copies of 1 to 4 tokens, three of more. One
+    A loop is a phrase of up to 24 tokens that occurs three times or more without overlapping itself, and
+    covers a fifth of the sample or comes back to back: two copies of 1 to 4 tokens, three of more. A single
     token has to come back to back, and signs alone have to cover a fifth: commas and "the" are not loops.
 
     Args:
@@ -104,7 +104,7 @@ def _largest(tokens: list[str]) -> _Found | None:
     starts = list(range(len(tokens)))
     for length in range(1, LONGEST_PHRASE + 1):
         repeated = _repeated(list(zip(*(tokens[at:] for at in range(length)), strict=False)), starts)
-        # Of equals one that begins with a word.
+        # Of equal ones, first those that begin with a word.
         for phrase in sorted(repeated, key=lambda each: (-len(repeated[each]), not is_word(each[0]))):
             least = 0.0 if best is None else best.share + 0.01
             if len(repeated[phrase]) * length / len(tokens) <= least:
@@ -113,7 +113,7 @@ def _largest(tokens: list[str]) -> _Found | None:
             share = len(places) * length / len(tokens)
             if share > least and len(places) >= FEWEST_TIMES and _is_loop(phrase, places, share):
                 best = _Found(phrase, places, share)
-        # A phrase is no more frequent than its beginning.
+        # A phrase is at most as frequent as its beginning.
         starts = sorted(start for each in repeated.values() for start in each)
         if not starts:
             break
@@ -121,7 +121,7 @@ def _largest(tokens: list[str]) -> _Found | None:
 
 
 def _repeated(phrases: list[Phrase], starts: list[int]) -> dict[Phrase, list[int]]:
-    """Return the phrases that stand at three or more of the starts, with those starts."""
+    """Return the phrases that occur at three or more of the starts, with those starts."""
     found: defaultdict[Phrase, list[int]] = defaultdict(list)
     for start in starts:
         if start < len(phrases):
@@ -137,7 +137,7 @@ def _is_loop(phrase: Phrase, places: list[int], share: float) -> bool:
 
 
 def _is_back_to_back(places: list[int], length: int) -> bool:
-    """Tell whether two copies of a short phrase, or three of a longer one, follow each other at once."""
+    """Return whether two copies of a short phrase, or three of a longer one, follow each other at once."""
     follows = [after - before == length for before, after in pairwise(places)]
     return any(follows) if length <= SHORT else any(one and other for one, other in pairwise(follows))
 
@@ -155,7 +155,7 @@ def _loop(found: _Found, located: list[tuple[int, str]], written: str) -> Loop:
     places = found.places
     gaps = sorted(after - before for before, after in pairwise(places))
     period = (gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]) // 2  # the median
-    # An early word that happens to be in the phrase is not a loop yet: it begins where the next one is near.
+    # An early word that happens to be in the phrase is not a loop yet: it begins once the next one is near.
     begins = next((before for before, after in pairwise(places) if after - before <= 2 * period), places[0])
     return Loop(
         phrase=_as_written(located, begins, len(found.phrase), written),

@@ -20,11 +20,11 @@ def ngrams(items: Sequence[Any], order: int) -> Counter[Any]:
 
 
 Spectrum = list[tuple[int, int]]
-"""How many things came so many times, as (times, things) in rising order."""
+"""How many things occurred how many times, as (times, things) in rising order."""
 
 
 def spectrum(counts: Iterable[int]) -> Spectrum:
-    """Return how many of the counted things came once, how many twice and so on: the frequency spectrum.
+    """Return how many of the counted things occurred once, how many twice and so on: the frequency spectrum.
 
     >>> spectrum(ngrams("ababab", 2).values()), spectrum([1, 1, 5])
     ([(2, 1), (3, 1)], [(1, 2), (5, 1)])
@@ -33,12 +33,12 @@ def spectrum(counts: Iterable[int]) -> Spectrum:
 
 
 def spectra(cleaned: str, tokens: Sequence[str]) -> tuple[Spectrum, Spectrum, Spectrum]:
-    """Return the spectra of a text's bigrams, of its trigrams and of its runs of four characters.
+    """Return the spectra of a text's bigrams, trigrams and character 4-grams.
 
     >>> spectra("ab ab", ["ab", "ab"])
     ([(1, 1)], [], [(1, 2)])
     """
-    # One after another: of a long text without order each of the counts is large.
+    # One after another: the counts of a long random text are large.
     return (
         spectrum(ngrams(tokens, 2).values()),
         spectrum(ngrams(tokens, 3).values()),
@@ -47,7 +47,7 @@ def spectra(cleaned: str, tokens: Sequence[str]) -> tuple[Spectrum, Spectrum, Sp
 
 
 def runs_of_four(text: str) -> Counter[Any]:
-    """Count the runs of four neighbouring characters; what stands for a run is of no interest.
+    """Count the character 4-grams; the keys of the counter have no meaning.
 
     >>> sorted(runs_of_four("abababa").values())
     [2, 2]
@@ -57,8 +57,8 @@ def runs_of_four(text: str) -> Counter[Any]:
     else:
         data, width, runs = text.encode("utf-16-le", "surrogatepass"), 2, array("Q")
     if len(data) > width * len(text):
-        return ngrams(text, 4)  # a character beyond the first plane takes two units
-    # Four characters are one machine word: cheaper by a third than a tuple, in the dearest part of a score.
+        return ngrams(text, 4)  # a non-BMP character takes two units
+    # Four characters are one machine word: a third cheaper than a tuple, in the costliest part of a score.
     for start in range(0, 4 * width, width):
         whole = max(len(data) - start, 0) // runs.itemsize * runs.itemsize
         runs.frombytes(data[start : start + whole])
@@ -68,8 +68,8 @@ def runs_of_four(text: str) -> Counter[Any]:
 def effective_number(counts: Iterable[int]) -> float:
     """Return the effective number of different things: `exp(-sum p ln p)` over the shares `p`.
 
-    The Hill number of order 1, that is the perplexity of the distribution: "as varied as that many
-    equally frequent things". Range: 0 for no counts, else 1 to the number of counts.
+    It is the Hill number of order 1, that is the perplexity of the distribution: "as varied as that many
+    equally frequent things". Range: 0 without counts, else 1 to the number of counts.
 
     >>> effective_number([5, 5, 5, 5])
     4.0
@@ -86,7 +86,7 @@ def effective_of(spectrum: Spectrum) -> float:
     True
     """
     # Few counts differ, so each is weighed once: H = ln N - sum of c ln c / N. In rising order, so that the
-    # sum is to the last bit the same however the things were counted.
+    # sum is the same to the last bit however the things were counted.
     total = sum(count * times for count, times in spectrum)
     if not total:
         return 0.0

@@ -16,7 +16,7 @@ FORMAT = 1
 SCALES = ("bigram", "trigram", "english", "character")
 
 ENGLISH_FROM = 0.8
-"""Share of English words in a reference that is English: what people write has 0.86 and more, code 0.74."""
+"""Least share of English words in an English reference: what people write has 0.86 and more, code 0.74."""
 
 SHIPPED = ("english", "code", "data", "logs")
 """The profiles that come with the package, each a file in `profiles/`."""
@@ -43,7 +43,7 @@ class Curve:
     def length_for(self, effective: float) -> float:
         """Return how long reference text must be to hold `effective` different things; 0 below one.
 
-        Beyond the last point the last stretch goes on.
+        Beyond the last point the last segment is extended.
         """
         if effective < 1:
             return 0.0
@@ -58,13 +58,13 @@ def _check_rising(points: Sequence[tuple[float, float]]) -> None:
         raise ValueError(f"a curve needs two points or more, the first (1, 1); got {list(points[:2])!r}")
     for (count, effective), (next_count, next_effective) in pairwise(points):
         rising = count < next_count < inf and effective < next_effective < inf
-        # Two neighbouring floats may have one logarithm, and the curve is drawn in logarithms.
+        # Two neighbouring floats may have the same logarithm, and the curve is in logarithms.
         if not (rising and log(count) < log(next_count) and log(effective) < log(next_effective)):
             raise ValueError(f"a curve must rise; got {next_count, next_effective} after {count, effective}")
 
 
 class Profile(NamedTuple):
-    """What reference text of one language shows, measured on `tokens` tokens of `source`.
+    """The measures of reference text of one language, taken from `tokens` tokens of `source`.
 
     Attributes:
         name: for reports.
@@ -72,8 +72,8 @@ class Profile(NamedTuple):
         tokens: how much of it.
         date: when, as YYYY-MM-DD.
         english_share: share of its word tokens that the word list knows, 0 to 1.
-        curves: one `Curve` for each of the four scales; none for English where the reference holds
-            no word of the list, and then the English score has no meaning.
+        curves: one `Curve` for each of the four scales; none for English if the reference holds no word of
+            the list, and then the English score has no meaning.
         between: diversity between its passages (`coherence.scoring.between`), above 0 and at most 100; 100 if
             it was not measured.
     """
@@ -88,7 +88,7 @@ class Profile(NamedTuple):
 
     @property
     def is_english(self) -> bool:
-        """Whether the reference is English text, whose words stand in an order that can be looked at.
+        """Whether the reference is English text, so that word order can be measured.
 
         >>> Profile.load().is_english, Profile.load("code").is_english
         (True, False)
@@ -96,7 +96,7 @@ class Profile(NamedTuple):
         return self.english_share >= ENGLISH_FROM
 
     def against_passages(self, diversity: float) -> float:
-        """Return the diversity between samples in percent of that between reference passages, up to 100.
+        """Return the diversity between samples as a percentage of that between reference passages, up to 100.
 
         >>> [Profile.load()._replace(between=40.0).against_passages(each) for each in (20.0, 60.0)]
         [50.0, 100.0]
@@ -108,14 +108,14 @@ class Profile(NamedTuple):
         """Return a profile that comes with the package, or the one in a JSON file.
 
         Args:
-            path: one of `SHIPPED`, or a file; default broad English. A profile is returned as it is, so that
-                whatever takes a profile takes its name.
+            path: one of `SHIPPED`, or a file; default broad English. A profile is returned unchanged, so that
+                every function that takes a profile also takes its name.
 
         Raises:
             OSError: the file cannot be read.
             TypeError: it is neither a name nor a profile.
-            ValueError: it is not a profile, or of a format this version does not know; or it is neither a
-                file nor the name of a profile.
+            ValueError: the file is not a profile, or of a format that this version does not know; or `path`
+                is neither a file nor the name of a profile.
 
         >>> Profile.load().name, Profile.load("data").name
         ('english', 'data')
@@ -139,7 +139,7 @@ class Profile(NamedTuple):
         """Return the profile that plain JSON values hold, as `to_json` gives them.
 
         Raises:
-            ValueError: they are no profile, or one of a format this version does not know.
+            ValueError: they are not a profile, or of a format that this version does not know.
 
         >>> Profile.parse(Profile.load().to_json()).name
         'english'
@@ -159,7 +159,7 @@ class Profile(NamedTuple):
             "tokens": self.tokens,
             "date": self.date,
             "english_share": self.english_share,
-            # What was measured before there was this figure keeps its checksum (`signals.settings`).
+            # Profiles measured before this figure existed keep their checksum (`signals.settings`).
             **({} if self.between == 100 else {"between": self.between}),
             "curves": curves,
         }

@@ -1,7 +1,7 @@
-"""The definition of the scores a second time: slow, obvious, and counted with nltk.
+"""The scores computed a second time: slow, obvious, and counted with nltk.
 
-`coherence.scoring.scores` counts in ways that are fast, and says the same of any text; property tests compare
-them. To learn what a score is, read this file. Source: docs/scores.md.
+`coherence.scoring.scores` counts in faster ways and gives any text the same scores; property tests compare
+the two. To learn what a score is, read this file. Source: docs/scores.md.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ def score_reference(
 ) -> Scores:
     """Score one sample as `score` does, step by step as the formulas are written.
 
-    The numbers are those of `score` up to rounding, 1e-9 of them: sums are taken in another order.
+    The numbers are those of `score` up to rounding, 1e-9, because sums are taken in another order.
 
     Args:
         text: what the model wrote, any string.
@@ -45,7 +45,7 @@ def score_reference(
         _english(tokens, lexicon, profile),
         _diversity(ngrams(cleaned, 4), profile.curves["character"]),
     )
-    # What is said again has a twin of its own: tests/scoring/test_again.py.
+    # The share that is said again is computed a second time in tests/scoring/test_again.py.
     return finish(cleaned, tokens, values, len(FreqDist(ngrams(tokens, 3))), lexicon)
 
 
@@ -66,20 +66,20 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
 
 
 def _effective_number(counts: FreqDist) -> float:
-    """Return `exp(-sum p ln p)` over the shares p of what was counted; 0 of nothing."""
+    """Return `exp(-sum p ln p)` over the shares p of what was counted; 0 if nothing was."""
     shares = [counts.freq(kind) for kind in counts]
     return exp(-sum(share * log(share) for share in shares)) if shares else 0.0
 
 
 def _against(curve: Curve, effective: float, counted: int) -> float | None:
-    """Return `100 * (M - 1) / (N - 1)`, clipped to 0..100; None of fewer than two things."""
+    """Return `100 * (M - 1) / (N - 1)`, clipped to 0..100; None for fewer than two things."""
     if counted < 2:
         return None
     return min(max(100 * (_length_for(curve, effective) - 1) / (counted - 1), 0.0), 100.0)
 
 
 def _length_for(curve: Curve, effective: float) -> float:
-    """Walk along the curve to the stretch that holds `effective`; the last one goes on for ever."""
+    """Walk along the curve to the segment that holds `effective`; the last one has no end."""
     if effective < 1:
         return 0.0
     stretches = list(pairwise(curve.points))

@@ -25,31 +25,31 @@ LOW_BELOW = 30.0
 
 
 FOREIGN_BELOW, FOREIGN_SHARE, ENOUGH_WORDS = 10.0, 0.1, 20
-"""Of 20 different words or more, less than a tenth are English: the text is not; English has no score."""
+"""Less than a tenth of 20 or more different words are English: the text is not, and has no English score."""
 
 TOLD_BELOW = 60.0
-"""Of samples that score below that on every scale it is told whether they are templates."""
+"""Only samples that score below this on every scale are checked for being templates."""
 
 ENGLISH_FROM, ORDERED_TOKENS = 45.0, 64
-"""From that English score on, which 19 of 20 human texts reach, the order of so many tokens is looked at."""
+"""Word order is measured from this English score on, which 19 of 20 human texts reach; in so many tokens."""
 
 Kind = Literal["low", "fine", "templated", "too short", "empty"]
 
 
 class Scores(NamedTuple):
-    """The four scores of a sample; `None` where one has no meaning: no trigram in two tokens, not English.
+    """The four scores of a sample; `None` if a score has no meaning: no trigram in two tokens, not English.
 
     Attributes:
         bigram: diversity of pairs of neighbouring tokens, 0 to 100.
         trigram: diversity of triples of neighbouring tokens, 0 to 100.
         english: English words, present and varied, 0 to 100.
-        character: diversity of runs of four characters, 0 to 100.
+        character: diversity of character 4-grams, 0 to 100.
         tokens: length of the sample in tokens.
         characters: length of the sample in characters.
-        template: whether it repeats its frame and fills in new things, so that low scores say nothing of it;
-            told of samples that score below 60 on every scale.
-        order: how far its first 64 tokens stand in an order that English has; None where the text is
-            not English, by its score.
+        template: whether it repeats its frame and fills in new things, so that low scores do not mean a loop;
+            only ever true if all scores are below 60.
+        order: how well the order of its first 64 tokens fits English; None if the text is not English, by
+            its score.
     """
 
     bigram: float | None
@@ -73,15 +73,15 @@ class Scores(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """The mean of the scores it has; 0 where it has none."""
+        """The mean of the scores it has; 0 if it has none."""
         return mean_of(self.values)
 
     def kind(self, threshold: float = LOW_BELOW) -> Kind:
-        """Tell what the sample is to a gate.
+        """Return how a gate classifies the sample.
 
-        *Low* is one of which every score there is lies strictly below `threshold`: it has all four, or is
-        long enough to judge. One that would be low and is a template is *templated*. One that holds no text
-        is *empty*. Any other is *fine* if it is long enough to judge, else *too short*.
+        A sample is *low* if every score it has is strictly below `threshold`, and it has all four scores or
+        is long enough to judge. It is *templated* if it would be low but is a template, and *empty* if it
+        holds no text. Any other sample is *fine* if it is long enough to judge, else *too short*.
 
         >>> score("Budy Budy Budy Budy").kind(), score("D").kind(), score("").kind()
         ('low', 'too short', 'empty')
@@ -94,7 +94,7 @@ class Scores(NamedTuple):
         return "fine" if self.scorable else "too short"
 
     def low(self, threshold: float = LOW_BELOW) -> bool:
-        """Tell whether the sample counts as low, as one without any text does.
+        """Return whether the sample counts as low; a sample without any text does.
 
         >>> score("Budy Budy Budy Budy").low(), score("D").low()
         (True, False)
@@ -103,7 +103,7 @@ class Scores(NamedTuple):
 
 
 def mean_of(values: tuple[float | None, ...]) -> float:
-    """Return the mean of the scores there are; 0 where there are none.
+    """Return the mean of the scores that are not None; 0 if all are.
 
     >>> mean_of((80.0, None, 40.0, 60.0))
     60.0
@@ -113,7 +113,7 @@ def mean_of(values: tuple[float | None, ...]) -> float:
 
 
 EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)
-"""Of a text that holds nothing."""
+"""The scores of an empty text."""
 
 
 def score(
@@ -127,8 +127,8 @@ def score(
     Each score compares the sample's length with the length at which reference text holds as many
     different things: `100 * (M - 1) / (N - 1)`, where `N` things were counted and the reference's
     effective number at `M` equals the sample's; clipped to 0..100. That is multiplied by the share of tokens
-    that do not say again what stood just before (`scoring.again.said_again`). Text that says the same thing
-    twice scores about 50 on every scale, and what says it r times, back to back, falls faster than 100 / r.
+    that do not repeat what came just before (`scoring.again.said_again`). Text that says the same thing twice
+    scores about 50 on every scale, and text that says it r times, back to back, less than 100 / r.
 
     Args:
         text: what the model wrote, any string.
@@ -153,7 +153,7 @@ _ROW = Struct("=" + "".join(code for _, code in fast.ROW))
 
 
 def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | str | None = None) -> Scores:
-    """Score what is left of a sample when prompt and special tokens are cut off; else see `score`.
+    """Score what is left of a sample after prompt and special tokens are cut off; otherwise as `score`.
 
     Args:
         kept: as `text.answer` and `text.short_rulers` leave it, or `text.clean`.
@@ -171,7 +171,7 @@ def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | s
 
 
 def scores_of_row(*row: float) -> Scores:
-    """Return the scores that a row holds, as `fast.ROW` says.
+    """Return the scores in a row, whose fields are those of `fast.ROW`.
 
     >>> scores_of_row(100.0, float("nan"), 80.0, 90.0, 2, 9, 0, 0, 0).trigram is None
     True
@@ -188,7 +188,7 @@ def score_tokens(
     lexicon: Lexicon | None = None,
     profile: Profile | str | None = None,
 ) -> Scores:
-    """Score a sample in Python: the definition of what the core does; else see `score`.
+    """Score a sample in Python: this defines what the core does; otherwise as `score`.
 
     Args:
         cleaned: the text as `text.clean` leaves it.
@@ -220,7 +220,7 @@ def finish(
     distinct_trigrams: int,
     lexicon: Lexicon,
 ) -> Scores:
-    """Return the scores of a sample of which is known how varied it is.
+    """Return the scores of a sample from how varied it is.
 
     Args:
         cleaned: the text as `text.clean` leaves it.
@@ -253,10 +253,10 @@ def _order(english: float | None, tokens: list[str]) -> Neighbours | None:
 
 
 def completed(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
-    """Return the four scores that were written down, with what the text tells besides.
+    """Return recorded scores, with the template and the word order found in the text.
 
     Args:
-        scores: of the sample.
+        scores: the four recorded scores of the sample.
         cleaned: the text as `text.clean` leaves it.
         tokens: of the cleaned text.
 
@@ -271,7 +271,7 @@ def completed(scores: Scores, cleaned: str, tokens: list[str]) -> Scores:
 
 
 def word_of(scores: Scores, text: str, prompt: str | None = None) -> int:
-    """Return a number for an answer of one word, 0 for any other: see `text.one_word`.
+    """Return a number for a one-word answer, 0 for any other answer: see `text.one_word`.
 
     Args:
         scores: of the sample.
@@ -289,7 +289,7 @@ def _times(value: float | None, share: float) -> float | None:
 
 
 def _is_foreign(tokens: list[str], lexicon: Lexicon) -> bool:
-    """Tell whether nearly none of the words are English, of enough different ones to tell."""
+    """Return whether nearly none of the words are English, and there are enough different ones to judge."""
     words = set(filter(is_word, tokens))
     return len(words) >= ENOUGH_WORDS and len(lexicon.known(words)) < FOREIGN_SHARE * len(words)
 
@@ -313,6 +313,6 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
 
 
 def _against(curve: Curve, effective: float, counted: int) -> float:
-    """Return the share of its own length that reference text needs for the same diversity, in percent."""
+    """Return how much of the sample's length reference text needs for the same diversity, in percent."""
     share = (curve.length_for(effective) - 1) / (counted - 1)
     return 100 * min(max(share, 0.0), 1.0)

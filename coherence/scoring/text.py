@@ -1,4 +1,4 @@
-"""What counts as text, as a token and as a word: every pattern of the package is in this file.
+"""What counts as text, as a token and as a word; every pattern of the package is in this file.
 
 Source: docs/scores.md, "Text to tokens".
 """
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     import regex
 
 ONE_WORD = 8
-"""Tokens that an answer of one word has at most, with the signs around it."""
+"""The most tokens a one-word answer may have, with the signs around the word."""
 
 LONGEST_WORD = 24
-"""Longer runs of letters are no English words, they are loops without spaces, hashes or unspaced scripts."""
+"""Longer runs of letters are not English words but loops without spaces, hashes or unspaced scripts."""
 
 PIECE = 4
-"""Length of the pieces such a run is cut into: short, so that a loop of any small period shows."""
+"""Length of the pieces that such a run is cut into: short, so that a loop of any small period is found."""
 
 _ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
 _SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
 SPECIAL = rf"(?i)<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]"
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
-# How they begin: a pattern that begins with one character is searched for from one to the next.
+# Their beginnings: a pattern that begins with a fixed character is searched for quickly.
 _MAY_BE_ANGLED = rf"(?i)<(?:[|｜]|(?:{'|'.join(_ANGLED)})>)"
 _MAY_BE_SQUARE = rf"(?i)\[(?:{'|'.join(_SQUARE)})\]"
 
-# Tokens with a number come in hundreds of forms: they are codes of speech or images, and what the model says.
-# Only spare tokens have numbers as well.
+# Tokens with a number come in hundreds of forms: they are codes of speech or images, the model's output.
+# Of special tokens only spare ones have numbers as well.
 _SPARE = r"(?:reserved|unused|extra|pad|special|placeholder|dummy|null)"
 _CODE = rf"<[|｜](?![^<>|｜\s]{{0,40}}?{_SPARE})(?=[^<>|｜\s\d]{{0,39}}\d)[^<>|｜\s]{{1,40}}+[|｜]>"
-# Without bars it may be a tag, `<T1>`, but not eight in a row, unless they are headings.
+# Without bars it may be a tag, `<T1>`, but eight in a row are not tags, unless they are headings.
 _BARE_CODE = rf"<(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE})(?:[^\W\d]|[-.:]){{0,39}}+\d[\w.:-]{{0,39}}+>"
 FEWEST_CODES = 8
 _CODES = rf"(?i)(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+"
@@ -45,13 +45,13 @@ _NAME = r"<[|｜]?([^<>|｜\s]+)"
 _SIGNS = r"[\W_]+"
 
 FEWEST_PADS = 3
-"""One or two tokens at the end of a text are its end, or markup; more of the same are padding."""
+"""One or two tokens at the end of a text are its end or markup; more copies of the same token are padding."""
 
 LONGEST_TOKEN = 64
 """Characters of a token that may be padding."""
 
 _CONTROLS = frozenset(map(chr, (*range(9), *range(14, 28), 127)))
-"""Of characters only these pad a text: a model writes all others itself, and `____` is a loop."""
+"""The only characters that pad a text: a model writes all others itself, and `____` is a loop."""
 
 _MAY_END_PADDING = _CONTROLS | {">", "]"}
 _BARE = r"<(?=[^<>]*[^\W\d_])[^<>\s/=\"']{1,40}>"
@@ -65,25 +65,25 @@ _TAGS = frozenset(
         *("svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "u", "ul", "video"),
     )
 )
-"""Of HTML: `<br><br><br>` is a loop that the model wrote."""
+"""HTML tags: `<br><br><br>` is a loop that the model wrote."""
 
 TAIL = 40
-"""Characters at the end of a prompt by which it is found again, white space aside."""
+"""How many characters at the end of a prompt, without white space, are searched for to find it in a text."""
 
 SHORT_PROMPT = 20
 """Characters; a shorter prompt must have the same words, not only the same letters."""
 
 BEFORE = 16
-"""Characters that may stand before a prompt whose beginning was cut off: half of a special token."""
+"""Characters that may come before a prompt whose beginning was cut off: half of a special token."""
 
 COPIES = 8
-"""Places at which the end of a prompt is looked for in a text."""
+"""How many copies of the end of a prompt are looked at in a text."""
 
 BEGINNING = 2_000
-"""Characters in which a prompt is looked for, besides three times its own length: templates add some."""
+"""A prompt is looked for in this many characters plus three times its length, because templates add text."""
 
 LONGEST_REMEMBERED = 4096
-"""Characters of a prompt that is remembered."""
+"""The most characters of a prompt whose cleaned form is remembered."""
 
 _STRAY = -1
 
@@ -91,10 +91,10 @@ _NAMED_ROLES = (
     *("system", "user", "assistant", "human", "model", "developer", "tool", "instruction", "response"),
 )
 _ROLES = frozenset((*_NAMED_ROLES, "inst", "sys", ""))
-"""Words that chat templates put around messages, without their signs."""
+"""The words that chat templates put around messages, without the signs around them."""
 
 _ROLE = rf"(?:{'|'.join(_NAMED_ROLES)})"
-# A chat as templates render it begins with a role: in a special token, alone or before a colon.
+# A chat that a template rendered begins with a role: in a special token, alone or before a colon.
 _CHAT_BEGINS = (
     r"(?i)\s*+(?:<[^<>\s]{1,40}>\s*+){0,8}?"
     rf"(?:<[|｜]{_ROLE}[|｜]>|\[INST\]|<<SYS>>|#*+\s*+{_ROLE}(?:[ \t]*+[:\r\n]|<))"
@@ -102,14 +102,14 @@ _CHAT_BEGINS = (
 _ANSWER_BEGINS = r"(?i)\s*+(?:\[/INST\]|#*+\s*+(?:assistant|model|response)(?:[ \t]*+(?:[:\r\n]|$)))"
 
 RULER = 4
-"""Signs that make a line of signs a ruler; of equal ones no more are counted."""
+"""From this many signs on, a line of signs is a ruler; of more equal signs in a row, so many are kept."""
 
 _MAY_BE_RULED = r"\n(?:[^\w\n]|_)*?([^\w\s]|_)\1{4}"
 _LONG_RUN = r"([^\w\s]|_)\1{4,}"
 
 LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
 _ANY_SCRIPT = rf"(?V1){LETTER}++(?:['’\-]{LETTER}++)*+|\S"
-# The same for Latin letters and their punctuation, where `re` finds the tokens in a third of the time.
+# The same for Latin letters and their punctuation: `re` finds these tokens in a third of the time.
 # The sign for micro is folded to the Greek letter.
 LATIN_LETTER = "[A-Za-z0-9ª²³µ¹º¼-¾À-ÖØ-öø-\u024f\u03bc]"
 LATIN_SPACE = r"\t-\r \x85\xa0\u2000-\u200a\u2028\u2029\u202f\u205f"
@@ -119,7 +119,7 @@ JOINT = r"['’\-]"
 
 
 def clean(text: str, prompt: str | None = None) -> str:
-    """Return what is scored: the answer alone, with short rulers, case-folded.
+    """Return the text that is scored: the answer alone, case-folded, with its rulers shortened.
 
     >>> clean("<s>Once upon a time THERE was<|endoftext|>", prompt="Once upon a time")
     'there was'
@@ -133,19 +133,19 @@ def folded(kept: str) -> str:
     >>> folded("STRASSE") == folded("Straße")
     True
     """
-    # The same for ASCII, in a twentieth of the time.
+    # For ASCII the result is the same, in a twentieth of the time.
     return kept.lower() if kept.isascii() else kept.casefold()
 
 
 def short_rulers(text: str, fill: str = "") -> str:
-    r"""Return a text whose rulers have no more than four equal signs in a row.
+    r"""Shorten the rulers of a text to at most four equal signs in a row.
 
-    A ruler is drawn, and something follows it; a loop has no end. So the last line stays as it is, and so do
-    all if half of the lines are rulers.
+    After a ruler more text follows, but a loop has no end. So the last line is left unchanged, and so are all
+    lines if half of them are rulers.
 
     Args:
         text: an answer, as `answer` returns it.
-        fill: stands for every sign that goes; a space leaves what follows where it is.
+        fill: replaces each sign that is removed; with a space, the positions of the rest do not change.
 
     >>> short_rulers("Bread\n========\nTwo cups of flour")
     'Bread\n====\nTwo cups of flour'
@@ -164,7 +164,7 @@ def short_rulers(text: str, fill: str = "") -> str:
 
 
 def rulers(lines: Sequence[str]) -> dict[int, int]:
-    """Return how many signs the rulers among lines have, by place; none if half of the lines are rulers.
+    """Return how many signs each ruler among lines has, by line number; none if half of the lines are rulers.
 
     >>> rulers(["Bread", "====", "Flour"]), rulers(["Bread", "====", ""])
     ({1: 4}, {})
@@ -174,7 +174,7 @@ def rulers(lines: Sequence[str]) -> dict[int, int]:
 
 
 def ruler_signs(line: str) -> int:
-    """Return how many signs a ruler has, a line of four signs or more and nothing else; 0 of another line.
+    """Return how many signs a ruler has, which is a line of only signs, four or more; 0 for any other line.
 
     >>> ruler_signs("+----+----+"), ruler_signs("---"), ruler_signs("---- or so")
     (11, 0, 0)
@@ -184,10 +184,10 @@ def ruler_signs(line: str) -> int:
 
 
 def answer(text: str, prompt: str | None = None) -> str:
-    r"""Return the part of a sample that the model answers for, stripped.
+    r"""Return the part of a sample that the model itself wrote, stripped.
 
-    Special tokens become a space, but for those with numbers, which become words; padding at the end and a
-    prompt at the beginning are cut off; of a chat only the answers stay.
+    Special tokens become a space, except those with numbers, which become words. Padding at the end and a
+    prompt at the beginning are cut off. Of a chat only the answers are kept.
 
     >>> answer("> What is it?\n< A list.<|endoftext|>")
     'A list.'
@@ -210,8 +210,8 @@ Emptiness = Literal["nothing written", "special tokens", "prompt"]
 def why_empty(text: str, prompt: str | None = None) -> Emptiness | None:
     """Return why a sample has no text to score; None if it has some.
 
-    Only a model that wrote nothing is silent. A text of special tokens alone was padded or decoded wrongly;
-    one that is the prompt alone lost its answer, or was read from the wrong field.
+    Only with "nothing written" is the model silent. A text of special tokens alone was padded or decoded
+    wrongly; a text that is only the prompt lost its answer, or was read from the wrong field.
 
     >>> why_empty(" "), why_empty("<pad><pad>"), why_empty("Once upon", prompt="Once upon"), why_empty("Once")
     ('nothing written', 'special tokens', 'prompt', None)
@@ -224,7 +224,7 @@ def why_empty(text: str, prompt: str | None = None) -> Emptiness | None:
 
 
 def ends_in_padding(text: str) -> bool:
-    """Tell whether a text ends in padding: one special token, three times or more, or control characters.
+    """Return whether a text ends in padding: a special token three times or more, or control characters.
 
     >>> ends_in_padding("It rains.<|endoftext|>"), ends_in_padding("It rains." + 9 * "<|endoftext|>")
     (False, True)
@@ -236,7 +236,7 @@ def ends_in_padding(text: str) -> bool:
 
 
 def keeps_prompt(text: str, prompt: str) -> bool:
-    """Tell whether most of a prompt is in a text and yet cannot be cut off, so that it is scored as well.
+    """Return whether most of a prompt is in a text but cannot be cut off, so that it is scored as well.
 
     >>> prompt = "Write a story of a fox who lives by the river, in five sentences or fewer."
     >>> keeps_prompt(f"{prompt} The fox woke.", prompt), keeps_prompt("The fox woke.", prompt)
@@ -263,18 +263,18 @@ def _without_special(text: str) -> str:
         may_hold = re.search(_MAY_BE_ANGLED, text) or ("[" in text and re.search(_MAY_BE_SQUARE, text))
     else:
         may_hold = "[" in text and re.search(_MAY_BE_SQUARE, text)
-    # Those that follow each other are one space; a pattern of all of them would hold each of them in memory.
+    # Consecutive ones become one space; a pattern that matches a row of them would keep each in memory.
     return (" ".join(filter(None, re.split(SPECIAL, text))) if may_hold else text).strip()
 
 
 def _in_words(codes: re.Match[str]) -> str:
-    """Return tokens with numbers as a word each: `<|s_4711|>` as `s-4711`."""
+    """Return a row of tokens with numbers as one word each: `<|s_4711|>` as `s-4711`."""
     names = (re.sub(_SIGNS, "-", name).strip("-") for name in re.findall(_NAME, codes.group()))
     return f" {' '.join(names)} "
 
 
 def _padding_start(text: str) -> int:
-    """Return where the padding begins that a stripped text ends in; its length if it ends in none."""
+    """Return where the padding at the end of a stripped text begins; the text's length if there is none."""
     last, end = text[-1:], len(text)
     if last in _CONTROLS:
         start = len(text.rstrip(last))
@@ -288,13 +288,13 @@ def _padding_start(text: str) -> int:
         return end
     start = _run_start(text, token + gap, at)
     copies = 1 + (at - start) // len(token + gap)
-    # What stands elsewhere too is markup of the model's own, unless it is known to be a special token.
+    # A token that occurs elsewhere too is the model's own markup, unless it is a known special token.
     is_markup = token in text[:start] and not re.fullmatch(SPECIAL, token)
     return end if copies < FEWEST_PADS or is_markup else start
 
 
 def _run_start(text: str, unit: str, end: int) -> int:
-    """Return where the copies of a unit begin that stand one after the other before `end`."""
+    """Return where the row of copies of a unit begins that ends at `end`."""
     for copies in (64, 1):
         while text.endswith(unit * copies, 0, end):
             end -= len(unit) * copies
@@ -311,7 +311,7 @@ def _is_pad(token: str) -> bool:
 
 
 def _bare_prompt(prompt: str) -> str:
-    """Return a prompt without special tokens; many samples have the same one."""
+    """Return a prompt without special tokens; it is remembered, because many samples share a prompt."""
     return _remembered(prompt) if len(prompt) <= LONGEST_REMEMBERED else _without_special(prompt)
 
 
@@ -321,10 +321,10 @@ def _remembered(prompt: str) -> str:
 
 
 def _prompt_end(written: str, prompt: str, text: str) -> int:
-    """Return where the prompt ends that a text begins with, 0 if it is not there.
+    """Return where the prompt at the beginning of a text ends, 0 if the prompt is not there.
 
-    It is `_STRAY` if most of it is there and it cannot be cut off. Compared are a text and a prompt without
-    special tokens; `text` is the whole, whose special tokens may tell a chat.
+    The result is `_STRAY` if most of the prompt is there but cannot be cut off. `written` and `prompt` have
+    no special tokens; `text` is the whole sample, whose special tokens may mark it as a chat.
     """
     if written.startswith(prompt):
         return len(prompt)
@@ -345,10 +345,10 @@ def _prompt_end(written: str, prompt: str, text: str) -> int:
 
 
 def _may_hold(written: str, prompt: str) -> bool:
-    """Tell at once that an answer alone holds no prompt: it has not the prompt's last words."""
+    """Return False, quickly, for a text that lacks the prompt's last words and so cannot hold the prompt."""
     if written.startswith(prompt[:SHORT_PROMPT]):
         return True
-    # From the end, for the first that is missing settles it; half of a word at the beginning does no harm.
+    # From the end, because the first missing word decides; half of a word at the beginning does no harm.
     found = 0
     for word in reversed(prompt[-TAIL:].split()):
         if word in written:
@@ -363,7 +363,7 @@ def _is_role(word: str) -> bool:
 
 
 def _words(text: str) -> tuple[list[int], list[str]]:
-    """Return the words of a text between white space, without roles, and where each begins."""
+    """Return where each word of a text begins, and the words: what is between white space, without roles."""
     found = [match for match in re.finditer(r"\S++", text) if not _is_role(match.group())]
     return [match.start() for match in found], [match.group() for match in found]
 
@@ -378,7 +378,7 @@ def _place_of(count: int, places: list[int], words: list[str]) -> int:
 def _end_in_words(words: list[str], wanted: list[str]) -> int:
     """Return how many characters of words at the beginning are the prompt or its end, 0 if none.
 
-    It is `_STRAY` if most of the prompt is among the words elsewhere.
+    The result is `_STRAY` if most of the prompt is elsewhere among the words.
     """
     solid, whole = "".join(words), "".join(wanted)
     if len(whole) < SHORT_PROMPT:
@@ -388,24 +388,24 @@ def _end_in_words(words: list[str], wanted: list[str]) -> int:
     ends = _ends_of(whole[-TAIL:], solid) if len(whole) >= TAIL else []
     if len(ends) > len(_ends_of(whole[-TAIL:], whole)):
         return 0  # the model says its prompt again and again: that is a loop
-    # Its beginning may be cut off, and what is left of it begin with half of a token.
+    # The prompt's beginning may be cut off, and the rest may begin with half of a token.
     for end in ends:
         skips = [skip for skip in range(min(end - TAIL, BEFORE) + 1) if whole.endswith(solid[skip:end])]
         if skips and (skips[0] == 0 or not set(">]").isdisjoint(solid[: skips[0]])):
-            return end if end < len(solid) else 0  # all of an answer that was to repeat part of its prompt
+            return end if end < len(solid) else 0  # all of an answer that had to repeat its prompt
     return _STRAY if _has_most(solid, whole) else 0
 
 
 def _has_most(solid: str, whole: str) -> bool:
-    """Tell whether most of a prompt is in a text, once each: a copy of a copy is the model's own."""
+    """Return whether most pieces of a prompt are in a text exactly once: more copies are the model's own."""
     pieces = [whole[at : at + TAIL] for at in range(0, len(whole) - TAIL + 1, max(TAIL, len(whole) // 20))]
     return bool(pieces) and 2 * sum(solid.count(piece) == 1 for piece in pieces) >= len(pieces)
 
 
 def _end_in_chat(written: str, places: list[int], words: list[str], prompt: str) -> int:
-    """Return how many characters of words belong to a chat that a template rendered, up to its answer.
+    """Return how many characters of words come before the answer in a chat that a template rendered.
 
-    The template may have put something in front, and only the last message may be there.
+    The template may have put something in front, and perhaps only the last message is there.
     """
     solid, whole = "".join(words), "".join(_words(prompt)[1])
     tail = whole[-TAIL:]
@@ -419,7 +419,7 @@ def _end_in_chat(written: str, places: list[int], words: list[str], prompt: str)
 
 
 def _ends_of(part: str, solid: str) -> list[int]:
-    """Return where the first copies of a part end in a text, a few of them."""
+    """Return where the first few copies of a part end in a text."""
     ends: list[int] = []
     at = solid.find(part) if part else -1
     while at >= 0 and len(ends) < COPIES:
@@ -429,7 +429,7 @@ def _ends_of(part: str, solid: str) -> list[int]:
 
 
 def _answers_of_chat(text: str) -> str:
-    """Return the answers of a chat written as `> question`, `< answer`; any other text as it is."""
+    """Return the answers of a chat written as `> question`, `< answer`; any other text unchanged."""
     lines = text.split("\n") if text.startswith(("> ", "< ")) else []
     if not any(_speaker(line) == "<" for line in lines):
         return text
@@ -447,7 +447,7 @@ def _answer_lines(lines: list[str]) -> Iterator[str]:
 
 
 def _speaker(line: str) -> str | None:
-    """Return the mark that opens a turn of a chat: it stands alone or before a space."""
+    """Return the mark that opens a turn of a chat: it is alone in its line or before a space."""
     return line[0] if line[:2] in ("> ", "< ", ">", "<") else None
 
 
@@ -474,7 +474,7 @@ def _pattern(text: str) -> "re.Pattern[str] | regex.Pattern[str]":
 
 
 def is_latin(text: str) -> bool:
-    """Tell whether a text holds only Latin letters, and signs that go with them.
+    """Return whether a text holds only Latin letters and the signs used with them.
 
     >>> is_latin("naïve — 5 µm"), is_latin("東京")
     (True, False)
@@ -484,7 +484,7 @@ def is_latin(text: str) -> bool:
 
 @cache
 def _any_script() -> "regex.Pattern[str]":
-    # Most texts are Latin, and the package takes longer to load than all others that a score needs.
+    # Most texts are Latin, and regex takes longer to load than all other packages that a score needs.
     return cast("regex.Pattern[str]", import_module("regex").compile(_ANY_SCRIPT))
 
 
@@ -500,7 +500,7 @@ def _pieces(token: str) -> Iterator[str]:
 
 
 def locate(text: str, most: int | None = None) -> list[tuple[int, str]]:
-    """Return the tokens of an answer, or the first `most` of them, case-folded, each with where it begins.
+    """Return the tokens of an answer, or the first `most` of them, case-folded, each with its position.
 
     >>> locate("Budy  Budy!")
     [(0, 'budy'), (6, 'budy'), (10, '!')]
@@ -522,9 +522,9 @@ def _offsets(token: str) -> Iterator[tuple[int, str]]:
 
 
 def one_word(tokens: Sequence[str]) -> int:
-    """Return a number that equal answers of one word share, whatever signs are with it; 0 for any other text.
+    """Return a number that equal one-word answers share, whatever signs are around the word; else 0.
 
-    A number is a word here, and so is a sign that is alone.
+    A number counts as a word here, and so does a sign that is alone.
 
     >>> one_word(["yes", "."]) == one_word(["yes"]), one_word(["!"]) == one_word(["yes", "!"])
     (True, False)
@@ -538,7 +538,7 @@ def one_word(tokens: Sequence[str]) -> int:
 
 
 def is_word(token: str) -> bool:
-    """Tell a word from a number or a sign: it begins with a letter.
+    """Return whether a token is a word, not a number or a sign: it begins with a letter.
 
     >>> [is_word(token) for token in ("cat", "été", "42", "!")]
     [True, True, False, False]

@@ -1,4 +1,4 @@
-"""Word order: whether the words of a text stand in an order that English has, or in any order at all.
+"""Word order: whether the words of a text are in an order that English has, or in a random order.
 
 Source: docs/scores.md, "Word order". `wordlists/order.py` learns the model.
 """
@@ -15,36 +15,36 @@ from typing import Any, NamedTuple
 FORMAT = 1
 
 LEVELS = "abcdefghijklmnopqrstuvwxy"
-"""A mutual information as a letter, in steps of `STEP`: the middle one is 0, the last one 3 nats and more."""
+"""A mutual information as a letter, in steps of `STEP`: the middle letter is 0, the last 3 nats and more."""
 
 STEP = 0.25
 
 NEAR_CHANCE = 0.2
-"""Below it the words of eight samples together stand as if they were shuffled; English stands at about 1.
+"""Below this value the words of eight samples together look shuffled; English has a value of about 1.
 
 Three standard deviations above chance at 50 tokens a sample: docs/scores.md.
 """
 
 ENOUGH_PAIRS = 40
-"""Of neighbours in all the samples together; fewer say nothing."""
+"""Pairs of neighbours in all the samples together; fewer are too few to judge."""
 
 PIECE = 800
-"""Tokens; a longer text is taken in pieces, so that the sum of a column fits into 16 bits."""
+"""Tokens; a longer text is measured in pieces, so that the sum of a column fits into 16 bits."""
 
 WORD, NUMBER, SIGN = "*", "0", "#"
-"""The classes of words, numbers and signs that belong to no other."""
+"""The classes of the words, numbers and signs that do not belong to another class."""
 
 REMEMBERED = 4_000
-"""Tokens whose class is remembered; a text of a million different ones must not be."""
+"""How many tokens' classes are remembered: not all those of a text with a million different tokens."""
 
 _TO_LEVELS = bytes.maketrans(LEVELS.encode(), bytes(range(len(LEVELS))))
 _PLAIN = str.maketrans("‘’“”–—…", "''\"\"--.")
 
 
 class Neighbours(NamedTuple):
-    """How far the neighbours in some samples fit better than the same tokens in random order would.
+    """How much better the neighbours in some samples fit than the same tokens in random order would.
 
-    Whole numbers, so that adding samples up gives the same in whatever order they come: see `pooled`.
+    They are integers, so that samples add up to the same in any order: see `pooled`.
 
     Attributes:
         surplus: thousandths of a nat, over all pairs.
@@ -61,7 +61,7 @@ class Neighbours(NamedTuple):
 
 
 def pooled(samples: Iterable[Neighbours]) -> Neighbours:
-    """Return what several samples show together: their sums.
+    """Return the sums over several samples.
 
     >>> pooled([Neighbours(20_000, 30), Neighbours(40_000, 30)]).value
     1.0
@@ -74,7 +74,7 @@ def pooled(samples: Iterable[Neighbours]) -> Neighbours:
 
 
 def without_runs(tokens: Sequence[str]) -> list[str]:
-    """Return the tokens without those that only say the one before again: a ruler of dashes is one dash.
+    """Return the tokens without those that equal the token before: a ruler of dashes becomes one dash.
 
     >>> without_runs(["no", "no", "no", "-", "-", "yes"])
     ['no', '-', 'yes']
@@ -83,17 +83,17 @@ def without_runs(tokens: Sequence[str]) -> list[str]:
 
 
 class Classes(dict[str, int]):
-    """Which class a token is of, by its place among the `names`; those asked for are remembered.
+    """The class of a token, as its place among the `names`; tokens that were looked up are remembered.
 
-    A common word is a class of its own, any other one goes by its longest ending; so do the common signs,
-    and numbers are one class.
+    Each common word and each common sign is a class by itself; the class of any other word is that of its
+    longest ending, and all numbers are one class.
 
     Attributes:
         names: of the classes, sorted.
-        common: the tokens that are a class of their own, each with its place.
+        common: the tokens that are a class by themselves, each with its place.
         endings: by their last letter, the longest first, each with the fewest letters of a word that has it
             and the place of its class.
-        word, number, sign: the places of what belongs to no other class.
+        word, number, sign: the places of the classes for all other words, numbers and signs.
 
     >>> classes = Classes(["the", "-ing", "-s", "-'s", ",", "*", "0", "#"])
     >>> [classes.names[classes[token]] for token in ("the", "walking", "ring", "cat’s", "1984", "—", ",")]
@@ -112,7 +112,7 @@ class Classes(dict[str, int]):
         self.word, self.number, self.sign = places[WORD], places[NUMBER], places[SIGN]
         self.endings: dict[str, list[tuple[str, int, int]]] = {}
         for ending in sorted((name[1:] for name in ends), key=len, reverse=True):
-            # A word is left: one letter before an apostrophe (I'd), else three (no "bed" among those in -ed).
+            # A word is left: one letter before an apostrophe (I'd), else three ("bed" does not end in -ed).
             shortest = len(ending) + (1 if "'" in ending else 3)
             self.endings.setdefault(ending[-1], []).append((ending, shortest, places[f"-{ending}"]))
         self._most = len(self) + REMEMBERED
@@ -141,7 +141,7 @@ class WordOrder:
         tokens: how much of it.
         table: for each class the rows of its two distances: a letter of `LEVELS` for each class that may
             follow, in the order of their names.
-        classes: what class a token is of.
+        classes: the class of each token.
         near, far: the rows of the table as numbers.
     """
 
@@ -154,7 +154,7 @@ class WordOrder:
         self.far = [_levels(far, len(table)) for _, far in self.table.values()]
         rows = [_both(near, far) for near, far in zip(self.near, self.far, strict=True)]
         self._itself = [row[place] for place, row in enumerate(rows)]
-        # A row as one long integer, 16 bits a cell: rows are added as a whole, not cell by cell.
+        # A row is one long integer, 16 bits a cell: whole rows are added, not cell by cell.
         self._cells = Struct(f"<{len(table)}H")
         self._rows = [int.from_bytes(self._cells.pack(*row), "little") for row in rows]
 
@@ -172,7 +172,7 @@ class WordOrder:
         """Return the model that plain JSON values hold, as `to_json` gives them.
 
         Raises:
-            ValueError: they are no model, or one of a format this version does not know.
+            ValueError: they are not a model, or of a format that this version does not know.
 
         >>> WordOrder.parse(WordOrder.load().to_json()).table == WordOrder.load().table
         True
@@ -190,18 +190,18 @@ class WordOrder:
         return {"format": FORMAT, "source": self.source, "tokens": self.tokens, "classes": classes}
 
     def neighbours(self, tokens: Sequence[str]) -> Neighbours:
-        """Return how the tokens of one sample stand next to each other.
+        """Return how well the neighbouring tokens of one sample fit each other.
 
-        Be I the pointwise mutual information of two classes as neighbours, plus half of that with one token
-        between them. Of n tokens x are of class a and y of class b:
+        Let I be the pointwise mutual information of two classes as neighbours, plus half of that with one
+        token between them. Of n tokens, x are of class a and y of class b:
 
             surplus / pairs = mean I in the text - sum over a, b of x (y - [a = b]) I(a, b) / (n (n - 1))
 
-        What is taken off is the mean over all orders of the same tokens, exactly. It holds within pieces of
-        800 tokens. A token that only says the one before again is skipped.
+        The second term is exactly the mean over all orders of the same tokens. A text is measured in pieces
+        of 800 tokens. A token that equals the token before is skipped.
 
         Args:
-            tokens: as `text.tokenize` gives them. The value says something where they are English.
+            tokens: as `text.tokenize` returns them. The value has a meaning only if they are English.
 
         >>> order = WordOrder.load()
         >>> words = "when she came to the house he was in the garden with a friend of his mother".split()
@@ -224,10 +224,10 @@ class WordOrder:
         return Neighbours(round((found - self._by_chance(places)) * 500 * STEP), size - 1)
 
     def _by_chance(self, places: list[int]) -> float:
-        """Return what `_piece` would find on average in all orders of the same tokens."""
+        """Return the mean of what `_piece` finds over all orders of the same tokens."""
         columns = sum(map(self._rows.__getitem__, places))
         cells: tuple[int, ...] = self._cells.unpack(columns.to_bytes(self._cells.size, "little"))
-        # No token stands next to itself.
+        # A token is not next to itself.
         pairs = sum(map(cells.__getitem__, places)) - sum(map(self._itself.__getitem__, places))
         return pairs / len(places)
 

@@ -1,9 +1,9 @@
 """Scores and losses in, a verdict out.
 
-`gate` judges samples, `loss` follows the loss, `samples` says what the samples say, `diagnosis` is the table
-of both, `checkpoint` names the step to go back to; `both` is all of it for one run, fed line by line by the
-monitor, the audit and the page. `settings` is what decides, and `project` finds what a `pyproject.toml` sets.
-Standard library only, but for `logits`.
+`gate` judges samples, `loss` follows the loss, `samples` names the state of the samples, `diagnosis` is the
+table of both, `checkpoint` names the step to go back to; `both` combines them for one run, and the monitor,
+the audit and the page feed it line by line. `settings` holds the settings that decide, and `project` reads
+them from a `pyproject.toml`. Standard library only, except `logits`.
 """
 
 from typing import TYPE_CHECKING

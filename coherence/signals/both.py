@@ -1,6 +1,6 @@
-"""Both signals of one run side by side: what the monitor, the audit and the page each go through.
+"""Both signals of one run together, as the monitor, the audit and the page use them.
 
-Whoever feeds it the same rows in the same order is told the same. Source: docs/signals.md.
+The same rows in the same order always give the same result. Source: docs/signals.md.
 """
 
 import math
@@ -20,20 +20,20 @@ from coherence.signals.settings import Settings
 FORMAT = 6
 
 RESTART, ACKNOWLEDGED, SAVED, DELETED = "restart", "halt acknowledged", "checkpoint", "checkpoint deleted"
-"""What can befall a run besides losses and samples, and changes what is decided."""
+"""The events of a run, besides losses and samples, that change a decision."""
 
 _Reading = tuple[Trend | None, SamplesState, Share | None, bool]
 
 
 class Signals:
-    """The gate, the sample signal and the loss of one run, and where to go back to.
+    """The gate, the sample signal and the loss of one run, and the step to go back to.
 
     Attributes:
         gate: decides on each sample.
         samples: names the state of the last samples.
         loss: follows the loss; update it directly.
         checkpoint: finds the step to go back to.
-        profile: what the samples are scored against.
+        profile: the reference that the samples are scored against.
 
     >>> from coherence import score
     >>> signals = Signals(Gate(), LossTracker(vocab_size=8449))
@@ -50,12 +50,12 @@ class Signals:
         self.samples = SampleTracker(gate.threshold)
         self.checkpoint = Checkpoint()
         self._last: tuple[int, int] | None = None  # step and index of the last sample
-        self._compared = False  # whether the samples of that step were, so far
-        self._halt: tuple[_Reading, Place] | None = None  # what both signals said when the gate fired
+        self._compared = False  # whether the samples of that step were compared so far
+        self._halt: tuple[_Reading, Place] | None = None  # the reading of both signals when the gate fired
 
     @classmethod
     def of(cls, settings: Settings) -> "Signals":
-        """Return the signals of a run that begins with such settings.
+        """Return the signals of a run that begins with these settings.
 
         Raises:
             ValueError: a setting is out of range.
@@ -64,7 +64,7 @@ class Signals:
         return cls(Gate(*settings[:5]), loss, settings.profile)
 
     def configure(self, settings: Settings) -> None:
-        """Go on with other settings; what is remembered stays.
+        """Continue with other settings; what is remembered is kept.
 
         Raises:
             ValueError: a setting is out of range.
@@ -75,13 +75,13 @@ class Signals:
         self.profile = settings.profile or Profile.load()
 
     def judge(self, scores: Scores, step: int, index: int, word: int = 0) -> Verdict:
-        """Put the scores of a sample to the gate, to the sample signal and to the rule of the checkpoint.
+        """Pass the scores of a sample to the gate, to the sample signal and to the checkpoint rule.
 
         Args:
             scores: of the sample.
             step: the training step it was drawn at.
             index: which of the samples of that step it is.
-            word: of an answer of one word, see `coherence.scoring.text.one_word`.
+            word: the number of a one-word answer, see `coherence.scoring.text.one_word`.
         """
         if self.begins(step, index):
             self.checkpoint.begin(step)
@@ -89,7 +89,7 @@ class Signals:
         self._last = step, index
         halted = self.gate.halted
         verdict = self.gate.update(scores, step, index)
-        # The names in code and data stand in no order that English has.
+        # The names in code and data are not in English word order.
         known = scores if self.profile.is_english else scores._replace(order=None)
         self.samples.update(known, verdict, word)
         if verdict.judged:
@@ -108,12 +108,12 @@ class Signals:
         step: int,
         index: int,
     ) -> None:
-        """Take fine samples of one step, as `judge` takes them one after the other, while the gate is idle.
+        """Take fine samples of one step at once, as `judge` takes them one by one, while the gate is idle.
 
         Args:
-            values: their scores; one at least.
-            lowest: the lowest of the means of each.
-            orders: how the words of the last of them are ordered, `RECENT` or all.
+            values: their scores; at least one sample.
+            lowest: the lowest of their mean scores.
+            orders: the word order of the last `RECENT` of them, or of all.
             step: the training step they were drawn at.
             index: which of the samples of that step the first of them is.
         """
@@ -128,7 +128,7 @@ class Signals:
         self.checkpoint.see(values, poor, self.samples.alike, self.loss.smoothed, finite)
 
     def begins(self, step: int, index: int) -> bool:
-        """Tell whether a sample is the first of a step, or of one that is drawn anew."""
+        """Return whether a sample is the first of a step, or of a step that is sampled again."""
         return self._last is None or step != self._last[0] or index <= self._last[1]
 
     @property
@@ -137,11 +137,11 @@ class Signals:
         return None if self._last is None else self._last[0]
 
     def compare(self, diversity: float | None, others: bool = False) -> None:
-        """Take how different the samples of the step are from each other, as far as they have come.
+        """Take how different the samples of the step are from each other, those that have come so far.
 
         Args:
-            diversity: None where fewer than two could be compared.
-            others: whether it is of other samples of the step than what was said before: of another rank's.
+            diversity: None if fewer than two could be compared.
+            others: whether it is for other samples of the step than the last value: those of another rank.
         """
         again = self._compared and not others
         if diversity is not None:
@@ -151,13 +151,13 @@ class Signals:
         self._compared = self._compared or diversity is not None
 
     def take_event(self, event: str, step: int, state: Mapping[str, Any] | None = None) -> None:
-        """Take what befell the run; what changes nothing here is skipped.
+        """Take an event of the run; an event that changes nothing here is skipped.
 
         Args:
-            event: what it was.
-            step: of a restart the first that is gone through again, of a checkpoint its own.
-            state: of a restart, what was remembered in the checkpoint that the run goes on from. One that
-                this version cannot read is as if it were not there.
+            event: its name.
+            step: the first step that is repeated after a restart, or the step of a checkpoint.
+            state: for a restart, the state in the checkpoint from which the run resumes. A state that
+                this version cannot read is ignored.
         """
         if event == RESTART:
             self._restart(step, state)
@@ -187,12 +187,12 @@ class Signals:
 
     @property
     def recovered_since(self) -> int | None:
-        """The step since which the samples of a halted run are fine again, as many as halt; None if not."""
+        """The step since which a halted run's samples are fine again, as many as halt; else None."""
         return self.samples.fine_since(self.gate.patience) if self.gate.halted else None
 
     @property
     def was_young(self) -> bool:
-        """Whether a run that is halted had never been fine before, for as many samples in a row as halt."""
+        """Whether a halted run was never fine before for as many samples in a row as halt a run."""
         return self.gate.halted and not self.samples.was_fine(self.gate.patience)
 
     @property
@@ -218,7 +218,7 @@ class Signals:
         self._halt = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what all of them remember, as plain JSON values; settings are not among them."""
+        """Return the state of all of them as plain JSON values, without the settings."""
         return {
             "format": FORMAT,
             "gate": self.gate.state_dict(),
@@ -231,10 +231,10 @@ class Signals:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped.
+        """Restore a saved state; later results are the same as without the stop.
 
         Raises:
-            ValueError: the state is of another format, or not whole; nothing has changed then.
+            ValueError: the state is of another format, or not complete; nothing has changed then.
         """
         if state.get("format") != FORMAT:
             raise ValueError(f"state of format {state.get('format')!r}; this version reads {FORMAT}")
@@ -243,7 +243,7 @@ class Signals:
             self._load(state)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             self._load(before)
-            raise ValueError(f"state that is not whole: {error!r}") from error
+            raise ValueError(f"incomplete state: {error!r}") from error
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.gate.load_state_dict(state["gate"])
@@ -264,7 +264,7 @@ def _plain(reading: _Reading, place: Place) -> list[list[Any]]:
 def _reading(
     loss: Trend | None, samples: SamplesState, share: Iterable[int] | None, logged: bool = False
 ) -> _Reading:
-    """Return what both signals said, from a saved state."""
+    """Return the reading of both signals in a saved state."""
     found = loss, samples, None if share is None else Share(*share), logged
-    diagnose(*found)  # refuses words that are not in the table
+    diagnose(*found)  # raises for words that are not in the table
     return found

@@ -1,4 +1,4 @@
-"""Where to go back to: the one rule, for the loop, the audit and the page.
+"""The step to go back to: one rule for the loop, the audit and the page.
 
 Source: docs/signals.md, "The step to go back to".
 """
@@ -12,22 +12,22 @@ from typing import Any, NamedTuple
 from coherence.signals.samples import ALIKE_BELOW
 
 NEAR = 0.5
-"""Of the run's own best: a step whose mean on some scale lies below that has lost too much."""
+"""A step whose mean on some scale is below this share of the run's own best has lost too much."""
 
 BEST_SHARE = 0.25
-"""The run's own best is the median of that share of its steps, the highest ones."""
+"""The run's own best is the median of this share of its steps, the highest ones."""
 
 FALLING, BEFORE = 0.85, 4
-"""A step is falling when its mean lies below that share of the mean of the last steps before it."""
+"""A step is falling if its mean is below this share of the mean of so many steps before it."""
 
 KEPT = 32
-"""Steps that are remembered; of the older half every second goes when there are too many."""
+"""How many steps are remembered; if there are more, every second one of the older half is dropped."""
 
 SCALES = 4
 
 
 class Place(NamedTuple):
-    """The step to go back to, and why it is that one; None where there is no such step."""
+    """The step to go back to, and why; None if there is no such step."""
 
     step: int | None
     reason: str
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Step:
-    """The judged samples of one step, as far as they have come."""
+    """The judged samples of one step that have come so far."""
 
     step: int
     sums: list[float] = field(default_factory=lambda: [0.0] * SCALES)
@@ -52,7 +52,7 @@ class _Step:
 
 
 class _Candidate(NamedTuple):
-    """A step that could be gone back to, its mean scores, and the smoothed loss; none without losses."""
+    """A step that could be gone back to, its mean scores and its smoothed loss, None without losses."""
 
     step: int
     smoothed: float | None
@@ -62,15 +62,20 @@ class _Candidate(NamedTuple):
 class Checkpoint:
     """Sees the samples of a run step by step, and names the step to go back to.
 
-    A step can be gone back to when at least one of its samples was judged, and all that were are fine, with a
-    mean of their scores that is not below the threshold; when the mean of the step on each scale is at least
-    half of the run's own best so far (the median of the best quarter of its steps); when its scores are not
-    falling (15 % below the four steps before); when its samples are not alike, nor those of the last steps on
-    average, so that a step that holds one alone is none where variety is lost; and when the loss was finite.
-    Among those before the collapse it is the one with the lowest smoothed loss, without losses the last one.
+    A step is a candidate if all of this holds:
 
-    Where the trainer says which checkpoints it saved, it is one of those: what was said of the last step
-    with samples up to it holds for a checkpoint.
+    - at least one of its samples was judged, and all judged ones are fine, with a mean of their scores that
+      is not below the threshold;
+    - the mean of the step on each scale is at least half of the run's own best so far, which is the median of
+      the best quarter of its steps;
+    - its scores are not falling: 15 % below the four steps before;
+    - its samples are not alike, nor are those of the last steps on average; so a step with a single sample is
+      not a candidate if variety is lost;
+    - the loss was finite.
+
+    Of the candidates before the collapse, the one with the lowest smoothed loss is named; without losses,
+    the last one. If the trainer says which checkpoints it saved, only those are candidates: a checkpoint is
+    judged by the last step with samples up to it.
 
     >>> from coherence import score
     >>> checkpoint = Checkpoint()
@@ -84,14 +89,14 @@ class Checkpoint:
 
     def __init__(self) -> None:
         self._step: _Step | None = None
-        self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by their mean, of each scale
+        self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by mean, per scale
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
         self._candidates: list[_Candidate] = []
         self._saved: list[_Candidate] | None = None  # None until the trainer says what it saves
 
     def begin(self, step: int) -> None:
-        """Begin with the samples of the next step: those of the last are all there."""
+        """Begin the next step: all samples of the last one have come."""
         self._end()
         self._step = _Step(step)
 
@@ -107,9 +112,9 @@ class Checkpoint:
 
         Args:
             samples: the scores of each, in the order of the scales.
-            poor: whether one is low, or the mean of its scores is below the threshold.
+            poor: whether a sample is low, or the mean of its scores is below the threshold.
             alike: whether the samples of the last steps are alike.
-            smoothed: the smoothed loss as it stands; None without losses.
+            smoothed: the current smoothed loss; None without losses.
             finite: whether the last loss was finite.
         """
         step = self._step
@@ -127,10 +132,10 @@ class Checkpoint:
         """Take how different the samples of the step are from each other; of several groups the most alike.
 
         Args:
-            diversity: in percent of that between passages of the reference; None if fewer than two could be
-                compared.
-            alike: whether the samples of the last steps are alike, with those of this one.
-            again: it takes the place of what was said before, for more samples have come.
+            diversity: as a percentage of that between passages of the reference; None if fewer than two could
+                be compared.
+            alike: whether the samples of the last steps, this one included, are alike.
+            again: it replaces the last value of this step, because more samples have come.
         """
         if self._step is None or diversity is None:
             return
@@ -138,17 +143,17 @@ class Checkpoint:
         self._step.diversity, self._step.alike = min(before, diversity), alike
 
     def save(self, step: int) -> None:
-        """Take that the trainer has saved a checkpoint of a step."""
+        """Note that the trainer has saved a checkpoint of a step."""
         last, saved = self._ended()._last, self._saved or []
         self._saved = saved if last is None else _with(saved, last._replace(step=step))
 
     def delete(self, step: int) -> None:
-        """Take that the checkpoint of a step does not exist any more."""
+        """Note that the checkpoint of a step no longer exists."""
         if self._saved is not None:
             self._saved = [each for each in self._saved if each.step != step]
 
     def restart(self, step: int) -> None:
-        """Forget the steps that the run was set back behind: the given one, and all later ones."""
+        """Forget the given step and all later ones, because the run was set back before them."""
         self._end()
         self._last = None
         self._candidates = [each for each in self._candidates if each.step < step]
@@ -160,8 +165,8 @@ class Checkpoint:
 
         Args:
             before: the step of the first sample that counted for the halt.
-            floor: a smoothed loss below that is too good to be true, and so is its step; None where no loss
-                can be compared with another, so that it is the last step.
+            floor: a smoothed loss below this is too good to be true, so its step is left out; None if the
+                losses cannot be compared, and then the last candidate is taken.
         """
         now = self._ended()
         best = now._best(now._candidates, before, floor)
@@ -179,14 +184,14 @@ class Checkpoint:
     def _best(
         self, candidates: Sequence[_Candidate], before: float, floor: float | None
     ) -> _Candidate | None:
-        """Return the lowest before a step that is still near the run's own best; of equal ones the last."""
+        """Return the candidate with the lowest loss of those near the run's own best; if equal, the last."""
         found = [each for each in reversed(candidates) if each.step < before and self._is_near(each.means)]
         if floor is None:
             return next(iter(found), None)
         return min((each for each in found if _height(each) >= floor), key=_height, default=None)
 
     def _ended(self) -> "Checkpoint":
-        """Return what would be known if no more samples of this step came."""
+        """Return the state as it would be if no more samples of this step came."""
         copy = Checkpoint()
         copy.load_state_dict(self.state_dict())
         copy._end()
@@ -207,7 +212,7 @@ class Checkpoint:
             self._candidates = _with(self._candidates, self._last)
 
     def _count(self, means: Sequence[float | None]) -> float:
-        """Count the means of a step among those of the run; return the mean of them all."""
+        """Count the means of a step among those of the run; return their mean."""
         for counts, mean in zip(self._counts, means, strict=True):
             if mean is not None:
                 counts[int(mean)] = counts.get(int(mean), 0) + 1
@@ -219,7 +224,7 @@ class Checkpoint:
         return all(mean is None or mean >= NEAR * _best_of(counts) for mean, counts in pairs)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is remembered, as plain JSON values."""
+        """Return the state as plain JSON values."""
         saved = self._saved
         return {
             "step": None if self._step is None else list(asdict(self._step).values()),
@@ -231,7 +236,7 @@ class Checkpoint:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped."""
+        """Restore a saved state; later results are the same as without the stop."""
         self._step = None if state["step"] is None else _step(*state["step"])
         self._counts = [{int(mean): int(steps) for mean, steps in counts} for counts in state["counts"]]
         self._before = deque(state["before"], BEFORE)
@@ -253,7 +258,7 @@ def _candidate(step: int, smoothed: float | None, means: Sequence[float | None])
 
 
 def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
-    """Return candidates with one more; of too many older ones every second, and the lowest."""
+    """Add a candidate; if there are too many, keep of the older ones every second, and the lowest."""
     found = [*(each for each in candidates if each.step != new.step), new]
     if len(found) <= KEPT:
         return found

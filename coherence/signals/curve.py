@@ -1,4 +1,4 @@
-"""One curve of losses as it comes, of a run or of one source: its means, its noise, where it is heading.
+"""The curve of the losses of a run or of one source, updated loss by loss: its means, noise and direction.
 
 Standard library only. Source: docs/signals.md, "The loss".
 """
@@ -9,29 +9,29 @@ from typing import Any, Literal
 
 Direction = Literal["converging", "plateau", "diverging", "collapsed"]
 
-WINDOW = 100  # of the SMMA, in losses, as the lesson has it
-LARGEST = 1e300  # a loss beyond enters the averages as this: they must not overflow
+WINDOW = 100  # of the SMMA, in losses
+LARGEST = 1e300  # a larger loss enters the averages as this one, so that they do not overflow
 
 # Measured on simulated curves: tests/signals/test_loss.py holds the numbers.
-WINDOW_SHARE = 1 / 10  # of the losses so far: a log of few rows is smoothed over few
+WINDOW_SHARE = 1 / 10  # of the losses so far: a log of few rows is smoothed over few rows
 FEWEST = 10  # losses that show a trend
-MANY = 100  # losses: a slope over a tenth of them no longer passes for noise
-FALLEN_NATS = 1.0  # a fall that fewer show as well
+MANY = 100  # losses: from here on a slope over a tenth of them is not mistaken for noise
+FALLEN_NATS = 1.0  # a fall that is seen in fewer losses as well
 COLLAPSE_NATS = 1.0  # perplexity grown e-fold
 RECENT_SHARE, PAST_SHARE = 1 / 20, 1 / 4  # of the run so far: the windows of the two means compared
-ERRORS_OF_TREND = 2.7  # standard errors: what noise alone does not reach
-WARMUP_LOSSES = 15  # a minimum among the first ones may be where the learning rate was still warming up
-DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may lie above the curve
-RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # below this a change is of no interest: share, nats
+ERRORS_OF_TREND = 2.7  # standard errors: more than noise alone reaches
+WARMUP_LOSSES = 15  # a minimum among the first ones may be from the warm-up of the learning rate
+DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may be above the curve
+RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # a smaller change does not count: share, nats
 DEVIATION_TO_SIGMA = 1.25  # sqrt(pi / 2): from mean absolute to standard deviation, normal noise
 CURVATURE_TO_NOISE = 6**-0.5  # the second difference of independent losses deviates sqrt(6) times as much
 
 
 class Curve:
-    """The finite losses of a run, or of one of its sources, one after the other.
+    """The finite losses of a run, or of one of its sources, one after another.
 
-    Smoothed, by medians of three, and with the direction that `LossTracker` describes. `window` is the most
-    rows that are smoothed over. The state is sixteen numbers, however many losses have come.
+    They are smoothed by medians of three, and have the direction that `LossTracker` describes. `window` is
+    the most rows that are smoothed over. The state is sixteen numbers, however many losses have come.
 
     Attributes:
         count: losses so far.
@@ -49,7 +49,7 @@ class Curve:
     def __init__(self) -> None:
         self.count = self.lowest_step = 0
         self.first = self.smma = self.smoothed = self.lowest = self.last = self.before = math.nan
-        # Of the medians of three, from the third loss on: three means, and the minimum of the first of them.
+        # For the medians of three, from the third loss on: three means, and the minimum of the first mean.
         self.middle = self.recent = self.past = self.bottom = math.nan
         self.bottom_count = 0
         self.noise = math.nan
@@ -70,11 +70,11 @@ class Curve:
         self.before, self.last = self.last, loss
 
     def direction(self, window: int, scale: float = 1.0) -> Direction:
-        """Return where the loss is heading; of fewer than `FEWEST` losses it means nothing.
+        """Return the direction of the loss; it has no meaning for fewer than `FEWEST` losses.
 
         Args:
             window: the most rows that are smoothed over.
-            scale: how many nats of this number are a nat a token, where losses were summed.
+            scale: how many nats of the logged loss are one nat a token, if losses were summed.
         """
         rise = self._rise(window)
         if rise >= COLLAPSE_NATS * scale:
@@ -86,16 +86,16 @@ class Curve:
 
     @property
     def has_plainly_fallen(self) -> bool:
-        """Whether so few losses show a fall: the last is the lowest, and a nat below the first."""
-        # Over so few rows the smoothed loss is the loss.
+        """Whether few losses show a fall: the last is the lowest, and a nat below the first."""
+        # Over so few rows the smoothed loss is the loss itself.
         return self.smoothed <= self.lowest and self.first - self.smoothed >= FALLEN_NATS
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is remembered, as plain JSON values; not-a-number is None."""
+        """Return the state as plain JSON values; not-a-number becomes None."""
         return {name: None if value != value else value for name, value in vars(self).items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped.
+        """Restore a saved state; later results are the same as without the stop.
 
         Raises:
             KeyError: a value is missing.
@@ -120,23 +120,23 @@ class Curve:
         self.recent = _towards(self.recent, median, recent_width)
         self.noise = _towards(self.noise, noise, past_width)
         past = _towards(self.past, median, past_width)
-        # Held near the recent mean, so that a steep fall long ago does not keep the trend for ever.
+        # Kept near the recent mean, so that a steep fall long ago does not decide the trend for ever.
         reach = 2 * self._margin(recent_width)
         self.past = min(max(past, self.recent - reach), self.recent + reach)
         if self.middle <= self.bottom:
             self.bottom, self.bottom_count = self.middle, self.count
 
     def _error(self, width: float) -> float:
-        """How far noise alone may shift a mean over so many rows."""
+        """How far noise alone may shift a mean over `width` rows."""
         return ERRORS_OF_TREND * DEVIATION_TO_SIGMA * self.noise / math.sqrt(2 * width - 1)
 
     def _margin(self, recent_width: float) -> float:
-        """How far the recent mean must lie from the past one to be heading anywhere."""
+        """How far the recent mean must be from the past mean to show a direction."""
         return max(self._error(recent_width), RELATIVE_FLOOR * abs(self.middle))
 
     def _rise(self, window: int) -> float:
         """How far the loss has surely risen above its minimum."""
-        # A minimum over few losses may owe its depth to luck.
+        # A minimum over few losses may be low by chance.
         return self.middle - self.bottom - self._error(_width(self.bottom_count, window))
 
     def _may_be_warming_up(self, window: int) -> bool:
@@ -145,7 +145,7 @@ class Curve:
 
 
 def _width(count: int, window: int) -> float:
-    """Return over how many of so many rows the loss is smoothed."""
+    """Return over how many rows the loss is smoothed after `count` rows."""
     return min(window, max(1.0, count * WINDOW_SHARE))
 
 

@@ -1,7 +1,7 @@
-"""What the two signals say together: where the loss is heading and how the samples read.
+"""The diagnosis of the two signals together: the direction of the loss and the state of the samples.
 
-A pure table. To change what a pair of signals asks for, change its cell in `ACTIONS`. Its sentence is what
-the loss does, what the samples do (`SHARE_DOES` where it is known how many, else `SAMPLES_DO`), and an
+It is a table. To change the action for a pair of signals, change its cell in `ACTIONS`. Its sentence consists
+of what the loss does, what the samples do (`SHARE_DOES` if their number is known, else `SAMPLES_DO`), and an
 advice: that of the pair in `WORDS`, else of the loss in `LOSS_WORDS`, else of the samples in `SAMPLES_WORDS`.
 """
 
@@ -53,7 +53,7 @@ ACTIONS: Final[dict[Trend | None, tuple[Action, ...]]] = {
 # fmt: on
 
 LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
-    # what it does, and the word before what good samples do, and before what others do
+    # what the loss does, and the conjunction before good samples and before other samples
     "early": ("The loss is near the uniform baseline", " and", " and"),
     "too few losses": ("There are too few losses to tell where the loss is heading", " and", " and"),
     "converging": ("The loss falls", " and", " but"),
@@ -72,11 +72,11 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
     None: ("No loss was given", " and", " and"),
 }
 LOGGED: Final = "No loss was given, only a reward or the like, as in reinforcement learning,"
-"""What is said instead of `None` where such a thing was."""
+"""The sentence for `None` if a reward or the like was given."""
 SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "collapsed": "the samples loop",
     "empty": "the model writes nothing",
-    "one word": "the last samples are one and the same word",
+    "one word": "the last samples are all the same word",
     "words gone": "the samples hold hardly any English words",
     "word salad": "the samples are real words in no order",
     "alike": "the samples of a step are nearly the same",
@@ -88,10 +88,10 @@ SAMPLES_DO: Final[dict[SamplesState, str]] = {
     "reads well": "the samples read well",
 }
 SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
-    # of one sample, and of several
+    # for one sample, and for several
     "collapsed": ("loops", "loop"),
     "empty": ("is empty", "are empty"),
-    "one word": ("is one word", "are one and the same word"),
+    "one word": ("is one word", "are all the same word"),
     "words gone": ("holds hardly any English words", "hold hardly any English words"),
     "some low": ("loops", "loop"),
     "templated": (
@@ -247,11 +247,11 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
 
 
 class Share(NamedTuple):
-    """On how many of the last samples a state of them rests.
+    """How many of the last samples are in the named state.
 
     Attributes:
-        number: how many they are; empty: how many of those hold no text.
-        of: how many the last samples are.
+        number: how many samples are in the state; empty: how many of those hold no text.
+        of: the number of last samples.
     """
 
     number: int
@@ -260,7 +260,7 @@ class Share(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """What a loss trend and a state of the samples mean together, and what to do about it.
+    """What a trend of the loss and a state of the samples mean together, and what to do about it.
 
     `loss` and `samples` are the two signals. `action` is "continue", "watch", "pivot" (change the data mix,
     the learning rate or the source; perhaps go back to a checkpoint) or "halt". `name` is the diagnosis in a
@@ -280,11 +280,11 @@ class Diagnosis(NamedTuple):
 def diagnose(
     loss: Trend | None, samples: SamplesState, share: Share | None = None, logged: bool = False
 ) -> Diagnosis:
-    """Put the two signals side by side and say what they mean.
+    """Return the diagnosis for the two signals.
 
-    A look-up in a table of 11 loss trends, one of them None for no loss given, and 12 states of the samples.
-    `samples` is "collapsed" or "empty" when the gate halts. The sentence says how many samples it is about
-    where `share` tells that. `logged` tells that no loss was given, but a reward or the like.
+    It is looked up in a table of 11 loss trends, including None for no loss, and 12 states of the samples.
+    `samples` is "collapsed" or "empty" when the gate halts. With a `share`, the sentence says how many
+    samples it is about. `logged` is true if a reward or the like was given, but no loss.
     Raises ValueError for a word that is not in the table.
     Source: docs/signals.md, "Two signals".
 

@@ -1,4 +1,4 @@
-"""Which of the profiles that come with the package fit samples that the chosen one does not.
+"""Which of the shipped profiles fit samples that the chosen profile does not fit.
 
 Source: docs/scores.md, "Reference profile".
 """
@@ -10,15 +10,15 @@ from coherence.scoring.scores import score
 from coherence.signals.settings import Settings, profile_label
 
 LOOKED_AT = 32
-"""Samples that are scored again under other profiles, evenly over all of them."""
+"""How many samples are scored again with other profiles, spread evenly over all samples."""
 
 
 def fitting_profiles(texts: Sequence[tuple[str, str | None]], settings: Settings) -> dict[str, int]:
-    """Return the profiles under which most of the texts are fine, and how many are; the best first.
+    """Return the profiles under which most texts are fine, with the number of fine texts; the best first.
 
     Args:
         texts: each with its prompt, if there is one.
-        settings: what the texts were scored with.
+        settings: the settings with which the texts were scored.
 
     >>> fitting_profiles([("id: 3, price: 21 USD, colour: red", None)], Settings())
     {'code': 1, 'data': 1, 'logs': 1}

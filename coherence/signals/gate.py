@@ -16,23 +16,23 @@ LOW: tuple[Kind, ...] = ("low", "empty")
 """The kinds that count towards a halt."""
 
 LATE = 4
-"""Steps that samples may be overtaken by: those of an inference server come late, and in no order."""
+"""How many steps may overtake a sample: samples of an inference server come late and out of order."""
 
 Position = tuple[int, int]
-"""Where a sample stands in the run: (step, index within the step)."""
+"""The position of a sample in the run: (step, index within the step)."""
 
 
 class Verdict(NamedTuple):
-    """What the gate says of one sample, with its reason.
+    """The gate's decision on one sample, with its reason.
 
     Attributes:
         halt: training should stop now. Stays true once true; never true when only observing.
         collapsed: the gate has fired, whether or not it may ask to stop.
-        kind: what the gate took the sample for: "low", "fine", "templated", "too short" or "empty".
-        streak: how many low samples count towards a halt; after the halt none do.
-        patience: how many halt.
+        kind: how the gate classified the sample: "low", "fine", "templated", "too short" or "empty".
+        streak: how many low samples count towards a halt; 0 after the halt.
+        patience: how many low samples halt.
         step: the step of this sample.
-        samples: (step, index) of the samples that count; after the halt of those that halted.
+        samples: (step, index) of the samples that count; after the halt, of those that halted the run.
         reason: one sentence.
     """
 
@@ -59,15 +59,15 @@ class Verdict(NamedTuple):
 class Gate:
     """Halts on the `patience`-th low sample in a row.
 
-    A fine sample ends the streak; a template, and one too short to judge, is skipped. With `window`,
+    A fine sample ends the streak; templates and samples too short to judge are skipped. With `window`,
     `patience` low samples among the last `window` that were not skipped are enough. Samples of steps
     below `warmup` are skipped. The same (step, index) of the last step counts once. A sample of an
-    earlier step has come late and counts as any other, unless it was there before or more than four steps of
-    samples came after it: that is a restart, and the streak starts again. Once halted the gate stays halted
-    until `reset`.
+    earlier step has come late and counts like any other, unless it was there before or samples of more
+    than four later steps came before it: that is a restart, and the streak starts again. Once halted, the
+    gate stays halted until `reset`.
 
     Args:
-        threshold: a sample is low when every score it has is strictly below, 0 < threshold <= 100.
+        threshold: a sample is low if every score it has is strictly below it, 0 < threshold <= 100.
         patience: how many low samples halt, 1 or more.
         window: None for "in a row", else at least `patience`.
         warmup: first step that is judged.
@@ -102,7 +102,7 @@ class Gate:
     def configure(
         self, threshold: float, patience: int, window: int | None, warmup: int, observe_only: bool
     ) -> None:
-        """Change the settings of a gate in use; what it remembers stays.
+        """Change the settings of a gate in use; it keeps what it remembers.
 
         Raises:
             ValueError: a setting is out of range.
@@ -127,17 +127,17 @@ class Gate:
         """Forget everything: the only way back from a halt."""
         self._judged: list[tuple[Position, Kind]] = []  # the last samples that were not skipped
         self._steps.clear()
-        self._seen: dict[int, set[int]] = {}  # of the last steps, the indexes handed in
+        self._seen: dict[int, set[int]] = {}  # the indexes of each of the last steps
         self._halt_reason: str | None = None
 
     def restart(self) -> None:
-        """Start the streak anew: the run was set back. A halt stays."""
+        """Start the streak again, because the run was set back. A halt stays."""
         if not self.halted:
             self._judged = []
         self.forget_steps()
 
     def forget_steps(self) -> None:
-        """Forget which steps there were; the streak goes on."""
+        """Forget which steps there were; the streak is kept."""
         self._steps.clear()
         self._seen = {}
 
@@ -147,11 +147,11 @@ class Gate:
         return self._steps.last
 
     def is_restart(self, step: int) -> bool:
-        """Tell whether a sample of a step would be a restart."""
+        """Return whether a sample of a step would be a restart."""
         return self._steps.is_restart(step)
 
     def next_index(self, step: int) -> int:
-        """Return the first index beyond those that samples of a step were handed in with."""
+        """Return the index after the largest one among the samples of a step so far."""
         return max(self._seen.get(step, ()), default=-1) + 1
 
     @property
@@ -166,7 +166,7 @@ class Gate:
 
     @property
     def streak(self) -> int:
-        """How many low samples count towards a halt; of a gate that has fired, how many did."""
+        """How many low samples count towards a halt; after the gate has fired, how many counted."""
         return len(self._counting())
 
     def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
@@ -186,12 +186,12 @@ class Gate:
         return self._decide(scores, kind, step, index)
 
     def is_idle(self, step: int, index: int) -> bool:
-        """Tell whether fine samples of a step, from an index on, change nothing but where the run stands."""
+        """Return whether fine samples of a step, from an index on, change only the position in the run."""
         known = self.step is not None and (step < self.step or index < self.next_index(step))
         return not (self.halted or known or self._judged or self.window is not None)
 
     def pass_over(self, step: int, index: int, count: int) -> None:
-        """Take so many fine samples of a step, from an index on, while the gate is idle."""
+        """Take `count` fine samples of a step, from an index on, while the gate is idle."""
         self._repeated(step, index)
         self._seen[step].update(range(index + 1, index + count))
 
@@ -211,7 +211,7 @@ class Gate:
         return self._verdict(step, kind, self._halt_reason or self._describe(scores, kind))
 
     def _repeated(self, step: int, index: int) -> bool:
-        """Note the sample's place in the run; return whether it was handed in before."""
+        """Note the sample's position in the run; return whether that position was there before."""
         again = self.step is not None and step < self.step and index in self._seen.get(step, ())
         if again or self._steps.is_restart(step):
             self.restart()
@@ -255,7 +255,7 @@ class Gate:
         return f"fine ({count} that halt): {_written(scores)}"
 
     def unchanged(self, step: int, reason: str) -> Verdict:
-        """Return the verdict where no sample has come, with the reason for that; a halt gives its own."""
+        """Return the verdict if no sample has come, with the given reason or that of an earlier halt."""
         return self._verdict(step, "too short", self._halt_reason or reason, after_halt=self.halted)
 
     def _verdict(self, step: int, kind: Kind, reason: str, after_halt: bool = False) -> Verdict:
@@ -265,7 +265,7 @@ class Gate:
         return Verdict(halt, collapsed, kind, streak, self.patience, step, counting, reason)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the gate remembers, as plain JSON values; its settings are not among them."""
+        """Return the state as plain JSON values, without the settings."""
         return {
             "format": FORMAT,
             "judged": [[step, index, kind] for (step, index), kind in self._judged],
@@ -275,10 +275,10 @@ class Gate:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped.
+        """Restore a saved state; later results are the same as without the stop.
 
         Raises:
-            ValueError: the state is of another format, or not whole.
+            ValueError: the state is of another format, or not complete.
         """
         if state.get("format") != FORMAT:
             raise ValueError(f"gate state of format {state.get('format')!r}; this version reads {FORMAT}")
@@ -298,7 +298,7 @@ def _kind(name: str) -> Kind:
 
 
 def _whole(name: str, value: float) -> int:
-    """Return a setting as a plain number: numpy's, or a share of the steps, as well."""
+    """Return a setting as an int, also from a numpy integer or a share of the steps."""
     try:
         return int(value)
     except (OverflowError, TypeError, ValueError):

@@ -1,6 +1,6 @@
-"""Cross-entropy from logits: what the loss in a log is made of.
+"""Cross-entropy from logits, as it is in the loss of a log.
 
-Arrays in, arrays or numbers out, in double precision whatever goes in. All logarithms are natural.
+Arrays in, arrays or numbers out, always in double precision. All logarithms are natural.
 """
 
 from typing import Any, TypeAlias
@@ -12,10 +12,10 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
 def softmax(logits: npt.ArrayLike, axis: int = -1) -> FloatArray:
-    """Return the probabilities that logits stand for.
+    """Return the probabilities of logits.
 
-    `exp(x) / sum exp(x)` along `axis`: each in [0, 1], together 1, for finite logits of any size. A logit of
-    minus infinity is a probability of 0. The shape is that of `logits`.
+    `exp(x) / sum exp(x)` along `axis`: each in [0, 1], with the sum 1, for finite logits of any size. A
+    logit of minus infinity becomes a probability of 0. The shape is that of `logits`.
     Source: docs/signals.md, "The loss".
 
     >>> softmax([0.0, 0.0]).tolist()
@@ -27,9 +27,9 @@ def softmax(logits: npt.ArrayLike, axis: int = -1) -> FloatArray:
 def cross_entropy(logits: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray:
     """Return the loss of every position.
 
-    `-ln softmax(logits)[target]` in nats, 0 and up. `logits` has the shape (..., V), `targets`, whole numbers
+    `-ln softmax(logits)[target]` in nats, 0 and up. `logits` has the shape (..., V); `targets`, integers
     from 0 to V - 1, has the shape (...), and so has the result.
-    Raises ValueError when the shapes do not match or a target is not a token of the vocabulary.
+    Raises ValueError if the shapes do not match or a target is not a token of the vocabulary.
     Source: docs/signals.md, "The loss".
 
     >>> cross_entropy(np.log([[0.4, 0.6]]), [0]).round(4).tolist()
@@ -62,7 +62,7 @@ def batch_loss(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     """Return the loss of a batch: the mean over its sequences.
 
     In nats, 0 and up. `logits` has the shape (B, T, V), `targets` (B, T).
-    Raises ValueError as `sequence_loss` does, and for another number of dimensions or an empty batch.
+    Raises ValueError as `sequence_loss` does, and for a wrong number of dimensions or an empty batch.
     Source: docs/signals.md, "The loss".
 
     >>> round(batch_loss(np.zeros((2, 3, 2305)), np.ones((2, 3), dtype=int)), 2)
@@ -76,7 +76,7 @@ def batch_loss(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
 
 def _log_softmax(logits: npt.ArrayLike, axis: int) -> FloatArray:
     scores = np.asarray(logits, dtype=np.float64)
-    # The largest becomes 0, so that no exponential overflows; far below it, minus infinity is right.
+    # The largest becomes 0, so that no exponential overflows; minus infinity is right far below it.
     with np.errstate(over="ignore"):
         shifted = scores - scores.max(axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
@@ -88,8 +88,8 @@ def _check(scores: FloatArray, tokens: npt.NDArray[Any]) -> None:
             f"logits of shape (..., V) need targets of shape (...), not {scores.shape!r} and {tokens.shape!r}"
         )
     if not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(f"targets must be whole numbers, not {tokens.dtype.name!r}")
+        raise ValueError(f"targets must be integers, not {tokens.dtype.name!r}")
     vocab_size = scores.shape[-1]
     outside = tokens[(tokens < 0) | (tokens >= vocab_size)]
     if outside.size:
-        raise ValueError(f"targets must lie between 0 and {vocab_size - 1}, not {outside[0].item()!r}")
+        raise ValueError(f"targets must be between 0 and {vocab_size - 1}, not {outside[0].item()!r}")

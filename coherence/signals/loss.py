@@ -1,7 +1,7 @@
-"""The loss of a run: what it amounts to, and where it is heading.
+"""The loss of a run: its size and its direction.
 
-Losses are mean cross-entropies in nats per token, as most trainers log them. A number that is not one is
-found out, and not judged as one. Standard library only.
+Losses are mean cross-entropies in nats per token, as most trainers log them. A number that is not a
+cross-entropy is detected and not judged as one. Standard library only.
 """
 
 import math
@@ -26,39 +26,39 @@ Trend = Literal[
 ]
 FORMAT = 3
 
-ARRIVED = 3  # windows of the SMMA after which it has forgotten the first loss, but for a twentieth
-EARLY_SHARE = 0.9  # of the uniform baseline: above this nothing has been learned yet
+ARRIVED = 3  # windows after which the SMMA has forgotten the first loss, except for a twentieth
+EARLY_SHARE = 0.9  # share of the uniform baseline: above this nothing has been learned yet
 
-# Numbers that are not a cross-entropy, a token, in nats.
-LARGEST_VOCABULARY = 1_000_000  # tokens, where nobody says how many: no model has more
-BELOW_ZERO = 0.001  # of the first loss: rounding takes a true one no further below 0
-NEGATIVE_SHARE = 1 / 20  # of the losses, where they are far from 0; near it one is enough
-NEAR_ZERO = 0.5  # nats: what starts at 0 and goes on below this; of a true one the first batch may be masked
+# Limits beyond which a number is not a cross-entropy of a token in nats.
+LARGEST_VOCABULARY = 1_000_000  # tokens, if the number is not given: no model has more
+BELOW_ZERO = 0.001  # of the first loss: rounding does not take a true one further below 0
+NEGATIVE_SHARE = 1 / 20  # of the losses, if they are far from 0; near 0 a single one is enough
+NEAR_ZERO = 0.5  # nats: losses that start at 0 and stay below; the first batch of a true one may be masked
 NEGATIVE = "it is below 0"
-ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and leave it within these
+ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and come down within these:
 FAR_LOSSES, FAR_STEPS = 100, 200  # losses, or steps of at least `FEWEST` losses
-TOO_GOOD = math.log(1.5)  # nats a token, or of few tokens, which are characters:
-FEW_TOKENS, TOO_GOOD_CHARACTER, TOO_GOOD_SHARE = 300, 0.5, 1 / 8  # nats, but no more than that share of ln V
+TOO_GOOD = math.log(1.5)  # nats a token; for small vocabularies, which are characters:
+FEW_TOKENS, TOO_GOOD_CHARACTER, TOO_GOOD_SHARE = 300, 0.5, 1 / 8  # nats, but at most this share of ln V
 
-SOURCES = 64  # that are followed by their names
+SOURCES = 64  # how many are followed by name
 OTHERS = "other sources"
-RECENT_LOSSES = 100  # over which the share of a source fades
+RECENT_LOSSES = 100  # over these the share of a source fades
 
 
 KINDS = (None, "reward", "kl", "advantage")
-"""What `kind_beside` finds; where kinds are kept as numbers, the place of each, so that none is 0."""
+"""The results of `kind_beside`; a kind that is kept as a number is its place here, so None is 0."""
 
 _NOT_OF_CROSS_ENTROPY = re.compile(
     rf"(?:^|[/_. ])({'|'.join(filter(None, KINDS))})s?(?:[/_. ]|$)", re.IGNORECASE
 )
-LONGEST_NAME = 100  # characters of a metric's name that is looked at
+LONGEST_NAME = 100  # characters of a metric's name that are looked at
 
 
 def kind_beside(names: Iterable[str]) -> str | None:
-    """Return what tells that a loss is not a cross-entropy, by the names of the metrics logged with it.
+    """Return the metric that shows that a loss is not a cross-entropy, from the names logged with it.
 
-    One of "reward", "kl" and "advantage", which trainers log that optimize something else; None where none of
-    them is there. Source: docs/signals.md, "The loss".
+    It is "reward", "kl" or "advantage", which are logged by trainers that optimize something else; None if
+    there is none of them. Source: docs/signals.md, "The loss".
 
     >>> kind_beside(["loss", "grad_norm", "rewards/chosen"]), kind_beside(["loss", "learning_rate"])
     ('reward', None)
@@ -73,9 +73,9 @@ def _kind_of(name: str) -> str | None:
 
 
 def perplexity(loss: float) -> float:
-    """Return the perplexity of a loss: among how many equally likely tokens the model wavers.
+    """Return the perplexity of a loss: between how many equally likely tokens the model hesitates.
 
-    `exp(loss)`, in tokens, from 1 for a loss of 0; infinite where it exceeds every float.
+    `exp(loss)`, in tokens, from 1 for a loss of 0; infinite if it exceeds every float.
     Source: docs/signals.md, "The loss".
 
     >>> round(perplexity(3.43), 1)
@@ -105,22 +105,22 @@ def uniform_baseline(vocab_size: int) -> float:
 def advantage(loss: float, vocab_size: int) -> float:
     """Return how many times better than uniform guessing a loss is.
 
-    `V / perplexity(loss)`: 1 at the uniform baseline, below 1 when worse, V at a loss of 0.
+    `V / perplexity(loss)`: 1 at the uniform baseline, below 1 if worse, V at a loss of 0.
     Raises ValueError unless `vocab_size` is at least 1.
     Source: docs/signals.md, "The loss".
 
     >>> round(advantage(3.43, 8449), 1)
     273.6
     """
-    uniform_baseline(vocab_size)  # refuses a size that is none
+    uniform_baseline(vocab_size)  # raises for a size that is not one
     return vocab_size * perplexity(-loss)
 
 
 def true_loss(loss: float, grad_norm: float | None = None) -> float:
-    """Return the loss as it was, where a trainer logged a not-a-number as 0.0.
+    """Return the true loss, also if a trainer logged a not-a-number as 0.0.
 
-    Not-a-number when the loss is exactly 0.0 and its gradient norm is not finite, else the loss, in
-    nats. The Hugging Face Trainer's `logging_nan_inf_filter` does this by default.
+    It is not-a-number if the logged loss is exactly 0.0 and its gradient norm is not finite, else the logged
+    loss, in nats. The Hugging Face Trainer's `logging_nan_inf_filter` logs 0.0 by default.
     Source: docs/signals.md, "The loss".
 
     >>> true_loss(0.0, grad_norm=float("nan"))
@@ -133,7 +133,7 @@ def true_loss(loss: float, grad_norm: float | None = None) -> float:
 
 
 class Minimum(NamedTuple):
-    """The lowest smoothed loss of a run and the last step at which it stood there.
+    """The lowest smoothed loss of a run and the last step that had it.
 
     `loss` in nats, `step` as the trainer counts. Source: docs/signals.md, "The loss".
 
@@ -148,7 +148,7 @@ class Minimum(NamedTuple):
 class SourceLoss(NamedTuple):
     """The last loss of one source of the data mix, its SMMA, and its smoothed loss.
 
-    All in nats, over the rows of this source; `smma` and `smoothed` are None until a loss was finite.
+    All are in nats, over the rows of this source; `smma` and `smoothed` are None until a loss was finite.
     Source: docs/signals.md, "The loss".
 
     >>> SourceLoss(loss=3.1, smma=3.4, smoothed=3.2).smoothed
@@ -176,7 +176,7 @@ class _Source:
             self.curve.add(step, loss, window)
 
     def weight(self, at: int) -> float:
-        """Return how many of the recent losses of the run it has, each fading as others come."""
+        """Return how many of the run's recent losses are of this source; each loss fades as others come."""
         return float(self._weight * (1 - 1 / RECENT_LOSSES) ** (at - self._at))
 
     def state_dict(self) -> dict[str, Any]:
@@ -194,46 +194,47 @@ class _Source:
 class LossTracker:
     """Follows the loss of a run, smooths it and names its trend.
 
-    Everything counts rows, one an update, and a loss that is not finite enters nothing but the trend:
+    All windows count rows, one row an update; a loss that is not finite changes only the trend:
 
     - `smma[0] = loss[0]`, `smma[t] = (smma[t-1] * (N - 1) + loss[t]) / N` with N = `window`;
-    - `smoothed[t] = smoothed[t-1] + (loss[t] - smoothed[t-1]) / w` with w = N or a tenth of the rows so far,
-      whichever is less, and at least 1: it arrives in a log of few rows as well. Perplexity, advantage and
-      minimum are those of it.
+    - `smoothed[t] = smoothed[t-1] + (loss[t] - smoothed[t-1]) / w`, with w the lesser of N and a tenth of the
+      rows so far, and at least 1, so that it follows the loss in a log of few rows as well. Perplexity,
+      advantage and minimum are computed from `smoothed`.
 
-    `trend` is, the first that holds:
+    `trend` is the first of these that holds:
 
     - None before any loss; "not finite" while the last loss was not finite;
     - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
-      loss was below half a nat; or more than a twentieth of all are; or the first ones were exactly 0 and the
-      next was within half a nat of it; or what is logged next to it says so;
+      loss was below half a nat; or more than a twentieth of all losses are; or the first ones were exactly 0
+      and the next was within half a nat of 0; or a metric logged with the loss shows it;
     - "exactly zero": the last two losses were exactly 0;
-    - "too good to be true": of at least three losses, the smoothed loss and its median are both below ln 1.5,
-      or half a nat where the vocabulary is of characters (300 at most; then an eighth of the baseline too);
+    - "too good to be true": with at least three losses, the smoothed loss and its median are both below
+      ln 1.5, or below half a nat (and an eighth of the baseline) if the vocabulary has at most 300 tokens,
+      which are then characters;
     - "early": neither the minimum nor the last loss is below 0.9 of the uniform baseline, and the loss has
-      not collapsed; never without a vocabulary, nor where the loss is far above that baseline (see `doubt`);
+      not collapsed; never without a vocabulary, nor if the loss is far above that baseline (see `doubt`);
     - "converging", with fewer than 10 finite losses: the last is the lowest, and a nat below the first;
       "too few losses": any other run of fewer than 10;
     - "collapsed": the loss is surely one nat above its minimum;
     - "diverging": it is surely above its minimum by 0.02 nats, and rising: its recent mean is above its past
-      mean by more than the noise. A rise from the first 15 losses on, by less than a nat, may be the warm-up
-      of the learning rate: it is none before N losses;
+      mean by more than the noise. Before N losses, a rise by less than a nat that starts in the first 15
+      losses does not count, because it may be the warm-up of the learning rate;
     - "converging": the recent mean is below the past mean by more than the noise;
     - "plateau": else.
 
-    These are judged on medians of three neighbouring losses, smoothed likewise, so that a single batch raises
-    no alarm. The recent mean is over max(w, n / 20) of n rows, the past mean over max(3 w, n / 4): a slow
-    change late in a long run shows. The noise is 2.7 standard errors of the recent mean, at least 0.5 % of
-    the loss; a rise is sure beyond as many standard errors of the minimum. Both errors come from the mean
-    over max(3 w, n / 4) rows of `|loss[t] - 2 loss[t-1] + loss[t-2]| / sqrt(6)`, which is 0 on a steady fall,
-    and from the 101st loss on of its distance to the recent mean before it, which sees slow noise as well.
-    Noise of neighbouring losses counts as independent. Steps that go back are a restart: the averages
-    continue.
+    The directions are judged on medians of three neighbouring losses, smoothed in the same way, so that a
+    single batch does not raise an alarm. The recent mean is over max(w, n / 20) of n rows, the past mean over
+    max(3 w, n / 4), so that a slow change late in a long run is seen. The noise is 2.7 standard errors of the
+    recent mean, at least 0.5 % of the loss; a rise is sure if it exceeds 2.7 standard errors of the minimum.
+    Both errors come from a mean over max(3 w, n / 4) rows: of
+    `|loss[t] - 2 loss[t-1] + loss[t-2]| / sqrt(6)`, which is 0 on a steady fall, and from the 101st loss on
+    also of the distance to the recent mean before it, which measures slow noise as well. The noise of
+    neighbouring losses counts as independent. Steps that go back are a restart: the averages continue.
 
-    Where most of the recent losses name their source, an alarm needs the sources: of those with ten losses or
-    more, each judged alike, those with more than half of the recent losses have to be "diverging" or
-    "collapsed". It is "collapsed" if that is said of so many, or of all losses together. Else it is
-    "converging" if most sources are, or all losses together. So a new or harder source is not a rise.
+    If most of the recent losses name their source, an alarm needs the sources: each source with ten losses or
+    more is judged in the same way, and those that are "diverging" or "collapsed" must have more than half of
+    the recent losses. The trend is "collapsed" if that many are, or all losses together. Without an alarm it
+    is "converging" if most sources are, or all losses together. So a new or harder source is not a rise.
 
     The state is some twenty numbers, and as many for each of the first 64 sources.
 
@@ -256,20 +257,20 @@ class LossTracker:
     """
 
     def __init__(self, vocab_size: int | None = None, window: int = WINDOW) -> None:
-        self._is_far = False  # above the baseline, for so long that no bad weights explain it
+        self._is_far = False  # above the baseline for longer than bad weights explain
         self.configure(vocab_size, window)
         self.step: int | None = None
         self.loss: float | None = None
         self._first_step = 0
         self._kind: str | None = None  # why it is not a cross-entropy
-        self._negative = 0  # losses
+        self._negative = 0  # negative losses
         self._curve = Curve()
         self._sources: dict[str, _Source] = {}
 
     def configure(self, vocab_size: int | None, window: int) -> None:
-        """Change the settings; what was seen so far stays as it was averaged.
+        """Change the settings; the averages so far are kept.
 
-        Raises ValueError, and changes nothing, when `vocab_size` or `window` is below 1.
+        Raises ValueError, and changes nothing, if `vocab_size` or `window` is below 1.
         Source: docs/signals.md, "The loss".
 
         >>> tracker = LossTracker()
@@ -293,9 +294,9 @@ class LossTracker:
     ) -> None:
         """Take in the loss of one step.
 
-        `loss` in nats, any float: NaN and infinity are a trend of their own. `source` names the part of the
+        `loss` is in nats, any float: NaN and infinity have their own trend. `source` names the part of the
         data mix that the loss belongs to. `grad_norm` uncovers a NaN that was logged as 0.0, see `true_loss`.
-        `beside` tells of the rest of the run that its loss is not a cross-entropy: see `kind_beside`.
+        `beside` is a kind of metric, from `kind_beside`: from then on the loss is not a cross-entropy.
         Source: docs/signals.md, "The loss".
 
         >>> tracker = LossTracker()
@@ -318,7 +319,7 @@ class LossTracker:
             followed.add(self.step, self.loss, self.window, self.count)
 
     def take_beside(self, beside: str) -> None:
-        """Take what the run logs, if not with the loss: a reward and the like, see `kind_beside`.
+        """Take a kind of metric that is logged apart from the loss, such as a reward: see `kind_beside`.
 
         Source: docs/signals.md, "The loss".
 
@@ -349,8 +350,8 @@ class LossTracker:
     def perplexity(self) -> float | None:
         """The perplexity of the smoothed loss, in tokens.
 
-        None before any finite loss, where the loss is not a cross-entropy, and where it would be larger than
-        the vocabulary (without one: than a million tokens), which no perplexity of a model's is.
+        None before any finite loss, if the loss is not a cross-entropy, and if the perplexity would exceed
+        the vocabulary (a million tokens if that is not given), which a model's perplexity never does.
         """
         if not self.count or not self.is_cross_entropy or self._curve.smoothed > self._ceiling:
             return None
@@ -377,7 +378,7 @@ class LossTracker:
     def sources(self) -> dict[str, SourceLoss]:
         """Loss, SMMA and smoothed loss of each source, by name; a copy.
 
-        Those that come after the first 64 are one, "other sources".
+        All sources after the first 64 are together "other sources".
         """
         return {name: _source_loss(seen) for name, seen in self._sources.items()}
 
@@ -388,15 +389,15 @@ class LossTracker:
 
     @property
     def is_cross_entropy(self) -> bool:
-        """Whether nothing speaks against the losses being cross-entropies, whose minimum is the best."""
+        """Whether the losses can be cross-entropies, so that their minimum is the best."""
         return self._kind is None and self._negative <= NEGATIVE_SHARE * self.count
 
     @property
     def doubt(self) -> str | None:
-        """Why what is logged is not the mean cross-entropy of a token in nats; None if it may be.
+        """Why the logged number is not the mean cross-entropy of a token in nats; None if it may be.
 
-        A loss that stays above 1.5 times the uniform baseline for 100 losses, or for ten and 200 steps, is
-        above what bad weights explain.
+        A loss that stays above 1.5 times the uniform baseline for 100 losses, or for ten losses and 200
+        steps, is higher than bad weights explain.
         """
         if not self.is_cross_entropy:
             return self._kind or NEGATIVE
@@ -411,7 +412,7 @@ class LossTracker:
 
     @property
     def too_good_below(self) -> float:
-        """The loss, in nats, below which it is too good to be true."""
+        """The limit, in nats, below which a loss is too good to be true."""
         baseline = self.uniform_baseline
         if baseline is None or baseline > uniform_baseline(FEW_TOKENS):
             return TOO_GOOD
@@ -419,7 +420,7 @@ class LossTracker:
 
     @property
     def trend(self) -> Trend | None:
-        """Where the loss is heading, in a few words; the class says which and when. None before any loss."""
+        """The direction of the loss in a few words, which the class describes. None before any loss."""
         if self.loss is None:
             return None
         if not math.isfinite(self.loss):
@@ -438,9 +439,9 @@ class LossTracker:
         return direction or "too few losses"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the tracker remembers, as plain JSON values; its settings are not among them.
+        """Return the state as plain JSON values, without the settings.
 
-        Not-a-number is None. `format` is the number of the layout.
+        Not-a-number becomes None. `format` is the number of the layout.
         Source: docs/signals.md, "The loss".
 
         >>> state = LossTracker(vocab_size=2305).state_dict()
@@ -460,10 +461,10 @@ class LossTracker:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a saved state and go on as if never stopped, under the settings of this tracker.
+        """Restore a saved state and continue from it with the settings of this tracker.
 
-        An infinite loss comes back as not-a-number: JSON knows neither.
-        Raises ValueError, and changes nothing, when the format is another one or a value is missing.
+        An infinite loss comes back as not-a-number, because JSON has neither.
+        Raises ValueError, and changes nothing, if the format is another one or a value is missing.
         Source: docs/signals.md, "The loss".
 
         >>> before, after = LossTracker(), LossTracker()
@@ -492,7 +493,7 @@ class LossTracker:
 
     @property
     def _ceiling(self) -> float:
-        """The loss of a model that knows nothing, in nats; without a vocabulary no model is above it."""
+        """The loss of a model that has learned nothing, in nats; without a vocabulary, an upper limit."""
         baseline = self.uniform_baseline
         return uniform_baseline(LARGEST_VOCABULARY) if baseline is None else baseline
 
@@ -504,7 +505,7 @@ class LossTracker:
         curve = self._curve
         if curve.count == 0:
             self._first_step = step
-        # While all were 0, so are their means.
+        # As long as all losses were 0, their means are 0 too.
         elif curve.first == curve.smoothed == 0 and 0 < abs(loss) < NEAR_ZERO:
             self._kind = self._kind or "it starts at exactly 0"
         curve.add(step, loss, self.window)
@@ -529,7 +530,7 @@ class LossTracker:
         return min(self._curve.lowest, loss) > EARLY_SHARE * baseline
 
     def _direction(self) -> Direction | None:
-        """Where the losses are heading, or those of the sources; None where too few tell."""
+        """The direction of the losses, or of those of the sources; None if there are too few."""
         named = sum(seen.weight(self.count) for seen in self._sources.values())
         fading = 1 - 1 / RECENT_LOSSES
         every = (1 - fading**self.count) / (1 - fading)
@@ -539,7 +540,7 @@ class LossTracker:
             return overall
         judged = list(self._directions(scale))
         if 2 * sum(weight for _, weight in judged) <= named:
-            # Too few of each: what rises may be the mix, what falls is falling.
+            # Too few of each: a rise may be due to the mix, but a fall is a fall.
             return overall if overall in ("converging", "plateau") else None
         return _together(_most(judged), overall)
 
@@ -550,7 +551,7 @@ class LossTracker:
 
 
 def _most(judged: list[tuple[Direction, float]]) -> Direction:
-    """Return what most losses say: an alarm needs more than half of them."""
+    """Return the direction of most losses: an alarm needs more than half of them."""
     weight = dict.fromkeys(("converging", "plateau", "diverging", "collapsed"), 0.0)
     for direction, share in judged:
         weight[direction] += share
@@ -563,7 +564,7 @@ def _most(judged: list[tuple[Direction, float]]) -> Direction:
 
 
 def _together(of_sources: Direction, overall: Direction) -> Direction:
-    """Return what is said of a run: alarms are for its sources to raise, and for all losses to make worse."""
+    """Return the run's direction: only sources raise alarms, and all losses together can make one worse."""
     if of_sources in ("diverging", "collapsed"):
         return "collapsed" if overall == "collapsed" else of_sources
     return "converging" if overall == "converging" else of_sources

@@ -1,4 +1,4 @@
-"""The phases of a loss curve, seen with hindsight: where it was falling, flat, lowest, rising.
+"""The phases of a complete loss curve: when it was falling, flat, lowest or rising.
 
 Source: docs/signals.md, "The loss".
 """
@@ -14,15 +14,15 @@ from coherence.signals.loss import Trend
 PhaseLabel = Trend | Literal["minimum"]
 
 MAX_RANGES = 12
-HINDSIGHT_TOLERANCE = 0.02  # of the lowest mean so far: above it by more is a rise
-FLAT_BAND, FLAT_FALL, STEADY_FALL = 0.05, 0.03, 0.01  # of the first mean of a stretch
+HINDSIGHT_TOLERANCE = 0.02  # share of the lowest mean so far: a mean that is higher by more is a rise
+FLAT_BAND, FLAT_FALL, STEADY_FALL = 0.05, 0.03, 0.01  # shares of the first mean of a phase
 
 
 class Phase(NamedTuple):
-    """A stretch of a loss curve that goes by one label.
+    """A part of a loss curve that has one label.
 
-    `start` and `end` are its first and last step, both included; `first` and `last` the mean losses, in nats,
-    of its first and last range of steps. Source: docs/signals.md, "The loss".
+    `start` and `end` are its first and last step, both included; `first` and `last` are the mean losses, in
+    nats, of its first and last range of steps. Source: docs/signals.md, "The loss".
 
     >>> Phase(label="minimum", start=85_000, end=110_000, first=3.43, last=3.43).label
     'minimum'
@@ -38,23 +38,23 @@ class Phase(NamedTuple):
 def phases(steps: Sequence[float], losses: Sequence[float]) -> tuple[Phase, ...]:
     """Cut a whole loss curve into its phases, with hindsight.
 
-    Of up to 12 points, a table of averages for instance, each is a range of its own. A longer curve is first
-    cut into 12 ranges of equal step width, and each stands for the mean of its finite losses. The label of a
-    range is the first that holds:
+    With up to 12 points, a table of averages for instance, each point is a range. A longer curve is first
+    cut into 12 ranges of equal step width, and the value of a range is the mean of its finite losses. The
+    label of a range is the first that holds:
 
-    - "not finite": at least half of the losses are not; also all that follows the last finite loss;
-    - "minimum": the lowest mean, the first of several;
+    - "not finite": at least half of its losses are not, or it comes after the last finite loss;
+    - "minimum": the lowest mean, the first one if several are equal;
     - "plateau", before the minimum: among three or more ranges that stay within 5 % of the first of them and
       end at most 3 % below it, having risen on the way, or at most 1 % below it;
     - "collapsed": one nat or more above the lowest mean before;
     - "diverging": above the lowest mean before by more than 2 % and 0.02 nats, or "converging" if on the way
-      down from still higher: a bump that was overcome reads diverging, converging;
+      down from a still higher mean: a temporary rise is labelled diverging, then converging;
     - else "converging" before the minimum, "plateau" after it.
 
-    Neighbouring ranges with the same label are one phase. Points are put in the order of their steps; of a
-    step that comes twice, as after a restart, the later entry counts.
+    Neighbouring ranges with the same label are one phase. Points are sorted by their steps; if a step comes
+    twice, as after a restart, the later entry counts.
 
-    Raises ValueError when `steps` and `losses` differ in length; an empty curve has no phases.
+    Raises ValueError if `steps` and `losses` differ in length; an empty curve has no phases.
     Source: docs/signals.md, "The loss".
 
     >>> [phase.label for phase in phases([1, 2, 3, 4], [4.0, 3.0, 3.5, 4.0])]

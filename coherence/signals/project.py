@@ -1,7 +1,7 @@
-"""The settings of a project: `[tool.coherence]` in its `pyproject.toml`, and environment variables over it.
+"""The settings of a project: `[tool.coherence]` in its `pyproject.toml`, overridden by environment variables.
 
-They stand in for options of `coherence audit` and `coherence check`, and for settings of the pytest fixture.
-Source: docs/settings.md.
+They are defaults for options of `coherence audit` and `coherence check`, and for settings of the pytest
+fixture. Source: docs/settings.md.
 """
 
 import os
@@ -34,33 +34,33 @@ KEYS: dict[str, type] = {
     "observe": bool,
     "workers": int,
 }
-"""The settings, named as the options are, and the type of each."""
+"""The settings, named like the options, and the type of each."""
 
 PATHS = ("snapshot", "profile")
-"""Those that name a file, in `pyproject.toml` relative to its folder."""
+"""The settings that name a file; in `pyproject.toml` the path is relative to its folder."""
 
 EXPECTED = {str: "a string", float: "a number", int: "a whole number", bool: "true or false"}
 
 SWITCH = {"1": True, "true": True, "0": False, "false": False}
-"""How an environment variable says yes and no."""
+"""The values of an environment variable for yes and no."""
 
 
 class Given(NamedTuple):
-    """The value of a setting, and where it comes from: an environment variable, or a file."""
+    """The value of a setting and its origin: an environment variable or a file."""
 
     value: Any
     origin: str
 
 
 def find_settings(folder: str | Path | None = None) -> dict[str, Given]:
-    r"""Return what environment variables and the project set, by the keys in `KEYS`.
+    r"""Return the settings from environment variables and the project, by the keys in `KEYS`.
 
     Args:
-        folder: where the search for the project begins, and goes up from; default the current folder.
+        folder: the search for the project begins here and goes up; default the current folder.
 
     Raises:
         OSError: a `pyproject.toml` cannot be read.
-        ValueError: one of them is not TOML, or a key or a value is wrong.
+        ValueError: a `pyproject.toml` is not TOML, or a key or a value is wrong.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +72,7 @@ def find_settings(folder: str | Path | None = None) -> dict[str, Given]:
 
 
 def name_origin(message: str, given: Mapping[str, Given]) -> str:
-    """Return an error, with the origin of the setting that it names first, if it is a given one.
+    """Return an error message, with the origin of the setting that it names first, if that was given.
 
     >>> name_origin("patience 0; expected 1 or more", {"patience": Given(0, "COHERENCE_PATIENCE")})
     'patience 0; expected 1 or more (from COHERENCE_PATIENCE)'
@@ -123,10 +123,10 @@ def _table(path: Path) -> Any:
     try:
         if not path.is_file():
             return None
-    except OSError:  # of a folder that nobody here may look into
+    except OSError:  # of a folder that this user may not read
         return None
     content = path.read_bytes()
-    if TABLE.encode() not in content:  # then nothing has to be imported that reads it
+    if TABLE.encode() not in content:  # saves the import of a TOML reader
         return None
     try:
         tools = import_module("tomllib").loads(content.decode()).get("tool")
@@ -139,7 +139,7 @@ def _table(path: Path) -> Any:
 
 
 def _value(key: str, given: Any, folder: Path, origin: str) -> Any:
-    """Return the value of a key in a file; of a relative path, what it is from the current folder."""
+    """Return the value of a key in a file; a relative path becomes relative to the current folder."""
     if key not in KEYS:
         near = import_module("difflib").get_close_matches(key, KEYS, 1)
         hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(KEYS)}"
@@ -161,8 +161,8 @@ def _is_a(kind: type, given: Any) -> bool:
 
 
 def _from_here(path: Path) -> str:
-    """Return a path as it is from the current folder."""
+    """Return a path relative to the current folder."""
     try:
         return os.path.relpath(path)
-    except (OSError, ValueError):  # from a folder that was deleted, to another drive
+    except (OSError, ValueError):  # the current folder was deleted, or the path is on another drive
         return str(path)

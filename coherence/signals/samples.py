@@ -1,4 +1,4 @@
-"""The sample signal: what the last samples of a run say together.
+"""The sample signal: the state that the last samples of a run are in together.
 
 Source: docs/signals.md, "The sample signal".
 """
@@ -27,36 +27,36 @@ Values = tuple[float | None, ...]
 """Scores in the order of the scales."""
 
 RECENT = 8
-"""How many samples, or steps with several samples, the signal looks back on."""
+"""How many samples, or steps with several samples, the signal looks back at."""
 
 ALIKE_BELOW, ALIKE_STEPS = 50.0, 3
 """Alike: less than half as different as passages of the reference, on average over three steps or more.
 
-Passages of English share next to nothing: 100."""
+Passages of English share almost nothing: 100."""
 
 HIGH = 60.0
-"""A mean is high at twice the threshold: from there on it can fall to half, and English can be salad."""
+"""A mean is high from twice the threshold on: then it can fall to half, and English can be word salad."""
 
 SAME_WORDS = 5
-"""Answers in a row, of more than one step, that are one and the same word: as many as low samples halt."""
+"""Answers in a row, from several steps, that are the same single word; low samples that halt are as many."""
 
 NEAR_ENOUGH = 1e-6
-"""More than a sum of `RECENT` scores that is kept up over a step can be wrong by."""
+"""More than the error of a running sum of `RECENT` scores over a step."""
 
 HALF = 0.5
-"""Of the run's best: a mean that has fallen below it is weaker."""
+"""A mean that has fallen below this share of the run's best is weaker."""
 
 FEWEST_ORDERED = 4
-"""English samples whose words are looked at together."""
+"""The fewest English samples whose word order is measured together."""
 
 
 class _SameWord(NamedTuple):
-    """Answers in a row that are one and the same word.
+    """Answers in a row that are the same single word.
 
     Attributes:
-        word: a number for it; 0 where the last sample is no such answer.
-        times: how many they are.
-        step: of the first of them; several: whether others are of another step.
+        word: the number of the word; 0 if the last sample is not a one-word answer.
+        times: how many answers they are.
+        step: step of the first of them; several: whether others are from another step.
     """
 
     word: int
@@ -71,19 +71,19 @@ NO_WORD = _SameWord(0, 0, 0, several=False)
 class SampleTracker:
     """Follows the scored samples of a run and names their state.
 
-    The states, the first that holds:
+    The state is the first of these that holds:
 
     - `collapsed`: the gate fired; `empty` if it fired on samples without text.
-    - `one word`: the last five samples and more, of several steps, are one and the same word. A model that
+    - `one word`: at least the last five samples, from several steps, are the same single word. A model that
       is asked for one word may be right, so the gate does not halt on it.
     - `templated`, `too short`: most recent samples are templates, or none was ever judged.
-    - `words gone`: English fell from high to below the threshold on most recent samples while the other
-      scores stand.
-    - `word salad`: half of the recent samples are English, their words in an order near chance.
+    - `words gone`: English fell from high to below the threshold on most recent samples, while the other
+      scores did not.
+    - `word salad`: half of the recent samples are English, with an order of words near chance.
     - `alike`: the samples of one step hardly differ.
     - `weaker`: a mean fell from high to half of the run's best.
-    - `some low`: some of the recent samples are.
-    - `reads well`: on average they are English, in order; `not loops`: nothing more can be said of them.
+    - `some low`: some of the recent samples are low.
+    - `reads well`: on average they are English, in order; `not loops`: nothing more is known of them.
 
     >>> from coherence import Gate, score
     >>> gate, tracker = Gate(), SampleTracker()
@@ -98,16 +98,16 @@ class SampleTracker:
         self._collapsed = False
         self._judged = False  # whether any sample ever was
         self._kinds: deque[Kind] = deque(maxlen=RECENT)
-        self._values: deque[Values] = deque(maxlen=RECENT)  # of the samples that were judged
+        self._values: deque[Values] = deque(maxlen=RECENT)  # of the judged samples
         self._orders: deque[Neighbours | None] = deque(maxlen=RECENT)
         self._best: Values = (None,) * len(SCALES)
         self._between: deque[float] = deque(maxlen=RECENT)
         self._same = NO_WORD
-        self._fine, self._fine_since = 0, 0  # the fine samples without another between, and their first step
-        self._most_fine = 0  # the most of them before the gate fired
+        self._fine, self._fine_since = 0, 0  # the fine samples in a row, and the step of the first
+        self._most_fine = 0  # the longest such row before the gate fired
 
     def update(self, scores: Scores, verdict: Verdict, word: int = 0) -> None:
-        """Take one sample's scores, the gate's verdict on it, and a number for an answer of one word."""
+        """Take one sample's scores, the gate's verdict on it, and the number of a one-word answer."""
         self._note_word(word if verdict.kind == "too short" else 0, verdict.step)
         self._collapsed = verdict.collapsed
         if verdict.kind != "too short":
@@ -125,12 +125,12 @@ class SampleTracker:
             self._best = tuple(map(_higher, self._best, self._means()))
 
     def update_fine(self, values: Sequence[Values], orders: Sequence[Neighbours | None], step: int) -> None:
-        """Take the scores of fine samples of one step, as `update` takes them one after the other.
+        """Take the scores of fine samples of one step at once, as `update` takes them one by one.
 
         Args:
-            values: of the samples, one at least.
-            orders: of the last of them, `RECENT` or all.
-            step: of all of them.
+            values: the scores of the samples, at least one.
+            orders: the word order of the last `RECENT` of them, or of all.
+            step: the step of all of them.
         """
         self._same = _SameWord(0, 1, step, several=False)
         self._kinds.extend(["fine"] * len(values))
@@ -157,9 +157,9 @@ class SampleTracker:
         """Take the diversity between the samples of one step.
 
         Args:
-            diversity: in percent of that between passages of the reference; None if fewer than two could be
-                compared.
-            again: more samples of the step have come: this takes the place of what was said of it before.
+            diversity: as a percentage of that between passages of the reference; None if fewer than two could
+                be compared.
+            again: it replaces the last value of this step, because more samples have come.
         """
         if diversity is None:
             return
@@ -168,15 +168,15 @@ class SampleTracker:
         self._between.append(diversity)
 
     def restart(self) -> None:
-        """Forget since when the samples are fine: the run was set back."""
+        """Forget since which step the samples are fine, because the run was set back."""
         self._fine = 0
 
     def fine_since(self, count: int) -> int | None:
-        """Return the first step of the last samples, so many or more, that are all fine; None if none are."""
+        """Return the first step of the last fine samples in a row if there are `count` or more; else None."""
         return self._fine_since if self._fine >= count else None
 
     def was_fine(self, count: int) -> bool:
-        """Tell whether so many samples were fine one after the other before the gate fired."""
+        """Return whether `count` samples in a row were fine before the gate fired."""
         return self._most_fine >= count
 
     def acknowledge_halt(self) -> None:
@@ -188,7 +188,7 @@ class SampleTracker:
         self._orders.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the tracker remembers, as plain JSON values."""
+        """Return the state as plain JSON values."""
         return {
             "collapsed": self._collapsed,
             "judged": self._judged,
@@ -202,7 +202,7 @@ class SampleTracker:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state as if never stopped."""
+        """Restore a saved state; later results are the same as without the stop."""
         self._collapsed, self._judged = state["collapsed"], state["judged"]
         self._kinds = deque(state["kinds"], RECENT)
         self._values = deque(map(tuple, state["values"]), RECENT)
@@ -216,12 +216,12 @@ class SampleTracker:
 
     @property
     def alike(self) -> bool:
-        """Whether the samples of one step hardly differ, on average over the last steps that held several."""
+        """Whether the samples of one step hardly differ, on average over the last steps with several."""
         return len(self._between) >= ALIKE_STEPS and fmean(self._between) < ALIKE_BELOW
 
     @property
     def state(self) -> SamplesState:
-        """What the samples say, in a word."""
+        """The name of the state."""
         kinds = self._kinds
         if self._collapsed:
             return "empty" if kinds.count("empty") > kinds.count("low") else "collapsed"
@@ -247,7 +247,7 @@ class SampleTracker:
 
     @property
     def share(self) -> Share | None:
-        """On how many of the recent samples the state rests; None where it is said of all of them."""
+        """How many of the recent samples are in the state; None if the state is that of all of them."""
         kinds, state = self._kinds, self.state
         empty = kinds.count("empty")
         low = kinds.count("low") + empty
@@ -265,7 +265,7 @@ class SampleTracker:
         return (self._means()[ENGLISH] or 0.0) if self._values else 0.0
 
     def _order(self) -> float | None:
-        """Return how far the words of the recent English samples stand in order; None of too few words."""
+        """Return how well the recent English samples fit English word order; None for too few words."""
         return pooled(order for order in self._orders if order is not None).value
 
     def _are_words_gone(self) -> bool:
@@ -286,7 +286,7 @@ class SampleTracker:
         return enough and value is not None and value < NEAR_CHANCE
 
     def _has_fallen(self, scales: Iterable[int]) -> bool:
-        """Tell whether a mean that was high has fallen to half of the run's best."""
+        """Return whether a mean that was high has fallen to half of the run's best."""
         if len(self._values) < RECENT:
             return False
         means = self._means()
@@ -309,7 +309,7 @@ def _higher(one: float | None, other: float | None) -> float | None:
 
 
 def _best_mean(best: float | None, column: Sequence[float | None]) -> float | None:
-    """Return the highest of a mean and those of each `RECENT` neighbours in a column."""
+    """Return the highest of a mean and the means of every `RECENT` neighbours in a column."""
     if None in column:
         windows = (column[end - RECENT : end] for end in range(RECENT, len(column) + 1))
         return reduce(_higher, map(_mean, windows), best)
@@ -317,7 +317,7 @@ def _best_mean(best: float | None, column: Sequence[float | None]) -> float | No
     about = sum(numbers[: RECENT - 1])
     for end in range(RECENT, len(numbers) + 1):
         about += numbers[end - 1]
-        # Few means are the highest so far: only of those the exact sum is made.
+        # Few means are the highest so far: the exact sum is computed only for those.
         if best is None or about > RECENT * best - NEAR_ENOUGH:
             best = _higher(best, _mean(numbers[end - RECENT : end]))
         about -= numbers[end - RECENT]
@@ -325,10 +325,10 @@ def _best_mean(best: float | None, column: Sequence[float | None]) -> float | No
 
 
 class StepSamples:
-    """The samples of one step as they come, and how different they are from each other.
+    """The samples of one step so far, and how different they are from each other.
 
     Attributes:
-        count: how many have come; those beyond `COMPARED` are not kept.
+        count: how many have come; samples beyond `COMPARED` are not kept.
 
     >>> from coherence import score
     >>> samples = StepSamples()
@@ -343,7 +343,7 @@ class StepSamples:
         self._scores: list[Scores] = []
         self._texts: list[str] = []
         self._prompts: list[str | None] = []
-        self._tokens: list[list[str]] = []  # of the first of them, where the core is not there
+        self._tokens: list[list[str]] = []  # of the first samples, if the core was not built
 
     def add(self, scores: Scores, text: str, prompt: str | None = None) -> None:
         """Take one more sample of the step."""
@@ -354,7 +354,7 @@ class StepSamples:
             self._prompts.append(prompt)
 
     def means(self, threshold: float) -> dict[str, float]:
-        """Return the means of the samples' scores, and what else can be said of them in numbers."""
+        """Return the means of the samples' scores, and other numbers about the samples."""
         columns = zip(*(scores.values for scores in self._scores), strict=True)
         means = {name: _mean(column) for name, column in zip(SCALES, columns, strict=False)}
         found: dict[str, float | None] = {**means}
@@ -367,7 +367,7 @@ class StepSamples:
         return {name: value for name, value in found.items() if value is not None}
 
     def rows(self, threshold: float) -> list[dict[str, Any]]:
-        """Return each sample as a flat row: prompt, text, whether it is low, and its four scores."""
+        """Return a flat row for each sample: prompt, text, whether it is low, and the four scores."""
         found = zip(self._scores, self._texts, self._prompts, strict=True)
         return [
             {"prompt": prompt, "text": text, "low": scores.kind(threshold) in LOW}
@@ -377,7 +377,7 @@ class StepSamples:
 
     @property
     def diversity(self) -> float | None:
-        """The diversity between them; None where fewer than two are long enough to judge."""
+        """The diversity between the samples; None if fewer than two are long enough to judge."""
         if sum(scores.scorable for scores in self._scores) < 2:
             return None
         if fast.CORE is not None:
@@ -388,6 +388,6 @@ class StepSamples:
 
     @property
     def compared(self) -> int:
-        """How many of them are compared."""
+        """How many samples are compared."""
         pairs = zip(self._scores, self._prompts, strict=True)
         return compared((scores.tokens, prompt) for scores, prompt in pairs if scores.scorable)

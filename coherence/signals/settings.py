@@ -1,7 +1,7 @@
-"""What decides about a run: how samples are scored, when the gate halts, how the loss is smoothed.
+"""The settings of a run: how samples are scored, when the gate halts, how the loss is smoothed.
 
-One type for gate, monitor, audit, page and command line, so that a default stands in one place. A run folder
-states its own in `settings.json`. Source: docs/training.md, "The run folder".
+Gate, monitor, audit, page and command line share one type, so that each default is in one place. A run
+folder holds its own settings in `settings.json`. Source: docs/training.md, "The run folder".
 """
 
 import json
@@ -15,12 +15,12 @@ from coherence.scoring.scores import LOW_BELOW
 from coherence.signals.curve import WINDOW
 
 __version__ = "0.1.0"
-"""Of this package: packaging reads it here, and what is written states it."""
+"""The version of this package: packaging reads it here, and written files contain it."""
 
 FORMAT = 1
 
 LARGEST = 2**26
-"""Bytes of it that are read; a word list of one's own may be among them."""
+"""Bytes of `settings.json` that are read; it may contain the user's word list."""
 
 
 class Settings(NamedTuple):
@@ -30,8 +30,8 @@ class Settings(NamedTuple):
         threshold, patience, window, warmup: of the gate.
         observe: decide and report, never ask to stop.
         smma_window: N of the SMMA, in rows of loss.
-        vocab_size: for the uniform baseline; None where nobody told it.
-        lexicon: the words that count; None for those of English that come with the package.
+        vocab_size: for the uniform baseline; None if it was not given.
+        lexicon: the words that count; None for the English words that come with the package.
         profile: the reference to score against; None for broad English.
 
     >>> Settings().threshold, Settings(patience=3).patience
@@ -49,7 +49,7 @@ class Settings(NamedTuple):
     profile: Profile | None = None
 
     def named(self) -> dict[str, Any]:
-        """Return the settings as plain values: the lexicon and the profile by what tells them from others.
+        """Return the settings as plain values: the lexicon and the profile by their labels.
 
         >>> Settings(warmup=2000).named()["warmup"]
         2000
@@ -60,7 +60,7 @@ class Settings(NamedTuple):
         }
 
     def changes(self, other: "Settings") -> list[str]:
-        """Return what another's settings have otherwise, in words.
+        """Return the differences to other settings, in words.
 
         >>> Settings().changes(Settings(warmup=2000, vocab_size=8449))
         ['warmup 0 → 2000', 'vocab size none → 8449']
@@ -84,7 +84,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "smma_window": (int,),
     "vocab_size": (int, type(None)),
 }
-"""What kinds of value the settings are in a file."""
+"""The types that the values of the settings have in a file."""
 
 
 class LaterFormat(ValueError):
@@ -96,10 +96,10 @@ def _said(value: Any) -> str:
 
 
 def lexicon_label(lexicon: Lexicon | None) -> str:
-    """Return what tells a word list from others: its name, and how many words it holds."""
+    """Return a label that identifies a word list: its name, and how many words it holds."""
     usual = Lexicon.load()
     if lexicon is None or lexicon is usual:
-        words = usual.lines.count("\n")  # a line each, none of them twice
+        words = usual.lines.count("\n")  # one a line, all different
         return f"{usual.name}, {words} words"
     label = f"{lexicon.name}, {len(lexicon.words)} words"
     if lexicon.words == usual.words:
@@ -108,23 +108,23 @@ def lexicon_label(lexicon: Lexicon | None) -> str:
 
 
 def profile_label(profile: Profile | None) -> str:
-    """Return what tells a profile from others: its name, and a checksum of what it holds."""
+    """Return a label that identifies a profile: its name, and a checksum of its content."""
     profile = profile or Profile.load()
     return f"{profile.name} {_checksum(json.dumps(profile.to_json()))}"
 
 
 def _checksum(text: str) -> str:
-    # Loaded here, for it loads OpenSSL: an eighth of the instructions of importing what a loop needs.
+    # Loaded here, because it loads OpenSSL: an eighth of the instructions of the imports of a training loop.
     return str(import_module("hashlib").sha256(text.encode()).hexdigest()[:8])
 
 
 class Entry(NamedTuple):
-    """The settings of a run from a moment on.
+    """The settings of a run from some time on.
 
     Attributes:
-        time: of the clock, in seconds.
-        step: the last step before it; None before any.
-        settings: as they were from then on.
+        time: time of day, in seconds since the epoch.
+        step: the last step before; None before any.
+        settings: the settings from then on.
     """
 
     time: float
@@ -133,11 +133,11 @@ class Entry(NamedTuple):
 
 
 History = tuple[Entry, ...]
-"""The settings of a run from its beginning on: an entry for the first, and one for each change."""
+"""The settings of a run from its beginning: an entry for the first ones, and one for each change."""
 
 
 def to_json(history: Sequence[Entry]) -> dict[str, Any]:
-    """Return the content of `settings.json`; what does not come with the package stands there by value.
+    """Return the content of `settings.json`; what does not come with the package is in there by value.
 
     >>> history = from_json(to_json([Entry(1.0, None, Settings(warmup=2000))]))
     >>> history[0].settings.warmup
@@ -162,10 +162,10 @@ def to_json(history: Sequence[Entry]) -> dict[str, Any]:
 
 
 def from_json(values: Mapping[str, Any]) -> History:
-    """Return the settings that a folder states, in the order of their times.
+    """Return the settings in a run folder, in the order of their times.
 
     Raises:
-        ValueError: they are of another format, or not whole.
+        ValueError: they are of another format, or not complete.
     """
     try:
         if type(values["format"]) is int and values["format"] > FORMAT:
@@ -179,7 +179,7 @@ def from_json(values: Mapping[str, Any]) -> History:
         profiles = {label: Profile.parse(each) for label, each in values["profiles"].items()}
         history = tuple(_entry(dict(row), lexicons, profiles) for row in values["history"])
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"settings that are not whole: {error!r}") from error
+        raise ValueError(f"incomplete settings: {error!r}") from error
     if not history:
         raise ValueError("settings without any entry")
     return history
@@ -197,9 +197,9 @@ def _entry(row: dict[str, Any], lexicons: Mapping[str, Lexicon], profiles: Mappi
 
 
 def unknown(values: Mapping[str, Any]) -> list[str]:
-    """Return what the last settings of a folder name that neither it nor this version holds.
+    """Return what the last settings of a folder name but neither the folder nor this version contains.
 
-    A later version may come with other words, or another reference.
+    A later version may ship other words, or another reference.
     """
     last = values["history"][-1]
     known = (

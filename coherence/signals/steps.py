@@ -1,7 +1,7 @@
-"""The steps of one kind of rows as they come: what is late is told from what was set back.
+"""The steps of one kind of rows as they come: late rows are distinguished from restarts.
 
-Threads that log in turn and servers that answer late bring steps in a little disorder; a run that was set
-back brings them again. Source: docs/signals.md, "Restarts".
+Steps come slightly out of order from threads that log in turn and from servers that answer late; a run that
+was set back repeats them. Source: docs/signals.md, "Restarts".
 """
 
 from bisect import insort
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from math import inf
 
 LARGEST_STEP = 2**53
-"""No run gets there; beyond it a number read as a float is no longer the one that was written."""
+"""No run gets so far; a larger number that is read as a float may differ from the written one."""
 
 
 class Steps:
     """Follows the steps of losses, or of samples, and says which one is a restart.
 
-    A step is merely late if at most `late` other steps beyond it have come already, and none of them lies
-    more than `reach` beyond it. One that lies further back is a restart.
+    A step is merely late if at most `late` other steps beyond it have come already, and none of them is
+    more than `reach` beyond it. A step that is further back is a restart.
 
     Args:
-        late: how many steps one may be overtaken by.
-        reach: how far beyond it they may lie.
+        late: how many steps may overtake one.
+        reach: how far beyond it they may be.
 
     Attributes:
         last: the step of the last row; None before any.
@@ -34,11 +34,11 @@ class Steps:
 
     def __init__(self, late: int, reach: float = inf) -> None:
         self._late, self._reach = late, reach
-        self._highest: list[int] = []  # the highest steps that have come, one more than may overtake
+        self._highest: list[int] = []  # the highest steps so far, one more than may overtake
         self.last: int | None = None
 
     def is_restart(self, step: int) -> bool:
-        """Tell whether a step lies further back than what is merely late."""
+        """Return whether a step is further back than a step that is merely late."""
         if not self._highest:
             return False
         overtaken = len(self._highest) > self._late and step < self._highest[0]
@@ -57,10 +57,10 @@ class Steps:
         self.last = None
 
     def state(self) -> list[int]:
-        """Return what is remembered, as plain values: the last step, then the highest ones."""
+        """Return the state as plain values: the last step, then the highest ones."""
         return [] if self.last is None else [self.last, *self._highest]
 
     def load(self, state: Sequence[int]) -> None:
-        """Go on from a saved state."""
+        """Restore a saved state."""
         self.last = state[0] if state else None
         self._highest = sorted(map(int, state[1:]))

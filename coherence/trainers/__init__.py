@@ -1,7 +1,7 @@
-"""A monitor in the training loops people use: one module for each, imported only when asked for.
+"""Adapters that put a monitor into common training loops: a module for each, imported only on request.
 
 Each needs its library and says so: `pip install transformers` and so on. `torch_loop` is for a
-plain loop, and the others stand on it where they have torch; `sampler` draws from a transformers model in any
-of them. `trl` and `rewards` are for reinforcement learning, and `generation` ends what loops.
+plain loop, and the others that use torch are built on it; `sampler` draws from a transformers model in any of
+them. `trl` and `rewards` are for reinforcement learning, and `generation` ends generations that loop.
 Source: docs/trainers/.
 """

@@ -1,4 +1,4 @@
-"""What the adapters share, without any framework.
+"""The parts that the adapters share, without any framework.
 
 Source: docs/trainers/.
 """
@@ -17,23 +17,23 @@ from coherence.signals.gate import Verdict
 
 T = TypeVar("T")
 Draw = Callable[[Any, int], Sequence[str] | Sequence[tuple[Any, str]]]
-"""Draws samples: takes the model and the step, returns texts without their prompts, or pairs of both."""
+"""Draws samples: takes the model and the step, returns texts without prompts, or (prompt, text) pairs."""
 Send = Callable[[Any], Any]
-"""Gives every rank the value of rank 0: all call it, each with its own."""
+"""Gives every rank the value of rank 0: every rank calls it with its own value."""
 
-WARMUP_SHARE = 0.05  # of the run: a young model loops, and recovers
+WARMUP_SHARE = 0.05  # of the run: a model loops early in training, and recovers
 
 RELEASE = 0.2
-"""Seconds for which the GIL is released before a program ends."""
+"""For how many seconds the GIL is released before a program ends."""
 
 log = logging.getLogger("coherence")
 
 _own_warmup: WeakKeyDictionary[Monitor, int] = WeakKeyDictionary()
-"""The warm-up that an adapter gave the gate of a monitor."""
+"""The warm-up that an adapter set in the gate of a monitor."""
 
 
 def missing(adapter: str, library: str) -> ImportError:
-    """Return the error that names a library and the extra that brings it.
+    """Return the error that names a library and the extra that installs it.
 
     >>> print(missing("keras", "keras"))
     coherence.trainers.keras needs keras: pip install keras, or in a clone pip install '.[keras]'
@@ -42,16 +42,16 @@ def missing(adapter: str, library: str) -> ImportError:
 
 
 def release_the_threads() -> None:
-    """Let threads of torch free their last tensors, before the program ends.
+    """Let threads of torch free their last tensors before the program ends.
 
-    Those of gloo need the GIL for that. A program that ends while one waits for it can hang for ever, in the
-    destructor of the process group.
+    Threads of gloo need the GIL for that. A program that ends while such a thread waits for the GIL can hang
+    for ever, in the destructor of the process group.
     """
     time.sleep(RELEASE)
 
 
 def draw_nothing(_model: Any, _step: int) -> list[str]:
-    """Draw no sample: another process does.
+    """Draw no samples, because another process draws them.
 
     >>> draw_nothing(None, 100)
     []
@@ -60,12 +60,12 @@ def draw_nothing(_model: Any, _step: int) -> list[str]:
 
 
 class Judged(NamedTuple):
-    """What rank 0 sends the others about the samples of a step.
+    """What rank 0 sends to the other ranks about the samples of a step.
 
     Attributes:
-        verdict: of the gate.
-        metrics: of the samples, for a tracker.
-        raises: whether a halt raises `HaltedRun` when the training has ended.
+        verdict: the gate's verdict.
+        metrics: the samples as numbers, for a tracker.
+        raises: whether a halt raises `HaltedRun` after the training has ended.
     """
 
     verdict: Verdict
@@ -74,7 +74,7 @@ class Judged(NamedTuple):
 
     @classmethod
     def of(cls, monitor: Monitor, step: int, drawn: Any) -> "Judged":
-        """Put samples to the monitor, and say what it says, or that another process asks for a stop."""
+        """Judge samples with the monitor; the verdict is a halt as well if another process asks to stop."""
         verdict = monitor.judge(step, drawn)
         why = None if verdict.halt else _asked_to_stop(monitor)
         if why is not None:
@@ -102,14 +102,14 @@ class Judged(NamedTuple):
 
 
 def _asked_to_stop(monitor: Monitor) -> str | None:
-    """Return the words in which another process asks the run to stop; None if none does."""
+    """Return the reason for which another process asks the run to stop; None if none asks."""
     path = monitor.folder / STOP
     why = reason_to_stop(path)
     return None if why is None else f"{path} asks to stop" + (f": {why}" if why else "")
 
 
 def check_every(every: int) -> int:
-    """Return the number of steps between two samplings.
+    """Return the sampling interval in steps, if it is valid.
 
     Raises:
         ValueError: it is below 1.
@@ -123,15 +123,15 @@ def check_every(every: int) -> int:
 
 
 def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int = 0) -> None:
-    """Refuse a run that was halted or is asked to stop; else make the gate skip a young model's samples.
+    """Refuse a run that was halted or is asked to stop; else set the gate's warm-up.
 
-    A training that begins at an earlier step than the monitor has seen is a restart, and noted as one: a
-    second trainer with the same monitor, for example.
+    A training that begins at an earlier step than the monitor has seen is recorded as a restart: a second
+    trainer with the same monitor, for example.
 
     Args:
         monitor: of the run.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
-        steps: how long the run will be; None, infinite or not positive if that is not known.
+        steps: the length of the run; None, infinite or not positive if it is not known.
         step: the last step of the training so far.
 
     Raises:
@@ -145,7 +145,7 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int =
     """
     monitor.refuse_halted()
     if (why := _asked_to_stop(monitor)) is not None:
-        log.error("%s; remove the file to train on", why)  # Python prints nothing of a SystemExit like this
+        log.error("%s; remove the file to train on", why)  # Python prints nothing for this SystemExit
         raise HaltedRun(why)
     if monitor.last_step is not None and step < monitor.last_step:
         monitor.note(RESTART, step + 1)
@@ -153,7 +153,7 @@ def begin(monitor: Monitor, warmup: int | None, steps: float | None, step: int =
     if warmup is not None:
         gate.warmup = warmup
     elif gate.warmup in (0, _own_warmup.get(monitor)) and steps is not None and 0 < steps < float("inf"):
-        # A second trainer with the same monitor has a warm-up of its own.
+        # A second trainer with the same monitor has its own warm-up.
         gate.warmup = _own_warmup[monitor] = int(WARMUP_SHARE * steps)
         log.info("samples are judged from step %d on, after 5 %% of the run", gate.warmup)
 
@@ -167,10 +167,10 @@ def say_halt(verdict: Verdict) -> None:
 
 
 def from_rank_zero(monitor: Monitor | None, work: Callable[[Monitor], T], send: Send) -> T:
-    """Return what `work(monitor)` returns on rank 0, on every rank; the others have None for a monitor.
+    """Return on every rank what `work(monitor)` returns on rank 0; on other ranks `monitor` is None.
 
     Raises:
-        HaltedRun: the work raised it, on every rank.
+        HaltedRun: on every rank, if the work raised it.
         RuntimeError: rank 0 has no monitor, or, on the other ranks, its work has failed. Rank 0 raises what
             the work raised. No rank is left waiting.
 
@@ -186,7 +186,7 @@ def from_rank_zero(monitor: Monitor | None, work: Callable[[Monitor], T], send: 
             answer = work(monitor), None
         except HaltedRun as error:
             failed, answer = error, (None, HaltedRun(str(error)))
-        except (Exception, SystemExit) as error:  # whatever it is, the other ranks wait for an answer
+        except (Exception, SystemExit) as error:  # in any case, because the other ranks wait for an answer
             failed, answer = error, (None, RuntimeError(f"rank 0 failed: {type(error).__name__}: {error}"))
     result, failure = send(answer)
     if isinstance(failure, HaltedRun):

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 TOKENS = 120
-"""Tokens that a loop covers at least: more than a line. Rulers and rows of zeros end with their line."""
+"""The fewest tokens of a loop: more than a line, because rulers and rows of zeros end with their line."""
 
 TIMES = 5
-"""Copies of the phrase, at least: a refrain is sung three or four times."""
+"""The fewest copies of the phrase: a refrain is sung three or four times."""
 
 LONGEST_PERIOD = 256
-"""Tokens of the longest phrase that is looked for."""
+"""The most tokens of a phrase that is looked for."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -24,11 +24,11 @@ Numbers = npt.NDArray[np.int64]
 class Repeat(NamedTuple):
     """Where a loop begins in the tokens, and how long its phrase is.
 
-    `tokens[:start]` is what stands before it, `tokens[: start + period]` keeps the phrase once.
+    `tokens[:start]` is the text before the loop, `tokens[: start + period]` keeps the phrase once.
 
     Attributes:
-        start: the place of its first token.
-        period: the tokens of the phrase that is said over and over.
+        start: the position of its first token.
+        period: the number of tokens of the repeated phrase.
     """
 
     start: int
@@ -36,9 +36,9 @@ class Repeat(NamedTuple):
 
 
 class _Rows:
-    """Follows several rows of tokens, and says in which of them a phrase is said over and over.
+    """Follows several rows of tokens, and finds those in which a phrase is repeated over and over.
 
-    Of each period it counts how many of the last tokens equal the one a period before.
+    For each period it counts how many of the last tokens equal the token one period before.
     """
 
     def __init__(self, rows: int, tokens: int, times: int) -> None:
@@ -46,20 +46,20 @@ class _Rows:
             name, value = ("tokens", tokens) if tokens < 2 else ("times", times)
             raise ValueError(f"{name} {value!r}; expected 2 or more")
         self.enough = np.maximum(tokens, times * np.arange(1, LONGEST_PERIOD + 1))
-        self.least_run = self.enough - np.arange(1, LONGEST_PERIOD + 1)  # the first copy equals nothing yet
-        self.recent = np.full((rows, LONGEST_PERIOD), -1, np.int64)  # the last token first
+        self.least_run = self.enough - np.arange(1, LONGEST_PERIOD + 1)  # the first copy does not count
+        self.recent = np.full((rows, LONGEST_PERIOD), -1, np.int64)  # newest token first
         self.runs = np.zeros((rows, LONGEST_PERIOD), np.int64)
         self.found: list[Repeat | None] = [None] * rows
 
     def see(self, tokens: Numbers) -> None:
-        """Take a token a row that stood before the text: a loop may continue it, but does not count there."""
+        """Take one token for each row from before the text: a loop may repeat it, but not begin there."""
         self.recent[:, 1:] = self.recent[:, :-1]
         self.recent[:, 0] = tokens
 
     def take(self, tokens: Numbers, at: int, first: int) -> None:
-        """Take a token a row, the one at this place of a text whose first token has that place.
+        """Take one token for each row, at position `at` of a text that begins at position `first`.
 
-        A token below 0 equals no other.
+        A token below 0 does not equal any other.
         """
         self.runs += 1
         self.runs *= self.recent == np.where(tokens < 0, -2, tokens)[:, None]
@@ -70,32 +70,32 @@ class _Rows:
         loops &= self.enough <= at + 1 - first
         for row in np.flatnonzero(loops.any(axis=1)).tolist():
             if self.found[row] is None:
-                period = int(loops[row].argmax()) + 1  # the shortest
+                period = int(loops[row].argmax()) + 1  # the shortest one
                 start = at + 1 - period - int(self.runs[row, period - 1])
                 self.found[row] = Repeat(max(start, first), period)
 
     def take_from(self, parents: Sequence[int]) -> None:
-        """Let each row be a copy of another one: beams that were chosen."""
+        """Replace each row by a copy of its parent, after beams were chosen."""
         self.recent, self.runs = self.recent[parents], self.runs[parents]
         self.found = [self.found[parent] for parent in parents]
 
 
 class LoopDetector:
-    """Says, token by token, when a text has come into a loop.
+    """Detects, token by token, that a text is in a loop.
 
-    A loop is a phrase of up to 256 tokens that is said back to back, to the letter, five times or more, and
-    over 120 tokens or more: of a phrase of 10 tokens twelve copies, of one of 60 five. The cost of a token
-    is always the same.
+    A loop is a phrase of up to 256 tokens that is repeated exactly, back to back, five times or more and over
+    120 tokens or more: twelve copies of a phrase of 10 tokens, five of one of 60. Each token costs the same
+    time.
 
     Args:
-        tokens: that a loop covers, at least.
-        times: copies of the phrase, at least.
+        tokens: the fewest tokens of a loop.
+        times: the fewest copies of the phrase.
 
     Attributes:
-        found: where the loop begins, once there is one; it stays.
+        found: where the loop begins, once there is one; it does not change after that.
 
     Raises:
-        ValueError: one of both is below 2.
+        ValueError: `tokens` or `times` is below 2.
 
     >>> detector = LoopDetector()
     >>> tokens = "so it goes on and on".split() + "and on".split() * 100
@@ -111,11 +111,11 @@ class LoopDetector:
 
     @property
     def found(self) -> Repeat | None:
-        """Where the loop begins; None while there is none."""
+        """Where the loop begins; None until there is one."""
         return self._rows.found[0]
 
     def update(self, token: Hashable) -> bool:
-        """Take the next token, a number or a word, and say whether the text is in a loop."""
+        """Take the next token, a number or a word; return whether the text is in a loop."""
         number = self._numbers.setdefault(token, len(self._numbers))
         self._rows.take(np.array([number]), self._length, 0)
         self._length += 1
@@ -123,12 +123,12 @@ class LoopDetector:
 
 
 def find_repeat(tokens: Iterable[Hashable], at_least: int = TOKENS, times: int = TIMES) -> Repeat | None:
-    """Return where the first loop of a text begins; None where it has none.
+    """Return where the first loop of a text begins; None if there is none.
 
     Args:
-        tokens: token ids or words. Not a prompt: what it repeats counts as well.
-        at_least: tokens that a loop covers.
-        times: copies of the phrase, at least.
+        tokens: token ids or words, without a prompt, whose repetitions would count too.
+        at_least: the fewest tokens of a loop.
+        times: the fewest copies of the phrase.
 
     Raises:
         ValueError: `at_least` or `times` is below 2.
@@ -144,19 +144,19 @@ def find_repeat(tokens: Iterable[Hashable], at_least: int = TOKENS, times: int =
 
 
 class LoopStopper:
-    """Ends the rows of transformers' `generate` that have come into a loop, each for itself.
+    """Ends each row of transformers' `generate` that is in a loop, independently of the other rows.
 
-    One of `stopping_criteria`; it works with sampling, greedy decoding and beams. What a prompt repeats does
-    not count. It may be used again: another generation begins again.
+    Pass it in `stopping_criteria`; it works with sampling, greedy decoding and beams. Repetitions in a prompt
+    do not count. It may be used again: a new generation starts with a new state.
 
     Args:
-        tokens: that a loop covers, at least.
-        times: copies of the phrase, at least.
-        pad_token_id: what `generate` writes after the end of a row, so that it is not taken for a loop.
+        tokens: the fewest tokens of a loop.
+        times: the fewest copies of the phrase.
+        pad_token_id: what `generate` writes after the end of a row, so that it does not count as a loop.
 
     Attributes:
-        found: of each row of the last generation where its loop begins, in the row as `generate` returns it;
-            None where it has none. With beams the rows are all candidates, more than are returned.
+        found: for each row of the last generation, where its loop begins in the row that `generate` returns;
+            None if it has none. With beams the rows are all candidates, more than are returned.
 
     Raises:
         ValueError: `tokens` or `times` is below 2.
@@ -169,18 +169,18 @@ class LoopStopper:
     def __init__(self, tokens: int = TOKENS, times: int = TIMES, pad_token_id: int | None = None) -> None:
         self._new_rows = lambda rows: _Rows(rows, tokens, times)
         self._rows, self._pad = self._new_rows(0), pad_token_id
-        self._tail = int(self._rows.enough[-1])  # as far back as a row can make a difference
+        self._tail = int(self._rows.enough[-1])  # as many tokens as can matter
         self._seen: Any = None
         self._first = 0
 
     @property
     def found(self) -> list[Repeat | None]:
-        """Of each row where its loop begins."""
+        """Where the loop of each row begins."""
         return list(self._rows.found)
 
-    def __call__(self, input_ids: Any, scores: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002 - what each criterion is given
-        """Return a tensor that says of each row whether it is in a loop."""
-        import torch  # whoever has such a model has it; any other decoder does without
+    def __call__(self, input_ids: Any, scores: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002 - given to all
+        """Return a tensor with True for each row that is in a loop."""
+        import torch  # such a model needs torch anyway; other decoders do not
 
         if not self._follow(input_ids):
             self._begin(input_ids)
@@ -193,19 +193,19 @@ class LoopStopper:
         return torch.tensor(done, device=input_ids.device)
 
     def _begin(self, input_ids: Any) -> None:
-        """Begin anew: all but the last token is the prompt."""
+        """Start again: all tokens but the last are the prompt."""
         self._rows = self._new_rows(input_ids.shape[0])
         self._first = input_ids.shape[1] - 1
         for tokens in self._numbers(input_ids[:, : self._first][:, -LONGEST_PERIOD:]):
             self._rows.see(tokens)
 
     def _numbers(self, input_ids: Any) -> Numbers:
-        """Return the tokens place by place, a row for each; padding equals nothing."""
+        """Return the tokens position by position, a row for each; padding does not equal anything."""
         ids: Numbers = input_ids.cpu().numpy().astype(np.int64).T
         return ids if self._pad is None else np.where(ids == self._pad, -1, ids)
 
     def _follow(self, input_ids: Any) -> bool:
-        """Say whether these rows go on from those seen last; where beams were chosen, copy their state."""
+        """Return whether these rows continue those seen last; if beams were chosen, copy their state."""
         if self._seen is None or input_ids.shape[1] <= self._seen.shape[1]:
             return False
         if input_ids.device != self._seen.device:

@@ -1,9 +1,9 @@
-"""For the Hugging Face Trainer and what stands on it, TRL for instance: a callback.
+"""A callback for the Hugging Face Trainer and trainers built on it, such as TRL's.
 
 Source: docs/trainers/huggingface.md.
 """
 
-# ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
+# ruff: noqa: ARG002 - the arguments that the Trainer passes to every callback
 
 import json
 from collections.abc import Sequence
@@ -31,18 +31,18 @@ BEST = ("coherence", "eval_coherence")
 class CoherenceCallback(TrainerCallback):
     """Gives a monitor the trainer's losses and samples, and stops training when the gate halts.
 
-    The state goes into each checkpoint, as `coherence.json`, and comes back from the one resumed from. The
+    The state is saved in each checkpoint, as `coherence.json`, and restored from the one that is resumed. The
     checkpoint to go back to is kept when `save_total_limit` deletes others, unless the Trainer keeps the
-    best by a metric.
+    best one by a metric.
 
     Args:
         monitor: of the run; None on every rank but 0.
-        sample: prompts, which a `Sampler` with the tokenizer of `trainer` completes; or a function that takes
-            the model and the step and returns the texts, or pairs of a prompt and a text, as any `Sampler`
-            does; None if another process samples.
-        every: steps between two samplings.
+        sample: prompts, which a `Sampler` with the tokenizer of `trainer` completes; or a function, such as a
+            `Sampler`, that takes the model and the step and returns the texts, or pairs of a prompt and a
+            text; None if another process samples.
+        every: sampling interval in steps.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
-        trainer: logs the scores where it logs its losses; None to log none.
+        trainer: logs the scores with its losses; None to log no scores.
 
     Raises:
         ValueError: `every` is below 1, or the prompts cannot be used.
@@ -63,16 +63,16 @@ class CoherenceCallback(TrainerCallback):
         self.monitor, self.sample, self.trainer = monitor, _sampler(sample, trainer), trainer
         self.every, self.warmup = check_every(every), warmup
         self._judged: Judged | None = None
-        self._kept: str | None = None  # the checkpoint that rotation leaves alone because of this callback
+        self._kept: str | None = None  # the checkpoint that is not deleted because of this callback
         self._saved: set[int] = set()  # steps of checkpoints that exist
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take up the checkpoint's state; refuse a halted run.
+        """Restore the checkpoint's state; refuse a halted run.
 
         Raises:
-            HaltedRun: the run was halted. A flag in `control` would still train one step.
+            HaltedRun: the run was halted. With a flag in `control` one step would still be trained.
         """
 
         def start(monitor: Monitor) -> None:
@@ -100,8 +100,8 @@ class CoherenceCallback(TrainerCallback):
         """Take the loss of a training row, with the gradient norm that uncovers a NaN logged as 0.0."""
         row = kwargs.get("logs") or {}
         if "train_loss" in row and self._kept == state.best_model_checkpoint:
-            # The training is over: with save_total_limit=1 all but the "best" would be deleted now, the
-            # newest too.
+            # The training is over: with save_total_limit=1 all but the "best" would be deleted now, also
+            # the newest.
             state.best_model_checkpoint = None
         if self.monitor is not None and "loss" in row:
             self.monitor.loss(state.global_step, row["loss"], grad_norm=row.get("grad_norm"), beside=row)
@@ -109,9 +109,9 @@ class CoherenceCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Sample and judge every so many optimizer steps; on a halt stop.
+        """Sample and judge every `every` optimizer steps; stop at a halt.
 
-        No checkpoint is saved at a halt: it would be of the collapsed model, and push out a coherent one.
+        No checkpoint is saved at a halt: it would be of the collapsed model, and replace a coherent one.
         """
         if state.global_step % self.every:
             return
@@ -119,8 +119,8 @@ class CoherenceCallback(TrainerCallback):
         judged = judge(self.monitor, state.global_step, kwargs["model"], self.sample, tokenizer)
         self._judged = judged
         if self.trainer is not None and judged.metrics:
-            # Not TRL's own `log`, which would log its metrics too early. Logging in the middle of a step
-            # makes the Trainer forget that it was about to log the loss.
+            # Not TRL's own `log`, which would log its metrics too early. Logging during a step makes the
+            # Trainer forget that it was about to log the loss.
             due = control.should_log
             Trainer.log(self.trainer, dict(judged.metrics))
             control.should_log = due
@@ -131,7 +131,7 @@ class CoherenceCallback(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Put the mean score of the last samples among the metrics: `metric_for_best_model="coherence"`."""
+        """Add the mean score of the last samples to the metrics, for `metric_for_best_model="coherence"`."""
         metrics = kwargs.get("metrics")
         last = {} if self._judged is None else self._judged.metrics
         if metrics is not None and (last or args.metric_for_best_model in BEST):
@@ -153,9 +153,9 @@ class CoherenceCallback(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note the checkpoint, then write the state into it; a full disk costs a warning, not the run."""
+        """Note the checkpoint, then write the state into it; a full disk only causes a warning."""
         if self.monitor is not None:
-            self.monitor.note(SAVED, state.global_step)  # first: whoever goes on from it knows of it
+            self.monitor.note(SAVED, state.global_step)  # first, so that it is in the saved state
             self._saved.add(state.global_step)
             self._note_deleted(args, self.monitor)
             self._keep_coherent(args, state, self.monitor)
@@ -166,22 +166,22 @@ class CoherenceCallback(TrainerCallback):
                 log.warning("%s: cannot save the gate's state (%s)", path, error)
 
     def _note_deleted(self, args: TrainingArguments, monitor: Monitor) -> None:
-        """Note the checkpoints that rotation has deleted, so that none of them is named to go back to."""
+        """Note the checkpoints that were deleted, so that none of them is the one to go back to."""
         for step in sorted(self._saved):
             if not _checkpoint(args, step).is_dir():
                 self._saved.discard(step)
                 monitor.note(DELETED, step)
 
     def _keep_coherent(self, args: TrainingArguments, state: TrainerState, monitor: Monitor) -> None:
-        """Let rotation leave the checkpoint to go back to alone, unless the Trainer keeps a best one."""
+        """Keep the checkpoint to go back to from being deleted, unless the Trainer keeps a best one."""
         step = monitor.resume_from
-        # While low samples count, a halt may come that goes back beyond what is fine now.
+        # While low samples count towards a halt, the step to go back to may be before the last fine one.
         if step in self._saved and not monitor.gate.streak and args.metric_for_best_model is None:
             self._kept = state.best_model_checkpoint = str(_checkpoint(args, step))
 
 
 def _sampler(sample: Draw | Sequence[Prompt] | None, trainer: Trainer | None) -> Draw | None:
-    """Return what draws: a `Sampler` if prompts were given.
+    """Return the function that draws samples: a `Sampler` if prompts were given.
 
     Raises:
         ValueError: the prompts cannot be used.
@@ -194,7 +194,7 @@ def _sampler(sample: Draw | Sequence[Prompt] | None, trainer: Trainer | None) ->
             "prompts need the trainer's tokenizer: trainer=trainer, which was given a processing_class; "
             "or give a Sampler(tokenizer, prompts) in place of the prompts"
         )
-    return Sampler(getattr(found, "tokenizer", found), sample)  # a processor of images has one inside
+    return Sampler(getattr(found, "tokenizer", found), sample)  # a processor for images contains one
 
 
 def _checkpoint(args: TrainingArguments, step: int) -> Path:
@@ -211,4 +211,4 @@ def _load(monitor: Monitor, path: Path) -> None:
     except FileNotFoundError:
         log.warning("%s is not there; the gate continues with what is in %s", path, monitor.folder)
     except ValueError as error:
-        raise ValueError(f"{path} is not the state of a run ({error}); remove it to go on without") from error
+        raise ValueError(f"{path} is not the state of a run ({error}); delete it to start without") from error

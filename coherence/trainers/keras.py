@@ -1,9 +1,9 @@
-"""For Keras 3: a callback for `fit`.
+"""A callback for `fit` of Keras 3.
 
 Source: docs/trainers/keras.md.
 """
 
-# ruff: noqa: ARG002 - the arguments are those that `fit` hands to every callback
+# ruff: noqa: ARG002 - the arguments that `fit` passes to every callback
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ try:
     import keras
 except ModuleNotFoundError as error:
     if error.name != "keras":
-        raise  # its backend is absent: KERAS_BACKEND chooses another one
+        raise  # its backend is missing: KERAS_BACKEND selects another one
     raise missing("keras", "keras") from error
 
 
@@ -23,13 +23,13 @@ class CoherenceCallback(keras.callbacks.Callback):
     """Gives a monitor the losses and samples of a fit, and stops it when the gate halts.
 
     Keras counts batches per epoch, so the callback counts its own steps; they continue from the last
-    one in the run folder, which also keeps the state: opening the same folder is resuming.
+    one in the run folder, which also keeps the state: to resume, open the same folder.
 
     Args:
         monitor: of the run.
         sample: takes the model and the step, returns the texts, or pairs of a prompt and a text;
             None if another process samples.
-        every: steps between two samplings.
+        every: sampling interval in steps.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
 
     Raises:
@@ -52,7 +52,7 @@ class CoherenceCallback(keras.callbacks.Callback):
         self._total = 0.0  # of their losses
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Refuse a halted run; count on from the last step of the run folder.
+        """Refuse a halted run; continue counting from the last step of the run folder.
 
         Raises:
             HaltedRun: the run was halted.
@@ -62,11 +62,11 @@ class CoherenceCallback(keras.callbacks.Callback):
         begin(self.monitor, self.warmup, steps * epochs if steps and epochs else None, self._step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Keras' mean of the losses begins again."""
+        """Note that Keras starts a new mean of the losses."""
         self._batches, self._total = 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Take the loss; sample and judge every so many steps; on a halt stop."""
+        """Take the loss; sample and judge every `every` steps; stop at a halt."""
         before, taken = self._step, batch + 1 - self._batches  # several with steps_per_execution
         self._step, self._batches = before + taken, batch + 1
         if logs and "loss" in logs:
@@ -81,7 +81,7 @@ class CoherenceCallback(keras.callbacks.Callback):
                 self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Put the scores of the last samples among the metrics of the epoch, for its history."""
+        """Add the scores of the last samples to the metrics of the epoch, for its history."""
         if logs is not None and self._judged is not None:
             logs.update(self._judged.metrics)
 
@@ -97,6 +97,6 @@ class CoherenceCallback(keras.callbacks.Callback):
     def _draw(self) -> Any:
         if keras.backend.backend() != "torch":
             return self.sample(self.model, self._step)
-        from coherence.trainers.torch_loop import sample_safely  # the other backends need no torch
+        from coherence.trainers.torch_loop import sample_safely  # other backends do not need torch
 
         return sample_safely(self.model, lambda model: self.sample(model, self._step))

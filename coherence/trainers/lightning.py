@@ -1,9 +1,9 @@
-"""For the Lightning Trainer: a callback.
+"""A callback for the Lightning Trainer.
 
 Source: docs/trainers/lightning.md.
 """
 
-# ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
+# ruff: noqa: ARG002 - the arguments that the Trainer passes to every callback
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -28,14 +28,14 @@ from coherence.trainers.torch_loop import judge
 class CoherenceCallback(Callback):
     """Gives a monitor the losses and samples of a fit, and stops it when the gate halts.
 
-    The state is part of each checkpoint. Steps are those of the optimizer: accumulated batches are one step,
-    whose loss is the mean of theirs.
+    The state is part of each checkpoint. Steps are optimizer steps: accumulated batches are one step, whose
+    loss is the mean of their losses.
 
     Args:
         monitor: of the run; None on every rank but 0.
         sample: takes the module and the step, returns the texts, or pairs of a prompt and a text;
             None if another process samples.
-        every: steps between two samplings.
+        every: sampling interval in steps.
         loss: its key in what `training_step` returns.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
 
@@ -71,20 +71,21 @@ class CoherenceCallback(Callback):
         return "coherence"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the monitor remembers, for the checkpoint."""
+        """Return the state of the monitor, for the checkpoint."""
         return {} if self.monitor is None else self.monitor.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the state in the checkpoint."""
+        """Restore the state from the checkpoint."""
         if self.monitor is not None:
             self.monitor.load_state_dict(state_dict)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note the checkpoint, and put the state into it anew: the one there was taken before.
+        """Note the checkpoint, and replace the state in it, which was taken before it was noted.
 
-        What is saved twice, by `save_last` for instance, is noted once; what a tuner saves at step 0 is not.
+        A checkpoint that is saved twice, by `save_last` for instance, is noted once; one that a tuner saves
+        at step 0 is not noted.
         """
         step = trainer.global_step
         if self.monitor is None or step in (0, self._saved):
@@ -95,7 +96,7 @@ class CoherenceCallback(Callback):
         checkpoint["callbacks"][self.state_key] = self.state_dict()
 
     def _note_deleted(self, trainer: Trainer, monitor: Monitor) -> None:
-        """Note the checkpoints that Lightning has deleted, so that none of them is named to go back to."""
+        """Note the checkpoints that Lightning has deleted, so that none of them is the one to go back to."""
         before = {step for _, step in self._files.values()}
         found: dict[str, tuple[int, int]] = {}
         for path in {*self._files, *_paths(trainer)}:
@@ -105,13 +106,13 @@ class CoherenceCallback(Callback):
                 if known is not None and known[0] == written:
                     found[path] = known
                 elif self._saved is not None:
-                    found[path] = written, self._saved  # `last.ckpt` is written over
+                    found[path] = written, self._saved  # `last.ckpt` is overwritten
         self._files = found
         for step in sorted(before - {step for _, step in found.values()}):
             monitor.note(DELETED, step)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a halted run before a checkpoint from earlier in it is loaded over its state.
+        """Refuse a halted run before an earlier checkpoint of it replaces its state.
 
         Raises:
             HaltedRun: the run was halted.
@@ -120,7 +121,7 @@ class CoherenceCallback(Callback):
             from_rank_zero(self.monitor, Monitor.refuse_halted, trainer.strategy.broadcast)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse a run that its checkpoint calls halted, before its first step.
+        """Refuse, before its first step, a run whose checkpoint is from after a halt.
 
         Raises:
             HaltedRun: the run was halted.
@@ -131,17 +132,17 @@ class CoherenceCallback(Callback):
         if trainer.min_steps or trainer.min_epochs:
             log.warning("min_steps and min_epochs come first: a halt stops training only after them")
         self._step, self._saved, self._losses, self._judged = trainer.global_step, None, [], None
-        # A checkpoint may be due before the first samples, and Lightning refuses one that it cannot rank.
+        # A checkpoint may be due before the first samples, and Lightning raises if it cannot rank it.
         trainer.callback_metrics.setdefault("coherence/mean", torch.tensor(0.0))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take the loss; sample and judge every so many optimizer steps; on a halt stop."""
+        """Take the loss; sample and judge every `every` optimizer steps; stop at a halt."""
         self._note_loss(trainer, pl_module, outputs)
         before, self._step = self._step, trainer.global_step
         if self._step == before:
-            return  # more batches are to come for this step
+            return  # this step has more batches to come
         if self.monitor is not None and self._losses:
             self.monitor.loss(self._step, fmean(self._losses))
         self._losses = []
@@ -150,7 +151,7 @@ class CoherenceCallback(Callback):
                 self._note_deleted(trainer, self.monitor)
             judged = judge(self.monitor, self._step, pl_module, self.sample, send=trainer.strategy.broadcast)
             self._judged = judged
-            # Every rank has the same: `ModelCheckpoint(monitor="coherence/mean")` decides alike on all.
+            # All ranks have the same values, so `ModelCheckpoint(monitor="coherence/mean")` decides alike.
             pl_module.log_dict(judged.metrics, on_step=True, on_epoch=False, batch_size=1)
             if judged.verdict.halt:
                 say_halt(judged.verdict)
@@ -176,7 +177,7 @@ class CoherenceCallback(Callback):
 
 
 def _paths(trainer: Trainer) -> Iterator[str]:
-    """Return the checkpoints that Lightning keeps, as far as they are on this machine."""
+    """Return the checkpoints that Lightning keeps and that are on this machine."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint):
             paths = (*callback.best_k_models, callback.best_model_path, callback.last_model_path)

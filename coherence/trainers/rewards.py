@@ -1,10 +1,10 @@
 """Reward functions for verl and OpenRLHF: a penalty for a low answer, and its scores for the log.
 
-Both call with one answer at a time, in several processes and without the step, so nothing is judged here: a
-gate wants the run's rollouts in their order. Source: docs/trainers/trl.md.
+Both libraries call with one answer at a time, in several processes and without the step, so a gate is not
+used here: it needs the run's rollouts in their order. Source: docs/trainers/trl.md.
 """
 
-# ruff: noqa: ARG001 - the arguments are those that the trainers hand to every reward function
+# ruff: noqa: ARG001 - the arguments that the trainers pass to every reward function
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,15 +22,15 @@ def compute_score(
     penalty: float = 0.0,
     **others: Any,
 ) -> dict[str, float]:
-    """Return verl's reward of one answer: `-penalty` if it is low, else 0, and what to log of it.
+    """Return verl's reward for one answer: `-penalty` if it is low, else 0, and numbers for the log.
 
     Args:
-        data_source: not looked at.
+        data_source: not used.
         solution_str: the answer.
-        ground_truth: not looked at.
-        extra_info: not looked at.
+        ground_truth: not used.
+        extra_info: not used.
         penalty: what a low answer costs.
-        others: not looked at.
+        others: not used.
 
     Returns:
         `score`, the reward; `coherence`, the mean of the four scores, 0 to 100; `coherence_low`, 1 if the
@@ -45,21 +45,21 @@ def compute_score(
 def reward_func(
     queries: Sequence[str], prompts: Sequence[str], labels: Any, penalty: float = 0.0, **others: Any
 ) -> dict[str, Any]:
-    """Return OpenRLHF's rewards of answers: `-penalty` if one is low, else 0, and what to log of them.
+    """Return OpenRLHF's rewards for answers: `-penalty` for a low one, else 0, and numbers for the log.
 
     Args:
         queries: the prompts with their answers.
-        prompts: without.
-        labels: not looked at.
+        prompts: the prompts alone.
+        labels: not used.
         penalty: what a low answer costs.
-        others: not looked at.
+        others: not used.
 
     Returns:
-        `rewards`; `scores`, 0 for a low answer and 1 for another; `extra_logs` with `coherence`, the mean of
-        the four scores, and `coherence_low`. Each is a tensor with a number for each answer.
+        `rewards`; `scores`, 0 for a low answer and 1 for any other; `extra_logs` with `coherence`, the mean
+        of the four scores, and `coherence_low`. Each is a tensor with a number for each answer.
 
     """
-    import torch  # OpenRLHF has it; verl's function does without
+    import torch  # OpenRLHF needs torch anyway; verl's function does not
 
     found = [_reward(query, prompt, penalty) for query, prompt in zip(queries, prompts, strict=True)]
     columns = {name: torch.tensor([each[name] for each in found]) for name in ("score", *_LOGGED)}

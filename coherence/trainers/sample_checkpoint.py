@@ -16,11 +16,11 @@ from coherence.trainers.sampler import Sampler
 
 
 def load(checkpoint: str, tokenizer: str | None, device: str | None) -> tuple[Any, Any]:
-    """Return the model of a checkpoint and its tokenizer; of files alone, nothing is downloaded.
+    """Return the model of a checkpoint and its tokenizer, from local files only.
 
     Raises:
         ImportError: transformers or torch is missing.
-        OSError: there is no such checkpoint, or it lacks files.
+        OSError: the checkpoint does not exist, or files are missing in it.
         ValueError: it is not a model that generates text.
     """
     try:

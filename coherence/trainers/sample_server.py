@@ -1,8 +1,8 @@
-"""Samples from a server that speaks OpenAI's protocol, vLLM's for instance, as JSON lines.
+"""Samples from a server with OpenAI's protocol, vLLM for instance, as JSON lines.
 
     python -m coherence.trainers.sample_server --server http://localhost:8000 --model NAME --prompts p.txt
 
-It needs the standard library alone. Source: docs/watch.md, "Checkpoints".
+It needs only the standard library. Source: docs/watch.md, "Checkpoints".
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 from coherence.run.alerts import post
 
 KEY = "OPENAI_API_KEY"
-"""The environment variable that holds the key, where the server wants one."""
+"""The environment variable that holds the key, if the server needs one."""
 
 Prompt = str | list[dict[str, Any]]
 
@@ -26,7 +26,7 @@ def read_prompts(path: str) -> list[Prompt]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it holds none, or a line is not a prompt; the message names the line.
+        ValueError: it holds no prompts, or a line is not a prompt; the message names the line.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def _prompt(line: str, where: str) -> Prompt:
     is_chat = isinstance(found, list) and found and all(isinstance(each, dict) for each in found)
     if not isinstance(found, str) and not is_chat:
         raise ValueError(f"{where}: expected a prompt, a text or a list of messages")
-    return found  # type: ignore[no-any-return] # it was looked at
+    return found  # type: ignore[no-any-return] # it was checked
 
 
 def draw(
@@ -63,7 +63,7 @@ def draw(
 
     Raises:
         OSError: the server does not answer in time, or with an error.
-        ValueError: what it answers is not a completion.
+        ValueError: its answer is not a completion.
     """
     base = server.rstrip("/").removesuffix("/v1")
     headers = {"Authorization": f"Bearer {os.environ[KEY]}"} if KEY in os.environ else {}
@@ -81,12 +81,12 @@ def draw(
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what both ready samplers ask for."""
+    """Add the options that both ready samplers have."""
     add = parser.add_argument
     add("--prompts", required=True, metavar="FILE", help="a prompt a line, or JSON lines with a prompt")
-    add("--step", type=int, help="step of the samples; coherence watch knows it")
-    add("--max-new-tokens", type=int, default=200, metavar="N", help="length of a sample, at most (200)")
-    add("--temperature", type=float, default=1.0, metavar="T", help="of sampling, above 0 (1)")
+    add("--step", type=int, help="step of the samples; coherence watch adds it")
+    add("--max-new-tokens", type=int, default=200, metavar="N", help="maximum length of a sample (200)")
+    add("--temperature", type=float, default=1.0, metavar="T", help="sampling temperature, above 0 (1)")
     add("--top-p", type=float, default=0.95, metavar="P", help="share of the likeliest tokens (0.95)")
 
 
@@ -99,10 +99,10 @@ def write(prompt: Prompt, text: str, step: int | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw a sample for each prompt, and print them."""
     parser = argparse.ArgumentParser(prog="sample_server", description="Draw samples from a server.")
-    parser.add_argument("--server", required=True, metavar="URL", help="of the server: http://localhost:8000")
-    parser.add_argument("--model", required=True, metavar="NAME", help="as the server names it")
+    parser.add_argument("--server", required=True, metavar="URL", help="such as http://localhost:8000")
+    parser.add_argument("--model", required=True, metavar="NAME", help="model name on the server")
     add_options(parser)
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="for one sample (120)")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="timeout of a sample (120)")
     options = parser.parse_args(arguments)
     settings = {
         "max_tokens": options.max_new_tokens,

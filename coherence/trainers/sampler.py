@@ -15,16 +15,16 @@ Prompt = str | Sequence[Mapping[str, Any]]
 class Sampler:
     """Draws completions of prompts from a transformers model, at a temperature.
 
-    Never greedily, nor by beams: those loop in healthy models too. What the model's own generation settings
-    do against repetition is switched off, for it would hide what is looked for.
+    It never decodes greedily or with beams, which loop in healthy models too. The model's own generation
+    settings against repetition are switched off, because they would hide the loops.
 
     Args:
         tokenizer: of the model.
-        prompts: one sample is drawn for each: texts, or chats, lists of messages, which go through the
-            tokenizer's chat template.
-        max_new_tokens: length of a completion, at most; the model's context ends it earlier.
+        prompts: one sample is drawn for each: texts, or chats, which are lists of messages and are rendered
+            with the tokenizer's chat template.
+        max_new_tokens: the most tokens of a completion; it ends earlier where the model's context ends.
         temperature: above 0; 1 is the model's own distribution.
-        top_p: draw among the likeliest tokens that have this share of the probability.
+        top_p: draw among the likeliest tokens that together have this share of the probability.
 
     Raises:
         ValueError: an argument is out of range, or a prompt cannot be used.
@@ -67,9 +67,9 @@ class Sampler:
         }
         self.max_new_tokens = max_new_tokens
 
-    def __call__(self, model: Any, step: int) -> list[tuple[Any, str]]:  # noqa: ARG002 - what every sampler is given
-        """Return each prompt with one completion, which does not hold it."""
-        import torch  # whoever has such a model has it; the arguments are checked without
+    def __call__(self, model: Any, step: int) -> list[tuple[Any, str]]:  # noqa: ARG002 - as for every sampler
+        """Return each prompt with one completion, which does not contain the prompt."""
+        import torch  # such a model needs torch anyway; checking the arguments does not
 
         rows = [self._encode(prompt) for prompt in self.prompts]
         width = max(map(len, rows))
@@ -90,7 +90,7 @@ class Sampler:
         if isinstance(prompt, str):
             ids: list[int] = list(self.tokenizer(prompt)["input_ids"])
         else:
-            # The template writes the special tokens itself.
+            # The template adds the special tokens itself.
             ids = list(
                 self.tokenizer(_written(prompt, self.tokenizer), add_special_tokens=False)["input_ids"]
             )
@@ -102,10 +102,10 @@ class Sampler:
 
 
 def _check_prompt(prompt: Any, tokenizer: Any) -> None:
-    """Refuse a prompt that cannot be used, before a training begins.
+    """Refuse a prompt that cannot be used, before training begins.
 
     Raises:
-        ValueError: it is neither a text nor a chat, or the tokenizer's template cannot write the chat.
+        ValueError: it is neither a text nor a chat, or the tokenizer's template cannot render the chat.
     """
     if isinstance(prompt, str):
         return
@@ -120,12 +120,12 @@ def _check_prompt(prompt: Any, tokenizer: Any) -> None:
         raise ValueError(f"prompt {prompt!r}; the tokenizer has no chat template, so expected a text")
     try:
         _written(prompt, tokenizer)
-    except Exception as error:  # a template raises whatever it likes
+    except Exception as error:  # a template may raise anything
         raise ValueError(f"prompt {prompt!r}; the tokenizer's chat template refuses it: {error}") from error
 
 
 def _written(chat: Sequence[Mapping[str, Any]], tokenizer: Any) -> str:
-    """Return a chat as the model reads it, up to where its answer begins."""
+    """Return a chat as the model reads it, up to the beginning of its answer."""
     return str(tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True))
 
 

@@ -1,4 +1,4 @@
-"""For a plain PyTorch loop: sample without disturbing the training, and stop all ranks at one step.
+"""For a plain PyTorch loop: sample without disturbing the training, and stop all ranks at the same step.
 
 Source: docs/trainers/torch_loop.md.
 """
@@ -22,18 +22,18 @@ except ImportError as error:
 T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=2)
-"""How long rank 0 waits for the others. They have no more to do than rank 0, so they are not much later."""
+"""How long rank 0 waits for the others, which have less to do than rank 0 and so are not much later."""
 
 _calls = count()
-"""Numbers the broadcasts of this process: every rank makes equally many."""
+"""Counts the broadcasts of this process: every rank makes the same number of them."""
 
 
 def sample_safely(model: nn.Module, draw: Callable[[nn.Module], T], tokenizer: Any = None) -> T:
-    """Return `draw(model)`, drawn in evaluation mode and without gradients, and leave no trace.
+    """Return `draw(model)`, drawn in evaluation mode and without gradients, and restore the state after it.
 
     Torch's random numbers (CPU and CUDA), the training mode of every module and the tokenizer's padding side
-    are afterwards as they were, also when `draw` fails: the loss curve is the one without sampling.
-    Python's and numpy's random numbers are not touched; a `draw` that uses them keeps its own generator.
+    are the same afterwards as before, even if `draw` fails: the loss curve is the one without sampling.
+    Python's and numpy's random numbers are not restored; a `draw` that uses them needs its own generator.
 
     >>> sample_safely(nn.Dropout(), lambda model: model.training)
     False
@@ -71,7 +71,7 @@ def broadcast(value: T) -> T:
 def _wait_for_all(rank: int, ranks: int) -> None:
     """Let rank 0 wait for the others: if one never came, rank 0 would hang until the group's timeout.
 
-    The others do not wait here: rank 0 may be writing a checkpoint that takes longer than `PATIENCE`.
+    The others do not wait here, because rank 0 may be writing a checkpoint for longer than `PATIENCE`.
     """
     store, name = distributed.distributed_c10d._get_default_store(), f"coherence/{next(_calls)}"
     store.set(f"{name}/{rank}", "")
@@ -91,7 +91,7 @@ def _wait_for_all(rank: int, ranks: int) -> None:
 
 
 def broadcast_verdict(verdict: Verdict | None) -> Verdict:
-    """Return rank 0's whole verdict, its reason included, on every rank; the others pass None.
+    """Return rank 0's whole verdict, including its reason, on every rank; the other ranks pass None.
 
     Raises:
         ValueError: rank 0 has passed None.
@@ -113,7 +113,7 @@ def judge(
     tokenizer: Any = None,
     send: Send = broadcast,
 ) -> Judged:
-    """Sample and judge on rank 0, as `check` does; return what the adapters use on every rank."""
+    """Sample and judge on rank 0, as `check` does; return on every rank what the adapters need."""
     draw = sample or draw_nothing
 
     def work(monitor: Monitor) -> Judged:
@@ -137,10 +137,10 @@ def check(
     Args:
         monitor: of the run; None on every rank but 0.
         step: the training step.
-        model: given to `sample`; nothing of it is changed, see `sample_safely`.
+        model: passed to `sample`; it is not changed, see `sample_safely`.
         sample: takes the model and the step, returns the texts, or pairs of a prompt and a text; None
             if another process samples, and only the file `stop` in the run folder is looked for.
-        tokenizer: keeps its padding side.
+        tokenizer: its padding side is restored.
         send: gives every rank the value of rank 0.
 
     Raises:

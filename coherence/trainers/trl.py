@@ -1,9 +1,9 @@
-"""For TRL's GRPO and RLOO: a reward function that puts the trainer's own completions to a monitor.
+"""For TRL's GRPO and RLOO: a reward function that passes the trainer's own completions to a monitor.
 
 Source: docs/trainers/trl.md.
 """
 
-# ruff: noqa: ARG002 - the arguments are those that the Trainer hands to every callback
+# ruff: noqa: ARG002 - the arguments that the Trainer passes to every callback
 
 import math
 from collections import Counter
@@ -27,22 +27,23 @@ from coherence.trainers.huggingface import CoherenceCallback
 from coherence.trainers.torch_loop import broadcast
 
 Asked = tuple[str | None, str | None]
-"""A prompt and what the model wrote, as texts; None where a value holds none."""
+"""A prompt and what the model wrote, as texts; None if a value does not hold a text."""
 
 
 class CoherenceReward(CoherenceCallback):
-    """A reward function for TRL that judges the completions it is given: nothing is sampled besides.
+    """A reward function for TRL that judges the completions it is given; no extra samples are drawn.
 
-    Give it to the trainer twice, among the reward functions and among the callbacks. All ranks have one; the
-    completions of all go to the monitor, with the step whose weights wrote them. The first completion of each
-    prompt counts first, then the second: a streak is not one prompt that asks for a loop.
+    Pass it to the trainer twice, in the reward functions and in the callbacks. Every rank has one; the
+    monitor gets the completions of all ranks, with the step whose weights wrote them. It takes the first
+    completion of each prompt, then the second of each, so that a single prompt that asks for a loop does not
+    make a streak.
 
     Without the callback a halt raises `HaltedRun` on every rank, and losses and checkpoints are not known.
 
     Args:
         monitor: of the run; None on every rank but 0.
-        penalty: what a low completion is given, as a negative reward; 0 only watches. A fine one is given 0.
-        every: steps between two steps whose completions are judged.
+        penalty: a low completion gets this as a negative reward; 0 only watches. A fine completion gets 0.
+        every: steps from one judged step to the next.
         warmup: the first step that is judged; None for 5 % of the run, unless the gate has a warm-up.
 
     Raises:
@@ -62,14 +63,14 @@ class CoherenceReward(CoherenceCallback):
         if not 0 <= penalty < math.inf:
             raise ValueError(f"penalty {penalty!r}; expected a number, 0 or more: it is subtracted")
         super().__init__(monitor, None, every, warmup)
-        self.__name__ = "coherence"  # under which TRL logs the reward
+        self.__name__ = "coherence"  # the name under which TRL logs the reward
         self.penalty = float(penalty)
         self._settings: Settings | None = None
         self._is_callback = False
         self._last: int | None = None
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any) -> list[float]:
-        """Return a reward for each completion; every rank calls it, with its own.
+        """Return a reward for each completion; every rank calls it with its own completions.
 
         Args:
             prompts: one for each completion, texts or chats.
@@ -77,7 +78,7 @@ class CoherenceReward(CoherenceCallback):
             kwargs: what TRL adds: `trainer_state`, `log_extra`, `log_metric`, and the columns of the data.
 
         Raises:
-            TypeError: TRL gives no `trainer_state`.
+            TypeError: TRL passes no `trainer_state`.
             HaltedRun: the gate has fired, and this is not one of the trainer's callbacks.
         """
         state = kwargs.get("trainer_state")
@@ -99,7 +100,7 @@ class CoherenceReward(CoherenceCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take up the checkpoint's state; refuse a halted run.
+        """Restore the checkpoint's state; refuse a halted run.
 
         Raises:
             HaltedRun: the run was halted.
@@ -116,7 +117,7 @@ class CoherenceReward(CoherenceCallback):
             control.should_training_stop = True
 
     def _begin(self, state: TrainerState) -> Settings:
-        """Return what decides, as rank 0 has it; see to the warm-up where no callback has."""
+        """Return rank 0's settings; set the warm-up if no callback has done so."""
         if self._settings is None:
 
             def start(monitor: Monitor) -> Settings:
@@ -128,7 +129,7 @@ class CoherenceReward(CoherenceCallback):
         return self._settings
 
     def _judge(self, step: int, asked: list[Asked], log_metric: Any) -> None:
-        """Put the completions of all ranks to the monitor of rank 0, and tell all what it says."""
+        """Pass the completions of all ranks to the monitor of rank 0, and send the result to all."""
         gathered = _one_of_each_prompt(_gather(asked))
         self._judged = judged = from_rank_zero(
             self.monitor, lambda monitor: Judged.of(monitor, step, gathered), broadcast
@@ -142,7 +143,7 @@ class CoherenceReward(CoherenceCallback):
 
 
 def _columns(scores: Sequence[Scores], lows: Sequence[bool]) -> dict[str, list[Any]]:
-    """Return what TRL's table of completions is given next to the reward."""
+    """Return the columns for TRL's table of completions, next to the reward."""
     values = zip(*(each.values for each in scores), strict=True)
     columns: dict[str, list[Any]] = {
         f"coherence/{name}": list(column) for name, column in zip(SCALES, values, strict=False)
@@ -151,7 +152,7 @@ def _columns(scores: Sequence[Scores], lows: Sequence[bool]) -> dict[str, list[A
 
 
 def _gather(asked: list[Asked]) -> list[Asked]:
-    """Return the completions of all ranks, in their order; TRL gathers them so as well, for its table."""
+    """Return the completions of all ranks, in the order in which TRL gathers them for its table."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return asked
     found: list[list[Asked]] = [[]] * distributed.get_world_size()

@@ -1,4 +1,4 @@
-"""Commands of the user's, for a shell: started in a group of their own, so that all of it can be ended."""
+"""The user's shell commands: each runs in its own process group, so that the whole group can be ended."""
 
 import os
 import shlex
@@ -17,9 +17,9 @@ def start(
     Args:
         command: a command line.
         stdin: as for `subprocess.Popen`.
-        stdout: where it writes; None for where this process does.
-        stderr: the same.
-        held: files that stay open as long as any process of it lives.
+        stdout: where it writes; None to write where this process does.
+        stderr: likewise.
+        held: files that stay open as long as any process of the command lives.
 
     Raises:
         OSError: it cannot be started.

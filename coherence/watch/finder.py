@@ -1,4 +1,4 @@
-"""Which files of a folder hold samples and losses, while files come.
+"""Finds the files of a folder that hold samples and losses, while new files come.
 
 Source: docs/watch.md, "What is read".
 """
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 class Found(NamedTuple):
-    """What there is: files of samples, files of losses, the steps of checkpoints, and notes on the others."""
+    """What was found: files of samples, files of losses, steps of checkpoints, and notes on other files."""
 
     samples: tuple[File, ...] = ()
     losses: tuple[File, ...] = ()
@@ -29,17 +29,17 @@ class Found(NamedTuple):
 
 
 class Finder:
-    """Looks into a folder again and again, and reads the beginnings of files only when there are new ones.
+    """Looks into a folder again and again, and reads the beginnings of files only if there are new ones.
 
-    A new file whose name differs from that of a file of samples only in its numbers is one of samples too.
+    A new file whose name differs from that of a file of samples only in its numbers holds samples too.
 
     Args:
-        folder: what is followed.
-        asked: what a person said of its files.
+        folder: the folder that is followed.
+        asked: what the user said about its files.
         loss: where the losses are, if not in the folder.
 
     Raises:
-        ValueError: there is no format of the name that was asked for.
+        ValueError: no format has the name that was asked for.
     """
 
     def __init__(self, folder: Path, asked: Asked, loss: str | None = None) -> None:
@@ -50,7 +50,7 @@ class Finder:
         self._found = Found()
 
     def look(self) -> Found:
-        """Return what there is now.
+        """Return the files that are there now.
 
         Raises:
             ValueError: the folder holds several runs.
@@ -58,7 +58,7 @@ class Finder:
         sizes = dict(_files_in(self.folder))
         known = {file.path for file in (*self._found.samples, *self._found.losses)}
         new = [path for path in sizes if path not in self._sizes]
-        # What a file is its beginning says: one that was shorter then may have become one of samples.
+        # A file is recognised by its beginning: one that was too short before may hold samples now.
         grown = [
             path
             for path, size in self._sizes.items()
@@ -75,7 +75,7 @@ class Finder:
         return self._found
 
     def _take_alike(self, new: Iterable[str]) -> bool:
-        """Take new files that are named as those of samples are; return whether all of them are."""
+        """Take new files that are named like those of samples; return whether all of them are."""
         shapes = {_NUMBER.sub("#", file.path): file.format for file in self._found.samples}
         more = []
         for path in new:
@@ -83,7 +83,7 @@ class Finder:
                 return False
             try:
                 found = format_of(path, self._asked.format).key
-            except (OSError, ValueError):  # it is being written
+            except (OSError, ValueError):  # it is still being written
                 return False
             if found != known:
                 return False
@@ -101,13 +101,13 @@ class Finder:
             return Found(notes=(f"nothing to read yet: {error}",))
         if len(runs) > 1:
             names = ", ".join(run.name for run in runs[:3])
-            raise ValueError(f"{self.folder}: holds {len(runs)} runs ({names}); watch each of them by itself")
+            raise ValueError(f"{self.folder}: holds {len(runs)} runs ({names}); watch one of them")
         (run,) = runs
         return Found(run.samples, run.losses, run.saved, run.notes)
 
 
 def _files_in(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield the files below a folder with their sizes, those left out that readers leave out."""
+    """Yield the files below a folder with their sizes, except those that the readers leave out."""
     for above, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] not in "._"]
         for name in names:

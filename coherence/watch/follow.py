@@ -1,4 +1,4 @@
-"""The run that another process writes, as far as it was read: each poll feeds what is new to the monitor.
+"""Follows a run that another process writes: each poll feeds what is new to the monitor.
 
 Source: docs/watch.md.
 """
@@ -27,40 +27,40 @@ from coherence.watch.source import Position, Role, Source, Taken
 log = logging.getLogger("coherence")
 
 FILES_AT_ONCE = 64
-"""Files that are open at once, and whose rows are put in the order of their steps."""
+"""Files that are open at once, and whose rows are sorted by their steps."""
 
 SAVED_EVERY, JUDGED_AT_ONCE = 500, 256
-"""Rows between two writings of the positions; samples of a step that are handed in together."""
+"""Rows between two writes of the positions; samples of a step that are judged together."""
 
 SHARE = 20
-"""A file that is read whole is read again after so many times what its reading took."""
+"""A file that is read as a whole is read again after this many times the duration of its last reading."""
 
 
 class Judged(NamedTuple):
-    """What came of samples of one step."""
+    """The result for the samples of one step."""
 
     verdict: Verdict
     samples: int
 
 
 class Drawn(NamedTuple):
-    """A file of samples that was drawn from a checkpoint, and its step."""
+    """A file of samples that were drawn from a checkpoint, and its step."""
 
     file: File
     step: int
 
 
 class Follower:
-    """Feeds a monitor with what a folder holds, and remembers how far it was read.
+    """Feeds a monitor with the rows of a folder, and remembers how far each file was read.
 
     Args:
-        monitor: of a run folder of its own.
-        record: of the same folder.
+        monitor: of its own run folder.
+        record: of the same run folder.
         finder: of the folder that is followed.
-        fields: where a person said that rows hold what.
+        fields: which fields of a row hold what, as the user said.
         drawn: returns the files that were drawn from checkpoints.
-        see: is shown what came of each step.
-        ends: tells whether reading is to stop where it is.
+        see: is called with the result of each step.
+        ends: returns whether reading has to stop now.
 
     Attributes:
         unsettled: whether, at the last poll, a file may have been in the middle of being written.
@@ -79,11 +79,11 @@ class Follower:
         self.monitor, self.record, self._finder = monitor, record, finder
         self._fields, self._drawn, self._see, self._ends = fields, drawn, see, ends
         self._sources: dict[str, Source] = {}
-        self._looked: dict[str, tuple[int, int]] = {}  # size and time of files at the last poll
+        self._looked: dict[str, tuple[int, int]] = {}  # size and modification time of files at the last poll
         self._not_before: dict[str, float] = {}
         self._again: dict[
             str, Counter[Key]
-        ] = {}  # of sources that are read from their beginning: what is known
+        ] = {}  # the rows known of sources that are read from their beginning
         self._restarted: set[str] = set()
         self._saved: tuple[int, ...] = ()
         self._own_losses = self._gap = False
@@ -113,11 +113,11 @@ class Follower:
             batch, behind = behind[:FILES_AT_ONCE], behind[FILES_AT_ONCE:]
             self._read(batch)
         if not (self._stops or self.unsettled):
-            self.record.beyond.clear()  # what is left there is in no file any more
+            self.record.beyond.clear()  # rows that are left there are no longer in a file
         self._save()
 
     def _behind(self) -> list[Source]:
-        """Return the files that may hold more than was taken."""
+        """Return the files that may hold rows that were not taken yet."""
         found = self._finder.look()
         self._saved, self._own_losses = found.saved, bool(found.losses)
         if found.samples or self._drawn is tuple:  # a folder of checkpoints need not hold samples
@@ -172,7 +172,7 @@ class Follower:
             self._not_before[source.key] = time.monotonic() + SHARE * source.seconds
 
     def _is_settled(self, source: Source) -> bool:
-        """Tell whether a file is as it was at the last poll; JSON lines need not wait for that."""
+        """Return whether a file is unchanged since the last poll; JSON lines need not wait for that."""
         with suppress(OSError, ValueError):
             if source.is_appended:
                 return True
@@ -185,7 +185,7 @@ class Follower:
         return False
 
     def _take(self, group: Sequence[Taken]) -> None:
-        """Hand rows in that are recorded together, and take that they are."""
+        """Pass rows on that are recorded together, and note that they are."""
         first = group[0].row
         if first.text is None and first.step is not None:
             self._take_loss(group[0], first.step)
@@ -203,7 +203,7 @@ class Follower:
             self.monitor.loss(step, row.loss, row.source, beside=() if row.beside is None else (row.beside,))
 
     def _take_loss_of(self, group: Sequence[Taken], step: int) -> None:
-        """Take the loss next to the first sample of a step, where no file tells the losses."""
+        """Take the loss next to the first sample of a step, if no file holds losses."""
         first = next((each for each in group if each.row.loss is not None), None)
         if first is None or self._own_losses:
             return
@@ -230,7 +230,7 @@ class Follower:
         self._see(Judged(verdict, len(rows)))
 
     def _is_recorded(self, taken: Taken, step: int) -> bool:
-        """Tell whether the run folder holds a row already, and count it as found."""
+        """Return whether the run folder holds a row already, and count it as found."""
         known = [self.record.beyond]
         if taken.source.rewound:
             key = taken.source.key
@@ -244,7 +244,7 @@ class Follower:
         return False
 
     def _note_restart(self, new: Sequence[Taken], step: int) -> None:
-        """Note that the trainer was set back, where its file was cut short or written anew."""
+        """Note that the trainer was set back, if its file was cut short or written again."""
         last = self.monitor.gate.step
         for source in (taken.source for taken in new):
             if source.rewound and source.is_appended and source.key not in self._restarted:
@@ -253,7 +253,7 @@ class Follower:
                     self.monitor.note(RESTART, step)
 
     def _save(self) -> None:
-        """Write how far was read, unless something was not recorded: the next start reads it once more."""
+        """Save how far was read, unless a row was not recorded: then the next start reads it again."""
         self._rows = 0
         self._gap = self._gap or not self.monitor.recording
         if self._gap or +self.record.beyond:
@@ -266,7 +266,7 @@ class Follower:
             self.record.advance(changed)
             self.record.save()
         except OSError as error:
-            self._say([f"{self.record.folder}: cannot note how far was read ({error}); it is tried again"])
+            self._say([f"{self.record.folder}: cannot save how far was read ({error}); trying again"])
 
     def _say(self, notes: Iterable[str]) -> None:
         for note in notes:
@@ -276,13 +276,13 @@ class Follower:
 
 
 def _place(taken: Taken) -> tuple[float, bool]:
-    """Return where a row goes among those of other files: by its step, the losses of a step first."""
+    """Return the sort key of a row among those of other files: its step, the losses of a step first."""
     step = taken.row.step
     return -inf if step is None else step, taken.row.text is not None
 
 
 def _belongs(taken: Taken, group: Sequence[Taken]) -> bool:
-    """Tell whether a row is a sample of the step of those before it."""
+    """Return whether a row is a sample of the same step as those before it."""
     last, row = group[-1].row, taken.row
     alike = last.text is not None and row.text is not None and row.step is not None
     return alike and row.step == last.step and len(group) < JUDGED_AT_ONCE

@@ -1,4 +1,4 @@
-"""How far each file was read, kept next to what was recorded of it: nothing is lost, and nothing comes twice.
+"""How far each file was read, kept next to what was recorded: no row is lost, and none comes twice.
 
 Source: docs/watch.md, "Killed and restarted".
 """
@@ -22,25 +22,25 @@ from coherence.watch.source import Position, Row
 log = logging.getLogger("coherence")
 
 POSITIONS = "watch.json"
-"""The file in the run folder that holds them."""
+"""The file in the run folder that holds the positions."""
 
 Key = tuple[Any, ...]
 
 
 class Record:
-    """What the run folder holds of the files that are followed.
+    """The rows of the followed files that are in the run folder.
 
-    The rows of the run folder are the record, and the positions are written after them. Between the two the
-    watcher may be killed: what the folder holds beyond the positions is then read once more, and skipped.
+    The rows of the run folder are the record, and the positions are written after them. If the watcher is
+    killed in between, the rows of the folder beyond the positions are read again and skipped.
 
     Args:
         folder: the run folder.
 
     Attributes:
         positions: of each source, by its key.
-        numbered: how many samples told no step, and were numbered.
+        numbered: how many samples had no step and were numbered.
         saved: the steps of the checkpoints that were noted.
-        told: whether the halt was said to whom it is to be said.
+        told: whether the halt was reported.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,7 +63,7 @@ class Record:
         except (FileNotFoundError, NotADirectoryError):
             return
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # All is read once more then, and what is recorded skipped.
+            # Then everything is read again, and what is recorded is skipped.
             log.warning("%s: %s could not be used: %s", self.folder, POSITIONS, printable(str(error)))
             with suppress(OSError):
                 set_aside(path)
@@ -71,10 +71,10 @@ class Record:
         self.positions, self._ends = positions, ends
 
     def advance(self, positions: Mapping[str, Position]) -> None:
-        """Take new positions, once what was taken up to them is on the disk.
+        """Take new positions, once the rows before them are on the disk.
 
         Raises:
-            OSError: it cannot be brought there.
+            OSError: they cannot be written to the disk.
         """
         for name in self._ends:
             self._ends[name] = _end_on_disk(self.folder / name)
@@ -97,7 +97,7 @@ class Record:
         replace_file(self.folder / POSITIONS, sealed(values))
 
     def all(self) -> Counter[Key]:
-        """Return every row that the folder holds, as often as it does."""
+        """Return every row of the folder with the number of its copies."""
         return self._recorded({SAMPLES: 0, METRICS: 0})
 
     def _recorded(self, ends: Mapping[str, int]) -> Counter[Key]:
@@ -114,7 +114,7 @@ class Record:
 
 
 def key_of(row: Row, step: int) -> Key:
-    """Return what a row of a step is recorded as: a sample, or a loss alone.
+    """Return the key under which a row of a step is recorded: as a sample, or as a loss alone.
 
     >>> key_of(Row(100, "Once"), 100), key_of(Row(100, loss=3.4), 100)
     ((100, None, 'Once'), (100, 3.4, None))
@@ -126,7 +126,7 @@ def key_of(row: Row, step: int) -> Key:
 
 
 def find(rows: Counter[Key], row: Row, step: int) -> Key | None:
-    """Return the key under which rows hold a row; one that told no step may be there under any."""
+    """Return the key under which rows hold a row; a row without a step may be there under any step."""
     key = key_of(row, step)
     if rows[key] > 0:
         return key

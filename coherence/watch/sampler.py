@@ -1,4 +1,4 @@
-"""Samples of each new checkpoint, drawn by a command of the user's: one at a time, and bounded in time.
+"""Samples of each new checkpoint, drawn by the user's command: one command at a time, with a timeout.
 
 Source: docs/watch.md, "Checkpoints".
 """
@@ -27,10 +27,10 @@ from coherence.watch.follow import Drawn
 log = logging.getLogger("coherence")
 
 ATTEMPTS = 3
-"""Times that a command is tried for one checkpoint."""
+"""How often a command is tried for one checkpoint."""
 
 LOOKS = 200
-"""Times that is looked whether a command that was left behind has ended."""
+"""How often it is checked whether a command that was left behind has ended."""
 
 LARGEST = 256 * 2**20
 """Bytes that a command may write."""
@@ -52,18 +52,18 @@ class Saved(NamedTuple):
 class Sampler:
     """Runs a command for new checkpoints, and keeps what it draws in a folder.
 
-    What was drawn takes its place there whole, under a name that says of which checkpoint, so that a watcher
-    that is killed and started again neither draws twice nor leaves one out. A command that outlives its
-    watcher is ended by the next.
+    The samples are moved there only when they are complete, under a name that identifies the checkpoint, so
+    that a watcher that is killed and started again neither draws twice nor leaves one out. A command that
+    outlives its watcher is ended by the next watcher.
 
     Args:
         command: for a shell; `{checkpoint}`, `{step}` and `{output}` are filled in, quoted. It writes samples
             to standard output, or to the file `{output}`.
-        checkpoints: the folder in which they appear.
-        folder: where what was drawn is kept.
+        checkpoints: the folder in which checkpoints appear.
+        folder: where the drawn samples are kept.
         timeout: seconds after which a command is ended.
-        in_order: draw from all of them in the order in which they were saved; or else from the newest, and
-            older ones are skipped.
+        in_order: draw from all checkpoints in the order in which they were saved; if false, draw from the
+            newest and skip older ones.
 
     Attributes:
         unsettled: whether, at the last poll, a checkpoint may have been in the middle of being written.
@@ -83,7 +83,7 @@ class Sampler:
         self._end_orphan()
 
     def drawn(self) -> Iterator[Drawn]:
-        """Yield what was drawn so far."""
+        """Yield the files that were drawn so far."""
         for name in storage.names_in(str(self._folder)):
             found = _DRAWN.fullmatch(name)
             if found and found[3] != FAILED:
@@ -97,7 +97,7 @@ class Sampler:
         return self._running is not None or self.unsettled
 
     def poll(self) -> None:
-        """See to the command that is running; if there is none, start one for the next checkpoint."""
+        """Check the command that is running; if there is none, start one for the next checkpoint."""
         if self._running is not None:
             self._see_to(self._running)
         if self._running is None and (saved := self._next()) is not None:
@@ -122,7 +122,7 @@ class Sampler:
         return min(there, key=lambda each: (each.time, each.step)) if self._in_order else newest
 
     def _settled(self) -> list[Saved]:
-        """Return the checkpoints that have not changed since the last poll: the others are being written."""
+        """Return the checkpoints that are unchanged since the last poll: others are still being written."""
         looked: dict[Path, tuple[int, int, int]] = {}
         found: dict[int, Saved] = {}
         with suppress(OSError):
@@ -141,11 +141,11 @@ class Sampler:
     def _start(self, saved: Saved) -> "_Running | None":
         try:
             running = _Running(self._command, saved, self._folder)
-        except RunFolderBusy:  # what the last command started is still ending
+        except RunFolderBusy:  # processes of the last command are still ending
             self.unsettled, self._busy_since = True, self._busy_since or time.monotonic()
             if time.monotonic() - self._busy_since > self._timeout:
                 self._busy_since = None
-                self._fail(saved, "what an earlier command left running does not end")
+                self._fail(saved, "processes of an earlier command are still running")
             return None
         except (OSError, ValueError) as error:
             self._fail(saved, str(error))
@@ -166,7 +166,7 @@ class Sampler:
             self._fail(running.saved, why)
 
     def _fail(self, saved: Saved, why: str) -> None:
-        """Say that nothing could be drawn; after some attempts, give the checkpoint up."""
+        """Log that nothing could be drawn; after some attempts, give the checkpoint up."""
         self._failures[saved] = self._failures.get(saved, 0) + 1
         times = self._failures[saved]
         more = "it is tried again" if times < ATTEMPTS else "given up"
@@ -188,7 +188,7 @@ class Sampler:
 
 
 class _Running:
-    """A command that is running: its output goes to files next to what is kept."""
+    """A command that is running: its output goes to files next to the kept samples."""
 
     def __init__(self, command: str, saved: Saved, folder: Path) -> None:
         self.saved = saved
@@ -221,7 +221,7 @@ class _Running:
                 self.end()
                 return f"ended after it had written {written // 2**20} MB"
             return None
-        self.end()  # what it left running
+        self.end()  # any process that it left running
         if status:
             return f"exit status {status}{self._last_words()}"
         return ""
@@ -232,7 +232,7 @@ class _Running:
         self._process.wait()
 
     def keep(self, folder: Path) -> str:
-        """Put what was drawn in its place; return why it cannot be used, or ""."""
+        """Move the drawn samples to their place; return why they cannot be used, or ""."""
         path = self.output if self.output.is_file() else self.printed
         if not path.stat().st_size:
             return f"it wrote no samples{self._last_words()}"
@@ -257,7 +257,7 @@ class _Running:
 
 
 def _format_of(path: str) -> str:
-    """Return how what a command wrote is read: as what it is, or else as one text."""
+    """Return the format of a command's output: the detected one, or else a single text."""
     try:
         return format_of(path).key
     except ValueError:

@@ -1,4 +1,4 @@
-"""One file that another process writes, read as it grows: each of its samples and losses comes once.
+"""A file that another process writes, read as it grows: each of its samples and losses comes once.
 
 Source: docs/watch.md, "What is read".
 """
@@ -21,17 +21,17 @@ from coherence.readers.read import Piece, losses_in, samples_in, with_prompt
 from coherence.signals.settings import LaterFormat
 
 Role = Literal["samples", "losses"]
-"""What is read of a file; of one that holds both, each by itself."""
+"""What is read from a file; if a file holds both, they are read separately."""
 
 STRETCH = 2**20
 """Bytes of JSON lines that are read at once."""
 
 COMPARED = 1024
-"""Bytes before the place where reading goes on, by which it is seen that the file is still the same."""
+"""Bytes before the position at which reading continues; they show whether the file is still the same."""
 
 
 class Row(NamedTuple):
-    """What was read: a sample, perhaps with the loss at its step, or a loss alone, whose text is None."""
+    """What was read: a sample, perhaps with the loss at its step; or a loss alone, with None as its text."""
 
     step: int | None
     text: str | None = None
@@ -45,11 +45,11 @@ class Position(NamedTuple):
     """How far a file was read.
 
     Attributes:
-        start: the byte of JSON lines from which on is read; 0 for what is read whole.
-        before: a digest of what is before it.
-        taken: rows from there on that were taken.
+        start: the byte from which JSON lines are read; 0 for a file that is read as a whole.
+        before: a digest of the bytes before it.
+        taken: how many rows from there on were taken.
         seen: a digest of them.
-        size, time: of a file that was read whole and to its end, what the system said of it then.
+        size, time: size and modification time of a file that was read as a whole, when its end was reached.
     """
 
     start: int = 0
@@ -61,7 +61,7 @@ class Position(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A row, the file it is of, and how far that is read once the row is recorded."""
+    """A row, its file, and how far the file is read once the row is recorded."""
 
     row: Row
     source: "Source"
@@ -71,24 +71,24 @@ class Taken(NamedTuple):
 class Source:
     r"""A file of samples or of losses.
 
-    JSON lines are read from where the last reading ended, up to the last line that is whole. A file of any
-    other format is read again when it has changed, and what was taken of it is skipped; while it still
-    changes its last row is left for later, for it may be half of one. A file that no longer begins as it
-    did was replaced or cut short, and is read from its beginning: `rewound` says so.
+    JSON lines are read from the end of the last reading to the last complete line. A file of any other
+    format is read again when it has changed, and the rows that were taken are skipped; while it is still
+    changing, its last row is left for later, because it may be incomplete. A file whose beginning has changed
+    was replaced or cut short, and is read from its beginning; then `rewound` is true.
 
     Args:
-        file: and its format.
-        role: what is read of it.
-        fields: where a person said that rows hold what.
-        step: of all its samples; None for what they say themselves.
-        key: by which it is known.
+        file: the file and its format.
+        role: what is read from it.
+        fields: which fields of a row hold what, as the user said.
+        step: the step of all its samples; None to take the step from each row.
+        key: identifies the file.
 
     Attributes:
         position: how far it was read.
-        rewound: whether the last reading began at the beginning again.
+        rewound: whether the last reading started at the beginning again.
         problems: what the last reading could not use.
-        runs: that its rows name.
-        seconds: that the last reading took.
+        runs: the runs that its rows name.
+        seconds: how long the last reading took.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -113,14 +113,14 @@ class Source:
 
     @property
     def is_appended(self) -> bool:
-        """Whether reading goes on at a byte: JSON lines that are not compressed."""
+        """Whether reading continues at a byte, as it does for JSON lines that are not compressed."""
         if self.file.format != "jsonl":
             return False
         with storage.open_raw(self.file.path) as file:
             return storage.compression(file.read(6)) is None
 
     def is_behind(self) -> bool:
-        """Tell whether the file may hold more than was taken."""
+        """Return whether the file may hold rows that were not taken yet."""
         try:
             found = Path(self.file.path).stat()
         except OSError:
@@ -129,10 +129,10 @@ class Source:
         return found.st_size != start if start else (found.st_size, found.st_mtime_ns) != (size, time)
 
     def rows(self, settled: bool) -> Iterator[Taken]:
-        """Yield what was not taken yet; `take` is to be called with each.
+        """Yield the rows that were not taken yet; call `take` with each.
 
         Args:
-            settled: whether the file has not changed for a while, so that its last row is whole.
+            settled: whether the file has not changed for a while, so that its last row is complete.
         """
         self.rewound, self.problems, self.seconds = False, Problems(), 0.0
         self._reached = self.position
@@ -141,7 +141,7 @@ class Source:
         except LaterFormat:
             raise
         except (OSError, ValueError) as error:
-            if settled:  # before that it is being written
+            if settled:  # until then it is being written
                 self.problems.add(self.file.path, 0, f"not read on from here: {error}")
                 self._pass_over()
 
@@ -155,17 +155,17 @@ class Source:
             yield row
 
     def _pass_over(self) -> None:
-        """Read the file no more until it changes."""
+        """Do not read the file again until it changes."""
         with suppress(OSError):
             found = Path(self.file.path).stat()
             self._reached = self._reached._replace(size=found.st_size, time=found.st_mtime_ns)
 
     def take(self, taken: Taken) -> None:
-        """Take that a row was recorded."""
+        """Note that a row was recorded."""
         self.position = taken.after
 
     def finish(self) -> None:
-        """Take that all rows that were yielded are recorded."""
+        """Note that all rows that were yielded are recorded."""
         self.position = self._reached
 
     def _read_on(self) -> Iterator[Taken]:
@@ -239,7 +239,7 @@ def _chained(seen: str, row: Row) -> str:
 
 
 def _digest_before(path: str, end: int) -> str:
-    """Return a digest of the last bytes before a byte; of a file that is shorter, none that fits."""
+    """Return a digest of the last bytes before a byte; for a shorter file, one that does not fit."""
     start = max(0, end - COMPARED)
     with open(path, "rb") as file:  # noqa: PTH123 - as the readers open it
         file.seek(start)
@@ -248,9 +248,9 @@ def _digest_before(path: str, end: int) -> str:
 
 
 def _end_of_lines(path: str, start: int) -> int | None:
-    """Return where the whole lines from a byte on end, after about a megabyte of them; None where none is.
+    """Return where the complete lines from a byte on end, up to about a megabyte; None if there are none.
 
-    A last line that lacks its newline is whole when it is a JSON object: the beginning of one is none.
+    A last line without a newline is complete if it is a JSON object: the beginning of an object is not one.
     """
     with open(path, "rb") as file:  # noqa: PTH123 - as the readers open it
         size = os.fstat(file.fileno()).st_size
@@ -261,7 +261,7 @@ def _end_of_lines(path: str, start: int) -> int | None:
     if end := data.rfind(b"\n") + 1:
         return start + end
     if start + len(data) < size or len(data) > LONGEST_LINE:
-        return start + len(data)  # too long for a line; the reader says so
+        return start + len(data)  # too long for a line; the reader reports that
     with suppress(ValueError, RecursionError):
         if isinstance(json.loads(data), dict):
             return start + len(data)

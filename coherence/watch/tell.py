@@ -1,4 +1,4 @@
-"""Saying that a run was halted: a file that a trainer looks for, a command that is given the reason.
+"""Reports that a run was halted: through a file that a trainer looks for, and a command that gets the reason.
 
 Source: docs/watch.md, "When the gate halts".
 """
@@ -20,11 +20,11 @@ log = logging.getLogger("coherence")
 
 
 class Halt(NamedTuple):
-    """What is said of a halt.
+    """The report of a halt.
 
     Attributes:
-        folder: that is followed; run: the run folder, with all that was judged.
-        step: of the sample that halted; None where the status of the run does not say.
+        folder: the folder that is followed; run: the run folder, with everything that was judged.
+        step: the step of the sample that halted; None if the status of the run does not contain it.
         resume_from: the step to go back to, if there is one.
     """
 
@@ -42,12 +42,12 @@ class Halt(NamedTuple):
 
 
 def halt_of(folder: Path, run: Path, reason: str) -> Halt:
-    """Return what is said of a run that was halted, from the status in its run folder.
+    """Return the report of a halted run, from the status in its run folder.
 
     Args:
-        folder: that is followed.
+        folder: the folder that is followed.
         run: the run folder.
-        reason: of the halt, where there is no status.
+        reason: the reason of the halt, used if there is no status.
     """
     step = resume_from = None
     sentence = ""
@@ -60,12 +60,12 @@ def halt_of(folder: Path, run: Path, reason: str) -> Halt:
 
 
 def tell(halt: Halt, command: str | None, stop_file: Path | None, timeout: float) -> bool:
-    """Say that a run was halted; return whether all was done.
+    """Report that a run was halted; return whether everything succeeded.
 
     Args:
-        halt: what is said.
+        halt: the report.
         command: for a shell; it gets the halt as JSON on standard input.
-        stop_file: that a trainer looks for.
+        stop_file: the file that a trainer looks for.
         timeout: seconds after which the command is ended.
     """
     done = True
@@ -79,7 +79,7 @@ def tell(halt: Halt, command: str | None, stop_file: Path | None, timeout: float
 
 
 def _run(command: str, halt: Halt, timeout: float) -> bool:
-    """Run a command of the user's; return whether it ended well and in time."""
+    """Run the user's command; return whether it succeeded in time."""
     process = start(command, subprocess.PIPE)
     try:
         process.communicate((halt.to_json() + "\n").encode(), timeout)

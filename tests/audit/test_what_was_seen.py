@@ -74,7 +74,7 @@ def test_answers_of_the_same_word_step_after_step_are_said_to_be_that_and_never_
         "answers with one word",
     )
     assert report.diagnosis.sentence.startswith(
-        "No loss was given and the last 6 samples are one and the same word: that is right if the"
+        "No loss was given and the last 6 samples are all the same word: that is right if the"
     )
     for other in ("No", "Yes and no", fine(11), ""):
         report = audited(tmp_path, [*rows, {"text": other}])

@@ -75,7 +75,7 @@ def test_the_table_holds_every_word_and_no_other() -> None:
         ("some low", Share(1, 8, empty=1), "1 of the last 8 samples is empty"),
         ("collapsed", Share(5, 5), "the last 5 samples loop"),
         ("empty", Share(5, 6, empty=5), "5 of the last 6 samples are empty"),
-        ("one word", Share(6, 6), "the last 6 samples are one and the same word"),
+        ("one word", Share(6, 6), "the last 6 samples are all the same word"),
         ("words gone", Share(5, 8), "5 of the last 8 samples hold hardly any English words"),
         ("templated", Share(5, 8), "5 of the last 8 samples are templates, whose frame"),
         ("reads well", Share(5, 8), "the samples read well"),

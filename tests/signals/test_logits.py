@@ -81,7 +81,7 @@ def test_sequences_are_means_over_positions_and_batches_means_over_sequences() -
         (np.zeros((2, 0)), [0, 0], r"not \(2, 0\) and \(2,\)"),
         (np.zeros((2, 3)), [0, 3], "between 0 and 2, not 3"),
         (np.zeros((2, 3)), [-100, 1], "between 0 and 2, not -100"),
-        (np.zeros((2, 3)), [0.0, 1.0], "whole numbers, not 'float64'"),
+        (np.zeros((2, 3)), [0.0, 1.0], "integers, not 'float64'"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(logits: Any, targets: Any, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Samples of a checkpoint that tests make up: English sentences, and among them some that loop."""
+"""Made-up samples of a checkpoint: English sentences, some of which loop."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from coherence.readers.records import Sample
 
 
 def loop(seed: object = "") -> str:
-    """A sentence said over and over."""
+    """A sentence repeated over and over."""
     return f"{prose(4, seed)}. " * 9
 
 
@@ -25,7 +25,7 @@ def samples(
     prompts: Sequence[str] = (),
     **more: Any,
 ) -> list[Sample]:
-    """So many samples, every few of them bad: a loop of its own, or the text; of prompts that take turns."""
+    """Make samples, some of them bad: each its own loop, or the given text; prompts take turns."""
     worse = {round(n * count / bad) for n in range(bad)} if bad else set()
     return [
         sample(

@@ -1,4 +1,4 @@
-"""Cores built in another way than the one in place, and taken instead of it."""
+"""Builds the core with other options, and loads it in place of the installed one."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -11,7 +11,7 @@ NAME = "coherence.scoring._core"
 
 
 def loaded(name: str, path: Path) -> ModuleType:
-    """Load a module from a file, as if it were imported by this name."""
+    """Load a module from a file under this name."""
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -21,7 +21,7 @@ def loaded(name: str, path: Path) -> ModuleType:
 
 
 def build_core(folder: Path, *options: str) -> Path:
-    """Compile the core into a folder, with these options besides the usual; return the file."""
+    """Compile the core into a folder, with these options added to the usual ones; return the file."""
     path = folder / "_core.abi3.so"
     if not loaded("hatch_build", ROOT / "hatch_build.py").build(ROOT, path, *options):
         raise SystemExit("the core was not compiled")
@@ -29,6 +29,6 @@ def build_core(folder: Path, *options: str) -> Path:
 
 
 def take_core(path: Path) -> ModuleType:
-    """Load a core, which the package takes if it has not yet been imported."""
+    """Load a core; the package uses it if it has not been imported yet."""
     assert "coherence.scoring.fast" not in sys.modules
     return loaded(NAME, path)

@@ -1,4 +1,4 @@
-"""What a call costs, counted, so that two calls of one test can be compared however busy the machine is."""
+"""Counts the cost of a call, so that a test can compare two calls however busy the machine is."""
 
 import sys
 import tracemalloc
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def memory(call: Callable[[], object]) -> int:
-    """Return the bytes that a call holds at most of what Python allocates.
+    """Return the peak of the bytes that a call allocates in Python.
 
-    It is called once before: what is loaded and kept then is no part of it.
+    It is called once before, so that whatever is loaded and kept then is not counted.
 
     >>> memory(lambda: bytes(4_000_000)) > 3 * memory(lambda: bytes(1_000_000))
     True
@@ -25,7 +25,7 @@ def memory(call: Callable[[], object]) -> int:
 
 
 def lines(call: Callable[[], object]) -> int:
-    """Return how many lines of Python a call runs, again and again those of a loop, after a first call.
+    """Return how many lines of Python a call runs, counting each pass of a loop, after a first call.
 
     >>> def loop(times):
     ...     for _ in range(times):

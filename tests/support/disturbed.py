@@ -1,6 +1,6 @@
-"""What is disturbed, and what is to be there afterwards: commands on a dump, a run in miniature.
+"""Disturbs commands on a dump and a small run, and checks what must be there afterwards.
 
-For the campaigns in `tests/campaigns/`, and for the share of them that the tests run.
+For the campaigns in `tests/campaigns/`, and for the part of them that the tests run.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from coherence import Gate
 from coherence.run.monitor import Monitor
 
 Part = Callable[[int, int], bool]
-"""Disturbs so many times, with a seed; tells whether everything was kept."""
+"""Takes the number of disturbances and a seed; returns whether every promise was kept."""
 
 LOW = "Budy Budy Budy Budy "
 
@@ -46,7 +46,7 @@ WORDS = ("old", "man", "walked", "along", "the", "river", "until", "evening", "l
 
 
 class Figures(NamedTuple):
-    """What came of it, by the name of what was disturbed."""
+    """The counts of outcomes."""
 
     faults: int
     finished: int
@@ -57,29 +57,29 @@ class Figures(NamedTuple):
 
     @property
     def kept(self) -> bool:
-        """Whether all that is promised was kept."""
+        """Whether every promise was kept."""
         return not any(self[2:])
 
 
 class Shown(Protocol):
-    """Figures that can be shown: a named tuple that knows whether all was kept."""
+    """Figures that can be shown: a named tuple that knows whether every promise was kept."""
 
     @property
     def kept(self) -> bool:
-        """Whether all that is promised was kept."""
+        """Whether every promise was kept."""
 
     def _asdict(self) -> dict[str, Any]: ...
 
 
 def show(name: str, figures: Shown) -> bool:
-    """Print figures; tell whether everything was kept."""
+    """Print figures; return whether every promise was kept."""
     told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures._asdict().items())
-    print(f"{name:<40} {told}", flush=True)  # noqa: T201 - for who runs a campaign
+    print(f"{name:<40} {told}", flush=True)  # noqa: T201 - for people who run a campaign
     return figures.kept
 
 
 def main(description: str, parts: Mapping[str, Part], on_demand: Sequence[str] = ()) -> int:
-    """Disturb, print the figures, and return the exit status; some parts only when they are asked for."""
+    """Disturb, print the figures, and return the exit status; some parts run only on demand."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--times", type=int, default=40, help="faults for each of what is disturbed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -94,7 +94,7 @@ def main(description: str, parts: Mapping[str, Part], on_demand: Sequence[str] =
 
 
 def write_dump(path: Path, steps: int) -> None:
-    """Write samples of so many steps, each with its loss."""
+    """Write samples of `steps` steps, each with its loss."""
     random = Random(7)  # noqa: S311 - it draws words
     with path.open("w", encoding="utf-8") as file:
         for step in range(steps):
@@ -112,14 +112,14 @@ class Ended(NamedTuple):
 
 
 def command(arguments: Sequence[str], program: str = SMALL_SHARDS) -> list[str]:
-    """Return what starts the command line, with shards of a few kilobytes, or another program."""
+    """Return the command that starts the command line with shards of a few kilobytes, or another program."""
     return [sys.executable, "-c", program, *arguments]
 
 
 def disturb(
     folder: Path, arguments: Sequence[str], number: int, moment: float, program: str = SMALL_SHARDS
 ) -> Ended:
-    """Start the command line and send it a signal after so many seconds, as a terminal or `kill` would."""
+    """Start the command line and send it a signal after `moment` seconds, like a terminal or `kill`."""
     (folder / "tmp").mkdir(exist_ok=True)
     errors = folder / "errors.txt"
     with errors.open("w") as stream:
@@ -141,12 +141,12 @@ def disturb(
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    """Return what the commands have written."""
+    """Return the files that the commands have written."""
     return {name: (folder / name).read_bytes() for name in OUTPUTS if (folder / name).exists()}
 
 
 def is_whole(name: str, content: bytes, expected: bytes) -> bool:
-    """Tell whether a file is the old one, the expected one, or a whole one of what was read so far."""
+    """Tell whether a file is the old one, the expected one, or a complete one of partial results."""
     if content in (OLD, expected):
         return True
     if name.endswith(".json"):
@@ -155,7 +155,7 @@ def is_whole(name: str, content: bytes, expected: bytes) -> bool:
         return False
     if name.endswith(".html"):
         return content.rstrip().endswith(b"</html>")
-    # Ctrl-C writes what was read so far: fewer rows, each of them whole.
+    # Ctrl-C writes partial results: fewer rows, each of them whole.
     return name.endswith(".jsonl") and all(is_row(line) for line in content.splitlines(keepends=True))
 
 
@@ -164,17 +164,17 @@ def prepare(folder: Path, steps: int) -> None:
     write_dump(folder / "dump.jsonl", steps)
     arguments = ["check", "dump.jsonl", "--snapshot", "good.json", "--update", "--yes"]
     ended = disturb(folder, arguments, signal.SIGKILL, 100)
-    assert ended.status == 0, ended.errors  # or nothing that follows says anything
+    assert ended.status == 0, ended.errors  # otherwise the rest proves nothing
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Return the files that a program has left: temporary ones, and what it had begun to write."""
+    """Return the files that a program has left behind: temporary and unfinished ones."""
     # Ray keeps its logs.
     return unfinished(folder) + [path.name for path in (folder / "tmp").iterdir() if path.name != "ray"]
 
 
 def unfinished(folder: Path, *more: str) -> list[str]:
-    """Return what stands beside the outputs and is none; only SIGKILL leaves more, among temporary files."""
+    """Return unfinished files next to the outputs; only SIGKILL also leaves temporary files."""
     return [path.name for path in folder.iterdir() if path.name.endswith((".new", *more))]
 
 
@@ -198,5 +198,5 @@ def train(folder: Path, status_every: int) -> Monitor:
 
 
 def train_on(folder: Path) -> Monitor:
-    """Open the run once more."""
+    """Open the run again."""
     return Monitor(folder, vocab_size=99, gate=Gate(patience=1000), window=3)

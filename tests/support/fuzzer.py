@@ -1,4 +1,4 @@
-"""The fuzzer of libFuzzer, as the campaigns that are guided by coverage start it."""
+"""Starts libFuzzer for the campaigns that are guided by coverage."""
 
 import importlib
 import sys
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-atheris: Any = importlib.import_module("atheris")  # has no types, and is of use here alone
+atheris: Any = importlib.import_module("atheris")  # has no types, and is used only here
 
 LONGEST = 4096
-"""Bytes of an input; what needs longer ones is in `hostile_text.py`."""
+"""Bytes of an input; `hostile_text.py` covers cases that need longer ones."""
 
 
 def fuzz(
@@ -26,10 +26,10 @@ def fuzz(
     Args:
         target: takes an input and raises an error if a promise is broken.
         seeds: inputs to begin with.
-        words: what it puts into inputs.
-        seconds: when it ends.
+        words: that it inserts into inputs.
+        seconds: after which it ends.
         seed: of its choices.
-        kept: a folder for the inputs that reached new code; those in it are begun with.
+        kept: a folder for the inputs that reached new code; it begins with those in it.
     """
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "seeds"
@@ -55,6 +55,6 @@ def fuzz(
 
 
 def require(holds: bool, seen: object) -> None:
-    """Raise where a promise is broken; an assertion would be left out by `python -O`."""
+    """Raise an error if a promise is broken; `python -O` would leave out an assertion."""
     if not holds:
         raise RuntimeError(f"broken promise: {seen!r}")

@@ -1,4 +1,4 @@
-"""Texts made to be slow or to break something: for the tests of hostile text and their long campaigns."""
+"""Texts that are made to be slow or to break something, for the tests of hostile text and long campaigns."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ from coherence.readers.lines import Problems
 from coherence.scoring.scores import score
 from coherence.scoring.text import answer, clean, locate, tokenize
 
-# What the patterns of the package look for, whole and broken.
+# Text that the patterns of the package look for, whole and broken.
 FRAGMENTS = (
     *(
         "<|",
@@ -106,7 +106,7 @@ FRAGMENTS = (
 
 
 class Attack(NamedTuple):
-    """A text that is made longer in its middle, and what reads it."""
+    """A text that can be lengthened in its middle, and the function that reads it."""
 
     name: str
     read: Callable[[str], object]
@@ -119,7 +119,7 @@ class Attack(NamedTuple):
         return self.before + self.pumped * (size // len(self.pumped)) + self.after
 
     def seconds(self, text: str, tries: int, enough: float) -> float:
-        """The CPU of the best of several tries, which end with `enough`: what else goes on only adds."""
+        """The CPU of the best of several tries, which end at `enough`: other work only adds to it."""
         times: list[float] = []
         while len(times) < tries and sum(times) < enough:
             started = time.process_time()
@@ -129,11 +129,11 @@ class Attack(NamedTuple):
 
 
 IN_A_LINE = (1_000, 4_000)
-"""Characters; a line of a log that is longer than 4,096 is none of a trainer's, and none is searched."""
+"""Characters; a line of a log of more than 4,096 is not a trainer's, and is not searched."""
 
 
 def read_log(text: str) -> None:
-    """Read a text as a log, and a step behind it."""
+    """Read a text as a log, followed by a step."""
     lines = text.split("\n")
     reader = log_samples.LogSamples("train.log", Problems())
     for line in lines_of(enumerate([*lines, "step 5 | loss 2.5"], start=1)):
@@ -145,7 +145,7 @@ def common(text: str) -> object:
 
 
 def read_text(text: str) -> None:
-    """Do with a text what a score and a page do; no page shows more tokens than are located here."""
+    """Process a text like a score and a page; no page shows more tokens than are located here."""
     tokenize(clean(text))
     locate(answer(text), 100_000)
 
@@ -325,7 +325,7 @@ class Use(NamedTuple):
 
 
 def uses() -> list[Use]:
-    """Return every use of a pattern in the package, but for what needs a library that is not installed."""
+    """Return every use of a pattern in the package, except if it needs a library that is not installed."""
     found: dict[Use, None] = {}
     folder = Path(coherence.__path__[0])
     for path in sorted(folder.rglob("*.py")):
@@ -352,12 +352,12 @@ def _uses_in(module: ModuleType, source: str) -> Iterator[Use]:
 
 
 def pieces(use: Use) -> Iterable[str]:
-    """Return what the patterns look for, and what this one is written of."""
+    """Return texts that the patterns look for, and parts of this pattern."""
     return dict.fromkeys((*FRAGMENTS, *re.findall(r"[A-Za-z]{2,}|[^\w\s]", str(use.pattern.pattern))))
 
 
 def goes_over_again(use: Use, before: str, piece: str, size: int = 4_000) -> bool:
-    """Tell whether a pattern takes four times as long for twice as much of one thing."""
+    """Tell whether a pattern takes four times as long for twice as many copies of a piece."""
 
     def seconds(size: int) -> float:
         text = before + (piece * (size // len(piece) + 1))[:size]
@@ -365,7 +365,7 @@ def goes_over_again(use: Use, before: str, piece: str, size: int = 4_000) -> boo
         use.read(text)
         return time.process_time() - started
 
-    # Less than a step of a nanosecond for each pair of its characters is no square.
+    # Less than a quarter of a nanosecond for each pair of characters is not quadratic time.
     least = size**2 * 2.5e-10
     return all(
         seconds(size) >= least and seconds(2 * size) >= 3 * max(seconds(size), least) for _ in range(3)

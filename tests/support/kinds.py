@@ -1,4 +1,4 @@
-"""Code, data and log lines, written by dice: what models of such text write, with nobody's words in it."""
+"""Random code, data and log lines, like those of models of such text, without anybody's words."""
 
 import re
 from random import Random
@@ -37,7 +37,7 @@ SLOTS = {
     ],
 }
 # fmt: on
-"""What stands in a slot by name; the digit n stands for a number of n digits."""
+"""The words for each slot, by name; a slot of a digit n is a number of n digits."""
 
 KINDS = {
     "code": {
@@ -82,18 +82,18 @@ KINDS = {
         ],
     },
 }
-"""For each profile that comes with the package, kinds of text it is for, and what such text is made of."""
+"""The kinds of text for each profile that comes with the package, and the parts they are made of."""
 
 
 RECORDS = [
     '{"status": "ok", "error": null, "asked": {"kind": "<noun>", "from": "<town>", "tries": [1, 2]}, '
     '"found": {"name": "<noun>", "unit": null, "size": <3>}}\\n'
 ]
-"""Records whose frame is most of them: samples of them share more than half of what they could."""
+"""Records that are mostly frame, so that samples of them share more than half of what they could."""
 
 
 def written(kind: list[str], characters: int, seed: object = 0) -> str:
-    """So much text of a kind."""
+    """Return a text of a kind, of so many characters."""
     dice = Random(str(seed))  # noqa: S311 - it writes text, not secrets
 
     def fill(slot: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Scripts as modules: programs that lie in no package are run as they are, and their parts tested."""
+"""Loads scripts as modules, so that tests can run programs that are not in a package, and their parts."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 def load(path: Path) -> ModuleType:
-    """Return the module that a file is, under a name of its own."""
+    """Return a file as a module with a unique name."""
     spec = spec_from_file_location(f"loaded_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""A server of a test's own, on this machine."""
+"""A server on this machine for a test."""
 
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Bytes as a recipe for texts, prompts, groups, a word list and a profile, for fuzzers and properties.
+"""Turns bytes into texts, prompts, groups, a word list and a profile, for fuzzers and property tests.
 
-Bytes taken for text are hardly ever a text that says itself again, a template or a ruler; here each byte is
-a step by which such texts are made.
+Bytes that are decoded as text are hardly ever repetitive, a template or a ruler; here each byte is a step
+that makes such texts.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from coherence.scoring.batch import score_core, score_plain
 from coherence.scoring.profile import Curve
 
 MANY = 70_000
-"""Characters: the core counts so many in another way."""
+"""Characters: the core counts this many in another way."""
 
 WORDS = (
     *("the", "a", "of", "and", "to", "The", "CAT", "cat's", "CAT’S", "don’t", "well-kept", "well-kept’s"),
@@ -87,11 +87,11 @@ Thing = TypeVar("Thing")
 
 
 class Steps:
-    """Bytes that are taken one after the other; zeros come after the last.
+    """Bytes that are taken one after another; zeros come after the last.
 
     Attributes:
-        made: what a text is made of up to here.
-        room: how many characters more it may have.
+        made: the parts of the text so far.
+        room: how many more characters it may have.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -115,7 +115,7 @@ class Steps:
         return things[self.take() % len(things)]
 
 
-# Steps: each takes some bytes and returns what comes next
+# Steps: each takes some bytes and returns the next part
 
 
 def word(steps: Steps) -> str:
@@ -133,19 +133,19 @@ def sentences(steps: Steps) -> str:
 
 
 def again(steps: Steps) -> str:
-    """Say the last of what was made again, several times."""
+    """Repeat the end of the text several times."""
     said = "".join(steps.made[-1 - steps.take() % 40 :])
     return said * min(1 + steps.take(), 1 + steps.room // max(len(said), 1))
 
 
 def template(steps: Steps) -> str:
-    """Say the last of what was made again, each time with something new in it."""
+    """Repeat the end of the text, each time with something new in it."""
     frame, new = "".join(steps.made[-1 - steps.take() % 40 :]), 1 + steps.take() % 4
     return "".join(f"{frame}n{number // new} " for number in range(min(steps.take(), steps.room)))
 
 
 def line(steps: Steps) -> str:
-    """Return a line of signs, which is a ruler if it is one of few."""
+    """Return a line of characters, which is a ruler if they are few different ones."""
     return "\n" + "".join(steps.of(SIGNS) * (steps.take() % 12) for _ in range(1 + steps.take() % 3)) + "\n"
 
 
@@ -163,7 +163,7 @@ def sign(steps: Steps) -> str:
 
 
 def script(steps: Steps) -> str:
-    """Return code points one after the other, or some way apart."""
+    """Return code points that are consecutive or at a distance."""
     first, apart, number = steps.take(3), 1 + steps.take() % 5, steps.take()
     return "".join(chr((first + apart * at) % 0x110000) for at in range(number))
 
@@ -181,13 +181,13 @@ def shouted(steps: Steps) -> str:
 
 
 def numbered(steps: Steps) -> str:
-    """Return very many different words, as far as there is room for them."""
+    """Return very many different words, as many as there is room for."""
     first, apart = steps.take(2), 1 + steps.take()
     return " ".join(str(first + apart * at) for at in range(min(steps.take(2), steps.room)))
 
 
 def scattered(steps: Steps) -> str:
-    """Return very many different characters, as far as there is room for them."""
+    """Return very many different characters, as many as there is room for."""
     first, apart = steps.take(3), 1 + steps.take(2)
     return "".join(chr((first + apart * at) % 0x110000) for at in range(min(2 * steps.take(2), steps.room)))
 
@@ -196,18 +196,18 @@ STEPS: tuple[Callable[[Steps], str], ...] = (
     *(word, listed, sentences, again, template, line, long_word, code_point, sign, script, special, raw),
     *(shouted, numbered, scattered),
 )
-"""By the first byte of a step; one that is larger ends the text."""
+"""Steps by their first byte; a larger byte ends the text."""
 
 END = len(STEPS)
 
 
 def recipe(*steps: Callable[[Steps], str] | int, how: int = 0) -> bytes:
-    """Return bytes for one text, or with `how` for several: steps, each before the numbers that it takes."""
+    """Return bytes for one text, or with `how` for several: steps, each followed by the numbers it takes."""
     return bytes([0, 0, how, 0, 0, *(step if isinstance(step, int) else STEPS.index(step) for step in steps)])
 
 
 def phrases(*said: tuple[int, int]) -> Iterator[Callable[[Steps], str] | int]:
-    """Yield steps for phrases of so many signs, each said again so many times."""
+    """Yield steps for phrases, each given by its number of characters and of repetitions."""
     for signs, times in said:
         yield from (script, 0, 0x50 + signs, 0, 0, signs, again, 0, times)
 
@@ -215,7 +215,7 @@ def phrases(*said: tuple[int, int]) -> Iterator[Callable[[Steps], str] | int]:
 ASCII = b"".join(b"a%cb" % code for code in range(128))
 
 RECIPES = (
-    # each character of ASCII in the same place, so that two that are taken for one are said again
+    # each ASCII character in the same place, so that two that are confused count as a repetition
     recipe(
         *(
             step
@@ -235,14 +235,14 @@ RECIPES = (
     recipe(script, 0, 0x4E, 0, 0, 99, script, 0, 0x30, 0x40, 0, 60, again, 1, 3),
     recipe(sentences, 0, 20, 0, END, 1, 0, sentences, 9, 20, 0, END, 2, 1, sentences, 3, 20, 0, how=3),
     recipe(sentences, 0, 20, 0, END, 1, 0, sentences, 9, 20, 0, how=255),
-    # two that have just as many characters as are enough to be compared
+    # two samples with exactly enough characters to be compared
     recipe(
         *(long_word, 0, 0, 0, 24, sign, SIGNS.index(" "), long_word, 0, 0, 0, 15, END, 0, 0),
         *(long_word, 6, 0, 0, 24, sign, SIGNS.index(" "), long_word, 6, 0, 0, 15),
         how=1,
     ),
 )
-"""One for each thing that the core does in its own way."""
+"""One for each thing that the core does differently."""
 
 LONG_RECIPES = (
     recipe(sentences, 0, 127, 4, again, 0, 255, again, 1, 9, sentences, 60, 80, 4),
@@ -251,11 +251,11 @@ LONG_RECIPES = (
     recipe(scattered, 1, 0, 0, 0, 6, 0x90, 0),
     recipe(scattered, 0, 0x4E, 0, 0, 0, 0x50, 0, again, 0, 3),
 )
-"""Those for which texts have to be long."""
+"""Recipes that need long texts."""
 
 
 class Asked(NamedTuple):
-    """What is asked of a scorer, in the order of `score_many`."""
+    """The arguments of a scorer, in the order of `score_many`."""
 
     texts: list[str]
     prompts: list[str | None] | None
@@ -265,7 +265,7 @@ class Asked(NamedTuple):
 
 
 def asked(data: bytes, characters: int) -> Asked:
-    """Return what these bytes ask: three choose, the others make texts, of so many characters at most."""
+    """Return the arguments from bytes: three choose, the others make texts of `characters` at most."""
     steps = Steps(data)
     lists, profile, how = steps.take(), steps.of(profiles()), steps.take()
     steps.room = characters
@@ -286,7 +286,7 @@ def asked(data: bytes, characters: int) -> Asked:
 
 
 def sample(steps: Steps) -> tuple[str, str | None]:
-    """Make a text up to a step that ends it, and the prompt that it may begin with."""
+    """Make a text up to a step that ends it, and the prompt with which it may begin."""
     prompt, begins = steps.of(PROMPTS), steps.take() % 2
     steps.made = [prompt or ""] if begins else []
     steps.room -= 1
@@ -311,7 +311,7 @@ def profiles() -> tuple[Profile | None, ...]:
 
 
 def differences(request: Asked) -> list[str]:
-    """Return the columns in which the core says something else than the plain scorer, to the last bit."""
+    """Return the columns in which the core differs from the plain scorer in any bit."""
     pairs = zip(score_core(*request), score_plain(*request), strict=True)
     names = (
         "bigram",

@@ -1,4 +1,4 @@
-"""Where things of this repository lie that tests read."""
+"""Paths in this repository that tests read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""English sentences without end, in the order that English has: what a healthy sample of a test says."""
+"""Endless English sentences in the word order of English, for the healthy samples of tests."""
 
 from random import Random
 
@@ -85,7 +85,7 @@ FRAMES = (
 
 
 def prose(words: int, seed: object = 0) -> str:
-    """So many words of it, the same for the same seed."""
+    """Return that many words, the same for the same seed."""
     random = Random(f"prose {seed}")  # noqa: S311 - it draws words, not secrets
     said: list[str] = []
     while len(said) < words:

@@ -1,4 +1,4 @@
-"""Runs a script with a real library that writes what the readers read, in a process of its own."""
+"""Runs a script with a real library that writes files for the readers, in a separate process."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ OFFLINE = {
     "WANDB_MODE": "offline",
     "WANDB_SILENT": "true",
 }
-"""What keeps libraries from the network, and lets MLflow write files."""
+"""Variables that keep libraries off the network, and let MLflow write files."""
 
 
 def run_script(script: str, folder: Path, **variables: str) -> str:

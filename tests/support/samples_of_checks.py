@@ -1,4 +1,4 @@
-"""Samples for checks, fine ones and such that loop, in files as a run leaves them."""
+"""Samples for checks, fine ones and looping ones, in files like those of a run."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ LOOP = "The door was open. " * 9
 
 
 def fine(count: int, seed: int = 0) -> list[str]:
-    """Return so many samples in which little comes again."""
+    """Return `count` samples with little repetition."""
     random = Random(seed)  # noqa: S311 - it draws words, not secrets
     return [" ".join(random.sample(VOCABULARY.split(), 18)) for _ in range(count)]
 
 
 def mixed(count: int, bad: int) -> list[str]:
-    """Return so many samples of which some loop, evenly spread."""
+    """Return `count` samples, `bad` of which loop, evenly spaced."""
     texts = fine(count - bad, seed=1)
     for n in range(bad):
         texts.insert(n * count // bad, LOOP)
@@ -34,7 +34,7 @@ def write(name: str, *texts: str, **more: Any) -> str:
 
 
 def switches(count: int, seed: int = 0) -> list[str]:
-    """Return so many samples that are low under the usual profile, and fine for what they are: data."""
+    """Return `count` samples of data, which are low under the usual profile but fine as data."""
     random = Random(seed)  # noqa: S311 - it draws words, not secrets
 
     def row() -> str:

@@ -2,7 +2,7 @@
 
     python tests/support/sharded.py SIZE [DEADLY] audit samples.jsonl --workers 2
 
-SIZE is the bytes of a shard. The shard of the number DEADLY kills every process that it is sent to.
+SIZE is the bytes of a shard. The shard with the number DEADLY kills every process that it is sent to.
 """
 
 import json
@@ -23,7 +23,7 @@ VOCABULARY = (
 )
 
 LONGEST_WAIT = 120.0
-"""Seconds after which a program that was waited for has failed."""
+"""Seconds after which waiting for a program fails."""
 
 
 # --- The program that is killed ---------------------------------------------------------------------------
@@ -39,8 +39,8 @@ class Deadly(str):
 
 
 def run(size: int, deadly: int | None, arguments: list[str]) -> int:
-    """Run the command line with shards of such a size, one of which may be deadly."""
-    # Here, for each worker imports this module: what it needs to score it imports itself.
+    """Run the command line with shards of this size; one may be deadly."""
+    # Here, because each worker imports this module, and should import by itself what it needs for scoring.
     import coherence.audit.plan
     from coherence.cli.main import main
 
@@ -62,7 +62,7 @@ def run(size: int, deadly: int | None, arguments: list[str]) -> int:
 
 
 class Program:
-    """A run of it in a process group of its own."""
+    """A run of the program in a separate process group."""
 
     def __init__(self, folder: Path, size: int, *arguments: str, deadly: int | None = None) -> None:
         told = [str(size), *([] if deadly is None else [str(deadly)])]
@@ -94,7 +94,7 @@ class Program:
         wait_until(lambda: not {pid for pid, _ in _parents()}.intersection(others))
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does: tell it to all processes of the terminal."""
+        """Send the signal of Ctrl-C to all processes of the terminal."""
         os.killpg(self.pid, signal.SIGINT)
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
@@ -110,7 +110,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def descendants(pid: int, pattern: str) -> list[int]:
-    """Return the processes started by one, or by those, whose command matches a pattern."""
+    """Return the direct and indirect child processes whose command matches a pattern."""
     parents = dict(_parents())
     found = [each for each in parents if pid in _ancestors(each, parents)]
     return [each for each in found if re.search(pattern, _command(each))]
@@ -145,7 +145,7 @@ def write_lines(path: Path, *lines: bytes, end: bytes = b"\n") -> Path:
 
 
 def row(step: int, index: int = 0, **more: Any) -> bytes:
-    """A sample that no other equals, one in ten low, as a line."""
+    """Return a unique sample as a line; one in ten is low."""
     random = Random(f"{step} {index} {more}")  # noqa: S311 - it draws words, not secrets
     low = random.random() < 0.1
     text = (

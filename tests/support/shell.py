@@ -1,4 +1,4 @@
-"""The command line as a person has it: arguments in, the exit status and what was printed out."""
+"""The command line as a user sees it: arguments in, the exit status and the printed text out."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import pytest
 
 from coherence.cli.main import main
 
-# A language in which nothing ever comes twice: a score is what the formula says, whatever the default is.
+# A language without any repetition: a score is what the formula gives, independent of the default.
 DIVERSE = [[1, 1], [100_000, 100_000]]
 PROFILE = {
     "format": 1,
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class Shell:
-    """Runs `coherence`, with the arguments that every call begins with."""
+    """Runs `coherence`, with arguments that every call has in common."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *begin: str) -> None:
         self.capsys = capsys
@@ -40,7 +40,7 @@ class Shell:
         return Outcome(status, *self.capsys.readouterr())
 
     def refused(self, *arguments: str) -> str:
-        """The one line with which these arguments are refused."""
+        """Return the one-line message with which these arguments are refused."""
         status, out, err = self(*arguments)
         assert (status, out) == (2, "")
         assert err.count("\n") == 1

@@ -79,7 +79,7 @@ def make(
 
 
 def length(completions: list[Any], **_others: Any) -> list[float]:
-    """Reward long answers: what a run learns without us."""
+    """Reward long answers, which a run learns without us."""
     return [float(len(str(each))) for each in completions]
 
 

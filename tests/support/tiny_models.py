@@ -1,4 +1,4 @@
-"""A language model that is trained in a second, for what trains one and writes about it."""
+"""A language model that is trained in a second, for tests of trainers and what they write."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A log as wandb writes it, `run-*.wandb`: messages of Protocol Buffers in the blocks of a LevelDB log."""
+"""Makes a log like wandb's, `run-*.wandb`: messages of Protocol Buffers in the blocks of a LevelDB log."""
 
 import json
 import struct
@@ -11,7 +11,7 @@ BLOCK, HEADER = 2**15, 7
 
 
 def varint(value: int) -> bytes:
-    """Return a number as Protocol Buffers write it."""
+    """Return a number in the encoding of Protocol Buffers."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -25,7 +25,7 @@ def message(number: int, content: bytes) -> bytes:
 
 
 def item(key: str, value: object, as_json: bool = False) -> bytes:
-    """Return an item of a history: each kind of value in its field, or all as JSON."""
+    """Return an item of a history: each type of value in its field, or all as JSON."""
     named = b"".join(message(2, part.encode()) for part in key.split(".")) if "." in key else None
     named = named or message(1, key.encode())
     if as_json or isinstance(value, dict | list):
@@ -40,13 +40,13 @@ def item(key: str, value: object, as_json: bool = False) -> bytes:
 
 
 def history(step: int, row: Mapping[str, Any], as_json: bool = False) -> bytes:
-    """Return the record of what one call of `wandb.log` logged."""
+    """Return the record of one call of `wandb.log`."""
     items = b"".join(message(1, item(key, value, as_json)) for key, value in row.items())
     return varint(1 << 3) + varint(step) + message(2, items + message(2, varint(1 << 3) + varint(step)))
 
 
 def log_of(records: Iterable[bytes]) -> bytes:
-    """Return records as a log; what does not fit into the rest of a block is parted."""
+    """Return records as a log; a record that does not fit into the rest of a block is split."""
     out = bytearray(MARK)
     for record in records:
         first, rest = True, record

@@ -1,4 +1,4 @@
-"""Whole files of every format that is read, small, written by the real libraries: to be cut and damaged."""
+"""Small whole files of every supported format, written by the real libraries, to be cut and damaged."""
 
 import bz2
 import gzip
@@ -39,7 +39,7 @@ def parquet(**options: Any) -> bytes:
 
 
 def events() -> bytes:
-    """Return events of TensorBoard: of each step a text and a loss, as a tensor and as a number."""
+    """Return events of TensorBoard: for each step a text and a loss, as a tensor and as a number."""
     proto = "tensorboard.compat.proto."
     event, summary = import_module(f"{proto}event_pb2").Event, import_module(f"{proto}summary_pb2").Summary
     make = import_module("tensorboard.util.tensor_util").make_tensor_proto
@@ -78,7 +78,7 @@ def zstd(lines: bytes = LINES) -> bytes:
 
 
 def inspect_eval() -> bytes:
-    """Return an archive of samples as inspect-ai writes it, each a document."""
+    """Return an archive of samples like inspect-ai's, each a document."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_journal/start.json", "{}")
@@ -127,7 +127,7 @@ WHOLE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "trackio": ("a.db", trackio),
     "wandb_log": ("run-a.wandb", lambda: log_of(history(row["step"], row | {"loss": 2.5}) for row in ROWS)),
 }
-"""Of each: what the file is called, and what makes its bytes.
+"""The name of each file, and the function that makes its bytes.
 
 Raises:
     ImportError: the library that writes it is not installed.

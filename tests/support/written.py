@@ -1,6 +1,6 @@
-"""Small dumps in the shape of each format, and what lies beside samples in the folders of real runs.
+"""Small dumps in each format, and the other files that folders of real runs hold next to samples.
 
-Each sample holds the word `SAID`, and of the rest nothing does: what is read as a sample can be told from it.
+Each sample holds the word `SAID`, and nothing else does, so a test can check what is read as a sample.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SAID, OTHER = "heron", "QQ"
-"""A word of every sample, and one of everything else that is text."""
+"""A word in every sample, and a word in every other text."""
 
 TEXTS = (
     "The heron stood in the reeds and waited for the boat to come back.",
@@ -34,7 +34,7 @@ def as_csv() -> str:
 
 
 def as_log() -> str:
-    """Return a log that prints a sample behind each loss."""
+    """Return a log that prints a sample after each loss."""
     lines = []
     for place, text in enumerate(TEXTS):
         lines.append(f"step {100 * (place + 1)} | loss {3.5 - place / 10} | {OTHER} 12 ms")
@@ -56,13 +56,13 @@ def as_notebook() -> str:
 
 
 def as_table() -> str:
-    """Return a table as Weights & Biases keeps it."""
+    """Return a table like that of Weights & Biases."""
     data = [[row["step"], OTHER, row["text"]] for row in rows_of()]
     return json.dumps({"columns": ["step", "prompt", "completion"], "data": data})
 
 
 def as_answers() -> str:
-    """Return what a server that speaks like OpenAI's answered."""
+    """Return answers of an OpenAI-compatible server."""
     choices = ([{"index": 0, "message": {"role": "assistant", "content": text}}] for text in TEXTS)
     return as_lines([{"object": "chat.completion", "model": OTHER, "choices": each} for each in choices])
 
@@ -78,7 +78,7 @@ def as_harness() -> str:
 
 
 def as_chats() -> str:
-    """Return conversations as ShareGPT has them."""
+    """Return conversations like those of ShareGPT."""
     said = ([{"from": "human", "value": OTHER}, {"from": "gpt", "value": text}] for text in TEXTS)
     return as_lines([{"id": OTHER, "conversations": each} for each in said])
 
@@ -109,7 +109,7 @@ FILES: dict[str, dict[str, str]] = {
     "chats": {"chats.jsonl": as_chats()},
     "text_lines": {"news_temp_0_5.txt": "\n".join(TEXTS)},
 }
-"""Of each shape its files, which hold `TEXTS`."""
+"""The files of each format, which hold `TEXTS`."""
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -157,7 +157,7 @@ BESIDE: dict[str, str] = {
     "configs/top_k_40.txt": f"{OTHER} = 40\n",
     "nohup.out": f"nohup: ignoring input\n{OTHER}\n",
 }
-"""What lies beside the samples of a run and is none: logs of jobs, pages, settings, words, data, code."""
+"""Files next to the samples of a run without samples: logs of jobs, pages, settings, words, data, code."""
 
 BINARY: dict[str, bytes] = {
     "loss_500.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
@@ -168,11 +168,11 @@ BINARY: dict[str, bytes] = {
     "tokens_100.npy": b"\x93NUMPY\x01\0" + bytes(range(256)),
     "step_900": b"\0" * 1000,
 }
-"""The same that is not text."""
+"""Such files that are not text."""
 
 
 def write_beside(folder: Path, alter: Callable[[bytes], bytes] = lambda content: content) -> None:
-    """Write what lies beside samples below a folder, each file perhaps altered."""
+    """Write the files next to samples below a folder, each perhaps altered."""
     for name, content in {**{name: text.encode() for name, text in BESIDE.items()}, **BINARY}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

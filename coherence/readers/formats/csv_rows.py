@@ -1,4 +1,4 @@
-"""CSV and TSV with the names of the columns in the first line: samples, or losses as trainers log them."""
+"""CSV and TSV with column names in the first line: samples, or losses as trainers log them."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ from coherence.readers.objects.names import LOSS, SEVERAL, STEP, TEXT, usual_nam
 from coherence.readers.records import LossRow, MetricRow, Sample
 
 LOOKED_AT = 20
-"""Lines of a file that is called a table."""
+"""Lines that are checked in a file whose name says that it is a table."""
 
 _DELIMITERS = (",", "\t", ";")
 
@@ -30,7 +30,7 @@ _CHARTED = re.compile(r"(.+) - ([^ ].*)")
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether the first line names a text, or a step and a loss; of one column, also by its name."""
+    """Tell whether the first line names a text, or a step and a loss; one column also needs a CSV name."""
     line = next(iter(head.lines), "")
     names = _names(line, _delimiter(line))
     if len(names) == 1:
@@ -46,7 +46,7 @@ def recognise(head: Head) -> bool:
 
 
 def _is_table(head: Head, delimiter: str) -> bool:
-    """Tell whether a file called a table has rows like its first: a person may name the columns."""
+    """Tell whether a file with a table's name has rows like its first: the user may name the columns."""
     rest = head.lines[1:LOOKED_AT]
     width = len(_names(head.lines[0], delimiter))
     alike = sum(len(_names(line, delimiter)) == width for line in rest)
@@ -64,7 +64,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of a file."""
+    """Yield reward, KL divergence and length from a file."""
     found = _rows(part, problems) if mentions(part.path) else ()
     return metrics_of(found, part.path, problems, fields)
 
@@ -72,7 +72,7 @@ def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows without their blank cells, each with the line where it begins.
 
-    Where the text is blank, it is the sample: a model that says nothing says so.
+    A blank text is kept as a sample: the model wrote nothing.
     """
     records = _records(part, problems)
     _, names = next(records, (0, []))
@@ -92,13 +92,13 @@ def _rows(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, str]]
 
 
 def _usual(names: list[str], path: str) -> list[str]:
-    """Return the names of columns; those of TensorBoard's export as the tag in the file's name tells them."""
+    """Return the names of columns; for TensorBoard's export they come from the tag in the file's name."""
     tag = _TAG.search(storage.bare_name(path)) if names == _OF_TENSORBOARD else None
     return ["time", "step", "loss"] if tag and tag[1] in _TRAINING else names
 
 
 def _charted(names: list[str]) -> dict[str, str]:
-    """Return the columns of a chart of training losses that W&B exports, and the runs that they are of.
+    """Return the columns of a chart of training losses that W&B exports, and the run of each.
 
     >>> _charted(["Step", "exp7 - train/loss", "exp7 - train/loss__MIN", "exp7 - val/loss"])
     {'exp7 - train/loss': 'exp7'}
@@ -108,7 +108,7 @@ def _charted(names: list[str]) -> dict[str, str]:
 
 
 def _of_chart(row: dict[str, str], charted: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the losses of a row of a chart, with their runs if it is of several."""
+    """Yield the losses of a row of a chart, with their runs if there are several."""
     rest = {name: cell for name, cell in row.items() if " - " not in name}
     for name in charted.keys() & row.keys():
         run = {"run": charted[name]} if len(set(charted.values())) > 1 else {}
@@ -116,10 +116,10 @@ def _of_chart(row: dict[str, str], charted: dict[str, str]) -> Iterator[dict[str
 
 
 def _records(part: Part, problems: Problems, longest: int = LONGEST_LINE) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record, the names of the columns first, with the line where it begins."""
+    """Yield the cells of each record, the column names first, with the line where it begins."""
     texts = _Lines(read_whole_lines(part, problems), longest)
     read = texts.read
-    # The limit is one for the whole process; a sample may be as long as a line of JSON.
+    # The limit holds for the whole process; a sample may be as long as a line of JSON.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
     first = next((line for line in texts if line.strip()), "")
     texts.begin(read[-1:])
@@ -136,14 +136,14 @@ def _records(part: Part, problems: Problems, longest: int = LONGEST_LINE) -> Ite
 
 
 class _Lines:
-    """Lines, and which of them the record that is being read has: one without an end would be held whole."""
+    """The lines of the record that is being read, limited: a record without an end would be held whole."""
 
     def __init__(self, lines: Iterator[tuple[int, str]], longest: int) -> None:
         self._lines, self._longest, self._size = lines, longest, 0
         self.read: list[int] = []
 
     def begin(self, read: list[int]) -> None:
-        """Begin a record, of which some lines were read."""
+        """Begin a record; some of its lines may have been read already."""
         self.read[:], self._size = read, 0
 
     def __iter__(self) -> Iterator[str]:
@@ -167,7 +167,7 @@ def _names(line: str, delimiter: str) -> list[str]:
 
 
 def _delimiter(line: str) -> str:
-    """Return what stands between the names of the first line: what parts it most often."""
+    """Return the delimiter of the first line: the one that splits it most often."""
     return max(_DELIMITERS, key=line.count)
 
 

@@ -16,17 +16,17 @@ from coherence.readers.objects.names import RawRow
 from coherence.readers.records import Sample
 
 ZSTD = 93
-"""The method of compression that newer logs use, and Python's own reader does not know before 3.14."""
+"""The compression method of newer logs, which Python's own reader does not know before 3.14."""
 
 _LOCAL = struct.Struct("<26xHH")
-"""The header before an entry: how long the name is that follows, and what follows the name."""
+"""The header of an entry: the lengths of the name and of the extra field that follow."""
 
 _DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
-"""What reading an entry raises that is damaged, encrypted or compressed in a way that is not known."""
+"""Raised on reading an entry that is damaged, encrypted or compressed with an unknown method."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is an archive named `*.eval`, or one that begins with an entry of such a log."""
+    """Tell whether a file is an archive named `*.eval`, or one whose first entry is that of such a log."""
     if not head.raw.startswith(b"PK\x03\x04"):
         return False
     named = storage.bare_name(head.path).endswith(".eval")
@@ -34,7 +34,7 @@ def recognise(head: Head) -> bool:
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the samples of an archive; the number of a document stands for its line.
+    """Yield the samples of an archive, with the number of the document as the line.
 
     Raises:
         ValueError: the archive is damaged or cut off, or needs an extra that is missing.
@@ -64,7 +64,7 @@ def _rows(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 def _content(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) -> bytes:
-    """Return an entry, up to one byte more than is read as one."""
+    """Return the content of an entry, up to one byte more than the most that is read."""
     if entry.compress_type != ZSTD:
         with archive.open(entry) as content:
             return content.read(LONGEST_LINE + 1)

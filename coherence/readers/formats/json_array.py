@@ -1,4 +1,4 @@
-"""One JSON document: an array of objects, an object in which such an array stands, or one that is a row."""
+"""One JSON document: an array of objects, an object that holds such an array, or an object that is a row."""
 
 import json
 import re
@@ -23,14 +23,14 @@ from coherence.readers.objects.names import PROMPT, SEVERAL, STEP, TEXT
 from coherence.readers.records import LossRow, MetricRow, Sample
 
 CHUNK = 2**20
-"""Bytes that are read at once."""
+"""Bytes that are read at a time."""
 
 BEGINNING = 2**13
-"""Characters of a document in which the keys stand that tell whether it is a row."""
+"""Characters of a document that are searched for the keys of a row."""
 
 _ARRAY = re.compile(r"\[\s*(?:\[\s*)?\{")
 _INNER_ARRAY = re.compile(r'"\s*:\s*\[\s*\{')
-# What stands between brackets: nothing else, and whole strings, in which brackets mean nothing.
+# The text between brackets, including whole strings, in which brackets do not count.
 _NO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACKET = re.compile(_NO_BRACKET.pattern + rb"([\[\]{}])", re.DOTALL)
 
@@ -39,8 +39,8 @@ _SEPARATORS = b" \t\r\n,"
 _NAME = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*(:?)', re.DOTALL)
 
 _Place = tuple[bytes, ...] | None
-"""Below which keys of a document the array stands whose objects are rows; without any of them the document
-is a row itself, and None is any array at its top, or one level down."""
+"""The keys of a document above the array of rows. If empty, the document itself is a row; None allows any
+array at the top, or one level below."""
 
 _HARNESSES = (
     (
@@ -52,7 +52,7 @@ _HARNESSES = (
         (b"results", b"results"),
     ),
 )
-"""How documents of inspect-ai and promptfoo begin, which hold other arrays too, and where the rows are."""
+"""How documents of inspect-ai and promptfoo begin, which also hold other arrays, and where the rows are."""
 
 _OF_A_ROW = frozenset((*TEXT, "choices", "candidates", "conversations", "conversation", "resps", "message"))
 _BESIDE_TEXTS, _TEXTS = frozenset((*STEP, *PROMPT)), frozenset(SEVERAL)
@@ -70,7 +70,7 @@ def recognise(head: Head) -> bool:
         return False
     lines = head.lines
     place, inner = _place(text), _INNER_ARRAY.search(text)
-    if len(lines) == 1:  # a row that holds a chat begins so too, but with the names of a row
+    if len(lines) == 1:  # a row that holds a chat begins like this too, but with the names of a row
         before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()])) if inner else {TEXT[0]}
         return bool(place) or before.isdisjoint((*STEP, *TEXT, *PROMPT))
     if (place is None and inner is None) or is_json_object(lines[0]):
@@ -79,7 +79,7 @@ def recognise(head: Head) -> bool:
 
 
 def _place(text: str) -> _Place:
-    """Return where the rows of a document stand that begins so."""
+    """Return where the rows are in a document, judged by its beginning."""
     text = text.lstrip()
     known = next((place for begin, place in _HARNESSES if begin.match(text)), None)
     if known is None and text.startswith("{"):
@@ -90,7 +90,7 @@ def _place(text: str) -> _Place:
 
 
 def _names(text: bytes) -> set[str]:
-    """Return the keys of the object that a text begins with."""
+    """Return the keys of the object at the beginning of a text."""
     found: set[str] = set()
     at = depth = 0
     while depth >= 0:
@@ -124,7 +124,7 @@ def _read(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of a file."""
+    """Yield reward, KL divergence and length from a file."""
     found = _read(part, problems) if mentions(part.path) else ()
     return metrics_of(found, part.path, problems, fields)
 
@@ -159,34 +159,34 @@ def _elements(part: Part, scan: "_Scan", size: int) -> Iterator[tuple[int, bytes
 
 
 class _Scan:
-    """Where in a document one is: in which array, and in which of its objects.
+    """The position in a document: the array, and the object in it.
 
     Attributes:
         depth: how many brackets are open.
-        at: how many bytes of it were looked at.
+        at: how many bytes of what is held were looked at.
     """
 
     def __init__(self, path: str, problems: Problems, longest: int, place: _Place = None) -> None:
         self._path, self._problems, self._longest, self._place = path, problems, longest, place
-        self._keys: list[bytes] = []  # below which the bracket stands that was seen last
+        self._keys: list[bytes] = []  # those above the last bracket that was seen
         self.depth = self.at = 0
         self._held = b""
         self._line, self._counted = 1, 0  # a line, and up to where line ends were counted
         self._seen = 0  # up to where brackets were seen in it
-        # The depth of the array whose objects are wanted; where the document is a row, it is as if in one.
+        # The depth of the array of rows; a document that is a row counts as an element of one.
         self._array: int | None = 0 if place == () else None
-        self._begun: int | None = None  # where the object begins that is open
-        self._ended = 0  # where the one before ended
+        self._begun: int | None = None  # where the open object begins
+        self._ended = 0  # where the previous object ended
         self._too_long = False
         self._objects = 0  # how many the array had
 
     @property
     def held(self) -> int:
-        """How many bytes are held, which are looked at again with those that come: let more come then."""
+        """How many bytes are held and looked at again with the next ones; the next read should be larger."""
         return len(self._held)
 
     def take(self, chunk: bytes) -> None:
-        """Hold more of the document, and let go of what is done with."""
+        """Hold more of the document, and drop the part that is finished."""
         done = self._seen if self._array is None else self._ended
         done = done if self._begun is None else self._begun
         if len(self._held) - done > self._longest:
@@ -207,14 +207,14 @@ class _Scan:
             self._begun = max(self._begun - size, 0)
 
     def add(self, message: str) -> None:
-        """Note a problem at the object that is open, or else where brackets were seen last."""
+        """Note a problem at the open object, or else at the last bracket that was seen."""
         self._add(self._seen if self._begun is None else self._begun, message)
 
     def _add(self, at: int, message: str) -> None:
         self._problems.add(self._path, self._line_at(at), message)
 
     def _line_at(self, at: int) -> int:
-        """Return the line of a place; those asked for come in the order of the document, nearly."""
+        """Return the line of a position; positions are asked for nearly in the order of the document."""
         if at > self._counted:
             self._line += self._held.count(b"\n", self._counted, at)
             self._counted = at
@@ -222,7 +222,7 @@ class _Scan:
         return self._line - self._held.count(b"\n", at, self._counted)
 
     def found(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the objects that end in what is held, with their lines."""
+        """Yield the objects that end in the bytes held, with their lines."""
         while bracket := _BRACKET.match(self._held, self._seen):
             self.at += bracket.end() - self._seen
             before, self._seen = self._seen, bracket.end()
@@ -243,12 +243,12 @@ class _Scan:
             self._array, self._ended, self._objects = self.depth, self._seen, 0
 
     def _is_first(self) -> bool:
-        """Tell whether nothing stands in the array before the bracket that was seen last."""
+        """Tell whether the last bracket that was seen is the first element of its array."""
         between = self._held[self._ended : self._seen - 1]
         return self._array == 1 and not self._objects and not between.strip(_SEPARATORS)
 
     def _is_wanted(self, bracket: bytes, before: int) -> bool:
-        """Tell whether a bracket opens the array whose objects are rows; `before` ends the one before it."""
+        """Tell whether a bracket opens the array of rows; `before` is the end of the previous bracket."""
         if self._place is None:
             return bracket == b"[" and self.depth <= 2
         if self.depth <= len(self._place) + 1:
@@ -269,7 +269,7 @@ class _Scan:
         self.depth = max(self.depth - 1, 0)
 
     def _between(self, end: int) -> None:
-        """Note what stands between two objects besides the comma."""
+        """Note anything between two objects other than the comma."""
         between = self._held[self._ended : end].rstrip(_SEPARATORS)
         if value := between.lstrip(_SEPARATORS):
             at = self._ended + len(between) - len(value)
@@ -277,7 +277,7 @@ class _Scan:
 
 
 def _unfinished(held: bytes, at: int) -> bytes:
-    """Return what matters of a string that goes on: its quote, and the backslashes at its end."""
+    """Return the part that matters of an unfinished string: its quote, and the backslashes at its end."""
     rest = _NO_BRACKET.match(held, at)
     if rest is None or rest.end() == len(held):
         return b""

@@ -1,4 +1,4 @@
-"""A JSON list of texts, or of lists of texts: as the BigCode harness writes generations, a list a problem."""
+"""A JSON list of texts, or of lists of texts: generations of the BigCode harness, one list per problem."""
 
 import re
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from coherence.readers.records import Sample
 KIND = "a list of texts"
 
 WORDS = 3
-"""Which more than half of the texts have where a file begins: labels, stop words and tokens have fewer."""
+"""Words that more than half of the first texts have at least: labels, stop words and tokens have fewer."""
 
 _LIST = re.compile(r'\[\s*(?:\[\s*)?"')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _NO_SAMPLES = re.compile(
     r"(?<![a-z])(?:prompt|reference|target|question|instruction|label|problem|solution|test|token|vocab|stop)"
 )
-"""What other lists of texts next to samples hold, by their names."""
+"""Names of other lists of texts that are found next to samples."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a list of texts, and none that lies next to samples."""
+    """Tell whether a file is a list of texts, and not one of those found next to samples."""
     if not _LIST.match(head.text.lstrip()) or _NO_SAMPLES.search(storage.bare_name(head.path)):
         return False
-    texts = _TEXT.findall(head.text) or [head.text]  # one longer than what was read of it
+    texts = _TEXT.findall(head.text) or [head.text]  # one text longer than the head
     return 2 * sum(len(re.split(r"\s|\\n", text.strip())) >= WORDS for text in texts) > len(texts)
 
 
@@ -37,7 +37,7 @@ def samples(
     problems: Problems,
     fields: Fields = USUAL,  # noqa: ARG001 - texts have no fields
 ) -> Iterator[Sample]:
-    """Yield the texts; the number of the one in the outer list stands for the line, and for the prompt.
+    """Yield the texts, with the index in the outer list as the line and as the prompt.
 
     Raises:
         ValueError: the file is not a list of texts.

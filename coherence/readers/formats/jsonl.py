@@ -1,4 +1,4 @@
-"""JSON lines: an object a line, under the keys that trainers use.
+"""JSON lines: one object per line, with the keys that trainers use.
 
 An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "completion": ["a", "b"]}`.
 """
@@ -15,14 +15,14 @@ from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
 OURS = (SAMPLES, METRICS)
-"""Names of the files of a run folder: a row of a later format there is a later version's."""
+"""Names of the files of a run folder: in them, a row of a later format is from a later version."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether the first line, or half of them, are JSON objects; under the name of the format, any."""
+    """Tell whether the first line or half of the lines are JSON objects; if named so, one line is enough."""
     lines = head.lines
     found = [is_json_object(line) for line in lines]
-    if len(lines) == 1 and not head.whole:  # a line longer than what was read of it
+    if len(lines) == 1 and not head.whole:  # a line longer than the head
         return lines[0].startswith('{"')
     named = storage.bare_name(head.path).endswith((".jsonl", ".ndjson"))
     return any(found) and (named or found[0] or 2 * sum(found) >= len(found))
@@ -40,13 +40,13 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of a part of a file."""
+    """Yield reward, KL divergence and length from a part of a file."""
     found = _objects(part, problems) if mentions(part.path) else ()
     return metrics_of(found, part.path, problems, fields)
 
 
 def events(part: Part) -> Iterator[Mark]:
-    """Yield what a run folder's own rows tell of besides losses; what is not usable `losses` says."""
+    """Yield the events in the rows of a run folder; unusable rows are noted by `losses`."""
     for _, row in _objects(part, Problems()):
         if (mark := rows.to_mark(row)) is not None:
             yield mark
@@ -66,7 +66,7 @@ def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 def parts(path: str, size: int) -> list[Part]:
-    """Return the parts of a file, each of about `size` bytes; what is compressed cannot be divided."""
+    """Return the parts of a file, each of about `size` bytes; a compressed file cannot be divided."""
     with storage.open_raw(path) as file:
         compressed = storage.compression(file.read(6)) is not None
     end = storage.size(path)

@@ -1,7 +1,7 @@
-"""Jupyter notebooks: the outputs of their cells, one below the other, are a log; tables in them hold losses.
+"""Jupyter notebooks: the outputs of their cells, one after another, are a log; tables in them hold losses.
 
-The number of the cell stands for that of the line, for it is what a person can find. Source: docs/formats.md,
-"Notebooks".
+The line of a record is the number of its cell, because that is what a user can find. Source:
+docs/formats.md, "Notebooks".
 """
 
 import re
@@ -22,14 +22,14 @@ NOTHING = "a notebook without samples in its outputs"
 
 _BEGINNING = re.compile(r'\s*\{\s*"(?:cells|metadata|nbformat|nbformat_minor|worksheets)"\s*:')
 _CELLS = re.compile(r'"(?:cells|worksheets)"\s*:\s*\[')
-# html.parser takes the square of the length for a tag without an end, and fails at some declarations.
+# html.parser takes quadratic time for a tag without an end, and fails at some declarations.
 _TAG = re.compile(r"<(/?[a-zA-Z]{1,20})[^<>]*>")
 _BETWEEN = "-" * 40
-"""A rule, at which a sample ends: none goes on from cell to cell."""
+"""A rule, which ends a sample: a sample does not continue from cell to cell."""
 
 
 class Outputs(NamedTuple):
-    """What the cells of a notebook wrote, each with the number of the cell, from 1.
+    """The outputs of the cells of a notebook, each with the number of the cell, from 1.
 
     Attributes:
         lines: as a terminal would show them.
@@ -57,7 +57,7 @@ def samples(
     problems: Problems,
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
-    """Yield the samples that stand in the outputs; those of a cell below a table are of its last step.
+    """Yield the samples in the outputs; those of a cell below a table belong to its last step.
 
     Raises:
         ValueError: the file is not a notebook.
@@ -75,7 +75,7 @@ def samples(
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses: those of the lines or those of the tables, of which there are more.
+    """Yield the training losses: those in lines or those in tables, whichever are more.
 
     Raises:
         ValueError: the file is not a notebook.
@@ -92,10 +92,10 @@ def _survey(outputs: Outputs) -> "logs.Survey":
 
 
 def outputs_of(path: str) -> Outputs:
-    """Return what the cells of a notebook wrote.
+    """Return the outputs of the cells of a notebook.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a notebook.
     """
     notebook = read_document(path, "a notebook")
     found = Outputs([], [])
@@ -109,7 +109,7 @@ def outputs_of(path: str) -> Outputs:
 
 
 def _cells(notebook: Any, path: str) -> list[Any]:
-    """Return the cells of a notebook, of version 4 or of one before it, which has them in worksheets."""
+    """Return the cells of a notebook, of version 4 or of an older one, which has them in worksheets."""
     sheets = notebook.get("worksheets") if isinstance(notebook, dict) else None
     parts = [notebook, *(sheets if isinstance(sheets, list) else [])]
     cells = [
@@ -121,7 +121,7 @@ def _cells(notebook: Any, path: str) -> list[Any]:
 
 
 def _texts_of(number: int, cell: Any, tables: list[tuple[int, RawRow]]) -> Iterator[str]:
-    """Yield what a cell wrote, a stream as one; rows of losses are put to the tables."""
+    """Yield the texts that a cell wrote, each stream as one; rows of losses are added to the tables."""
     outputs = cell.get("outputs") if isinstance(cell, dict) else None
     stream, held = None, ""
     for output in outputs if isinstance(outputs, list) else []:
@@ -143,7 +143,7 @@ def _texts_of(number: int, cell: Any, tables: list[tuple[int, RawRow]]) -> Itera
 
 
 def _text(value: Any) -> str:
-    """Return a text of a notebook, which may be a list of its lines."""
+    """Return a text of a notebook, which may be stored as a list of lines."""
     if isinstance(value, list):
         value = "".join(line for line in value if isinstance(line, str))
     return value if isinstance(value, str) else ""
@@ -178,7 +178,7 @@ def losses_in(html: str) -> Iterator[RawRow]:
 
 
 def _tables_in(html: str) -> Iterator[list[list[str]]]:
-    """Yield the tables, each as rows of cells without what is marked up in them."""
+    """Yield the tables, each as rows of cells without markup."""
     table: list[list[str]] | None = None
     cell: list[str] | None = None
     for text, tag in _pieces(html):
@@ -200,7 +200,7 @@ def _tables_in(html: str) -> Iterator[list[list[str]]]:
 
 
 def _pieces(html: str) -> Iterator[tuple[str, str]]:
-    """Yield each text with the name of the tag behind it."""
+    """Yield each text with the name of the tag after it."""
     at = 0
     for tag in _TAG.finditer(html):
         yield html[at : tag.start()], tag[1].lower()

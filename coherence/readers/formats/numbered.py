@@ -1,6 +1,6 @@
-"""One text file a step, the step in its name: `samples-100` of gpt-2-simple, `step_500/out.txt`.
+"""One text file per step, with the step in its name: `samples-100` of gpt-2-simple, `step_500/out.txt`.
 
-Several samples in a file stand below headers, `======== SAMPLE 1 ========`; without them the file is one.
+Several samples in a file have headers, `======== SAMPLE 1 ========`; a file without headers is one sample.
 """
 
 import re
@@ -19,7 +19,7 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a]")
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is text under a name with a step, or text below a header of samples."""
+    """Tell whether a file is text and has a step in its name or a header of samples."""
     if not is_text(head):
         return False
     if _HEADER.fullmatch(next(iter(head.lines), "")):
@@ -32,7 +32,7 @@ def recognise(head: Head) -> bool:
 
 
 def is_text(head: Head) -> bool:
-    """Tell whether a file holds text, and of it nothing that no text holds."""
+    """Tell whether a file holds text, without anything that does not occur in text."""
     return not _NO_TEXT.search(head.text) and head.text.count("\ufffd") <= len(head.text) / 20
 
 
@@ -42,7 +42,7 @@ def samples(
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sample]:
-    """Yield the samples of a file; what is not UTF-8 is replaced, and noted."""
+    """Yield the samples of a file; bytes that are not UTF-8 are replaced and noted."""
     step = step_of(part.path)
     if step is None:
         step = any_number(part.path)

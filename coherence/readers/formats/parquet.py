@@ -1,4 +1,4 @@
-"""Parquet tables: a sample or a loss a row, read a few rows at a time (extra `parquet`).
+"""Parquet tables: one sample or one loss per row, read a few rows at a time (extra `parquet`).
 
 TRL writes `completions_00010.parquet` with step, prompt, completion, rewards and advantage.
 """
@@ -20,25 +20,25 @@ from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
 BATCH = 32
-"""Rows that are held at a time. With 256 a row takes some microseconds less, and those of 16 MB are 4 GB."""
+"""Rows that are held at a time. With 256, a row takes some microseconds less, but rows of 16 MB take 4 GB."""
 
 HELD = 128 * 2**20
-"""Bytes that so many rows may have; of longer ones fewer are held."""
+"""Bytes that these rows may have together; fewer are held if they are longer."""
 
 ROW = 24
-"""Bytes that a row counts at least, against what a file may unpack to: rows of nothing take time too."""
+"""Bytes that a row counts at least towards what a file may unpack to: empty rows take time too."""
 
 BUFFER = 2**20
-"""Bytes that are read of a column at once; without it a row group would be held whole."""
+"""Bytes of a column that are read at a time; without it a row group would be held whole."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is Parquet, or is called so: what is then wrong with it, reading it says."""
+    """Tell whether a file is Parquet, or is named so; in that case reading it says what is wrong."""
     return head.raw.startswith(b"PAR1") or storage.bare_name(head.path).endswith(".parquet")
 
 
 def parts(path: str, size: int) -> list[Part]:
-    """Return the stretches of row groups that hold about `size` bytes each, together the whole file.
+    """Return stretches of row groups of about `size` bytes each, which together are the whole file.
 
     Raises:
         ValueError: the file is not Parquet, or pyarrow is missing.
@@ -64,7 +64,7 @@ def length(part: Part) -> int:
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the samples of a table; the number of a row stands for its line.
+    """Yield the samples of a table, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not Parquet, or pyarrow is missing.
@@ -76,7 +76,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of a table; the number of a row stands for its line.
+    """Yield the training losses of a table, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not Parquet, or pyarrow is missing.
@@ -88,13 +88,13 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of a table."""
+    """Yield reward, KL divergence and length from a table."""
     wanted = {*NAMES, *STEP, *RUN, *SPELLED} | _columns_of(fields)
     return metrics_of(_rows(part, problems, wanted, {*NAMES}), part.path, problems, fields)
 
 
 def _columns_of(fields: Fields) -> set[str]:
-    """Return the columns that a person named, also as the beginning of a path."""
+    """Return the columns that the user named, also as the beginning of a path."""
     named = [field for field in fields if field is not None]
     return {*named, *(re.split(r"[.\[]", field)[0] for field in named)}
 
@@ -102,7 +102,7 @@ def _columns_of(fields: Fields) -> set[str]:
 def _rows(
     part: Part, problems: Problems, wanted: set[str], one_of: set[str]
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the rows of a part of a table; none, and none of its bytes are read, without the columns."""
+    """Yield the rows of a part of a table; if it lacks the columns, none, and without reading its bytes."""
     with storage.open_raw(part.path) as file:
         table = _opened(part.path, file)
         names = table.schema_arrow.names
@@ -126,19 +126,19 @@ class _Left:
         self._size = size
 
     def check(self, size: int) -> None:
-        """Raise TooMuch if there are not so many left."""
+        """Raise TooMuch if fewer are left."""
         if size > self._size:
             raise storage.TooMuch
 
     def take(self, size: int) -> None:
-        """Count what was unpacked."""
+        """Count bytes that were unpacked."""
         self.check(size)
         self._size -= size
 
 
 def _batches(table: Any, group: int, columns: list[str], left: _Left) -> Iterator[Any]:
     """Yield the rows of a group, as many at a time as may be held."""
-    told = table.metadata.row_group(group)  # of its columns nothing is asked: pyarrow aborts on damaged ones
+    told = table.metadata.row_group(group)  # its columns are not accessed: pyarrow aborts on damaged ones
     left.check(max(ROW * told.num_rows, told.total_byte_size))
     at_once = min(BATCH, max(1, HELD // _held_for_one(table, group, columns)))
     for batch in table.iter_batches(at_once, row_groups=[group], columns=columns, use_threads=False):
@@ -148,25 +148,25 @@ def _batches(table: Any, group: int, columns: list[str], left: _Left) -> Iterato
 
 
 def _held_for_one(table: Any, group: int, columns: list[str]) -> int:
-    """Return what is held to read one row of a group: its dictionary, of which a text may be every row."""
+    """Return how many bytes are held to read one row of a group: its dictionary may hold every text."""
     allocated = importlib.import_module("pyarrow").total_allocated_bytes
     before = allocated()
     reader = table.iter_batches(1, row_groups=[group], columns=columns, use_threads=False)
-    row = next(reader, None)  # is held while it is counted
+    row = next(reader, None)  # held while memory is counted
     held = allocated() - before
     del row
     return max(1, int(held))
 
 
 def _plain(column: Any) -> Any:
-    """Return a column whose values stand one by one, so that what they weigh is known."""
+    """Return a column with its values one by one, not as a dictionary, so that their size is known."""
     return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _group(
     batches: Iterator[Any], path: str, before: int, size: int, problems: Problems
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the rows of a row group of a size; what cannot be read of it is noted."""
+    """Yield the rows of a row group of a given size; rows that cannot be read are noted."""
     number = before
     try:
         for batch in batches:
@@ -176,13 +176,13 @@ def _group(
                     problems.add(path, number, row)
                 else:
                     yield number, row
-    except (OSError, ValueError, storage.TooMuch) as error:  # what pyarrow raises is or derives from one
+    except (OSError, ValueError, storage.TooMuch) as error:  # all errors of pyarrow derive from these
         left = before + size - number
         problems.add(path, number + 1, f"{left:,} rows cannot be read: {_first_line(error)}")
 
 
 def _mappings(batch: Any) -> Iterable[Mapping[str, Any] | str]:
-    """Return the rows of a batch as mappings; of one that holds no UTF-8 or too much, what is wrong."""
+    """Return the rows of a batch as mappings; for one that is not UTF-8 or too large, a message."""
     if batch.nbytes <= LONGEST_LINE:
         with suppress(UnicodeDecodeError):
             return list(batch.to_pylist())

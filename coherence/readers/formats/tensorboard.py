@@ -1,7 +1,7 @@
-"""TensorBoard event files: texts as samples, the scalar of the training loss (extra `tensorboard`).
+"""TensorBoard event files: texts as samples, and the scalar of the training loss (extra `tensorboard`).
 
-An event file is a row of records, each with its length and checksums, so that it can be read while it is
-written. The records are framed here, from any storage and one at a time; the package says what they hold.
+An event file is a sequence of records, each with its length and checksums, so that it can be read while it is
+written. The records are framed here, from any storage and one at a time; the package parses their content.
 """
 
 import importlib
@@ -28,14 +28,14 @@ LOSS = {
     "training/loss",
     "training_loss",
 } | {
-    "train_loss_step",  # Lightning, where epochs are logged too
+    "train_loss_step",  # Lightning, if epochs are logged too
     "lm loss",  # Megatron
-    "epoch_loss",  # Keras, which writes validation into a folder of its own
+    "epoch_loss",  # Keras, which writes validation into a separate folder
 }
-"""Tags of a training loss, in small letters. `train/train_loss`, Hugging Face's mean of a run, is none."""
+"""Tags of a training loss, in lower case, without `train/train_loss`, Hugging Face's mean of a run."""
 
 GRADIENT_NORM = {"grad_norm", "grad-norm", "gradient_norm"}
-"""How the tag of a gradient norm ends."""
+"""Endings of the tag of a gradient norm."""
 
 NO_SAMPLE = {"args", "config", "hparams", "hyperparameters", "model_config", "training_args"} | {
     *PROMPT,
@@ -43,7 +43,7 @@ NO_SAMPLE = {"args", "config", "hparams", "hyperparameters", "model_config", "tr
     "reference",
     "target",
 }
-"""How the tag of a text ends that the model did not write."""
+"""Endings of the tag of a text that the model did not write."""
 
 SUFFIX = "/text_summary"
 """What `SummaryWriter.add_text` appends to a tag."""
@@ -58,35 +58,35 @@ Value = tuple[int, Any, Any]
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is one of events, by the name that all of them have or by its first record."""
+    """Tell whether a file is an event file, by the name that all of them have or by its first record."""
     return ".tfevents." in storage.bare_name(head.path) or b"brain.Event:" in head.raw[:64]
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the texts, but for configurations and prompts; the number of a record stands for its line.
+    """Yield the texts other than configurations and prompts, with the number of the record as the line.
 
     Raises:
-        ValueError: the file is none of events, or the package is missing.
+        ValueError: the file is not an event file, or the package is missing.
     """
     return rows.samples_of(_texts(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses; the number of a record stands for its line.
+    """Yield the training losses, with the number of the record as the line.
 
     Raises:
-        ValueError: the file is none of events, or the package is missing.
+        ValueError: the file is not an event file, or the package is missing.
     """
     return rows.losses_of(_losses(part, problems), part.path, problems, fields)
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length; the number of a record stands for its line."""
+    """Yield reward, KL divergence and length, with the number of the record as the line."""
     return metrics_of(_metrics(part, problems), part.path, problems, fields)
 
 
 def _texts(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
-    of_text: dict[str, bool] = {}  # the first event of a tag may be the only one that says of what kind it is
+    of_text: dict[str, bool] = {}  # perhaps only the first event of a tag states its kind
     for number, event, value in _values(part, problems):
         if value.tag not in of_text:
             of_text[value.tag] = _is_text(value)
@@ -111,7 +111,7 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     """Yield the losses under the first tag that has any, each with the gradient norm of its step."""
     tags: list[str] = []
     held: tuple[int, dict[str, Any]] | None = None
-    beside: dict[str, Any] = {}  # tags that tell that it is not a cross-entropy
+    beside: dict[str, Any] = {}  # tags that are signs that it is not a cross-entropy
     for number, event, value in _values(part, problems):
         name = value.tag.lower()
         if name in LOSS and (loss := _scalar(value)) is not None:
@@ -140,11 +140,11 @@ def _metrics(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 def _scalar(value: Any) -> float | None:
-    """Return a number, as torch writes it or as TensorFlow does; None where there is not exactly one."""
+    """Return a number, as torch or as TensorFlow writes it; None if there is not exactly one."""
     if value.WhichOneof("value") == "simple_value":
         return float(value.simple_value)
     if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
-        return None  # one number may stand for a million millions of them, which would be laid out
+        return None  # one number may be repeated a trillion times, and would be expanded
     try:
         array = importlib.import_module("tensorboard.util.tensor_util").make_ndarray(value.tensor)
         return float(array.item())
@@ -170,7 +170,7 @@ def _values(part: Part, problems: Problems) -> Iterator[Value]:
 
 
 def _records(path: str, problems: Problems, largest: int = LARGEST) -> Iterator[tuple[int, bytes]]:
-    """Yield the records with their numbers, from 1; a last one that is cut off is noted."""
+    """Yield the records with their numbers, from 1; a last record that is cut off is noted."""
     number = 1
     with storage.open_bytes(path) as file:
         try:
@@ -197,10 +197,10 @@ def _records(path: str, problems: Problems, largest: int = LARGEST) -> Iterator[
 
 
 def _size(header: bytes, path: str, number: int, problems: Problems) -> int | None:
-    """Return the size of a record; None if there is no telling where it ends.
+    """Return the size of a record; None if its end is unknown.
 
     Raises:
-        ValueError: it would be the first.
+        ValueError: that is so for the first record.
     """
     if len(header) < _HEADER.size:
         problems.add(path, number, "the last record is cut off, as in a file that is still written")
@@ -215,7 +215,7 @@ def _size(header: bytes, path: str, number: int, problems: Problems) -> int | No
 
 
 def _masked_crc32c(data: bytes) -> int:
-    """Return the checksum of TensorFlow's records; the package has it too, half a second of imports away."""
+    """Return the checksum of TensorFlow's records; to import it from the package takes half a second."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -226,7 +226,7 @@ def _masked_crc32c(data: bytes) -> int:
 
 
 def _skip(file: BinaryIO, size: int) -> int:
-    """Read on by some bytes without holding them; return how many there were."""
+    """Read some bytes without holding them; return how many there were."""
     skipped = 0
     while skipped < size and (more := file.read(min(size - skipped, 2**20))):
         skipped += len(more)

@@ -1,4 +1,4 @@
-"""A sample a line, as textgenrnn writes them: into files named after the temperature at which was drawn."""
+"""One sample per line, as textgenrnn writes them, in files named after the sampling temperature."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from coherence.readers.records import Sample
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is text under a name that states a temperature, several lines and none of a log."""
+    """Tell whether a file has a temperature in its name and several lines of text, none of them of a log."""
     if not names_temperature(head.path) or is_called_log(head.path) or not is_text(head):
         return False
     return len(head.lines) > 1 and not looks_logged(head.lines)

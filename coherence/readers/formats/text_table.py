@@ -1,6 +1,6 @@
-"""Tables of losses in text: the Trainer's in Markdown or as printed, fast.ai's, and any like them.
+"""Tables of losses in text: the Trainer's in Markdown or as printed, fast.ai's, and similar ones.
 
-A line names the columns, among them one of a step and one of a training loss; rows of as many cells follow.
+A line names the columns, among them a step and a training loss; rows with as many cells follow.
 """
 
 import re
@@ -14,17 +14,17 @@ from coherence.readers.objects.rows import NO_LOG
 from coherence.readers.records import LossRow
 
 MOST = 100
-"""Cells of a line; what has more is not a table that a person reads."""
+"""Cells of a line; a table for people has fewer."""
 
 _NAMES_LOSS = re.compile("loss", re.IGNORECASE)
-"""Without it a line does not begin a table: most lines of most texts are done with here."""
+"""A line without it does not begin a table; this rules out most lines of most texts."""
 
 _GAP = re.compile(r"\t|\s{2,}")
 _RULE = re.compile(r"[\s|:+=\-\u2500-\u257f]+")
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file has such a line of names, and a row of figures below it, where it begins."""
+    """Tell whether the beginning of a file has such a line of names with a row of figures below it."""
     lines = enumerate(cut_into_lines(head.text), start=1)
     return next(_rows(lines), None) is not None
 
@@ -35,7 +35,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def _rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows of figures below a line of names, up to the next line that is neither one nor a rule."""
+    """Yield the rows of figures below a line of names, up to a line that is neither a row nor a rule."""
     names: list[str] = []
     for number, line in lines:
         if not names and not _NAMES_LOSS.search(line):
@@ -63,13 +63,13 @@ def _cells(line: str) -> list[str]:
 
 
 def _names(cells: list[str]) -> list[str]:
-    """Return the names of columns, as they are usual; none if no step or no training loss is among them."""
+    """Return the usual names of columns; empty if a step or a training loss is missing among them."""
     names = [usual_name(cell.strip("*` ")) for cell in cells]
     return names if not {*STEP}.isdisjoint(names) and not {*LOSS}.isdisjoint(names) else []
 
 
 def _row(names: list[str], cells: list[str]) -> RawRow | None:
-    """Return a row; None if it has another number of cells, or a step or a loss that is not a figure."""
+    """Return a row; None if it has another number of cells, or a step or a loss that is not a number."""
     if not names or len(cells) != len(names):
         return None
     row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}

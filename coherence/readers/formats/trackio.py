@@ -16,14 +16,14 @@ from coherence.readers.objects.names import STEP, TEXT, RawRow
 from coherence.readers.records import LossRow, MetricRow, Sample
 
 OWN_STEP = ("__step", *(key for key in STEP if key not in ("step", "epoch")))
-"""Metrics that tell the step better than trackio, which counts the calls where it is not told. It renames
+"""Metrics that give the step better than trackio, which counts the calls if none was passed. It renames
 a metric called `step`; the Hugging Face Trainer logs `train/global_step`."""
 
 Logged = tuple[int, dict[str, Any], dict[str, Any]]
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a database of trackio; of one that cannot be opened, reading says why."""
+    """Tell whether a file is a database of trackio; if it cannot be opened, reading it says why."""
     if not sqlite.is_database(head):
         return False
     found = sqlite.columns(head.path, "metrics")
@@ -31,7 +31,7 @@ def recognise(head: Head) -> bool:
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the texts of all runs, from tables, traces, Markdown and strings; their rows stand for lines.
+    """Yield the texts of all runs, from tables, traces, Markdown and strings, with their rows as lines.
 
     Raises:
         ValueError: the file is not a database of trackio.
@@ -40,7 +40,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of all runs; the number of a row stands for its line.
+    """Yield the training losses of all runs, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not a database of trackio.
@@ -49,7 +49,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of all runs."""
+    """Yield reward, KL divergence and length from all runs."""
     return metrics_of(_metrics(part, problems), part.path, problems, fields)
 
 
@@ -77,7 +77,7 @@ def _texts(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 def _rows_of(value: Any) -> list[dict[str, Any]]:
-    """Return the rows with a text that a logged object holds, or a list of such objects."""
+    """Return the rows with a text in a logged object, or in a list of such objects."""
     if isinstance(value, list):
         return [row for each in value for row in _rows_of(each)]
     if not isinstance(value, dict):
@@ -89,21 +89,21 @@ def _rows_of(value: Any) -> list[dict[str, Any]]:
             return [row for row in tabled if any(key in row for key in TEXT)]
         case "trackio.markdown":
             return [{"text": content}]
-        case "trackio.trace":  # older databases; newer ones keep traces in a table of their own
+        case "trackio.trace":  # older databases; newer ones keep traces in a separate table
             return [{"text": value.get("messages")}]
     return []
 
 
 class _GrownTables:
-    """Knows the rows of tables that are logged again and again, longer each time, as TRL does it."""
+    """Remembers the rows of tables that are logged again and again, longer each time, as TRL does."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
 
     def new_rows(self, run: str, key: str, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the rows beyond those of the last table; all, unless they tell their steps.
+        """Return the rows beyond those of the last table; all of them if they have no steps.
 
-        Without its step a row may be equal to another one and still be new: a model that repeats itself.
+        A row without a step may equal another and still be new: the model may repeat itself.
         """
         if not table or any(first_of(row, STEP) is None for row in table):
             return table
@@ -118,7 +118,7 @@ def _digest(table: list[dict[str, Any]]) -> bytes:
 
 
 def _logged(path: str, names: dict[str, str], problems: Problems) -> Iterator[Logged]:
-    """Yield what was logged: the row, its run, step and time, and the metrics, without `train/` before them.
+    """Yield what was logged: the row, its run, step and time, and the metrics, without the prefix `train/`.
 
     Raises:
         ValueError: the file is not a database of trackio.

@@ -13,9 +13,9 @@ from coherence.readers.records import LossRow, MetricRow
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a trainer state, by its name or by its keys: other names are common copies.
+    """Tell whether a file is a trainer state, by its name or by its keys: copies often have other names.
 
-    ms-swift writes a row with the same key below its JSON lines.
+    ms-swift writes a row with the same key after its JSON lines.
     """
     if storage.bare_name(head.path) == "trainer_state.json":
         return True
@@ -24,7 +24,7 @@ def recognise(head: Head) -> bool:
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses; rows have no lines of their own, so their number stands for it.
+    """Yield the training losses, with the number of the row as the line, because rows have no separate lines.
 
     Raises:
         ValueError: the file is not a trainer state.
@@ -33,7 +33,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of a file."""
+    """Yield reward, KL divergence and length from a file."""
     found = _history(part.path, problems) if mentions(part.path) else ()
     return metrics_of(found, part.path, problems, fields)
 

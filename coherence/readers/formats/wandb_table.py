@@ -1,4 +1,4 @@
-"""Tables as wandb writes them, `*.table.json`: the names of the columns, and a list of values a row."""
+"""Tables that wandb writes, `*.table.json`: the names of the columns, and a list of values for each row."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _COLUMNS, _DATA = re.compile(r'"columns"\s*:\s*\['), re.compile(r'"data"\s*:\s*\
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file is a table by its keys; pandas writes the same, `orient="split"`."""
+    """Tell whether a file is a table by its keys; pandas writes the same with `orient="split"`."""
     if not head.text.lstrip().startswith("{"):
         return False
     named = storage.bare_name(head.path).endswith(".table.json")
@@ -26,7 +26,7 @@ def recognise(head: Head) -> bool:
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the samples of a table; the number of a row stands for its line.
+    """Yield the samples of a table, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not a table.
@@ -35,7 +35,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of a table; the number of a row stands for its line.
+    """Yield the training losses of a table, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not a table.

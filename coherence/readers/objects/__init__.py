@@ -1,6 +1,5 @@
-"""A JSON object, or a row of a table, as the samples and the losses that it holds.
+"""Reads the samples and the losses in a JSON object or in a row of a table.
 
-`names` has the keys under which trainers write, `shapes` the objects of harnesses and servers that hold
-their texts deeper, `unfold` turns any of them into plain rows, `messages` knows chats, `rows` makes samples
-and losses.
+`names` has the keys that trainers use, `shapes` the objects of harnesses and servers that hold their texts
+deeper, `unfold` turns any of them into plain rows, `messages` knows chats, `rows` makes samples and losses.
 """

@@ -1,4 +1,4 @@
-"""Chats as trainers and servers write them, and what the model wrote in their messages.
+"""Reads chats as trainers and servers write them, and what the model wrote in their messages.
 
 A message may hold more than its content: what the model thought before it, and the tools it called.
 Source: docs/formats.md, "Names".
@@ -13,7 +13,7 @@ from coherence.readers.lines import first_of, to_text
 REASONING = ("reasoning_content", "reasoning", "thinking")
 CALLS = ("tool_calls", "function_call")
 ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot"))
-"""The roles of the model, as servers and data sets name it."""
+"""The names of the model's role in servers and data sets."""
 
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
@@ -44,7 +44,7 @@ def is_own(message: Message) -> bool:
 
 
 def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:
-    """Return what the assistant writes in a chat, and what the others say.
+    """Return what the assistant says in a chat, and what the others say.
 
     Raises:
         ValueError: the assistant says nothing, or the text cannot be written as UTF-8.
@@ -56,7 +56,7 @@ def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:
 
 
 def prompt_of(chat: Sequence[Message]) -> str:
-    """Return what a chat says before the answer: messages of the assistant at its end are none of the prompt.
+    """Return the prompt of a chat: all messages before those of the assistant at its end.
 
     >>> prompt_of([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}])
     'Why?'
@@ -72,7 +72,7 @@ def _said(messages: Iterable[Message]) -> str:
 
 
 def _held(message: Message) -> Any:
-    """Return the content of a message, which Gemini's hold as parts."""
+    """Return the content of a message, which Gemini stores as parts."""
     content = message.get("content")
     return message.get("parts") if content is None else content
 
@@ -80,7 +80,7 @@ def _held(message: Message) -> Any:
 def written(message: Message) -> str:
     r"""Return what the model wrote in a message: its reasoning, its content, the tools it calls.
 
-    Reasoning that the content repeats is left out.
+    Reasoning that is repeated in the content is left out.
 
     Raises:
         ValueError: the text cannot be written as UTF-8, or is nested too deeply.
@@ -136,14 +136,14 @@ def _parts(content: Any) -> list[Message]:
 
 
 def _content(content: Any) -> str:
-    """Return the texts of a content, of its parts if it has some; what is not a text is left out."""
+    """Return the text of a content, or the texts of its parts; anything that is not text is left out."""
     parts = content if isinstance(content, list) else [content]
     texts = (to_text(part.get("text") if isinstance(part, Mapping) else part) for part in parts)
     return "".join(text for text in texts if text)
 
 
 def _reasoning(value: Any) -> str:
-    """Return reasoning that is a string, or a list of parts under whatever key they hold their text."""
+    """Return reasoning that is a string, or a list of parts with their text under any key."""
     parts = value if isinstance(value, list) else [value]
     keys = ("text", *REASONING, "content", "summary")
     texts = (first_of(part, keys) if isinstance(part, Mapping) else part for part in parts)

@@ -1,4 +1,4 @@
-"""Rows that trainers of reinforcement learning log, as the reward, KL divergence and length that they tell.
+"""Reads reward, KL divergence and length from the rows that trainers of reinforcement learning log.
 
 Source: docs/formats.md, "Reward, KL divergence, length".
 """
@@ -32,30 +32,30 @@ METRICS = {
         *("seq_len/mean", "seq_len/all/mean"),
     ),
 }
-"""The names of metrics, the best first, in small letters and without `train/`.
+"""The names of metrics, the best first, in lower case and without `train/`.
 
-TRL, verl, OpenRLHF, slime and prime-rl write under them. A reward or a KL divergence is a kind that
+TRL, verl, OpenRLHF, slime and prime-rl use them. A reward or a KL divergence is a kind that
 `signals.loss.kind_beside` knows.
 """
 
 _KINDS = {name: (kind, place) for kind, names in METRICS.items() for place, name in enumerate(names)}
 
 NAMES = tuple(prefix + name for name in _KINDS for prefix in ("", "train/"))
-"""All names, as a table may have them for its columns."""
+"""All names that the columns of a table may have."""
 
 NESTED = "data"
-"""Under which verl's file logger writes the metrics of a step."""
+"""The key under which verl's file logger writes the metrics of a step."""
 
 
 WORDS = (b"reward", b"score", b"kl")
-"""One of them stands in every name of a reward and of a KL divergence."""
+"""Every name of a reward or of a KL divergence holds one of them."""
 
 BLOCK = 2**20
-"""Bytes that are looked through at once."""
+"""Bytes that are searched at a time."""
 
 
 def mentions(path: str) -> bool:
-    """Tell whether a text file may hold any: most hold none, and need not be parsed for them."""
+    """Tell whether a text file may hold metrics: most hold none, and need not be parsed for them."""
     held = b""
     with storage.open_bytes(path) as file, suppress(*storage.BROKEN):
         while block := file.read(BLOCK):
@@ -72,7 +72,7 @@ def _kind_of(name: str) -> tuple[str, int] | None:
 
 
 def kind_of(name: str) -> str | None:
-    """Return what a metric is by its name: "reward", "kl" or "length"; None for any other.
+    """Return the kind of a metric from its name: "reward", "kl" or "length"; None for any other.
 
     >>> kind_of("train/reward"), kind_of("actor/ppo_kl"), kind_of("learning_rate")
     ('reward', 'kl', None)
@@ -84,19 +84,19 @@ def kind_of(name: str) -> str | None:
 def metrics_of(
     rows: Iterable[tuple[int, RawRow]],
     path: str,
-    problems: Problems,  # noqa: ARG001 - what is wrong with a row its losses say
+    problems: Problems,  # noqa: ARG001 - the reader of losses notes what is wrong with a row
     fields: Fields = USUAL,
 ) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of rows that tell their step, and the lines of these rows.
+    """Yield reward, KL divergence and length from rows with a step, with the lines of these rows.
 
-    Of each of the three a file has one series: its key is the best one of the first row that has any.
-    What is not a finite number is skipped, as are rows without a step.
+    A file has one series for each of the three, under the best key of the first row that has any.
+    Values that are not finite numbers are skipped, and so are rows without a step.
 
     Args:
         rows: of the file, each with the line where it begins.
         path: of the file.
-        problems: is left as it is.
-        fields: where a person said that rows hold the step.
+        problems: not used.
+        fields: the key of the step, if the user named it.
 
     >>> rows = [(1, {"step": 5, "loss": 0.0, "reward": 0.25, "kl": 0.01, "rewards/brief/mean": 0.1})]
     >>> [(row.step, row.name, row.value) for row in metrics_of(rows, "train.jsonl", Problems())]
@@ -122,7 +122,7 @@ def _flat(row: RawRow) -> RawRow:
 
 
 def _named(row: RawRow, keys: dict[str, str]) -> dict[str, float]:
-    """Return the metrics of a row by their kinds; `keys` takes the key of each kind that is new."""
+    """Return the metrics of a row by their kinds; the key of each new kind is added to `keys`."""
     ranked: dict[str, list[tuple[int, str]]] = {}
     for key in row:
         if (known := _kind_of(key) if len(key) <= LONGEST_NAME else None) is not None:

@@ -1,6 +1,6 @@
-"""The keys under which trainers write, and the ways in which they spell them.
+"""The keys that trainers use, and their spellings.
 
-Of several that a row has, the first counts. Source: docs/formats.md, "Names".
+If a row has several, the first counts. Source: docs/formats.md, "Names".
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,13 +22,13 @@ TEXT = (
     *("predict", "prediction", "messages"),
 )
 PLAIN_TEXT = frozenset(TEXT) - {"messages"}
-"""Those of them that hold the text itself; a list of messages may be the prompt."""
+"""Those keys that hold the text itself; a list of messages may be the prompt."""
 
 SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
-"""Lists of texts: each is a sample of its row's step."""
+"""Lists of texts: each text is a sample of the step of its row."""
 
 PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}
-"""Lists of what belongs to such texts, one to each."""
+"""Lists with one element for each of these texts."""
 
 PROMPT = ("prompt", "input", "question", "instruction", "messages")
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
@@ -40,22 +40,22 @@ FINISH = ("finish_reason", "finish_reasons", "stop_reason", "finishReason", "don
 """Why a server ended a text."""
 
 BESIDE = (*REASONING, *CALLS)
-"""What the model wrote besides its text; servers write it under keys of its own."""
+"""What the model wrote in addition to its text; servers write it under separate keys."""
 GROUP = ("prompt_id", "prompt_idx", "prompt_index", "custom_id")
-"""Of samples that belong together, where no other key is named: those of one prompt."""
+"""Keys of groups of samples, if no other key is named: samples of one prompt are a group."""
 
 READ = (*STEP, *TEXT, *PROMPT, *LOSS, *TIME, *RUN, *GROUP, *REWARD, *FINISH, *BESIDE, "source", "grad_norm")
 """All keys of a row that matter."""
 
 SKIPPED = "coherence: skipped"
-"""Of a row that an object unfolds to: it holds no sample, and the value says why."""
+"""A key of rows made from an object: the row holds no sample, and the value says why."""
 
 ANSWER = "coherence: answer"
-"""Of rows that state the same sample once for each of several values: those with the file's first count."""
+"""A key of rows that repeat a sample for each of several values: rows with the file's first value count."""
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yield the other ways in which people and notebooks write a name."""
+    """Yield the other spellings of a name that people and notebooks use."""
     spoken = name.replace("_", " ")
     for each in (name, spoken, spoken.replace(" ", "-")):
         yield from (each, each.capitalize(), each.title(), each.upper())
@@ -71,7 +71,7 @@ SPELLED = _other_spellings((*STEP, *TEXT, *SEVERAL, *PROMPT, *LOSS, "source", "g
 
 
 def usual_name(spelled: str) -> str:
-    """Return a name as trainers write it in files.
+    """Return the usual spelling of a name in files of trainers.
 
     >>> usual_name("Training Loss"), usual_name("loss"), usual_name("accuracy")
     ('training_loss', 'loss', 'accuracy')

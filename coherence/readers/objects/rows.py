@@ -1,6 +1,6 @@
-"""A row of any format, a mapping from names to values, as the sample or the loss that it holds.
+"""Reads the sample or the loss in a row of any format, a mapping from names to values.
 
-What the formats share: the names under which trainers write, and what counts as a text, a step, a loss.
+The formats share the names that trainers use, and what counts as a text, a step or a loss.
 """
 
 import math
@@ -56,16 +56,16 @@ from coherence.signals.loss import kind_beside, true_loss
 _TEXTS = frozenset(TEXT)
 
 TOOL_CALLS = "tool calls"
-"""Under which samples that call a tool are counted."""
+"""The name of the count of samples that call a tool."""
 
 SKIPPED_FOR = "skipped: "
-"""How what is counted begins of rows that hold no sample; why follows."""
+"""The beginning of the names of counts of rows without a sample; the reason follows."""
 
 NO_LOG = "No log"
-"""What the Hugging Face Trainer's tables hold where no loss was logged yet."""
+"""The value in the Hugging Face Trainer's tables before the first loss was logged."""
 
 SUMMARY = "train_runtime"
-"""A row with it is the Hugging Face Trainer's last word; its `train_loss` is the mean of the whole run."""
+"""A row with this key is the Hugging Face Trainer's summary; its `train_loss` is the mean of the run."""
 
 STEP_MISSING = "no step, but rows before it tell one; --step-field names the key that holds it"
 
@@ -73,10 +73,10 @@ SHOWN = 12
 """Keys of a row that a message lists."""
 
 LONGEST_SHOWN = 80
-"""Characters of what a monitor says it could not use."""
+"""Characters of a value that a monitor noted as unusable."""
 
 DEEPEST = 100
-"""Levels to which the details of an event may be nested; what writes a report gives up at 255."""
+"""Levels to which the details of an event may be nested; the writer of the report fails at 255."""
 
 
 def samples_of(
@@ -86,17 +86,17 @@ def samples_of(
     fields: Fields = USUAL,
     whole: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the samples of rows and their lines, in the order of the file.
+    """Yield the samples in rows, with their lines, in the order of the file.
 
-    A row that does not tell its step is of the step that the file is named after; where that names none,
-    its step is None, or a problem once another row has told one. A row of losses, without any of the keys
-    of a text, is skipped in silence, unless the whole file has nothing else.
+    A row without a step belongs to the step in the name of the file; if the name has none, its step is
+    None, or it is a problem once another row has had a step. A row of losses, without any of the keys of a
+    text, is skipped silently, unless the whole file has nothing else.
 
     Args:
         rows: of the file, each with the line where it begins.
         path: of the file.
         problems: takes the rows that could not be used.
-        fields: under which keys to look, besides the usual.
+        fields: the keys to look under, in addition to the usual ones.
         whole: whether the rows are those of the whole file.
     """
     name, named, with_steps, found = file_name(path), step_named(path), False, False
@@ -127,15 +127,15 @@ def samples_of(
 
 
 class _NoSamples:
-    """Which rows of a file hold no sample, or one that another row has stated, as they say themselves."""
+    """Finds the rows of a file that hold no sample, or one that another row has stated, from their keys."""
 
     def __init__(self, path: str, problems: Problems, whole: bool) -> None:
         self._path, self._problems, self._whole = path, problems, whole
-        self._answer: Any = None  # those that state it count
-        self._why: tuple[int, str] | None = None  # the first of them, and why it holds none
+        self._answer: Any = None  # rows with this value count
+        self._why: tuple[int, str] | None = None  # the first such row, and why it holds no sample
 
     def is_one(self, row: RawRow, line: int) -> bool:
-        """Tell whether a row is one."""
+        """Tell whether a row is such a row."""
         if SKIPPED in row:
             self._why = self._why or (line, row[SKIPPED])
             self._problems.tally(SKIPPED_FOR + row[SKIPPED], file_name(self._path), line)
@@ -150,20 +150,20 @@ class _NoSamples:
         return False
 
     def note(self) -> None:
-        """Say why there is nothing in a file where all rows are such."""
+        """Note why a file holds no samples, if all its rows are such rows."""
         if self._why is not None:
             self._problems.add(self._path, *self._why)
 
 
 def _first_answer(path: str) -> Any:
-    """Return what the answers of a file of JSON lines have first, of which a part is read."""
+    """Return that value from the first row of a file of JSON lines, of which a part is being read."""
     for _, row in read_objects(Part(path, 0, 1), Problems()):
         return next((each.get(ANSWER) for each in unfold(row)), None)
     return None
 
 
 def _remark_texts(row: RawRow, name: str, problems: Problems, fields: Fields) -> None:
-    """Say which column is read as the text where several might be."""
+    """Add a remark about which column is read as the text, if several might be."""
     if fields.text is not None or is_sample(row):
         return
     held = [key for key in TEXT if row.get(key) and (isinstance(row[key], str) or is_chat(row[key]))]
@@ -185,7 +185,7 @@ def _expanded(
     problems: Problems,
     named: Fields = USUAL,
 ) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows that objects hold, also as columns: lists under the keys that matter."""
+    """Yield the rows in objects, including objects of columns: lists under the keys that matter."""
     for line, whole in rows:
         for row in unfold(whole, named):
             value = first_of(row, keys)
@@ -196,7 +196,7 @@ def _expanded(
 
 
 def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Fields) -> Iterator[RawRow]:
-    """Yield the rows that one row holds as columns, all of the same length."""
+    """Yield the rows of an object of columns, all of the same length."""
     read = (*READ, *filter(None, named))
     columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
     size = len(first_of(row, TEXT) or ())
@@ -210,12 +210,12 @@ def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Field
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    """Tell whether a column is one of numbers: under the key of a text those are the ids of tokens."""
+    """Tell whether a column holds numbers: under the key of a text they are the ids of tokens."""
     return bool(values) and all(isinstance(value, int | float) for value in values)
 
 
 class _Keys(NamedTuple):
-    """Under which of its names a row tells what, the names that come first in the tables above first."""
+    """The keys of a row for each field, in the order of the tables of names."""
 
     text: tuple[str, ...]
     step: tuple[str, ...]
@@ -230,22 +230,22 @@ class _Keys(NamedTuple):
 
 @lru_cache
 def _names_read(group: str | None) -> frozenset[str]:
-    """Return the names that matter: those of a row may be many and long, and what is looked up is kept."""
+    """Return the names that matter: a row may have many long ones, and look-ups are cached."""
     return frozenset(READ if group is None else (*READ, group))
 
 
 @lru_cache
 def _keys_of(names: frozenset[str], group: str | None) -> _Keys:
-    """Return the keys of all rows that have these names: looked up once, the rows of a file are alike."""
+    """Return the keys of all rows with these names: looked up once, because rows of a file are alike."""
     wanted = (TEXT, STEP, PROMPT, LOSS, TIME, RUN, REWARD, FINISH, GROUP if group is None else (group,))
     return _Keys(*(tuple(key for key in keys if key in names) for keys in wanted))
 
 
 def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Sample:
-    """Return the sample that a row holds.
+    """Return the sample in a row.
 
     Raises:
-        ValueError: it holds no text, or what it holds is not a text or a step; the message says what.
+        ValueError: it holds no text, or a value that is not a text or a step; the message says which.
     """
     names = _names_read(fields.group).intersection(row)
     keys = _keys_of(names, fields.group)
@@ -277,14 +277,14 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
 
 
 def _reward_of(row: RawRow, keys: tuple[str, ...]) -> tuple[str | None, float | None]:
-    """Return the first finite number under such keys, and its key."""
+    """Return the key of the first finite number under these keys, and the number."""
     numbers = ((key, to_float(row[key])) for key in keys)
     found = ((key, value) for key, value in numbers if value is not None and math.isfinite(value))
     return next(found, (None, None))
 
 
 def _step_in(row: RawRow, keys: tuple[str, ...]) -> int | None:
-    """Return the step of a row; None where it has none, a checkpoint that names none, or part of an epoch.
+    """Return the step of a row; None if it has none, a checkpoint without one, or a fraction of an epoch.
 
     Samples of fractions of an epoch are numbered in their order.
     """
@@ -303,7 +303,7 @@ def _step_in(row: RawRow, keys: tuple[str, ...]) -> int | None:
 
 
 def _finish(value: Any) -> str | None:
-    """Return why a text ended: SGLang and others state it as an object with a type."""
+    """Return why a text ended; SGLang and others write it as an object with a type."""
     return to_text(value.get("type") if isinstance(value, Mapping) else value) or None
 
 
@@ -322,9 +322,9 @@ def required(row: RawRow, keys: tuple[str, ...]) -> Any:
 
 
 def _text_of(row: RawRow, value: Any) -> str:
-    """Return the text of a row, with what the model wrote besides it where servers put that under other keys.
+    """Return the text of a row, including what the model wrote that servers put under other keys.
 
-    `reasoning` and `thinking` may be those of a data set, and count only where the text is empty.
+    `reasoning` and `thinking` may be from a data set, and count only if the text is empty.
     """
     if value is None or value == "":
         keys: tuple[str, ...] = BESIDE
@@ -352,9 +352,9 @@ def _name(value: Any) -> str | None:
 def losses_of(
     rows: Iterable[tuple[int, RawRow]], path: str, problems: Problems, fields: Fields = USUAL
 ) -> Iterator[LossRow]:
-    """Yield the training losses of rows and their lines.
+    """Yield the training losses in rows, with their lines.
 
-    Rows without a training loss (validation, summaries) are skipped in silence: every trainer mixes
+    Rows without a training loss (validation, summaries) are skipped silently: every trainer mixes
     them in. A loss that is not finite is yielded, and noted.
     """
     name = file_name(path)
@@ -372,17 +372,17 @@ def losses_of(
 
 
 def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
-    """Return the training loss that a row holds; None if it holds none.
+    """Return the training loss in a row; None if it holds none.
 
     Raises:
-        ValueError: what it holds is not a loss or a step; the message says what.
+        ValueError: it holds a value that is not a loss or a step; the message says which.
     """
     if row.get("format") == FORMAT and "unusable" in row:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
         raise ValueError(f"the loop handed in what is not usable: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or value == NO_LOG or SUMMARY in row:
-        _details(row)  # so that an event which no report can hold is listed: `to_mark` passes it over
+        _details(row)  # so that an event that no report can hold is listed: `to_mark` skips it
         return None
     loss = to_float(value)
     if loss is None:
@@ -401,7 +401,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
 
 
 def _beside(row: RawRow) -> str | None:
-    """Return what a row logs next to the loss and shows that it is not a cross-entropy."""
+    """Return a metric next to the loss in a row that shows that it is not a cross-entropy."""
     if row.get("format") == FORMAT:
         return beside_of(row)
     return kind_beside(name for name, value in row.items() if value is not None and not _is_empty(value))
@@ -412,12 +412,12 @@ def _is_empty(value: Any) -> bool:
 
 
 def _is_ours_and_nan(row: RawRow) -> bool:
-    """Tell whether a run folder's own row holds a not-a-number, for which JSON has only null."""
+    """Tell whether a row of a run folder holds not-a-number, for which JSON has only null."""
     return row.get("format") == FORMAT and "loss" in row and row["loss"] is None
 
 
 def to_mark(row: RawRow) -> Mark | None:
-    """Return what a run folder's own row tells of besides losses: a pivot, a restart; None if nothing."""
+    """Return the event in a row of a run folder, such as a pivot or a restart; None if it holds none."""
     if row.get("format") != FORMAT or not isinstance(row.get("event"), str):
         return None
     state = row.get("state")
@@ -437,7 +437,7 @@ def _details(row: RawRow) -> dict[str, Any]:
     """Return the details of an event.
 
     Raises:
-        ValueError: no report can hold them, or the name of the event; the message says why.
+        ValueError: no report can hold them or the name of the event; the message says why.
     """
     if row.get("format") != FORMAT or not isinstance(row.get("event"), str):
         return {}

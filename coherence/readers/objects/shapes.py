@@ -1,4 +1,4 @@
-"""The objects of harnesses and servers, which hold their texts deeper than trainers do.
+"""The objects of harnesses and servers, which hold their texts deeper than those of trainers.
 
 Source: docs/formats.md, "Objects of harnesses and servers".
 """
@@ -21,13 +21,13 @@ _CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
 
 class Shape(NamedTuple):
-    """What objects of one writer look like, and how to make rows of them.
+    """How to recognise the objects of one writer, and how to make rows of them.
 
     Attributes:
         name: of the writer.
-        key: which each of them has.
-        fits: tells whether an object with the key is one.
-        rows: yields the rows it holds, under the usual names or of another shape.
+        key: a key that each of them has.
+        fits: whether an object with the key has the shape.
+        rows: yields the rows in it, with the usual names or of another shape.
     """
 
     name: str
@@ -64,7 +64,7 @@ def _mapping(value: Any) -> RawRow:
 
 
 def as_answer(message: RawRow) -> list[RawRow]:
-    """Return a message of the model as a chat of it alone, whatever role it states."""
+    """Return a message of the model as a chat of that message only, whatever role it states."""
     return [{**message, "role": "assistant"}]
 
 
@@ -80,7 +80,7 @@ def _lm_eval(row: RawRow) -> Iterator[RawRow]:
 
 
 def _asked_by_lm_eval(arguments: Any) -> tuple[Any, bool]:
-    """Return the prompt, and whether a text was to be generated: how is stated then."""
+    """Return the prompt, and whether a text was to be generated: then the settings for that are stated."""
     if isinstance(arguments, list):
         first: Any = arguments[0] if arguments else None
     else:
@@ -93,7 +93,7 @@ def _asked_by_lm_eval(arguments: Any) -> tuple[Any, bool]:
 
 
 def _chat_in(prompt: Any) -> Any:
-    """Return a prompt, the chat if it is one that was written as JSON."""
+    """Return a prompt; if it is a chat written as JSON, return the chat."""
     if isinstance(prompt, str) and prompt.startswith('[{"'):
         with suppress(ValueError, RecursionError):
             return chat if is_chat(chat := json.loads(prompt)) else prompt
@@ -105,7 +105,7 @@ def _is_of_inspect(row: RawRow) -> bool:
 
 
 def _inspect(row: RawRow) -> Iterator[RawRow]:
-    """Its `epoch` counts repeats, and its `messages` hold the answer again."""
+    """Unpack a sample of inspect-ai: `epoch` counts repeats, and `messages` hold the answer again."""
     choices = row["output"]["choices"]
     yield {"prompt": row["input"], "choices": choices} if choices else {SKIPPED: NOTHING}
 
@@ -125,14 +125,14 @@ def _promptfoo(row: RawRow) -> Iterator[RawRow]:
 
 
 def _answered(row: RawRow) -> Iterator[RawRow]:
-    """Unpack an answer below the key of it, perhaps the body of one, with what was asked."""
+    """Unpack an answer under its key, which may be the body of a response, with its prompt."""
     inner = row["response" if isinstance(row.get("response"), Mapping) else "result"]
     inner = inner["body"] if isinstance(inner.get("body"), Mapping) else inner
     yield {**_rest(row, "response", "result", "request"), **_asked(row), **inner}
 
 
 def _asked(row: RawRow) -> RawRow:
-    """Return the prompt where a request stands with its answer."""
+    """Return the prompt, if the request is stored with its answer."""
     request = _mapping(row.get("request"))
     asked = first_of(_mapping(request.get("body")) or request, PROMPT)
     return {"prompt": asked} if asked else {}
@@ -168,7 +168,7 @@ def _candidates(row: RawRow) -> Iterator[RawRow]:
 
 
 def _items(row: RawRow) -> Iterator[RawRow]:
-    """Unpack a list below `output`: the messages of one answer, or objects with a text each."""
+    """Unpack a list under `output`: the messages of one answer, or objects with one text each."""
     rest, items = _rest(row, "output"), _objects(row["output"])
     if any(item.get("type") == "message" for item in items):
         yield {**rest, "text": [message for item in items for message in as_answer(item)]}

@@ -1,4 +1,4 @@
-"""Any object as plain rows: the keys that a person named, the shapes of harnesses, spellings, lists of texts.
+"""Turns any object into plain rows: keys that the user named, shapes of harnesses, spellings, lists of texts.
 
 Source: docs/formats.md, "Names".
 """
@@ -24,19 +24,19 @@ from coherence.readers.objects.names import (
 from coherence.readers.objects.shapes import KEYS, as_answer, shape_of
 
 DEEPEST = 5
-"""Shapes inside each other: an answer in the body of a response in a row of a log are three."""
+"""Nested shapes: an answer in the body of a response in a row of a log is three."""
 
 _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
 _SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
 _UNUSUAL = _SPELLED | _SEVERAL | KEYS
-"""A row without any of these keys holds one sample or one loss, under the usual names: nearly all do."""
+"""A row without any of these keys holds one sample or one loss under the usual names: most rows do."""
 
 _TEXT_OR_OBJECT = KEYS & frozenset(TEXT)
 
 
 def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
-    """Return the rows that an object holds, under the usual names.
+    """Return the rows in an object, with the usual names.
 
     >>> list(unfold({"Step": 5, "completions": ["So.", "No."]}))
     [{'step': 5, 'text': 'So.'}, {'step': 5, 'text': 'No.'}]
@@ -49,7 +49,7 @@ def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
 
 
 def _holds_its_text(row: RawRow) -> bool:
-    """Tell whether all that is unusual is a key that may hold the text itself, and does."""
+    """Tell whether the only unusual key is one that may hold the text itself, and does."""
     keys = _UNUSUAL.intersection(row)
     return len(keys) == 1 and keys <= _TEXT_OR_OBJECT and isinstance(row[next(iter(keys))], str)
 
@@ -66,7 +66,7 @@ def _unfolded(row: RawRow, deeper: int) -> Iterator[RawRow]:
 
 
 def _inside(row: RawRow) -> Iterator[RawRow] | None:
-    """Return the rows in an object of some shape, or with a list of texts; None if it is a row itself."""
+    """Return the rows in an object of a known shape, or with a list of texts; None if it is itself a row."""
     if (shape := shape_of(row)) is not None:
         return shape.rows(row)
     if not _SEVERAL.isdisjoint(row) and all(row.get(key) is None for key in PLAIN_TEXT):
@@ -83,9 +83,9 @@ def _usually_spelled(row: RawRow) -> RawRow:
 
 
 def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
-    """Yield a row for each text of a list that stands under a name for several.
+    """Yield a row for each text of a list under a name for several texts.
 
-    Other lists of the same length, of prompts or steps, hold what belongs to each.
+    Other lists of the same length, of prompts or steps, hold one value for each text.
     """
     texts = row[key]
     rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in PLAIN_TEXT}
@@ -104,7 +104,7 @@ def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
 
 
 def _with_text(text: Any) -> RawRow:
-    """Return a text of a list as a row: it may be a message, or an object that holds more besides."""
+    """Return a text of a list as a row: it may be a message, or an object with more than a text."""
     if not isinstance(text, Mapping):
         return {"text": text}
     if "content" in text:
@@ -113,9 +113,9 @@ def _with_text(text: Any) -> RawRow:
 
 
 def _as_named(row: RawRow, fields: Fields) -> Iterator[RawRow]:
-    """Yield the rows of an object in which a person said where text, step, loss and prompt stand.
+    """Yield the rows of an object under the keys that the user named for text, step, loss and prompt.
 
-    Where nothing stands at such a place, the usual names do not count in its stead.
+    If there is nothing under such a key, the usual names are not used instead.
     """
     told = {
         name: at(row, path)
@@ -141,9 +141,9 @@ def _without(row: RawRow, keys: list[str]) -> RawRow:
 
 
 def at(value: Any, path: str) -> list[Any]:
-    """Return what stands at a path in a value: one, several where it says `[*]`, none where there is nothing.
+    """Return the values at a path in a value: one, several if it has `[*]`, none if there is nothing.
 
-    A key that is written so counts before the path that it would be.
+    A key that is spelled like the path takes precedence over the path.
 
     >>> at({"a": [{"b": 1}, {"b": 2}]}, "a[*].b"), at({"a.b": 3}, "a.b"), at({"a": [4, 5]}, "a[1]")
     ([1, 2], [3], [5])

@@ -1,19 +1,19 @@
 /* What a text says again, and whether it is a template: again.py. */
 #include "dictionary.h"
 
-/* Mark the tokens that equal the one a period before, where at least so many in a row do. `equal` is room for a
- * byte a token. */
+/* Mark the tokens that equal the token one period before, if enough in a row do. `equal` has room for one byte a
+ * token. */
 static void
 mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *equal, uint8_t *marks)
 {
     if (tokens <= period)
         return;
-    /* First all are compared, many at once, and then only those that are equal are looked at. */
+    /* First all are compared, many at once; then only the equal ones are processed. */
     size_t last = tokens - period;
     for (size_t at = 0; at < last; at++)
         equal[at] = ids[at] == ids[at + period];
     equal[last] = 0;
-    /* Where two in a row are asked for, one alone is not looked at: a flag says that the next token is equal too. */
+    /* If two in a row are needed, a single one is skipped: a flag shows that the next token is equal too. */
     size_t two = least > 1;
     for (size_t at = 0; two && at < last; at++)
         equal[at] &= equal[at + 1];
@@ -31,25 +31,25 @@ mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uin
 
 /* Long phrases */
 
-/* How far apart equal runs follow each other: how often each distance came, and those that came, in order. */
+/* How far apart equal runs are: how often each distance occurred, and the distances in order of occurrence. */
 typedef struct {
     uint32_t *times, *came;
     size_t number;
 } Distances;
 
-/* Tell whether two runs are equal. If the two before them are, which lie `known` apart, the last tokens decide. */
+/* Return whether two runs are equal. If the runs before them were, `known` apart, only the last tokens are compared. */
 static inline int
 same_run(const uint32_t *ids, size_t one, size_t other, size_t length, size_t known)
 {
     if (other - one == known)
         return ids[one + length - 1] == ids[other + length - 1];
-    uint32_t differ = 0; /* a call of memcmp would cost more than so few */
+    uint32_t differ = 0; /* cheaper than memcmp for so few */
     for (size_t at = 0; at < length; at++)
         differ |= ids[one + at] ^ ids[other + at];
     return !differ;
 }
 
-/* Count how many runs of `length` tokens were there before, and into `distances`, if given, how far before. */
+/* Count how many runs of `length` tokens occurred before, and into `distances`, if given, how far before. */
 static int
 count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again)
 {
@@ -64,11 +64,11 @@ count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again
     size_t mask = ((size_t)1 << bits) - 1, size = sizeof(uint32_t) << bits;
     if (reserve(&scratch->positions, size) < 0)
         return -1;
-    uint32_t *positions = scratch->positions.at; /* where the run of a slot came last, counted from 1 */
+    uint32_t *positions = scratch->positions.at; /* last position of the run of a slot, from 1 */
     memset(positions, 0, size);
-    /* The hash of a run from that of the one before: what leaves it is taken off. */
+    /* A rolling hash: the token that leaves the run is subtracted. */
     uint64_t hash = 0, leaving = 1;
-    size_t distance = 0; /* how far before the last run an equal one came, 0 if none did */
+    size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
     for (size_t at = 0; at < length; at++)
         leaving *= PRIME;
     for (size_t at = 0; at < scratch->tokens; at++) {
@@ -92,9 +92,9 @@ count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again
     return 0;
 }
 
-/* Add the commonest distances at which runs of `length` follow each other: those above SHORT that came at least
- * SEEN times, PHRASES at most, among the PHRASES + 2 commonest, of which equally common ones count in the order
- * in which they came. */
+/* Add the commonest distances between equal runs of `length` tokens: those above SHORT that occurred at least SEEN
+ * times, at most PHRASES, among the PHRASES + 2 commonest. Equally common ones count in the order in which they
+ * came. */
 static int
 add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
 {
@@ -107,7 +107,7 @@ add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
     if (count_again(scratch, length, &distances, &again) < 0)
         return -1;
     for (int place = 0, taken = 0; place < PHRASES + 2 && taken < PHRASES; place++) {
-        uint32_t best = 0; /* a distance that never came */
+        uint32_t best = 0; /* a distance that does not occur */
         for (size_t at = 0; at < distances.number; at++)
             best = times[distances.came[at]] > times[best] ? distances.came[at] : best;
         if (times[best] < SEEN)
@@ -121,7 +121,7 @@ add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
     return 0;
 }
 
-/* Mark what long phrases say again: again._long_periods. */
+/* Mark repetitions of long phrases: again._long_periods. */
 static int
 mark_long_periods(Scratch *scratch, uint8_t *marks)
 {
@@ -164,7 +164,7 @@ end_line(Rulers *rulers)
     rulers->has_alphanumeric = 0;
 }
 
-/* Return where the next line feed is, or the end of the text. */
+/* Return the position of the next line feed, or the end of the text. */
 static size_t
 end_of_line(const Scratch *scratch, size_t at)
 {
@@ -179,7 +179,7 @@ end_of_line(const Scratch *scratch, size_t at)
     return at;
 }
 
-/* Return how many signs stand in rulers, if fewer than half of the lines are rulers: text.rulers. */
+/* Return how many signs are in rulers, if fewer than half of the lines are rulers: text.rulers. */
 static uint64_t
 ruled(const Scratch *scratch)
 {
@@ -194,7 +194,7 @@ ruled(const Scratch *scratch)
         }
         rulers.line_signs += !(class & BLANK);
         if (class & ALPHANUMERIC) {
-            /* What follows in the line changes nothing. */
+            /* The rest of the line does not matter. */
             rulers.has_alphanumeric = 1;
             at = end_of_line(scratch, at) - 1;
         }
@@ -215,7 +215,7 @@ marked_signs(const Scratch *scratch, const uint8_t *marks)
     return signs;
 }
 
-/* Set `share` to the share of tokens that only say again what stood just before. */
+/* Set `share` to the share of tokens that only repeat what came just before. */
 int
 said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
 {
@@ -227,7 +227,7 @@ said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
     memset(marks, 0, tokens);
     for (size_t period = 1; period <= SHORT; period++)
         mark_period(scratch->ids.at, tokens, period, period, marks + tokens + 1, marks);
-    int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* triples that come again */
+    int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* repeated triples */
     double many = MANY * (double)tokens;
     if ((double)again >= (many > SEEN ? many : SEEN) && mark_long_periods(scratch, marks) < 0)
         return -1;
@@ -250,7 +250,7 @@ is_template(Scratch *scratch, double again, int64_t *found)
     *found = 0;
     if (tokens < STRETCH || again >= LITTLE)
         return 0;
-    /* Tokens are numbered as they come, so that the largest number of the first half tells its kinds. */
+    /* Tokens are numbered as they come, so the largest number in the first half gives its number of kinds. */
     uint32_t kinds = scratch->kinds.count, early = 0;
     for (size_t at = 0; at < tokens / 2; at++)
         early = ids[at] + 1 > early ? ids[at] + 1 : early;

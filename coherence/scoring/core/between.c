@@ -8,10 +8,10 @@ begin_group(Group *group)
 {
     group->held = 0;
     group->looked_at = group->judged = 0;
-    /* Emptied when it is first used: most groups are of one sample. */
+    /* Emptied at its first use, because most groups have one sample. */
 }
 
-/* Give the kinds of tokens of a sample the numbers that they have in the group. */
+/* Give the kinds of tokens of a sample their numbers in the group. */
 static int
 number_kinds(Group *group, const Dictionary *kinds)
 {
@@ -34,7 +34,7 @@ add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t promp
         return 0;
     if (row->tokens < ENOUGH_TOKENS && row->characters < ENOUGH_CHARACTERS)
         return 0;
-    enum { EXPECTED = 2048 }; /* of a few samples, so that they are not moved again and again */
+    enum { EXPECTED = 2048 }; /* for a few samples, so that they are not moved again and again */
     if (!group->judged && start_dictionary(&group->tokens.dictionary, EXPECTED, NULL) < 0)
         return -1;
     if (number_kinds(group, &scratch->kinds) < 0)
@@ -51,7 +51,7 @@ add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t promp
     return 0;
 }
 
-/* Leave the first sample of each prompt, if there are two prompts or more: between.of_each_prompt. */
+/* Keep only the first sample of each prompt, if there are two prompts or more: between.of_each_prompt. */
 static void
 keep_one_of_each_prompt(Group *group)
 {
@@ -74,7 +74,7 @@ keep_one_of_each_prompt(Group *group)
     group->judged = kept;
 }
 
-/* Set `between` to the diversity between the samples of the group, not-a-number for none. */
+/* Set `between` to the diversity between the samples of the group, not-a-number if there is none. */
 int
 between_samples(Group *group, Scratch *scratch, double *between)
 {

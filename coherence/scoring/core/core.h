@@ -1,10 +1,10 @@
 /* The core: scores texts as coherence/scoring/scores.py does, to the last bit, without Python's lock.
  *
- * The Python modules are the definition; names here are theirs. A text goes through `score_text` (score.c):
- * folded and cut into tokens (tokens.c), counted (counts.c), set against the reference (score.c), asked what it
- * says again (again.c) and how its words are ordered (order.c). module.c is the door to Python.
+ * The Python modules are the definition; the names here are theirs. `score_text` (score.c) scores a text: it is
+ * folded and cut into tokens (tokens.c), counted (counts.c), compared with the reference (score.c), searched for
+ * repetition (again.c), and its word order is measured (order.c). module.c is the interface to Python.
  *
- * Functions that allocate return 0, or -1 when there is no memory; everybody hands that up to module.c.
+ * Functions that allocate return 0, or -1 if there is no memory; every caller passes that on, up to module.c.
  */
 #ifndef COHERENCE_CORE_H
 #define COHERENCE_CORE_H
@@ -41,7 +41,7 @@ enum {
 #define NEW_SHARE 0.1
 #define STEP 0.25
 
-/* Of the longest text that is scored: places in it, at up to four bytes a character, fit into 32 bits. */
+/* Length of the longest text that is scored: positions in it, at up to four bytes a character, fit into 32 bits. */
 #define MOST_CHARACTERS ((size_t)1 << 29)
 
 /* What a character is; fast.py builds the table from the patterns of text.py. A code is a code point with
@@ -52,7 +52,7 @@ enum {
     SPACE = 4,
     ALPHABETIC = 8,
     ALPHANUMERIC = 16,
-    BLANK = 32, /* white space to str.isspace, which knows more of it than the patterns */
+    BLANK = 32, /* white space by str.isspace, which includes more than the patterns */
     DIGIT = 64,
     JOINED = 128, /* of a token: it has an inner apostrophe or hyphen */
     WAS_ALPHANUMERIC = 256, /* in the folding table: the character was, before it was folded */
@@ -62,7 +62,7 @@ enum { CLASS_SHIFT = 21, CODE_POINTS = 0x110000, PAGE = 64, FOLDS_TO = 3, PAGES 
 enum { BYTE_VALUES = 256, ASCII = 128 };
 #define CODE_MASK (((uint32_t)1 << CLASS_SHIFT) - 1)
 
-/* Memory that grows and is used again; what it held is lost when it grows. */
+/* Memory that grows and is used again; its content is lost when it grows. */
 typedef struct {
     void *at;
     size_t bytes;
@@ -84,15 +84,15 @@ reserve_zeroed(Buffer *buffer, size_t bytes)
     return bytes <= buffer->bytes ? 0 : replace_buffer(buffer, bytes, 1);
 }
 
-/* Make room, and keep what it held. */
+/* Make room, and keep the content. */
 static inline int
 extend(Buffer *buffer, size_t bytes)
 {
     return bytes <= buffer->bytes ? 0 : grow_buffer(buffer, bytes);
 }
 
-/* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has what finds them. Each time that it
- * is started anew is a use: a slot of an earlier one is free, so that nothing has to be emptied. */
+/* Distinct tokens, numbered from 0 in the order in which they came. dictionary.h has the functions that find them. Each
+ * new start of a dictionary is a use: slots of earlier uses are free, so that nothing has to be emptied. */
 typedef struct {
     uint64_t key;
     uint32_t number, use;
@@ -103,25 +103,25 @@ typedef struct {
     int bits;
     uint32_t use;
     uint32_t count;
-    Buffer keys, places, sizes; /* of each token: its key, where it begins in `bytes`, how many bytes it has */
+    Buffer keys, places, sizes; /* for each token: its key, where it begins in `bytes`, how many bytes it has */
     const uint8_t *bytes;
 } Dictionary;
 
-/* What each character folds to: for each of a page of characters up to three codes. A page is made when a text
- * needs it, by Python, and never changes. */
+/* What each character folds to: up to three codes for each character of a page. Python makes a page when a text
+ * needs it, and it never changes. */
 typedef struct {
     uint32_t *pages[PAGES];
     uint8_t ascii[BYTE_VALUES]; /* the classes of ASCII; other bytes have none */
 } Folding;
 
 /* A text's own alphabet: a byte for each of its characters, so that most texts of few characters that are not ASCII
- * are bytes as well. Bytes from FIRST_OWN on are given as characters come, to each class its own, so that what a byte
- * is can be told without a table. */
+ * are bytes as well. Bytes from FIRST_OWN on are assigned as characters come, in a separate range for each class, so
+ * that the class of a byte is known without a table. */
 enum { FIRST_OWN = 0x80, LETTERS = FIRST_OWN, JOINTS = 0xD0, SPACES = 0xD2, SIGNS = 0xD8, ALPHABET_BITS = 9 };
 
 typedef struct {
     uint8_t classes[BYTE_VALUES];
-    uint32_t codes[BYTE_VALUES - FIRST_OWN]; /* what the bytes from FIRST_OWN on stand for */
+    uint32_t codes[BYTE_VALUES - FIRST_OWN]; /* the characters of the bytes from FIRST_OWN on */
     uint16_t next[4];                 /* the next byte of letters, joints, spaces and signs */
     uint32_t slots[1 << ALPHABET_BITS]; /* a code point and its byte */
 } Alphabet;
@@ -136,11 +136,11 @@ entry_of(const Folding *folding, uint32_t code)
 typedef struct {
     Dictionary dictionary;
     Buffer arena;
-    uint64_t list; /* tells a word list from all others that there have been */
+    uint64_t list; /* identifies a word list among all that there have been */
 } Words;
 
-/* Short tokens of which it is remembered from text to text whether they are listed: their keys, with the topmost bit
- * set if they are. The word list itself is too large for the caches. */
+/* A cache, kept from text to text, of whether short tokens are listed: their keys, with the topmost bit set if they
+ * are. The word list itself is too large for the processor's caches. */
 enum { REMEMBERED_BITS = 12 };
 
 typedef struct {
@@ -158,37 +158,37 @@ typedef struct {
     double english_share;
 } Reference;
 
-/* An ending by which a word belongs to a class, if the word has at least so many characters. */
+/* An ending that puts a word into a class, if the word has at least so many characters. */
 typedef struct {
     uint32_t place, size, shortest, of_class;
 } Ending;
 
 /* The model of word_order.py. */
 typedef struct {
-    Words common; /* the tokens that are a class of their own */
+    Words common; /* the tokens that are a class by themselves */
     Buffer of_common;
     uint32_t classes, word, number, sign;
-    uint8_t *near, *far; /* a level for each two classes */
+    uint8_t *near, *far; /* a level for each pair of classes */
     uint16_t *both;      /* twice the near one and the far one */
-    Ending *endings;     /* by their last byte, and of equal ones the longest first */
+    Ending *endings;     /* sorted by their last byte, then the longest first */
     uint32_t first_ending[BYTE_VALUES + 1];
     uint8_t *ending_bytes;
 } Order;
 
-/* A text as it is to be scored. */
+/* A text to be scored. */
 typedef struct {
     const uint8_t *ascii;  /* its bytes, if it is all ASCII */
     const uint32_t *codes; /* else its code points */
     size_t length;
 } Text;
 
-/* How many things came once, how many twice and so on: times[1] to times[largest]; zero between uses. */
+/* How many things occurred once, how many twice and so on: times[1] to times[largest]; zero between uses. */
 typedef struct {
     Buffer times;
     uint32_t largest;
 } Spectrum;
 
-/* Room for one text, used for one text after the other. */
+/* Memory for scoring one text, used for one text after another. */
 typedef struct {
     const Folding *folding;
     Remembered remembered;
@@ -197,21 +197,21 @@ typedef struct {
     const uint8_t *classes; /* of bytes: those of ASCII, or of the text's own alphabet */
     Alphabet own;
     Buffer shortened; /* the text, if its rulers were too long */
-    Buffer bytes;     /* the folded text in bytes; else its tokens, one after the other, as UTF-8 */
+    Buffer bytes;     /* the folded text in bytes; else its tokens, one after another, as UTF-8 */
     Buffer codes;     /* not in bytes: the folded text, and two spaces */
-    Buffer spelled;   /* tokens as UTF-8, of a text in bytes that is not ASCII */
+    Buffer spelled;   /* tokens as UTF-8, if the text is in bytes but not ASCII */
     uint32_t tokens;
-    Buffer ids; /* of each token, its number in `kinds` */
+    Buffer ids; /* for each token, its number in `kinds` */
     Dictionary kinds;
-    Buffer kind_classes, kind_counts, kind_known; /* of each kind: its class, how often it came, is it English */
+    Buffer kind_classes, kind_counts, kind_known; /* for each kind: its class, how often it occurs, is it English */
     Spectrum spectrum;
-    Buffer keys, places, table, table_keys; /* what is counted, in which slots, how often, and what the slots hold */
+    Buffer keys, places, table, table_keys; /* the counted things, their slots, their counts, and the slots' content */
     Buffer numbers_of_codes;        /* a number for each code point; zero between uses */
     Dictionary pairs;               /* for texts of very many kinds of tokens or characters */
     Buffer marks, positions, distances, pair_numbers;
 } Scratch;
 
-/* What Python gets of a text: coherence/scoring/fast.py unpacks it. A score is not-a-number for none. */
+/* What Python gets for a text: coherence/scoring/fast.py unpacks it. A missing score is not-a-number. */
 typedef struct {
     double bigram, trigram, english, character;
     int64_t tokens, characters, template_, surplus, pairs;

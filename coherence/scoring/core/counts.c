@@ -1,23 +1,23 @@
-/* How often things come: frequency spectra as in ngrams.py, and the effective number of what was counted.
+/* How often things occur: frequency spectra as in ngrams.py, and the effective number of the counted things.
  *
  * Things are numbers. First each number is written into its slot of a table, over those that were there; then it is
- * counted where its slot still holds it, and waits for the next round, which has another hash, where it does not.
- * So the loops hold no branch that the text decides: a wrong guess at a branch costs more than the rest of the loop.
- * A pass over the counts then tells how many there are of each size.
+ * counted if its slot still holds it, and else waits for the next round, which has another hash. So the loops have
+ * no branch that depends on the text: a mispredicted branch costs more than the rest of the loop. A pass over the
+ * counts then finds how many there are of each size.
  */
 #include <math.h>
 
 #include "dictionary.h"
 
-/* As many counts as are looked at at once. */
+/* The counts that are processed at once. */
 typedef uint16_t Eight __attribute__((vector_size(16)));
 
-/* The counts that nearly all things have: they are counted eight slots at once. */
+/* The counts that nearly all things have: eight slots at a time are searched for them. */
 enum { COMMON = 3 };
 static const Eight OVER_COMMON = {0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC, 0xFFFC};
 
-/* Numbers of 32 bits are counted in 16, and a table of at most 2 to the power of NARROW_BITS slots is near the
- * processor; of numbers of 64 bits a table has WIDE_BITS. */
+/* Numbers of 32 bits have counts of 16 bits, and a table of at most 2 to the power of NARROW_BITS slots fits into the
+ * processor's cache; for numbers of 64 bits a table has WIDE_BITS. */
 enum { FEWEST_BITS = 8, NARROW_BITS = 16, WIDE_BITS = 22, MOST_NARROW = UINT16_MAX };
 
 static int
@@ -34,7 +34,7 @@ bits_for(uint64_t number)
 static int
 room_for(Spectrum *spectrum, size_t things)
 {
-    /* The common counts are added even if they came never. */
+    /* The common counts are added even if they are 0. */
     return reserve_zeroed(&spectrum->times, (things + COMMON + 2) * sizeof(uint32_t));
 }
 
@@ -76,11 +76,11 @@ take_effective(Spectrum *spectrum)
     return total ? exp(log((double)total) - weighted / (double)total) : 0.0;
 }
 
-/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are used up. */
+/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are overwritten. */
 static void
 add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
 {
-    /* How many counts are 1, how many 2 and how many 3, each eight times: a comparison that holds is -1. */
+    /* How many counts are 1, how many 2 and how many 3, in eight lanes each: a true comparison is -1. */
     Eight ones = {0}, twos = {0}, threes = {0};
     size_t large = 0;
     for (size_t at = 0; at < number; at += 8) {
@@ -94,7 +94,7 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
         memcpy(any, &others, sizeof any);
         if (!(any[0] | any[1]))
             continue;
-        /* Without a branch they are put at the front, over counts that were looked at. */
+        /* They are moved to the front without a branch, over counts that are done. */
         for (size_t slot = at; slot < at + 8; slot++) {
             counts[large] = counts[slot];
             large += counts[large] > COMMON;
@@ -114,13 +114,13 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
 
 /* Numbers of up to 32 bits */
 
-/* Count numbers; of those that wait only how many there are is returned, and they are at the front. `slots` is a power
- * of two. */
+/* Count numbers; move those that have to wait to the front, and return how many they are. `slots` is a power of
+ * two. */
 static size_t
 narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uint32_t *places, uint32_t *held, uint16_t *counts)
 {
     for (size_t at = 0; at < number; at++) {
-        /* The topmost bits of the product: the compiler cannot know how many, and a shift by so many would be slow. */
+        /* The topmost bits of the product: their number is not known to the compiler, and a variable shift is slow. */
         uint32_t place = (uint32_t)((uint32_t)(keys[at] * factor) * slots >> 32);
         places[at] = place;
         held[place] = keys[at];
@@ -135,7 +135,7 @@ narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uin
     return waiting;
 }
 
-/* Count numbers of 32 bits, MOST_NARROW of them at most. */
+/* Count numbers of 32 bits, at most MOST_NARROW of them. */
 static int
 count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
 {
@@ -199,7 +199,7 @@ count_wide(uint64_t *keys, size_t number, Scratch *scratch)
     return 0;
 }
 
-/* Count how many different numbers there are; their order is lost. */
+/* Count the different numbers; their order is lost. */
 int
 count_distinct(uint64_t *keys, size_t number, Scratch *scratch, uint64_t *distinct)
 {
@@ -210,14 +210,14 @@ count_distinct(uint64_t *keys, size_t number, Scratch *scratch, uint64_t *distin
     return 0;
 }
 
-/* Give each two neighbours a number, so that as many things as there may be have a key of 64 bits. */
+/* Give each pair of neighbours a number, so that a key of 64 bits is enough for any number of things. */
 static int
 number_pairs(const uint32_t *items, size_t number, uint32_t *pairs, Scratch *scratch)
 {
     if (start_dictionary(&scratch->pairs, number, (const uint8_t *)"") < 0)
         return -1;
     for (size_t at = 0; at + 1 < number; at++) {
-        /* The topmost byte of a key that is no hash is below HASHED: there are fewer items. */
+        /* The topmost byte of a key that is not a hash is below HASHED, because there are fewer items. */
         uint64_t key = (uint64_t)items[at] << 32 | items[at + 1];
         pairs[at] = number_of(&scratch->pairs, key, 0, 0);
         if (pairs[at] == NONE)
@@ -226,7 +226,7 @@ number_pairs(const uint32_t *items, size_t number, uint32_t *pairs, Scratch *scr
     return 0;
 }
 
-/* Count runs of `order` neighbours, four at most, of items that are numbers below `kinds`. */
+/* Count runs of `order` neighbours, at most four, of items that are numbers below `kinds`. */
 static int
 count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratch *scratch)
 {
@@ -256,7 +256,7 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
         }
         return count_wide(keys, runs, scratch);
     }
-    /* Three or four: the first two, and the last one or two. */
+    /* Of three or four items: the first two, and the last one or two. */
     if (reserve(&scratch->pair_numbers, number * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *pairs = scratch->pair_numbers.at;
@@ -279,7 +279,7 @@ count_trigrams(Scratch *scratch)
     return count_runs(scratch->ids.at, scratch->tokens, 3, scratch->kinds.count, scratch);
 }
 
-/* Runs of four characters */
+/* Character 4-grams */
 
 static int
 count_runs_of_bytes(Scratch *scratch)
@@ -288,7 +288,7 @@ count_runs_of_bytes(Scratch *scratch)
     size_t runs = scratch->characters - 3;
     if (reserve(&scratch->keys, runs * sizeof(uint64_t)) < 0)
         return -1;
-    /* Four bytes are a number as they are. */
+    /* Four bytes are already a number. */
     if (runs <= MOST_NARROW) {
         uint32_t *keys = scratch->keys.at;
         for (size_t at = 0; at < runs; at++)
@@ -304,7 +304,7 @@ count_runs_of_bytes(Scratch *scratch)
     return count_wide(keys, runs, scratch);
 }
 
-/* Replace each character by its number among those of the text, and return how many there are. */
+/* Replace each character by its number in the text, and return how many different ones there are. */
 static uint32_t
 number_characters(const uint32_t *codes, size_t length, uint32_t *numbers_of_codes, uint32_t *numbers)
 {
@@ -327,7 +327,7 @@ count_runs_of_four(Scratch *scratch)
         return 0;
     if (scratch->in_bytes)
         return count_runs_of_bytes(scratch);
-    /* No code point is larger than all bits of all together. */
+    /* No code point exceeds the bitwise or of all. */
     uint32_t bits = 0;
     const uint32_t *codes = scratch->codes.at;
     for (size_t at = 0; at < scratch->characters; at++)

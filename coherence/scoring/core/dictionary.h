@@ -1,4 +1,4 @@
-/* Tokens by their keys: a table of a power of two of slots, at most half full, searched from slot to slot. */
+/* Tokens by their keys: a table whose size is a power of two, at most half full, with linear probing. */
 #ifndef COHERENCE_DICTIONARY_H
 #define COHERENCE_DICTIONARY_H
 
@@ -10,8 +10,8 @@
 #define OTHER_PRIME UINT64_C(0xC2B2AE3D27D4EB4F)
 #define NONE UINT32_MAX
 
-/* Bytes that may be read after a token, which is read eight at a time; and after a text, whose tokens are looked for
- * 64 bytes at a time and in the next 64. */
+/* Bytes that may be read after a token, which is read eight bytes at a time; and after a text, which is searched for
+ * tokens 64 bytes at a time and in the next 64. */
 enum { PADDING = 16, AHEAD = 128 };
 
 /* The topmost byte of a key is the size of the token, or this if the token does not fit into the key. */
@@ -29,7 +29,7 @@ load(const uint8_t *bytes, size_t size)
     return size < 8 ? loaded & ((UINT64_C(1) << 8 * size) - 1) : loaded;
 }
 
-/* Return how many characters UTF-8 has: bytes that go on with one are not counted. */
+/* Return how many characters UTF-8 has: continuation bytes are not counted. */
 static inline size_t
 characters_of(const uint8_t *bytes, size_t size)
 {
@@ -39,7 +39,7 @@ characters_of(const uint8_t *bytes, size_t size)
     return characters;
 }
 
-/* Return what stands for a token: itself if it has fewer than eight bytes, else a hash. */
+/* Return the key of a token: itself if it has fewer than eight bytes, else a hash. */
 static inline uint64_t
 key_of(const uint8_t *bytes, size_t size)
 {
@@ -65,7 +65,7 @@ is_taken(const Dictionary *dictionary, const Slot *slot)
     return slot->use == dictionary->use;
 }
 
-/* Return the slot of a token, or the free one where it would be. */
+/* Return the slot of a token, or the free slot that it would get. */
 static inline Slot *
 find_slot(const Dictionary *dictionary, uint64_t key, const uint8_t *bytes, size_t size)
 {
@@ -98,7 +98,7 @@ int start_dictionary(Dictionary *dictionary, size_t expected, const uint8_t *byt
 int grow_dictionary(Dictionary *dictionary);
 void free_dictionary(Dictionary *dictionary);
 
-/* Return the number of the token that lies at `place` of the bytes, a new one if it is new; NONE for want of
+/* Return the number of the token at `place` of the bytes, a new number if it is new; NONE if there is no
  * memory. */
 static inline uint32_t
 number_of(Dictionary *dictionary, uint64_t key, uint32_t place, uint32_t size)

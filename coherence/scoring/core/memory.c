@@ -31,7 +31,7 @@ release(Buffer *buffer)
     *buffer = (Buffer){NULL, 0};
 }
 
-/* Make room for half as many tokens as there are slots. */
+/* Make room for tokens, half as many as there are slots. */
 static int
 make_room(Dictionary *dictionary)
 {
@@ -43,7 +43,7 @@ make_room(Dictionary *dictionary)
     return extend(&dictionary->sizes, most * sizeof(uint32_t));
 }
 
-/* Empty a dictionary, and make it as large as the number of tokens that are expected asks for. */
+/* Empty a dictionary, and make it large enough for the expected number of tokens. */
 int
 start_dictionary(Dictionary *dictionary, size_t expected, const uint8_t *bytes)
 {
@@ -54,7 +54,7 @@ start_dictionary(Dictionary *dictionary, size_t expected, const uint8_t *bytes)
     dictionary->bytes = bytes;
     if (reserve_zeroed(&dictionary->slots, sizeof(Slot) << dictionary->bits) < 0)
         return -1;
-    if (++dictionary->use == 0) { /* after so many uses that they begin again */
+    if (++dictionary->use == 0) { /* the number of uses has overflowed */
         memset(dictionary->slots.at, 0, dictionary->slots.bytes);
         dictionary->use = 1;
     }

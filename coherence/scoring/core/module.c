@@ -1,4 +1,4 @@
-/* The door to Python: coherence.scoring._core. Its functions are described in _core.pyi. */
+/* The interface to Python: coherence.scoring._core. Its functions are described in _core.pyi. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -7,11 +7,11 @@
 
 #include "dictionary.h"
 
-/* Characters that are scored at a time, or as many as a group has: other threads run meanwhile, and copies of
- * texts that are not ASCII are held no longer. */
+/* Characters that are scored at a time, or more if a group has more: other threads run in the meantime, and copies
+ * of texts that are not ASCII are not kept longer. */
 enum { BATCH = 1 << 20 };
 
-/* Tables that Python holds on to */
+/* Tables that Python keeps */
 
 #define FOLDING "coherence.scoring._core.folding"
 #define WORDS "coherence.scoring._core.words"
@@ -55,7 +55,7 @@ load_page(PyObject *capsule, Folding *folding, uint32_t number)
     Py_DECREF(made);
     if (page == NULL)
         return -1;
-    /* Another thread may have run while Python made it. */
+    /* Another thread may have run while Python made the page. */
     if (folding->pages[number])
         free(page);
     else
@@ -93,7 +93,7 @@ destroy_words(PyObject *capsule)
     free(words);
 }
 
-/* Add a word and set its number; one that is too long for a token is left out, and its number is NONE. */
+/* Add a word and set its number; a word that is too long for a token is left out, with the number NONE. */
 static int
 add_string(Words *words, PyObject *word, uint32_t *number)
 {
@@ -113,7 +113,7 @@ add_string(Words *words, PyObject *word, uint32_t *number)
     return added;
 }
 
-/* Add the words of lines of UTF-8; those that are too long for a token are left out. */
+/* Add the words in lines of UTF-8; words that are too long for a token are left out. */
 static int
 add_lines(Words *words, const uint8_t *lines, size_t size)
 {
@@ -159,7 +159,7 @@ destroy_curve(PyObject *capsule)
     free(curve);
 }
 
-/* Read floats from a sequence that has so many. */
+/* Read a given number of floats from a sequence. */
 static int
 read_floats(PyObject *sequence, double *floats, Py_ssize_t number)
 {
@@ -217,7 +217,7 @@ destroy_order(PyObject *capsule)
     free(order);
 }
 
-/* Take over the levels of two classes, near and far. */
+/* Copy the levels of pairs of classes, near and far. */
 static int
 read_levels(Order *order, const uint8_t *near, const uint8_t *far)
 {
@@ -236,7 +236,7 @@ read_levels(Order *order, const uint8_t *near, const uint8_t *far)
     return 0;
 }
 
-/* Take over the tokens that are a class of their own: pairs of a token and its class. */
+/* Copy the tokens that are a class by themselves: pairs of a token and its class. */
 static int
 read_common(Order *order, PyObject *common)
 {
@@ -259,7 +259,7 @@ read_common(Order *order, PyObject *common)
     return 0;
 }
 
-/* Take over the endings: each with the shortest word that has it and its class, the longest ones first. */
+/* Copy the endings: each with the length of the shortest word that has it and its class, the longest first. */
 static int
 read_endings(Order *order, PyObject *endings)
 {
@@ -324,8 +324,8 @@ make_order(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 /* Scoring */
 
-/* What the last call worked with, for the next one: it need not be made anew for each sample that a monitor is given.
- * Whoever takes it has it alone. */
+/* The memory of the last call, for the next one, so that it need not be allocated for each sample of a monitor.
+ * Only one call at a time takes it. */
 static _Atomic(Scratch *) spare;
 
 static Scratch *
@@ -343,9 +343,9 @@ drop_scratch(Scratch *scratch)
     free(scratch);
 }
 
-/* What a call of `score` works with. */
+/* The data of a call of `score`. */
 typedef struct {
-    PyObject *strings; /* a tuple, which nobody changes */
+    PyObject *strings; /* a tuple, which does not change */
     PyObject *folding_capsule;
     Folding *folding;
     const Words *words;
@@ -370,7 +370,7 @@ load_pages(Call *call, const Text *text)
     return 0;
 }
 
-/* Make a text of a string: ASCII as it lies there, or else a copy of its code points. */
+/* Make a text from a string: its own bytes if it is ASCII, else a copy of its code points. */
 static int
 take_text(PyObject *string, Text *text)
 {
@@ -405,7 +405,7 @@ drop_texts(Text *texts, size_t number)
     free(texts);
 }
 
-/* Score texts, of which the first is the one of that number, and compare those of each group. */
+/* Score texts from the given number on, and compare those of each group. */
 static int
 score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, size_t units, Row *rows, double *between)
 {
@@ -426,7 +426,7 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
                 )
                 < 0)
                 return -1;
-            /* One sample is compared with nothing. */
+            /* A single sample is not compared. */
             int64_t prompt = call->prompts ? call->prompts[first + at] : 0;
             if (size > 1 && add_to_group(&call->group, call->scratch, row, prompt, bigrams) < 0)
                 return -1;
@@ -437,8 +437,8 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
     return 0;
 }
 
-/* Take the texts of as many units, groups or single texts, as are scored at a time, from `*unit` and `*first` on,
- * score them, and move both on. */
+/* Take the texts of the units, groups or single texts, that are scored at a time, from `*unit` and `*first` on,
+ * score them, and advance both. */
 static int
 score_batch(Call *call, size_t *unit, size_t *first, Row *rows, double *between)
 {
@@ -512,7 +512,7 @@ take_reference(PyObject *curves, Reference *reference)
     return 0;
 }
 
-/* Return the numbers of a buffer of them, NULL with no error set if it is empty. */
+/* Return the numbers in a buffer, NULL without an error if it is empty. */
 static const int64_t *
 take_numbers(const char *bytes, Py_ssize_t size, size_t wanted)
 {
@@ -573,7 +573,7 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
         if (!PyErr_Occurred() && check_groups(call) == 0)
             result = score_all(call);
     }
-    /* After an error it may be in any state, and a large one is not kept. */
+    /* After an error it may be in any state; if it is large, it is not kept either. */
     enum { KEPT = 1 << 16 };
     drop_scratch(result && call->longest <= KEPT ? atomic_exchange(&spare, call->scratch) : call->scratch);
     free_group(&call->group);
@@ -618,7 +618,7 @@ add_constants(PyObject *module)
         Py_XDECREF(value);
     }
     failed = failed || PyModule_AddObjectRef(module, "CONSTANTS", constants) < 0;
-    failed = failed || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0; /* hatch_build.py tells it */
+    failed = failed || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0; /* from hatch_build.py */
     Py_XDECREF(constants);
     return failed ? -1 : 0;
 }

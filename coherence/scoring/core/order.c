@@ -1,11 +1,11 @@
-/* How the words of a text are ordered: word_order.py. */
+/* Word order: word_order.py. */
 #include <math.h>
 
 #include "dictionary.h"
 
 enum { MOST_BYTES = 4 * LONGEST_WORD };
 
-/* A character that is taken for a plain one, as UTF-8. */
+/* A character that counts as a plain one, as UTF-8. */
 static const struct {
     char curly[4], plain;
 } PLAIN[] = {
@@ -56,7 +56,7 @@ class_of_token(const Order *order, const uint8_t *token, size_t token_size, uint
     uint8_t plain[MOST_BYTES + PADDING];
     const uint8_t *bytes = token;
     size_t size = token_size;
-    if (memchr(token, 0xE2, token_size)) { /* as all signs that become plain begin */
+    if (memchr(token, 0xE2, token_size)) { /* the first byte of all these signs */
         size = make_plain(token, token_size, plain);
         bytes = plain;
     }
@@ -68,8 +68,8 @@ class_of_token(const Order *order, const uint8_t *token, size_t token_size, uint
     return class_by_ending(order, bytes, size);
 }
 
-/* Put the classes of the first tokens into `places`, and return how many they are. A token that only says the one
- * before again is passed over. */
+/* Put the classes of the first tokens into `places`, and return how many they are. A token that equals the token
+ * before is skipped. */
 static uint32_t
 first_classes(const Order *order, const Scratch *scratch, uint32_t *places)
 {
@@ -85,7 +85,7 @@ first_classes(const Order *order, const Scratch *scratch, uint32_t *places)
     return size;
 }
 
-/* Return what is found on average in all orders of the same tokens. */
+/* Return the mean over all orders of the same tokens. */
 static double
 by_chance(const Order *order, const uint32_t *places, uint32_t size)
 {
@@ -96,14 +96,14 @@ by_chance(const Order *order, const uint32_t *places, uint32_t size)
         const uint16_t *row = order->both + (size_t)places[at] * order->classes;
         for (uint32_t column = 0; column < order->classes; column++)
             columns[column] = (uint16_t)(columns[column] + row[column]);
-        pairs -= row[places[at]]; /* no token stands beside itself */
+        pairs -= row[places[at]]; /* a token is not next to itself */
     }
     for (uint32_t at = 0; at < size; at++)
         pairs += columns[places[at]];
     return (double)pairs / (double)size;
 }
 
-/* Set how the first tokens stand beside each other: WordOrder.neighbours. */
+/* Set how well the neighbours among the first tokens fit: WordOrder.neighbours. */
 void
 neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs)
 {
@@ -117,7 +117,7 @@ neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t
     for (uint32_t at = 0; at + 2 < size; at++)
         far += order->far[places[at] * order->classes + places[at + 2]];
     double found = (double)(2 * near) + (double)(far * (size - 1)) / (double)(size - 2);
-    /* Halves go to the even number, as Python rounds them. */
+    /* Halves are rounded to the even number, as in Python. */
     *surplus = (int64_t)rint((found - by_chance(order, places, size)) * 500 * STEP);
     *pairs = size - 1;
 }

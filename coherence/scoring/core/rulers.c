@@ -1,4 +1,4 @@
-/* Rulers, lines of signs alone, have no more than four equal signs in a row: text.short_rulers. */
+/* Shortens rulers, lines of signs alone, to at most four equal signs in a row: text.short_rulers. */
 #include "dictionary.h"
 
 static inline uint32_t
@@ -7,7 +7,7 @@ code_at(const Text *text, size_t at)
     return text->ascii ? text->ascii[at] : text->codes[at];
 }
 
-/* Return where the line ends in which `at` is. */
+/* Return where the line that contains `at` ends. */
 static size_t
 line_end(const Text *text, size_t at)
 {
@@ -32,8 +32,8 @@ is_letter_or_digit(uint32_t code)
     return (code | ('a' - 'A')) - 'a' < 26 || code - '0' < 10;
 }
 
-/* Tell whether five equal signs stand in a row: of most texts that says at once that no ruler is too long. Two of any
- * five in a row stand where only every fourth place is looked at. */
+/* Return whether there are five equal signs in a row: for most texts this shows quickly that no ruler is too long.
+ * Any five in a row include a pair that begins at a position divisible by four, so only these pairs are checked. */
 static int
 has_row(const Text *text)
 {
@@ -52,8 +52,8 @@ has_row(const Text *text)
     return 0;
 }
 
-/* Tell whether in some line five equal signs stand in a row before the first letter or digit of ASCII: else no
- * ruler is too long, and nothing more has to be looked at. */
+/* Return whether some line has five equal signs in a row before its first ASCII letter or digit: else no ruler is
+ * too long, and nothing more has to be checked. */
 static int
 may_be_ruled(const Text *text)
 {
@@ -90,7 +90,7 @@ is_alphanumeric(const Text *text, const Folding *folding, size_t at)
     return (entry_of(folding, text->codes[at])[0] >> CLASS_SHIFT & WAS_ALPHANUMERIC) != 0;
 }
 
-/* Return the signs of a line that is a ruler, 0 of another one; set whether it holds anything. */
+/* Return the number of signs of a ruler, 0 for any other line; set whether the line holds anything. */
 static size_t
 ruler_signs(const Text *text, const Folding *folding, size_t begin, size_t end, int *is_written)
 {
@@ -106,7 +106,7 @@ ruler_signs(const Text *text, const Folding *folding, size_t begin, size_t end, 
     return signs >= RULER ? signs : 0;
 }
 
-/* Copy a ruler with no more than four equal signs in a row; return where the copy ends. */
+/* Copy a ruler, with at most four equal signs in a row; return where the copy ends. */
 static size_t
 copy_ruler(const Text *text, const Folding *folding, size_t begin, size_t end, void *to, size_t used)
 {
@@ -133,14 +133,14 @@ copy_line(const Text *text, size_t begin, size_t end, void *to, size_t used)
     return used + end - begin;
 }
 
-/* Cut the rulers of a text; if there are any, it becomes a copy that lies in the scratch. */
+/* Shorten the rulers of a text; if there are any, the text becomes a copy in the scratch memory. */
 int
 short_rulers(Text *text, Scratch *scratch)
 {
     if (!may_be_ruled(text))
         return 0;
     const Folding *folding = scratch->folding;
-    size_t written = 0, rulers = 0, last = 0; /* where the last line that holds anything begins */
+    size_t written = 0, rulers = 0, last = 0; /* the start of the last line that holds anything */
     for (size_t begin = 0; begin <= text->length;) {
         size_t end = line_end(text, begin);
         int is_written;

@@ -3,7 +3,7 @@
 
 #include "dictionary.h"
 
-/* Return how long reference text must be to hold so many different things: Curve.length_for. */
+/* Return how long reference text must be to hold this many different things: Curve.length_for. */
 static double
 length_for(const Curve *curve, double effective)
 {
@@ -33,17 +33,17 @@ against(const Curve *curve, double effective, uint64_t counted)
     return 100 * (share < 1.0 ? share : 1.0);
 }
 
-/* Return the diversity of what was counted into the spectrum, and empty it. */
+/* Return the diversity of the counts in the spectrum, and empty it. */
 static double
 take_diversity(Scratch *scratch, const Curve *curve, uint32_t order, uint64_t length)
 {
     double effective = take_effective(&scratch->spectrum);
-    /* So many runs there are. */
+    /* The number of runs. */
     uint64_t counted = length < order ? 0 : length - order + 1;
     return counted < 2 ? NAN : against(curve, effective, counted);
 }
 
-/* What is known of the words of a text, by tokens and by kinds of them. */
+/* Numbers of the words of a text, by tokens and by kinds of tokens. */
 typedef struct {
     uint64_t english, words;
     uint64_t different, different_english; /* words */
@@ -70,7 +70,7 @@ count_words(Scratch *scratch)
     const uint32_t *counts = scratch->kind_counts.at;
     uint32_t *times = scratch->spectrum.times.at, largest = 0;
     for (uint32_t kind = 0; kind < scratch->kinds.count; kind++) {
-        /* Of a kind that is not English the count is 0, which the spectrum does not look at. */
+        /* A kind that is not English has the count 0, which the spectrum ignores. */
         uint32_t english = known[kind] ? counts[kind] : 0, is_word = (classes[kind] & ALPHABETIC) != 0;
         counted.english += english;
         counted.words += is_word ? counts[kind] : 0;
@@ -117,7 +117,7 @@ score_words(Scratch *scratch, const Words *words, const Reference *reference, do
     return 0;
 }
 
-/* Find how varied the text is on the four scales, before what it says again is taken off. */
+/* Find how varied the text is on the four scales, before repetitions are subtracted. */
 static int
 measure(
     Scratch *scratch, const Words *words, const Reference *reference, Row *row, uint64_t *bigrams, uint64_t *trigrams
@@ -139,7 +139,7 @@ measure(
     return 0;
 }
 
-/* What is not there is not-a-number, which no comparison holds for. */
+/* A missing score is not-a-number, for which no comparison holds. */
 static int
 may_be_template(const Row *row)
 {

@@ -1,7 +1,7 @@
 /* Text to tokens: case folding and what text.tokenize does. */
 #include "dictionary.h"
 
-/* Note a token that lies at `place` of the bytes, and return its number; NONE for want of memory. */
+/* Note a token at `place` of the bytes, and return its number; NONE if there is no memory. */
 static inline uint32_t
 add_token(Scratch *scratch, uint32_t place, uint32_t size)
 {
@@ -11,7 +11,7 @@ add_token(Scratch *scratch, uint32_t place, uint32_t size)
     return id;
 }
 
-/* Make room for a text of so many characters, whose tokens take so many bytes at most. */
+/* Make room for a text with this many characters, whose tokens take at most this many bytes. */
 static int
 start(Scratch *scratch, size_t characters, size_t bytes)
 {
@@ -25,13 +25,13 @@ start(Scratch *scratch, size_t characters, size_t bytes)
     return start_dictionary(&scratch->kinds, EXPECTED, scratch->bytes.at);
 }
 
-/* Texts of a byte a character: ASCII, and any other whose alphabet is small enough. What is done to each byte is
- * done without a branch, so that the compiler does it to many at once. */
+/* Texts with one byte a character: ASCII, and others whose alphabet is small enough. Each byte is processed without a
+ * branch, so that the compiler can process many at once. */
 
-/* As many bytes as are looked at at once. */
+/* The bytes that are processed at once. */
 typedef uint8_t Sixteen __attribute__((vector_size(16)));
 
-/* Where a byte of sixteen is one of `number` from `first` on, all bits are set. */
+/* Set all bits of those of sixteen bytes that are one of the `number` values from `first` on. */
 static inline Sixteen
 within(Sixteen bytes, uint8_t first, uint8_t number)
 {
@@ -41,18 +41,18 @@ within(Sixteen bytes, uint8_t first, uint8_t number)
     return (Sixteen)(bytes - firsts < numbers);
 }
 
-/* Return a bit for each of sixteen bytes that is set. */
+/* Return a bit for each of sixteen bytes, set if the byte is. */
 static inline uint64_t
 bits_of(Sixteen flags)
 {
-    /* This product has the lowest bits of eight bytes in its topmost byte, in their order. */
+    /* The topmost byte of this product has the lowest bits of eight bytes, in their order. */
     const uint64_t ones = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
     uint8_t bytes[sizeof flags];
     memcpy(bytes, &flags, sizeof flags);
     return ((load(bytes, 8) & ones) * gather >> 56) | ((load(bytes + 8, 8) & ones) * gather >> 56) << 8;
 }
 
-/* What 64 bytes are, a bit each. */
+/* The classes of 64 bytes, a bit each. */
 typedef struct {
     uint64_t letters, joints, spaces;
 } Masks;
@@ -98,12 +98,12 @@ start_alphabet(Alphabet *alphabet, const Folding *folding)
     alphabet->next[3] = SIGNS;
 }
 
-/* Return the byte that stands for a character that is not ASCII, a new one if it is new; 0 if there is none left. */
+/* Return the byte of a character that is not ASCII, a new byte if it is new; 0 if no byte is left. */
 static uint8_t
 byte_of(Alphabet *alphabet, uint32_t code)
 {
     static const uint16_t ENDS[] = {JOINTS, SPACES, SIGNS, BYTE_VALUES};
-    uint32_t *slots = alphabet->slots, held = code << 8; /* what of the class stays depends on the code point */
+    uint32_t *slots = alphabet->slots, held = code << 8; /* the class is a function of the code point */
     size_t at = (uint32_t)(held * UINT32_C(0x9E3779B1)) >> (32 - ALPHABET_BITS);
     for (; slots[at]; at = (at + 1) % (1 << ALPHABET_BITS)) {
         if ((slots[at] ^ held) < BYTE_VALUES)
@@ -120,7 +120,7 @@ byte_of(Alphabet *alphabet, uint32_t code)
     return byte;
 }
 
-/* Fold a character that is not ASCII into up to three bytes, and return how many; 0 if there is no byte left. */
+/* Fold a character that is not ASCII into up to three bytes, and return how many; 0 if no byte is left. */
 static size_t
 fold_character(const Folding *folding, uint32_t code, Alphabet *alphabet, uint8_t *to)
 {
@@ -135,7 +135,7 @@ fold_character(const Folding *folding, uint32_t code, Alphabet *alphabet, uint8_
     return used;
 }
 
-/* Fold a text into bytes, and return how many they are; 0 if its alphabet is too large for that. */
+/* Fold a text into bytes, and return their number; 0 if its alphabet is too large for that. */
 static size_t
 fold_to_bytes(const Text *text, const Folding *folding, Alphabet *alphabet, uint8_t *to)
 {
@@ -178,14 +178,14 @@ static size_t
 find_tokens(const uint8_t *bytes, size_t length, uint32_t *begins, uint32_t *ends)
 {
     size_t begun = 0, ended = 0;
-    /* Of the byte before these: is it a letter, is it in a word, is it in a token. */
+    /* About the byte before these: is it a letter, is it in a word, is it in a token. */
     uint64_t letter_before = 0, word_before = 0, token_before = 0;
     Masks now = masks_of(bytes);
     for (size_t from = 0; from <= length; from += 64) {
         Masks next = masks_of(bytes + from + 64);
         uint64_t before = now.letters << 1 | letter_before, after = now.letters >> 1 | next.letters << 63;
         uint64_t words = now.letters | (now.joints & before & after);
-        uint64_t goes_on = words & (words << 1 | word_before); /* a word that the byte before is in as well */
+        uint64_t goes_on = words & (words << 1 | word_before); /* bytes that continue a word */
         begun = put_places(~now.spaces & ~goes_on, (uint32_t)from, begins, begun);
         ended = put_places((~now.spaces << 1 | token_before) & ~goes_on, (uint32_t)from, ends, ended);
         letter_before = now.letters >> 63;
@@ -196,7 +196,7 @@ find_tokens(const uint8_t *bytes, size_t length, uint32_t *begins, uint32_t *end
     return ended;
 }
 
-/* Cut a run that is too long for a word at its joints, and what is still too long into pieces. */
+/* Cut a run that is too long for a word at its joints, and parts that are still too long into pieces. */
 static int
 cut_bytes(Scratch *scratch, uint32_t begin, uint32_t end)
 {
@@ -215,7 +215,7 @@ cut_bytes(Scratch *scratch, uint32_t begin, uint32_t end)
     return 0;
 }
 
-/* Note of each kind of token what it is. */
+/* Note the class of each kind of token. */
 static int
 classify(Scratch *scratch)
 {
@@ -258,7 +258,7 @@ class_of(uint32_t code)
     return (uint8_t)(code >> CLASS_SHIFT);
 }
 
-/* Append a character to UTF-8; lone surrogates are taken as if they were characters. */
+/* Append a character to UTF-8; lone surrogates are encoded like characters. */
 static uint8_t *
 put_utf8(uint8_t *to, uint32_t code)
 {
@@ -280,7 +280,7 @@ put_utf8(uint8_t *to, uint32_t code)
     return to;
 }
 
-/* Write the tokens of a text in its own alphabet as UTF-8, which word lists are in. */
+/* Write the tokens of a text in its own alphabet as UTF-8, the encoding of word lists. */
 static int
 spell(Scratch *scratch)
 {
@@ -308,7 +308,7 @@ spell(Scratch *scratch)
     return 0;
 }
 
-/* Write the token of these codes after the tokens that are there, and note it; `*used` bytes are. */
+/* Write the token of these codes after the earlier tokens, which take `*used` bytes, and note it. */
 static int
 add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class, uint32_t *used)
 {
@@ -370,7 +370,7 @@ tokenize_codes(Scratch *scratch)
     return 0;
 }
 
-/* Fold the case; a character becomes up to three. */
+/* Fold the case; one character becomes up to three. */
 static size_t
 fold_codes(const Folding *folding, const Text *text, uint32_t *to)
 {
@@ -385,7 +385,7 @@ fold_codes(const Folding *folding, const Text *text, uint32_t *to)
     return (size_t)(end - to);
 }
 
-/* Fold a text into bytes, if its alphabet is small enough; set how many characters it then has. */
+/* Fold a text into bytes, if its alphabet is small enough; set the number of its characters. */
 static int
 fold_small_alphabet(const Text *text, Scratch *scratch, size_t *characters)
 {
@@ -397,7 +397,7 @@ fold_small_alphabet(const Text *text, Scratch *scratch, size_t *characters)
     return 0;
 }
 
-/* Fold a text and cut it into tokens, which get their numbers. */
+/* Fold a text and cut it into numbered tokens. */
 int
 tokenize(const Text *text, Scratch *scratch)
 {

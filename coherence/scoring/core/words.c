@@ -1,7 +1,7 @@
-/* The word list: which tokens are English, as lexicon.py says. */
+/* The word list: which tokens are English, as in lexicon.py. */
 #include "dictionary.h"
 
-/* Bytes of the longest token. */
+/* The most bytes of a token. */
 enum { MOST_BYTES = 4 * LONGEST_WORD };
 
 /* Add a word unless it is there; set `number` to its number. */
@@ -37,7 +37,7 @@ is_listed(const Words *words, const uint8_t *bytes, size_t size)
     return find(&words->dictionary, key_of(bytes, size), bytes, size) != NONE;
 }
 
-/* Tell whether a token with joints is a possessive or a compound: Lexicon._contains_joined. */
+/* Return whether a token with joints is a possessive or a compound: Lexicon._contains_joined. */
 static int
 is_listed_joined(const Words *words, const uint8_t *token, size_t token_size)
 {
@@ -97,7 +97,7 @@ ask(Scratch *scratch, const Words *words, uint32_t kind)
     return (uint8_t)known;
 }
 
-/* Note of each distinct token whether it is English. */
+/* Note whether each distinct token is English. */
 void
 find_known(Scratch *scratch, const Words *words)
 {
@@ -108,7 +108,7 @@ find_known(Scratch *scratch, const Words *words)
         memset(&scratch->remembered, 0, sizeof scratch->remembered);
         scratch->remembered.list = words->list;
     }
-    /* All first slots are asked for before one is waited for. */
+    /* All first slots are prefetched before the first is read. */
     const Slot *slots = words->dictionary.slots.at;
     for (uint32_t kind = 0; kind < kinds; kind++) {
         known[kind] = recall(&scratch->remembered, keys[kind]);

@@ -1,6 +1,6 @@
 """What the figure draws of all samples: for each stretch of the run the mean, the lowest and the highest.
 
-It is bounded however long the run is. Source: docs/page.md, "What is thinned out".
+It is bounded however long the run is. Source: docs/page.md, "What is downsampled".
 """
 
 from bisect import bisect_right

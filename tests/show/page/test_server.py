@@ -438,7 +438,9 @@ def test_before_the_first_sample_no_sample_is_called_too_short(tmp_path: Path) -
 def test_a_verdict_on_the_loss_alone_does_not_wait_for_a_sample(tmp_path: Path) -> None:
     with Monitor(tmp_path) as monitor:
         monitor.loss(1, float("nan"))
-    assert told(Run(tmp_path))["report"]["diagnosis"]["action"] == "halt"
+    diagnosis = told(Run(tmp_path))["report"]["diagnosis"]
+    assert diagnosis["action"] == "halt"
+    assert "not finite" in diagnosis["sentence"]
 
 
 def test_while_it_catches_up_it_says_how_many_bytes_were_read(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Training logs: what a trainer prints, losses and samples between each other, as a file.
+"""Training logs: what a trainer prints, losses and samples in one file.
 
-`prefix` strips what loggers write before a line, `lines` tells step and loss of a line, `samples` the samples
-between them, `reader` makes the format of it.
+`prefix` strips what loggers write before a line, `lines` reads step and loss from a line, `samples` finds the
+samples between these lines, `reader` defines the format.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A sample of a log while it is being read, and what it holds when it has ended."""
+"""A sample of a log while it is being read, and the result when it has ended."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -15,9 +15,9 @@ class LoggedSample(NamedTuple):
 
     Attributes:
         line: where it begins.
-        step: None where none was told.
-        text, prompt: as they stand there.
-        perhaps_data: whether it is an example of the training data if it stands before the first step.
+        step: None if none was printed.
+        text, prompt: as they are in the log.
+        perhaps_data: whether it is an example of the training data if it comes before the first step.
     """
 
     line: int
@@ -34,14 +34,14 @@ class Block:
     Attributes:
         line: where it begins.
         style: how it is marked.
-        part: which part of it comes next.
-        step: its own, where its header tells one.
+        part: the part that comes next.
+        step: the one in its header, if there is one.
         before_step: whether the trainer prints the step after it.
         numbered: whether its header has a number, and is a sample even if nothing follows.
-        perhaps_data: whether it is one of the training data if it stands before the first step.
+        perhaps_data: whether it is an example of the training data if it comes before the first step.
         logged: whether its marker was written through a logger.
-        fence, label: that it began with.
-        text, prompt: its lines so far, and `size` their characters.
+        fence, label: those it began with.
+        text, prompt: its lines so far; `size` counts their characters.
     """
 
     line: int
@@ -60,13 +60,13 @@ class Block:
     fenced_off: bool = False
 
     def is_open_fence(self, bare: str) -> bool:
-        """Tell whether a line stands within fences, where no marker is one."""
+        """Tell whether a line is within fences, where markers do not count."""
         self.fenced_off = self.fenced_off or (bool(self.fence) and bare == self.fence)
         return self.style == "fenced" and self.part == "text" and not self.fenced_off
 
     @property
     def has_text(self) -> bool:
-        """Whether anything of its text stands there."""
+        """Whether it has any text so far."""
         return (self.part == "text" or self.style == "seeded") and any(map(str.strip, self.text))
 
     @property
@@ -75,7 +75,7 @@ class Block:
         return split_seed(self.prompt, self.text)[0] if self.part == "prompt" else self.prompt
 
     def opens_fence(self, bare: str) -> bool:
-        """Tell whether a line is a rule or a fence right above the text, and note what will close it."""
+        """Tell whether a line is a rule or a fence directly above the text, and note what will close it."""
         if self.style not in ("headed", "labelled") or self.part == "prompt" or self.fence or self.has_text:
             return False
         if bare in TICKS:
@@ -94,19 +94,19 @@ class Block:
         return is_fence or (len(bare) >= LONG and RULE.fullmatch(bare) is not None)
 
     def found(self) -> LoggedSample | None:
-        """Return the sample that it holds; None if it holds none."""
+        """Return the sample of the block; None if it holds none."""
         if self.part == "head" and not (self.style == "headed" and self.numbered) and self.style != "seeded":
             return None
         prompt, lines = self.prompt, self.text
         if self.style == "seeded" and self.part == "prompt":
             prompt, lines = split_seed(prompt, lines)
-        elif self.part == "prompt":  # below a header the text may follow on the prompt without a label
+        elif self.part == "prompt":  # below a header the text may follow the prompt without a label
             prompt, lines = prompt[:1], prompt[1:]
             if self.style == "labelled" or not any(map(str.strip, lines)):
                 return None
         lines = _without_fences(lines, self.fence, ruled=self.style in ("headed", "labelled", "seeded"))
         text = "\n".join(lines).strip("\n")
-        if self.style == "seeded":  # the callback writes the seed and lets the model go on with it
+        if self.style == "seeded":  # the callback writes the seed and lets the model continue it
             text = text.removeprefix("\n".join(prompt))
         if not text.strip() and (self.style == "between" or (self.style == "seeded" and self.part != "text")):
             return None
@@ -114,7 +114,7 @@ class Block:
 
 
 def _without_fences(lines: list[str], fence: str, ruled: bool) -> list[str]:
-    """Return lines without the rules that close them, and what stands behind: another trainer's line."""
+    """Return lines without the rules that close them, and without what follows, which is the trainer's."""
 
     def closes(line: str) -> bool:
         bare = line.strip()

@@ -1,6 +1,6 @@
-"""The marks of Keras's text generation callback, and of the thousands of scripts that were made from it.
+"""The marks of Keras's text generation callback, and of the thousands of scripts derived from it.
 
-After each epoch it prints a text for each of some temperatures ("diversities"), all begun with the same seed:
+After each epoch it prints a text for each of several temperatures ("diversities"), all with the same seed:
 `----- Generating text after Epoch: 0`, `----- diversity: 0.2`, `----- Generating with seed: "..."`. Source:
 docs/formats.md, "Training logs".
 """
@@ -9,7 +9,7 @@ import re
 from typing import Literal, NamedTuple
 
 SEED_LINES = 40
-"""Of a seed that is cut from a text as it stands there; no script takes longer ones."""
+"""Lines of a seed that is an excerpt of a text; no script uses longer ones."""
 
 # `--temperature` is an option, and `- temperature:` an entry of a configuration.
 _BULLETS = r"(?:[-=.#*>~]{3,80} ?|[-=.#*>~]{2} {1,3})"
@@ -28,14 +28,14 @@ _EPOCH = re.compile(r"[-=#* ]{0,80}(?:epoch|iteration)[ :#=]{0,3}(\d{1,15})[-=#*
 
 
 class Mark(NamedTuple):
-    """What a line of the callback says: the number of the epoch, the seed, or the text behind its label."""
+    """The content of a line of the callback: the number of the epoch, the seed, or the text after a label."""
 
     kind: Literal["epoch", "diversity", "seed", "text"]
     value: str
 
 
 def mark_of(bare: str) -> Mark | None:
-    """Return what a line of the callback says; None of any other line.
+    """Return the content of a line of the callback; None for any other line.
 
     >>> mark_of("----- Generating text after Epoch: 0"), mark_of("...Diversity: 0.5")
     (Mark(kind='epoch', value='0'), Mark(kind='diversity', value='Diversity: 0.5'))
@@ -52,7 +52,7 @@ def mark_of(bare: str) -> Mark | None:
 
 
 def unglued(line: str) -> str | None:
-    """Return the mark that a callback wrote at the end of a bar of progress, without a new line.
+    """Return the mark that a callback wrote at the end of a progress bar, on the same line.
 
     >>> unglued("9/9 [====>] - ETA: 0s - loss: 2.4==== Generating Text after Epoch: 0 ====")
     '==== Generating Text after Epoch: 0 ===='
@@ -66,7 +66,7 @@ def unglued(line: str) -> str | None:
 
 
 def epoch_of(bare: str) -> int | None:
-    """Return the epoch that a line of its own names; `Epoch 3/60` is Keras's own line, and is read as such.
+    """Return the epoch that a line names if it names nothing else; `Epoch 3/60` is read as Keras's own line.
 
     >>> epoch_of("Iteration 4"), epoch_of("Epoch 3/60"), epoch_of("epoch 5 ended")
     (4, None, None)
@@ -76,11 +76,11 @@ def epoch_of(bare: str) -> int | None:
 
 
 def split_seed(begun: list[str], lines: list[str]) -> tuple[list[str], list[str]]:
-    r"""Return the seed without its quotes, and the lines of the text behind it.
+    r"""Return the seed without its quotes, and the lines of the text after it.
 
     Args:
-        begun: what stands on the line of the mark: one string, perhaps blank.
-        lines: that follow, the rest of the seed among them if it has several.
+        begun: the text on the line of the mark: one string, perhaps blank.
+        lines: the following lines, including the rest of the seed if it has several.
 
     >>> split_seed(['"the old '], ['stone "', "the old ", "stone wall"])
     (['the old ', 'stone '], ['the old ', 'stone wall'])
@@ -101,7 +101,7 @@ def split_seed(begun: list[str], lines: list[str]) -> tuple[list[str], list[str]
     seeds = [(_unquoted(lines[:end]), lines[end:]) for end in ends]
     if not seeds:
         return [lines[0].lstrip()[1:]], lines[1:]
-    # A seed may hold quotes too; the text that follows usually begins with all of it.
+    # A seed may also hold quotes; the text that follows usually begins with the whole seed.
     repeated = [each for each in seeds if "\n".join(each[1]).lstrip("\n").startswith("\n".join(each[0]))]
     return (repeated or seeds)[0]
 

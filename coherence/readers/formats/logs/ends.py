@@ -1,17 +1,17 @@
-"""What ends a sample in a log: a line of a logger or a tool, a rule, a heading that the trainer writes.
+"""Finds the end of a sample in a log: a line of a logger or a tool, a rule, or a heading of the trainer.
 
-Models write headings, rules and dates themselves, so each of these counts only in the shape, or after the
-use, that makes it the trainer's. Source: docs/formats.md, "Where a sample of a log ends".
+Models write headings, rules and dates too, so each of these counts only in a shape, or after a use, that
+shows that it is the trainer's. Source: docs/formats.md, "Where a sample of a log ends".
 """
 
 import re
 from collections.abc import Iterator
 
 RULE = re.compile(r"([-=*_#~+])\1{2,}")
-"""A line of one sign, three times or more."""
+"""A line of one character, three times or more."""
 
 LONG = 20
-"""Signs of a rule that ends a sample wherever it is; a shorter one may underline a title in Markdown."""
+"""Characters of a rule that always ends a sample; a shorter one may underline a title in Markdown."""
 
 _CLOCK = r"\d\d:\d\d:\d\d"
 _LEVEL = r"(?:DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
@@ -39,7 +39,7 @@ _TRAINERS = re.compile(
 
 
 def is_of_logger(line: str) -> bool:
-    """Tell whether a line has the prefix of a logger, and one that no prose begins with.
+    """Tell whether a line begins with the prefix of a logger that does not occur in prose.
 
     >>> is_of_logger("2026-03-20 06:41:19,843 - nanochat - INFO - Saved"), is_of_logger("[INFO|a.py:9] ok")
     (True, True)
@@ -50,7 +50,7 @@ def is_of_logger(line: str) -> bool:
 
 
 def is_of_tool(bare: str) -> bool:
-    """Tell whether a line is one that a trainer or a tool writes, in its own words.
+    """Tell whether a line has the wording of a trainer or a tool.
 
     >>> is_of_tool("wandb: Synced 5 files"), is_of_tool("Saving model checkpoint to out/")
     (True, True)
@@ -61,7 +61,7 @@ def is_of_tool(bare: str) -> bool:
 
 
 class Headings:
-    """The headings that the trainer of a log writes: those marked alike end a sample, as others do not.
+    """The headings that the trainer of a log writes: only headings with the same marks end a sample.
 
     >>> headings = Headings()
     >>> headings.end("=== Evaluation ==="), headings.end("## Evaluation"), headings.end("=== Early life ===")
@@ -75,7 +75,7 @@ class Headings:
         self._marks: set[str] = set()
 
     def see(self, bare: str, of_sample: bool = False) -> None:
-        """Note a line outside samples, or the header of one: how the trainer marks its headings."""
+        """Note how the trainer marks its headings, from a line outside samples or the header of one."""
         for mark, title in _marked(bare):
             if of_sample or _TRAINERS.match(title):
                 self._marks.add(mark)
@@ -93,7 +93,7 @@ class Headings:
 
 
 def is_markdown(bare: str) -> bool:
-    """Tell whether a heading is marked as models mark theirs: `## Step 1`, `**Step 1**`.
+    """Tell whether a heading has the marks that models use: `## Step 1`, `**Step 1**`.
 
     >>> is_markdown("## Step 1"), is_markdown("**Step 1:**"), is_markdown("=== Step 1 ===")
     (True, True, False)
@@ -102,7 +102,7 @@ def is_markdown(bare: str) -> bool:
 
 
 def _marked(bare: str) -> Iterator[tuple[str, str]]:
-    """Yield the mark of a heading, in the least length that tells it, and its title."""
+    """Yield the mark of a heading, shortened to what identifies it, and its title."""
     sign = bare[:1]
     if not sign or sign not in "#=*-~":
         return

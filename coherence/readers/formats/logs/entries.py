@@ -1,4 +1,4 @@
-"""What a trainer wrote on one line of a log, and the words in which steps and losses are named."""
+"""Reads what a trainer wrote on one line of a log, by the words that name steps and losses."""
 
 import re
 from typing import Final, NamedTuple
@@ -19,15 +19,15 @@ class LogEntry(NamedTuple):
     """What a trainer wrote on one line.
 
     Attributes:
-        step: None where the trainer names none, as the Hugging Face Trainer.
-        loss: None where the line holds another figure.
-        kind: whose loss it is: of a training step, of the training data as nanoGPT estimates it from time to
-            time, of validation; or of a policy, whose loss is not read.
-        grad_norm: next to it.
-        beside: what else is, that tells that it is not a cross-entropy.
-        epoch: which, where the line names one: the step may be counted again in each.
-        length: of the epoch in steps, or of the whole run.
-        certain: how well the line is known: a trainer's own shape, any line with a step and a loss, a bar.
+        step: None if the trainer names none, like the Hugging Face Trainer.
+        loss: None if the line holds another figure.
+        kind: of the loss: that of a training step, an estimate over the training data as nanoGPT makes it
+            from time to time, that of validation, or that of a policy, which is not read.
+        grad_norm: on the same line.
+        beside: another figure there that shows that the loss is not a cross-entropy.
+        epoch: if the line names one: steps may be counted from 1 again in each.
+        length: of the epoch or of the whole run, in steps.
+        certain: how the line was recognised: by a trainer's shape, by any step and loss, or as a bar.
     """
 
     step: int | None
@@ -40,7 +40,7 @@ class LogEntry(NamedTuple):
     certain: int = NAMED
 
 
-# What is matched is never given back (`++`): a long row of digits takes time in proportion to its length.
+# Possessive quantifiers (`++`): a long row of digits takes time in proportion to its length.
 NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
 COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d++)"
 _VALUE = re.compile(NUMBER, re.IGNORECASE)
@@ -59,9 +59,9 @@ _POLICY = re.compile(
 )
 
 _POLICY_WORDS = ("olicy", "ctor", "critic", "Critic", "pg_loss", "ppo", "grpo", "rollout/", "verage reward")
-"""One of these stands wherever the pattern is found."""
+"""One of these is in every match of the pattern."""
 
-# Any line: a loss by whatever name, a step by whatever name.
+# Any line: a loss by any name, a step by any name.
 _ANY_LOSS = re.compile(
     r"(?<![A-Za-z])(?:(val|valid|validation|eval|evaluation|test|dev)[ _/.-]{1,2})?"
     r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo"
@@ -85,7 +85,7 @@ LONGEST_STEP = 15
 
 
 def number(value: str | None) -> float | None:
-    """Return a number as logs write it, also one that is not finite; None of anything else.
+    """Return a number as logs write it, which may not be finite; None for anything else.
 
     >>> number("2.5"), number("nan"), number("1e-3x"), number(None)
     (2.5, nan, None, None)
@@ -94,7 +94,7 @@ def number(value: str | None) -> float | None:
 
 
 def count(digits: str | None) -> int | None:
-    """Return a whole number as logs write it; None of one that is too long.
+    """Return a whole number as logs write it; None if it is too long.
 
     >>> count("1,000"), count("007"), count("9" * 16), count("")
     (1000, 7, None, None)
@@ -117,7 +117,7 @@ def losses_in(text: str) -> dict[int, float]:
 
 
 def is_of_policy(text: str) -> bool:
-    """Tell whether a line is one of reinforcement learning, whose loss is another thing.
+    """Tell whether a line is from reinforcement learning, where the loss means something else.
 
     >>> is_of_policy("actor/pg_loss:0.1"), is_of_policy("loss: 2.5, reward: 0.1")
     (True, False)
@@ -129,7 +129,7 @@ def is_of_policy(text: str) -> bool:
 
 
 def entry(step: int | None, rest: str, epoch: float | None = None, length: int | None = None) -> LogEntry:
-    """Return what stands behind the step of a line: its loss, the norm of the gradient, what is beside.
+    """Return the figures that follow the step on a line: its loss, the norm of the gradient, other signs.
 
     >>> entry(5, "loss 2.5, norm 0.1")
     LogEntry(step=5, loss=2.5, kind=0, grad_norm=0.1, beside=None, epoch=None, length=None, certain=0)
@@ -142,16 +142,16 @@ def entry(step: int | None, rest: str, epoch: float | None = None, length: int |
     norm = _NORM.search(rest)
     if TRAINING not in losses:
         return LogEntry(step, losses[VALIDATION], VALIDATION)
-    # Where both stand together, both were estimated, as nanoGPT does it between its steps.
+    # If both are on one line, both were estimated, as nanoGPT does between its steps.
     kind = ESTIMATE if VALIDATION in losses else TRAINING
     beside = kind_beside(_FIELD_NAME.findall(rest))
     return LogEntry(step, losses[TRAINING], kind, norm and float(norm[1]), beside, epoch, length)
 
 
 def general(line: str) -> LogEntry | None:
-    """Return what a line tells in which a word for a step and one for a loss stand, each with a number.
+    """Return the entry of a line with a word for a step and a word for a loss, each with a number.
 
-    Only many such lines, whose steps do not fall, are a trainer's.
+    Such lines are a trainer's only if there are many and their steps do not fall.
 
     >>> general("Ep 1 (Step 000010): Train loss 9.78")
     LogEntry(step=10, loss=9.78, kind=0, grad_norm=None, beside=None, epoch=1, length=None, certain=1)
@@ -176,7 +176,7 @@ def general(line: str) -> LogEntry | None:
         return None
     if is_of_policy(line):
         return LogEntry(steps[chosen][0], None, POLICY)
-    # Of an epoch both are known, and none is an estimate.
+    # For an epoch both are known, and neither is an estimate.
     both = VALIDATION in losses and chosen != "ep"
     kind = VALIDATION if TRAINING not in losses else ESTIMATE if both else TRAINING
     norm = _NORM.search(line)
@@ -188,7 +188,7 @@ def general(line: str) -> LogEntry | None:
 
 
 def loss_alone(line: str) -> float | None:
-    """Return the training loss that a line names, whatever its step; None where it names none.
+    """Return the training loss that a line names, whatever its step; None if it names none.
 
     >>> loss_alone("Train Loss: 4.5 | Train PPL: 90.0"), loss_alone("Val. Loss: 4.6")
     (4.5, None)

@@ -21,7 +21,7 @@ from coherence.readers.formats.logs.prefix import Stripped, strip, without_colou
 from coherence.readers.lines import Part, Problems, read_whole_lines
 
 ENOUGH = 50
-"""Lines in a trainer's own shape after which no others are looked for."""
+"""After this many lines in a trainer's shape, lines of no trainer's shape are no longer looked for."""
 
 _BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
 _BAR_LOSS = re.compile(
@@ -38,7 +38,7 @@ _BACKSPACES = re.compile("\x08+")
 
 
 class Bar(NamedTuple):
-    """A bar of progress: what it is called, how far it is."""
+    """A progress bar: its title, and how far it is."""
 
     name: str
     done: int
@@ -50,9 +50,9 @@ class Line(NamedTuple):
 
     Attributes:
         number: of the line, from 1.
-        text: as it stands there, without colours and bars.
-        entry: what a trainer wrote there, if it did.
-        logged: whether a logger wrote it: a time or a level stands before it.
+        text: of the line, without colours and bars.
+        entry: what a trainer wrote on it, if anything.
+        logged: whether a logger wrote it: it has a time or a level before it.
     """
 
     number: int
@@ -62,12 +62,12 @@ class Line(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A line of a log with what stood around it.
+    """A line of a log with its context.
 
     Attributes:
-        line: the line; of a bar of progress alone, its text is empty.
-        rank: of the process that wrote it, if that is said.
-        bar: which stood before the text, or was all there is.
+        line: the line; if it is only a progress bar, its text is empty.
+        rank: of the process that wrote it, if it is stated.
+        bar: the progress bar before the text, or the whole line.
     """
 
     line: Line
@@ -76,17 +76,17 @@ class Seen(NamedTuple):
 
     @property
     def is_bar(self) -> bool:
-        """Whether nothing but a bar stands there."""
+        """Whether it is only a bar."""
         return self.bar is not None and not self.line.text.strip()
 
 
 def read_pieces(part: Part, problems: Problems) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a log with their numbers, without colours; what was drawn over counts as lines."""
+    """Yield the lines of a log with their numbers, without colours; overwritten text counts as lines."""
     return pieces_of(read_whole_lines(part, problems))
 
 
 def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    r"""Yield numbered lines without colours; what was drawn over counts as lines.
+    r"""Yield numbered lines without colours; overwritten text counts as lines.
 
     >>> list(pieces_of([(1, "10%\r20%\n"), (2, "\x1b[1mready\x1b[0m\n")]))
     [(1, '10%'), (1, '20%'), (2, 'ready')]
@@ -102,14 +102,14 @@ def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 
 def seen_in(pieces: Iterable[tuple[int, str]]) -> Iterator[Seen]:
-    """Yield numbered lines with what a trainer wrote on them, each read by itself; bars are lines too."""
+    """Yield numbered lines with what a trainer wrote on each; bars are lines too."""
     reader = _Reader()
     for number, piece in pieces:
         yield reader.read(number, piece)
 
 
 def bare_lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[tuple[Line, bool]]:
-    """Yield numbered lines without what a trainer wrote on them, and whether each is nothing but a bar."""
+    """Yield numbered lines without what a trainer wrote on them, and whether each is only a bar."""
     for number, piece in pieces:
         bar = _BAR.match(piece) if "%|" in piece else None
         shown = piece[bar.end() :] if bar else piece
@@ -117,7 +117,7 @@ def bare_lines_of(pieces: Iterable[tuple[int, str]]) -> Iterator[tuple[Line, boo
 
 
 class _Reader:
-    """Reads line after line: some trainers write the step on one and the loss on the next."""
+    """Reads one line after another: some trainers write the step on one and the loss on the next."""
 
     def __init__(self) -> None:
         self._named = 0
@@ -170,14 +170,14 @@ class _Reader:
             self._of_epoch = int(alone[1])
 
     def _below_epoch(self, text: str) -> LogEntry | None:
-        """Return the loss of an epoch that a line above names; the first loss below it is that."""
+        """Return the loss of an epoch that a line above names: the first loss after that line."""
         if self._of_epoch is None or (loss := loss_alone(text)) is None:
             return None
         epoch, self._of_epoch = self._of_epoch, None
         return LogEntry(epoch, loss, certain=GENERAL)
 
     def _mended(self, text: str) -> str:
-        """Return a line; of a dictionary that a bar has torn in two, the whole of it with the second part."""
+        """Return a line; if a bar has torn a dictionary in two, the second part yields the whole."""
         begun, self._torn = self._torn, ""
         if begun and "{" not in text and text.rstrip().endswith("}"):
             return begun + text
@@ -188,13 +188,13 @@ class _Reader:
         return text
 
     def _within(self, entry: LogEntry) -> LogEntry:
-        """Return an entry with the epoch that a line above it tells, if its own does not."""
+        """Return an entry with the epoch of a line above it, if it names none."""
         if self._heading is None or entry.epoch is not None or entry.step is None:
             return entry
         return entry._replace(epoch=self._heading)
 
     def _begun(self, text: str) -> LogEntry | None:
-        """Return the step that a line of its own tells, to which the figures below it belong."""
+        """Return the step of a line that holds only a step; the figures below belong to it."""
         if (match := shapes.HEADER.fullmatch(text)) is None:
             return None
         step = int(match[3])
@@ -204,7 +204,7 @@ class _Reader:
         return self._above
 
     def _below(self, shown: str) -> LogEntry | None:
-        """Return what a figure tells below the step; None of what stands no longer below it."""
+        """Return the entry of a figure below such a step; None for a line that is no longer below it."""
         above = self._above
         if above is None or not shapes.FIELD.fullmatch(shown):
             self._above = None
@@ -217,7 +217,7 @@ class _Reader:
     def _of_keras(self, text: str) -> LogEntry | None:
         if text.startswith("Epoch ") and (match := shapes.KERAS_EPOCH.fullmatch(text)):
             epoch, epochs = int(match[1]), int(match[2])
-            # Scripts that draw samples fit one epoch at a time, each of them the first of one.
+            # Scripts that draw samples call fit for one epoch at a time, so that each is called 1/1.
             self._epoch = (self._epochs + 1) if epochs == 1 else epoch - 1
             self._epochs = self._epoch
             return LogEntry(None)
@@ -238,7 +238,7 @@ def _bar(match: re.Match[str]) -> Bar:
 
 
 def _entry_of_bar(match: re.Match[str], bar: Bar) -> LogEntry | None:
-    """Return the loss that stands behind a bar, or before it."""
+    """Return the loss after a bar, or before it."""
     if "oss" not in match[0] or not bar.total:
         return None
     found = _BAR_LOSS.search(match[4]) or _BAR_LOSS.search(bar.name)

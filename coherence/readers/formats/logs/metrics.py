@@ -1,7 +1,7 @@
-"""What a training log tells of reinforcement learning: reward, KL divergence and length, line by line.
+"""Reads the metrics of reinforcement learning in a training log: reward, KL divergence and length.
 
-Two shapes: names and numbers behind a step, as verl, OpenRLHF, slime and prime-rl print them, and the
-dictionaries of the Hugging Face Trainer, whose step is that of the loss on the same line.
+Two shapes: names and numbers after a step, as verl, OpenRLHF, slime and prime-rl print them, and the
+dictionaries of the Hugging Face Trainer, which have the step of the loss on the same line.
 """
 
 import re
@@ -15,7 +15,7 @@ from coherence.readers.objects.names import RawRow
 from coherence.readers.records import MetricRow
 
 LONGEST = 16_384
-"""Characters; verl writes a hundred metrics on a line, which are some five thousand."""
+"""Characters; verl writes a hundred metrics on a line, about five thousand characters."""
 
 _SPOKEN = re.compile(r"reward|kl|length|response_len|score", re.IGNORECASE)
 _STEP = re.compile(
@@ -28,7 +28,7 @@ _FIELD = re.compile(rf"(?<![\w/.])({_NAME})'? {{0,4}}[:=] {{0,4}}'?({_NUMBER})",
 
 
 def metrics_with(losses: LossReader) -> MetricReader:
-    """Return the reader of metrics of a log; `losses` reads its losses, whose steps a dictionary has."""
+    """Return the reader of metrics of a log; `losses` reads its losses, to give dictionaries their steps."""
 
     def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
         return metrics_of(_rows(part, losses) if mentions(part.path) else (), part.path, problems, fields)
@@ -53,7 +53,7 @@ def _rows(part: Part, losses: LossReader) -> Iterator[tuple[int, RawRow]]:
 
 
 def _told(line: str) -> dict[str, str]:
-    """Return the metrics on a line under the names it gives them."""
+    """Return the metrics on a line under the names used there."""
     if len(line) > LONGEST or not _SPOKEN.search(line):
         return {}
     return {name: value for name, value in _FIELD.findall(line) if kind_of(name) is not None}

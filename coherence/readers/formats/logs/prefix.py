@@ -1,4 +1,4 @@
-"""What loggers, launchers and schedulers write before a line: times, levels, names, ranks, colours."""
+"""Strips what loggers, launchers and schedulers write before a line: times, levels, names, ranks, colours."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _TIME = rf"(?:{_DATE}[ T-]{{1,2}}{_CLOCK}|{_DAY}|{_CLOCK})"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
 _RANK = r"(?:rank|default|worker|gpu|local_rank|r)[-_ =:]?(\d{1,5})"
 
-# Each piece ends with what stands between it and the next; a name counts only between a time and a level.
+# Each piece includes the separator after it; a name counts only between a time and a level.
 _PIECES = re.compile(
     rf"(?P<time>\[?{_TIME}\]?)[ \t]*(?:[-|:>][ \t]+)?"
     rf"|\[{_RANK}\]:?[ \t]*|(?:{_RANK}|(\d{{1,4}})):[ \t]+"
@@ -38,10 +38,10 @@ _BANNER = re.compile(
 )
 
 _BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
-"""With one of these begins whatever stands before a line."""
+"""Every prefix begins with one of these."""
 
 LOOKED_AT = 50
-"""Lines; a log is one from its beginning."""
+"""Lines; a log can be recognised from its beginning."""
 
 
 class Stripped(NamedTuple):
@@ -49,8 +49,8 @@ class Stripped(NamedTuple):
 
     Attributes:
         text: the rest of the line.
-        logged: whether a time or a level stood before it: no model wrote it then.
-        rank: of the process that wrote it, if that is said.
+        logged: whether it had a time or a level before it: then no model wrote it.
+        rank: of the process that wrote it, if it is stated.
     """
 
     text: str
@@ -68,7 +68,7 @@ def without_colours(line: str) -> str:
 
 
 def strip(line: str) -> Stripped:
-    """Return a line without what stands before its message.
+    """Return a line without the prefix of its message.
 
     >>> strip("2025-03-04 10:11:01,123 - train - INFO - Step 10 loss: 3.9")
     Stripped(text='Step 10 loss: 3.9', logged=True, rank=None)
@@ -101,7 +101,7 @@ def strip(line: str) -> Stripped:
 
 
 def looks_logged(lines: Sequence[str]) -> bool:
-    """Tell whether lines are a log's: a fifth of the first have a logger's prefix or a launcher's words.
+    """Tell whether lines are from a log: a fifth of the first have a logger's prefix or a launcher's words.
 
     >>> looks_logged(["+ source start-prod", "Loading python/3.11", "ok"]), looks_logged(["Once upon a time"])
     (True, False)

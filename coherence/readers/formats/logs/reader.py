@@ -1,8 +1,8 @@
-"""Training logs: what a trainer prints, losses and samples between each other, as a file.
+"""Training logs: what a trainer prints, losses and samples in one file.
 
-Read are the shapes of `shapes.SHAPES`, and those of scripts that name a step and a loss on a line. What a log
-tells as a whole, a survey finds out first: which lines count, with which steps, of which run.
-Other lines are skipped in silence, for a log is full of them.
+The shapes of `shapes.SHAPES` are read, and lines of any script that name a step and a loss. A survey of the
+whole log first finds out which lines count, which steps they have, and which run they belong to.
+Other lines are skipped silently, because a log is full of them.
 """
 
 import re
@@ -21,16 +21,16 @@ from coherence.readers.objects.names import RawRow
 from coherence.readers.records import LossRow, Sample
 
 _ONE_STEP = re.compile(r"=+ *SAMPLE +\d+ *=+", re.IGNORECASE)
-"""The first line of a file that holds the samples of one step alone; its name tells the step."""
+"""The first line of a file with only the samples of one step; its name gives the step."""
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a loss or a sample stands in the first lines, or the code of a script that logs itself."""
+    """Tell whether the first lines hold a loss or a sample, or the code of a script that logs itself."""
     first = next(iter(head.lines), "")
     if "\0" in head.text or not first or _ONE_STEP.fullmatch(first):
         return False
     if not head.whole and "sys.argv[0]" in head.text and ".read()" in head.text:
-        return True  # as modded-nanogpt, where the first step stands behind it
+        return True  # like modded-nanogpt, where the first step comes after it
     return _tells(head.path, head.text) or any(_tells(head.path, text) for text in head.further())
 
 
@@ -47,14 +47,14 @@ def samples(
     problems: Problems,
     fields: Fields = USUAL,  # noqa: ARG001 - text has no fields
 ) -> Iterator[Sample]:
-    """Yield the samples of a log; what is not UTF-8 is replaced, and noted."""
+    """Yield the samples of a log; bytes that are not UTF-8 are replaced and noted."""
     yield from samples_of(read_pieces(part, problems), survey_of(part), part.path, problems)
 
 
 def samples_of(
     pieces: Iterable[tuple[int, str]], survey: Survey, path: str, problems: Problems
 ) -> Iterator[Sample]:
-    """Yield the samples of the lines of a log, each line with its number, and what it tells as a whole."""
+    """Yield the samples in the numbered lines of a log, using the survey of the whole log."""
     named = step_named(path)
     for found in _samples(pieces, survey, LogSamples(path, problems)):
         yield Sample(
@@ -68,12 +68,12 @@ def samples_of(
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of a log; where it has none, those that were estimated, or of validation."""
+    """Yield the training losses of a log; if it has none, estimates, or losses of validation."""
     yield from losses_of(survey_of(part), part.path, problems, fields)
 
 
 def losses_of(survey: Survey, path: str, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the losses of a log by what it tells as a whole."""
+    """Yield the losses of a log from its survey."""
     problems += survey.problems
     remarks_of(survey, path, problems)
     yield from rows.losses_of(_losses(survey), path, problems, fields)
@@ -86,7 +86,7 @@ def _samples(pieces: Iterable[tuple[int, str]], survey: Survey, reader: LogSampl
 
 
 def _known(pieces: Iterable[tuple[int, str]], survey: Survey) -> Iterator[Line]:
-    """Yield the lines of a log with what is known of them; bars are none."""
+    """Yield the lines of a log, other than bars, with what the survey knows about them."""
     entries = survey.entries()
     place, entry = next(entries, (-1, None))
     for number, (line, is_bar) in enumerate(bare_lines_of(pieces)):

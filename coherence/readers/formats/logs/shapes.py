@@ -1,4 +1,4 @@
-"""The shapes of one line, by the trainers that write them: a table, each with one pattern or a function.
+"""The shapes of a line, by the trainers that write them: a table, each with a pattern or a function.
 
 Source: docs/formats.md, "Training logs".
 """
@@ -26,16 +26,16 @@ from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
 LONGEST = 4096
-"""Characters; no trainer writes a longer line, and none is searched for one."""
+"""Characters; no trainer writes a longer line, so longer ones are not searched."""
 
 
 class Shape(NamedTuple):
-    """How a trainer writes a line.
+    """How one trainer writes a line.
 
     Attributes:
-        trainer: that writes it.
-        signs: one of these stands in every such line: to look for them is quick.
-        read: returns what a line tells, None where it is not of the shape.
+        trainer: its name.
+        signs: every such line holds one of these, and searching for them is fast.
+        read: returns the entry of a line, None if it does not have the shape.
     """
 
     trainer: str
@@ -44,7 +44,7 @@ class Shape(NamedTuple):
 
 
 def entry_of(line: str) -> LogEntry | None:
-    """Return what a trainer wrote on a line; None for a line of anything else.
+    """Return what a trainer wrote on a line; None for any other line.
 
     >>> entry_of("step    1/18865 | train loss 11.009 | norm 15.4")
     LogEntry(step=1, loss=11.009, kind=0, grad_norm=15.4, beside=None, epoch=None, length=18865, certain=0)
@@ -66,7 +66,7 @@ def entry_of(line: str) -> LogEntry | None:
 def _shape(trainer: str, sign: str, pattern: str) -> Shape:
     """Return a shape of named groups: `step`, or `epoch` and `in_epoch` and `length`; and `rest`.
 
-    An epoch of `from0` is counted from 0, one of `epoch` from 1.
+    An epoch in `from0` is counted from 0, one in `epoch` from 1.
     """
     compiled = re.compile(pattern, re.DOTALL)
 
@@ -95,7 +95,7 @@ _GPT2_SIMPLE = re.compile(r"\[(\d+) \| [\d.]+\] loss=(\S+) avg=\S+")
 
 
 def _short(line: str) -> LogEntry | None:
-    """Return what the lines tell that are figures alone: of llm.c, build-nanogpt, gpt-2-simple."""
+    """Return the entry of a line that is only figures: of llm.c, build-nanogpt, gpt-2-simple."""
     if match := _LLM_C.fullmatch(line.strip()):
         kind = {"trl": TRAINING, "tel": VALIDATION}.get(match[2])
         return _entry(match[1], match[3], kind, match[4])
@@ -122,9 +122,9 @@ _MEGATRON_FIELD = re.compile(r"\| ([a-z][a-z_ ]*): +([^\s|]+) (?=\|)")
 
 
 def _megatron(line: str) -> LogEntry | None:
-    """Return what a line of Megatron tells.
+    """Return the entry of a line of Megatron.
 
-    A loss that is not finite it leaves out; of a step that was skipped it writes none, or 0.
+    Megatron leaves out a loss that is not finite; for a skipped step it writes none, or 0.
     """
     if match := _MEGATRON_VALIDATION.match(line):
         return _entry(match[1], match[2], VALIDATION)
@@ -151,7 +151,7 @@ _HUGGING_FACE_STEP = ("global_step/max_steps", "global_step", "step", "iter")
 
 
 def _hugging_face(line: str) -> LogEntry | None:
-    """Return what a dictionary tells that the Hugging Face Trainer printed; rarely is a step in it."""
+    """Return the entry of a dictionary that the Hugging Face Trainer printed; it rarely has a step."""
     if (match := _HUGGING_FACE.fullmatch(line)) is None:
         return None
     fields = dict(_HUGGING_FACE_FIELD.findall(match[1]))
@@ -178,7 +178,7 @@ _PRIME_RL = re.compile(
 
 
 def _policy(line: str) -> LogEntry | None:
-    """Return the step of a line that a trainer of policies wrote: verl, OpenRLHF, slime, prime-rl."""
+    """Return the step of a line of a trainer for policies: verl, OpenRLHF, slime, prime-rl."""
     body = line.strip()
     match = _VERL.match(body) or _PRIME_RL.match(body)
     if match is None and (found := _OF_A_DICTIONARY.match(body)) and is_of_policy(body):
@@ -201,12 +201,12 @@ _STEP = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# Lines that tell the step without a loss: `Step 00250 | Validation bpb: 0.9`, `step:5/1390 train_time:...`
+# Lines with a step but without a loss: `Step 00250 | Validation bpb: 0.9`, `step:5/1390 train_time:...`
 _STEP_ALONE = re.compile(r"step:\d+/\d+ \w+:|Step \d+ \| [\w ]+: [\d.]+$")
 
 
 def _stepped(line: str) -> LogEntry | None:
-    """Return what a line tells that begins with the step, as most trainers write it."""
+    """Return the entry of a line that begins with the step, as most trainers write it."""
     body = line.strip()
     match = _STEP.fullmatch(body)
     if match is None and (prefix := _PREFIX.match(body)):
@@ -279,7 +279,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 """In the order in which they are tried."""
 
-# Without a step and without a training loss, but of a trainer and of no model.
+# Lines without a step and a training loss, but from a trainer and not from a model.
 _ASIDE = re.compile(
     r"val(?:idation)? loss:? [\d.naif]+$|HellaSwag(?: accuracy)?: \d|evaluating HellaSwag"
     r"|(?:saving|Saving|Saved|Writing|wrote) (?:the )?(?:model|checkpoint|state|optimizer)"
@@ -292,7 +292,7 @@ _BEGINS_ASIDE = frozenset("vHesSwWtfpPTM")
 
 
 def _has_a_word(line: str) -> bool:
-    """Tell whether a word stands in a line that does in every line of a trainer, but for figures alone."""
+    """Tell whether a line holds a word that every line of a trainer holds, except lines of only figures."""
     return (
         "oss" in line or "tep" in line or "ter" in line or "{'" in line or "OSS" in line or "TEP" in line
         or "ITER" in line or "poch:" in line or "poch(" in line or "rollout " in line

@@ -1,8 +1,8 @@
-"""The steps of losses that are printed without one, as by the Hugging Face Trainer.
+"""Finds the steps of losses that are printed without them, as by the Hugging Face Trainer.
 
-Its dictionaries tell an epoch, and a bar of progress next to them tells the step; but where the output is a
-file, dictionaries come in blocks, and the bars do not stand right behind each. Then the steps follow from the
-epochs, the bar and the number of the losses: they stand at even distances.
+Its dictionaries name an epoch, and a progress bar next to them shows the step; but if the output is a file,
+dictionaries come in blocks, and not every one is followed by its bar. Then the steps follow from the epochs,
+the bar and the number of losses, because the losses are evenly spaced.
 """
 
 import math
@@ -15,17 +15,17 @@ from typing import NamedTuple
 NOTHING = -1
 
 MOST_BARS = 1000
-"""Bars of different lengths that are followed; no log draws more."""
+"""Bars of different lengths that are tracked; no log draws more."""
 
 MOST_EPOCHS, MOST_STEPS = 1e6, 100_000
-"""Of a training, and between two losses; no trainer writes more."""
+"""Epochs of a training, and steps between two losses; no trainer writes more."""
 
 NEAR = 0.05
-"""Of an epoch: so near to a whole number of epochs a training ends that has run through."""
+"""Parts of an epoch: a complete training ends this close to a whole number of epochs."""
 
 
 class Drawn(NamedTuple):
-    """How far a bar came, from where to where in the log, and how many losses had come then."""
+    """How far a bar came, its first and last line in the log, and how many losses there were at each."""
 
     total: int
     begun: int
@@ -36,14 +36,14 @@ class Drawn(NamedTuple):
 
 
 class Bars:
-    """Follows the bars of a log, to find the one of the training among those of loading and evaluating."""
+    """Tracks the bars of a log, to find that of the training among those of loading and evaluating."""
 
     def __init__(self) -> None:
         self._kept: list[Drawn] = []
         self._now: dict[int, Drawn] = {}
 
     def see(self, place: int, done: int, total: int, losses: int) -> None:
-        """Take a bar as it is drawn once."""
+        """Take one drawing of a bar."""
         before = self._now.get(total)
         if before is not None and done >= before.done:
             self._now[total] = before._replace(ended=place, done=done, losses_then=losses)
@@ -55,7 +55,7 @@ class Bars:
         self._now[total] = Drawn(total, place, place, done, losses, losses)
 
     def of(self, first: int, last: int) -> Drawn | None:
-        """Return the bar within which the losses from one to another came; None where none was drawn."""
+        """Return the bar during which the losses from one to another came; None if none was drawn."""
 
         def within(bar: Drawn) -> tuple[int, int]:
             shared = min(bar.losses_then, last + 1) - max(bar.losses_before, first)
@@ -66,7 +66,7 @@ class Bars:
 
 
 class Rows:
-    """Losses without steps: of each the epoch, and how far the bar is that is drawn right behind it."""
+    """Losses without steps: the epoch of each, and how far the bar is that is drawn directly after it."""
 
     def __init__(self) -> None:
         self.epochs, self.behind, self.totals = array("d"), array("q"), array("q")
@@ -80,7 +80,7 @@ class Rows:
         self.totals.append(NOTHING)
 
     def follow(self, done: int, total: int) -> None:
-        """Take the bar that is drawn right behind the last one."""
+        """Take the bar that is drawn directly after the last loss."""
         self.behind[-1], self.totals[-1] = done, total
 
     def end(self, epoch: float | None) -> None:
@@ -89,7 +89,7 @@ class Rows:
             self.summaries[len(self.epochs)] = epoch
 
     def steps(self) -> list[int | None]:
-        """Return the step of each loss; None where it cannot be had."""
+        """Return the step of each loss; None if it cannot be found."""
         found: list[int | None] = []
         for first, end in self._trainings():
             steps = self._of(first, end)
@@ -97,7 +97,7 @@ class Rows:
         return found
 
     def _trainings(self) -> Iterator[tuple[int, int]]:
-        """Yield from which loss to which each training goes: in the next, the epoch begins again."""
+        """Yield the first loss of each training and its end: in the next training, the epoch begins again."""
         first = 0
         for place in range(1, len(self.epochs)):
             if self.epochs[place] < self.epochs[place - 1]:
@@ -119,7 +119,7 @@ class Rows:
 
 
 def _drawn_behind(behind: list[int], totals: list[int]) -> list[int] | None:
-    """Return the steps that the bars behind the losses show, if there is one behind each and they rise."""
+    """Return the steps in the bars after the losses, if there is one after each and they rise."""
     known = behind[:-1] if behind[-1] == NOTHING and len(behind) > 1 else behind
     if NOTHING in known or len(set(totals[: len(known)])) > 1:
         return None
@@ -129,10 +129,10 @@ def _drawn_behind(behind: list[int], totals: list[int]) -> list[int] | None:
 
 
 def spaced(epochs: Sequence[float], done: int, total: int, whole: float | None = None) -> list[int] | None:
-    """Return the steps of losses that stand at even distances; None where they cannot be had.
+    """Return the steps of evenly spaced losses; None if they cannot be found.
 
     Args:
-        epochs: of the losses, not-a-number where they tell none.
+        epochs: of the losses, not-a-number for losses without one.
         done: how far the bar of the training came.
         total: its length.
         whole: the epochs of the whole training, if they are known.
@@ -161,19 +161,19 @@ def spaced(epochs: Sequence[float], done: int, total: int, whole: float | None =
 
 
 def _places(epochs: Sequence[float], apart: float) -> list[int]:
-    """Return which of all losses each is, if none is missing between: those of a training that goes on."""
+    """Return the place of each loss in the training, which may have been resumed, if none is missing."""
     before = max(round(epochs[0] / apart) - 1, 0) if apart > 0 else 0
     return list(range(before + 1, before + len(epochs) + 1))
 
 
 def _even(epochs: Sequence[float], apart: float) -> bool:
-    """Tell whether losses stand at even distances, but for the rounding of their epochs: none is missing."""
+    """Tell whether losses are evenly spaced up to the rounding of their epochs: none is missing."""
     most = max(0.45 * apart, 0.011)
     return all(abs(epoch - epochs[0] - apart * place) <= most for place, epoch in enumerate(epochs))
 
 
 def _first_step_alone(epochs: Sequence[float]) -> int:
-    """Return 1 where the first loss is that of the first step, before the regular ones, else 0."""
+    """Return 1 if the first loss is that of the first step, before the regular ones, else 0."""
     if len(epochs) < 3:
         return 0
     apart = _apart(epochs[1:])
@@ -181,19 +181,19 @@ def _first_step_alone(epochs: Sequence[float]) -> int:
 
 
 def _apart(epochs: Sequence[float]) -> float:
-    """Return how much of an epoch lies between two losses."""
+    """Return the part of an epoch between two losses."""
     return (epochs[-1] - epochs[0]) / (len(epochs) - 1) if len(epochs) > 1 else epochs[0]
 
 
 def _error(epochs: Sequence[float], apart: float) -> float:
-    """Return how far, in parts of it, that may be off: epochs are often written with two digits."""
+    """Return the relative error that it may have: epochs are often written with two digits."""
     return 0.01 / (apart * max(len(epochs) - 1, 1)) if apart > 0 else math.inf
 
 
 def _spacing(
     count: int, apart: float, done: int, total: int, whole: float | None, error: float
 ) -> int | None:
-    """Return the steps between two losses, of which so many came while the bar did."""
+    """Return the steps between two losses, from the number of losses that came during the bar."""
     most = done // count
     likely = range(done // (count + 1) + 1, most + 1)
     if most < 1 or most > MOST_STEPS:
@@ -216,12 +216,12 @@ def _spacing(
     if fitting:
         best = min(map(off, fitting))
         return max((each for each in fitting if off(each) <= best + NEAR), key=_roundness)
-    # Of a process that was killed the last losses were never written.
+    # The last losses of a killed process were never written.
     killed = [each for each in range(1, most + 1) if off(each) <= NEAR / 2] if done < total else []
     return max(killed, default=None) or max(likely, key=_roundness, default=None)
 
 
 def _roundness(spacing: int) -> tuple[int, int]:
-    """Return how round a number is: by how many of 10, 5 and 2 it can be divided, over and over."""
+    """Return how round a number is: how often it can be divided by 10, 5 and 2."""
     rounds = sum(spacing % divisor == 0 for divisor in (1000, 500, 250, 100, 50, 25, 20, 10, 5, 2))
     return rounds, spacing

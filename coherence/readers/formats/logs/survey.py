@@ -1,4 +1,4 @@
-"""What a log tells as a whole: which of its lines count, with which steps, and of which run."""
+"""Surveys a whole log: which of its lines count, which steps they have, and which run they belong to."""
 
 import math
 from array import array
@@ -25,24 +25,24 @@ from coherence.readers.records import PHASE
 from coherence.signals.loss import KINDS
 
 MANY, FEW, HALF = 10, 3, 0.5
-"""Lines of no trainer's own shape that count; fewer do if they are so many, and that share of the lines."""
+"""Lines of no trainer's shape count if there are this many; or fewer, if they are that share of the lines."""
 
 FALLS = 0.1
-"""The share of such lines at which the step may fall: a run that is started again."""
+"""The share of such lines at which the step may fall: a run may be restarted."""
 
 OUTNUMBERED = 10
-"""Times as many as lines in a trainer's own shape: then those were not of the training."""
+"""If they outnumber the lines in a trainer's shape this many times, those were not of the training."""
 
 NO_STEP = -1
 
 
 class Survey:
-    """What a log tells as a whole, a row for each line that a trainer wrote.
+    """A survey of a whole log, with a row for each line that a trainer wrote.
 
     Attributes:
         problems: what could not be read.
         remarks: what the reader of a report should know, without the name of the file.
-        of_policies: whether it is one of reinforcement learning, and holds no losses.
+        of_policies: whether it is a log of reinforcement learning, without losses to read.
     """
 
     def __init__(self, lines: Iterable[Seen], problems: Problems | None = None) -> None:
@@ -119,7 +119,7 @@ class Survey:
             )
 
     def _name_steps(self) -> None:
-        """Give losses without a step theirs, or where it cannot be had their number."""
+        """Give losses without a step their step, or their number if it cannot be found."""
         others = any(
             self._counts[place] and self._steps[place] != NO_STEP and self._certain[place] == NAMED
             for place in range(len(self._places))
@@ -137,7 +137,7 @@ class Survey:
             self.remarks.append("its losses tell no steps; they are counted")
 
     def _chosen(self) -> list[int]:
-        """Return the rows that hold the losses of the training, or what stands in for them."""
+        """Return the rows that hold the losses of the training, or the best substitute."""
         by_kind: dict[tuple[int, int], list[int]] = {}
         for place, counts in enumerate(self._counts):
             if counts:
@@ -164,7 +164,7 @@ class Survey:
         return []
 
     def _is_of_a_trainer(self, rows: list[int]) -> bool:
-        """Tell whether lines in no trainer's own shape are a trainer's: by their number and their steps."""
+        """Tell whether lines in no trainer's shape are a trainer's, by their number and their steps."""
         rises = 1 + sum(self._steps[row] > self._steps[before] for before, row in pairwise(rows))
         if rises < MANY and not (rises >= FEW and len(rows) >= HALF * self._lines):
             return False
@@ -209,7 +209,7 @@ class Survey:
         return of_bars and step < last and self._lengths[row] == self._lengths[before]
 
     def _once(self, rows: list[int]) -> Iterator[int]:
-        """Yield rows, of those that tell the same step one after the other the last, or one not finite."""
+        """Yield rows; of consecutive rows with the same step only the last, or one that is not finite."""
         held: int | None = None
         for row in rows:
             if held is not None and self._steps[held] == self._steps[row]:
@@ -222,7 +222,7 @@ class Survey:
             yield held
 
     def _find_phases(self, rows: list[int]) -> None:
-        """Find where another run begins: the step falls to the first one, or lower."""
+        """Find where another run begins: the step falls to the first one or lower."""
         for before, row in pairwise(rows):
             if self._steps[row] <= self._steps[rows[0]] and self._steps[row] < self._steps[before]:
                 self._begun.append(self._numbers[row])
@@ -235,7 +235,7 @@ class Survey:
         return 1 in self._counts
 
     def run_at(self, number: int) -> str | None:
-        """Return the name of the run that a line is of; None where the log is of one."""
+        """Return the name of the run that a line belongs to; None if the log has only one run."""
         return f"{PHASE}{bisect_right(self._begun, number) + 1}" if self._begun else None
 
     def losses(self) -> Iterator[tuple[int, LogEntry]]:
@@ -245,7 +245,7 @@ class Survey:
                 yield self._numbers[row], self._entry(row)
 
     def entries(self) -> Iterator[tuple[int, LogEntry]]:
-        """Yield what a trainer wrote, each with its place among the lines."""
+        """Yield the entries that a trainer wrote, each with its place among the lines."""
         for row, place in enumerate(self._places):
             if self._certain[row] in self._of_trainer:
                 yield place, self._entry(row)
@@ -262,7 +262,7 @@ class Survey:
 
 
 def survey_of(part: Part) -> Survey:
-    """Return what a log tells as a whole; of the last file it is kept as long as the file does not change."""
+    """Return the survey of a log; that of the last file is cached until the file changes."""
     try:
         seen = Path(part.path).stat()
     except OSError:
@@ -271,7 +271,7 @@ def survey_of(part: Part) -> Survey:
 
 
 @lru_cache(maxsize=1)
-def _kept(path: str, size: int, time: int) -> Survey:  # noqa: ARG001 - what tells that the file is the same
+def _kept(path: str, size: int, time: int) -> Survey:  # noqa: ARG001 - they identify the state of the file
     return _survey(path)
 
 
@@ -281,6 +281,6 @@ def _survey(path: str) -> Survey:
 
 
 def remarks_of(survey: Survey, path: str, problems: Problems) -> None:
-    """Say what the reader of a report should know of a log."""
+    """Add the remarks about a log for the reader of a report."""
     for remark in survey.remarks:
         problems.remark(f"{file_name(path)}: {remark}")

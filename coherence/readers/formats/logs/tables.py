@@ -1,4 +1,4 @@
-"""The tables in which TRL prints completions: drawn by rich, a row a sample, its cells over several lines.
+"""The tables in which TRL prints completions: drawn by rich, one row per sample, with multi-line cells.
 
 `╭── Step 12 ──╮`, `┃ Prompt ┃ Completion ┃ reward ┃`, rows between `├──┼──┤`; older versions draw no frame
 with the step. Source: docs/formats.md, "Training logs".
@@ -13,7 +13,7 @@ from coherence.readers.lines import LONGEST_LINE
 from coherence.readers.objects.names import PROMPT, TEXT
 
 CROPPED = 3
-"""Letters of a name of a column that tell it, if the rest is cropped."""
+"""Letters that identify the name of a column if the rest is cropped."""
 
 _FRAME = re.compile(r"╭─+ (?P<title>[^─]{1,80}) ─+╮")
 _TOP = re.compile(r"[┏┌][━─┳┬]+[┓┐]")
@@ -21,14 +21,14 @@ _STEP = re.compile(r"step[ :#=]{0,3}(\d{1,15})", re.IGNORECASE)
 _BARS = re.compile(r"[│┃]")
 _RULED = re.compile(r"[├┠┡┞╞└┗╰][─━═┼┿╇╈╪┴┷┻┳┬┯]*[┤┨┩┦╡┘┛╯]")
 _ROLES = ("SYSTEM", "USER", "ASSISTANT", "DEVELOPER", "TOOL")
-"""What TRL writes above each message of a chat."""
+"""The roles that TRL writes above each message of a chat."""
 
 _TEXTS = (*(name.replace("_", "") for name in TEXT), "modelresponse", "modeloutput", "modelcompletion")
 _PROMPTS = (*PROMPT, "query")
 
 
 class Row(NamedTuple):
-    """A sample of a table: the line where its row begins, its text and its prompt."""
+    """A sample from a table: the line where its row begins, its text and its prompt."""
 
     line: int
     text: str
@@ -39,7 +39,7 @@ class Tables:
     """Takes the lines of a log and finds the tables of completions among them.
 
     Attributes:
-        step: that the frame of the table names; None if it names none.
+        step: the one that the frame of the table names; None if it names none.
 
     >>> tables = Tables()
     >>> head = "┏━━━┳━━━┓", "┃ prompt ┃ completion ┃", "┡━━━╇━━━┩"
@@ -59,12 +59,12 @@ class Tables:
         self._line = self._size = 0
 
     def take(self, number: int, bare: str, within: bool = False) -> list[Row] | None:
-        """Take a line; return the rows that end with it, or None if it is not of a table.
+        """Take a line; return the rows that end with it, or None if it is not part of a table.
 
         Args:
             number: of the line.
             bare: the line, stripped.
-            within: whether it stands within a sample, where a model may have drawn a light frame.
+            within: whether it is within a sample, where a model may have drawn a light frame.
         """
         if not "─" <= bare[:1] <= "╿":
             return None
@@ -97,7 +97,7 @@ class Tables:
         return []
 
     def _take_cells(self, number: int, inner: str) -> None:
-        """Add a line to the header or to the row that is open."""
+        """Add a line to the header or to the open row."""
         if self._where == "frame" or self._size > self._longest:
             return
         edges = [match.start() for match in _BARS.finditer(inner)]
@@ -106,7 +106,7 @@ class Tables:
             if self._where == "header":
                 self._edges = edges
             self._cells = [[] for _ in self._edges[1:]]
-        if len(edges) != len(self._edges):  # a bar stands in a text: the places of the header decide
+        if len(edges) != len(self._edges):  # a text holds a bar: the places of the header decide
             places = _places(inner)
             edges = [edge for edge in edges if places[edge] in self._edges]
         if len(edges) != len(self._edges):
@@ -116,7 +116,7 @@ class Tables:
         self._size += len(inner)
 
     def _take_rule(self, inner: str) -> list[Row]:
-        """End the header, or a row; and the table with its last line."""
+        """End the header or a row; the last line also ends the table."""
         cells, self._cells = self._cells, []
         found = []
         if self._where == "header":
@@ -132,20 +132,20 @@ class Tables:
 
 
 def _places(line: str) -> list[int]:
-    """Return where each character of a line begins on a screen, where some take two places, and some none."""
+    """Return the column at which each character begins on a screen: some take two columns, some none."""
     widths = (0 if combining(each) else 1 + (east_asian_width(each) in "WF") for each in line)
     return list(accumulate(widths, initial=0))
 
 
 def _columns(names: list[str]) -> tuple[int, int | None] | None:
-    """Return which column holds the text, and which the prompt; None if none holds a text."""
+    """Return the column of the text, and that of the prompt; None if there is no text."""
     plain = [re.sub(r"[\s_]", "", name).lower() for name in names]
     text, prompt = _column(plain, _TEXTS), _column(plain, _PROMPTS)
     return None if text is None else (text, prompt)
 
 
 def _column(plain: list[str], names: tuple[str, ...]) -> int | None:
-    """Return the column of the first name that is there; in a narrow table rich crops it: `Comple…`."""
+    """Return the column of the first name that exists; in a narrow table rich crops it: `Comple…`."""
     cropped = [each[:-1] if each.endswith("…") and len(each) > CROPPED else None for each in plain]
     return next(
         (

@@ -1,1 +1,1 @@
-"""The stores of experiment trackers: the databases and logs in which they keep what was logged to them."""
+"""The stores of experiment trackers: the databases and logs in which they keep what is logged."""

@@ -20,15 +20,15 @@ from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
 ARTIFACTS = ("mlruns", "mlartifacts")
-"""Where the artifacts lie next to the database: as a script leaves them, and as a server does."""
+"""The folder of the artifacts next to the database: that of a script, and that of a server."""
 
 COLUMNS = {"key", "value", "timestamp", "step", "is_nan", "run_uuid"}
-"""Of the table of metrics, by which the database is recognised."""
+"""The columns of the table of metrics, by which the database is recognised."""
 
 _RUNS = "SELECT rowid, run_uuid, experiment_id, name FROM runs WHERE lifecycle_stage = 'active'"
 _KEYS = "SELECT rowid, run_uuid, key FROM latest_metrics WHERE 1"
 _METRICS = "SELECT rowid, run_uuid, key, step, timestamp, is_nan, value FROM metrics WHERE +key IN ({})"
-# Where the gradient is not finite the Hugging Face Trainer logs a loss of 0; the number stands for infinity.
+# If the gradient is not finite, the Hugging Face Trainer logs a loss of 0; the number is MLflow's infinity.
 _BROKEN = (
     "SELECT rowid, run_uuid, step FROM metrics "
     "WHERE +key IN ('grad_norm', 'train/grad_norm') AND (is_nan OR abs(value) = 1.7976931348623157e308)"
@@ -64,7 +64,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses of all runs that were not deleted; the number of a row stands for its line.
+    """Yield the training losses of all runs that were not deleted, with the number of the row as the line.
 
     Raises:
         ValueError: the file is not a database of MLflow.
@@ -73,7 +73,7 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
-    """Yield reward, KL divergence and length of all runs that were not deleted."""
+    """Yield reward, KL divergence and length from all runs that were not deleted."""
     keys = {key for _, _, key in sqlite.pages(part.path, _KEYS, problems) if kind_of(key)}
     names = {run.identity: run.name for run in _runs(part.path, problems)}
     found = (
@@ -114,13 +114,13 @@ def _losses(path: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
 
 
 def _logged(path: str, keys: set[str], problems: Problems) -> Iterator[tuple[Any, ...]]:
-    """Yield what was logged under some keys, in the order in which it was."""
+    """Yield what was logged under some keys, in the order of logging."""
     query = _METRICS.format(", ".join("?" * len(keys)))
     return sqlite.pages(path, query, problems, *sorted(keys))
 
 
 def loss_among(keys: list[str]) -> str | None:
-    """Return the key of the training loss among those that a run logged; None where it logged none.
+    """Return the key of the training loss among those that a run logged; None if it logged none.
 
     >>> loss_among(["eval_loss", "train_loss", "loss"]), loss_among(["accuracy"])
     ('loss', None)
@@ -130,7 +130,7 @@ def loss_among(keys: list[str]) -> str | None:
 
 def _artifacts(database: Path, run: _Run) -> Iterator[str]:
     """Yield the files among the artifacts of a run that may hold samples."""
-    if not (run.identity.isalnum() and run.experiment.isalnum()):  # they name folders
+    if not (run.identity.isalnum() and run.experiment.isalnum()):  # they are names of folders
         return
     for place in ARTIFACTS:
         folder = database.parent / place / run.experiment / run.identity / "artifacts"

@@ -1,4 +1,4 @@
-"""A metric in MLflow's file store, `mlruns/<experiment>/<run>/metrics/<name>`: a line a value."""
+"""A metric in MLflow's file store, `mlruns/<experiment>/<run>/metrics/<name>`: one value per line."""
 
 import math
 import re
@@ -20,20 +20,20 @@ _GRADIENT_NORM = ("grad_norm", "train/grad_norm")
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file in a folder of metrics has lines of a time, a value and a step, and no others."""
+    """Tell whether a file in a folder of metrics has only lines of a time, a value and a step."""
     lines = head.lines if head.whole else head.lines[:-1]
     return _METRICS in _slashed(head.path) and all(map(_LINE.fullmatch, filter(None, lines)))
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the values of a metric that is called as a training loss is."""
+    """Yield the values of a metric that has the name of a training loss."""
     folder, _, name = _slashed(part.path).rpartition(_METRICS)
     if name in LOSS or name == fields.loss:
         yield from rows.losses_of(_rows(part, f"{folder}{_METRICS}", problems), part.path, problems)
 
 
 def _rows(part: Part, folder: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
-    """Yield the losses, each with what the other metrics tell: a reward, a gradient that is not finite."""
+    """Yield the losses, each with other metrics of its step: a reward, a gradient that is not finite."""
     kind = kind_beside(_names(folder))
     beside = {} if kind is None else {kind: True}
     broken = {
@@ -49,7 +49,7 @@ def _rows(part: Part, folder: str, problems: Problems) -> Iterator[tuple[int, Ra
 
 
 def _names(folder: str) -> Iterator[str]:
-    """Yield the names of all metrics: one with a slash in it lies in a folder."""
+    """Yield the names of all metrics: one with a slash in it is in a subfolder."""
     for name in storage.names_in(folder):
         yield name
         if storage.is_folder(inner := storage.join(folder, name)):

@@ -1,7 +1,7 @@
-"""SQLite databases, as trackers keep them: read with the standard library, while they are written.
+"""SQLite databases of trackers: read with the standard library, while they are written.
 
-A writer is never in the way of a reader nor the other way round: a page of rows at a time, without a lock
-where no write is under way, and once more where one came between.
+Readers and writers do not block each other: a page of rows is read at a time, without a lock if no write is
+under way, and read again if a write came between.
 """
 
 import sqlite3
@@ -15,16 +15,16 @@ from coherence.readers.lines import Head, Problems
 
 PAGE = 1000
 PAGE_BYTES = 16 * 2**20
-"""Rows that are read at once, and what they may have together: a table is logged in one row."""
+"""Rows that are read at a time, and the bytes they may have together: a table is logged in one row."""
 
 LARGEST = 256 * 2**20
-"""Bytes of one value; what is larger is not a table of samples."""
+"""Bytes of one value; a larger one is not a table of samples."""
 
 TURNS = 64
-"""Millions of steps that SQLite may take for a page: it takes some ten thousand."""
+"""Millions of steps that SQLite may take for a page: it takes about ten thousand."""
 
 ATTEMPTS = 20
-"""How often a page is read that changes while it is read."""
+"""How often a page is read again if it changes while it is read."""
 
 
 def is_database(head: Head) -> bool:
@@ -33,7 +33,7 @@ def is_database(head: Head) -> bool:
 
 
 def columns(path: str, table: str) -> set[str] | None:
-    """Return the names of the columns of a table, none if it is not there; None where that cannot be read."""
+    """Return the names of the columns of a table, empty if it does not exist; None if it cannot be read."""
     try:
         return _columns(path, table)
     except (OSError, ValueError):
@@ -41,7 +41,7 @@ def columns(path: str, table: str) -> set[str] | None:
 
 
 def named(names: dict[str, str], identity: str | None, name: str) -> str:
-    """Return what a run is called: by its name, and with its id where the name is another run's already.
+    """Return what a run is called: its name, with its id if another run has that name already.
 
     >>> names: dict[str, str] = {}
     >>> named(names, "a1", "first"), named(names, "b2", "first"), named(names, "a1", "first")
@@ -68,17 +68,17 @@ def _columns(path: str, table: str) -> set[str]:
 
 
 def read(path: str, query: str, values: tuple[Any, ...]) -> list[Any]:
-    """Return the answer to a query, as it is while nobody writes.
+    """Return the answer to a query, consistent even if somebody writes.
 
     Raises:
-        ValueError: it is not a database, or one that is never at rest.
+        ValueError: it is not a database, or it changes all the time.
     """
     if storage.is_url(path):
         raise ValueError(f"{path}: a database is read where it lies; copy it to a local disk first")
-    file = Path(path).resolve()  # next to which unfinished writes lie
+    file = Path(path).resolve()  # unfinished writes are next to it
     for _ in range(ATTEMPTS):
         before = _state(file)
-        # Without a file of unfinished writes nobody is writing: then neither locks are needed nor files made.
+        # Without a file of unfinished writes nobody is writing: then no locks are needed, and no files made.
         mode = "immutable=1" if before[2:] == (None, None) else "mode=ro"
         try:
             with closing(sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)) as connection:
@@ -95,12 +95,12 @@ def read(path: str, query: str, values: tuple[Any, ...]) -> list[Any]:
 
 
 def pages(path: str, query: str, problems: Problems, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query that gives the rowid first and has a WHERE, in their order."""
+    """Yield the rows of a query in order; the query selects the rowid first and has a WHERE."""
     query, last = f"{query} AND rowid > ? ORDER BY rowid LIMIT {PAGE}", -(2**63)
     try:
         while page := read(path, query, (*values, last)):
             for row in page:
-                if not isinstance(row[0], int) or row[0] <= last:  # its page would come again for ever
+                if not isinstance(row[0], int) or row[0] <= last:  # its page would be read for ever
                     raise ValueError("its rows are out of order")
                 last = row[0]
                 yield row
@@ -109,14 +109,14 @@ def pages(path: str, query: str, problems: Problems, *values: Any) -> Iterator[t
 
 
 def _check_end(connection: sqlite3.Connection, size: int) -> None:
-    """Refuse what ends in the middle of a page: SQLite reads the rest of that page as zeros."""
+    """Refuse a file that ends in the middle of a page: SQLite reads the rest of that page as zeros."""
     ((page,),) = connection.execute("PRAGMA page_size")
     if size % page:
         raise sqlite3.DatabaseError("cut off in the middle of a page")
 
 
 def _bound(connection: sqlite3.Connection) -> None:
-    """Bound what an answer costs: a database may compute what it holds, and go on for ever."""
+    """Bound the cost of an answer: a database may compute its content, and never end."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     connection.execute("PRAGMA trusted_schema = OFF")
     turns = iter(range(TURNS))
@@ -125,14 +125,14 @@ def _bound(connection: sqlite3.Connection) -> None:
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:
-    """Return what is not UTF-8 as bytes: one such value is no reason not to read the others."""
+    """Return text, or bytes if it is not UTF-8: the other values can still be read."""
     with suppress(UnicodeDecodeError):
         return raw.decode("utf-8")
     return raw
 
 
 def rows_within(cursor: sqlite3.Cursor, most: int = PAGE_BYTES) -> list[Any]:
-    """Return the rows of an answer until those so far are long enough for a page."""
+    """Return rows of an answer until they fill a page."""
     found: list[Any] = []
     held = 0
     for row in cursor:
@@ -144,7 +144,7 @@ def rows_within(cursor: sqlite3.Cursor, most: int = PAGE_BYTES) -> list[Any]:
 
 
 def _state(file: Path) -> tuple[int, int, int | None, int | None]:
-    """Return what tells that a database changed: its time and size, and the sizes of unfinished writes."""
+    """Return what changes with a database: its time and size, and the sizes of unfinished writes."""
     found = file.stat()
     return found.st_mtime_ns, found.st_size, _size(f"{file}-wal"), _size(f"{file}-journal")
 

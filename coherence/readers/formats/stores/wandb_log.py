@@ -1,7 +1,7 @@
-"""The log that wandb keeps of a run on the disk, `run-*.wandb`: what was logged to its history.
+"""The log that wandb keeps of a run on disk, `run-*.wandb`: what was logged to its history.
 
-It is a LevelDB log: blocks of 32 KB of records, each with its checksum, or of parts of records. A record is a
-message of Protocol Buffers; what matters of it is read here, because wandb has no reader of its own any more.
+It is a LevelDB log: blocks of 32 KB with records or parts of records, each with its checksum. A record is a
+message of Protocol Buffers; the fields that matter are read here, because wandb no longer has a reader.
 """
 
 import json
@@ -38,12 +38,12 @@ _KEYS, _BOOLEAN, _INTEGER, _NUMBER, _TEXT, _JSON = (1, 2), 4, 5, 6, 7, (8, 16)
 
 
 def recognise(head: Head) -> bool:
-    """Tell whether a file begins as a log of wandb does."""
+    """Tell whether a file begins like a log of wandb."""
     return head.raw.startswith(MAGIC)
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the strings that were logged as texts; the number of a record stands for its line.
+    """Yield the strings that were logged as texts, with the number of the record as the line.
 
     Raises:
         ValueError: the file is not a log of wandb.
@@ -54,7 +54,7 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
-    """Yield the training losses; the number of a record stands for its line.
+    """Yield the training losses, with the number of the record as the line.
 
     Raises:
         ValueError: the file is not a log of wandb.
@@ -90,7 +90,7 @@ def _row(history: bytes) -> RawRow:
 
 
 def _item(item: bytes) -> tuple[str, Any]:
-    """Return the key and the value that were logged: JSON, or a field for its kind, which 0.31 declares."""
+    """Return the key and the value that were logged: JSON, or a field for its type, which 0.31 declares."""
     keys: list[str] = []
     value: Any = None
     for number, content in _fields(item):
@@ -110,14 +110,14 @@ def _item(item: bytes) -> tuple[str, Any]:
 
 
 def _inside(message: bytes, wanted: int) -> Iterator[bytes]:
-    """Yield the messages of one number in a message."""
+    """Yield the messages with one field number in a message."""
     return (
         content for number, content in _fields(message) if number == wanted and isinstance(content, bytes)
     )
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the fields of a message of Protocol Buffers: a number as such, anything else as its bytes."""
+    """Yield the fields of a message of Protocol Buffers: numbers as they are, anything else as bytes."""
     at, end = 0, len(message)
     while at < end:
         tag, at = _varint(message, at)
@@ -177,7 +177,7 @@ def _joined(path: str, file: BinaryIO, problems: Problems) -> Iterator[tuple[int
 
 
 class _Held:
-    """The parts of a record so far; none of one that has lost its first part."""
+    """The parts of a record so far; empty if its first part is lost."""
 
     def __init__(self, begun: bool = False) -> None:
         self.begun, self.size = begun, 0
@@ -190,7 +190,7 @@ class _Held:
 
 
 def _parts(path: str, file: BinaryIO, problems: Problems) -> Iterator[tuple[int, bytes]]:
-    """Yield the parts in the blocks of a log; of a block with a damaged one the rest is skipped."""
+    """Yield the parts in the blocks of a log; the rest of a block is skipped after a damaged part."""
     block, at, count = file.read(BLOCK - _HEADER.size), 0, 0
     while block:
         if len(block) - at < _HEADER.size:

@@ -1,6 +1,6 @@
 // What the figure draws: panels over one axis, each with its curves
 
-const COLUMNS = ["bigram", "trigram", "english", "character", "low", "order", "between"];
+const VALUES = ["bigram", "trigram", "english", "character", "low", "order", "between"];
 const dashes = { bigram: "solid", trigram: "dash", english: "dot", character: "dashdot" };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -18,7 +18,7 @@ function pointOf(first, last, cell) {
   return { first, last, x: (first + last) / 2, n, mean, low, high };
 }
 const pointsOf = (report, column) =>
-  stretches(report).map((row) => pointOf(row[0], row[1], row[3 + COLUMNS.indexOf(column)]));
+  stretches(report).map((row) => pointOf(row[0], row[1], row[3 + VALUES.indexOf(column)]));
 
 const pointsAt = (steps, values) => steps.map((step, place) => pointOf(step, step, values[place] ?? null));
 

@@ -29,7 +29,7 @@ function picture(report, width, legend = false) {
   const pad = (full[1] - full[0]) * (stretches(report).length <= FEW ? 0.04 : 0.01);
   const range = look.range ?? [full[0] - pad, full[1] + pad];
   const right = width - (all.some((each) => each.perplexity) ? size.right : 14), x = scale(range, [size.left, right]);
-  const words = labels(uprights(report), x, [size.left, right]), keys = legend ? legendOf(report, width) : { height: 0, keys: [] };
+  const words = uprightLabels(uprights(report), x, [size.left, right]), keys = legend ? legendOf(report, width) : { height: 0, keys: [] };
   let top = keys.height + 4 + LABEL * (1 + Math.max(-1, ...words.map((each) => each.row)));
   const placed = all.map((panel) => {
     const from = top + TITLE, to = from + (panel.small ? size.small : size.large);
@@ -69,7 +69,7 @@ function heights(shown, log) {
 
 function drawPanel(placed, { left, right }, width) {
   const clip = `within-${placed.id}`, { top, bottom, y, values } = placed, many = Math.max(2, Math.floor((bottom - top) / 34));
-  const marks = (placed.log ? logTicks(values, many) : ticks(values, many)).filter((each) => y(each) <= bottom + 1 && y(each) >= top - 1);
+  const marks = (placed.log ? logTicks(values, many) : roundTicks(values, many)).filter((each) => y(each) <= bottom + 1 && y(each) >= top - 1);
   return el("g", { class: "panel", "data-panel": placed.id },
     el("clipPath", { id: clip }, el("rect", { x: left, y: top - 4, width: right - left, height: bottom - top + 8 })),
     el("text", { class: "title", x: left, y: top - 7 }, placed.title),
@@ -121,7 +121,7 @@ function band(points, x, at) {
 }
 
 // Words of upright lines, in rows so that none lies on another; where there is no room a line has none.
-function labels(lines, x, [left, right]) {
+function uprightLabels(lines, x, [left, right]) {
   const taken = [[], [], []], made = [];
   for (const [step, words] of lines) {
     const half = 3.6 * words.length + 5, at = x(step);
@@ -144,7 +144,7 @@ function lines(report, words, { x, left, right, top, bottom, placed }) {
 
 function bottomAxis(report, { x, range, left, right, bottom, placed }, width) {
   const counted = report.steps_counted, all = allSamples(report), words = (each) => whole(each) + (counted ? ` of ${whole(all)}` : "");
-  const long = 7 * words(Math.round(range[1])).length + 14, made = ticks(range, Math.max(1, Math.floor((right - left) / Math.max(long, 60))), true);
+  const long = 7 * words(Math.round(range[1])).length + 14, made = roundTicks(range, Math.max(1, Math.floor((right - left) / Math.max(long, 60))), true);
   const few = allSamples(report) === 1 ? [el("text", { class: "label", x: (left + right) / 2, y: bottom - 90, "text-anchor": "middle" },
     "1 sample: too few to say")] : [];
   return el("g", { class: "axis" }, placed.map((each) => el("line", { class: "grid edge", x1: left, x2: right, y1: each.bottom, y2: each.bottom })),

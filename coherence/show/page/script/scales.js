@@ -12,7 +12,7 @@ function scale([low, high], [from, to], log = false) {
 }
 
 // Round numbers between two ends, `most` of them at most; of whole things no halves.
-function ticks([low, high], most, whole = false) {
+function roundTicks([low, high], most, whole = false) {
   const rough = Math.max((high - low) / Math.max(1, most), whole ? 1 : 1e-9), power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * 0.9999);
   const first = Math.ceil(low / step - 1e-9), count = Math.floor(high / step + 1e-9) - first;
@@ -25,7 +25,7 @@ function logTicks([low, high], most) {
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
     for (const digit of [1, 2, 5]) found.push(Number((digit * 10 ** power).toPrecision(6)));
   const inside = found.filter((each) => each >= low && each <= high);
-  return inside.length > 2 ? inside : ticks([low, high], most).filter((each) => each > 0);
+  return inside.length > 2 ? inside : roundTicks([low, high], most).filter((each) => each > 0);
 }
 
 // Points are {first, last, x, n, mean, low, high}: steps, where they are drawn, and n values. Of a point without values
