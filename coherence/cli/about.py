@@ -6,6 +6,7 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from textwrap import fill
 
+from coherence.lazy import needs
 from coherence.scoring import fast
 from coherence.signals.settings import __version__
 
@@ -42,7 +43,7 @@ def version() -> str:
     found = {name: _version(module, name) for name, (module, _) in OPTIONAL.items()}
     there = ", ".join(f"{name} {number}" for name, number in found.items() if number is not None)
     missing = ", ".join(
-        f"{name} (coherence[{OPTIONAL[name][1]}])" for name, number in found.items() if number is None
+        f"{name} (extra {OPTIONAL[name][1]})" for name, number in found.items() if number is None
     )
     lines = [f"coherence {__version__} ({fast.NAME})"]
     lines += [f"found: {there}"] if there else []
@@ -69,7 +70,7 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     try:
         shtab = import_module("shtab")
     except ModuleNotFoundError as error:
-        raise ValueError("completion needs shtab: pip install 'coherence[completion]'") from error
+        raise ValueError(f"completion {needs('shtab', 'completion')}") from error
     for action in _actions(parser):
         if action.metavar in PLACES:
             vars(action)["complete"] = PLACES[str(action.metavar)]
