@@ -192,9 +192,7 @@ def replay_run(
     replay.run(turns, [summary.see, *see], lambda fine: summary.see_fine(fine, replay.signals.gate))
     if summary.first is None:
         void = timeline.superseded
-        raise ValueError(
-            f"no samples to audit{f': the run was set back behind all {void:,}' if void else ''}"
-        )
+        raise ValueError(f"no samples to audit{f': restarts superseded all {void:,}' if void else ''}")
     return replay, summary
 
 
@@ -370,8 +368,8 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
         )
     if summary.greedy:
         notes.append(
-            "many samples equal the one before word for word: they look greedy, and greedy decoding loops "
-            "in healthy models too; draw them at a temperature"
+            "many samples repeat that of the previous step exactly. They look greedily decoded; sample at a "
+            "temperature instead, because greedy decoding loops in healthy models too"
         )
     if replay.diagnosis.samples == "not loops" and replay.settings.profile is None:
         notes.append(

@@ -247,7 +247,7 @@ def _events(record: RunRecord) -> list[Mark]:
 
 
 def _of_phase(phase: str) -> str:
-    return f"the losses are of several runs, one after the other; those of the last are taken: {phase}"
+    return f"the losses are of several runs, one after another; those of the last are used: {phase}"
 
 
 def _own_losses(dump: Dump, run: str) -> list[str]:

@@ -37,11 +37,11 @@ QUANTITIES = {
     WITHIN: Quantity("score", "the diversity within a prompt", 1),
     "low": Quantity("share", "the share of low samples", 0.4),
     "said again": Quantity("share", "the share of samples that say much again", 1),
-    "repeated": Quantity("share", "the share of samples that begin as another one does", 3),
+    "repeated": Quantity("share", "the share of samples that begin like another one", 3),
     "empty": Quantity("share", "the share of empty samples", 0.4),
     "templated": Quantity("share", "the share of templates", 2),
     "too short": Quantity("share", "the share of samples too short to judge", 2),
-    "not English": Quantity("share", "the share of samples in no English", 3),
+    "not English": Quantity("share", "the share of samples not in English", 3),
     "cut off": Quantity("share", "the share of samples that end in the middle", 4),
     "length": Quantity("length", "the length of the samples", 10),
 }

@@ -119,10 +119,10 @@ def _hold_fixed(
         if any(map(any, keys)) and statistics.shared_strata(*keys) is not None:
             shared = set(keys[0]).intersection(keys[1])
             rest = [sum(name not in shared for name in side) for side in keys]
-            said = f"{rest[0]} samples before and {rest[1]} now are of a {by} that the other side lacks"
+            said = f"{rest[0]} samples before and {rest[1]} now have a {by} that the other side lacks"
             return by, [said] if any(rest) else []
     known = [by for by in names if any(_keys(before, by)) and any(_keys(now, by))]
-    return None, [f"the {by}s of the two sides differ, so none is held fixed" for by in known[:1]]
+    return None, [f"the {by}s of the two sides differ, so all samples are pooled" for by in known[:1]]
 
 
 def _design(before: SampleSet | Pairs, now: SampleSet | Pairs, by: str | None, alike: bool) -> Design:

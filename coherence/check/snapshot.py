@@ -358,12 +358,14 @@ class Snapshot(Written):
         except ValidationError as error:
             if EARLIER.match(content):
                 raise ValueError(
-                    f"{path}: a snapshot of an earlier version of coherence; make it anew, from samples of "
+                    f"{path}: a snapshot of an earlier version of coherence; make it again, from samples of "
                     "the checkpoint that you trust: --update"
                 ) from None
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{path}: no snapshot: {where}{': ' if where else ''}{first['msg']}") from None
+            raise ValueError(
+                f"{path}: not a snapshot: {where}{': ' if where else ''}{first['msg']}"
+            ) from None
 
 
 def encodable(text: str) -> str:

@@ -162,7 +162,7 @@ def _refuse_other_settings(snapshot: Snapshot, scored: CheckpointScores, name: s
     if differences := scored.snapshot.made.differences(snapshot.made):
         raise ValueError(
             f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
-            "give the same, or make it anew"
+            "give the same, or make the snapshot again"
         )
 
 
@@ -177,7 +177,7 @@ def _verdict(found: Check, enough: bool) -> Literal["pass", "fail", "inconclusiv
 def _not_compared(comparisons: Sequence[Comparison]) -> list[str]:
     compared = {each.name for each in comparisons}
     missing = [name for name in (*SCALES, BETWEEN) if name not in compared]
-    return [f"not compared, for want of values on both sides: {', '.join(missing)}"] if missing else []
+    return [f"not compared, because a side lacks values: {', '.join(missing)}"] if missing else []
 
 
 def _collapsed(sides: Sides, scored: CheckpointScores, level: float) -> list[CollapsedPrompt]:

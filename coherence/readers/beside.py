@@ -95,7 +95,7 @@ def _of_the_last_run(folder: Folder) -> list[str]:
         loss for path in folder.folders for run in trackers.runs_in(path) for loss in trackers.loss_in(run)
     ]
     if len(found) > 1:
-        folder.notes.append(f"losses of {len(found)} runs in MLflow's store; read are those of the last one")
+        folder.notes.append(f"losses of {len(found)} runs in MLflow's store; those of the last one are read")
     return found[-1:]
 
 

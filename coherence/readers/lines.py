@@ -241,7 +241,7 @@ def raw_lines(part: Part, problems: Problems) -> Iterator[tuple[int, bytes]]:
             for raw, size in _sized_lines(file, part.start, end):
                 number += 1
                 if size > LONGEST_LINE:
-                    message = f"a line of {size / 1e6:,.0f} MB; at most 16 MB are read as one"
+                    message = f"a line of {size / 1e6:,.0f} MB; the largest that is read has 16 MB"
                     problems.add(part.path, number, message)
                 else:
                     yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw

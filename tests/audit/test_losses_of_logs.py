@@ -34,7 +34,7 @@ def test_samples_that_tell_no_run_are_compared_with_the_last_phase_of_a_log(tmp_
     report = audited(tmp_path, LOG)
     assert report.loss is not None
     assert (report.loss.rows, report.loss.first, report.loss.last) == (20, 3.9, 2.0)
-    assert [note for note in report.notes if note.endswith("those of the last are taken: phase 2")]
+    assert [note for note in report.notes if note.endswith("those of the last are used: phase 2")]
 
 
 def test_the_phases_of_a_log_are_runs_of_their_own(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_the_number_of_a_prompt_stands_for_it(shell: Shell) -> None:
 def test_a_snapshot_that_is_none_is_refused_by_name(shell: Shell, content: str) -> None:
     options = made(shell)
     Path("s.json").write_text(content, encoding="utf-8")
-    assert shell.refused("good.jsonl", *options).startswith("coherence: s.json: no snapshot: ")
+    assert shell.refused("good.jsonl", *options).startswith("coherence: s.json: not a snapshot: ")
 
 
 def test_help_fits_80_columns_shows_an_example_and_lists_the_exit_status(shell: Shell) -> None:
@@ -220,7 +220,7 @@ def test_updating_over_other_settings_or_what_is_no_snapshot_says_so(shell: Shel
     assert "other settings than before: prompt field 'ask', not None" in err
     Path("s.json").write_text("{", encoding="utf-8")
     err = shell("good.jsonl", *options, "--update").err
-    assert err.startswith("in the place of what could not be read: s.json: no snapshot")
+    assert err.startswith("in the place of what could not be read: s.json: not a snapshot")
     assert shell("good.jsonl", *options).status == 0
 
 

@@ -136,7 +136,7 @@ def broken(**changes: Any) -> str:
 def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "s.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ValueError, match="no snapshot") as caught:
+    with pytest.raises(ValueError, match="not a snapshot") as caught:
         Snapshot.load(path)
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
@@ -144,7 +144,7 @@ def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, conten
 
 def test_a_snapshot_of_an_earlier_format_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text(broken(format=1), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"an earlier version of coherence; make it anew.*--update"):
+    with pytest.raises(ValueError, match=r"an earlier version of coherence; make it again.*--update"):
         Snapshot.load(tmp_path / "s.json")
 
 

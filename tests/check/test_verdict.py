@@ -128,7 +128,7 @@ def test_what_one_side_has_nothing_of_is_told() -> None:
     assert {name for name, verdict in verdicts(found).items() if verdict == "fail"} == {
         *("too short", "length")
     }
-    assert "not compared, for want of values on both sides: bigram, trigram, english, character, between" in (
+    assert "not compared, because a side lacks values: bigram, trigram, english, character, between" in (
         found.notes
     )
 
@@ -358,7 +358,7 @@ def test_prompts_of_one_side_alone_are_told_and_not_left_out() -> None:
     new = [sample(LOOP, n, prompt=f"c{n}") for n in range(4)]
     found = checked(before, samples(60, seed="now", prompt="a") + new)
     assert found.by == "prompt"
-    assert "20 samples before and 4 now are of a prompt that the other side lacks" in found.notes
+    assert "20 samples before and 4 now have a prompt that the other side lacks" in found.notes
     assert {each.size_now for each in found.comparisons if each.name == "low"} == {64}
 
 
@@ -376,7 +376,7 @@ def test_few_prompts_that_differ_altogether_are_told_and_prove_nothing() -> None
 
     found = checked(asked("abc", 0), asked("def", 8))
     assert found.by is None
-    assert "the prompts of the two sides differ, so none is held fixed" in found.notes
+    assert "the prompts of the two sides differ, so all samples are pooled" in found.notes
     of_score = [each for each in found.comparisons if QUANTITIES[each.name].kind == "score"]
     assert {each.verdict for each in of_score} == {"inconclusive"}
 

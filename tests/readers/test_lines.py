@@ -114,7 +114,7 @@ def test_a_line_of_50_mb_is_passed_over_without_being_held(file: Path) -> None:
             out.write(b"\nb")
         problems = Problems()
         assert list(stripped(Part(str(file)), problems)) == [(1, "a"), (3, "b")]
-        said = f"a line of {megabytes} MB; at most 16 MB are read as one"
+        said = f"a line of {megabytes} MB; the largest that is read has 16 MB"
         assert [(problem.line, problem.message) for problem in problems.listed] == [(2, said)]
         return memory(lambda: list(stripped(Part(str(file)), Problems())))
 

@@ -100,7 +100,7 @@ def test_the_last_run_of_the_store_beside_samples_tells_the_losses_and_a_note_sa
     mlflow_run(tmp_path / "mlruns", "b", {"loss": [2.5]})
     (run,) = find_runs([str(tmp_path)])
     assert losses_of(run) == [(10, 3.5)]
-    assert run.notes == ("losses of 2 runs in MLflow's store; read are those of the last one",)
+    assert run.notes == ("losses of 2 runs in MLflow's store; those of the last one are read",)
 
 
 def test_a_metric_is_recognised_by_its_lines_in_a_folder_of_metrics(tmp_path: Path) -> None:

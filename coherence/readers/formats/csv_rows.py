@@ -151,7 +151,7 @@ class _Lines:
 
     def __next__(self) -> str:
         if self._size > self._longest:
-            raise csv.Error("a record of more than 16 MB, which is the most that is read as one")
+            raise csv.Error("a record of more than 16 MB, the largest that is read")
         number, line = next(self._lines)
         self.read.append(number)
         self._size += len(line)

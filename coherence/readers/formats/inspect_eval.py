@@ -77,7 +77,7 @@ def _content(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: 
 
 def _row(content: bytes, path: str, number: int, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     if len(content) > LONGEST_LINE:
-        problems.add(path, number, "a sample of more than 16 MB, which is the most that is read as one")
+        problems.add(path, number, "a sample of more than 16 MB, the largest that is read")
         return
     try:
         value = json.loads(content)

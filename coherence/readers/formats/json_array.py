@@ -191,7 +191,7 @@ class _Scan:
         done = done if self._begun is None else self._begun
         if len(self._held) - done > self._longest:
             if not self._too_long:
-                self.add("an object or a value of more than 16 MB, which is the most that is read as one")
+                self.add("an object or a value of more than 16 MB, the largest that is read")
             self._too_long, done = True, self._seen
             self._held = self._held[:done] + _unfinished(self._held, done)
         self._drop(done)

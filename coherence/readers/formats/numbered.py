@@ -58,9 +58,7 @@ def _texts(part: Part, problems: Problems, longest: int) -> Iterator[tuple[int, 
     def text() -> Iterator[tuple[int, str]]:
         whole = "".join(lines).strip("\r\n")
         if size > longest:
-            problems.add(
-                part.path, begun, "a sample of more than 16 MB, which is the most that is read as one"
-            )
+            problems.add(part.path, begun, "a sample of more than 16 MB, the largest that is read")
         elif headed or whole:
             yield begun, whole
 

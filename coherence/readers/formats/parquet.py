@@ -191,7 +191,7 @@ def _mappings(batch: Any) -> Iterable[Mapping[str, Any] | str]:
 
 def _mapping(row: Any) -> Mapping[str, Any] | str:
     if row.nbytes > LONGEST_LINE:
-        return f"a row of {row.nbytes / 1e6:,.0f} MB; at most 16 MB are read as one"
+        return f"a row of {row.nbytes / 1e6:,.0f} MB; the largest that is read has 16 MB"
     try:
         found: Mapping[str, Any] = row.to_pylist()[0]
     except UnicodeDecodeError as error:

@@ -119,7 +119,7 @@ def _losses(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
                 tags.append(value.tag)
                 if value.tag != tags[0]:
                     problems.add(
-                        part.path, number, f"losses as {value.tag!r} too; read are those as {tags[0]!r}"
+                        part.path, number, f"also losses as {value.tag!r}; those as {tags[0]!r} are read"
                     )
             if value.tag == tags[0]:
                 if held is not None:

@@ -67,7 +67,7 @@ NO_LOG = "No log"
 SUMMARY = "train_runtime"
 """A row with this key is the Hugging Face Trainer's summary; its `train_loss` is the mean of the run."""
 
-STEP_MISSING = "no step, but rows before it tell one; --step-field names the key that holds it"
+STEP_MISSING = "no step, but earlier rows have one; --step-field names the key that holds it"
 
 SHOWN = 12
 """Keys of a row that a message lists."""
@@ -379,7 +379,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
     """
     if row.get("format") == FORMAT and "unusable" in row:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
-        raise ValueError(f"the loop handed in what is not usable: {what}")
+        raise ValueError(f"the training loop passed an unusable value: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
     if value is None or value == NO_LOG or SUMMARY in row:
         _details(row)  # so that an event that no report can hold is listed: `to_mark` skips it

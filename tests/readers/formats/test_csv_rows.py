@@ -125,7 +125,7 @@ def test_a_text_of_a_megabyte_is_one_cell(file: Path) -> None:
     [
         ("x,a", "step 'x' is not a whole number"),
         ("5", "no text: the keys are"),
-        (",a", "no step, but rows before it"),
+        (",a", "no step, but earlier rows have one"),
         ("5,a,b", "3 cells, but 2 columns have a name"),
         ('5,"a" b', "not CSV, to the end of line 3: "),
     ],

@@ -149,9 +149,7 @@ def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Pa
         limits: dict[str, Any] = {"chunk": 2**16, "longest": 2**18}
         found, problems = objects_of(file, ",\n".join(map(json.dumps, rows)).join("[]"), **limits)
         assert [row["step"] for _, row in found] == [1, 3]
-        assert said(problems) == [
-            (2, "an object or a value of more than 16 MB, which is the most that is read as one")
-        ]
+        assert said(problems) == [(2, "an object or a value of more than 16 MB, the largest that is read")]
         return memory(lambda: list(json_array._objects(Part(str(file)), Problems(), **limits)))
 
     assert held(2**22) < 1.5 * held(2**20)

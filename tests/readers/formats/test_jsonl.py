@@ -314,7 +314,7 @@ BAD_ROWS: list[tuple[str, bytes, str]] = [
     ("text is tokens", b'{"step": 3, "text": [5, 6, 7]}', "the text is not a string but list"),
     ("a chat without an answer", b'{"step": 3, "text": [{"role": "x"}]}', "a chat without a message of the"),
     # no step
-    ("no step", b'{"text": "a"}', "no step, but rows before it"),
+    ("no step", b'{"text": "a"}', "no step, but earlier rows have one"),
     ("step is a word", b'{"step": "three", "text": "a"}', "step 'three' is not a whole number"),
     ("step is 1.5", b'{"step": 1.5, "text": "a"}', "step 1.5 is not a whole number"),
     ("step is NaN", b'{"step": NaN, "text": "a"}', "step nan is not a whole number"),

@@ -406,7 +406,7 @@ def test_where_nothing_tells_the_steps_the_losses_are_counted_and_the_log_says_s
     content = "".join(f"{{'loss': {9 - step / 10}, 'epoch': {step / 10}}}\n" for step in TEN)
     found, remarks = read(file, content)
     assert [row.step for row in found] == list(TEN)
-    assert remarks == [f"{file}: its losses tell no steps; they are counted"]
+    assert remarks == [f"{file}: its losses have no steps; they are numbered"]
     assert read(file, Trainer(100, 2, 10, buffered=5).run().out)[1] == []
 
 

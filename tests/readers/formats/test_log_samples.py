@@ -202,14 +202,14 @@ def test_colours_are_no_part_of_a_sample(file: Path) -> None:
 def test_a_sample_before_the_first_step_is_training_data(file: Path, example: str) -> None:
     samples, problems = samples_of(file, f"{example}\n{STEP}Sample 1: twice\n")
     assert [(sample.step, sample.text) for sample in samples] == [(9, "twice")]
-    remark = "1 sample before the first step is taken for training data"
+    remark = "1 sample before the first step is treated as training data"
     assert list(problems.remarks) == [f"{file}: {remark}"]
 
 
 def test_how_many_samples_are_taken_for_training_data_is_said(file: Path) -> None:
     samples, problems = samples_of(file, f"Sample 1: once\nSample 2: twice\n{STEP}")
     assert not samples
-    assert list(problems.remarks) == [f"{file}: 2 samples before the first step are taken for training data"]
+    assert list(problems.remarks) == [f"{file}: 2 samples before the first step are treated as training data"]
 
 
 @pytest.mark.parametrize(

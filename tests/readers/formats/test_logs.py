@@ -703,7 +703,7 @@ def test_a_sample_without_end_is_a_problem_and_not_held() -> None:
         )
         found = [each for line in lines_of(enumerate(told, start=2)) for each in reader.feed(line)]
         assert [sample.text for sample in [*found, *reader.finish()]] == ["once"]
-        assert [(p.line, p.message[:31]) for p in problems.listed] == [(2, "a sample of more than 16 MB, wh")]
+        assert [(p.line, p.message[:31]) for p in problems.listed] == [(2, "a sample of more than 16 MB, th")]
 
     assert memory(lambda: read(4000)) < 1.5 * memory(lambda: read(1000))
 

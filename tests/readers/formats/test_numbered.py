@@ -68,7 +68,7 @@ def test_a_sample_of_more_than_16_mb_is_a_problem_and_the_others_are_read(tmp_pa
     content = b"==== SAMPLE 1 ====\n" + b"words and\n" * 11 + b"==== SAMPLE 2 ====\nb"
     samples, problems = samples_of(tmp_path / "samples-1", content, longest=100)
     assert [sample.text for sample in samples] == ["b"]
-    assert [(p.line, p.message[:31]) for p in problems.listed] == [(1, "a sample of more than 16 MB, wh")]
+    assert [(p.line, p.message[:31]) for p in problems.listed] == [(1, "a sample of more than 16 MB, th")]
 
 
 def test_of_a_sample_that_is_too_long_no_more_is_held(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_text_that_is_no_utf8_costs_its_row_and_no_others(file: Path) -> None:
     ("columns", "message"),
     [
         ({"step": [1, 2, 3], "text": ["a", None, "c"]}, "no text: the keys are"),
-        ({"step": [1, None, 3], "text": ["a", "b", "c"]}, "no step, but rows before it"),
+        ({"step": [1, None, 3], "text": ["a", "b", "c"]}, "no step, but earlier rows have one"),
         ({"step": [1.0, 1.5, 3.0], "text": ["a", "b", "c"]}, "step 1.5 is not a whole number"),
     ],
 )

@@ -219,7 +219,7 @@ def test_of_two_losses_the_first_is_read_and_the_other_is_named_once(events: Eve
         events.add(step, scalar("train/loss", 2.5), scalar("loss", 9.5))
     losses, problems = losses_of(events.path)
     assert [row.loss for row in losses] == [2.5, 2.5]
-    assert [p.message for p in problems.listed] == ["losses as 'loss' too; read are those as 'train/loss'"]
+    assert [p.message for p in problems.listed] == ["also losses as 'loss'; those as 'train/loss' are read"]
 
 
 # Ends and damage

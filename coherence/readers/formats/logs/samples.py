@@ -137,7 +137,7 @@ class LogSamples:
             samples = "1 sample before the first step is"
             if self._data > 1:
                 samples = f"{self._data:,} samples before the first step are"
-            self._problems.remark(f"{file_name(self._path)}: {samples} taken for training data")
+            self._problems.remark(f"{file_name(self._path)}: {samples} treated as training data")
 
     def _launched(self, line: str, entry: LogEntry | None) -> tuple[int | None, str]:
         """Return the process that wrote a line, if a launcher says so, and the line without that."""
@@ -353,7 +353,7 @@ class LogSamples:
         if block is None:
             return
         if block.size > self._longest:
-            message = "a sample of more than 16 MB, which is the most that is read as one"
+            message = "a sample of more than 16 MB, the largest that is read"
             self._problems.add(self._path, block.line, message)
             return
         if block.style == "between":

@@ -134,7 +134,7 @@ class Survey:
             else:
                 self._steps[place] = step
         if counted:
-            self.remarks.append("its losses tell no steps; they are counted")
+            self.remarks.append("its losses have no steps; they are numbered")
 
     def _chosen(self) -> list[int]:
         """Return the rows that hold the losses of the training, or the best substitute."""

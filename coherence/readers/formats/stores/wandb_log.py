@@ -25,7 +25,7 @@ BLOCK = 2**15
 LARGEST = 64 * 2**20
 """Bytes; a longer record is not one of metrics, and is skipped without being held."""
 
-TOO_LONG = "a record of more than 64 MB, which is the most that is read as one"
+TOO_LONG = "a record of more than 64 MB, the largest that is read"
 
 CUT = "the last record is cut off, as in a file that is still written"
 

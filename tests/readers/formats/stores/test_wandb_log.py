@@ -123,7 +123,7 @@ def test_a_record_that_is_too_long_is_passed_over(path: Path, monkeypatch: pytes
     losses, problems = losses_of(path)
     assert [row.step for row in losses] == [1]
     assert [(problem.line, problem.message) for problem in problems.listed] == [
-        (1, "a record of more than 64 MB, which is the most that is read as one")
+        (1, "a record of more than 64 MB, the largest that is read")
     ]
 
 
