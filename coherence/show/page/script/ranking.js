@@ -32,7 +32,7 @@ function sparkline(curve, colour, label, range = []) {
 }
 
 const HALTS = ({ report: { halt, halt_step: step, observe } }) => halt ? `at step ${whole(step)}${observe ? ", observed" : ""}` : "";
-const COLUMNS = [
+const RUN_COLUMNS = [
   ["verdict", ({ report }) => [actionOf(report), el("small", {}, HALTS({ report }))]],
   ["loss", ({ loss, smoothed }) => [sparkline(loss, "smma", "smoothed loss"), el("small", {}, number(smoothed))]],
   ["mean score", ({ mean, scores }) => [sparkline(mean, "bigram", "mean score", [0, 100]), el("small", {}, score(meanOf(scores)))]],
@@ -45,10 +45,10 @@ const COLUMNS = [
 function runRows(runs, threshold) {
   return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "the runs" }, el("table", { class: "ranking" },
     el("caption", {}, "The four scores are those of the last stretch, a twelfth of the run. The best run is first."),
-    el("thead", {}, el("tr", {}, ["run", ...COLUMNS.map(([name]) => name)].map((name) => el("th", { scope: "col" }, name)))),
+    el("thead", {}, el("tr", {}, ["run", ...RUN_COLUMNS.map(([name]) => name)].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, runs.map((each, place) => el("tr", { onmouseenter: () => lit(place), onmouseleave: () => lit(null), onfocusin: () => lit(place) },
       el("th", { scope: "row" }, el("a", { href: `#${anchor(place)}` }, el("bdi", {}, short(each.run, 80))), el("small", {}, each.report.diagnosis.name)),
-      COLUMNS.map(([name, cell]) => el("td", { "data-name": name }, cell(each, threshold))))))));
+      RUN_COLUMNS.map(([name, cell]) => el("td", { "data-name": name }, cell(each, threshold))))))));
 }
 
 // All curves in one figure
