@@ -107,7 +107,7 @@ class Monitor:
             `HaltedRun`, which ends the program with status 3; a function is called once, with the verdict.
         on_verdict: a function that is called with every verdict, for example to log `metrics`.
 
-        Settings that are not given come from the folder, or for a new folder from the defaults in `Settings`.
+    Settings that are not given come from the folder, or for a new folder from the defaults in `Settings`.
 
     Raises:
         HaltedRun: the run in the folder was halted.

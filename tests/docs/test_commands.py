@@ -33,6 +33,7 @@ LEFT_OUT = {
     r"coherence watch .*(--webhook|--checkpoints|--stop-file)": "it needs a service: tests/watch",
     r"coherence audit (s3://|'rollouts/\*\.jsonl\.zst')": "it needs a bucket or extras: tests/readers",
     r".*(sample_checkpoint|sample_server)": "it needs a checkpoint or a server: tests/trainers",
+    r"coherence --print-completion ": "it needs an extra: tests/cli",
     r"srun |status=|if \[ |exit ": "a script for a cluster",
     r"torchrun ": "it needs several ranks: tests/trainers",
 }
