@@ -17,7 +17,6 @@ OPTIONAL = {
     "fsspec": ("fsspec", "remote"),
     "orjson": ("orjson", "fast"),
     "ray": ("ray", "ray"),
-    "plotly": ("plotly", "report"),
     "shtab": ("shtab", "completion"),
     "torch": ("torch", "torch"),
     "transformers": ("transformers", "huggingface"),

@@ -19,7 +19,7 @@ USUAL: dict[str, Any] = {**DEFAULTS.named(), "profile": "english", **Limits()._a
 
 
 def run(options: Namespace) -> int:
-    """Print what the files of a path are taken for; the exit status tells whether there are samples."""
+    """Print how the files of a path are read; the exit status says whether there are samples."""
     found = explain(options.paths, getattr(options, "loss", None), options.format, fields_of(options))
     screen = console()
     show_explained(found, screen)

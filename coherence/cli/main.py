@@ -2,7 +2,7 @@
 
 Machine output goes to standard output, everything for people to standard error. Exit status: 0 fine,
 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage or unreadable input, 70 an error of
-coherence itself (`EX_SOFTWARE` of sysexits), 130 broken off with Ctrl-C or SIGTERM.
+coherence itself (`EX_SOFTWARE` of sysexits), 130 interrupted with Ctrl-C or SIGTERM.
 """
 
 import argparse
@@ -39,23 +39,22 @@ Read a language model's own samples and say when its training has collapsed.
   coherence compare before.jsonl now.jsonl
   coherence score "Budy Budy Budy Budy"
 
-Machine output goes to standard output, everything for people to standard error.
-Exit status: 0 fine, 1 the gate halts or the samples are worse than the
-snapshot, 2 wrong usage or unreadable input, 70 an error of coherence itself
-(COHERENCE_TRACEBACK=1 shows where), 130 broken off with Ctrl-C or SIGTERM;
-serve ends with 0 then."""
+Machine output goes to stdout, everything for people to stderr. Exit status: 0
+fine, 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage
+or unreadable input, 70 an error of coherence itself (COHERENCE_TRACEBACK=1
+shows where), 130 interrupted with Ctrl-C or SIGTERM (serve then ends with 0)."""
 
 AUDIT_HELP = """\
-Replay a run: score its samples, run the gate over them in step order, put the
-loss beside them, and say continue, watch, pivot or halt, and why.
+Replay a run: score its samples, run the gate over them in step order, compare
+them with the loss, and say continue, watch, pivot or halt, and why.
 
 PATH is what your trainer wrote: a folder, a file, a pattern, a URL, or - for
-standard input. JSON lines, JSON, CSV, Parquet, TensorBoard, trackio, one file a
-step and text logs are told by their content (docs/formats.md), also compressed.
-The losses are looked for beside the samples and among them. A folder of several
-runs gives a ranking. Lines that cannot be used are listed in the report; the
-others count. With --explain each file is only told: what it is taken for, and
-the first of what was read; and for each setting, where it comes from.
+standard input. JSON lines, JSON, CSV, Parquet, TensorBoard, trackio, one file
+per step and text logs can be read; the format is detected, compressed or not
+(docs/formats.md). Losses are found next to the samples or among them. A folder
+of several runs gives a ranking. Lines that cannot be used are listed in the
+report; the others count. --explain only says how each file is read and where
+each setting comes from.
 
 Options can also be set in pyproject.toml, [tool.coherence], or by environment
 variables (docs/settings.md). An option overrules both.
@@ -68,20 +67,18 @@ variables (docs/settings.md). An option overrules both.
   coherence audit 'rollouts/*.jsonl.zst' --workers 8 --scored scored.parquet
 
 Exit status: 0 fine, 1 the gate halts (0 with --observe), 2 wrong usage or
-unreadable input, 70 an error of coherence itself, 130 broken off with Ctrl-C or
-SIGTERM: a report is then of what was read, and with --scored the next start
-goes on."""
+unreadable input, 70 an error of coherence itself, 130 interrupted. The report
+covers what was read so far; with --scored, run it again to resume."""
 
 CHECK_HELP = """\
 Ask of a new checkpoint: does it still write as well as the last one? Its
 samples are compared with a snapshot, a small JSON file that you commit.
 
-PATH is what holds the samples, as for audit: 200 or more, drawn as those of the
-snapshot were, best several for each of the same prompts. The check fails when
-the gate halts on them, or when a score has fallen, or the share of low samples
-risen, by more than the tolerance and beyond chance. It says what has happened
-to the samples, and if there are too few to tell, how many would do. docs/ci.md
-has jobs to paste.
+PATH as for audit. Use at least 200 samples, drawn like the snapshot's: same
+prompts, temperature and length, several per prompt. The check fails if the gate
+halts, or if a score fell, or the share of low samples rose, by more than the
+tolerance and beyond chance. It says what happened to the samples, and how many
+would do if there are too few. docs/ci.md has jobs to paste.
 
 Options can also be set in pyproject.toml, [tool.coherence], or by environment
 variables (docs/settings.md). An option overrules both; --explain says where
@@ -96,15 +93,14 @@ show them when a check fails. In a pipeline (CI is set) --update needs --yes.
 
 Exit status: 0 as well as before, 1 worse, 2 wrong usage or unreadable input,
 other settings than the snapshot's, or fewer than 20 samples, 70 an error of
-coherence itself, 130 broken off with Ctrl-C or SIGTERM: each file is as it was,
-or whole."""
+coherence itself, 130 interrupted. Output files are never left half-written."""
 
 COMPARE_HELP = """\
 Compare the samples of two checkpoints, without a snapshot: does the second one
 write as well as the first?
 
-BEFORE and NOW are what holds the samples, as for check, with the same
-comparisons and the same verdict. A failure shows two answers to one prompt.
+BEFORE and NOW hold the samples, as for check. The comparisons and the verdict
+are the same. A failure shows two answers to one prompt.
 
   coherence compare before.jsonl now.jsonl
   coherence compare runs/exp6 runs/exp7 --html compare.html
@@ -117,9 +113,9 @@ WATCH_HELP = """\
 Follow a run that another process writes, and say when its training has
 collapsed: rollouts, the samples of an inference server, a file a step.
 
-DIR is the folder that fills. What is read of it goes through the gate as in a
-training loop, and into a run folder, DIR/_coherence, that serve and audit read.
-Only what was appended is read. Kill it, start it again: nothing is lost or
+DIR is the folder that fills. Its samples go through the gate as in a training
+loop, and into a run folder, DIR/_coherence, that serve and audit read. Only
+what was appended is read. Kill it and start it again: nothing is lost or
 counted twice (docs/watch.md).
 
   coherence watch runs/exp7
@@ -147,9 +143,9 @@ change.
   coherence serve runs --port 9000
   coherence serve samples.jsonl
 
-It only reads, and answers this machine alone. To look at it from elsewhere, go
-through ssh: ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 whoever
-can reach the machine can read the samples: there is no password.
+Read-only, and reachable only from this machine. From elsewhere use ssh:
+ssh -L 8765:localhost:8765 the-machine. With --host 0.0.0.0 anyone who can reach
+the machine can read the samples: there is no password.
 
 Exit status: 0 stopped with Ctrl-C or SIGTERM, 2 wrong usage or a port that is
 taken, 70 an error of coherence itself."""
@@ -211,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt as ending:
-        say(f"coherence: {str(ending) or 'broken off'}")
+        say(f"coherence: {str(ending) or 'interrupted'}")
         return BROKEN_OFF
     except Exception as error:  # 1, which Python ends with, would say that the gate halts
         _say_unforeseen(error)
@@ -336,15 +332,15 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_gate(parser)
     add("--seconds-per-step", type=float, metavar="S", help="what a step costs, where samples carry no time")
     add("--scored", metavar="OUT", help="write every scored sample: .jsonl or .parquet")
-    add("--workers", type=int, metavar="N", help="score in so many processes (1)")
+    add("--workers", type=int, metavar="N", help="number of worker processes (1)")
     add("--ray", metavar="ADDRESS", help="score on a Ray cluster: address, auto or local")
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     """Add what a run is read by, and what it is set against."""
     add = parser.add_argument
-    add("--loss", metavar="PATH", help="losses, if not beside the samples or among them")
-    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--loss", metavar="PATH", help="where the losses are, if not next to or inside the samples")
+    add("--format", metavar="NAME", help="format of the samples, if it is not recognised")
     _add_fields(parser)
     add("--loss-field", metavar="KEY", help="key of the loss")
     add("--vocab-size", type=int, metavar="V", help="for the uniform baseline ln V")
@@ -367,7 +363,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
     )
     add("--patience", type=int, metavar="N", help=f"low samples that halt ({DEFAULTS.patience})")
     add("--window", type=int, metavar="N", help="among the last N judged samples, not in a row")
-    add("--warmup", type=int, metavar="STEP", help=f"pass over samples of earlier steps ({DEFAULTS.warmup})")
+    add("--warmup", type=int, metavar="STEP", help=f"ignore samples before STEP ({DEFAULTS.warmup})")
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:
@@ -390,7 +386,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="run folder, file, pattern or URL; - is standard input")
     add("--snapshot", metavar="FILE", help="what to compare with")
-    add("--update", action="store_true", help="write the snapshot anew and say what changed")
+    add("--update", action="store_true", help="write a new snapshot and say what changed")
     add("--keep-texts", type=int, metavar="N", help="texts that --update keeps (as before; 0 at first)")
     add("--yes", action="store_true", help="write the snapshot in a pipeline too")
     _add_explain(parser)
@@ -419,7 +415,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     )
     add("--group-by", metavar="KEY", help="compare within groups: samples alike under KEY")
     _add_fields(parser)
-    add("--format", metavar="NAME", help="format of the samples, if their content does not tell")
+    add("--format", metavar="NAME", help="format of the samples, if it is not recognised")
     add("--profile", metavar="P", help=PROFILE_HELP)
     add("--json", metavar="OUT", help="write the whole check as JSON; - is standard output")
     add("--html", metavar="OUT", help="write the check as one page to look at; - is standard output")
@@ -446,7 +442,7 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", metavar="PATH", help="run folder, folder of run folders, or samples in any format")
-    add("--port", type=int, default=8765, metavar="N", help="where to listen (8765); 0 is any that is free")
+    add("--port", type=int, default=8765, metavar="N", help="port (8765); 0 picks a free one")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen beyond this machine: anyone may read")
 
 
@@ -487,7 +483,7 @@ COMMANDS = {
     "check": ("does a checkpoint write as well as before", CHECK_HELP, _add_check),
     "compare": ("two checkpoints, without a snapshot", COMPARE_HELP, _add_compare),
     "watch": ("follow a run that another process writes", WATCH_HELP, _add_watch),
-    "serve": ("the report of a run that goes on, in a browser", SERVE_HELP, _add_serve),
+    "serve": ("a live view of runs, in a browser", SERVE_HELP, _add_serve),
     "score": ("texts: four scores, and where they loop", SCORE_HELP, _add_score),
     "calibrate": ("measure a reference profile", CALIBRATE_HELP, _add_calibrate),
     "demo": ("four runs that come with the package, explained", DEMO_HELP, _add_demo),

@@ -24,7 +24,7 @@ LONGEST_WAIT = 0.5
 
 
 def run(options: Namespace) -> int:
-    """Serve the page of a run that goes on, of several, or of a dump, until Ctrl-C."""
+    """Serve the page of a live run, of several, or of a dump, until Ctrl-C."""
     path = Path(options.folder)
     if not path.exists():
         raise ValueError(
@@ -88,7 +88,7 @@ def _announce(server: Server, given: str, folder: Path, screen: Console) -> None
     if not is_loopback(given):
         screen.print(
             Text(
-                f"Whoever can reach port {port} of this machine can read every sample and every loss of "
+                f"Anyone who can reach port {port} of this machine can read every sample and every loss of "
                 "these runs: no password, no encryption. Without --host only this machine can."
             )
         )

@@ -12,7 +12,7 @@ def settle(options: Namespace) -> None:
 
     Raises:
         OSError: a `pyproject.toml` cannot be read.
-        ValueError: a variable or a `pyproject.toml` sets what is no setting, or to what it cannot be.
+        ValueError: a variable or a `pyproject.toml` sets what is not a setting, or a value it cannot have.
     """
     found = find_settings()
     options.given = {key: found[key] for key in keys_of(options) if key in found and is_open(options, key)}

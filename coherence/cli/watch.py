@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
             monitor = _open(options, own)
         except HaltedRun as error:
             halt = halt_of(folder, own, str(error))
-            inform(f"coherence: {own}: halted before: {halt.reason}; --acknowledge-halt goes on")
+            inform(f"coherence: {own}: halted before: {halt.reason}; --acknowledge-halt continues")
         else:
             with monitor:
                 halted = _follow(options, monitor, finder)

@@ -42,7 +42,7 @@ class Sample(NamedTuple):
         text: what the model wrote, perhaps after the prompt.
         file, line: where it is.
         prompt: what it was given.
-        loss: at that step; beside: the sign that it is not a cross-entropy, as in a `LossRow`.
+        loss: at that step; `beside`: the sign that it is not a cross-entropy, as in a `LossRow`.
         source: the part of the data mix, or the task.
         time: when it was drawn, in seconds.
         run: its run, if a dump holds several.

@@ -234,7 +234,7 @@ def evidence(found: Check) -> Sequence[Heavy]:
 
 
 def where(heavy: Heavy) -> str:
-    """Return where a sample stands, as a person looks for it."""
+    """Return where a sample is, as a person looks for it."""
     step = "" if heavy.step is None else f"step {heavy.step:,}, "
     alike = "" if heavy.times == 1 else f" and {heavy.times - 1:,} more like it"
     return printable(f"{step}{heavy.origin.file}:{heavy.origin.line}{alike}")

@@ -99,7 +99,7 @@ def fitting(console: Console, *tables: Table) -> Table:
 
 
 def as_line(text: str) -> Text:
-    r"""Return a line for a person: what stands in it has no power over the terminal, and goes on below.
+    r"""Return a line for a person: its content has no power over the terminal, and wraps to the next line.
 
     >>> as_line("a\x1b[31mb").plain
     'a [31mb'

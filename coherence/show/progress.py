@@ -31,7 +31,7 @@ class Progress:
     """What an audit is at, and how far.
 
     Args:
-        clock: what tells the seconds.
+        clock: returns the seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -30,7 +30,7 @@ from coherence.show.terminal_score import loop_sentence, plain_score, style_of
 from coherence.signals.loss import ARRIVED
 
 PANEL = 6
-"""Columns that the frame takes beside a title in it."""
+"""Columns that the frame takes next to a title in it."""
 
 EXCERPT, LEAD = 220, 20
 """Characters of a sample that are shown; how many of them before it loops."""
@@ -79,7 +79,7 @@ def show_verdict(report: Report, console: Console) -> None:
 def show_ranking(ranking: Ranking, console: Console) -> None:
     """Print several runs, the best first."""
     halted = sum(line.halt for line in ranking.runs)
-    partial = " · broken off: of what was read so far" if ranking.partial else ""
+    partial = " · interrupted: partial results" if ranking.partial else ""
     unused = _unused(ranking.problem_count, sum(line.judged for line in ranking.runs))
     unused = unused and f" · {unused}"
     console.print(Text(f"{len(ranking.runs)} runs, {halted} halted{partial}{unused}", style="bold"))
@@ -138,7 +138,7 @@ def show_problems(count: int, problems: Sequence[Problem | ProblemRecord], conso
 
 def _verdict(report: Report, width: int) -> RenderableType:
     diagnosis = report.diagnosis
-    partial = " · broken off: of what was read so far" if report.partial else ""
+    partial = " · interrupted: partial results" if report.partial else ""
     sentence = diagnosis.sentence if report.recovered_since is None else f"At the halt: {diagnosis.sentence}"
     body, title = Text(sentence), f"{diagnosis.action.upper()} · {report.headline}{partial}"
     if len(title) > width - PANEL:  # rather than cut off above

@@ -115,7 +115,7 @@ def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(whole: Path, f
     going.wait_until(lambda: len(finished(folder)) > 1)
     going.interrupt()
     assert going.status() == 130, going.said()
-    assert "broken off" in going.said()
+    assert "interrupted" in going.said()
     assert json.loads(results(folder)[0])["partial"]
     assert on_ray(folder).status() == 0
     assert results(folder) == results(whole)

@@ -255,7 +255,7 @@ def test_the_traceback_of_such_an_error_is_shown_where_it_is_asked_for(
 
 def test_ctrl_c_and_a_leaving_are_no_errors_of_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coherence.cli.score.score", failing(KeyboardInterrupt()))
-    assert shell("score", "D") == (130, "", "coherence: broken off\n")
+    assert shell("score", "D") == (130, "", "coherence: interrupted\n")
     monkeypatch.setattr("coherence.cli.score.score", failing(SystemExit(3)))
     assert shell("score", "D") == (3, "", "")
 

@@ -149,7 +149,7 @@ def test_the_version_names_the_scorer_and_the_libraries_that_are_there() -> None
     words = at_terminal(80, "--version").words
     assert re.match(r"coherence \d+\.\d+\.\d+ \((core in C|plain scorer)\) ", words)
     there, _, missing = words.partition("not installed")
-    for name, extra in (("pyarrow", "parquet"), ("shtab", "completion"), ("plotly", "report")):
+    for name, extra in (("pyarrow", "parquet"), ("shtab", "completion")):
         if importlib.util.find_spec(name):
             assert re.search(rf"\b{name} \d", there)
         else:

@@ -68,7 +68,7 @@ def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
         process.stdin.flush()  # more than a pipe holds: it is in the middle of reading
         process.send_signal(number)
         said = process.communicate()[1]
-    assert (process.returncode, said) == (130, b"coherence: broken off\n")
+    assert (process.returncode, said) == (130, b"coherence: interrupted\n")
     assert [each.name for each in tmp_path.rglob("*")] == ["tmp"]
 
 
@@ -94,7 +94,7 @@ sys.exit(main())
     ("arguments", "said"),
     [
         (["audit", "dump.jsonl", "--json", "r.json"], "dump.jsonl: interrupted before a sample was scored"),
-        (["check", "dump.jsonl", "--snapshot", "s.json", "--update"], "broken off"),
+        (["check", "dump.jsonl", "--snapshot", "s.json", "--update"], "interrupted"),
     ],
 )
 def test_a_command_that_is_broken_off_before_anything_is_scored_ends_as_one_that_is_broken_off_later(

@@ -209,7 +209,7 @@ def _size(header: bytes, path: str, number: int, problems: Problems) -> int | No
     if _masked_crc32c(header[:8]) == checksum:
         return int(size)
     if number == 1:
-        raise ValueError(f"{path}: not a TensorBoard event file: its first record is none")
+        raise ValueError(f"{path}: not a TensorBoard event file: its first record is not one of events")
     problems.add(path, number, "damaged from here on: the length of the record is not what its checksum says")
     return None
 

@@ -232,7 +232,7 @@ def _across(times: float) -> float:
 
 
 def _arrow(there: bool, tip: float, foot: float) -> str:
-    """Return the head of an arrow: the interval goes on outside of the picture."""
+    """Return the head of an arrow: the interval continues outside of the picture."""
     middle = HEIGHT / 2
     return f'<path class="arrow" d="M{tip} {middle}L{foot} {middle - 5}V{middle + 5}Z"/>' if there else ""
 

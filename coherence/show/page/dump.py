@@ -42,7 +42,7 @@ Watch = Callable[[Job], Callable[[Output], None]]
 
 
 class ServedDump:
-    """A file or a folder that is no run folder, and its page.
+    """A file or a folder that is not a run folder, and its page.
 
     Args:
         path: of it.

@@ -30,10 +30,10 @@ HEAD = 2**16
 OUR_ROW = re.compile(rb'^\{"format": ?1\b', re.MULTILINE)
 
 AT_ONCE = 2**20
-"""Bytes of each file that are read for one reply; the next goes on from there."""
+"""Bytes of each file that are read for one reply; the next continues from there."""
 
 LONGEST_LINE = 2**24
-"""A longer line is passed over, and of a longer status only the beginning is read."""
+"""A longer line is skipped, and of a longer status only the beginning is read."""
 
 WAITING = 1000
 """Samples that wait for the losses that were written before them."""
@@ -72,7 +72,7 @@ class Tail:
         return self._file is not None and (found.st_ino != self._file or found.st_size < self._end)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Read the next rows; a line that is torn is left for the next time, one of no row passed over."""
+        """Read the next rows; a torn line is left for the next time, one that is not a row is skipped."""
         self.behind = False
         try:
             with _open(self.path) as file:
@@ -103,8 +103,8 @@ class Tail:
 class Run:
     """The folder of a run, as far as it was read.
 
-    A page asks with the last number it has seen and is told what came after it. Where a file was replaced,
-    or the run was set back, everything starts anew under another name.
+    A page asks with the last number it has seen and gets what came after it. Where a file was replaced,
+    or the run was set back, everything starts again under another name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -148,7 +148,7 @@ class Run:
         if not self._metrics.behind and not self._samples.behind:
             self._change_until(math.inf)
         if self._live.restarts != restarts:
-            self._epoch = time.time_ns()  # points are gone: a page begins anew
+            self._epoch = time.time_ns()  # points are gone: a page begins again
 
     def _follow_settings(self) -> bool:
         """Take what the run states as its settings since; False where it is not what was stated before."""
@@ -189,8 +189,8 @@ class Run:
         """Return what a page does not know yet.
 
         Args:
-            epoch: what the page was told last; where it is not ours the page is told everything.
-            since: the number it was told last.
+            epoch: of the last reply; if it is not ours, the page gets everything.
+            since: the number of the last reply.
         """
         since = since if epoch == self._epoch else -1
         news = self._live.news(since, self._lexicon)
@@ -243,7 +243,7 @@ class Run:
 
 
 def status(folder: Path) -> Status | None:
-    """Return the status of a run; None where there is none, or none of ours."""
+    """Return the status of a run; None if there is none, or it is not ours."""
     try:
         with _open(folder / STATUS) as file:
             return Status.from_json(file.read(LONGEST_LINE))
@@ -285,7 +285,7 @@ def _open(path: Path) -> BinaryIO:
     """Open a file of a run folder, and nothing that a link there leads to, nor a pipe that never ends.
 
     Raises:
-        OSError: it is none, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
     """
     # Without waiting, a pipe opens at once; where a system has no such flags it has no such files either.
     flags = (

@@ -1,4 +1,4 @@
-"""The report of a run that goes on, kept row by row for a live page. It does not grow with the run.
+"""The report of a live run, kept row by row for a live page. It does not grow with the run.
 
 Source: docs/page.md, "The server".
 """
@@ -49,7 +49,7 @@ NO_SAMPLE = "no sample yet", "No sample has come yet: the verdict needs samples 
 """The name and the sentence of the diagnosis until then."""
 
 MARKED_AT_ONCE = 25
-"""Samples that are told at once: looking for the phrases that each repeats takes its time."""
+"""Samples in one reply: looking for the phrases that each repeats takes its time."""
 
 
 class _LiveSample(NamedTuple):
@@ -71,7 +71,7 @@ class _LiveSample(NamedTuple):
         return not self.low and self.scores.scorable
 
 
-@lru_cache(maxsize=64)  # what is not settled yet is told again and again
+@lru_cache(maxsize=64)  # what is not settled yet is sent again and again
 def _page_fields(sample: _LiveSample, lexicon: Lexicon) -> dict[str, Any]:
     marked = mark(sample.text, sample.prompt, lexicon, TEXT)
     fields = sample._asdict() | {"tokens": sample.scores.tokens, "scores": rounded_down(sample.scores)}
@@ -229,7 +229,7 @@ class LiveReport:
         self._group = StepSamples()
 
     def news(self, since: int, lexicon: Lexicon) -> dict[str, Any]:
-        """Return what came after a number that was told before, and what of it is not settled yet."""
+        """Return what came after the number of an earlier reply, and what of it is not settled yet."""
         samples = self._samples.settled_since(since)
         behind = len(samples) > MARKED_AT_ONCE
         until = samples[MARKED_AT_ONCE].number if behind else math.inf
@@ -259,7 +259,7 @@ class LiveReport:
         return self._shown_evidence
 
     def report(self) -> Report:
-        """Return the report without what `news` tells."""
+        """Return the report without what `news` returns."""
         self._compare()
         signals, (last, at) = self._signals, self._last
         halt = self._halt if signals.gate.halted else None

@@ -7,7 +7,9 @@ import pytest
 
 from coherence.show.page.page import SCRIPTS, SCRIPTS_OF_RUNS, asset
 
-DEFINED = re.compile(r"^(?:const|let|(?:async )?function) ([\w$]+)|^(?:const|let) \[([\w$, ]+)\]", re.MULTILINE)
+DEFINED = re.compile(
+    r"^(?:const|let|(?:async )?function) ([\w$]+)|^(?:const|let) \[([\w$, ]+)\]", re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("pieces", [SCRIPTS, SCRIPTS_OF_RUNS], ids=["one run", "several runs"])

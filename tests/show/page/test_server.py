@@ -151,7 +151,7 @@ def test_told_to_listen_elsewhere_it_says_that_anyone_may_read(tmp_path: Path) -
         assert process.stderr is not None
         said = [process.stderr.readline() for _ in range(3)]
         process.terminate()
-    assert said[1].startswith("Whoever can reach port")
+    assert said[1].startswith("Anyone who can reach port")
     assert "no password" in " ".join(" ".join(said).split())
 
 

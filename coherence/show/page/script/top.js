@@ -4,7 +4,7 @@ const MARKS = { continue: "✓", watch: "◔", pivot: "↷", halt: "■" };
 
 function verdict(found) {
   const diagnosis = found.diagnosis;
-  const headline = (found.headline || diagnosis.name) + (found.partial ? " · broken off: of what was read so far" : "");
+  const headline = (found.headline || diagnosis.name) + (found.partial ? " · interrupted: partial results" : "");
   const parts = headline.split(/(--\S+ \d+)/); // an option is not broken at its hyphens
   return el("div", { class: `verdict ${diagnosis.action}` },
     el("p", { class: "action" }, `${MARKS[diagnosis.action] ?? ""} ${diagnosis.action}`),
