@@ -57,12 +57,22 @@ class Provenance(Written):
 
     def differences(self, other: "Provenance") -> list[str]:
         """Return the differences in words, with the values of this one first."""
-        names = ["version", "profile", "lexicon", "prompt_field", "group_by"]
+        names = ["version"] * (_minor(self.version) != _minor(other.version))
+        names += ["profile", "lexicon", "prompt_field", "group_by"]
         prompts = {"none" if each == "alike" else each for each in (self.prompts, other.prompts)}
         # If some samples have prompts, it is chance whether all do or none.
         names += ["prompts"] * (len(prompts) > 1 and "some" not in prompts)
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [f"{name.replace('_', ' ')} {one!r}, not {two!r}" for name, one, two in pairs if one != two]
+
+
+def _minor(version: str) -> str:
+    """Return a version without its patch number, which changes no score (docs/compatibility.md).
+
+    >>> _minor("0.1.3"), _minor("1.2")
+    ('0.1', '1.2')
+    """
+    return ".".join(version.split(".")[:2])
 
 
 class SampleSet(NamedTuple):

@@ -158,6 +158,12 @@ def test_differences_of_the_settings_are_told_with_both_values() -> None:
     assert MADE.differences(MADE) == []
 
 
+def test_a_patch_of_the_package_is_no_difference_but_a_minor_version_is() -> None:
+    made = replace(MADE, version="0.2.0")
+    assert made.differences(replace(MADE, version="0.2.7")) == []
+    assert made.differences(replace(MADE, version="0.3.0")) == ["version '0.2.0', not '0.3.0'"]
+
+
 def test_prompts_that_samples_only_look_like_are_prompts_that_are_not_told() -> None:
     alike, told = (replace(MADE, prompts=each) for each in ("alike", "told"))
     assert MADE.differences(alike) == alike.differences(MADE) == []
