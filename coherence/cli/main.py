@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 
 from coherence.escape import on_one_line
 from coherence.scoring.profile import SHIPPED
-from coherence.show.say import say, silence, speak
+from coherence.show.manner import speak
+from coherence.show.say import say, silence
 from coherence.signals.settings import DEFAULTS
 
 UNUSABLE, OWN_ERROR, BROKEN_OFF = 2, 70, 130
@@ -39,10 +40,12 @@ Read a language model's own samples and say when its training has collapsed.
   coherence compare before.jsonl now.jsonl
   coherence score "Budy Budy Budy Budy"
 
-Machine output goes to stdout, everything for people to stderr. Exit status: 0
-fine, 1 the gate halts or the samples are worse than the snapshot, 2 wrong usage
-or unreadable input, 70 an error of coherence itself (COHERENCE_TRACEBACK=1
-shows where), 130 interrupted with Ctrl-C or SIGTERM (serve then ends with 0)."""
+Machine output goes to stdout, everything for people to stderr.
+
+Exit status: 0 fine, 1 the gate halts or the samples are worse than the
+snapshot, 2 wrong usage or unreadable input, 70 an error of coherence itself
+(COHERENCE_TRACEBACK=1 shows where), 130 interrupted with Ctrl-C or SIGTERM
+(serve then ends with 0)."""
 
 AUDIT_HELP = """\
 Replay a run: score its samples, run the gate over them in step order, compare

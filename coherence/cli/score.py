@@ -13,7 +13,8 @@ from typing import Any
 from coherence.scoring.loop import find_loop
 from coherence.scoring.profile import SCALES, Profile
 from coherence.scoring.scores import score
-from coherence.show.say import inform, manner
+from coherence.show.manner import manner
+from coherence.show.say import inform
 from coherence.show.terminal_score import ScoredText, show_score
 
 STANDARD_INPUT = "-"

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from coherence.escape import on_github, printable, tamed
-from coherence.show.page.marks import Excerpt
-from coherence.show.say import manner
-from coherence.show.terminal_score import in_brackets, on_a_line
+from coherence.show.manner import manner
+from coherence.show.page.marks import Excerpt, in_brackets, on_a_line
 
 LOOP = "yellow underline"
 """How what is repeated looks."""

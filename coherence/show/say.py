@@ -3,35 +3,10 @@
 import os
 import sys
 from importlib import import_module
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from coherence.escape import on_one_line
-
-
-class Manner(NamedTuple):
-    """How to speak to a person: only of errors, or of everything; with colours or without."""
-
-    quiet: bool = False
-    colour: bool = True
-
-
-_manner = Manner()
-
-
-def speak(quiet: bool = False, colour: bool = True) -> None:
-    """Set how this process speaks to a person from now on.
-
-    Args:
-        quiet: only errors are said.
-        colour: colours are used where there is a terminal, unless NO_COLOR is set.
-    """
-    global _manner
-    _manner = Manner(quiet, colour)
-
-
-def manner() -> Manner:
-    """Return how this process speaks to a person."""
-    return _manner
+from coherence.show.manner import manner
 
 
 def say(line: str, style: str = "") -> None:
@@ -60,7 +35,7 @@ def inform(line: str, style: str = "") -> None:
         line: as for `say`.
         style: as for `say`.
     """
-    if not _manner.quiet:
+    if not manner().quiet:
         say(line, style)
 
 

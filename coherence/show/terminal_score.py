@@ -12,7 +12,7 @@ from coherence.escape import printable
 from coherence.scoring.loop import MOST_TOKENS, Loop
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import Scores
-from coherence.show.page.marks import Excerpt, excerpt
+from coherence.show.page.marks import excerpt, in_brackets
 from coherence.show.say import say, several, width
 from coherence.signals.settings import DEFAULTS
 
@@ -78,30 +78,6 @@ def score_lines(scores: Scores, loop: Loop | None, columns: int, bar: str = "█
     low = "low on every scale" if scores.low() else "not low"
     lines.append((f"{several(scores.tokens, 'token')}; {low}", ""))
     return [*lines, (loop_sentence(loop, scores.characters), "")]
-
-
-def in_brackets(shown: Excerpt) -> str:
-    """Return an excerpt on one line, with what it repeats in brackets, copies in a row together.
-
-    >>> in_brackets(excerpt("We left. We left. We left. We left.", None, 99))
-    '[We left. We left. We left. We left.]'
-    """
-    joined: list[tuple[int, int]] = []
-    for start, end in shown.loops:
-        if joined and not shown.text[joined[-1][1] : start].strip():
-            start = joined.pop()[0]
-        joined.append((start, end))
-    shift = int(shown.before > 0)
-    line = on_a_line(shown)
-    for start, end in reversed(joined):
-        line = f"{line[: start + shift]}[{line[start + shift : end + shift]}]{line[end + shift :]}"
-    return line
-
-
-def on_a_line(shown: Excerpt) -> str:
-    """Return an excerpt on one line, with a sign where something is left out."""
-    text = printable(shown.text) or "(no text)"
-    return f"{'…' if shown.before else ''}{text}{'…' if shown.after else ''}"
 
 
 def style_of(value: float | None, threshold: float) -> str:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 from zlib import crc32
 
+from coherence.escape import printable
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.loop import Loop, Phrase, find_phrases
 from coherence.scoring.text import answer, is_latin, is_word, locate
@@ -167,3 +168,27 @@ def _occurrences(located: list[tuple[int, str]], begins: int, phrase: Phrase) ->
         else:
             at += 1
     return found
+
+
+def in_brackets(shown: Excerpt) -> str:
+    """Return an excerpt on one line, with what it repeats in brackets, copies in a row together.
+
+    >>> in_brackets(excerpt("We left. We left. We left. We left.", None, 99))
+    '[We left. We left. We left. We left.]'
+    """
+    joined: list[tuple[int, int]] = []
+    for start, end in shown.loops:
+        if joined and not shown.text[joined[-1][1] : start].strip():
+            start = joined.pop()[0]
+        joined.append((start, end))
+    shift = int(shown.before > 0)
+    line = on_a_line(shown)
+    for start, end in reversed(joined):
+        line = f"{line[: start + shift]}[{line[start + shift : end + shift]}]{line[end + shift :]}"
+    return line
+
+
+def on_a_line(shown: Excerpt) -> str:
+    """Return an excerpt on one line, with a sign where something is left out."""
+    text = printable(shown.text) or "(no text)"
+    return f"{'…' if shown.before else ''}{text}{'…' if shown.after else ''}"
