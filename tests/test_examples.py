@@ -67,7 +67,7 @@ def test_the_loop_ends_at_the_halt_and_names_the_step_to_go_back_to() -> None:
     assert ended.returncode == 0, ended.stderr
     assert steps[0].startswith("step 100: fine"), "it starts with a text that reads well"
     assert steps[-1].startswith(
-        "step 1600: 5 samples in a row scored below 30 on every scale, from step 1200"
+        "step 1600: 5 samples in a row scored below 30 on every scale, from step 1,200"
     )
     assert len(steps) == 16, "nothing is trained after the halt"
     assert sentence.startswith("The loss falls but 5 of the last 8 samples loop")

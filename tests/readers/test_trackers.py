@@ -171,14 +171,14 @@ def test_of_an_archive_that_is_not_read_it_is_said_how_to_take_the_losses_out(
     path = archive(tmp_path / "274926c7.zip", entries)
     with pytest.raises(ValueError, match=re.escape(f"{path}: {word.format(path)}")):
         find_runs([str(path)])
-    with pytest.raises(ValueError, match=re.escape(f"other files of them; {word.format(path)}")):
+    with pytest.raises(ValueError, match=re.escape(f"it holds 1 other file; {word.format(path)}")):
         find_runs([str(tmp_path)])
 
 
 @pytest.mark.parametrize("named", [".", ".aim"])
 def test_of_the_store_of_aim_it_is_said_that_it_is_not_read(tmp_path: Path, named: str) -> None:
     (tmp_path / ".aim").mkdir()
-    with pytest.raises(ValueError, match="other files of them; Aim's store is not read; run `aim up`"):
+    with pytest.raises(ValueError, match="it holds no files; Aim's store is not read; run `aim up`"):
         find_runs([str(tmp_path / named)])
 
 
