@@ -336,6 +336,7 @@ ONE_WORD = [
 ]
 
 
+@pytest.mark.slow
 @given(acts=ACTS, chosen=SETTINGS, every=st.sampled_from([1, 10, 50, 500]))
 @example(acts=[Act("sample", texts=(FINE,)), *ONE_WORD, *ONE_WORD], chosen={}, every=10)
 @example(acts=[*ONE_WORD, Act("killed", 1), *ONE_WORD, Act("checkpoint"), *ONE_WORD], chosen={}, every=1)

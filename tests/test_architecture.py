@@ -237,6 +237,7 @@ PAID = {
 """What each command loads of what is heavy, and how many modules at most, above those of bare Python."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", PAID)
 def test_a_command_pays_for_these_modules_and_no_others(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -252,6 +253,7 @@ def test_a_command_pays_for_these_modules_and_no_others(
     assert len(loaded) <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [

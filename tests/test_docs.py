@@ -12,6 +12,7 @@ PAGES = ("docs/report.md", "docs/ci.md")
 BLOCK = re.compile(r"^## From Python$.*?(?=^## )", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_does_from_python_works(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

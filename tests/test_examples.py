@@ -74,6 +74,7 @@ def test_the_loop_ends_at_the_halt_and_names_the_step_to_go_back_to() -> None:
     assert back == "go back to step 600"
 
 
+@pytest.mark.slow
 def test_the_audit_prints_the_verdict_the_place_the_cost_and_the_way_back() -> None:
     ended = run("examples/audit_from_python.py")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -87,6 +88,7 @@ def test_the_audit_prints_the_verdict_the_place_the_cost_and_the_way_back() -> N
     ]
 
 
+@pytest.mark.slow
 def test_the_check_passes_for_the_second_half_of_the_healthy_run() -> None:
     ended = checked()
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -94,6 +96,7 @@ def test_the_check_passes_for_the_second_half_of_the_healthy_run() -> None:
     assert "24 samples before and 24 now are too few" in ended.stdout, "as its page says"
 
 
+@pytest.mark.slow
 def test_the_check_fails_for_the_run_that_collapsed_and_says_why() -> None:
     ended = checked(samples=RUNS / "leak" / "samples.jsonl")
     assert ended.returncode == 1, ended.stdout + ended.stderr
@@ -101,6 +104,7 @@ def test_the_check_fails_for_the_run_that_collapsed_and_says_why() -> None:
     assert "More samples loop: 95.8 % are low" in ended.stdout, "of the last 24"
 
 
+@pytest.mark.slow
 def test_the_snapshot_of_the_check_is_the_one_that_its_docstring_makes(tmp_path: Path) -> None:
     example, before = tmp_path / "check_in_pytest.py", tmp_path / "before.jsonl"
     example.write_bytes((EXAMPLES / "check_in_pytest.py").read_bytes())
@@ -131,6 +135,7 @@ def printed(cell: dict[str, Any]) -> str:
     return "".join(line for output in cell["outputs"] for line in output["text"])
 
 
+@pytest.mark.slow
 def test_the_notebook_prints_what_it_shows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ def hook() -> ModuleType:
     return loaded("hatch_build", ROOT / "hatch_build.py")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_the_core_is_compiled_without_a_warning(
     hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -291,6 +291,7 @@ RUN = [
 ROWS = [*falling(range(0, 900, 50)), *losses((910, math.nan), (960, 9.0), source="books")]
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the machine may be busy
 @given(st.permutations(RUN), st.permutations(ROWS))
 def test_the_order_in_which_samples_and_losses_come_does_not_matter(
@@ -720,6 +721,7 @@ def drawn(random: Random, step: int) -> Sample:
     return sample(step, text, prompt=prompt, loss=random.choice([None, 9 / (1 + step / 90), math.nan]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_fine_samples_of_a_step_are_gone_through_as_one_by_one(seed: int) -> None:
     random = Random(seed)  # noqa: S311 - it draws samples, not secrets

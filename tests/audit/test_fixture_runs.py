@@ -44,6 +44,7 @@ def test_a_run_is_small_and_names_no_place(name: str) -> None:
     assert f"--out fixtures/runs/{name} " in told(name)["command"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_of_a_run_is_read(name: str) -> None:
     found = audited(name)

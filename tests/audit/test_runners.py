@@ -95,6 +95,7 @@ def step_told_late(folder: Path) -> list[Path]:
 DUMPS = (straddling, several_files, several_runs, bad_lines, restarts, without_steps, step_told_late)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dump", DUMPS)
 def test_where_a_dump_is_cut_changes_nothing(tmp_path: Path, dump: Callable[[Path], list[Path]]) -> None:
     paths = dump(tmp_path)
@@ -145,6 +146,7 @@ def workers_of(program: Any) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(whole: Path, folder: Path) -> None:
     going = program(folder, "--workers", "2")
     going.wait_until(lambda: len(finished(folder)) > 3)
@@ -153,6 +155,7 @@ def test_a_worker_that_is_killed_costs_nothing(whole: Path, folder: Path) -> Non
     assert results(folder) == results(whole)
 
 
+@pytest.mark.slow
 def test_a_program_that_is_killed_goes_on_where_it_stopped(whole: Path, folder: Path) -> None:
     seen: dict[str, int] = {}
     for shards in (3, 9):
@@ -167,6 +170,7 @@ def test_a_program_that_is_killed_goes_on_where_it_stopped(whole: Path, folder: 
     assert not (folder / "scored.jsonl.shards").exists()
 
 
+@pytest.mark.slow
 def test_a_shard_that_always_kills_its_worker_is_set_aside_and_named(whole: Path, folder: Path) -> None:
     assert (going := program(folder, "--workers", "2", deadly=5)).status() == 0, going.said()
     report, expected = (json.loads(results(each)[0]) for each in (folder, whole))
@@ -178,6 +182,7 @@ def test_a_shard_that_always_kills_its_worker_is_set_aside_and_named(whole: Path
     assert not report["partial"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_reports_what_was_read_and_a_second_start_finishes(
     whole: Path, folder: Path, workers: str
@@ -240,6 +245,7 @@ print([output for _, output in in_processes(1)([Shard(0, ())], settings)])
 """
 
 
+@pytest.mark.slow
 def test_workers_that_die_as_they_begin_are_not_started_for_ever(tmp_path: Path) -> None:
     # Each of them runs the script once more, which is not how a script starts processes.
     script = tmp_path / "unguarded.py"

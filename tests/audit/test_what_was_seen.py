@@ -165,6 +165,7 @@ def test_a_check_says_the_same(tmp_path: Path) -> None:
     assert read.problems.count == 1
 
 
+@pytest.mark.slow
 def test_what_was_seen_in_parts_of_a_file_adds_up_and_the_first_line_is_that_of_the_file(
     tmp_path: Path,
 ) -> None:

@@ -165,6 +165,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_worse_checkpoint_fails_the_step_and_its_summary_annotations_and_status_are_there(
     job: Path,
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_worse_checkpoint_fails_the_step_and_its_summary_annotations_and_statu
     assert summary.read_text(encoding="utf-8") == runner.said("STEP_SUMMARY")
 
 
+@pytest.mark.slow
 def test_options_and_several_paths_reach_the_command_and_are_no_patterns(job: Path) -> None:
     write("[a]*.jsonl", *fine(30)[:20])
     both = Runner(
@@ -198,6 +200,7 @@ def test_options_and_several_paths_reach_the_command_and_are_no_patterns(job: Pa
     assert not (job / "made").exists()
 
 
+@pytest.mark.slow
 def test_a_comment_is_made_once_and_then_updated(job: Path) -> None:
     github = GitHub()
     others = [{"id": number, "body": f"what is <!-- coherence check {number} -->?"} for number in range(100)]
@@ -232,6 +235,7 @@ def test_a_token_that_may_not_write_is_a_warning(job: Path) -> None:
     assert TOKEN not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_where_nothing_was_compared_no_comment_is_written(job: Path) -> None:
     good = Runner(job, paths="good.jsonl", snapshot="s.json")
     good("check")

@@ -98,6 +98,7 @@ def test_of_a_text_that_repeats_its_prompt_the_answer_is_kept() -> None:
     assert found.text == prose(20)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=8), st.integers(0, 9))
 def test_texts_come_back_from_the_file(texts: list[str], count: int) -> None:
     taken = keep_texts(score_samples([sample(f"{text}\ud800", n) for n, text in enumerate(texts)]), count)

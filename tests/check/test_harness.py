@@ -59,6 +59,7 @@ def of_alpaca(seed: str, bad: int = 0) -> Rows:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made_by", [of_lm_eval, of_a_server, of_alpaca])
 def test_prompts_and_repeats_are_told_by_the_dump(made_by: Any, tmp_path: Path) -> None:
     def written(name: str, bad: int = 0) -> Path:

@@ -26,6 +26,7 @@ def renewed(*releases: CheckpointScores) -> Snapshot:
     return first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompts", [PROMPTS, [], PROMPTS[:5]])
 def test_a_share_of_low_samples_that_rises_by_little_at_each_release_fails_against_the_oldest(
     prompts: list[str],

@@ -278,6 +278,7 @@ def failing(shell: Shell, *options: str) -> Outcome:
     return compared(shell, "fail", *options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", SIDES)
 def test_every_output_is_the_one_that_somebody_looked_at(shell: Shell, sides: str) -> None:
     written = [each for option, name in OUTPUTS.items() for each in (option, name)]
@@ -306,6 +307,7 @@ def test_the_summary_is_appended_to_what_other_steps_wrote(
     assert whole == "# Before\n" + Path("m.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--json", "--markdown", "--gitlab"])
 def test_github_leaves_standard_output_to_what_is_written_there(shell: Shell, option: str) -> None:
     out, err = failing(shell, "--github", option, "-")[1:]
@@ -332,6 +334,7 @@ def test_what_passes_annotates_nothing_and_shows_no_samples(shell: Shell) -> Non
     assert json.loads(Path("g.json").read_text()) == []
 
 
+@pytest.mark.slow
 def test_a_gate_that_halts_on_the_snapshot_too_names_the_profile_that_fits(shell: Shell) -> None:
     status, _, err = compared(shell, "halted")
     told = " ".join(err.split())
@@ -374,6 +377,7 @@ def test_the_json_is_the_whole_check(shell: Shell) -> None:
 # GitLab
 
 
+@pytest.mark.slow
 def test_the_fingerprint_of_a_finding_is_the_same_in_every_run(shell: Shell) -> None:
     def prints(*sides: str) -> list[dict[str, str]]:
         found = []
@@ -569,6 +573,7 @@ def test_any_text_is_escaped(text: str) -> None:
     assert json.loads(gitlab(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", ["pass", "fail", "gate", "halted"])
 def test_rendered_the_summary_has_one_heading_and_shows_no_backslash(shell: Shell, sides: str) -> None:
     headline = compared(shell, sides, "--markdown", "m.md").err.splitlines()[0]

@@ -111,6 +111,7 @@ def test_a_failure_shows_the_causes_once_and_the_worst_sample(project: Project) 
     assert [shown.count(said) for said in ("5 samples in a row", "p ≤", "More samples loop")] == [1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["auto", "long", "short", "line", "native", "no"])
 def test_a_traceback_ends_at_the_line_of_the_test(project: Project, style: str) -> None:
     project.run()
@@ -155,6 +156,7 @@ def test_an_error_in_a_generator_of_the_test_is_shown_as_one_of_the_test(project
     result.stdout.fnmatch_lines(["*test_model.py*, in answers", "ValueError: the model is not loaded"])
 
 
+@pytest.mark.slow
 def test_several_workers_write_read_and_tell_as_one_does(project: Project) -> None:
     twice = TEST.format(count=60, bad=0) + TEST.format(count=40, bad=0).split("def test_chat")[1].join(
         ["def test_code", ""]
@@ -186,6 +188,7 @@ def pytest_runtest_protocol(item, nextitem):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_a_test_that_is_run_again_by_itself_fails_as_it_did_at_first(
     project: Project, workers: tuple[str, ...]
@@ -207,6 +210,7 @@ def test_an_update_that_is_run_again_is_made_once(project: Project) -> None:
     assert len(Snapshot.load(project.snapshot).history) == 1
 
 
+@pytest.mark.slow
 def test_two_tests_of_one_snapshot_fail_both_until_it_is_there(project: Project) -> None:
     test = TEST.format(count=60, bad=0)
     project.pytester.makepyfile(test_model=test + test.replace("test_chat", "test_again"))
@@ -214,6 +218,7 @@ def test_two_tests_of_one_snapshot_fail_both_until_it_is_there(project: Project)
     assert outcomes(project.pytester.runpytest_subprocess(*PLUGIN, "-n", "2")) == {"passed": 2}
 
 
+@pytest.mark.slow
 def test_a_worker_knows_what_another_one_wrote(project: Project) -> None:
     project.pytester.makepyfile(
         test_model=TEST.format(count=60, bad=0).split("def test_chat")[0]
@@ -379,6 +384,7 @@ def test_a_setting_that_is_none_is_refused_by_name_and_value(
     refused.stdout.fnmatch_lines([f"*{setting}*{value}*"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("project_says", "variable", "ini", "tolerance"),
     [

@@ -76,6 +76,7 @@ def test_a_rise_is_no_fall() -> None:
     assert p_value([10.0, 11, 12, 13, 14] * 6, [20.0, 21, 22, 23, 24] * 6) > 0.99
 
 
+@pytest.mark.slow
 def test_the_level_is_kept_where_the_sides_do_not_differ() -> None:
     random = np.random.default_rng(7)
     trials, level = 400, 0.05
@@ -159,6 +160,7 @@ def test_without_a_value_on_both_sides_there_is_nothing_to_compare() -> None:
     assert measure_change(np.array([1.0, 2.0]), design(sides(1, 1), np.array([0, 1]))) is None
 
 
+@pytest.mark.slow
 def test_the_level_is_kept_where_prompts_are_drawn_anew_and_their_samples_are_alike() -> None:
     random = np.random.default_rng(9)
     units = np.repeat(np.arange(24), 5)
@@ -220,6 +222,7 @@ def test_the_error_is_that_of_two_means() -> None:
     assert change(before, now).error == pytest.approx(math.sqrt(spread * (1 / 6 + 1 / 4)))
 
 
+@pytest.mark.slow
 def test_each_end_of_the_interval_is_missed_as_often_as_it_says() -> None:
     random = np.random.default_rng(5)
     strata = np.tile(np.arange(5), 16)

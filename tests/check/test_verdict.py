@@ -257,6 +257,7 @@ def test_a_fall_beyond_chance_but_within_the_tolerance_passes_and_is_said() -> N
     assert "within the tolerance of 20" in low.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "now"), [(0, 0), (0, 4), (4, 0), (0, 12), (30, 30), (10, 60)])
 def test_a_verdict_follows_from_the_interval_that_is_shown(before: int, now: int) -> None:
     for each in checked(samples(200, bad=before), samples(200, bad=now, seed="now")).comparisons:

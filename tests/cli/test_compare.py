@@ -131,6 +131,7 @@ def test_options_that_do_not_go_together_are_refused(
 # In a pipeline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CI", "GITHUB_ACTIONS", "GITLAB_CI"])
 def test_in_a_pipeline_an_update_says_what_it_would_change_and_writes_nothing_without_yes(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str

@@ -10,6 +10,7 @@ from shell import Shell
 from coherence.cli import demo
 
 
+@pytest.mark.slow
 def test_the_demo_tells_each_story_with_its_verdict_and_the_step_to_go_back_to(shell: Shell) -> None:
     status, out, err = shell("demo", "--out", "deep/pages")
     assert (status, out) == (0, "")
@@ -24,6 +25,7 @@ def test_the_demo_tells_each_story_with_its_verdict_and_the_step_to_go_back_to(s
     assert back == ["1,200", "50", "500", "450"]
 
 
+@pytest.mark.slow
 def test_without_a_folder_the_pages_lie_in_a_temporary_one_that_is_named(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -33,6 +35,7 @@ def test_without_a_folder_the_pages_lie_in_a_temporary_one_that_is_named(
     assert page.as_uri() in err
 
 
+@pytest.mark.slow
 def test_a_quiet_demo_writes_the_pages_and_says_nothing(shell: Shell) -> None:
     assert shell("demo", "--out", "pages", "-q") == (0, "", "")
     assert len(list(Path("pages").iterdir())) == 4

@@ -429,6 +429,7 @@ def test_any_text_is_scored_without_complaint(shell: Shell, text: str) -> None:
     assert controls(err) == set()
 
 
+@pytest.mark.slow
 def test_a_profile_is_measured_and_used(shell: Shell) -> None:
     Path("corpus").mkdir()
     Path("corpus/a.txt").write_text(prose(2000), encoding="utf-8")
@@ -741,6 +742,7 @@ def test_help_and_wrong_usage_wait_for_nothing_heavy(arguments: list[str]) -> No
     assert process(command=command).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize("command", ["audit", "score", "calibrate"])
 def test_only_who_calibrates_waits_for_nltk(command: str) -> None:

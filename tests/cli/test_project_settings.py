@@ -65,6 +65,7 @@ def explained(shell: Shell, *arguments: str) -> list[str]:
 # What goes first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "environment", "file", "value", "origin"),
     [
@@ -419,6 +420,7 @@ def loaded_after(*arguments: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shell")
 def test_a_file_that_does_not_mention_us_is_not_parsed() -> None:
     project('name = "other"', table="[project]")

@@ -40,6 +40,7 @@ def fits(screen: Screen, columns: int) -> None:
     assert not [line for line in screen.lines if line != line.rstrip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("run", ["leak", "healthy"])
 def test_a_report_fits_the_terminal_with_every_column_of_its_table(run: str, columns: int) -> None:
@@ -52,6 +53,7 @@ def test_a_report_fits_the_terminal_with_every_column_of_its_table(run: str, col
     assert sum("◀" in line for line in screen.lines) == (run == "leak")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_ranking_fits_the_terminal_and_names_action_halt_and_place_of_each_run(columns: int) -> None:
     copy("leak", "healthy")
@@ -62,6 +64,7 @@ def test_a_ranking_fits_the_terminal_and_names_action_halt_and_place_of_each_run
     assert (row[1], row[-2:]) == ("halt", ["550", "50"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_check_fits_the_terminal_and_shows_before_now_and_verdict(columns: int) -> None:
     copy("leak", "healthy")
@@ -87,6 +90,7 @@ def test_a_text_is_shown_with_four_bars_as_wide_as_there_is_room(columns: int) -
     assert re.search(r"\x1b\[4;33mThe door", screen.raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_several_texts_are_a_table_with_a_row_each(columns: int) -> None:
     Path("texts.txt").write_text(f"{LOOP}\n\n{prose(12)}\n", encoding="utf-8")
@@ -97,12 +101,14 @@ def test_several_texts_are_a_table_with_a_row_each(columns: int) -> None:
         assert screen.lines[-1] == "1 of 2 texts low on every scale"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_what_is_explained_fits_the_terminal(columns: int) -> None:
     copy("leak")
     fits(at_terminal(columns, "audit", "runs/leak", "--explain"), columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_the_demo_tells_four_stories_and_writes_their_pages(columns: int) -> None:
     screen = at_terminal(columns, "demo", "--out", "pages")
@@ -115,6 +121,7 @@ def test_the_demo_tells_four_stories_and_writes_their_pages(columns: int) -> Non
     assert [page.resolve().as_uri() in screen.lines for page in pages] == [True] * 4
 
 
+@pytest.mark.slow
 def test_an_audit_says_from_its_beginning_what_it_is_at() -> None:
     copy("leak")
     screen = at_terminal(80, "audit", "runs/leak")
@@ -128,6 +135,7 @@ def test_a_text_from_the_keyboard_is_asked_for_and_scored() -> None:
     assert "repeats «The door was open.» 9 times" in screen.words
 
 
+@pytest.mark.slow
 def test_quiet_leaves_the_terminal_alone_but_for_errors() -> None:
     copy("leak")
     assert at_terminal(80, "audit", "runs/leak", "--quiet") == (1, "")
@@ -135,6 +143,7 @@ def test_quiet_leaves_the_terminal_alone_but_for_errors() -> None:
     assert "no such file" in at_terminal(80, "audit", "runs/laek", "-q").words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("option", "variable"), [("--no-color", ""), ("", "1")])
 def test_colours_are_left_out_where_a_person_says_so(option: str, variable: str) -> None:
     copy("leak")
@@ -177,6 +186,7 @@ def test_completion_without_its_extra_names_the_extra() -> None:
     assert "no completion for 'fish'; expected one of bash, zsh, tcsh" in words
 
 
+@pytest.mark.slow
 def test_numbers_have_separators_and_one_thing_has_no_plural() -> None:
     rows = [{"step": 1000 * n, "text": LOOP} for n in range(1, 4)]
     Path("a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")

@@ -140,6 +140,7 @@ def given(page: str) -> list[Command]:
     return [command for shell, _, block in blocks(page) if shell for command in commands(block)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if not all(left_out(command.text) for command in given(page))]
 )

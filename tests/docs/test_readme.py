@@ -18,6 +18,7 @@ def block(language: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_the_first_command_prints_what_readme_shows() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "coherence.cli", "audit", "fixtures/runs/leak"],

@@ -87,6 +87,7 @@ def whole(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path, by
 # --- Cut and damaged --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_cut_at_any_byte_gives_the_samples_before_the_cut_and_says_that_one_is_missing(
     whole: tuple[str, Path, bytes],
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_file_cut_at_any_byte_gives_the_samples_before_the_cut_and_says_that_o
             assert problems.count
 
 
+@pytest.mark.slow
 def test_flipped_bits_raise_nothing_but_the_errors_of_a_reader(whole: tuple[str, Path, bytes]) -> None:
     kind, path, content = whole
     complete = len(samples_of(path, kind)[0])
@@ -146,6 +148,7 @@ ODD_ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ODD_ROWS.values(), ids=ODD_ROWS)
 @pytest.mark.parametrize("name", ["samples.jsonl", "samples.json"])
 def test_a_row_that_cannot_be_read_is_listed_and_the_others_count(
@@ -207,6 +210,7 @@ def test_compressed_data_is_read_up_to_a_stated_size(
         assert read.tell() <= max(2**20, storage.TIMES * path.stat().st_size)
 
 
+@pytest.mark.slow
 def test_what_unpacks_to_far_more_than_a_dump_is_noted_and_what_was_read_counts(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl.gz"
     path.write_bytes(gzip.compress(LINES) + gzip.compress(bytes(2**20)) * (1 + storage.UNPACKED // 2**20))
@@ -216,6 +220,7 @@ def test_what_unpacks_to_far_more_than_a_dump_is_noted_and_what_was_read_counts(
     assert "more than 256 MB and 100 times its size; unpack it first" in problems.listed[0].message
 
 
+@pytest.mark.slow
 def test_a_line_of_60_mb_in_a_small_file_is_passed_over_in_flat_memory(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl.gz"
 
@@ -272,6 +277,7 @@ def test_an_xz_file_that_asks_for_gigabytes_is_read_or_refused(tmp_path: Path) -
     assert "MemoryError" in said
 
 
+@pytest.mark.slow
 def test_a_zstd_frame_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("zstandard", reason="zstd is read with zstandard")
     path, plain = tmp_path / "samples.jsonl.zst", peak_of_lines(tmp_path)
@@ -331,6 +337,7 @@ def named_often(path: Path, size: int, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_table_that_names_one_long_text_many_times_is_held_a_few_rows_at_a_time(tmp_path: Path) -> None:
     _, _, before, _ = peak(named_often(tmp_path / "few.parquet", 8 * 2**20, 8))
     path = named_often(tmp_path / "samples.parquet", 8 * 2**20, 128)
@@ -341,6 +348,7 @@ def test_a_table_that_names_one_long_text_many_times_is_held_a_few_rows_at_a_tim
     assert held < 1.5 * before
 
 
+@pytest.mark.slow
 def test_rows_of_a_table_of_more_than_16_mb_are_passed_over(tmp_path: Path) -> None:
     _, _, before, _ = peak(named_often(tmp_path / "few.parquet", 17 * 2**20, 3))
     found, count, held, said = peak(named_often(tmp_path / "samples.parquet", 17 * 2**20, 12))
@@ -383,6 +391,7 @@ def database(path: Path, *statements: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_database_that_counts_for_ever_is_given_up(tmp_path: Path) -> None:
     forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
     columns = "x AS rowid, '' AS timestamp, 'a' AS run_name, 1 AS step, '{}' AS metrics"

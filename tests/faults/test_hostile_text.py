@@ -101,6 +101,7 @@ def seconds(attack: Attack, size: int) -> float:
     return attack.seconds(attack.text(size), tries=5, enough=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_four_times_the_text_takes_far_less_than_sixteen_times_as_long(attack: Attack) -> None:
     before = max(seconds(attack, attack.sizes[0]), 0.002)
@@ -114,6 +115,7 @@ def test_four_times_the_text_takes_far_less_than_sixteen_times_as_long(attack: A
         before = max(after, 0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", uses(), ids=lambda use: f"{use.name} {use.method}")
 def test_no_pattern_goes_over_a_text_again_from_every_one_of_its_characters(use: Use) -> None:
     assert [piece for piece in pieces(use) if goes_over_again(use, "", piece)] == []
@@ -164,6 +166,7 @@ def test_special_tokens_one_after_another_are_not_all_held() -> None:
     assert memory(lambda: clean(text)) < 5 * len(text)  # a pattern of all of them took 100 times the text
 
 
+@pytest.mark.slow
 def test_where_a_long_text_loops_is_looked_for_without_holding_all_its_tokens() -> None:
     few, many = (" ".join(map(str, range(count))) for count in (40_000, 160_000))
     assert memory(lambda: find_loop(many)) < 1.5 * memory(lambda: find_loop(few))

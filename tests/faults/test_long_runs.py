@@ -22,6 +22,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_run(figures: Any) -> None:
     assert figures.traced_growth < POINTER * LOSSES
 

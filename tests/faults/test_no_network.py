@@ -85,6 +85,7 @@ def test_a_process_that_asks_something_of_a_network_is_found_out(asking: str) ->
     assert "asked the network" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_audit_and_all_it_writes_ask_nothing_of_a_network(alone: Path) -> None:
     table = "s.parquet" if find_spec("pyarrow") else "s.jsonl"
     outputs = ("--json", "r.json", "--html", "r.html", "--scored", table)
@@ -92,6 +93,7 @@ def test_an_audit_and_all_it_writes_ask_nothing_of_a_network(alone: Path) -> Non
     assert all((alone / name).stat().st_size for name in ("r.json", "r.html", table))
 
 
+@pytest.mark.slow
 def test_a_check_a_score_and_a_profile_ask_nothing_of_a_network(
     alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +143,7 @@ def address(alone: Path) -> Iterator[str]:
         process.terminate()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_polled_asks_nothing_of_a_network(address: str) -> None:
     for path in ("/", "/page.js", "/style.css", *["/runs.json", "/run.json?run=leak"] * 3):
         connection = HTTPConnection(urlsplit(address).netloc, timeout=30)

@@ -104,6 +104,7 @@ def losses() -> list[dict[str, Any]]:
     return rows + events + [{"step": hostile, "loss": hostile} for hostile in HOSTILE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", range(len(HOSTILE)))
 def test_a_report_shows_every_hostile_text_without_its_powers(shell: Shell, turn: int) -> None:
     hostile = HOSTILE[turn]
@@ -122,6 +123,7 @@ def test_a_report_shows_every_hostile_text_without_its_powers(shell: Shell, turn
     )
 
 
+@pytest.mark.slow
 def test_a_score_and_a_wrong_argument_are_shown_without_powers(shell: Shell) -> None:
     for hostile in HOSTILE:
         given = hostile.replace("\x00", "")
@@ -141,6 +143,7 @@ def test_a_score_and_a_wrong_argument_are_shown_without_powers(shell: Shell) -> 
             assert found.err
 
 
+@pytest.mark.slow
 def test_hostile_names_of_files_runs_and_profiles_are_shown_without_powers(shell: Shell) -> None:
     rows = [row | {"run": hostile} for hostile in HOSTILE for row in samples()[:2]]
     write(f"{NAME}.jsonl", [*rows, {"step": "no"}, {"text": 1}])
@@ -228,6 +231,7 @@ def test_scored_samples_are_typed_and_never_a_table_of_bare_words(shell: Shell) 
     assert "scored samples are written as .jsonl or .parquet" in found.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals to open here")
 @pytest.mark.parametrize("command", [["audit", ".", "--observe"], ["score", (HOSTILE[0] + "\n") * 9]])
 def test_at_a_terminal_nothing_is_sent_but_sequences_of_our_own(command: list[str], tmp_path: Path) -> None:

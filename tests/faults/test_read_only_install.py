@@ -71,6 +71,7 @@ def what_is_there(folder: Path) -> dict[Path, tuple[int, int] | None]:
     return {path: None if path.is_dir() else (found.st_size, found.st_mtime_ns) for path, found in there}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not permissions_bind(), reason="permissions bind nobody here")
 @pytest.mark.parametrize(
     "arguments",

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.once
 # Signals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["audit --scored", "check --update"])
 def test_a_command_that_is_killed_told_to_end_or_broken_off_loses_nothing(tmp_path: Path, name: str) -> None:
     figures = running.programs(tmp_path, name, times=3, steps=40)
@@ -89,6 +90,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -107,6 +109,7 @@ def test_a_command_that_is_broken_off_before_anything_is_scored_ends_as_one_that
     assert [each.name for each in tmp_path.iterdir()] == ["dump.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_end_ends_well_and_its_port_is_free_for_the_next(
     tmp_path: Path, number: signal.Signals
@@ -155,6 +158,7 @@ def test_a_server_that_is_told_to_end_while_it_begins_to_answer_gives_the_answer
     assert (server.returncode, "stopped" in said, "Traceback" in said) == (0, True, False), said
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file not yet assigned
 @pytest.mark.parametrize("name", ["loss", "samples", "loss of an earlier step"])
 @pytest.mark.parametrize("goes_on", [False, True], ids=["ends", "goes on"])
@@ -217,6 +221,7 @@ def test_a_time_that_no_clock_shows_does_not_stop_the_clock(tmp_path: Path) -> N
 # No room, no descriptors, no permission
 
 
+@pytest.mark.slow
 def test_where_the_room_runs_out_the_old_results_stand_and_the_message_names_the_file(tmp_path: Path) -> None:
     disturbed.prepare(tmp_path, 20)
     disturbed.disturb(tmp_path, disturbed.COMMANDS["check"].split(), signal.SIGKILL, 100)

@@ -60,6 +60,7 @@ def report(dump: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return output(folder, audit(dump, folder), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ELSEWHERE)
 def test_an_audit_writes_the_same_bytes(
     dump: Path, report: bytes, tmp_path: Path, environment: dict[str, str]
@@ -67,15 +68,18 @@ def test_an_audit_writes_the_same_bytes(
     assert output(tmp_path, audit(dump, tmp_path), environment) == report
 
 
+@pytest.mark.slow
 def test_two_workers_write_what_one_writes(dump: Path, report: bytes, tmp_path: Path) -> None:
     assert output(tmp_path, audit(dump, tmp_path, "--workers", "2"), {}) == report
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(fast.CORE is None, reason="the core is optional")
 def test_the_plain_scorer_writes_what_the_core_writes(dump: Path, report: bytes, tmp_path: Path) -> None:
     assert output(tmp_path, audit(dump, tmp_path), {}, WITHOUT_CORE) == report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [ELSEWHERE[1], ELSEWHERE[2]])
 def test_a_check_and_its_snapshot_are_the_same_bytes(tmp_path: Path, environment: dict[str, str]) -> None:
     """Half of the samples against the other: chance decides, and it has a fixed seed."""

@@ -77,6 +77,7 @@ def test_the_first_lines_end_where_those_of_a_terminal_do(file: Path) -> None:
     assert read_head(str(file)).lines == ["a\u2028b", "10%|█", "20%|██", "c\x0b\x1cd", "last"]
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.sampled_from(["a", "bc", "", "d" * 70_000]), max_size=8),
@@ -129,6 +130,7 @@ def test_the_parts_of_a_file_share_its_over_long_line_out_to_one(file: Path) -> 
     assert sum(problems.count for _, problems in found) == 1
 
 
+@pytest.mark.slow
 def test_a_file_of_very_many_lines_takes_no_more_memory_than_one_of_few(file: Path) -> None:
     def held(lines: int) -> int:
         file.write_bytes(b"12345678\n" * lines)
@@ -154,6 +156,7 @@ def test_compressed_lines_are_told_by_their_first_bytes(file: Path, kind: str) -
     assert problems.count == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in COMPRESS if kind != "nothing"])
 @pytest.mark.parametrize("damage", ["cut off", "overwritten"])
 def test_of_damaged_data_the_lines_before_count_and_the_end_is_noted(

@@ -77,6 +77,7 @@ def damage(content: bytes, chance: random.Random) -> bytes:
     return b"".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(15))
 def test_damage_makes_no_sample_of_what_is_none(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - for tests

@@ -159,6 +159,7 @@ def test_a_name_that_is_no_format_is_refused_with_those_that_are() -> None:
 NAMES = ["a.jsonl", "a.json", "a.csv", "a-7.txt", "a", "trainer_state.json"]
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=400), st.sampled_from(NAMES))
 def test_whatever_a_file_holds_it_is_read_or_refused_by_name(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str

@@ -435,6 +435,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, JSON, max_size=5))
 def test_whatever_an_object_holds_it_becomes_rows_that_are_samples_or_problems(row: dict[str, Any]) -> None:
     problems = Problems()

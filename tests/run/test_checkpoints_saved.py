@@ -88,6 +88,7 @@ SAVED_AND_NAMED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("saved", "step", "reason"), SAVED_AND_NAMED)
 def test_loop_status_and_audit_name_a_checkpoint_that_was_noted(
     tmp_path: Path, saved: tuple[int, ...], step: int | None, reason: str
@@ -99,6 +100,7 @@ def test_loop_status_and_audit_name_a_checkpoint_that_was_noted(
         assert (told["resume_from"], told["resume_reason"]) == (step, reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("saved", "step", "reason"),
     [

@@ -520,6 +520,7 @@ VALUES = st.recursive(
 STATE = {"streak": 3, "smma": 2.5e-05, "sources": {"caf\xe9": [0.1, -0.0, None, True]}, "halt": "it\n\ud800"}
 
 
+@pytest.mark.slow
 @given(values=st.dictionaries(KEYS, VALUES, max_size=4))
 @settings(deadline=None)
 def test_what_is_unsealed_is_what_was_sealed(values: dict[str, Any]) -> None:
@@ -540,6 +541,7 @@ def test_a_seal_is_json_that_says_its_format_and_its_content() -> None:
     assert told["checksum"] == hashlib.sha256(compact).hexdigest()
 
 
+@pytest.mark.slow
 @given(data=st.data(), flips=st.integers(1, 2))
 @settings(deadline=None, max_examples=500)
 def test_a_flipped_bit_or_two_are_refused_or_change_nothing(data: st.DataObject, flips: int) -> None:
@@ -635,6 +637,7 @@ def test_not_a_number_is_not_sealed(value: float) -> None:
         sealed({"smma": [value]})
 
 
+@pytest.mark.slow
 def test_what_nests_too_deeply_is_not_sealed() -> None:
     values: dict[str, Any] = {}
     for _ in range(100_000):

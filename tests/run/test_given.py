@@ -586,6 +586,7 @@ def test_no_object_makes_it_raise(name: str, convert: Callable[[object], object]
         assert type(found) in (type(None), float, int, str)
 
 
+@pytest.mark.slow
 @given(ANYTHING)
 def test_nothing_makes_it_raise(value: object) -> None:
     for convert in CONVERSIONS:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.once
 TIMES = 20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_run_that_is_killed_again_and_again_loses_nothing_and_shows_no_half_status(tmp_path: Path) -> None:
     figures = kill.run(tmp_path, TIMES)

@@ -347,6 +347,7 @@ def abandon_without_state(monitor: Monitor, folder: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [close, abandon, abandon_without_state])
 @given(drawn=st.lists(CALLS, max_size=14), cut=st.integers(0, 14), window=st.sampled_from([None, 4]))
 @settings(deadline=None, max_examples=60)

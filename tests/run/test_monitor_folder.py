@@ -302,6 +302,7 @@ monitor.sample(249, "Budy Budy Budy Budy Budy Budy")
 """
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
 def test_the_status_stands_at_the_last_step_of_a_run_that_nobody_closed(tmp_path: Path, ending: str) -> None:
@@ -390,6 +391,7 @@ with Monitor(folder) as again:
 """
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(
     ("form", "act"),
@@ -433,6 +435,7 @@ for _ in range(100):
 """
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("text", ["Yes", FINE * 9], ids=["while files are written", "while a text is scored"])
 def test_a_child_that_is_forked_in_the_middle_of_a_call_gets_an_answer(tmp_path: Path, text: str) -> None:
@@ -509,6 +512,7 @@ def test_settings_that_are_damaged_are_set_aside_and_the_run_goes_on(
 JUNK: tuple[object, ...] = (None, "x", [], {}, -1, 0, 1e400, 10**30, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

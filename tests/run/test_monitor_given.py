@@ -487,6 +487,7 @@ CALLS: list[Callable[[Monitor, Any, Any, Any], object]] = [
 ]
 
 
+@pytest.mark.slow
 @given(
     calls=st.lists(
         st.tuples(st.sampled_from(CALLS), st.integers(0, 50) | ANYTHING, ANYTHING, ANYTHING), max_size=8

@@ -147,6 +147,7 @@ GIVEN: dict[str, tuple[dict[str, Any], str]] = {
 each_setting = pytest.mark.parametrize("name", GIVEN)
 
 
+@pytest.mark.slow
 @each_setting
 def test_a_folder_that_is_opened_without_anything_goes_on_with_what_it_states(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
@@ -168,6 +169,7 @@ def test_a_folder_that_is_opened_without_anything_goes_on_with_what_it_states(
     assert said_by(audit(capsys, tmp_path / "without")[1]) == said == said_by(page(tmp_path / "without"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("name", GIVEN)
 def test_what_is_given_otherwise_is_said_once_recorded_and_decides_from_then_on_for_everybody(
@@ -339,6 +341,7 @@ def test_of_a_step_with_very_many_samples_all_compare_the_same_ones(
 DISTINCT = [f"{a}{b}{c}" for a in "bdfglmnp" for b in "aeiou" for c in "kmrstx"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [[FINE] * 4, TWINS[::-1]], ids=["alike", "as before"])
 def test_a_step_that_is_drawn_anew_after_opening_is_compared_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], again: list[str]

@@ -114,6 +114,7 @@ def test_prompts_special_tokens_and_chats_are_cut_off_as_score_does(
 STEPS = st.one_of(st.sampled_from([*RECIPES, *LONG_RECIPES]), st.binary(max_size=16))
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=3, max_size=3), st.lists(STEPS, max_size=6))
 def test_texts_made_of_bytes_score_the_same(how: bytes, steps: list[bytes]) -> None:
     assert differences(asked(how + b"".join(steps), characters=2_000)) == []
@@ -124,6 +125,7 @@ def test_each_recipe_of_a_text_scores_the_same(recipe: bytes) -> None:
     assert differences(asked(recipe, characters=2_000)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", LONG_RECIPES, ids=bytes.hex)
 def test_each_recipe_of_a_long_text_scores_the_same(recipe: bytes) -> None:
     assert differences(asked(recipe, MANY)) == []
@@ -177,6 +179,7 @@ EDGES = (
 # fmt: on
 
 
+@pytest.mark.slow
 def test_edge_cases_score_the_same_alone_and_in_one_batch() -> None:
     assert_equal(EDGES)
     for text in EDGES:
@@ -187,6 +190,7 @@ def test_samples_of_a_batch_leave_nothing_behind() -> None:
     assert_equal(["xyz😀", "abcdabc😀" * 3, "xyz\ufb03", "the the", "", "😀xyz", "abcdabc😀" * 3, "the cat"])
 
 
+@pytest.mark.slow
 def test_every_code_point_scores_the_same() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
     assert_equal(["".join(f"a{c}b'{c}-{c}" for c in every[at : at + 512]) for at in range(0, 0x20000, 512)])
@@ -339,6 +343,7 @@ def test_threads_score_the_same_at_the_same_time() -> None:
     assert found == expected * 4
 
 
+@pytest.mark.slow
 def test_threads_with_word_lists_and_profiles_of_their_own_score_what_the_plain_scorer_does() -> None:
     requests = [
         asked(bytes([words, profile, 3, 0, 0]) + recipe[5:], 2_000)
@@ -387,6 +392,7 @@ LAYOUT |= {"WAS_ALPHANUMERIC", "CLASS_SHIFT", "PAGE", "FOLDS_TO"}
 # What it refuses
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="it takes Linux to limit memory")
 def test_where_memory_runs_out_it_says_so_and_scores_on() -> None:
     done = run([sys.executable, "-c", LITTLE_MEMORY], capture_output=True, text=True, check=False)  # noqa: S603 - ours
@@ -415,6 +421,7 @@ print(score_answer("no no no no").tokens)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_each_request_for_memory_may_fail(tmp_path: Path) -> None:
     program = ROOT / "tests/campaigns/memory_fails.py"

@@ -90,6 +90,7 @@ def test_a_name_that_is_nearly_one_is_refused_with_the_one_that_may_be_meant() -
         nltk_text("gutenburg")
 
 
+@pytest.mark.slow
 def test_a_profile_is_measured_on_a_corpus_of_nltk_and_a_file(
     shell: Shell, installed: Path, tmp_path: Path
 ) -> None:

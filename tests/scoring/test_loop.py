@@ -127,6 +127,7 @@ def test_a_phrase_is_never_longer_than_it_can_be_read() -> None:
     assert len(loop.phrase.split()) == LONGEST_PHRASE
 
 
+@pytest.mark.slow
 def test_of_a_very_long_sample_the_beginning_is_looked_at() -> None:
     loop = find_loop("go " * MOST_TOKENS + LONG * 3)
     assert loop is not None
@@ -136,6 +137,7 @@ def test_of_a_very_long_sample_the_beginning_is_looked_at() -> None:
 WORDS = st.sampled_from(["the", "cat", "sat", "down", ".", "and", "東", "mainmainmainmainmainmainmain", "ß"])
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(WORDS, max_size=60), st.sampled_from(["", "Once upon", "the cat"]))
 def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> None:

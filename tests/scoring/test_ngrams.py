@@ -108,6 +108,7 @@ def test_it_does_not_depend_on_the_order(counts: list[int], random: Random) -> N
     assert effective_number(shuffled) == pytest.approx(effective_number(counts), rel=1e-9)
 
 
+@pytest.mark.slow
 @given(COUNTS, st.data())
 @settings(deadline=None)
 def test_moving_one_from_a_frequent_to_a_rare_kind_raises_it(counts: list[int], data: st.DataObject) -> None:

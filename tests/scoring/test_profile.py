@@ -99,6 +99,7 @@ def test_what_is_more_varied_needs_more_length(curve: Curve, one: float, other: 
     assert less <= more * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @given(curves(), st.data())
 @settings(deadline=None)
 def test_a_length_lies_between_those_of_the_points_around_it(curve: Curve, data: st.DataObject) -> None:
@@ -211,6 +212,7 @@ def grammar(seed: int, sentences: int) -> str:
     )
 
 
+@pytest.mark.slow
 def test_the_same_text_gives_the_same_profile_in_whatever_order_it_comes() -> None:
     one, other = grammar(1, 300), grammar(2, 250)
     first = calibrate({"one": one, "other": other}, name="toy")
@@ -248,6 +250,7 @@ def test_too_little_text_is_refused_by_the_name_of_its_source(tokens: int) -> No
         calibrate({"toy": grammar(1, 300), "diary": "word " * tokens})
 
 
+@pytest.mark.slow
 def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
     own = calibrate({"toy": grammar(1, 2000)})
     looped = "the cat sees the dog . " * 100
@@ -258,11 +261,13 @@ def test_a_toy_grammar_is_judged_against_its_own_language() -> None:
     assert score(looped, profile=own).low()
 
 
+@pytest.mark.slow
 def test_a_profile_is_put_to_the_proof_with_loops_of_its_own_corpus() -> None:
     corpus = {"toy": grammar(1, 2000)}
     assert prove(calibrate(corpus), corpus) == Proof(lines=1.0, blocks=1.0, passages=0.0)
 
 
+@pytest.mark.slow
 def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None:
     words = ["мир", "дом", "кот", "лес", "снег", "река", "море", "поле", "день", "ночь"]
     random = Random(3)  # noqa: S311 - it writes sentences, not secrets
@@ -277,6 +282,7 @@ def test_a_reference_without_english_words_asks_for_none(tmp_path: Path) -> None
     assert score("мир дом " * 60, profile=own).low()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["the " * 2000, "!" * 2000, "Мир " * 2000])
 def test_a_corpus_that_repeats_one_thing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="repeat one thing"):

@@ -102,6 +102,7 @@ def test_passages_are_not_only_no_loops_but_fine_under_the_profile_of_their_kind
     assert {score(each, profile=own).kind() for each in samples} == {"fine"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "part"), TEXTS)
 def test_a_profile_of_ones_own_passes_the_proof_on_text_that_it_was_not_measured_on(
     name: str, part: str
@@ -129,6 +130,7 @@ def test_samples_of_one_kind_are_not_alike_to_its_profile_and_equal_ones_are(nam
     assert diversity(own, samples[:1] * 8) == 0
 
 
+@pytest.mark.slow
 def test_records_are_alike_to_broad_english_and_not_to_a_profile_of_their_own() -> None:
     samples = [written(RECORDS, 2000, seed) for seed in range(8)]
     assert diversity(Profile.load(), samples) < ALIKE_BELOW

@@ -190,6 +190,7 @@ def test_the_examples_in_the_scripts_are_true(module: ModuleType) -> None:
     assert result.failed == 0
 
 
+@pytest.mark.slow
 def test_measuring_tells_words_from_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = '{"kind": "human", "genre": "tweet", "text": "The dog\'s hot-dog isn\'t xqzzt"}\n'
     (tmp_path / "samples.jsonl").write_text(sample, encoding="utf-8")

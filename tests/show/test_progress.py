@@ -34,6 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_audit_goes_from_looking_over_scoring_to_the_order_of_the_steps() -> None:
     clock = Clock()
     progress = Progress(clock)

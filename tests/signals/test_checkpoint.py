@@ -314,6 +314,7 @@ def test_a_restart_of_the_signals_forgets_the_steps_behind_it() -> None:
 # Memory
 
 
+@pytest.mark.slow
 def test_what_is_remembered_does_not_grow_with_the_run() -> None:
     checkpoint, sizes = Checkpoint(), []
     for step in range(10_000):
@@ -482,12 +483,14 @@ def runs(draw: st.DrawFn, steady: bool = False) -> list[Event]:
 BEFORE = st.none() | st.integers(0, 80)
 
 
+@pytest.mark.slow
 @given(events=runs(steady=True), before=BEFORE)
 def test_it_names_the_step_that_its_slow_twin_names(events: list[Event], before: int | None) -> None:
     limit = math.inf if before is None else before
     assert feed(Checkpoint(), events).place(limit) == Twin().feed(events).place(limit)
 
 
+@pytest.mark.slow
 @given(events=runs(), before=BEFORE)
 @example(events=[at(1, 45, 2.0), at(2, 80, 3.0), at(3, 95, 4.0)], before=None)
 def test_it_names_the_step_that_its_slow_twin_names_however_the_scores_rise(
@@ -497,6 +500,7 @@ def test_it_names_the_step_that_its_slow_twin_names_however_the_scores_rise(
     assert feed(Checkpoint(), events).place(limit) == Twin().feed(events).place(limit)
 
 
+@pytest.mark.slow
 @given(events=runs(), before=BEFORE)
 def test_what_it_names_is_always_a_step_that_the_twin_would_go_back_to(
     events: list[Event], before: int | None
@@ -506,6 +510,7 @@ def test_what_it_names_is_always_a_step_that_the_twin_would_go_back_to(
     assert found.step is None or found.step in Twin().feed(events).choices(limit)
 
 
+@pytest.mark.slow
 @given(events=runs(), cut=st.integers(0, 30), before=BEFORE)
 def test_saved_and_restored_anywhere_it_goes_on_as_if_never_stopped(
     events: list[Event], cut: int, before: int | None

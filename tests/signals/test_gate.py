@@ -360,6 +360,7 @@ def given_to(gate: Gate, samples: Sequence[Drawn]) -> list[Verdict]:
     return [gate.update(LETTERS[drawn.letter], drawn.step, drawn.index) for drawn in samples]
 
 
+@pytest.mark.slow
 @given(runs(), st.lists(st.integers(0, 40), max_size=4))
 @settings(deadline=None, max_examples=300)
 def test_a_gate_saved_and_restored_anywhere_behaves_as_one_never_stopped(
@@ -417,6 +418,7 @@ def slow_verdicts(
     return found
 
 
+@pytest.mark.slow
 @given(runs())
 @settings(deadline=None, max_examples=300)
 @example((Settings(2, None, 0, False), [Drawn("L", 1, 0), Drawn("F", 1, 0), Drawn("L", 2, 0)]))

@@ -227,6 +227,7 @@ def test_a_tracker_restored_anywhere_behaves_as_if_never_stopped(
     assert str(stopped.sources) == str(through.sources)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(0, 10_000), st.sampled_from([1, 20, 100]))
 def test_a_log_that_falls_and_rises_may_be_stopped_anywhere(cut: int, seed: int, window: int) -> None:
     curve = 3 + np.abs(np.linspace(-3, 3, 200)) + np.random.default_rng(seed).normal(0, 0.1, 200)
@@ -628,6 +629,7 @@ def noisy_logs(curve: NDArray[np.float64], noise: float, count: int = 60) -> Ite
         yield trends(curve, noise, seed=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 40, 100, 300, 1_000])
 @pytest.mark.parametrize("noise", NOISES)
 def test_one_flat_log_in_a_hundred_raises_a_false_alarm_and_of_their_rows_one_in_ten_thousand(
@@ -642,6 +644,7 @@ def test_one_flat_log_in_a_hundred_raises_a_false_alarm_and_of_their_rows_one_in
     assert sum(each[-1] in ("diverging", "collapsed") for each in seen) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 40, 100, 300, 1_000])
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_falling_log_raises_no_false_alarm(rows: int, noise: float) -> None:
@@ -650,6 +653,7 @@ def test_a_falling_log_raises_no_false_alarm(rows: int, noise: float) -> None:
         assert share(seen, "diverging", "collapsed") == 0
 
 
+@pytest.mark.slow
 def test_slow_noise_raises_false_alarms_in_a_hundredth_of_the_rows() -> None:
     # Each loss carries on 0.6 of the deviation before it, as when a data set is not shuffled. Of 60 such logs
     # 1,000 rows long 70 % raised an alarm somewhere, in 1.3 % of all rows. Known, and not to become worse.
@@ -662,6 +666,7 @@ def test_slow_noise_raises_false_alarms_in_a_hundredth_of_the_rows() -> None:
     assert sum(alarms) / len(alarms) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [20, 40, 100, 300])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("height", [6.0, -2.0])
@@ -683,6 +688,7 @@ def test_a_loss_that_rises_from_the_start_is_an_alarm_by_a_nat_or_after_the_wind
 # The trend, on simulated runs: what share of the steps is named wrongly
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "wrong"), [(0.05, 0.01), (0.1, 0.01), (0.3, 0.3)])
 def test_a_power_law_is_converging_all_the_way(noise: float, wrong: float) -> None:
     seen = trends(POWER_LAW, noise, vocab_size=8449)
@@ -690,12 +696,14 @@ def test_a_power_law_is_converging_all_the_way(noise: float, wrong: float) -> No
     assert share(seen, "diverging", "collapsed") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_cosine_decay_is_converging_after_its_flat_beginning(noise: float) -> None:
     curve = 3 + 3 * (1 + np.cos(np.pi * STEP / STEPS))
     assert share(trends(curve, noise)[3_000:], "converging") > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [*NOISES, 1.0])
 def test_a_true_plateau_is_a_plateau(noise: float) -> None:
     seen = trends(np.full(STEPS, 2.5), noise)
@@ -704,6 +712,7 @@ def test_a_true_plateau_is_a_plateau(noise: float) -> None:
     assert share(seen, "diverging", "collapsed") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_plateau_is_named_before_the_run_is_half_as_long_again(noise: float) -> None:
     curve = np.where(STEP < 10_000, POWER_LAW, POWER_LAW[9_999])
@@ -711,6 +720,7 @@ def test_a_plateau_is_named_before_the_run_is_half_as_long_again(noise: float) -
     assert share(seen[15_000:], "plateau") > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_learning_that_starts_again_is_named_within_a_few_hundred_steps(noise: float) -> None:
     curve = 2.8 - 0.6 * (1 - np.exp(-np.maximum(STEP - 10_000, 0) / 2_000))
@@ -745,6 +755,7 @@ def test_a_rise_of_two_nats_diverges_and_then_collapses(noise: float) -> None:
     assert share(seen[10_450:], "collapsed") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_single_spikes_are_no_alarm(noise: float) -> None:
     curve = POWER_LAW.copy()

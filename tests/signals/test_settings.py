@@ -172,6 +172,7 @@ def labelled_alike(history: Sequence[Entry]) -> bool:
     return len({(lexicon_label(each), each.words) for each in found}) > len(set(map(lexicon_label, found)))
 
 
+@pytest.mark.slow
 @given(st.lists(ENTRIES, min_size=1, max_size=4).filter(lambda history: not labelled_alike(history)))
 def test_what_is_read_is_what_was_written_to_the_last_bit(history: list[Entry]) -> None:
     text = json.dumps(to_json(history))
@@ -183,6 +184,7 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(history: list[Entry]) 
     assert unknown(json.loads(text)) == []
 
 
+@pytest.mark.slow
 @given(st.lists(ENTRIES, min_size=2, max_size=4))
 def test_settings_have_changed_where_their_values_have(history: list[Entry]) -> None:
     for one, other in pairwise(entry.settings for entry in history):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.once
 TIMES = 12
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_writer_and_a_watcher_that_are_killed_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     figures = watch.run(tmp_path / "run", TIMES)

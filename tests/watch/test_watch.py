@@ -314,6 +314,7 @@ def test_text_and_a_file_are_taken_as_well_as_lines(once: Watch, checkpoints: Ca
     assert steps() == [100, 200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "said"),
     [

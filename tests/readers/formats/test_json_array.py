@@ -80,6 +80,7 @@ def test_what_is_no_array_of_objects_is_not_taken_for_one(file: Path, content: b
 # What is read
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.lists(st.fixed_dictionaries({"text": st.text(max_size=9), "n": st.recursive(st.none(), st.lists)})),

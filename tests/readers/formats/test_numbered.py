@@ -71,6 +71,7 @@ def test_a_sample_of_more_than_16_mb_is_a_problem_and_the_others_are_read(tmp_pa
     assert [(p.line, p.message[:31]) for p in problems.listed] == [(1, "a sample of more than 16 MB, th")]
 
 
+@pytest.mark.slow
 def test_of_a_sample_that_is_too_long_no_more_is_held(tmp_path: Path) -> None:
     def held(lines: int) -> int:
         path = tmp_path / f"samples-{lines}"

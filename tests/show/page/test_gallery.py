@@ -46,6 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, list[PageSamp
     return shown(tmp_path_factory.mktemp("many"))
 
 
+@pytest.mark.slow
 def test_of_many_samples_few_are_shown_in_the_order_of_the_steps(
     run: tuple[Report, list[PageSample], str],
 ) -> None:

@@ -188,6 +188,7 @@ def test_of_very_many_runs_the_first_and_the_last_of_the_ranking_are_shown(
     assert [run["run"] for run in seen.shown(found, dump.texts)] == [*ranked[:2], *ranked[-2:]]
 
 
+@pytest.mark.slow
 def test_a_curve_of_a_long_run_has_few_points(tmp_path: Path) -> None:
     request = Request([str(write_runs(tmp_path, "a", "b", samples=1000))])
     seen = Several()

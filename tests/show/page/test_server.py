@@ -64,6 +64,7 @@ def ask(served: str) -> Asking:
 PATHS = ("/", "/?run=leak", "/page.js", "/style.css", "/runs.json", "/run.json?run=leak")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_get_and_head_are_answered_alike_but_for_the_body(ask: Asking, path: str) -> None:
     got, body = ask(path)
@@ -187,6 +188,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "leak", "leak-characters", "lr", "one-line"])
 def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     audited = audit(FIXTURES / name)
@@ -216,6 +218,7 @@ def test_the_live_page_says_what_the_audit_says(name: str) -> None:
     assert [point[0] for point in live["curve"]] == list(audited.loss.curve.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "leak", "leak-characters", "lr", "one-line"])
 def test_the_live_page_draws_what_the_report_draws(name: str) -> None:
     request = Request([str(FIXTURES / name)], None, None, USUAL, Options(), None)
@@ -228,6 +231,7 @@ def test_the_live_page_draws_what_the_report_draws(name: str) -> None:
         assert mine[:of_samples] == theirs[:of_samples]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "leak", "lr", "one-line"])
 def test_the_live_page_shows_the_evidence_that_the_page_of_the_audit_shows(name: str, tmp_path: Path) -> None:
     assert main(["audit", str(FIXTURES / name), "--html", str(tmp_path / "page.html")]) in (0, 1)
@@ -350,6 +354,7 @@ def test_a_torn_line_waits_for_its_end_and_no_line_of_ours_is_passed_over(tmp_pa
     assert [point[0] for point in told(run)["curve"]] == [7]
 
 
+@pytest.mark.slow
 def test_a_long_run_is_told_in_bounded_bits_with_all_its_spikes(tmp_path: Path) -> None:
     rows(tmp_path, 40_000)
     run = Run(tmp_path)
@@ -443,6 +448,7 @@ def test_a_verdict_on_the_loss_alone_does_not_wait_for_a_sample(tmp_path: Path) 
     assert "not finite" in diagnosis["sentence"]
 
 
+@pytest.mark.slow
 def test_while_it_catches_up_it_says_how_many_bytes_were_read(tmp_path: Path) -> None:
     rows(tmp_path, 40_000)
     size = (tmp_path / "metrics.jsonl").stat().st_size
