@@ -217,7 +217,7 @@ def test_a_halt_that_is_acknowledged_is_gone_on_from(once: Watch) -> None:
     assert once("--stop-file", "stop").status == 1
     status, _, err = once()
     assert status == 1
-    assert "--acknowledge-halt goes on" in err
+    assert "--acknowledge-halt continues" in err
     assert once("--acknowledge-halt", "--stop-file", "stop").status == 0
     assert not Path("stop").exists()
     assert steps() == list(range(7))
