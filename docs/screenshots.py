@@ -2,7 +2,7 @@
 
     python docs/screenshots.py
 
-wants selenium and Chromium with its driver. The pictures are written beside this file.
+wants selenium and Chromium with its driver. The pictures are written next to this file.
 """
 
 import shutil

@@ -126,7 +126,7 @@ def open_raw(path: str) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(file_system(path).open(path, "rb")))
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError(f"{path}: not a regular file")
-    return cast(BinaryIO, io.BufferedReader(_Counted(path), BUFFER))
+    return cast(BinaryIO, io.BufferedReader(_Counted(path, opener=os.open), BUFFER))
 
 
 class _Counted(io.FileIO):
