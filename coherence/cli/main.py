@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _options(arguments)
+    options = options_of(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     speak(quiet=options.quiet, colour=not options.no_color)
     # No command has work for the threads that numpy would start: they would only wait, and busily.
@@ -238,7 +238,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return UNUSABLE
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the options; what a command does not know is refused by that command, which has its own help."""
     parser, commands = _parser()
     options, unknown = parser.parse_known_args(arguments)

@@ -66,7 +66,10 @@ def _texts(options: Namespace) -> Iterator[tuple[int | None, str]]:
     else:
         with open(options.lines, "rb") as file:
             content = file.read().decode(errors="replace")
-    texts = enumerate(content.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1)
+    if "\0" in content or content.startswith("\x1f"):
+        raise ValueError(f"{options.lines}: not text in UTF-8, perhaps compressed; expected a text a line")
+    plain = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    texts = enumerate(plain.split("\n"), 1)
     found = [(line, text) for line, text in texts if text.strip()]
     if not found:
         raise ValueError(f"{options.lines}: no text in it")

@@ -1,6 +1,6 @@
 """The core in C: whether it was built, and the tables that it is given.
 
-It gives any text the scores of `scores.score_tokens`, to the last bit, in a thirtieth of the time. It is
+It gives any text the scores of `scores.score_tokens`, to the last bit, in a twentieth of the time. It is
 built when the package is installed, if there is a C compiler (`hatch_build.py`).
 Source: docs/performance.md.
 """

@@ -1,5 +1,6 @@
 """How far an audit is, while it goes on: on a terminal at once, in a pipe a line a minute."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -59,11 +60,12 @@ class Progress:
     def share(self) -> float | None:
         """How much of the bytes is scored, 0 to 1; None when that is not what it is at."""
         total = sum(self._weights.values())
-        if not self._left or not total:
+        left = list(self._left.values())  # another thread takes from it meanwhile
+        if not left or not total:
             return None
         # What was read of the shard that is being read; a worker's reading is not seen, its outputs are.
-        current = min(storage.METER.read - self._read, next(iter(self._left.values())))
-        return (total - sum(self._left.values()) + current) / total
+        current = min(storage.METER.read - self._read, left[0])
+        return (total - sum(left) + current) / total
 
     @property
     def line(self) -> str:
@@ -119,7 +121,7 @@ def show_progress(console: Console) -> Iterator[Progress]:
     progress = Progress()
     if console.quiet:
         yield progress
-    elif console.is_terminal:
+    elif console.is_terminal and sys.stderr.isatty():  # FORCE_COLOR makes a terminal of a pipe
         drawn = Live(
             console=console,
             get_renderable=lambda: _drawn(progress, console.width),

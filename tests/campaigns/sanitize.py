@@ -40,7 +40,7 @@ def main(which: str = "address", *arguments: str) -> int:
             "TSAN_OPTIONS": "halt_on_error=1",
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests/support"))),
         }
-        command = [sys.executable, "-m", "pytest", *OPTIONS, *TESTS, *arguments]
+        command = [sys.executable, "-m", "pytest", "-m", "", *OPTIONS, *TESTS, *arguments]
         return subprocess.run(command, cwd=ROOT, env=os.environ | watched, check=False).returncode  # noqa: S603
 
 

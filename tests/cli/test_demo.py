@@ -56,3 +56,14 @@ def test_the_wheel_holds_the_runs_of_the_demo() -> None:
     for story in demo.STORIES:
         assert mapped[f"fixtures/runs/{story.run}"] == f"coherence/fixtures/runs/{story.run}"
     assert sum(path.stat().st_size for path in (ROOT / "fixtures/runs").glob("*/*")) < 1_000_000
+
+
+@pytest.mark.slow
+def test_what_is_set_for_runs_of_ones_own_does_not_change_the_stories(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COHERENCE_WARMUP", "5000")
+    Path("pyproject.toml").write_text("[tool.coherence]\nwarmpu = 5\n", encoding="utf-8")
+    status, _, err = shell("demo", "--out", "pages")
+    assert status == 0
+    assert err.count("HALT · the loss is misleading") == 2

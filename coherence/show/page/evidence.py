@@ -3,7 +3,7 @@
 Source: docs/page.md, "The evidence".
 """
 
-import math
+from bisect import insort
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 MOST = 10
 """Bad samples that are shown, the last ones of a longer streak."""
+
+KEPT = 10
+"""Of the lowest samples."""
 
 PROMPTS = 256
 """Prompts of which the last good sample is remembered, those that came last."""
@@ -68,8 +71,8 @@ class Witness(Generic[T]):
         # Low samples, each with the last good one before.
         self._counting: dict[Position, tuple[T, T | None]] = {}
         self._halted: Evidence[T] | None = None
-        self._lowest = math.inf
-        self._worst: Evidence[T] = Evidence()
+        self._halted_by: list[Position] = []
+        self._worst: list[tuple[float, Evidence[T]]] = []  # a few, for a restart may take some away
 
     def see(self, sample: T, prompt: Hashable, place: Position, verdict: Verdict, mean: float) -> None:
         """Take the next sample.
@@ -92,14 +95,15 @@ class Witness(Generic[T]):
         self._counting = {each: self._counting[each] for each in counting}
         if not verdict.collapsed:
             self._halted = None
-        elif self._halted is None and counting:
+        elif counting and (self._halted is None or counting != self._halted_by):
+            self._halted_by = counting
             found = [self._counting[each] for each in counting]
             self._halted = Evidence(found[0][1], tuple(low for low, _ in found[-MOST:]))
 
     def _take_low(self, sample: T, before: T | None, place: Position, mean: float) -> None:
         self._counting[place] = sample, before
-        if mean < self._lowest:
-            self._lowest, self._worst = mean, Evidence(before, (sample,))
+        insort(self._worst, (mean, Evidence(before, (sample,))), key=lambda each: each[0])
+        del self._worst[KEPT:]
 
     def _last_good(self, prompt: Hashable) -> T | None:
         return self._good.get(prompt, next(reversed(self._good.values()), None))
@@ -108,8 +112,7 @@ class Witness(Generic[T]):
         """Forget the samples that are not wanted any more: the run was set back behind them."""
         self._good = {prompt: each for prompt, each in self._good.items() if wanted(each)}
         self._counting = {place: each for place, each in self._counting.items() if wanted(each[0])}
-        if not all(map(wanted, self._worst.bad)):
-            self._lowest, self._worst = math.inf, Evidence()
+        self._worst = [each for each in self._worst if wanted(each[1].bad[0])]
 
     def evidence(self, halted: bool) -> Evidence[T]:
         """Return what shows the verdict on the run so far.
@@ -117,4 +120,5 @@ class Witness(Generic[T]):
         Args:
             halted: whether it is a halt.
         """
-        return (self._halted if halted else None) or self._worst
+        worst = self._worst[0][1] if self._worst else Evidence[T]()
+        return (self._halted if halted else None) or worst

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 from coherence.readers.folder import beside_of, prompt_of, scores_of
 from coherence.report import (
@@ -190,7 +191,7 @@ class LiveReport:
         number = next(self._numbers)
         self._samples.add(sample, scores.mean, number)
         self._curves.see(step, scores, verdict.low, verdict.streak, number=number)
-        self._witness.see(sample, prompt, (step, index), verdict, scores.mean)
+        self._witness.see(sample, _identity(prompt), (step, index), verdict, scores.mean)
         self._last = max(self._last[0], step), time_of(row)
         if verdict.collapsed and self._halt is None:
             self._halt = step, time_of(row)
@@ -296,6 +297,11 @@ def _news_of(series: Thinned[T], since: float, until: float) -> tuple[list[T], l
     """Return what is settled between two numbers, and what is not settled yet."""
     settled = [point.item for point in series.settled_since(since) if point.number < until]
     return settled, [] if until < math.inf else series.unsettled
+
+
+def _identity(prompt: str | None) -> tuple[int, int] | None:
+    """Return what equals that of the same prompt, however long it is."""
+    return None if prompt is None else (len(prompt), crc32(prompt.encode(errors="replace")))
 
 
 def _live_sample(

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from coherence import Gate, score
+from coherence.show.page.evidence import Evidence, Witness
+
 FINE = "The {} cat sat by the door and waited for the rain to stop, for it was late and the road was long."
 LOW = "We went home. " * 40
 
@@ -197,3 +200,26 @@ def test_of_a_text_that_is_not_english_no_word_is_marked_and_phrases_are_as_writ
     assert "repeats «我们回家。» 20 times" in browser.text("#evidence .hint")
     assert "not English: words are not marked" in browser.texts("#rows .hint")
     assert browser.all("#rows .odd") == []
+
+
+def witnessed(gate: Gate, witness: Witness[int], texts: dict[int, str]) -> None:
+    """Put texts to a gate by their steps, and show the witness its verdicts; a sample is its step."""
+    for step, text in texts.items():
+        scores = score(text)
+        witness.see(step, None, (step, 0), gate.update(scores, step), scores.mean)
+
+
+def test_after_a_restart_a_low_sample_before_it_is_the_worst() -> None:
+    witness: Witness[int] = Witness()
+    witnessed(Gate(), witness, {1: FINE, 2: "so it is good, so it is bad. " * 20, 5: "so " * 90})
+    assert witness.evidence(halted=False) == Evidence(1, (5,))
+    witness.keep(lambda step: step < 5)
+    assert witness.evidence(halted=False) == Evidence(1, (2,))
+
+
+def test_a_second_halt_has_evidence_of_its_own() -> None:
+    gate, witness = Gate(patience=1), Witness[int]()
+    witnessed(gate, witness, {1: FINE, 2: LOW})
+    gate.reset()
+    witnessed(gate, witness, {3: LOW})
+    assert witness.evidence(halted=True) == Evidence(1, (3,))

@@ -558,3 +558,16 @@ def test_a_button_saves_it_under_the_name_of_the_run(
     name = tmp_path / f"one-line-figure.{ending.lower()}"
     assert saved(browser, name)
     assert browser.errors() == []
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_loss_of_zero_and_a_spike_are_drawn(browser: Any, page: Write, log: bool) -> None:
+    losses = [{"step": n, "loss": {0: 0.0, 30: 20_000.0}.get(n, 1.5 + n / 100)} for n in range(60)]
+    browser.show(page([{"step": n, "text": fine(n)} for n in range(0, 60, 10)], losses, "spike"))
+    browser.run(f"look.log = {json.dumps(log)}; drawFigure()")
+    drawn = browser.run(
+        "return [...document.querySelectorAll('#chart path')].map((each) => each.getAttribute('d'))"
+    )
+    assert len(drawn) > 4
+    assert not [each for each in drawn if "Infinity" in each or "NaN" in each]
+    assert browser.errors() == []

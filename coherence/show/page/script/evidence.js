@@ -72,13 +72,14 @@ function evidence(report) {
     el("div", { class: "pair" }, proof(good, titleOfGood(good, report)), right));
 }
 
-let shownEvidence = null;
+let shownEvidence = [];
 
-// It is drawn again only if it is another: what was opened stays open.
+// It is drawn again only if it, or what is said of it, is another: what was opened stays open.
 function drawEvidence() {
-  const place = document.getElementById("evidence-place");
-  if (shownEvidence === run.evidence && place.childNodes.length) return;
-  shownEvidence = run.evidence;
+  const place = document.getElementById("evidence-place"), { halt, resume_from: back, judged, low, diagnosis } = run;
+  const drawn = [run.evidence, halt, back, diagnosis.action, ...(run.evidence?.bad.length ? [] : [judged, low])];
+  if (place.childNodes.length && drawn.every((each, at) => each === shownEvidence[at])) return;
+  shownEvidence = drawn;
   put(place, run.evidence ? evidence(run) : null);
 }
 

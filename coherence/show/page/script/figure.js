@@ -82,7 +82,7 @@ function drawPanel(placed, { left, right }, width) {
 function rightAxis({ y, top, bottom, values, log }, right, width) {
   const made = [el("text", { class: "title", x: width - 2, y: top - 7, "text-anchor": "end" }, "perplexity")];
   let last = Infinity;
-  for (const each of logTicks(values.map((value) => Math.exp(Math.min(value, PERPLEXED))), 5)) {
+  for (const each of logTicks(values.map((value) => Math.exp(Math.max(-PERPLEXED, Math.min(value, PERPLEXED)))), 5)) {
     const value = Math.log(each);
     if (y(value) < top - 1 || y(value) > bottom + 1 || (log && value <= 0) || last - y(value) < 14) continue;
     last = y(value);
@@ -97,7 +97,7 @@ function drawCurve(curve, { x, y, top, bottom }, left, right) {
     return el("path", { ...line, "data-curve": curve.name, d: pen([[left, y(curve.level)], [right, y(curve.level)]]) });
   if (curve.areas) return el("g", { "data-curve": curve.name }, curve.areas.map(([first, last]) => el("rect", { class: "area streak",
     x: x(first) - 1.5, y: top, width: x(last) - x(first) + 3, height: bottom - top })));
-  const at = (value) => value === null || Number.isNaN(y(value)) ? null : y(value);
+  const at = (value) => value !== null && Number.isFinite(y(value)) ? y(value) : null;
   if (curve.mark) return el("g", { "data-curve": curve.name }, curve.seen.map((each) => el("path", { class: `line ${curve.colour}`,
     "stroke-width": 1.6, d: cross(x(each.x), y(each.mean)) })));
   const few = curve.points.length <= FEW ? curve.seen.filter((each) => each.mean !== null) : [];

@@ -65,10 +65,11 @@ async function pollRun(name) {
   told = { epoch: found.epoch, since: found.since };
   const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
   const legend = same && curves(run).map((each) => each.name).join();
+  const other = run?.name !== name;
   run = take(found);
   if (!same) {
     keepingFocus(() => { draw(); tick(); });
-    goToAddress();
+    if (other) goToAddress();
   } else {
     if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
     redraw(more);

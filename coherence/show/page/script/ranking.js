@@ -2,8 +2,9 @@
 
 const anchor = (place) => `run-${place + 1}`;
 const isNumber = (value) => Number.isFinite(value);
-const meanOf = (values) => values.filter(isNumber).reduce((sum, value, _, all) => sum + value / all.length, 0);
-const percent = (part, all) => all ? Math.round(100 * part / all) : 0;
+const meanOf = (values) => values.some(isNumber)
+  ? values.filter(isNumber).reduce((sum, value, _, all) => sum + value / all.length, 0) : null;
+const percent = (part, all) => all ? Math.round(100 * part / all) : null;
 const actionOf = ({ diagnosis: { action } }) => el("span", { class: `action ${action}` }, `${MARKS[action] ?? ""} ${action}`);
 
 // Where the values of a curve are in a box; the ends are of all curves that share it.

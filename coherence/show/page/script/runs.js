@@ -6,7 +6,7 @@ function cards(runs, select) {
       el("span", { class: `action ${found.action}` }, `${MARKS[found.action] ?? ""} ${found.action}`),
       el("b", {}, el("bdi", {}, short(each.run, 80))), el("span", {}, found.name),
       el("span", { class: "hint" }, `step ${whole(each.last_step)}` + (each.smoothed === null ? "" : `, loss ${number(each.smoothed)}`) +
-        (each.halt_step ? `, halt at ${whole(each.halt_step)}` : "")),
+        ((each.halt_step ?? null) !== null ? `, halt at ${whole(each.halt_step)}` : "")),
       freshness(each)];
     const chooser = button("", () => select(each.run), { "aria-pressed": String(each.run === run?.name) });
     chooser.append(...inner);

@@ -21,6 +21,7 @@ function roundTicks([low, high], most, whole = false) {
 
 // Of a log axis: 1, 2 and 5 of each power of ten; where that is too few, round numbers.
 function logTicks([low, high], most) {
+  if (!(low > 0) || !(high < Infinity)) return [];
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
     for (const digit of [1, 2, 5]) found.push(Number((digit * 10 ** power).toPrecision(6)));

@@ -6,6 +6,7 @@ let shownTag = null;
 async function askForNewer() {
   try {
     const reply = await fetch(location.pathname, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(POLL) });
+    if (!reply.ok) throw new Error(String(reply.status));
     const tag = reply.headers.get("ETag");
     shownTag ??= tag;
     if (tag !== shownTag) return newer();

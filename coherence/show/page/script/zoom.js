@@ -63,7 +63,7 @@ function stepCross(by) {
   if (!points.length) return;
   const inView = points.filter((each) => frame.x(each.x) >= frame.left - 1 && frame.x(each.x) <= frame.right + 1);
   const now = look.at === null ? null : points.indexOf(closest(points, look.at));
-  const next = now === null ? points.indexOf(by > 0 ? inView[0] : inView.at(-1)) : now + by;
+  const next = now === null && Number.isFinite(by) ? points.indexOf(by > 0 ? inView[0] : inView.at(-1)) : (now ?? 0) + by;
   look.at = points[Math.min(Math.max(next, 0), points.length - 1)].x;
   const [low, high] = look.range ?? [-Infinity, Infinity], shift = look.at < low ? look.at - low : look.at > high ? look.at - high : 0;
   if (shift) show([low + shift, high + shift]);
@@ -113,7 +113,8 @@ function released(event) {
   look.at = frame.x.back(at);
   drawCross();
   forgetClick();
-  clicked = setTimeout(() => goTo(nearest(look.at)), 300);
+  const step = look.at; // the pointer may have left until then
+  clicked = setTimeout(() => goTo(nearest(step)), 300);
 }
 
 function forgetClick() {
