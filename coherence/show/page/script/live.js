@@ -59,11 +59,13 @@ function take(found) {
     curves: { ...found.curves, stretches: kept.stretches } };
 }
 
+const newest = ({ samples }) => `${samples.length} ${samples.length ? key(samples.at(-1)) : ""}`;
+
 async function pollRun(name) {
   const found = await ask(`run.json?${new URLSearchParams({ run: name, ...told })}`);
   if (name !== wanted) return false;
   told = { epoch: found.epoch, since: found.since };
-  const same = run?.name === name && !found.whole, more = found.samples.flat().length > 0;
+  const same = run?.name === name && !found.whole, before = same && newest(run);
   const legend = same && curves(run).map((each) => each.name).join();
   const other = run?.name !== name;
   run = take(found);
@@ -72,7 +74,7 @@ async function pollRun(name) {
     if (other) goToAddress();
   } else {
     if (legend !== curves(run).map((each) => each.name).join()) put(document.getElementById("figure-place"), figure(run));
-    redraw(more);
+    redraw(newest(run) !== before); // what a person has opened stays open if no sample came
     if (sought) goToAddress();
   }
   return found.behind;
