@@ -435,7 +435,7 @@ def test_a_state_that_is_no_json_is_named(
 ) -> None:
     train(save_strategy="steps", save_steps=10)
     (tmp_path / "out" / "checkpoint-10" / "coherence.json").write_text("{")
-    with pytest.raises(ValueError, match=r"checkpoint-10.coherence\.json is no state of a run"):
+    with pytest.raises(ValueError, match=r"checkpoint-10.coherence\.json is not the state of a run"):
         train(CoherenceCallback(monitor, script()), resume=str(tmp_path / "out" / "checkpoint-10"))
 
 
