@@ -41,7 +41,7 @@ def long(tmp_path_factory: pytest.TempPathFactory, page_of: Callable[[Path, Path
 
 def test_a_click_on_a_step_writes_the_address_of_its_sample(browser: Any, report: Path) -> None:
     browser.show(report)
-    browser.run("window.kinds = []; navigation.addEventListener('navigate', (e) => kinds.push(e.navigationType))")
+    browser.run("window.kinds = []; navigation.onnavigate = (event) => { kinds.push(event.navigationType); }")
     browser.click("#evidence .proof h3 a")
     assert browser.wait("return location.hash") == "#sample-500-0"
     assert browser.run("return document.activeElement.id") == "sample-500-0"
