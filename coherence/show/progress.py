@@ -1,6 +1,5 @@
 """How far an audit is, while it goes on: on a terminal at once, in a pipe a line a minute."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +120,7 @@ def show_progress(console: Console) -> Iterator[Progress]:
     progress = Progress()
     if console.quiet:
         yield progress
-    elif console.is_terminal and sys.stderr.isatty():  # FORCE_COLOR makes a terminal of a pipe
+    elif console.is_terminal and console.file.isatty():  # FORCE_COLOR alone makes a terminal of a pipe
         drawn = Live(
             console=console,
             get_renderable=lambda: _drawn(progress, console.width),

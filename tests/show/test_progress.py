@@ -72,8 +72,20 @@ def test_shards_of_one_file_weigh_as_much_as_the_file_is_long() -> None:
     assert sum(weights(job.shards).values()) == sum(path.stat().st_size for path in Path().iterdir())
 
 
-def test_a_terminal_shows_at_once_what_the_audit_is_at_and_nothing_of_it_is_left() -> None:
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_that_are_forced_make_no_terminal_of_a_pipe() -> None:
     shown = io.StringIO()
+    with show_progress(Console(file=shown, force_terminal=True, width=80)):
+        pass
+    assert shown.getvalue() == ""
+
+
+def test_a_terminal_shows_at_once_what_the_audit_is_at_and_nothing_of_it_is_left() -> None:
+    shown = _Terminal()
     with show_progress(Console(file=shown, force_terminal=True, width=80)):
         assert "looking for samples" in shown.getvalue()
     assert shown.getvalue().endswith("\x1b[2K")
