@@ -20,8 +20,14 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 SECOND_TIME = os.environ.get(EVERY_TRAINER) == "1"
 
 # A busy machine is not a bug.
-settings.register_profile("suite", deadline=None, max_examples=30 if SECOND_TIME else 100)
-settings.load_profile("suite")
+for profile, examples in (("quick", 20), ("whole", 30 if SECOND_TIME else 100)):
+    settings.register_profile(profile, deadline=None, max_examples=examples)
+settings.load_profile("whole")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "not slow":
+        settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -93,6 +93,7 @@ def test_the_table_has_no_circle_and_no_room_too_many() -> None:
     assert set(MAY_IMPORT) == {room(module) for module in TREES}
 
 
+@pytest.mark.slow
 def test_modules_import_each_other_in_no_circle() -> None:
     # What a face names, it loads when it is asked for.
     graph = {module: imported_modules(module) for module in TREES if module not in FACES}

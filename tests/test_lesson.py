@@ -106,6 +106,7 @@ def test_the_command_says_where_to_stop_and_what_it_would_have_saved(
     assert "33,000 steps, 3.8 days" in err
 
 
+@pytest.mark.slow
 def test_the_loop_is_told_to_stop_at_132_000_and_where_to_go_back_to(tmp_path: Path) -> None:
     by_step = dict(losses())
     with Monitor(tmp_path, vocab_size=V1["vocab_size"], window=1) as monitor:

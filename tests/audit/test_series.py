@@ -122,6 +122,7 @@ def test_what_a_restart_made_void_is_left_out(tmp_path: Path) -> None:
     assert points(report_of(tmp_path))["reward"] == [(10, 0.0), (20, 4.0), (30, 5.0)]
 
 
+@pytest.mark.slow
 def test_of_a_long_series_the_report_keeps_the_extremes(tmp_path: Path) -> None:
     write(tmp_path / "samples.jsonl", samples())
     rows = [{"step": step, "kl": 9.0 if step == 5000 else 0.1} for step in range(20_000)]

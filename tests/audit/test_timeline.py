@@ -51,6 +51,7 @@ def in_order(timeline: Timeline) -> list[int]:
 # Order
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=6))
 def test_rows_come_in_the_order_of_their_steps_and_then_of_the_dump(shards: list[list[int]]) -> None:
     outputs = [output([(step, "") for step in shard], n, f"{n}.jsonl") for n, shard in enumerate(shards)]

@@ -224,6 +224,7 @@ def test_a_comment_is_made_once_and_then_updated(job: Path) -> None:
     assert github.comments[101] is comment
 
 
+@pytest.mark.slow
 def test_a_token_that_may_not_write_is_a_warning(job: Path) -> None:
     github = GitHub(refuses=True)
     runner = Runner(job, github.url, paths="good.jsonl", snapshot="s.json")

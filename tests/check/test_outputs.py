@@ -61,6 +61,7 @@ def made(shell: Shell, *options: str) -> list[str]:
 # Exit status
 
 
+@pytest.mark.slow
 def test_the_healthy_run_the_collapsed_ones_no_snapshot_and_other_settings(shell: Shell) -> None:
     healthy = str(RUNS / "healthy")
     assert shell(healthy, "--snapshot", "s.json", "--update").status == 0
@@ -149,6 +150,7 @@ def test_a_folder_of_run_folders_is_refused_by_name(shell: Shell) -> None:
     assert "expected one" in refused
 
 
+@pytest.mark.slow
 def test_samples_are_grouped_by_the_key_that_is_asked_for(shell: Shell) -> None:
     texts = fine(200)
     for name, sizes in (("before.jsonl", (150, 50)), ("now.jsonl", (50, 150))):
@@ -296,6 +298,7 @@ def test_every_output_is_the_one_that_somebody_looked_at(shell: Shell, sides: st
         pytest.fail(f"wrote check/{sides}.*: look at them, then run again without COHERENCE_REGENERATE")
 
 
+@pytest.mark.slow
 def test_the_summary_is_appended_to_what_other_steps_wrote(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,6 +367,7 @@ def test_a_gate_that_is_only_observed_fails_nothing_and_says_so(shell: Shell) ->
     assert [part.tag for part in gate] == ["system-out"]
 
 
+@pytest.mark.slow
 def test_the_json_is_the_whole_check(shell: Shell) -> None:
     found = Check.from_json(failing(shell, "--json", "-").out)
     assert (found.format, found.verdict, found.halt) == (2, "fail", False)
@@ -423,6 +427,7 @@ def assert_valid(element: ElementTree.Element) -> None:
         assert_valid(child)
 
 
+@pytest.mark.slow
 def test_junit_is_valid_and_has_a_test_case_for_all_that_can_fail(shell: Shell) -> None:
     assert failing(shell, "--junit", "j.xml", "--json", "c.json").status == 1
     names = [each["name"] for each in json.loads(Path("c.json").read_text(encoding="utf-8"))["comparisons"]]

@@ -55,6 +55,7 @@ def outcomes(result: pytest.RunResult) -> dict[str, int]:
     return {name: count for name, count in result.parseoutcomes().items() if name != "warnings"}
 
 
+@pytest.mark.slow
 def test_first_run_pass_fail_update_pass(project: Project) -> None:
     first = project.run()
     assert outcomes(first) == {"failed": 1}
@@ -261,6 +262,7 @@ def test_fewer_than_twenty_samples_fail_for_they_prove_nothing(project: Project)
 # Updates
 
 
+@pytest.mark.slow
 def test_an_update_keeps_the_history_and_one_that_fails_begins_it_again(project: Project) -> None:
     for bad, remembered in ((0, 0), (1, 1), (2, 2), (30, 0)):
         project.run("--coherence-update", bad=bad)
@@ -328,6 +330,7 @@ def test_a_page_that_cannot_be_written_hides_no_failure(project: Project) -> Non
 # Settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "outcome"),
     [
@@ -452,6 +455,7 @@ def test_a_snapshot_made_otherwise_fails_and_says_how_to_make_it_anew(project: P
     other.stdout.fnmatch_lines(["*version '*', not '0.0.1'*", "E *--coherence-update makes it again*"])
 
 
+@pytest.mark.slow
 def test_a_profile_that_comes_with_the_package_is_named(project: Project) -> None:
     project.pytester.makepyfile(
         test_data="""
@@ -503,6 +507,7 @@ def test_rows_with_prompts_are_taken_as_from_a_file(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_session_that_does_not_ask_for_it_imports_nothing_of_ours(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "import sys\n"

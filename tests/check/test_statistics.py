@@ -126,6 +126,7 @@ def test_one_sample_of_each_prompt_a_side_is_a_test_of_pairs() -> None:
 values_of = st.lists(st.sampled_from([0.0, 12.5, 40.0, 99.99, 100.0, math.nan]), min_size=2, max_size=40)
 
 
+@pytest.mark.slow
 @given(values_of, values_of, st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_changes_anything(before: Floats, now: Floats, random: object) -> None:
     values = np.array([*before, *now], np.float64)[:, None]
@@ -138,6 +139,7 @@ def test_neither_order_nor_repetition_changes_anything(before: Floats, now: Floa
     assert first == fall_p_values(values[order], design(mask[order], strata[order]))
 
 
+@pytest.mark.slow
 @given(values_of, values_of, st.integers(1, 5))
 def test_whatever_is_compared_the_numbers_are_numbers(before: Floats, now: Floats, several: int) -> None:
     values = np.array([*before, *now], np.float64)
@@ -175,6 +177,7 @@ def test_the_level_is_kept_where_prompts_are_drawn_anew_and_their_samples_are_al
     assert naive > 2 * false  # which is why they change sides together
 
 
+@pytest.mark.slow
 def test_the_level_is_kept_where_one_side_draws_more_samples_of_each_prompt() -> None:
     random = np.random.default_rng(11)
     units = np.concatenate([np.repeat(np.arange(12), 4), 12 + np.repeat(np.arange(16), 3)])

@@ -164,6 +164,7 @@ def test_words_in_no_order_fail() -> None:
     assert verdicts(found)["word order"] == "fail"
 
 
+@pytest.mark.slow
 def test_answers_that_are_cut_short_fail_and_longer_ones_do_not() -> None:
     def said(number: int, sentences: int, end: str = ".") -> Sample:
         return sample(" ".join(fine((number, n)) for n in range(sentences))[:-1] + end, number)
@@ -176,6 +177,7 @@ def test_answers_that_are_cut_short_fail_and_longer_ones_do_not() -> None:
     assert any("times as long as before" in note for note in longer.notes)
 
 
+@pytest.mark.slow
 def test_the_same_beginning_under_different_prompts_fails_and_under_one_prompt_does_not() -> None:
     def asked(same: int, each: int) -> list[Sample]:
         refusal = "I am sorry to say that I cannot be of any help with what you ask of me here today."
@@ -187,6 +189,7 @@ def test_the_same_beginning_under_different_prompts_fails_and_under_one_prompt_d
     assert verdicts(checked(asked(0, 4), one))["repeated"] == "pass"
 
 
+@pytest.mark.slow
 def test_one_prompt_of_fifty_that_collapses_is_named_though_no_mean_falls_by_the_tolerance() -> None:
     def asked(seed: str, collapsed: bool) -> list[Sample]:
         return [
@@ -234,6 +237,7 @@ def test_fluent_samples_that_are_all_the_same_fail() -> None:
     assert failed == {"between", "repeated"}
 
 
+@pytest.mark.slow
 def test_samples_better_than_before_pass() -> None:
     found = checked(samples(300, bad=60), samples(300, seed="now"))
     assert found.verdict == "pass"
@@ -249,6 +253,7 @@ def test_a_rise_beyond_the_tolerance_that_may_be_chance_is_inconclusive() -> Non
     assert found.verdict == "inconclusive"
 
 
+@pytest.mark.slow
 def test_a_fall_beyond_chance_but_within_the_tolerance_passes_and_is_said() -> None:
     found = checked(samples(400), samples(400, bad=40, seed="now"), tolerance=50)
     assert found.verdict == "pass"
@@ -395,6 +400,7 @@ def test_pairs_are_of_one_prompt_where_many_have_two_and_of_different_ones_where
     assert sizes(samples(10)) == (0, 5)
 
 
+@pytest.mark.slow
 def test_one_answer_for_each_prompt_and_one_for_all_are_told_apart() -> None:
     def asked(answer: Callable[[int, int], object]) -> list[Sample]:
         return [sample(fine(answer(p, n)), p, prompt=f"p{p}") for p in range(50) for n in range(4)]
@@ -486,6 +492,7 @@ def run() -> Callable[[str], CheckpointScores]:
     return lambda name: score_samples(read_samples([str(RUNS / name)]).samples)
 
 
+@pytest.mark.slow
 def test_the_healthy_run_is_as_good_as_itself_and_the_collapsed_ones_are_worse(
     run: Callable[[str], CheckpointScores],
 ) -> None:

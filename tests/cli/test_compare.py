@@ -35,6 +35,7 @@ def kept() -> int:
 # Two dumps
 
 
+@pytest.mark.slow
 def test_two_dumps_end_with_the_status_of_a_check(shell: Shell) -> None:
     good, bad, few = write("good.jsonl", 200), write("bad.jsonl", 200, bad=50), write("few.jsonl", 19)
     assert shell("compare", good, write("as-good.jsonl", 200)).status == 0
@@ -92,6 +93,7 @@ def test_a_dump_and_itself_do_not_differ(shell: Shell) -> None:
 # The texts of a snapshot
 
 
+@pytest.mark.slow
 def test_an_update_keeps_as_many_texts_as_the_snapshot_before(shell: Shell) -> None:
     assert "samples, " not in update(shell, write("a.jsonl"))
     assert kept() == 0
@@ -102,6 +104,7 @@ def test_an_update_keeps_as_many_texts_as_the_snapshot_before(shell: Shell) -> N
     assert kept() == 0
 
 
+@pytest.mark.slow
 def test_a_failed_check_shows_a_text_of_the_snapshot_only_if_it_has_one(shell: Shell) -> None:
     write("a.jsonl")
     bad = write("bad.jsonl", bad=20)
@@ -171,6 +174,7 @@ def test_a_variable_that_says_no_is_not_a_pipeline(
 # History
 
 
+@pytest.mark.slow
 def test_each_update_remembers_the_figures_of_the_snapshot_before(shell: Shell) -> None:
     for number, bad in enumerate((0, 4, 6)):
         update(shell, write(f"{bad}.jsonl", 200, bad=bad))
@@ -180,6 +184,7 @@ def test_each_update_remembers_the_figures_of_the_snapshot_before(shell: Shell) 
     assert err.startswith("FAIL · the samples are worse than the oldest snapshot")
 
 
+@pytest.mark.slow
 def test_what_goes_down_a_little_each_time_fails_though_each_step_is_taken_for_the_new_standard(
     shell: Shell,
 ) -> None:
@@ -189,6 +194,7 @@ def test_what_goes_down_a_little_each_time_fails_though_each_step_is_taken_for_t
     assert shell("check", write("last.jsonl", 200, bad=24), "--snapshot", "s.json").status == 1
 
 
+@pytest.mark.slow
 def test_who_makes_a_standard_of_what_fails_is_not_held_to_the_one_before(shell: Shell) -> None:
     update(shell, write("good.jsonl", 200))
     assert "FAIL" in update(shell, write("bad.jsonl", 200, bad=60))

@@ -444,6 +444,7 @@ def test_a_profile_is_measured_and_used(shell: Shell) -> None:
     assert json.loads(out) == json.loads(Path("mine.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_profile_that_comes_with_the_package_is_named(shell: Shell) -> None:
     record = written(RECORDS, 1200)
     name = write("records.jsonl", *({"step": n, "text": written(RECORDS, 1200, n)} for n in range(8)))
@@ -677,6 +678,7 @@ def process(*arguments: str, command: str = "", **more: Any) -> subprocess.Compl
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shell")
 def test_the_process_keeps_its_outputs_apart_and_returns_its_status() -> None:
     done = process("audit", collapsed(), "--json", "-")

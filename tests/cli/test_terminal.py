@@ -76,6 +76,7 @@ def test_a_check_fits_the_terminal_and_shows_before_now_and_verdict(columns: int
     assert (row[0], row[-1], len(row) > 4) == ("bigram", "fail", columns > 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_text_is_shown_with_four_bars_as_wide_as_there_is_room(columns: int) -> None:
     screen = at_terminal(columns, "score", f"{prose(12)} {LOOP}")

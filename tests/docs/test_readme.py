@@ -32,6 +32,7 @@ def test_the_first_command_prints_what_readme_shows() -> None:
         assert part.rstrip("\n") in text
 
 
+@pytest.mark.slow
 def test_the_loop_of_readme_ends_at_the_halt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -234,6 +234,7 @@ def test_a_line_of_60_mb_in_a_small_file_is_passed_over_in_flat_memory(tmp_path:
     assert held(60) < 1.5 * held(20)
 
 
+@pytest.mark.slow
 def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
 
@@ -248,6 +249,7 @@ def test_a_record_of_a_table_that_never_ends_is_listed_and_not_held(tmp_path: Pa
     assert held(8000) < 1.5 * held(2000)
 
 
+@pytest.mark.slow
 def test_a_trainer_state_of_nothing_but_brackets_is_refused_before_it_takes_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "trainer_state.json"
     path.write_bytes(b'{"log_history": [' + b"{}," * (documents.VALUES // 2) + b"{}]}")
@@ -266,6 +268,7 @@ def with_a_large_dictionary() -> bytes:
     return bytes(packed)
 
 
+@pytest.mark.slow
 def test_an_xz_file_that_asks_for_gigabytes_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl.xz"
     path.write_bytes(with_a_large_dictionary())

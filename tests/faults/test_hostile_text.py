@@ -50,6 +50,7 @@ def assert_is_scored(text: str, prompt: str | None = None) -> None:
 # --- Whatever stands in it --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(text=HOSTILE, prompt=st.none() | HOSTILE)
 def test_any_text_and_any_prompt_are_scored(text: str, prompt: str | None) -> None:
@@ -57,6 +58,7 @@ def test_any_text_and_any_prompt_are_scored(text: str, prompt: str | None) -> No
     assert_is_scored(text + text, prompt and text)
 
 
+@pytest.mark.slow
 def test_a_text_of_every_character_there_is_is_scored_half_pairs_and_unassigned_ones_among_them() -> None:
     by_category: dict[str, list[str]] = {}
     for code in range(0, sys.maxunicode + 1, 7):  # seven is prime to the size of every block
@@ -141,6 +143,7 @@ def random_han(size: int) -> str:
     return "".join(chr(0x4E00 + RANDOM.randrange(16_000)) for _ in range(size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -161,6 +164,7 @@ def test_a_score_takes_at_most_so_many_times_the_memory_of_its_text(text: str) -
     assert memory(lambda: score(text)) < TIMES_THE_TEXT * size
 
 
+@pytest.mark.slow
 def test_special_tokens_one_after_another_are_not_all_held() -> None:
     text = "<s>" * 100_000
     assert memory(lambda: clean(text)) < 5 * len(text)  # a pattern of all of them took 100 times the text
@@ -172,11 +176,13 @@ def test_where_a_long_text_loops_is_looked_for_without_holding_all_its_tokens() 
     assert memory(lambda: find_loop(many)) < 1.5 * memory(lambda: find_loop(few))
 
 
+@pytest.mark.slow
 def test_where_a_long_word_of_joints_loops_is_looked_for_without_holding_them() -> None:
     text = "a'" * 20_000
     assert memory(lambda: locate(text, 2_000)) < memory(lambda: locate(text)) / 4
 
 
+@pytest.mark.slow
 def test_rows_with_long_names_that_nobody_reads_are_not_held(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     with path.open("w", encoding="utf-8") as file:

@@ -122,6 +122,7 @@ assert score("Budy Budy").tokens == 2
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alone")
 def test_a_monitor_asks_nothing_of_a_network() -> None:
     done = python("-c", TRAINS)

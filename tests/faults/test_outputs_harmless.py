@@ -177,6 +177,7 @@ def failing(shell: Shell) -> Outcome:
     )
 
 
+@pytest.mark.slow
 def test_a_failed_check_writes_no_line_that_is_a_command_but_its_own(shell: Shell) -> None:
     found = failing(shell)
     assert found.status == 1
@@ -187,6 +188,7 @@ def test_a_failed_check_writes_no_line_that_is_a_command_but_its_own(shell: Shel
     assert all(map(own.match, commands(found.err)))
 
 
+@pytest.mark.slow
 def test_a_failed_check_is_junit_of_our_own_cases_and_holds_no_powers(shell: Shell) -> None:
     failing(shell)
     text = Path("j.xml").read_text(encoding="utf-8")

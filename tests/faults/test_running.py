@@ -50,6 +50,7 @@ def test_a_command_that_is_killed_told_to_end_or_broken_off_loses_nothing(tmp_pa
     assert figures.other_results == 0, "the next start ends with what an undisturbed run says"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "number"), [("check", signal.SIGTERM), ("audit", signal.SIGINT)])
 def test_a_command_that_is_broken_off_says_so_in_a_line_and_leaves_nothing(
     tmp_path: Path, name: str, number: signal.Signals
@@ -143,6 +144,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_end_while_it_begins_to_answer_gives_the_answer_and_ends_well(
     tmp_path: Path,
 ) -> None:
@@ -293,6 +295,7 @@ sys.exit(main(["audit", str(folder / "run"), "--json", str(folder / "report.json
 """
 
 
+@pytest.mark.slow
 def test_on_a_read_only_disk_a_run_goes_on_in_memory_and_a_command_names_the_file(tmp_path: Path) -> None:
     mount = 'mount -t tmpfs -o size=1m tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1"'
     command = ["unshare", "-rm", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, READ_ONLY]
@@ -358,6 +361,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_of_several_that_write_one_file_at_once_each_leaves_a_whole_one(tmp_path: Path) -> None:
     path, whole = tmp_path / "report.json", {b"a" * 400, b"b" * 40_000, b"c" * 4_000}
     started = [

@@ -107,6 +107,7 @@ def test_a_line_of_about_the_greatest_length_does_not_take_the_next_one_with_it(
     assert [problem.line for problem in problems.listed] == ([] if over <= 0 else [1])
 
 
+@pytest.mark.slow
 def test_a_line_of_50_mb_is_passed_over_without_being_held(file: Path) -> None:
     def held(megabytes: int) -> int:
         with file.open("wb") as out:
@@ -186,6 +187,7 @@ def test_the_head_is_how_a_file_begins_decompressed(file: Path, kind: str) -> No
     assert head.lines == ["once\ufffd"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in COMPRESS if kind != "nothing"])
 def test_of_a_short_file_that_is_cut_off_the_head_is_what_there_is(file: Path, kind: str) -> None:
     content = b"".join(b"line %d of the file\n" % number for number in range(200_000))

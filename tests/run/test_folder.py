@@ -157,6 +157,7 @@ def test_any_text_comes_back_as_it_was_in_one_line(appender: Appender, text: str
     assert [row["text"] for row in read_tail(appender.path, 0)] == [text]
 
 
+@pytest.mark.slow
 @given(texts=st.lists(st.text(st.characters(), max_size=20), max_size=8))
 @settings(deadline=None)
 def test_what_is_read_is_what_was_appended(
@@ -454,6 +455,7 @@ def test_reading_beyond_the_end_finds_nothing(appender: Appender) -> None:
 # Files that are replaced
 
 
+@pytest.mark.slow
 def test_a_reader_sees_the_old_or_the_new_file_never_half_of_one(tmp_path: Path) -> None:
     path = tmp_path / "loss.json"
     versions = [json.dumps({"number": number, "filler": "x" * 50_000}) for number in range(2)]

@@ -469,6 +469,7 @@ def test_a_detail_is_what_json_holds(value: object, expected: object) -> None:
     json.dumps(plain(value), allow_nan=False).encode()
 
 
+@pytest.mark.slow
 @given(ANYTHING)
 def test_whatever_is_given_a_detail_can_be_written_down(value: object) -> None:
     detail = plain(value)

@@ -21,6 +21,7 @@ def python(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - our own script
 
 
+@pytest.mark.slow
 def test_a_program_ends_with_3_at_a_halt_and_again_when_it_is_started_again(tmp_path: Path) -> None:
     script = f"""
 from coherence import Monitor

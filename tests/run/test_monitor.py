@@ -935,6 +935,7 @@ with Monitor(folder) as again:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full_does_not_stop_the_run(tmp_path: Path) -> None:
     mount = 'mount -t tmpfs -o size=128k tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1" "$4"'
     command = ["unshare", "-rm", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, FULL_DISK, LOW]

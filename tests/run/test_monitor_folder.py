@@ -315,6 +315,7 @@ def test_the_status_stands_at_the_last_step_of_a_run_that_nobody_closed(tmp_path
         assert json.loads(ended.stdout)["step"] == 249, "at once, not when the script ends"
 
 
+@pytest.mark.slow
 def test_the_status_stands_at_the_last_step_when_the_object_is_gone(tmp_path: Path) -> None:
     monitor = Monitor(tmp_path)
     for step in range(50):

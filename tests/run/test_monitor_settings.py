@@ -236,6 +236,7 @@ def test_a_warm_up_that_is_set_after_opening_is_recorded_from_the_next_call(
         assert monitor.gate.warmup == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["threshold", "patience", "window", "warmup", "observe_only"])
 def test_whatever_of_the_gate_is_set_in_the_middle_of_a_run_holds_from_then_on_for_everybody(
     tmp_path: Path, attribute: str, capsys: pytest.CaptureFixture[str]
@@ -327,6 +328,7 @@ def agreed(capsys: pytest.CaptureFixture[str], folder: Path, monitor: Monitor) -
     return said
 
 
+@pytest.mark.slow
 def test_of_a_step_with_very_many_samples_all_compare_the_same_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,11 +97,13 @@ TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(TEXT, max_size=5))
 def test_scores_are_those_of_the_plain_scorer(texts: list[str]) -> None:
     assert_equal(texts)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=4))
 @example([("<s>Once upon", " a time", True), ("", "> a\n< b\n> c\nd\n< e", False), ("", "\ud800", True)])
 def test_prompts_special_tokens_and_chats_are_cut_off_as_score_does(
@@ -140,6 +142,7 @@ PHRASES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PHRASES, min_size=1, max_size=3))
 def test_phrases_that_come_again_score_the_same(texts: list[str]) -> None:
     assert_equal(texts)
@@ -289,6 +292,7 @@ def nones(columns: Columns) -> list[float | None]:
 STEP = st.lists(st.one_of(TEXT, st.sampled_from(["ab " * 12, MANUAL[:500]])), max_size=4)
 
 
+@pytest.mark.slow
 @given(st.lists(STEP, max_size=4))
 @example([[], ["a b c d e f g h i j"] * 2, ["short"], [], ["a b c d e f g h i j", "!" * 41, "x" * 40]])
 def test_between_compares_the_samples_of_each_group(steps: list[list[str]]) -> None:
@@ -327,6 +331,7 @@ def test_no_samples_give_no_scores() -> None:
 # Batches, threads
 
 
+@pytest.mark.slow
 def test_more_text_than_is_scored_at_once_scores_the_same() -> None:
     texts = [MANUAL[:300_000], "é" + MANUAL[:400_000], *EDGES, MANUAL[:600_000], "on and on"]
     assert list(scores_of(score_core(texts))) == [next(scores_of(score_core([text]))) for text in texts]

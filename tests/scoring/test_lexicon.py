@@ -131,6 +131,7 @@ TOKENS = st.one_of(
 WORDS = st.sets(TOKENS.filter(lambda word: any(map(str.isalpha, word))))
 
 
+@pytest.mark.slow
 @given(st.lists(TOKENS), WORDS)
 @settings(deadline=None)
 def test_known_are_the_tokens_that_are_in_the_lexicon(texts: list[str], words: set[str]) -> None:
@@ -140,6 +141,7 @@ def test_known_are_the_tokens_that_are_in_the_lexicon(texts: list[str], words: s
         assert lexicon.known(tokens) == lexicon.known(set(tokens))
 
 
+@pytest.mark.slow
 @given(WORDS)
 @settings(deadline=None)
 def test_every_listed_word_is_known(words: set[str]) -> None:

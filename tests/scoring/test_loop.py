@@ -153,6 +153,7 @@ def test_the_numbers_of_a_loop_fit_each_other(words: list[str], prompt: str) -> 
         assert answer(text, prompt)[loop.start :].startswith(loop.phrase)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), st.integers(3, 9))
 def test_a_phrase_said_over_and_over_covers_all_of_the_sample(phrase: list[str], times: int) -> None:

@@ -74,6 +74,7 @@ def test_the_effective_number_of(counts: list[int], expected: float) -> None:
     assert effective_number(counts) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @given(COUNTS)
 @settings(deadline=None)
 def test_it_is_the_exponential_of_the_entropy(counts: list[int]) -> None:
@@ -94,6 +95,7 @@ def test_of_equal_counts_it_is_their_number(count: int, kinds: int) -> None:
     assert effective_number([count] * kinds) == pytest.approx(kinds, rel=1e-9)
 
 
+@pytest.mark.slow
 @given(COUNTS, st.integers(1, 1000))
 @settings(deadline=None)
 def test_it_depends_on_the_shares_alone(counts: list[int], times: int) -> None:
@@ -101,6 +103,7 @@ def test_it_depends_on_the_shares_alone(counts: list[int], times: int) -> None:
     assert scaled == pytest.approx(effective_number(counts), rel=1e-9)
 
 
+@pytest.mark.slow
 @given(COUNTS, st.randoms())
 @settings(deadline=None)
 def test_it_does_not_depend_on_the_order(counts: list[int], random: Random) -> None:
@@ -157,6 +160,7 @@ def test_diversity_between_samples(samples: list[str], expected: float | None) -
 SAMPLES = st.lists(st.lists(st.sampled_from("abcd"), max_size=12), max_size=8)
 
 
+@pytest.mark.slow
 @given(SAMPLES)
 @settings(deadline=None)
 def test_diversity_between_samples_lies_between_0_and_100(samples: list[list[str]]) -> None:
@@ -165,6 +169,7 @@ def test_diversity_between_samples_lies_between_0_and_100(samples: list[list[str
     assert found is None or 0 <= found <= 100
 
 
+@pytest.mark.slow
 @given(SAMPLES, st.randoms())
 @settings(deadline=None)
 def test_diversity_between_samples_does_not_depend_on_their_order(
@@ -173,6 +178,7 @@ def test_diversity_between_samples_does_not_depend_on_their_order(
     assert between_samples(random.sample(samples, len(samples))) == between_samples(samples)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from("abcd"), min_size=2), st.integers(2, 10))
 @settings(deadline=None)
 def test_samples_that_are_all_the_same_have_no_diversity(sample: list[str], times: int) -> None:

@@ -85,6 +85,7 @@ def test_a_curve_that_hardly_rises_gives_a_finite_length_for_anything() -> None:
     assert math.isfinite(Curve([(1, 1), (10**6, 1.0001)]).length_for(10**9))
 
 
+@pytest.mark.slow
 @given(curves())
 @settings(deadline=None)
 def test_the_length_for_a_point_is_the_point(curve: Curve) -> None:
@@ -92,6 +93,7 @@ def test_the_length_for_a_point_is_the_point(curve: Curve) -> None:
         assert curve.length_for(effective) == pytest.approx(count, rel=1e-9)
 
 
+@pytest.mark.slow
 @given(curves(), st.floats(0, 10**6), st.floats(0, 10**6))
 @settings(deadline=None)
 def test_what_is_more_varied_needs_more_length(curve: Curve, one: float, other: float) -> None:
@@ -237,6 +239,7 @@ def test_a_profile_from_before_passages_were_compared_stays_as_it_was_and_takes_
     assert later.against_passages(40.0) == 50.0
 
 
+@pytest.mark.slow
 def test_a_measured_profile_can_be_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "toy.json"
     measured = calibrate({"toy": grammar(1, 300)})

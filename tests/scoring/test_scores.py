@@ -125,6 +125,7 @@ TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(TEXT)
 @settings(deadline=None)
 @example("<|endoftext|>")

@@ -475,6 +475,7 @@ def test_a_prompt_is_cut_off_whatever_white_space_it_has(prompt: str, said: str,
         assert answer(f"{other} x{said}", prompt) == f"x{said}".strip()
 
 
+@pytest.mark.slow
 @given(st.text("abc \n", max_size=80), st.text("xyz \n", max_size=80))
 @settings(deadline=None)
 def test_an_answer_without_a_word_of_the_prompt_stays_whole(prompt: str, said: str) -> None:

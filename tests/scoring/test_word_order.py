@@ -343,6 +343,7 @@ def test_learning_twice_gives_the_same_bytes(texts: Callable[..., list[str]], tm
     assert len(learned.table) == order.CLASSES
 
 
+@pytest.mark.slow
 def test_a_check_tells_whether_the_model_is_what_the_texts_give(
     texts: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -357,6 +358,7 @@ def test_a_check_tells_whether_the_model_is_what_the_texts_give(
     assert capsys.readouterr().err.count("\n") == 3
 
 
+@pytest.mark.slow
 def test_a_kind_weighs_the_same_however_long_it_is() -> None:
     one, other = SAMPLES[0][:60], SAMPLES[1][:60]
     assert len(without_runs(one)) == len(without_runs(other))

@@ -435,6 +435,7 @@ def test_the_gate_decides_as_its_slow_twin_that_reads_the_whole_history(
         assert verdict.halt == (verdict.collapsed and not options.observe_only)
 
 
+@pytest.mark.slow
 @given(runs())
 @settings(deadline=None)
 def test_a_window_never_fires_later_than_a_row(run: tuple[Settings, list[Drawn]]) -> None:

@@ -25,11 +25,13 @@ def test_cross_entropy_equals_its_slow_twin(logits: list[float], data: st.DataOb
     assert float(cross_entropy(logits, target)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(LOGITS, st.floats(-50, 50))
 def test_a_constant_added_to_every_logit_changes_nothing(logits: list[float], shift: float) -> None:
     assert softmax(np.array(logits) + shift) == pytest.approx(softmax(logits), abs=1e-9)
 
 
+@pytest.mark.slow
 @given(HUGE)
 def test_softmax_sums_to_one_however_large_the_logits(logits: list[float]) -> None:
     shares = softmax(logits)
@@ -37,6 +39,7 @@ def test_softmax_sums_to_one_however_large_the_logits(logits: list[float]) -> No
     assert ((shares >= 0) & (shares <= 1)).all()
 
 
+@pytest.mark.slow
 @given(HUGE, st.data())
 def test_cross_entropy_of_huge_logits_is_finite_and_not_negative(
     logits: list[float], data: st.DataObject

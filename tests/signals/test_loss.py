@@ -134,6 +134,7 @@ def test_a_window_of_nothing_is_refused(window: int) -> None:
         LossTracker(window=window)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [5, 100])
 def test_the_smoothed_loss_is_a_mean_over_a_tenth_of_the_rows_and_the_window_at_most(window: int) -> None:
     losses = np.random.default_rng(0).normal(3, 1, 200).tolist()
@@ -210,6 +211,7 @@ RUN = st.lists(st.tuples(st.floats(), st.sampled_from([None, "books", "code"])),
 NOISY_RUN = st.lists(st.tuples(st.floats(1, 9), st.sampled_from([None, "books", "code"])), max_size=60)
 
 
+@pytest.mark.slow
 @given(RUN | NOISY_RUN, st.integers(0, 60), st.sampled_from([1, 3, 100]))
 def test_a_tracker_restored_anywhere_behaves_as_if_never_stopped(
     run: list[tuple[float, str | None]], cut: int, window: int
@@ -436,6 +438,7 @@ def summed(over: int, rows: int, interval: int = 10) -> NDArray[np.float64]:
     return over * (2.9 + 4.7 * np.exp(-step / 150) + 3.2 * np.exp(-step / 900))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [4, 8, 16])
 @pytest.mark.parametrize(("rows", "interval"), [(40, 50), (200, 10), (2_000, 1)])
 def test_a_loss_summed_over_batches_is_not_early_for_ever(over: int, rows: int, interval: int) -> None:
@@ -472,6 +475,7 @@ def test_bad_weights_that_are_unlearned_within_some_hundred_steps_are_early(
     assert (seen[-1], tracker.doubt) == ("converging", None)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 30), max_size=40), st.sampled_from([2, 65, 8449]))
 def test_no_perplexity_is_larger_than_the_vocabulary(losses: list[float], vocab_size: int) -> None:
     tracker = tracked(losses, vocab_size)
@@ -732,6 +736,7 @@ def test_learning_that_starts_again_is_named_within_a_few_hundred_steps(noise: f
 # The trend, on simulated runs: when the alarm begins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_rise_of_three_tenths_is_an_alarm_while_it_lasts(noise: float) -> None:
     seen = trends(POWER_LAW + np.clip((STEP - 10_000) / 1_000, 0, 1) * 0.3, noise)
@@ -740,6 +745,7 @@ def test_a_rise_of_three_tenths_is_an_alarm_while_it_lasts(noise: float) -> None
     assert share(seen[18_000:], "diverging") == 0  # no longer rising
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_slow_rise_late_in_a_run_is_an_alarm_as_well(noise: float) -> None:
     seen = trends(np.where(STEP < 12_000, POWER_LAW, POWER_LAW[11_999] + (STEP - 12_000) * 1e-4), noise)
@@ -747,6 +753,7 @@ def test_a_slow_rise_late_in_a_run_is_an_alarm_as_well(noise: float) -> None:
     assert share(seen[14_000:], "diverging") > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_rise_of_two_nats_diverges_and_then_collapses(noise: float) -> None:
     seen = trends(POWER_LAW + np.clip((STEP - 10_000) / 500, 0, 1) * 2, noise)

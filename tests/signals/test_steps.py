@@ -68,6 +68,7 @@ LATES = st.integers(0, 6)
 REACHES = st.sampled_from([0, 3, 10, FAR])
 
 
+@pytest.mark.slow
 @given(order=ORDERS, step=st.integers(0, 30), late=LATES, reach=REACHES)
 def test_it_decides_as_its_slow_twin_that_remembers_all_steps(
     order: list[int], step: int, late: int, reach: float

@@ -143,6 +143,7 @@ def test_a_document_that_is_cut_off_is_read_up_to_there_and_that_is_noted(
     assert [message[:36] for _, message in said(problems)] == ["the document ends in the middle: it "]
 
 
+@pytest.mark.slow
 def test_an_object_of_more_than_16_mb_is_passed_over_without_being_held(file: Path) -> None:
     def held(size: int) -> int:
         text = "[{x" * (size // 3)

@@ -285,6 +285,7 @@ def test_lines_that_are_few_or_whose_steps_fall_are_not_a_trainers(file: Path, c
     assert curve(file, content) == []
 
 
+@pytest.mark.slow
 def test_a_log_whose_first_loss_stands_behind_a_megabyte_of_bars_is_known(file: Path) -> None:
     bars = "".join(
         f"\rMap:  10%|█    | {done}/90000 [00:00<00:01, 4000.0 examples/s]" for done in range(20_000)

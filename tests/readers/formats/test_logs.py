@@ -694,6 +694,7 @@ def test_a_log_that_is_cut_off_anywhere_keeps_what_stands_before(file: Path) -> 
         assert problems.count == 0
 
 
+@pytest.mark.slow
 def test_a_sample_without_end_is_a_problem_and_not_held() -> None:
     def read(lines: int) -> None:
         problems = Problems()

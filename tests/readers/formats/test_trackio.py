@@ -203,6 +203,7 @@ def test_what_holds_no_text_of_a_model_is_passed_over(database: Database) -> Non
 # The file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "note"), [(2 * PAGE + 5, ""), (5, "x" * (PAGE_BYTES // 2))])
 def test_more_rows_than_a_page_are_read_in_their_order(database: Database, count: int, note: str) -> None:
     database.log_all(*({"loss": 2.5, "text": f"tale {step}", "note": note} for step in range(count)))

@@ -101,6 +101,7 @@ def test_without_texts_from_before_the_worst_samples_are_shown_with_their_loops(
     assert page.index("<h2>The samples that weigh most</h2>") < page.index("<mark>")
 
 
+@pytest.mark.slow
 def test_a_text_that_was_cut_says_how_much_is_missing() -> None:
     now = [each._replace(text=f"{each.text} {prose(900, 1)}") for each in samples(60, bad=60, prompts=["a"])]
     found = checked([sample(prose(900, n), n, prompt="a") for n in range(60)], now)

@@ -82,6 +82,7 @@ def test_the_losses_next_to_a_file_belong_to_it(tmp_path: Path) -> None:
     assert ServedDump(tmp_path / "linked" / "mine.jsonl").page()
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_page_lets_it_ask_its_server_and_nobody_else(tmp_path: Path) -> None:
     with Server(write(tmp_path / "dump.jsonl", 3)) as server:
         Thread(target=server.serve_forever, daemon=True).start()

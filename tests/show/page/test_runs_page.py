@@ -115,6 +115,7 @@ def test_the_loss_of_a_run_that_halts_is_not_called_better(browser: Any, runs: P
     assert loss.split("\t")[1:] == ["3.66", "0.0049", "−3.65"]
 
 
+@pytest.mark.slow
 def test_the_page_of_several_runs_carries_no_chart_library_and_no_table_of_samples(runs: Path) -> None:
     page = runs.read_text(encoding="utf-8")
     assert 'id="packed-charts"' not in page

@@ -145,6 +145,7 @@ def test_it_listens_on_loopback_alone(served: str, capsys: pytest.CaptureFixture
     assert "no such folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_told_to_listen_elsewhere_it_says_that_anyone_may_read(tmp_path: Path) -> None:
     everywhere = ["--host", "0.0.0.0", "--port", "0"]  # noqa: S104 - that is the point
     command = [sys.executable, "-m", "coherence.cli", "serve", str(tmp_path), *everywhere]
@@ -400,6 +401,7 @@ def test_a_time_that_no_clock_tells_stops_no_page(tmp_path: Path, name: str, tim
     assert (len(found["curve"]), len(found["samples"])) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_folder_without_runs_is_served_until_one_appears(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         Thread(target=server.serve_forever, daemon=True).start()
