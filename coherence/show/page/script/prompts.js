@@ -35,7 +35,7 @@ function ribbon(found, marks) {
     ...marks.filter((at) => at >= 0).map((at) => el("path", { d: `M${at} 0H${at + 1}V24H${at}Z`, class: "chosen" }))];
 }
 
-function promptSection(groups) {
+function promptSection() {
   const turn = (at) => { over.sample = key(groupOnShow()[at]); fillPrompts(); };
   return section("prompts", "One prompt over the steps",
     el("div", { class: "controls" }, el("label", {}, "prompt ", el("select", { id: "prompt", onchange: (event) => {
