@@ -71,7 +71,6 @@ def test_without_the_package_a_url_is_refused_with_the_extra_it_needs(
         find_runs(["s3://bucket/run"])
 
 
-@pytest.mark.slow
 def test_zstd_is_read_and_what_is_cut_off_is_noted(tmp_path: Path) -> None:
     zstandard = pytest.importorskip("zstandard", reason="zstd needs zstandard")
     content = b"".join(b"line %d of the file\n" % number for number in range(300_000))

@@ -24,7 +24,6 @@ def losses_in(folder: Path) -> tuple[list[LossRow], str]:
     return losses, file.path
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 @pytest.mark.filterwarnings("ignore:The 'val_dataloader' does not have many workers")
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated")

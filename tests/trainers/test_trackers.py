@@ -69,6 +69,7 @@ def test_tensorboard(tmp_path: Path) -> None:
     assert found == [(step, pytest.approx(mean)) for step, mean in zip((5, 10), means(tmp_path), strict=True)]
 
 
+@pytest.mark.more
 def test_wandb(tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="its log is written by wandb")
     start = START + "import wandb\nwandb.init(project='p', mode='offline')\n"
@@ -85,6 +86,7 @@ def test_wandb(tmp_path: Path) -> None:
     assert rows == [[5, "A", True], [5, "Once", False], [10, "A", True], [10, "Once", False]]
 
 
+@pytest.mark.more
 def test_mlflow(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="its store is written by mlflow")
     start = START + "import mlflow\nmlflow.set_tracking_uri('sqlite:///mlflow.db')\n"
@@ -114,6 +116,7 @@ json.dump(SQLiteStorage.get_logs(project, name), open("told.json", "w"))
 """
 
 
+@pytest.mark.more
 def test_trackio(tmp_path: Path) -> None:
     pytest.importorskip("trackio", reason="its store is written by trackio")
     start = START + "import trackio\ntrackio.init(project='p')\n"
@@ -129,6 +132,7 @@ def test_trackio(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.more
 def test_aim(tmp_path: Path) -> None:
     pytest.importorskip("aim", reason="its store is written by aim")
     start = START + "import aim\nrun = aim.Run(repo='.', system_tracking_interval=None)\n"
@@ -163,6 +167,7 @@ trainer.train()
 """
 
 
+@pytest.mark.more
 def test_trackio_through_the_trainer_whose_losses_it_has(tmp_path: Path) -> None:
     pytest.importorskip("trackio", reason="its store is written by trackio")
     pytest.importorskip("transformers", reason="the Hugging Face Trainer reports to trackio")

@@ -154,7 +154,6 @@ def test_a_table_without_rows_is_one_part_without_samples(file: Path) -> None:
     assert not list(parquet.samples(part, Problems()))
 
 
-@pytest.mark.slow
 def test_a_long_row_group_is_never_held_whole(file: Path) -> None:
     def held(rows: int) -> tuple[int, int]:
         table = {"step": list(range(rows)), "text": [f"{n:010000}" for n in range(rows)]}
