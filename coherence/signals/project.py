@@ -14,6 +14,9 @@ from coherence.scoring.profile import SHIPPED
 
 FILE, TABLE = "pyproject.toml", "coherence"
 
+PREFIX = "COHERENCE_"
+"""How the names of the environment variables begin."""
+
 KEYS: dict[str, type] = {
     "snapshot": str,
     "tolerance": float,
@@ -43,6 +46,11 @@ EXPECTED = {str: "a string", float: "a number", int: "a whole number", bool: "tr
 
 SWITCH = {"1": True, "true": True, "0": False, "false": False}
 """The values of an environment variable for yes and no."""
+
+MISSPELT = 0.8
+"""How alike the name of a variable and of a setting are, from 0 to 1, if it is taken for a spelling mistake.
+
+Other software has variables with the same prefix."""
 
 
 class Given(NamedTuple):
@@ -90,11 +98,12 @@ def variable(key: str) -> str:
     >>> variable("prompt-field")
     'COHERENCE_PROMPT_FIELD'
     """
-    return f"COHERENCE_{key.replace('-', '_').upper()}"
+    return PREFIX + key.replace("-", "_").upper()
 
 
 def _of_environment() -> dict[str, Given]:
     found = {}
+    _refuse_misspelt()
     for key, kind in KEYS.items():
         name = variable(key)
         if text := os.environ.get(name):
@@ -103,6 +112,17 @@ def _of_environment() -> dict[str, Given]:
             except (KeyError, ValueError):
                 raise ValueError(f"{name} {text!r}; expected {EXPECTED[kind]}") from None
     return found
+
+
+def _refuse_misspelt() -> None:
+    """Raise for a variable that is almost one of ours: otherwise what it sets would be missing in silence."""
+    known = {variable(key).removeprefix(PREFIX): variable(key) for key in KEYS}
+    for name, value in sorted(os.environ.items()):
+        ending = name.removeprefix(PREFIX)
+        if ending == name or ending in known or not value:
+            continue
+        if near := import_module("difflib").get_close_matches(ending, known, 1, MISSPELT):
+            raise ValueError(f"{name} is not a setting; did you mean {known[near[0]]}?")
 
 
 def _of_project(folder: str | Path | None) -> dict[str, Given]:

@@ -320,6 +320,31 @@ def test_a_variable_that_cannot_be_read_is_refused_by_name_and_value(
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [("COHERENCE_PATIENEC", "COHERENCE_PATIENCE"), ("COHERENCE_TEXTFIELD", "COHERENCE_TEXT_FIELD")],
+)
+def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "3")
+    assert shell.refused("audit", samples()) == f"coherence: {name} is not a setting; did you mean {meant}?\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("COHERENCE_HOME", "/opt"), ("COHERENCE_LOG_LEVEL", "9"), ("COHERENCE_PATIENEC", ""), ("PATIENEC", "3")],
+)
+def test_variables_of_other_software_and_empty_ones_change_nothing(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.delenv(name)
+    without = shell("audit", samples())
+    monkeypatch.setenv(name, value)
+    assert shell("audit", samples()) == without
+
+
+@pytest.mark.parametrize(
     ("command", "key", "value"),
     [
         ("check", "tolerance", "0"),
