@@ -2,9 +2,11 @@
 
     python benchmarks/memory.py
     python benchmarks/memory.py 20 200 2000 --options='--workers 2'
+    python benchmarks/memory.py 1600 --characters 100      # ten million samples
 
-The samples, of 2 KB, are pieces of the help texts that come with Python and of the runs under `fixtures/`,
-eight per step, in a temporary folder. Each audit is a separate process; of several the largest counts.
+The samples, usually of 2 KB, are pieces of the help texts that come with Python and of the runs under
+`fixtures/`, eight per step, in a temporary folder. Each audit is a separate process; of several the largest
+counts.
 """
 
 import argparse
@@ -31,19 +33,20 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=MEGABYTES, help="megabytes of each dump")
     parser.add_argument("--options", default="", help="of coherence audit")
     parser.add_argument("--samples-a-step", type=int, default=A_STEP)
+    parser.add_argument("--characters", type=int, default=BYTES, help="of a sample")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.jsonl"
         print(f"{'dump':>10}{'samples':>12}{'peak memory':>14}{'time':>10}")
         for size in arguments.sizes:
-            samples = write_dump(path, size * 10**6, arguments.samples_a_step)
+            samples = write_dump(path, size * 10**6, arguments.samples_a_step, arguments.characters)
             used = audit(str(path), *arguments.options.split())
             print(f"{size:>7} MB{samples:>12,}{used.memory / 2**20:>11.0f} MB{used.wall:>8.0f} s", flush=True)
 
 
-def write_dump(path: Path, size: int, samples_a_step: int) -> int:
+def write_dump(path: Path, size: int, samples_a_step: int, characters: int = BYTES) -> int:
     """Write a dump of about `size` bytes; return how many samples it has."""
-    rows = sample_rows(samples_a_step)
+    rows = sample_rows(samples_a_step, characters)
     with path.open("w", encoding="utf-8") as file:
         for number in count():
             if file.tell() >= size:
@@ -52,14 +55,14 @@ def write_dump(path: Path, size: int, samples_a_step: int) -> int:
     raise AssertionError
 
 
-def sample_rows(samples_a_step: int) -> Iterator[dict[str, object]]:
+def sample_rows(samples_a_step: int, characters: int) -> Iterator[dict[str, object]]:
     """Yield the samples of a run whose loss falls."""
     text = "\n".join([*(topics[name] for name in sorted(topics)), *fixture_texts()])
     random = Random(0)  # noqa: S311 - not for secrets
     for number in count():
-        start = random.randrange(len(text) - BYTES)
+        start = random.randrange(len(text) - characters)
         step = number // samples_a_step
-        yield {"step": step, "loss": 3 + 6 / (1 + step / 1000), "text": text[start : start + BYTES]}
+        yield {"step": step, "loss": 3 + 6 / (1 + step / 1000), "text": text[start : start + characters]}
 
 
 def fixture_texts() -> Iterator[str]:
