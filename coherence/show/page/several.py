@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from coherence.audit.build import Texts
 from coherence.audit.rows import GatedSample
-from coherence.report import FourScores, Ranking, Report, ScoredSample
+from coherence.report import Ranking, Report, ScoredSample
 from coherence.scoring.lexicon import Lexicon
 from coherence.show.page.gallery import page_sample
 from coherence.show.page.marks import mark
@@ -129,23 +129,14 @@ class Several:
 def _means(report: Report) -> Curve:
     """Return the mean of the four scores over the steps, of all samples of a step together."""
     steps = [
-        (step, [mean_of(each.scores) for each in group]) for step, group in groupby(report.samples, _step)
+        (step, [_mean(each.scores.values) for each in group])
+        for step, group in groupby(report.samples, _step)
     ]
     return Curve([step for step, _ in steps], [_mean(values) for _, values in steps])
 
 
 def _step(sample: ScoredSample) -> int:
     return sample.step
-
-
-def mean_of(scores: FourScores) -> float | None:
-    """Return the mean of the scores that have a meaning.
-
-    >>> mean_of(FourScores(bigram=80, trigram=60, english=None, character=70))
-    70.0
-    """
-    known = [value for value in scores.values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def shortened(curve: Curve, points: int) -> Curve:
