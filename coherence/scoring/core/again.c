@@ -1,31 +1,45 @@
 /* What a text says again, and whether it is a template: again.py. */
 #include "dictionary.h"
 
-/* Mark the tokens that equal the token one period before, if enough in a row do. `equal` has room for one byte a
- * token. */
+/* Mark the tokens that equal the token one period before, if so many in a row do; without a branch that depends on the
+ * text. `equal` has room for one byte a token. */
 static void
-mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *equal, uint8_t *marks)
+mark_short_period(const uint32_t *ids, size_t tokens, size_t period, uint8_t *restrict equal, uint8_t *restrict marks)
 {
     if (tokens <= period)
         return;
-    /* First all are compared, many at once; then only the equal ones are processed. */
     size_t last = tokens - period;
     for (size_t at = 0; at < last; at++)
         equal[at] = ids[at] == ids[at + period];
     equal[last] = 0;
-    /* If two in a row are needed, a single one is skipped: a flag shows that the next token is equal too. */
-    size_t two = least > 1;
-    for (size_t at = 0; two && at < last; at++)
-        equal[at] &= equal[at + 1];
-    const uint8_t *begin = equal;
-    while ((begin = memchr(begin, 1, last - (size_t)(begin - equal)))) {
-        const uint8_t *end = begin;
-        while (*end)
+    /* Then only those stay that begin a row, and the whole row is marked. */
+    for (size_t more = 1; more < period; more++) {
+        for (size_t at = 0; at < last; at++)
+            equal[at] &= equal[at + 1];
+    }
+    for (size_t ahead = 0; ahead < period && ahead < last; ahead++) {
+        for (size_t at = 0; at < last - ahead; at++)
+            marks[at + period + ahead] |= equal[at];
+    }
+}
+
+/* The same for a long period: three copies of a phrase have two periods of such tokens in a row. */
+static void
+mark_long_period(const uint32_t *ids, size_t tokens, size_t period, uint8_t *marks)
+{
+    size_t least = 2 * period, last = tokens > period ? tokens - period : 0;
+    /* A long enough row includes one of these places, and after a row one of those after it. */
+    for (size_t at = least - 1; at < last; at += least) {
+        size_t begin = at, end = at;
+        while (end < last && ids[end] == ids[end + period])
             end++;
-        size_t row = (size_t)(end - begin) + two;
-        if (row >= least)
-            memset(marks + (begin - equal) + period, 1, row);
-        begin = end;
+        if (end == at)
+            continue;
+        while (begin > 0 && ids[begin - 1] == ids[begin - 1 + period])
+            begin--;
+        if (end - begin >= least)
+            memset(marks + begin + period, 1, end - begin);
+        at = end;
     }
 }
 
@@ -127,7 +141,6 @@ mark_long_periods(Scratch *scratch, uint8_t *marks)
 {
     size_t again, number = 0;
     uint32_t common[2 * PHRASES];
-    uint8_t *equal = marks + scratch->tokens + 1;
     if (count_again(scratch, LEAST_AGAIN, NULL, &again) < 0)
         return -1;
     if (again && add_common(scratch, NEAR_NEIGHBOURS, common, &number) < 0)
@@ -135,11 +148,9 @@ mark_long_periods(Scratch *scratch, uint8_t *marks)
     if (again >= SEEN && add_common(scratch, FAR_NEIGHBOURS, common, &number) < 0)
         return -1;
     for (size_t one = 0; one < number; one++) {
-        mark_period(scratch->ids.at, scratch->tokens, common[one], 2 * (size_t)common[one], equal, marks);
-        for (size_t other = 0; other <= one; other++) {
-            size_t sum = (size_t)common[one] + common[other];
-            mark_period(scratch->ids.at, scratch->tokens, sum, 2 * sum, equal, marks);
-        }
+        mark_long_period(scratch->ids.at, scratch->tokens, common[one], marks);
+        for (size_t other = 0; other <= one; other++)
+            mark_long_period(scratch->ids.at, scratch->tokens, (size_t)common[one] + common[other], marks);
     }
     return 0;
 }
@@ -226,7 +237,7 @@ said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
     uint8_t *marks = scratch->marks.at;
     memset(marks, 0, tokens);
     for (size_t period = 1; period <= SHORT; period++)
-        mark_period(scratch->ids.at, tokens, period, period, marks + tokens + 1, marks);
+        mark_short_period(scratch->ids.at, tokens, period, marks + tokens + 1, marks);
     int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* repeated triples */
     double many = MANY * (double)tokens;
     if ((double)again >= (many > SEEN ? many : SEEN) && mark_long_periods(scratch, marks) < 0)

@@ -1,5 +1,5 @@
 /* Shortens rulers, lines of signs alone, to at most four equal signs in a row: text.short_rulers. */
-#include "dictionary.h"
+#include "sixteen.h"
 
 static inline uint32_t
 code_at(const Text *text, size_t at)
@@ -32,24 +32,45 @@ is_letter_or_digit(uint32_t code)
     return (code | ('a' - 'A')) - 'a' < 26 || code - '0' < 10;
 }
 
-/* Return whether there are five equal signs in a row: for most texts this shows quickly that no ruler is too long.
- * Any five in a row include a pair that begins at a position divisible by four, so only these pairs are checked. */
-static int
-has_row(const Text *text)
+/* Return the first of the positions `from`, `from` + 16 and so on that may have five equal signs in a row among its
+ * next sixteen; the last such position that has twenty bytes if none does. */
+static size_t
+skip_bytes(const uint8_t *bytes, size_t from, size_t length)
 {
-    for (size_t at = 0; at + 1 < text->length; at += RULER) {
+    for (; from + 16 + RULER <= length; from += 16) {
+        Sixteen same, some[RULER + 1];
+        for (size_t ahead = 0; ahead <= RULER; ahead++)
+            memcpy(&some[ahead], bytes + from + ahead, sizeof *some);
+        same = (Sixteen)(some[0] == some[1]) & (Sixteen)(some[1] == some[2]) & (Sixteen)(some[2] == some[3])
+               & (Sixteen)(some[3] == some[4]);
+        Sixteen white = within(some[0], ' ', 1) | within(some[0], '\t', 5);
+        Sixteen letters = within(some[0], '0', 10) | within(some[0] | ('a' - 'A'), 'a', 26);
+        if (bits_of(same & ~white & ~letters))
+            break;
+    }
+    return from;
+}
+
+/* Return a position among the first five equal signs in a row from `from` on, the length of the text if there are none.
+ * Any five in a row include a pair that begins at a position divisible by four, so only these pairs are checked. */
+static size_t
+next_row(const Text *text, size_t from)
+{
+    if (text->ascii)
+        from = skip_bytes(text->ascii, from, text->length);
+    for (size_t at = from; at + 1 < text->length; at += RULER) {
         uint32_t code = code_at(text, at);
         if (code != code_at(text, at + 1) || is_white(code) || is_letter_or_digit(code))
             continue;
         size_t begin = at, end = at + 2;
-        while (begin > 0 && code_at(text, begin - 1) == code)
+        while (begin > from && code_at(text, begin - 1) == code)
             begin--;
         while (end < text->length && code_at(text, end) == code)
             end++;
         if (end - begin > RULER)
-            return 1;
+            return at;
     }
-    return 0;
+    return text->length;
 }
 
 /* Return whether some line has five equal signs in a row before its first ASCII letter or digit: else no ruler is
@@ -57,18 +78,11 @@ has_row(const Text *text)
 static int
 may_be_ruled(const Text *text)
 {
-    size_t row = 0;
-    if (!has_row(text))
-        return 0;
-    for (size_t at = 0; at < text->length; at++) {
-        uint32_t code = code_at(text, at);
-        if (is_letter_or_digit(code)) {
-            at = line_end(text, at);
-            row = 0;
-            continue;
-        }
-        row = is_white(code) ? 0 : row && code == code_at(text, at - 1) ? row + 1 : 1;
-        if (row > RULER)
+    for (size_t at = 0; (at = next_row(text, at)) < text->length; at = line_end(text, at)) {
+        size_t begin = at;
+        while (begin > 0 && code_at(text, begin - 1) != '\n' && !is_letter_or_digit(code_at(text, begin - 1)))
+            begin--;
+        if (begin == 0 || code_at(text, begin - 1) == '\n')
             return 1;
     }
     return 0;

@@ -1,5 +1,5 @@
 /* Text to tokens: case folding and what text.tokenize does. */
-#include "dictionary.h"
+#include "sixteen.h"
 
 /* Note a token at `place` of the bytes, and return its number; NONE if there is no memory. */
 static inline uint32_t
@@ -27,30 +27,6 @@ start(Scratch *scratch, size_t characters, size_t bytes)
 
 /* Texts with one byte a character: ASCII, and others whose alphabet is small enough. Each byte is processed without a
  * branch, so that the compiler can process many at once. */
-
-/* The bytes that are processed at once. */
-typedef uint8_t Sixteen __attribute__((vector_size(16)));
-
-/* Set all bits of those of sixteen bytes that are one of the `number` values from `first` on. */
-static inline Sixteen
-within(Sixteen bytes, uint8_t first, uint8_t number)
-{
-    Sixteen firsts, numbers;
-    memset(&firsts, first, sizeof firsts);
-    memset(&numbers, number, sizeof numbers);
-    return (Sixteen)(bytes - firsts < numbers);
-}
-
-/* Return a bit for each of sixteen bytes, set if the byte is. */
-static inline uint64_t
-bits_of(Sixteen flags)
-{
-    /* The topmost byte of this product has the lowest bits of eight bytes, in their order. */
-    const uint64_t ones = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
-    uint8_t bytes[sizeof flags];
-    memcpy(bytes, &flags, sizeof flags);
-    return ((load(bytes, 8) & ones) * gather >> 56) | ((load(bytes + 8, 8) & ones) * gather >> 56) << 8;
-}
 
 /* The classes of 64 bytes, a bit each. */
 typedef struct {
