@@ -262,7 +262,7 @@ is_template(Scratch *scratch, double again, int64_t *found)
     if (tokens < STRETCH || again >= LITTLE)
         return 0;
     /* Tokens are numbered as they come, so the largest number in the first half gives its number of kinds. */
-    uint32_t kinds = scratch->kinds.count, early = 0;
+    uint32_t kinds = scratch->kinds, early = 0;
     for (size_t at = 0; at < tokens / 2; at++)
         early = ids[at] + 1 > early ? ids[at] + 1 : early;
     double new_kinds = (double)(kinds - early), wanted = NEW_SHARE * (double)kinds;

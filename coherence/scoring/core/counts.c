@@ -270,13 +270,13 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
 int
 count_bigrams(Scratch *scratch)
 {
-    return count_runs(scratch->ids.at, scratch->tokens, 2, scratch->kinds.count, scratch);
+    return count_runs(scratch->ids.at, scratch->tokens, 2, scratch->kinds, scratch);
 }
 
 int
 count_trigrams(Scratch *scratch)
 {
-    return count_runs(scratch->ids.at, scratch->tokens, 3, scratch->kinds.count, scratch);
+    return count_runs(scratch->ids.at, scratch->tokens, 3, scratch->kinds, scratch);
 }
 
 /* Character 4-grams */
