@@ -63,9 +63,10 @@ same_run(const uint32_t *ids, size_t one, size_t other, size_t length, size_t kn
     return !differ;
 }
 
-/* Count how many runs of `length` tokens occurred before, and into `distances`, if given, how far before. */
+/* Count how many runs of `length` tokens occurred before, until they are `enough`, and into `distances`, if given, how
+ * far before. */
 static int
-count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again)
+count_again(Scratch *scratch, size_t length, size_t enough, Distances *distances, size_t *again)
 {
     const uint32_t *ids = scratch->ids.at;
     *again = 0;
@@ -85,7 +86,7 @@ count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again
     size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
     for (size_t at = 0; at < length; at++)
         leaving *= PRIME;
-    for (size_t at = 0; at < scratch->tokens; at++) {
+    for (size_t at = 0; at < scratch->tokens && *again < enough; at++) {
         hash = hash * PRIME + ids[at] + 1;
         if (at >= length)
             hash -= leaving * (ids[at - length] + UINT64_C(1));
@@ -118,7 +119,7 @@ add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
     uint32_t *times = scratch->distances.at;
     Distances distances = {times, times + scratch->tokens, 0};
     memset(times, 0, size);
-    if (count_again(scratch, length, &distances, &again) < 0)
+    if (count_again(scratch, length, SIZE_MAX, &distances, &again) < 0)
         return -1;
     for (int place = 0, taken = 0; place < PHRASES + 2 && taken < PHRASES; place++) {
         uint32_t best = 0; /* a distance that does not occur */
@@ -141,7 +142,7 @@ mark_long_periods(Scratch *scratch, uint8_t *marks)
 {
     size_t again, number = 0;
     uint32_t common[2 * PHRASES];
-    if (count_again(scratch, LEAST_AGAIN, NULL, &again) < 0)
+    if (count_again(scratch, LEAST_AGAIN, SEEN, NULL, &again) < 0)
         return -1;
     if (again && add_common(scratch, NEAR_NEIGHBOURS, common, &number) < 0)
         return -1;
@@ -268,7 +269,7 @@ is_template(Scratch *scratch, double again, int64_t *found)
     double new_kinds = (double)(kinds - early), wanted = NEW_SHARE * (double)kinds;
     if (new_kinds < (wanted > NEW_KINDS ? wanted : NEW_KINDS))
         return 0;
-    if (count_again(scratch, STRETCH, NULL, &come_again) < 0)
+    if (count_again(scratch, STRETCH, SIZE_MAX, NULL, &come_again) < 0)
         return -1;
     *found = (double)come_again / (double)tokens < LITTLE;
     return 0;

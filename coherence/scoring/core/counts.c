@@ -114,20 +114,32 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
 
 /* Numbers of up to 32 bits */
 
-/* Count numbers; move those that have to wait to the front, and return how many they are. `slots` is a power of
- * two. */
-static size_t
-narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uint32_t *places, uint32_t *held, uint16_t *counts)
+/* Return a number that is at any place. */
+static inline uint32_t
+key_at(const uint8_t *from, size_t at)
+{
+    uint32_t key;
+    memcpy(&key, from + at, sizeof key);
+    return key;
+}
+
+/* Count numbers, each `stride` bytes after the one before; write those that have to wait to `keys`, and return how many
+ * they are. `slots` is a power of two. */
+static inline size_t
+narrow_round(
+    const uint8_t *from, size_t stride, size_t number, uint32_t *keys, uint64_t slots, uint32_t factor, uint32_t *places,
+    uint32_t *held, uint16_t *counts
+)
 {
     for (size_t at = 0; at < number; at++) {
         /* The topmost bits of the product: their number is not known to the compiler, and a variable shift is slow. */
-        uint32_t place = (uint32_t)((uint32_t)(keys[at] * factor) * slots >> 32);
+        uint32_t key = key_at(from, at * stride), place = (uint32_t)((uint32_t)(key * factor) * slots >> 32);
         places[at] = place;
-        held[place] = keys[at];
+        held[place] = key;
     }
     size_t waiting = 0;
     for (size_t at = 0; at < number; at++) {
-        uint32_t key = keys[at], place = places[at], own = held[place] == key;
+        uint32_t key = key_at(from, at * stride), place = places[at], own = held[place] == key;
         counts[place] = (uint16_t)(counts[place] + own);
         keys[waiting] = key;
         waiting += !own;
@@ -135,11 +147,14 @@ narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uin
     return waiting;
 }
 
-/* Count numbers of 32 bits, at most MOST_NARROW of them. */
+/* Count numbers of 32 bits, at most MOST_NARROW of them, each `stride` bytes after the one before: that is 1 if they
+ * overlap, else their size. */
 static int
-count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
+count_narrow(const uint8_t *from, size_t stride, size_t number, Scratch *scratch)
 {
     if (room_for(&scratch->spectrum, number) < 0)
+        return -1;
+    if (reserve(&scratch->keys, number * sizeof(uint32_t)) < 0)
         return -1;
     if (reserve(&scratch->places, number * sizeof(uint32_t)) < 0)
         return -1;
@@ -151,10 +166,13 @@ count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
             return -1;
         if (reserve(&scratch->table_keys, slots * sizeof(uint32_t)) < 0)
             return -1;
-        uint16_t *counts = scratch->table.at;
-        memset(counts, 0, slots * sizeof *counts);
-        number = narrow_round(keys, number, slots, factor, scratch->places.at, scratch->table_keys.at, counts);
+        uint32_t *keys = scratch->keys.at, *places = scratch->places.at, *held = scratch->table_keys.at;
+        uint16_t *counts = memset(scratch->table.at, 0, slots * sizeof *counts);
+        number = stride == 1 ? narrow_round(from, 1, number, keys, slots, factor, places, held, counts)
+                             : narrow_round(from, sizeof *keys, number, keys, slots, factor, places, held, counts);
         add_counts(counts, slots, &scratch->spectrum);
+        from = scratch->keys.at;
+        stride = sizeof *keys;
     }
     return 0;
 }
@@ -226,6 +244,16 @@ number_pairs(const uint32_t *items, size_t number, uint32_t *pairs, Scratch *scr
     return 0;
 }
 
+/* Return whether runs of `order` numbers below `kinds` are less than 2 to the power of 32. */
+static int
+fits_narrow(uint64_t kinds, int order)
+{
+    uint64_t runs = kinds;
+    for (int more = 1; more < order && runs <= UINT32_MAX; more++)
+        runs *= kinds;
+    return runs <= UINT32_MAX;
+}
+
 /* Count runs of `order` neighbours, at most four, of items that are numbers below `kinds`. */
 static int
 count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratch *scratch)
@@ -236,15 +264,15 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
     int each = bits_for(kinds), bits = each * order;
     if (reserve(&scratch->keys, (number + 1) * sizeof(uint64_t)) < 0)
         return -1;
-    if (bits <= 32 && runs <= MOST_NARROW) {
-        uint32_t *keys = scratch->keys.at, key = 0;
-        uint32_t mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
-        for (size_t at = 0; at < number; at++) {
-            key = (key << each | items[at]) & mask;
-            if (at + 1 >= (size_t)order)
-                keys[at + 1 - (size_t)order] = key;
+    if (fits_narrow(kinds, order) && runs <= MOST_NARROW) {
+        uint32_t *keys = scratch->keys.at;
+        for (size_t at = 0; at < runs; at++) {
+            uint32_t key = 0;
+            for (int ahead = 0; ahead < order; ahead++)
+                key = key * (uint32_t)kinds + items[at + (size_t)ahead];
+            keys[at] = key;
         }
-        return count_narrow(keys, runs, scratch);
+        return count_narrow(scratch->keys.at, sizeof *keys, runs, scratch);
     }
     uint64_t *keys = scratch->keys.at;
     if (bits <= 64) {
@@ -286,21 +314,14 @@ count_runs_of_bytes(Scratch *scratch)
 {
     const uint8_t *bytes = scratch->bytes.at;
     size_t runs = scratch->characters - 3;
+    /* Four bytes are already a number. */
+    if (runs <= MOST_NARROW)
+        return count_narrow(bytes, 1, runs, scratch);
     if (reserve(&scratch->keys, runs * sizeof(uint64_t)) < 0)
         return -1;
-    /* Four bytes are already a number. */
-    if (runs <= MOST_NARROW) {
-        uint32_t *keys = scratch->keys.at;
-        for (size_t at = 0; at < runs; at++)
-            memcpy(&keys[at], bytes + at, sizeof *keys);
-        return count_narrow(keys, runs, scratch);
-    }
     uint64_t *keys = scratch->keys.at;
-    for (size_t at = 0; at < runs; at++) {
-        uint32_t key;
-        memcpy(&key, bytes + at, sizeof key);
-        keys[at] = key;
-    }
+    for (size_t at = 0; at < runs; at++)
+        keys[at] = key_at(bytes, at);
     return count_wide(keys, runs, scratch);
 }
 

@@ -7,6 +7,23 @@ code_at(const Text *text, size_t at)
     return text->ascii ? text->ascii[at] : text->codes[at];
 }
 
+/* Return where the next line feed is among code points; the length if there is none. */
+static size_t
+end_of_line(const uint32_t *codes, size_t at, size_t length)
+{
+    enum { AT_ONCE = 16 };
+    for (; at + AT_ONCE <= length; at += AT_ONCE) {
+        uint32_t any = 0;
+        for (size_t ahead = 0; ahead < AT_ONCE; ahead++)
+            any |= codes[at + ahead] == '\n';
+        if (any)
+            break;
+    }
+    while (at < length && codes[at] != '\n')
+        at++;
+    return at;
+}
+
 /* Return where the line that contains `at` ends. */
 static size_t
 line_end(const Text *text, size_t at)
@@ -15,9 +32,7 @@ line_end(const Text *text, size_t at)
         const uint8_t *found = memchr(text->ascii + at, '\n', text->length - at);
         return found ? (size_t)(found - text->ascii) : text->length;
     }
-    while (at < text->length && text->codes[at] != '\n')
-        at++;
-    return at;
+    return end_of_line(text->codes, at, text->length);
 }
 
 static inline int
