@@ -72,7 +72,7 @@ count_again(Scratch *scratch, size_t length, size_t enough, Distances *distances
     *again = 0;
     if (scratch->tokens < length)
         return 0;
-    size_t runs = scratch->tokens - length + 1;
+    size_t runs = scratch->tokens - length + 1, found = 0;
     int bits = 4;
     while ((size_t)1 << bits < 2 * runs)
         bits++;
@@ -83,27 +83,26 @@ count_again(Scratch *scratch, size_t length, size_t enough, Distances *distances
     memset(positions, 0, size);
     /* A rolling hash: the token that leaves the run is subtracted. */
     uint64_t hash = 0, leaving = 1;
-    size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
-    for (size_t at = 0; at < length; at++)
-        leaving *= PRIME;
-    for (size_t at = 0; at < scratch->tokens && *again < enough; at++) {
+    for (size_t at = 0; at + 1 < length; at++) {
         hash = hash * PRIME + ids[at] + 1;
-        if (at >= length)
-            hash -= leaving * (ids[at - length] + UINT64_C(1));
-        if (at + 1 < length)
-            continue;
-        size_t begin = at + 1 - length, slot = (hash ^ hash >> 29) * OTHER_PRIME >> (64 - bits);
-        while (positions[slot] && !same_run(ids, positions[slot] - 1, begin, length, distance))
+        leaving *= PRIME;
+    }
+    size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
+    for (size_t begin = 0; begin < runs && found < enough; begin++) {
+        hash = hash * PRIME + ids[begin + length - 1] + 1;
+        size_t slot = hash * OTHER_PRIME >> (64 - bits), held;
+        while ((held = positions[slot]) && !same_run(ids, held - 1, begin, length, distance))
             slot = (slot + 1) & mask;
-        distance = 0;
-        if (positions[slot]) {
-            ++*again;
-            distance = begin - (positions[slot] - 1);
+        distance = held ? begin + 1 - held : 0;
+        if (held) {
+            found++;
             if (distances && !distances->times[distance]++)
                 distances->came[distances->number++] = (uint32_t)distance;
         }
         positions[slot] = (uint32_t)begin + 1;
+        hash -= leaving * (ids[begin] + UINT64_C(1));
     }
+    *again = found;
     return 0;
 }
 
