@@ -153,7 +153,7 @@ copy_ruler(const Text *text, const Folding *folding, size_t begin, size_t end, v
 }
 
 static size_t
-copy_line(const Text *text, size_t begin, size_t end, void *to, size_t used)
+copy_part(const Text *text, size_t begin, size_t end, void *to, size_t used)
 {
     if (text->ascii)
         memcpy((uint8_t *)to + used, text->ascii + begin, end - begin);
@@ -162,35 +162,53 @@ copy_line(const Text *text, size_t begin, size_t end, void *to, size_t used)
     return used + end - begin;
 }
 
+/* A ruler: where its line begins and ends. */
+typedef struct {
+    size_t begin, end;
+} Ruler;
+
+/* Note the rulers of a text that may be shortened, and set their number: none if half of the lines are rulers. */
+static int
+find_rulers(const Text *text, Scratch *scratch, size_t *number)
+{
+    size_t written = 0, rulers = 0, last = 0; /* the start of the last line that holds anything */
+    for (size_t begin = 0, end; begin <= text->length; begin = end + 1) {
+        int is_written;
+        end = line_end(text, begin);
+        if (ruler_signs(text, scratch->folding, begin, end, &is_written)) {
+            if (extend(&scratch->positions, (rulers + 1) * sizeof(Ruler)) < 0)
+                return -1;
+            ((Ruler *)scratch->positions.at)[rulers++] = (Ruler){begin, end};
+        }
+        written += (size_t)is_written;
+        last = is_written ? begin : last;
+    }
+    *number = 2 * rulers < written ? rulers : 0;
+    if (*number && ((Ruler *)scratch->positions.at)[rulers - 1].begin == last)
+        --*number;
+    return 0;
+}
+
 /* Shorten the rulers of a text; if there are any, the text becomes a copy in the scratch memory. */
 int
 short_rulers(Text *text, Scratch *scratch)
 {
-    if (!may_be_ruled(text))
+    size_t number = 0, done = 0, used = 0;
+    if (may_be_ruled(text) && find_rulers(text, scratch, &number) < 0)
+        return -1;
+    if (!number)
         return 0;
-    const Folding *folding = scratch->folding;
-    size_t written = 0, rulers = 0, last = 0; /* the start of the last line that holds anything */
-    for (size_t begin = 0; begin <= text->length;) {
-        size_t end = line_end(text, begin);
-        int is_written;
-        rulers += ruler_signs(text, folding, begin, end, &is_written) > 0;
-        written += (size_t)is_written;
-        last = is_written ? begin : last;
-        begin = end + 1;
-    }
-    if (2 * rulers >= written)
-        return 0;
-    size_t each = text->ascii ? sizeof(uint8_t) : sizeof(uint32_t), used = 0;
+    size_t each = text->ascii ? sizeof(uint8_t) : sizeof(uint32_t);
     if (reserve(&scratch->shortened, (text->length + 1) * each) < 0)
         return -1;
     void *to = scratch->shortened.at;
-    for (size_t begin = 0; begin <= text->length;) {
-        size_t end = line_end(text, begin);
-        int is_written, is_ruler = ruler_signs(text, folding, begin, end, &is_written) && begin != last;
-        size_t after = end < text->length ? end + 1 : end; /* the line feed, which ends all lines but the last */
-        used = is_ruler ? copy_ruler(text, folding, begin, after, to, used) : copy_line(text, begin, after, to, used);
-        begin = end + 1;
+    const Ruler *rulers = scratch->positions.at;
+    for (size_t at = 0; at < number; at++) {
+        used = copy_part(text, done, rulers[at].begin, to, used);
+        used = copy_ruler(text, scratch->folding, rulers[at].begin, rulers[at].end, to, used);
+        done = rulers[at].end;
     }
+    used = copy_part(text, done, text->length, to, used);
     *text = text->ascii ? (Text){to, NULL, used} : (Text){NULL, to, used};
     return 0;
 }
