@@ -371,10 +371,17 @@ typedef struct {
 static int
 load_pages(Call *call, const Text *text)
 {
-    for (size_t at = 0; at < text->length; at++) {
-        uint32_t page = text->codes[at] / PAGE;
-        if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
-            return -1;
+    enum { AT_ONCE = 16 }; /* the pages of ASCII are there */
+    for (size_t from = 0; from < text->length; from += AT_ONCE) {
+        size_t end = text->length - from < AT_ONCE ? text->length : from + AT_ONCE;
+        uint32_t any = 0;
+        for (size_t at = from; at < end; at++)
+            any |= text->codes[at];
+        for (size_t at = from; at < end && any >= ASCII; at++) {
+            uint32_t page = text->codes[at] / PAGE;
+            if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
+                return -1;
+        }
     }
     return 0;
 }

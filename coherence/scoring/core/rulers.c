@@ -1,4 +1,6 @@
 /* Shortens rulers, lines of signs alone, to at most four equal signs in a row: text.short_rulers. */
+#include <wchar.h>
+
 #include "sixteen.h"
 
 static inline uint32_t
@@ -11,13 +13,9 @@ code_at(const Text *text, size_t at)
 static size_t
 end_of_line(const uint32_t *codes, size_t at, size_t length)
 {
-    enum { AT_ONCE = 16 };
-    for (; at + AT_ONCE <= length; at += AT_ONCE) {
-        uint32_t any = 0;
-        for (size_t ahead = 0; ahead < AT_ONCE; ahead++)
-            any |= codes[at + ahead] == '\n';
-        if (any)
-            break;
+    if (sizeof(wchar_t) == sizeof *codes) { /* not on Windows */
+        const wchar_t *wide = (const wchar_t *)codes, *found = wmemchr(wide + at, L'\n', length - at);
+        return found ? (size_t)(found - wide) : length;
     }
     while (at < length && codes[at] != '\n')
         at++;
