@@ -76,13 +76,14 @@ take_effective(Spectrum *spectrum)
     return total ? exp(log((double)total) - weighted / (double)total) : 0.0;
 }
 
-/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are overwritten. */
+/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are overwritten; `places` has room for a
+ * number for every eight. */
 static void
-add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
+add_counts(uint16_t *counts, size_t number, uint32_t *places, Spectrum *spectrum)
 {
     /* How many counts are 1, how many 2 and how many 3, in eight lanes each: a true comparison is -1. */
     Eight ones = {0}, twos = {0}, threes = {0};
-    size_t large = 0;
+    size_t noted = 0, large = 0;
     for (size_t at = 0; at < number; at += 8) {
         Eight eight;
         memcpy(&eight, counts + at, sizeof eight);
@@ -92,10 +93,12 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
         uint64_t any[2];
         Eight others = eight & OVER_COMMON;
         memcpy(any, &others, sizeof any);
-        if (!(any[0] | any[1]))
-            continue;
-        /* They are moved to the front without a branch, over counts that are done. */
-        for (size_t slot = at; slot < at + 8; slot++) {
+        places[noted] = (uint32_t)at;
+        noted += (any[0] | any[1]) != 0;
+    }
+    /* The larger ones are moved to the front, over counts that are done. */
+    for (size_t eight = 0; eight < noted; eight++) {
+        for (size_t slot = places[eight]; slot < places[eight] + 8; slot++) {
             counts[large] = counts[slot];
             large += counts[large] > COMMON;
         }
@@ -170,7 +173,7 @@ count_narrow(const uint8_t *from, size_t stride, size_t number, Scratch *scratch
         uint16_t *counts = memset(scratch->table.at, 0, slots * sizeof *counts);
         number = stride == 1 ? narrow_round(from, 1, number, keys, slots, factor, places, held, counts)
                              : narrow_round(from, sizeof *keys, number, keys, slots, factor, places, held, counts);
-        add_counts(counts, slots, &scratch->spectrum);
+        add_counts(counts, slots, held, &scratch->spectrum);
         from = scratch->keys.at;
         stride = sizeof *keys;
     }
