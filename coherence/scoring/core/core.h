@@ -1,8 +1,9 @@
 /* The core: scores texts as coherence/scoring/scores.py does, to the last bit, without Python's lock.
  *
  * The Python modules are the definition; the names here are theirs. `score_text` (score.c) scores a text: it is
- * folded and cut into tokens (tokens.c), counted (counts.c), compared with the reference (score.c), searched for
- * repetition (again.c), and its word order is measured (order.c). module.c is the interface to Python.
+ * folded and cut into tokens (tokens.c), which mostly occurred in earlier texts (vocabulary.c), counted (counts.c),
+ * compared with the reference (score.c), searched for repetition (again.c), and its word order is measured (order.c).
+ * module.c is the interface to Python.
  *
  * Functions that allocate return 0, or -1 if there is no memory; every caller passes that on, up to module.c.
  */
@@ -43,6 +44,9 @@ enum {
 
 /* Length of the longest text that is scored: positions in it, at up to four bytes a character, fit into 32 bits. */
 #define MOST_CHARACTERS ((size_t)1 << 29)
+
+/* The most bytes of a token as UTF-8, and bytes that may be read after it, because it is read eight bytes at a time. */
+enum { MOST_BYTES = 4 * LONGEST_WORD, PADDING = 16 };
 
 /* What a character is; fast.py builds the table from the patterns of text.py. A code is a code point with
  * its class above it. */
@@ -264,9 +268,8 @@ int add_seen(Vocabulary *vocabulary, const uint8_t *bytes, size_t size, uint32_t
 int describe_kinds(Scratch *scratch);
 void forget(Scratch *scratch);
 void free_vocabulary(Vocabulary *vocabulary);
-/* The most bytes of a token, and those that may be read after it. */
-enum { MOST_BYTES = 4 * LONGEST_WORD, PADDING = 16 };
-const uint8_t *spelled(const Vocabulary *vocabulary, const Alphabet *alphabet, uint32_t number, uint8_t *room, size_t *size);
+const uint8_t *
+spelled(const Vocabulary *vocabulary, const Alphabet *alphabet, uint32_t number, uint8_t *room, size_t *size);
 
 /* again.c */
 int said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share);

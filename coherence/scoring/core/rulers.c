@@ -45,8 +45,8 @@ is_letter_or_digit(uint32_t code)
     return (code | ('a' - 'A')) - 'a' < 26 || code - '0' < 10;
 }
 
-/* Return the first of the positions `from`, `from` + 16 and so on that may have five equal signs in a row among its
- * next sixteen; the last such position that has twenty bytes if none does. */
+/* Return the first of the positions `from`, `from` + 16 and so on with five equal signs in a row that begin in the next
+ * sixteen bytes; if there is none, the first one that is too near to the end to be looked at so. */
 static size_t
 skip_bytes(const uint8_t *bytes, size_t from, size_t length)
 {
