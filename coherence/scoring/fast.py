@@ -37,7 +37,7 @@ ROW = (
 _words: WeakKeyDictionary[Lexicon, Any] = WeakKeyDictionary()
 _curves: WeakKeyDictionary[Curve, Any] = WeakKeyDictionary()
 _last: tuple[Lexicon | None, Profile | None, tuple[Any, ...]] = (None, None, ())
-"""The last word list and profile with their tables: mostly the next call asks for the same."""
+"""The last word list and profile that were given, with their tables: mostly the next call gives the same."""
 
 
 def score_rows(
@@ -63,12 +63,17 @@ def score_rows(
     """
     if CORE is None:
         raise RuntimeError("coherence was installed without its core")
-    number: dict[str | None, int] = {None: 0, "": 0}
-    numbers = [number.setdefault(prompt, len(number)) for prompt in prompts]
-    packed = (array("q", groups).tobytes(), array("q", numbers).tobytes())
-    tables = _tables(lexicon or Lexicon.load(), Profile.load(profile))
+    packed = _packed(groups, prompts) if groups or prompts else (b"", b"")
+    tables = _tables(lexicon, profile)
     found: tuple[bytes, bytes] = CORE.score(tuple(answers), *tables, *packed, cut_rulers)
     return found
+
+
+def _packed(groups: Iterable[int], prompts: Iterable[str | None]) -> tuple[bytes, bytes]:
+    """Return the sizes of the groups and a number for each prompt, packed for the core."""
+    number: dict[str | None, int] = {None: 0, "": 0}
+    numbers = [number.setdefault(prompt, len(number)) for prompt in prompts]
+    return array("q", groups).tobytes(), array("q", numbers).tobytes()
 
 
 def between(texts: Sequence[str], prompts: Sequence[str | None]) -> float | None:
@@ -86,14 +91,16 @@ def between(texts: Sequence[str], prompts: Sequence[str | None]) -> float | None
     return float(found) if found == found else None
 
 
-def _tables(lexicon: Lexicon, profile: Profile) -> tuple[Any, ...]:
+def _tables(lexicon: Lexicon | None, profile: Profile | str | None) -> tuple[Any, ...]:
     """Return the tables that the core is given for this word list and profile."""
     global _last
     words, measured, tables = _last
-    if words is not lexicon or measured is not profile:
-        curves = tuple([_curve(profile.curves.get(scale)) for scale in SCALES])
-        tables = (_folding(), _words_of(lexicon), _order(), curves, profile.english_share)
-        _last = lexicon, profile, tables
+    if not tables or words is not lexicon or measured is not profile:
+        list_, loaded = lexicon or Lexicon.load(), Profile.load(profile)
+        curves = tuple([_curve(loaded.curves.get(scale)) for scale in SCALES])
+        tables = (_folding(), _words_of(list_), _order(), curves, loaded.english_share)
+        if profile is None or isinstance(profile, Profile):  # a file may change
+            _last = lexicon, profile, tables
     return tables
 
 

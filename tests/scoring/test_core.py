@@ -193,6 +193,21 @@ def test_samples_of_a_batch_leave_nothing_behind() -> None:
     assert_equal(["xyz😀", "abcdabc😀" * 3, "xyz\ufb03", "the the", "", "😀xyz", "abcdabc😀" * 3, "the cat"])
 
 
+def test_tokens_of_earlier_texts_are_remembered_for_what_they_were() -> None:
+    """Also where the same bytes stand for other characters, and where there are more than are remembered."""
+    scripts = [
+        ["".join(chr(first + number * step % 32) for number in range(9)) for step in range(1, 30)]
+        for first in (0x430, 0x3B1, 0x561, 0x10D0)
+    ]
+    said = "the cat’s “well-kept” naïve house is {} and walking “{}”, she said"
+    texts = [said.format(*words) + " ".join(words) for words in scripts]
+    texts += ["".join(map(chr, range(0x4E00, 0x4E80))), said.encode("ascii", "ignore").decode()]
+    many = [" ".join(f"{part}w{number}’s" for number in range(3000)) for part in ("a", "b", "c", "d", "é")]
+    assert_equal([*texts, *many, *texts[::-1], *many, *texts])
+    assert_equal([*texts, *texts], lexicon=Lexicon(["walking", *scripts[0][:20], *scripts[3][:20]]))
+    assert_equal(texts)
+
+
 @pytest.mark.slow
 def test_every_code_point_scores_the_same() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]

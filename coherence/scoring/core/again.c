@@ -1,31 +1,45 @@
 /* What a text says again, and whether it is a template: again.py. */
 #include "dictionary.h"
 
-/* Mark the tokens that equal the token one period before, if enough in a row do. `equal` has room for one byte a
- * token. */
+/* Mark the tokens that equal the token one period before, if so many in a row do; without a branch that depends on the
+ * text. `equal` has room for one byte a token. */
 static void
-mark_period(const uint32_t *ids, size_t tokens, size_t period, size_t least, uint8_t *equal, uint8_t *marks)
+mark_short_period(const uint32_t *ids, size_t tokens, size_t period, uint8_t *restrict equal, uint8_t *restrict marks)
 {
     if (tokens <= period)
         return;
-    /* First all are compared, many at once; then only the equal ones are processed. */
     size_t last = tokens - period;
     for (size_t at = 0; at < last; at++)
         equal[at] = ids[at] == ids[at + period];
     equal[last] = 0;
-    /* If two in a row are needed, a single one is skipped: a flag shows that the next token is equal too. */
-    size_t two = least > 1;
-    for (size_t at = 0; two && at < last; at++)
-        equal[at] &= equal[at + 1];
-    const uint8_t *begin = equal;
-    while ((begin = memchr(begin, 1, last - (size_t)(begin - equal)))) {
-        const uint8_t *end = begin;
-        while (*end)
+    /* Then only those stay that begin a row, and the whole row is marked. */
+    for (size_t more = 1; more < period; more++) {
+        for (size_t at = 0; at < last; at++)
+            equal[at] &= equal[at + 1];
+    }
+    for (size_t ahead = 0; ahead < period && ahead < last; ahead++) {
+        for (size_t at = 0; at < last - ahead; at++)
+            marks[at + period + ahead] |= equal[at];
+    }
+}
+
+/* The same for a long period: three copies of a phrase have two periods of such tokens in a row. */
+static void
+mark_long_period(const uint32_t *ids, size_t tokens, size_t period, uint8_t *marks)
+{
+    size_t least = 2 * period, last = tokens > period ? tokens - period : 0;
+    /* A long enough row includes one of these places, and after a row one of those after it. */
+    for (size_t at = least - 1; at < last; at += least) {
+        size_t begin = at, end = at;
+        while (end < last && ids[end] == ids[end + period])
             end++;
-        size_t row = (size_t)(end - begin) + two;
-        if (row >= least)
-            memset(marks + (begin - equal) + period, 1, row);
-        begin = end;
+        if (end == at)
+            continue;
+        while (begin > 0 && ids[begin - 1] == ids[begin - 1 + period])
+            begin--;
+        if (end - begin >= least)
+            memset(marks + begin + period, 1, end - begin);
+        at = end;
     }
 }
 
@@ -49,15 +63,16 @@ same_run(const uint32_t *ids, size_t one, size_t other, size_t length, size_t kn
     return !differ;
 }
 
-/* Count how many runs of `length` tokens occurred before, and into `distances`, if given, how far before. */
+/* Count how many runs of `length` tokens occurred before, until they are `enough`, and into `distances`, if given, how
+ * far before. */
 static int
-count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again)
+count_again(Scratch *scratch, size_t length, size_t enough, Distances *distances, size_t *again)
 {
     const uint32_t *ids = scratch->ids.at;
     *again = 0;
     if (scratch->tokens < length)
         return 0;
-    size_t runs = scratch->tokens - length + 1;
+    size_t runs = scratch->tokens - length + 1, found = 0;
     int bits = 4;
     while ((size_t)1 << bits < 2 * runs)
         bits++;
@@ -68,27 +83,26 @@ count_again(Scratch *scratch, size_t length, Distances *distances, size_t *again
     memset(positions, 0, size);
     /* A rolling hash: the token that leaves the run is subtracted. */
     uint64_t hash = 0, leaving = 1;
-    size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
-    for (size_t at = 0; at < length; at++)
-        leaving *= PRIME;
-    for (size_t at = 0; at < scratch->tokens; at++) {
+    for (size_t at = 0; at + 1 < length; at++) {
         hash = hash * PRIME + ids[at] + 1;
-        if (at >= length)
-            hash -= leaving * (ids[at - length] + UINT64_C(1));
-        if (at + 1 < length)
-            continue;
-        size_t begin = at + 1 - length, slot = (hash ^ hash >> 29) * OTHER_PRIME >> (64 - bits);
-        while (positions[slot] && !same_run(ids, positions[slot] - 1, begin, length, distance))
+        leaving *= PRIME;
+    }
+    size_t distance = 0; /* how far before the last run an equal one was, 0 if there was none */
+    for (size_t begin = 0; begin < runs && found < enough; begin++) {
+        hash = hash * PRIME + ids[begin + length - 1] + 1;
+        size_t slot = hash * OTHER_PRIME >> (64 - bits), held;
+        while ((held = positions[slot]) && !same_run(ids, held - 1, begin, length, distance))
             slot = (slot + 1) & mask;
-        distance = 0;
-        if (positions[slot]) {
-            ++*again;
-            distance = begin - (positions[slot] - 1);
+        distance = held ? begin + 1 - held : 0;
+        if (held) {
+            found++;
             if (distances && !distances->times[distance]++)
                 distances->came[distances->number++] = (uint32_t)distance;
         }
         positions[slot] = (uint32_t)begin + 1;
+        hash -= leaving * (ids[begin] + UINT64_C(1));
     }
+    *again = found;
     return 0;
 }
 
@@ -104,7 +118,7 @@ add_common(Scratch *scratch, size_t length, uint32_t *common, size_t *number)
     uint32_t *times = scratch->distances.at;
     Distances distances = {times, times + scratch->tokens, 0};
     memset(times, 0, size);
-    if (count_again(scratch, length, &distances, &again) < 0)
+    if (count_again(scratch, length, SIZE_MAX, &distances, &again) < 0)
         return -1;
     for (int place = 0, taken = 0; place < PHRASES + 2 && taken < PHRASES; place++) {
         uint32_t best = 0; /* a distance that does not occur */
@@ -127,19 +141,16 @@ mark_long_periods(Scratch *scratch, uint8_t *marks)
 {
     size_t again, number = 0;
     uint32_t common[2 * PHRASES];
-    uint8_t *equal = marks + scratch->tokens + 1;
-    if (count_again(scratch, LEAST_AGAIN, NULL, &again) < 0)
+    if (count_again(scratch, LEAST_AGAIN, SEEN, NULL, &again) < 0)
         return -1;
     if (again && add_common(scratch, NEAR_NEIGHBOURS, common, &number) < 0)
         return -1;
     if (again >= SEEN && add_common(scratch, FAR_NEIGHBOURS, common, &number) < 0)
         return -1;
     for (size_t one = 0; one < number; one++) {
-        mark_period(scratch->ids.at, scratch->tokens, common[one], 2 * (size_t)common[one], equal, marks);
-        for (size_t other = 0; other <= one; other++) {
-            size_t sum = (size_t)common[one] + common[other];
-            mark_period(scratch->ids.at, scratch->tokens, sum, 2 * sum, equal, marks);
-        }
+        mark_long_period(scratch->ids.at, scratch->tokens, common[one], marks);
+        for (size_t other = 0; other <= one; other++)
+            mark_long_period(scratch->ids.at, scratch->tokens, (size_t)common[one] + common[other], marks);
     }
     return 0;
 }
@@ -226,7 +237,7 @@ said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share)
     uint8_t *marks = scratch->marks.at;
     memset(marks, 0, tokens);
     for (size_t period = 1; period <= SHORT; period++)
-        mark_period(scratch->ids.at, tokens, period, period, marks + tokens + 1, marks);
+        mark_short_period(scratch->ids.at, tokens, period, marks + tokens + 1, marks);
     int64_t again = (int64_t)tokens - 2 - (int64_t)distinct_trigrams; /* repeated triples */
     double many = MANY * (double)tokens;
     if ((double)again >= (many > SEEN ? many : SEEN) && mark_long_periods(scratch, marks) < 0)
@@ -251,13 +262,13 @@ is_template(Scratch *scratch, double again, int64_t *found)
     if (tokens < STRETCH || again >= LITTLE)
         return 0;
     /* Tokens are numbered as they come, so the largest number in the first half gives its number of kinds. */
-    uint32_t kinds = scratch->kinds.count, early = 0;
+    uint32_t kinds = scratch->kinds, early = 0;
     for (size_t at = 0; at < tokens / 2; at++)
         early = ids[at] + 1 > early ? ids[at] + 1 : early;
     double new_kinds = (double)(kinds - early), wanted = NEW_SHARE * (double)kinds;
     if (new_kinds < (wanted > NEW_KINDS ? wanted : NEW_KINDS))
         return 0;
-    if (count_again(scratch, STRETCH, NULL, &come_again) < 0)
+    if (count_again(scratch, STRETCH, SIZE_MAX, NULL, &come_again) < 0)
         return -1;
     *found = (double)come_again / (double)tokens < LITTLE;
     return 0;

@@ -13,14 +13,17 @@ begin_group(Group *group)
 
 /* Give the kinds of tokens of a sample their numbers in the group. */
 static int
-number_kinds(Group *group, const Dictionary *kinds)
+number_kinds(Group *group, const Scratch *scratch)
 {
-    const uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
-    if (extend(&group->numbers, (kinds->count + 1) * sizeof(uint32_t)) < 0)
+    if (extend(&group->numbers, (scratch->kinds + (size_t)1) * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *numbers = group->numbers.at;
-    for (uint32_t kind = 0; kind < kinds->count; kind++) {
-        if (add_word(&group->tokens, kinds->bytes + places[kind], sizes[kind], &numbers[kind]) < 0)
+    for (uint32_t kind = 0; kind < scratch->kinds; kind++) {
+        uint8_t room[MOST_BYTES + PADDING];
+        size_t size;
+        uint32_t number = ((const uint32_t *)scratch->kind_numbers.at)[kind];
+        const uint8_t *token = spelled(scratch->vocabulary, &scratch->own, number, room, &size);
+        if (add_word(&group->tokens, token, size, &numbers[kind]) < 0)
             return -1;
     }
     return 0;
@@ -37,7 +40,7 @@ add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t promp
     enum { EXPECTED = 2048 }; /* for a few samples, so that they are not moved again and again */
     if (!group->judged && start_dictionary(&group->tokens.dictionary, EXPECTED, NULL) < 0)
         return -1;
-    if (number_kinds(group, &scratch->kinds) < 0)
+    if (number_kinds(group, scratch) < 0)
         return -1;
     size_t bigrams = scratch->tokens > 1 ? scratch->tokens - 1 : 0, begin = group->held;
     if (extend(&group->bigrams, (begin + bigrams) * sizeof(uint64_t)) < 0)

@@ -1,8 +1,9 @@
 /* The core: scores texts as coherence/scoring/scores.py does, to the last bit, without Python's lock.
  *
  * The Python modules are the definition; the names here are theirs. `score_text` (score.c) scores a text: it is
- * folded and cut into tokens (tokens.c), counted (counts.c), compared with the reference (score.c), searched for
- * repetition (again.c), and its word order is measured (order.c). module.c is the interface to Python.
+ * folded and cut into tokens (tokens.c), which mostly occurred in earlier texts (vocabulary.c), counted (counts.c),
+ * compared with the reference (score.c), searched for repetition (again.c), and its word order is measured (order.c).
+ * module.c is the interface to Python.
  *
  * Functions that allocate return 0, or -1 if there is no memory; every caller passes that on, up to module.c.
  */
@@ -43,6 +44,9 @@ enum {
 
 /* Length of the longest text that is scored: positions in it, at up to four bytes a character, fit into 32 bits. */
 #define MOST_CHARACTERS ((size_t)1 << 29)
+
+/* The most bytes of a token as UTF-8, and bytes that may be read after it, because it is read eight bytes at a time. */
+enum { MOST_BYTES = 4 * LONGEST_WORD, PADDING = 16 };
 
 /* What a character is; fast.py builds the table from the patterns of text.py. A code is a code point with
  * its class above it. */
@@ -112,11 +116,12 @@ typedef struct {
 typedef struct {
     uint32_t *pages[PAGES];
     uint8_t ascii[BYTE_VALUES]; /* the classes of ASCII; other bytes have none */
+    uint64_t identity;
 } Folding;
 
-/* A text's own alphabet: a byte for each of its characters, so that most texts of few characters that are not ASCII
- * are bytes as well. Bytes from FIRST_OWN on are assigned as characters come, in a separate range for each class, so
- * that the class of a byte is known without a table. */
+/* An alphabet: a byte for each character of some texts, so that most texts of few characters that are not ASCII are
+ * bytes as well. Bytes from FIRST_OWN on are assigned as characters come, in a separate range for each class, so that
+ * the class of a byte is known without a table. It is kept for the next texts until a text has too many others. */
 enum { FIRST_OWN = 0x80, LETTERS = FIRST_OWN, JOINTS = 0xD0, SPACES = 0xD2, SIGNS = 0xD8, ALPHABET_BITS = 9 };
 
 typedef struct {
@@ -124,6 +129,7 @@ typedef struct {
     uint32_t codes[BYTE_VALUES - FIRST_OWN]; /* the characters of the bytes from FIRST_OWN on */
     uint16_t next[4];                 /* the next byte of letters, joints, spaces and signs */
     uint32_t slots[1 << ALPHABET_BITS]; /* a code point and its byte */
+    uint64_t number;                    /* of the alphabets that there have been, from 1 */
 } Alphabet;
 
 /* Return what a code point folds to: up to three codes, the others are 0. */
@@ -136,16 +142,32 @@ entry_of(const Folding *folding, uint32_t code)
 typedef struct {
     Dictionary dictionary;
     Buffer arena;
-    uint64_t list; /* identifies a word list among all that there have been */
 } Words;
 
-/* A cache, kept from text to text, of whether short tokens are listed: their keys, with the topmost bit set if they
- * are. The word list itself is too large for the processor's caches. */
-enum { REMEMBERED_BITS = 12 };
+/* The word list. */
+typedef struct {
+    Words words;
+    uint64_t identity; /* a number that no other table has had */
+} List;
+
+/* A token that some text had. */
+typedef struct {
+    uint32_t text, kind; /* the number of the last such text, and that of the token among its kinds of tokens */
+    uint16_t place;      /* its class in the model of word order, from 1; 0 if nobody asked yet */
+    uint8_t classes;     /* of its first character, and JOINED */
+    uint8_t known;       /* is it English */
+} Seen;
+
+/* The tokens of earlier texts, because most tokens of a text are among them, and the word list is too large for the
+ * caches. Their bytes mean characters by an alphabet, or they are UTF-8. */
+enum { UTF8 = 0, MOST_SEEN = 8192 };
 
 typedef struct {
-    uint64_t keys[1 << REMEMBERED_BITS], list;
-} Remembered;
+    Words words;
+    Buffer seen;
+    uint32_t asked;    /* how many of them were looked up in the word list */
+    uint64_t alphabet; /* its number, or UTF8 */
+} Vocabulary;
 
 /* A curve of profile.py in logarithms. */
 typedef struct {
@@ -173,6 +195,7 @@ typedef struct {
     Ending *endings;     /* sorted by their last byte, then the longest first */
     uint32_t first_ending[BYTE_VALUES + 1];
     uint8_t *ending_bytes;
+    uint64_t identity;
 } Order;
 
 /* A text to be scored. */
@@ -191,18 +214,20 @@ typedef struct {
 /* Memory for scoring one text, used for one text after another. */
 typedef struct {
     const Folding *folding;
-    Remembered remembered;
+    uint64_t identities[3]; /* of the tables for which the rest was made */
     size_t characters; /* of the folded text */
     int in_bytes;      /* a byte a character */
-    const uint8_t *classes; /* of bytes: those of ASCII, or of the text's own alphabet */
+    const uint8_t *classes; /* of bytes: those of ASCII, or of the alphabet */
     Alphabet own;
+    uint64_t alphabets; /* how many there have been */
     Buffer shortened; /* the text, if its rulers were too long */
-    Buffer bytes;     /* the folded text in bytes; else its tokens, one after another, as UTF-8 */
+    Buffer bytes;     /* the folded text in bytes */
     Buffer codes;     /* not in bytes: the folded text, and two spaces */
-    Buffer spelled;   /* tokens as UTF-8, if the text is in bytes but not ASCII */
-    uint32_t tokens;
-    Buffer ids; /* for each token, its number in `kinds` */
-    Dictionary kinds;
+    Vocabulary ascii, others, *vocabulary; /* of texts in ASCII, of others; that of this text */
+    uint32_t text;    /* its number, from 1 */
+    uint32_t tokens, kinds;
+    Buffer ids;          /* for each token, the number of its kind, in the order in which they came */
+    Buffer kind_numbers; /* for each kind, its number in the vocabulary */
     Buffer kind_classes, kind_counts, kind_known; /* for each kind: its class, how often it occurs, is it English */
     Spectrum spectrum;
     Buffer keys, places, table, table_keys; /* the counted things, their slots, their counts, and the slots' content */
@@ -221,7 +246,7 @@ typedef struct {
 int short_rulers(Text *text, Scratch *scratch);
 
 /* tokens.c */
-int tokenize(const Text *text, Scratch *scratch);
+int tokenize(const Text *text, const List *list, Scratch *scratch);
 
 /* counts.c */
 int count_bigrams(Scratch *scratch);
@@ -233,19 +258,29 @@ double take_effective(Spectrum *spectrum);
 
 /* words.c */
 int add_word(Words *words, const uint8_t *bytes, size_t size, uint32_t *number);
-void find_known(Scratch *scratch, const Words *words);
+void find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list);
 void free_words(Words *words);
+
+/* vocabulary.c */
+uint8_t *put_utf8(uint8_t *to, uint32_t code);
+int start_vocabulary(Scratch *scratch, Vocabulary *vocabulary, uint64_t alphabet);
+int add_seen(Vocabulary *vocabulary, const uint8_t *bytes, size_t size, uint32_t *number);
+int describe_kinds(Scratch *scratch);
+void forget(Scratch *scratch);
+void free_vocabulary(Vocabulary *vocabulary);
+const uint8_t *
+spelled(const Vocabulary *vocabulary, const Alphabet *alphabet, uint32_t number, uint8_t *room, size_t *size);
 
 /* again.c */
 int said_again(Scratch *scratch, uint64_t distinct_trigrams, double *share);
 int is_template(Scratch *scratch, double again, int64_t *found);
 
 /* order.c */
-void neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs);
+void neighbours(const Order *order, Scratch *scratch, int64_t *surplus, int64_t *pairs);
 
 /* score.c */
 int score_text(
-    const Text *text, const Words *words, const Reference *reference, const Order *order, Scratch *scratch, Row *row,
+    const Text *text, const List *list, const Reference *reference, const Order *order, Scratch *scratch, Row *row,
     uint64_t *distinct_bigrams
 );
 void free_scratch(Scratch *scratch);

@@ -76,13 +76,14 @@ take_effective(Spectrum *spectrum)
     return total ? exp(log((double)total) - weighted / (double)total) : 0.0;
 }
 
-/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are overwritten. */
+/* Add counts of 16 bits to a spectrum; their number is a multiple of 8. They are overwritten; `places` has room for a
+ * number for every eight. */
 static void
-add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
+add_counts(uint16_t *counts, size_t number, uint32_t *places, Spectrum *spectrum)
 {
     /* How many counts are 1, how many 2 and how many 3, in eight lanes each: a true comparison is -1. */
     Eight ones = {0}, twos = {0}, threes = {0};
-    size_t large = 0;
+    size_t noted = 0, large = 0;
     for (size_t at = 0; at < number; at += 8) {
         Eight eight;
         memcpy(&eight, counts + at, sizeof eight);
@@ -92,10 +93,12 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
         uint64_t any[2];
         Eight others = eight & OVER_COMMON;
         memcpy(any, &others, sizeof any);
-        if (!(any[0] | any[1]))
-            continue;
-        /* They are moved to the front without a branch, over counts that are done. */
-        for (size_t slot = at; slot < at + 8; slot++) {
+        places[noted] = (uint32_t)at;
+        noted += (any[0] | any[1]) != 0;
+    }
+    /* The larger ones are moved to the front, over counts that are done. */
+    for (size_t eight = 0; eight < noted; eight++) {
+        for (size_t slot = places[eight]; slot < places[eight] + 8; slot++) {
             counts[large] = counts[slot];
             large += counts[large] > COMMON;
         }
@@ -114,20 +117,32 @@ add_counts(uint16_t *counts, size_t number, Spectrum *spectrum)
 
 /* Numbers of up to 32 bits */
 
-/* Count numbers; move those that have to wait to the front, and return how many they are. `slots` is a power of
- * two. */
-static size_t
-narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uint32_t *places, uint32_t *held, uint16_t *counts)
+/* Return a number that is at any place. */
+static inline uint32_t
+key_at(const uint8_t *from, size_t at)
+{
+    uint32_t key;
+    memcpy(&key, from + at, sizeof key);
+    return key;
+}
+
+/* Count numbers, each `stride` bytes after the one before; write those that have to wait to `keys`, and return how many
+ * they are. `slots` is a power of two. */
+static inline size_t
+narrow_round(
+    const uint8_t *from, size_t stride, size_t number, uint32_t *keys, uint64_t slots, uint32_t factor, uint32_t *places,
+    uint32_t *held, uint16_t *counts
+)
 {
     for (size_t at = 0; at < number; at++) {
         /* The topmost bits of the product: their number is not known to the compiler, and a variable shift is slow. */
-        uint32_t place = (uint32_t)((uint32_t)(keys[at] * factor) * slots >> 32);
+        uint32_t key = key_at(from, at * stride), place = (uint32_t)((uint32_t)(key * factor) * slots >> 32);
         places[at] = place;
-        held[place] = keys[at];
+        held[place] = key;
     }
     size_t waiting = 0;
     for (size_t at = 0; at < number; at++) {
-        uint32_t key = keys[at], place = places[at], own = held[place] == key;
+        uint32_t key = key_at(from, at * stride), place = places[at], own = held[place] == key;
         counts[place] = (uint16_t)(counts[place] + own);
         keys[waiting] = key;
         waiting += !own;
@@ -135,11 +150,14 @@ narrow_round(uint32_t *keys, size_t number, uint64_t slots, uint32_t factor, uin
     return waiting;
 }
 
-/* Count numbers of 32 bits, at most MOST_NARROW of them. */
+/* Count numbers of 32 bits, at most MOST_NARROW of them, each `stride` bytes after the one before: that is 1 if they
+ * overlap, else their size. */
 static int
-count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
+count_narrow(const uint8_t *from, size_t stride, size_t number, Scratch *scratch)
 {
     if (room_for(&scratch->spectrum, number) < 0)
+        return -1;
+    if (reserve(&scratch->keys, number * sizeof(uint32_t)) < 0)
         return -1;
     if (reserve(&scratch->places, number * sizeof(uint32_t)) < 0)
         return -1;
@@ -151,10 +169,13 @@ count_narrow(uint32_t *keys, size_t number, Scratch *scratch)
             return -1;
         if (reserve(&scratch->table_keys, slots * sizeof(uint32_t)) < 0)
             return -1;
-        uint16_t *counts = scratch->table.at;
-        memset(counts, 0, slots * sizeof *counts);
-        number = narrow_round(keys, number, slots, factor, scratch->places.at, scratch->table_keys.at, counts);
-        add_counts(counts, slots, &scratch->spectrum);
+        uint32_t *keys = scratch->keys.at, *places = scratch->places.at, *held = scratch->table_keys.at;
+        uint16_t *counts = memset(scratch->table.at, 0, slots * sizeof *counts);
+        number = stride == 1 ? narrow_round(from, 1, number, keys, slots, factor, places, held, counts)
+                             : narrow_round(from, sizeof *keys, number, keys, slots, factor, places, held, counts);
+        add_counts(counts, slots, held, &scratch->spectrum);
+        from = scratch->keys.at;
+        stride = sizeof *keys;
     }
     return 0;
 }
@@ -226,6 +247,16 @@ number_pairs(const uint32_t *items, size_t number, uint32_t *pairs, Scratch *scr
     return 0;
 }
 
+/* Return whether runs of `order` numbers below `kinds` are less than 2 to the power of 32. */
+static int
+fits_narrow(uint64_t kinds, int order)
+{
+    uint64_t runs = kinds;
+    for (int more = 1; more < order && runs <= UINT32_MAX; more++)
+        runs *= kinds;
+    return runs <= UINT32_MAX;
+}
+
 /* Count runs of `order` neighbours, at most four, of items that are numbers below `kinds`. */
 static int
 count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratch *scratch)
@@ -236,15 +267,15 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
     int each = bits_for(kinds), bits = each * order;
     if (reserve(&scratch->keys, (number + 1) * sizeof(uint64_t)) < 0)
         return -1;
-    if (bits <= 32 && runs <= MOST_NARROW) {
-        uint32_t *keys = scratch->keys.at, key = 0;
-        uint32_t mask = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
-        for (size_t at = 0; at < number; at++) {
-            key = (key << each | items[at]) & mask;
-            if (at + 1 >= (size_t)order)
-                keys[at + 1 - (size_t)order] = key;
+    if (fits_narrow(kinds, order) && runs <= MOST_NARROW) {
+        uint32_t *keys = scratch->keys.at;
+        for (size_t at = 0; at < runs; at++) {
+            uint32_t key = 0;
+            for (int ahead = 0; ahead < order; ahead++)
+                key = key * (uint32_t)kinds + items[at + (size_t)ahead];
+            keys[at] = key;
         }
-        return count_narrow(keys, runs, scratch);
+        return count_narrow(scratch->keys.at, sizeof *keys, runs, scratch);
     }
     uint64_t *keys = scratch->keys.at;
     if (bits <= 64) {
@@ -270,13 +301,13 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
 int
 count_bigrams(Scratch *scratch)
 {
-    return count_runs(scratch->ids.at, scratch->tokens, 2, scratch->kinds.count, scratch);
+    return count_runs(scratch->ids.at, scratch->tokens, 2, scratch->kinds, scratch);
 }
 
 int
 count_trigrams(Scratch *scratch)
 {
-    return count_runs(scratch->ids.at, scratch->tokens, 3, scratch->kinds.count, scratch);
+    return count_runs(scratch->ids.at, scratch->tokens, 3, scratch->kinds, scratch);
 }
 
 /* Character 4-grams */
@@ -286,21 +317,14 @@ count_runs_of_bytes(Scratch *scratch)
 {
     const uint8_t *bytes = scratch->bytes.at;
     size_t runs = scratch->characters - 3;
+    /* Four bytes are already a number. */
+    if (runs <= MOST_NARROW)
+        return count_narrow(bytes, 1, runs, scratch);
     if (reserve(&scratch->keys, runs * sizeof(uint64_t)) < 0)
         return -1;
-    /* Four bytes are already a number. */
-    if (runs <= MOST_NARROW) {
-        uint32_t *keys = scratch->keys.at;
-        for (size_t at = 0; at < runs; at++)
-            memcpy(&keys[at], bytes + at, sizeof *keys);
-        return count_narrow(keys, runs, scratch);
-    }
     uint64_t *keys = scratch->keys.at;
-    for (size_t at = 0; at < runs; at++) {
-        uint32_t key;
-        memcpy(&key, bytes + at, sizeof key);
-        keys[at] = key;
-    }
+    for (size_t at = 0; at < runs; at++)
+        keys[at] = key_at(bytes, at);
     return count_wide(keys, runs, scratch);
 }
 

@@ -10,9 +10,8 @@
 #define OTHER_PRIME UINT64_C(0xC2B2AE3D27D4EB4F)
 #define NONE UINT32_MAX
 
-/* Bytes that may be read after a token, which is read eight bytes at a time; and after a text, which is searched for
- * tokens 64 bytes at a time and in the next 64. */
-enum { PADDING = 16, AHEAD = 128 };
+/* Bytes that may be read after a text, which is searched for tokens 64 bytes at a time and in the next 64. */
+enum { AHEAD = 128 };
 
 /* The topmost byte of a key is the size of the token, or this if the token does not fit into the key. */
 #define HASHED UINT64_C(0xFF)

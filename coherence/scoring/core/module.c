@@ -18,6 +18,14 @@ enum { BATCH = 1 << 20 };
 #define CURVE "coherence.scoring._core.curve"
 #define ORDER "coherence.scoring._core.order"
 
+/* Return a number that no other table has had. */
+static uint64_t
+new_identity(void)
+{
+    static atomic_uint_fast64_t last;
+    return atomic_fetch_add(&last, 1) + 1;
+}
+
 static PyObject *
 own(void *table, const char *name, PyCapsule_Destructor destroy)
 {
@@ -69,6 +77,7 @@ make_folding(PyObject *Py_UNUSED(module), PyObject *make_page)
     Folding *folding = calloc(1, sizeof *folding);
     if (folding == NULL)
         return PyErr_NoMemory();
+    folding->identity = new_identity();
     PyObject *capsule = own(folding, FOLDING, destroy_folding);
     if (capsule == NULL)
         return NULL;
@@ -88,9 +97,9 @@ make_folding(PyObject *Py_UNUSED(module), PyObject *make_page)
 static void
 destroy_words(PyObject *capsule)
 {
-    Words *words = PyCapsule_GetPointer(capsule, WORDS);
-    free_words(words);
-    free(words);
+    List *list = PyCapsule_GetPointer(capsule, WORDS);
+    free_words(&list->words);
+    free(list);
 }
 
 /* Add a word and set its number; a word that is too long for a token is left out, with the number NONE. */
@@ -136,15 +145,14 @@ add_lines(Words *words, const uint8_t *lines, size_t size)
 static PyObject *
 make_words(PyObject *Py_UNUSED(module), PyObject *lines)
 {
-    static atomic_uint_fast64_t lists;
     if (!PyBytes_Check(lines))
         return PyErr_Format(PyExc_TypeError, "the lines of a word list are bytes, not %R", Py_TYPE(lines));
-    Words *words = calloc(1, sizeof *words);
-    if (words == NULL)
+    List *list = calloc(1, sizeof *list);
+    if (list == NULL)
         return PyErr_NoMemory();
-    words->list = atomic_fetch_add(&lists, 1) + 1;
-    PyObject *capsule = own(words, WORDS, destroy_words);
-    if (capsule && add_lines(words, (const uint8_t *)PyBytes_AsString(lines), (size_t)PyBytes_Size(lines)) < 0) {
+    list->identity = new_identity();
+    PyObject *capsule = own(list, WORDS, destroy_words);
+    if (capsule && add_lines(&list->words, (const uint8_t *)PyBytes_AsString(lines), (size_t)PyBytes_Size(lines)) < 0) {
         Py_DECREF(capsule);
         return PyErr_NoMemory();
     }
@@ -310,6 +318,7 @@ make_order(PyObject *Py_UNUSED(module), PyObject *arguments)
     PyObject *capsule = own(order, ORDER, destroy_order);
     if (capsule == NULL)
         return NULL;
+    order->identity = new_identity();
     order->classes = classes;
     order->word = word;
     order->number = number;
@@ -348,7 +357,7 @@ typedef struct {
     PyObject *strings; /* a tuple, which does not change */
     PyObject *folding_capsule;
     Folding *folding;
-    const Words *words;
+    const List *list;
     const Order *order;
     Reference reference;
     const int64_t *groups, *prompts; /* the sizes of the groups, NULL for none; a number for each prompt */
@@ -362,10 +371,17 @@ typedef struct {
 static int
 load_pages(Call *call, const Text *text)
 {
-    for (size_t at = 0; at < text->length; at++) {
-        uint32_t page = text->codes[at] / PAGE;
-        if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
-            return -1;
+    enum { AT_ONCE = 16 }; /* the pages of ASCII are there */
+    for (size_t from = 0; from < text->length; from += AT_ONCE) {
+        size_t end = text->length - from < AT_ONCE ? text->length : from + AT_ONCE;
+        uint32_t any = 0;
+        for (size_t at = from; at < end; at++)
+            any |= text->codes[at];
+        for (size_t at = from; at < end && any >= ASCII; at++) {
+            uint32_t page = text->codes[at] / PAGE;
+            if (!call->folding->pages[page] && load_page(call->folding_capsule, call->folding, page) < 0)
+                return -1;
+        }
     }
     return 0;
 }
@@ -405,12 +421,23 @@ drop_texts(Text *texts, size_t number)
     free(texts);
 }
 
+/* Make the scratch memory that of the tables of this call. */
+static void
+use_tables(Call *call)
+{
+    const uint64_t identities[] = {call->folding->identity, call->list->identity, call->order->identity};
+    if (memcmp(call->scratch->identities, identities, sizeof identities) != 0)
+        forget(call->scratch);
+    memcpy(call->scratch->identities, identities, sizeof identities);
+    call->scratch->folding = call->folding;
+}
+
 /* Score texts from the given number on, and compare those of each group. */
 static int
 score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, size_t units, Row *rows, double *between)
 {
     size_t at = 0;
-    call->scratch->folding = call->folding;
+    use_tables(call);
     for (size_t unit = 0; unit < units; unit++) {
         size_t size = groups ? (size_t)groups[unit] : 1;
         begin_group(&call->group);
@@ -422,7 +449,7 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
             if (call->cuts_rulers && short_rulers(&text, call->scratch) < 0)
                 return -1;
             if (score_text(
-                    &text, call->words, &call->reference, call->order, call->scratch, row, &bigrams
+                    &text, call->list, &call->reference, call->order, call->scratch, row, &bigrams
                 )
                 < 0)
                 return -1;
@@ -560,7 +587,7 @@ score(PyObject *Py_UNUSED(module), PyObject *arguments)
     call->cuts_rulers = cuts_rulers;
     call->folding_capsule = folding;
     call->folding = PyCapsule_GetPointer(folding, FOLDING);
-    call->words = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(words, WORDS);
+    call->list = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(words, WORDS);
     call->order = PyErr_Occurred() ? NULL : PyCapsule_GetPointer(order, ORDER);
     call->reference.english_share = english_share;
     call->number_of_groups = (size_t)groups_size / sizeof(int64_t);

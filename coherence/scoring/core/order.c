@@ -3,8 +3,6 @@
 
 #include "dictionary.h"
 
-enum { MOST_BYTES = 4 * LONGEST_WORD };
-
 /* A character that counts as a plain one, as UTF-8. */
 static const struct {
     char curly[4], plain;
@@ -71,16 +69,23 @@ class_of_token(const Order *order, const uint8_t *token, size_t token_size, uint
 /* Put the classes of the first tokens into `places`, and return how many they are. A token that equals the token
  * before is skipped. */
 static uint32_t
-first_classes(const Order *order, const Scratch *scratch, uint32_t *places)
+first_classes(const Order *order, Scratch *scratch, uint32_t *places)
 {
-    const Dictionary *kinds = &scratch->kinds;
-    const uint32_t *ids = scratch->ids.at, *begins = kinds->places.at, *sizes = kinds->sizes.at;
-    const uint8_t *classes = scratch->kind_classes.at;
+    const Vocabulary *vocabulary = scratch->vocabulary;
+    const uint32_t *ids = scratch->ids.at, *numbers = scratch->kind_numbers.at;
     uint32_t size = 0;
     for (uint32_t at = 0; at < scratch->tokens && at < ORDERED_TOKENS; at++) {
-        uint32_t id = ids[at];
-        if (at == 0 || id != ids[at - 1])
-            places[size++] = class_of_token(order, kinds->bytes + begins[id], sizes[id], classes[id]);
+        if (at > 0 && ids[at] == ids[at - 1])
+            continue;
+        uint32_t number = numbers[ids[at]];
+        Seen *seen = (Seen *)vocabulary->seen.at + number;
+        if (!seen->place) {
+            uint8_t room[MOST_BYTES + PADDING];
+            size_t bytes;
+            const uint8_t *token = spelled(vocabulary, &scratch->own, number, room, &bytes);
+            seen->place = (uint16_t)(class_of_token(order, token, bytes, seen->classes) + 1);
+        }
+        places[size++] = seen->place - UINT32_C(1);
     }
     return size;
 }
@@ -105,7 +110,7 @@ by_chance(const Order *order, const uint32_t *places, uint32_t size)
 
 /* Set how well the neighbours among the first tokens fit: WordOrder.neighbours. */
 void
-neighbours(const Order *order, const Scratch *scratch, int64_t *surplus, int64_t *pairs)
+neighbours(const Order *order, Scratch *scratch, int64_t *surplus, int64_t *pairs)
 {
     uint32_t places[ORDERED_TOKENS], size = first_classes(order, scratch, places);
     *surplus = *pairs = 0;

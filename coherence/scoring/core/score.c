@@ -52,7 +52,7 @@ typedef struct {
 static int
 count_kinds(Scratch *scratch)
 {
-    size_t size = scratch->kinds.count * sizeof(uint32_t);
+    size_t size = scratch->kinds * sizeof(uint32_t);
     if (reserve(&scratch->kind_counts, size + 1) < 0)
         return -1;
     const uint32_t *ids = scratch->ids.at;
@@ -69,7 +69,7 @@ count_words(Scratch *scratch)
     const uint8_t *classes = scratch->kind_classes.at, *known = scratch->kind_known.at;
     const uint32_t *counts = scratch->kind_counts.at;
     uint32_t *times = scratch->spectrum.times.at, largest = 0;
-    for (uint32_t kind = 0; kind < scratch->kinds.count; kind++) {
+    for (uint32_t kind = 0; kind < scratch->kinds; kind++) {
         /* A kind that is not English has the count 0, which the spectrum ignores. */
         uint32_t english = known[kind] ? counts[kind] : 0, is_word = (classes[kind] & ALPHABETIC) != 0;
         counted.english += english;
@@ -98,16 +98,12 @@ english_score(Scratch *scratch, const Reference *reference, const WordCounts *co
 }
 
 static int
-score_words(Scratch *scratch, const Words *words, const Reference *reference, double *english)
+score_words(Scratch *scratch, const Reference *reference, double *english)
 {
-    size_t kinds = scratch->kinds.count;
-    if (reserve(&scratch->kind_known, kinds + 1) < 0)
-        return -1;
     if (reserve_zeroed(&scratch->spectrum.times, (scratch->tokens + 2) * sizeof(uint32_t)) < 0)
         return -1;
     if (count_kinds(scratch) < 0)
         return -1;
-    find_known(scratch, words);
     WordCounts counted = count_words(scratch);
     *english = english_score(scratch, reference, &counted);
     int is_foreign = counted.different >= ENOUGH_WORDS
@@ -119,11 +115,9 @@ score_words(Scratch *scratch, const Words *words, const Reference *reference, do
 
 /* Find how varied the text is on the four scales, before repetitions are subtracted. */
 static int
-measure(
-    Scratch *scratch, const Words *words, const Reference *reference, Row *row, uint64_t *bigrams, uint64_t *trigrams
-)
+measure(Scratch *scratch, const Reference *reference, Row *row, uint64_t *bigrams, uint64_t *trigrams)
 {
-    if (score_words(scratch, words, reference, &row->english) < 0)
+    if (score_words(scratch, reference, &row->english) < 0)
         return -1;
     if (count_runs_of_four(scratch) < 0)
         return -1;
@@ -150,7 +144,7 @@ may_be_template(const Row *row)
 /* Score a text: scores.score_tokens. */
 int
 score_text(
-    const Text *text, const Words *words, const Reference *reference, const Order *order, Scratch *scratch, Row *row,
+    const Text *text, const List *list, const Reference *reference, const Order *order, Scratch *scratch, Row *row,
     uint64_t *distinct_bigrams
 )
 {
@@ -158,13 +152,13 @@ score_text(
     double again;
     *row = (Row){0};
     *distinct_bigrams = 0;
-    if (tokenize(text, scratch) < 0)
+    if (tokenize(text, list, scratch) < 0)
         return -1;
     row->tokens = scratch->tokens;
     row->characters = (int64_t)scratch->characters;
     if (!scratch->characters)
         return 0;
-    if (measure(scratch, words, reference, row, distinct_bigrams, &trigrams) < 0)
+    if (measure(scratch, reference, row, distinct_bigrams, &trigrams) < 0)
         return -1;
     if (said_again(scratch, trigrams, &again) < 0)
         return -1;
@@ -185,10 +179,10 @@ free_scratch(Scratch *scratch)
     Buffer *buffers[] = {
         &scratch->bytes,      &scratch->codes,     &scratch->ids,       &scratch->kind_classes,   &scratch->kind_counts,
         &scratch->kind_known, &scratch->keys,      &scratch->table,     &scratch->table_keys,     &scratch->numbers_of_codes,
-        &scratch->shortened, &scratch->spelled, &scratch->places,  &scratch->marks,     &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
+        &scratch->shortened, &scratch->kind_numbers, &scratch->places,  &scratch->marks,     &scratch->positions, &scratch->distances, &scratch->spectrum.times, &scratch->pair_numbers,
     };
     for (size_t at = 0; at < sizeof buffers / sizeof *buffers; at++)
         release(buffers[at]);
-    free_dictionary(&scratch->kinds);
+    forget(scratch);
     free_dictionary(&scratch->pairs);
 }

@@ -1,56 +1,40 @@
 /* Text to tokens: case folding and what text.tokenize does. */
-#include "dictionary.h"
+#include "sixteen.h"
 
-/* Note a token at `place` of the bytes, and return its number; NONE if there is no memory. */
+/* Note a token, and return its number in the vocabulary; NONE if there is no memory. */
 static inline uint32_t
-add_token(Scratch *scratch, uint32_t place, uint32_t size)
+add_token(Scratch *scratch, const uint8_t *bytes, size_t size)
 {
-    Dictionary *kinds = &scratch->kinds;
-    uint32_t id = number_of(kinds, key_of(kinds->bytes + place, size), place, size);
-    ((uint32_t *)scratch->ids.at)[scratch->tokens++] = id;
-    return id;
+    Vocabulary *vocabulary = scratch->vocabulary;
+    const Dictionary *dictionary = &vocabulary->words.dictionary;
+    const Slot *slot = find_slot(dictionary, key_of(bytes, size), bytes, size);
+    uint32_t number = slot->number;
+    if (!is_taken(dictionary, slot) && add_seen(vocabulary, bytes, size, &number) < 0)
+        return NONE;
+    /* Without a branch: whether a token is new in the text is not predictable. */
+    Seen *seen = (Seen *)vocabulary->seen.at + number;
+    uint32_t kinds = scratch->kinds, is_new = seen->text != scratch->text;
+    seen->kind += (kinds - seen->kind) * is_new;
+    seen->text = scratch->text;
+    ((uint32_t *)scratch->ids.at)[scratch->tokens++] = seen->kind;
+    ((uint32_t *)scratch->kind_numbers.at)[kinds] = number;
+    scratch->kinds = kinds + is_new;
+    return number;
 }
 
-/* Make room for a text with this many characters, whose tokens take at most this many bytes. */
+/* Make room for the tokens of a text with this many characters. */
 static int
-start(Scratch *scratch, size_t characters, size_t bytes)
+start(Scratch *scratch, size_t characters)
 {
-    enum { EXPECTED = 2048 }; /* nearly all tokens find their slot at once */
     scratch->characters = characters;
-    scratch->tokens = 0;
-    if (reserve(&scratch->bytes, bytes + AHEAD) < 0)
+    scratch->tokens = scratch->kinds = 0;
+    if (reserve(&scratch->kind_numbers, (characters + 1) * sizeof(uint32_t)) < 0)
         return -1;
-    if (reserve(&scratch->ids, (characters + 1) * sizeof(uint32_t)) < 0)
-        return -1;
-    return start_dictionary(&scratch->kinds, EXPECTED, scratch->bytes.at);
+    return reserve(&scratch->ids, (characters + 1) * sizeof(uint32_t));
 }
 
 /* Texts with one byte a character: ASCII, and others whose alphabet is small enough. Each byte is processed without a
  * branch, so that the compiler can process many at once. */
-
-/* The bytes that are processed at once. */
-typedef uint8_t Sixteen __attribute__((vector_size(16)));
-
-/* Set all bits of those of sixteen bytes that are one of the `number` values from `first` on. */
-static inline Sixteen
-within(Sixteen bytes, uint8_t first, uint8_t number)
-{
-    Sixteen firsts, numbers;
-    memset(&firsts, first, sizeof firsts);
-    memset(&numbers, number, sizeof numbers);
-    return (Sixteen)(bytes - firsts < numbers);
-}
-
-/* Return a bit for each of sixteen bytes, set if the byte is. */
-static inline uint64_t
-bits_of(Sixteen flags)
-{
-    /* The topmost byte of this product has the lowest bits of eight bytes, in their order. */
-    const uint64_t ones = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
-    uint8_t bytes[sizeof flags];
-    memcpy(bytes, &flags, sizeof flags);
-    return ((load(bytes, 8) & ones) * gather >> 56) | ((load(bytes + 8, 8) & ones) * gather >> 56) << 8;
-}
 
 /* The classes of 64 bytes, a bit each. */
 typedef struct {
@@ -207,7 +191,7 @@ cut_bytes(Scratch *scratch, uint32_t begin, uint32_t end)
             stop++;
         uint32_t piece = stop - begin > LONGEST_WORD ? PIECE : stop - begin;
         for (uint32_t at = begin; at < stop; at += piece) {
-            if (add_token(scratch, at, stop - at < piece ? stop - at : piece) == NONE)
+            if (add_token(scratch, bytes + at, stop - at < piece ? stop - at : piece) == NONE)
                 return -1;
         }
         begin = stop + 1;
@@ -215,23 +199,20 @@ cut_bytes(Scratch *scratch, uint32_t begin, uint32_t end)
     return 0;
 }
 
-/* Note the class of each kind of token. */
-static int
-classify(Scratch *scratch)
+/* Note the classes of the tokens of the vocabulary from the given one on. */
+static void
+classify(Scratch *scratch, uint32_t first)
 {
-    const Dictionary *kinds = &scratch->kinds;
-    const uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
-    if (extend(&scratch->kind_classes, kinds->count + 1) < 0)
-        return -1;
-    uint8_t *classes = scratch->kind_classes.at;
-    for (uint32_t kind = 0; kind < kinds->count; kind++) {
-        const uint8_t *token = kinds->bytes + places[kind];
+    const Dictionary *dictionary = &scratch->vocabulary->words.dictionary;
+    const uint32_t *places = dictionary->places.at, *sizes = dictionary->sizes.at;
+    Seen *seen = scratch->vocabulary->seen.at;
+    for (uint32_t number = first; number < dictionary->count; number++) {
+        const uint8_t *token = dictionary->bytes + places[number];
         uint8_t joints = 0;
-        for (uint32_t at = 1; at < sizes[kind]; at++)
+        for (uint32_t at = 1; at < sizes[number]; at++)
             joints |= scratch->classes[token[at]] & JOINT;
-        classes[kind] = scratch->classes[token[0]] | (joints ? JOINED : 0);
+        seen[number].classes = scratch->classes[token[0]] | (joints ? JOINED : 0);
     }
-    return 0;
 }
 
 static int
@@ -240,14 +221,17 @@ tokenize_bytes(Scratch *scratch)
     if (reserve(&scratch->keys, 2 * (scratch->characters + 1) * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *begins = scratch->keys.at, *ends = begins + scratch->characters + 1;
-    size_t number = find_tokens(scratch->bytes.at, scratch->characters, begins, ends);
+    uint32_t first = scratch->vocabulary->words.dictionary.count;
+    const uint8_t *bytes = scratch->bytes.at;
+    size_t number = find_tokens(bytes, scratch->characters, begins, ends);
     for (size_t at = 0; at < number; at++) {
         uint32_t size = ends[at] - begins[at];
         if (size > LONGEST_WORD ? cut_bytes(scratch, begins[at], ends[at]) < 0
-                                : add_token(scratch, begins[at], size) == NONE)
+                                : add_token(scratch, bytes + begins[at], size) == NONE)
             return -1;
     }
-    return classify(scratch);
+    classify(scratch, first);
+    return 0;
 }
 
 /* Any other text */
@@ -258,74 +242,23 @@ class_of(uint32_t code)
     return (uint8_t)(code >> CLASS_SHIFT);
 }
 
-/* Append a character to UTF-8; lone surrogates are encoded like characters. */
-static uint8_t *
-put_utf8(uint8_t *to, uint32_t code)
-{
-    if (code < 0x80) {
-        *to++ = (uint8_t)code;
-    } else if (code < 0x800) {
-        *to++ = (uint8_t)(0xC0 | code >> 6);
-        *to++ = (uint8_t)(0x80 | (code & 63));
-    } else if (code < 0x10000) {
-        *to++ = (uint8_t)(0xE0 | code >> 12);
-        *to++ = (uint8_t)(0x80 | (code >> 6 & 63));
-        *to++ = (uint8_t)(0x80 | (code & 63));
-    } else {
-        *to++ = (uint8_t)(0xF0 | code >> 18);
-        *to++ = (uint8_t)(0x80 | (code >> 12 & 63));
-        *to++ = (uint8_t)(0x80 | (code >> 6 & 63));
-        *to++ = (uint8_t)(0x80 | (code & 63));
-    }
-    return to;
-}
-
-/* Write the tokens of a text in its own alphabet as UTF-8, the encoding of word lists. */
+/* Write the token of these codes as UTF-8, and note it. */
 static int
-spell(Scratch *scratch)
+add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class)
 {
-    Dictionary *kinds = &scratch->kinds;
-    uint64_t *keys = kinds->keys.at;
-    uint32_t *places = kinds->places.at, *sizes = kinds->sizes.at;
-    size_t room = PADDING;
-    for (uint32_t kind = 0; kind < kinds->count; kind++)
-        room += 4 * (size_t)sizes[kind];
-    if (reserve(&scratch->spelled, room) < 0)
-        return -1;
-    uint8_t *begin = scratch->spelled.at, *end = begin;
-    for (uint32_t kind = 0; kind < kinds->count; kind++) {
-        const uint8_t *bytes = kinds->bytes + places[kind];
-        uint32_t place = (uint32_t)(end - begin), size = sizes[kind];
-        for (uint32_t at = 0; at < size; at++)
-            end = put_utf8(end, bytes[at] < FIRST_OWN ? bytes[at] : scratch->own.codes[bytes[at] - FIRST_OWN]);
-        places[kind] = place;
-        sizes[kind] = (uint32_t)(end - begin) - place;
-        memset(end, 0, 8);
-        if (sizes[kind] != size)
-            keys[kind] = key_of(begin + place, sizes[kind]);
-    }
-    kinds->bytes = begin;
-    return 0;
-}
-
-/* Write the token of these codes after the earlier tokens, which take `*used` bytes, and note it. */
-static int
-add_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint8_t class, uint32_t *used)
-{
-    uint8_t *begin = (uint8_t *)scratch->bytes.at + *used, *end = begin;
+    uint8_t bytes[MOST_BYTES + PADDING], *end = bytes;
     for (size_t at = 0; at < size; at++)
         end = put_utf8(end, codes[at] & CODE_MASK);
-    uint32_t place = *used;
-    *used += (uint32_t)(end - begin);
-    uint32_t id = add_token(scratch, place, *used - place);
-    if (id == NONE || extend(&scratch->kind_classes, id + 1) < 0)
+    memset(end, 0, PADDING);
+    uint32_t number = add_token(scratch, bytes, (size_t)(end - bytes));
+    if (number == NONE)
         return -1;
-    ((uint8_t *)scratch->kind_classes.at)[id] = class;
+    ((Seen *)scratch->vocabulary->seen.at)[number].classes = class;
     return 0;
 }
 
 static int
-cut_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint32_t *used)
+cut_codes(Scratch *scratch, const uint32_t *codes, size_t size)
 {
     for (size_t begin = 0; begin < size;) {
         size_t stop = begin;
@@ -334,7 +267,7 @@ cut_codes(Scratch *scratch, const uint32_t *codes, size_t size, uint32_t *used)
         size_t piece = stop - begin > LONGEST_WORD ? PIECE : stop - begin;
         for (size_t at = begin; at < stop; at += piece) {
             size_t length = stop - at < piece ? stop - at : piece;
-            if (add_codes(scratch, codes + at, length, class_of(codes[at]), used) < 0)
+            if (add_codes(scratch, codes + at, length, class_of(codes[at])) < 0)
                 return -1;
         }
         begin = stop + 1;
@@ -346,7 +279,6 @@ static int
 tokenize_codes(Scratch *scratch)
 {
     const uint32_t *codes = scratch->codes.at;
-    uint32_t used = 0;
     for (size_t at = 0; at < scratch->characters;) {
         size_t begin = at;
         uint8_t class = class_of(codes[at++]);
@@ -362,8 +294,8 @@ tokenize_codes(Scratch *scratch)
                 at += 2;
             }
         }
-        int added = at - begin > LONGEST_WORD ? cut_codes(scratch, codes + begin, at - begin, &used)
-                                              : add_codes(scratch, codes + begin, at - begin, class, &used);
+        int added = at - begin > LONGEST_WORD ? cut_codes(scratch, codes + begin, at - begin)
+                                              : add_codes(scratch, codes + begin, at - begin, class);
         if (added < 0)
             return -1;
     }
@@ -389,17 +321,22 @@ fold_codes(const Folding *folding, const Text *text, uint32_t *to)
 static int
 fold_small_alphabet(const Text *text, Scratch *scratch, size_t *characters)
 {
+    Alphabet *alphabet = &scratch->own;
     if (reserve(&scratch->bytes, FOLDS_TO * text->length + AHEAD) < 0)
         return -1;
-    start_alphabet(&scratch->own, scratch->folding);
-    scratch->classes = scratch->own.classes;
-    *characters = fold_to_bytes(text, scratch->folding, &scratch->own, scratch->bytes.at);
+    scratch->classes = alphabet->classes;
+    *characters = alphabet->number ? fold_to_bytes(text, scratch->folding, alphabet, scratch->bytes.at) : 0;
+    if (*characters)
+        return 0;
+    start_alphabet(alphabet, scratch->folding);
+    alphabet->number = ++scratch->alphabets;
+    *characters = fold_to_bytes(text, scratch->folding, alphabet, scratch->bytes.at);
     return 0;
 }
 
-/* Fold a text and cut it into numbered tokens. */
-int
-tokenize(const Text *text, Scratch *scratch)
+/* Fold a text, and note its tokens. */
+static int
+fold_and_cut(const Text *text, Scratch *scratch)
 {
     size_t characters = text->length;
     if (text->ascii) {
@@ -411,16 +348,25 @@ tokenize(const Text *text, Scratch *scratch)
         return -1;
     }
     scratch->in_bytes = text->ascii || characters;
+    uint64_t alphabet = text->ascii || !characters ? UTF8 : scratch->own.number;
+    if (start_vocabulary(scratch, text->ascii ? &scratch->ascii : &scratch->others, alphabet) < 0)
+        return -1;
     if (scratch->in_bytes) {
         memset((uint8_t *)scratch->bytes.at + characters, ' ', AHEAD);
-        if (start(scratch, characters, characters) < 0 || tokenize_bytes(scratch) < 0)
-            return -1;
-        return text->ascii ? 0 : spell(scratch);
+        return start(scratch, characters) < 0 ? -1 : tokenize_bytes(scratch);
     }
     if (reserve(&scratch->codes, (FOLDS_TO * text->length + 2) * sizeof(uint32_t)) < 0)
         return -1;
     characters = fold_codes(scratch->folding, text, scratch->codes.at);
-    if (start(scratch, characters, 4 * characters) < 0)
+    return start(scratch, characters) < 0 ? -1 : tokenize_codes(scratch);
+}
+
+/* Fold a text and cut it into numbered tokens, and find what is known of each kind of token. */
+int
+tokenize(const Text *text, const List *list, Scratch *scratch)
+{
+    if (fold_and_cut(text, scratch) < 0)
         return -1;
-    return tokenize_codes(scratch);
+    find_known(scratch->vocabulary, &scratch->own, list);
+    return describe_kinds(scratch);
 }

@@ -1,9 +1,6 @@
 /* The word list: which tokens are English, as in lexicon.py. */
 #include "dictionary.h"
 
-/* The most bytes of a token. */
-enum { MOST_BYTES = 4 * LONGEST_WORD };
-
 /* Add a word unless it is there; set `number` to its number. */
 int
 add_word(Words *words, const uint8_t *bytes, size_t size, uint32_t *number)
@@ -66,57 +63,25 @@ is_listed_joined(const Words *words, const uint8_t *token, size_t token_size)
     return compound;
 }
 
-enum { NOT_KNOWN, KNOWN, TO_BE_ASKED };
-#define LISTED (UINT64_C(1) << 63)
-
-static inline uint64_t *
-place_of(Remembered *remembered, uint64_t key)
-{
-    return &remembered->keys[key * PRIME >> (64 - REMEMBERED_BITS)];
-}
-
-static inline uint8_t
-recall(Remembered *remembered, uint64_t key)
-{
-    uint64_t held = *place_of(remembered, key);
-    return (held & ~LISTED) != key ? TO_BE_ASKED : held & LISTED ? KNOWN : NOT_KNOWN;
-}
-
-static uint8_t
-ask(Scratch *scratch, const Words *words, uint32_t kind)
-{
-    const Dictionary *kinds = &scratch->kinds;
-    uint64_t key = ((const uint64_t *)kinds->keys.at)[kind];
-    const uint8_t *bytes = kinds->bytes + ((const uint32_t *)kinds->places.at)[kind];
-    size_t size = ((const uint32_t *)kinds->sizes.at)[kind];
-    int known = find(&words->dictionary, key, bytes, size) != NONE;
-    if (!known && ((const uint8_t *)scratch->kind_classes.at)[kind] & JOINED)
-        known = is_listed_joined(words, bytes, size);
-    if (key >> 56 != HASHED) /* a hash may be that of another token */
-        *place_of(&scratch->remembered, key) = key | (known ? LISTED : 0);
-    return (uint8_t)known;
-}
-
-/* Note whether each distinct token is English. */
+/* Note whether the tokens of a vocabulary that were not looked up yet are English. */
 void
-find_known(Scratch *scratch, const Words *words)
+find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list)
 {
-    const uint64_t *keys = scratch->kinds.keys.at;
-    uint32_t kinds = scratch->kinds.count;
-    uint8_t *known = scratch->kind_known.at;
-    if (scratch->remembered.list != words->list) {
-        memset(&scratch->remembered, 0, sizeof scratch->remembered);
-        scratch->remembered.list = words->list;
-    }
-    /* All first slots are prefetched before the first is read. */
+    const Words *words = &list->words;
+    const Dictionary *dictionary = &vocabulary->words.dictionary;
+    const uint64_t *keys = dictionary->keys.at;
+    Seen *seen = vocabulary->seen.at;
+    /* All first slots are prefetched before the first is read: the list is too large for the caches. */
     const Slot *slots = words->dictionary.slots.at;
-    for (uint32_t kind = 0; kind < kinds; kind++) {
-        known[kind] = recall(&scratch->remembered, keys[kind]);
-        if (known[kind] == TO_BE_ASKED && slots)
-            __builtin_prefetch(&slots[slot_of(&words->dictionary, keys[kind])]);
-    }
-    for (uint32_t kind = 0; kind < kinds; kind++) {
-        if (known[kind] == TO_BE_ASKED)
-            known[kind] = ask(scratch, words, kind);
+    for (uint32_t number = vocabulary->asked; slots && number < dictionary->count; number++)
+        __builtin_prefetch(&slots[slot_of(&words->dictionary, keys[number])]);
+    for (; vocabulary->asked < dictionary->count; vocabulary->asked++) {
+        uint8_t room[MOST_BYTES + PADDING];
+        size_t size;
+        const uint8_t *bytes = spelled(vocabulary, alphabet, vocabulary->asked, room, &size);
+        int known = is_listed(words, bytes, size);
+        if (!known && seen[vocabulary->asked].classes & JOINED)
+            known = is_listed_joined(words, bytes, size);
+        seen[vocabulary->asked].known = (uint8_t)known;
     }
 }
