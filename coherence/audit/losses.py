@@ -172,13 +172,16 @@ class Collector:
 def from_samples(chunks: Iterable[Chunk]) -> Losses:
     """Return the losses in the rows of the samples: the first of each step."""
     collector = Collector()
-    last = None
+    last: int | None = None
     for chunk in chunks:
         rows = chunk.rows[chunk.rows["has_loss"]]
-        for step, loss, beside in rows[["step", "loss", "beside"]].tolist():
-            if step != last:
-                collector.add(step, loss, beside=KINDS[beside])
-            last = step
+        if not len(rows):
+            continue
+        steps = rows["step"]
+        first = np.append(last is None or steps[0] != last, np.diff(steps) != 0)
+        for step, loss, beside in rows[first][["step", "loss", "beside"]].tolist():
+            collector.add(step, loss, beside=KINDS[beside])
+        last = int(steps[-1])
     return collector.losses()
 
 

@@ -327,6 +327,10 @@ def _bound(cursors: Sequence["_Cursor"]) -> float:
 
 
 def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
+    filled = [(number, rows) for number, rows in parts if len(rows)]
+    if len(filled) == 1:  # nearly always: the rows of an output are sorted
+        number, rows = filled[0]
+        return Chunk(rows, np.full(len(rows), number))
     rows = np.concatenate([rows for _, rows in parts])
     numbers = np.repeat([number for number, _ in parts], [len(rows) for _, rows in parts])
     order = np.argsort(rows["step"], kind="stable")
