@@ -5,7 +5,7 @@ Source: docs/signals.md, "The step to go back to".
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ class _Step:
 
     @property
     def means(self) -> tuple[float | None, ...]:
-        return tuple(total / n if n else None for total, n in zip(self.sums, self.counts, strict=True))
+        return tuple([total / n if n else None for total, n in zip(self.sums, self.counts, strict=True)])
 
 
 class _Candidate(NamedTuple):
@@ -57,6 +57,37 @@ class _Candidate(NamedTuple):
     step: int
     smoothed: float | None
     means: tuple[float | None, ...]
+
+
+class _Ranks:
+    """How often each mean came on one scale, rounded down, and the run's own best among them."""
+
+    def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
+        self.counts = {int(mean): int(steps) for mean, steps in counts}
+        self._steps = sum(self.counts.values())
+        self._above = 0  # steps with a mean above the best
+        self.best = max(self.counts, default=0)
+        self._move()
+
+    def add(self, mean: int) -> None:
+        """Count the mean of one more step."""
+        self.counts[mean] = self.counts.get(mean, 0) + 1
+        self._steps += 1
+        if self._steps == 1:
+            self.best = mean
+        elif mean > self.best:
+            self._above += 1
+        self._move()
+
+    def _move(self) -> None:
+        """Move to the median of the best quarter of the steps; a step more or less is a short way."""
+        place = max(0, (math.ceil(BEST_SHARE * self._steps) - 1) // 2)  # counted from the highest mean
+        while self._above > place:
+            self.best = min(mean for mean in self.counts if mean > self.best)
+            self._above -= self.counts[self.best]
+        while self._above + self.counts.get(self.best, math.inf) <= place:
+            self._above += self.counts[self.best]
+            self.best = max(mean for mean in self.counts if mean < self.best)
 
 
 class Checkpoint:
@@ -89,7 +120,7 @@ class Checkpoint:
 
     def __init__(self) -> None:
         self._step: _Step | None = None
-        self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by mean, per scale
+        self._ranks = [_Ranks() for _ in range(SCALES)]  # of the means of the steps, per scale
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
         self._candidates: list[_Candidate] = []
@@ -201,34 +232,35 @@ class Checkpoint:
         step, self._step = self._step, None
         if step is None or not any(step.counts):
             return
-        mean = self._count(step.means)
+        means = step.means
+        mean = self._count(means)
         falling = bool(self._before) and mean < FALLING * sum(self._before) / len(self._before)
         self._before.append(mean)
         alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
         spoilt = step.poor or falling or alike or not step.finite
-        fit = not spoilt and self._is_near(step.means)
-        self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
+        fit = not spoilt and self._is_near(means)
+        self._last = _Candidate(step.step, step.smoothed, means) if fit else None
         if self._last is not None:
             self._candidates = _with(self._candidates, self._last)
 
     def _count(self, means: Sequence[float | None]) -> float:
         """Count the means of a step among those of the run; return their mean."""
-        for counts, mean in zip(self._counts, means, strict=True):
+        for ranks, mean in zip(self._ranks, means, strict=True):
             if mean is not None:
-                counts[int(mean)] = counts.get(int(mean), 0) + 1
+                ranks.add(int(mean))
         there = [mean for mean in means if mean is not None]
         return sum(there) / len(there)
 
     def _is_near(self, means: Sequence[float | None]) -> bool:
-        pairs = zip(means, self._counts, strict=True)
-        return all(mean is None or mean >= NEAR * _best_of(counts) for mean, counts in pairs)
+        pairs = zip(means, self._ranks, strict=True)
+        return all(mean is None or mean >= NEAR * ranks.best for mean, ranks in pairs)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
         saved = self._saved
         return {
             "step": None if self._step is None else list(asdict(self._step).values()),
-            "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
+            "counts": [[list(pair) for pair in sorted(ranks.counts.items())] for ranks in self._ranks],
             "before": list(self._before),
             "last": None if self._last is None else _plain(self._last),
             "candidates": [_plain(each) for each in self._candidates],
@@ -238,7 +270,7 @@ class Checkpoint:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state; later results are the same as without the stop."""
         self._step = None if state["step"] is None else _step(*state["step"])
-        self._counts = [{int(mean): int(steps) for mean, steps in counts} for counts in state["counts"]]
+        self._ranks = [_Ranks(counts) for counts in state["counts"]]
         self._before = deque(state["before"], BEFORE)
         self._last = None if state["last"] is None else _candidate(*state["last"])
         self._candidates = [_candidate(*each) for each in state["candidates"]]
@@ -259,7 +291,8 @@ def _candidate(step: int, smoothed: float | None, means: Sequence[float | None])
 
 def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
     """Add a candidate; if there are too many, keep of the older ones every second, and the lowest."""
-    found = [*(each for each in candidates if each.step != new.step), new]
+    found = [each for each in candidates if each.step != new.step]
+    found.append(new)
     if len(found) <= KEPT:
         return found
     older, recent = found[: KEPT // 2], found[KEPT // 2 :]
@@ -269,13 +302,3 @@ def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]
 
 def _height(candidate: _Candidate) -> float:
     return math.inf if candidate.smoothed is None else candidate.smoothed
-
-
-def _best_of(counts: Mapping[int, int]) -> int:
-    """Return the run's own best on a scale: the median of the best quarter of its steps, rounded down."""
-    place = (math.ceil(BEST_SHARE * sum(counts.values())) - 1) // 2
-    for mean in sorted(counts, reverse=True):
-        place -= counts[mean]
-        if place < 0:
-            return mean
-    return 0
