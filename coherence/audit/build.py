@@ -187,9 +187,9 @@ def replay_run(
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
-        # Anyone who wants to see each sample gets them one by one.
-        turns = by_step(timeline, losses, record.marks, None if see else replay.settings.threshold)
-    replay.run(turns, [summary.see, *see], lambda fine: summary.see_fine(fine, replay.signals.gate))
+        turns = by_step(timeline, losses, record.marks)
+    # Anyone who wants to see each sample gets them one by one.
+    replay.run(turns, [summary.see, *see], None if see else summary.see_many)
     if summary.first is None:
         void = timeline.superseded
         raise ValueError(f"no samples to audit{f': restarts superseded all {void:,}' if void else ''}")

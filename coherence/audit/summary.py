@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coherence.audit.rows import FineSamples, GatedSample
-from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.audit.rows import Batch, GatedSample, Row
+from coherence.report import (
+    FourScores,
+    SampleCounts,
+    ScoredSample,
+    StepDiversity,
+    StretchRecord,
+    finite_or_none,
+)
 from coherence.signals.fitting import LOOKED_AT
-from coherence.signals.gate import Gate
-from coherence.signals.samples import Values
+from coherence.signals.samples import ALIKE_BELOW, Values
+from coherence.signals.together import KINDS, NEAR_ENOUGH, columns_of
 
 STRETCHES = 12
 KEPT = 10_000
@@ -85,7 +93,7 @@ class Summary:
             self.first = judged
         self._keep(judged)
         if judged.row.compared:
-            self._compare(judged)
+            self._compare(judged.row, judged.alike)
         self.greedy.see(judged)
         if judged.counts:
             self._count(judged)
@@ -95,37 +103,55 @@ class Summary:
         else:
             self.too_short += 1
 
-    def see_fine(self, fine: FineSamples, gate: Gate) -> None:
-        """Take samples that are fine, with the same effect as `see` for one after another.
-
-        Args:
-            fine: the samples.
-            gate: the one that judged them.
-        """
+    def see_many(self, batch: Batch) -> None:
+        """Take many samples, with the same effect as `see` for one after another."""
         if self.first is None:
-            self.first = fine.judged(0, gate)
-        stretch = self._stretch_of(fine.step)
-        stretch.see_fine(fine)
-        self._whole.add(fine.values)
-        for number in range(-self._seen % self._every, len(fine), self._every):
-            self.samples.append(_scored(fine.judged(number, gate)))
-        for number in range(-self._seen % self._every_looked_at, len(fine), self._every_looked_at):
-            self.looked_at.append(fine.judged(number, gate))
-        self._seen += len(fine)
-        if fine.rows["compared"][0]:
-            self._compare(fine.judged(0, gate))
-        columns = (fine.rows["text"].tolist(), fine.rows["prompt"].tolist())
-        for place, told in enumerate(zip(*columns, strict=True), fine.place):
-            self.greedy.add(*told, place)
-        self.judged += len(fine)
-        self._rank_fine(fine, gate)
+            self.first = batch.judged(0)
+        self._keep_many(batch)
+        for number in batch.samples.compared.tolist():
+            self._compare(batch.row(number), bool(batch.samples.diversities[number] < ALIKE_BELOW))
+        self.greedy.see_many(batch)
+        self._count_many(batch)
+        self._rank_many(batch)
 
-    def _rank_fine(self, fine: FineSamples, gate: Gate) -> None:
-        self._worst.see_all(fine.means, partial(fine.judged, gate=gate))
-        if self._best is None or max(fine.means) >= self._best[0]:
-            for number, mean in enumerate(fine.means):
-                text = int(fine.rows["text"][number])
-                self._take_best(mean, text, partial(fine.judged, number, gate))
+    def _keep_many(self, batch: Batch) -> None:
+        samples, at = batch.samples, 0
+        while at < len(batch):
+            stretch = self._stretch_of(int(samples.steps[at]))
+            full = at + max(1, self._stretch - stretch.samples)
+            place = int(np.searchsorted(samples.begins, full))
+            end = int(samples.begins[place]) if place < len(samples.begins) else len(batch)
+            stretch.see_many(batch, at, end)
+            at = end
+        self._whole.add_many(samples.scores)
+        self.samples += _scored_many(batch, slice(-self._seen % self._every, None, self._every))
+        for number in range(-self._seen % self._every_looked_at, len(batch), self._every_looked_at):
+            self.looked_at.append(batch.judged(number))
+        self._seen += len(batch)
+
+    def _count_many(self, batch: Batch) -> None:
+        judged, low = batch.samples.judged, batch.samples.low
+        counts = np.bincount(batch.samples.kinds, minlength=len(KINDS)).tolist()
+        of = dict(zip(KINDS, counts, strict=True))
+        self.judged += int(judged.sum())
+        self.low += of["low"] + of["empty"]
+        self.empty += of["empty"]
+        self.templated += of["templated"]
+        self.too_short += of["too short"]
+        self.fine_after_halt += of["fine"] if batch.collapsed else 0
+        if self.first_low_step is None and low.any():
+            self.first_low_step = int(batch.samples.steps[low.argmax()])
+
+    def _rank_many(self, batch: Batch) -> None:
+        judged = np.flatnonzero(batch.samples.judged)
+        self._worst.see_many(batch, judged)
+        self._worst_low.see_many(batch, np.flatnonzero(batch.samples.low))
+        means = batch.samples.means[judged]
+        least = max(means.max(initial=-math.inf), self._best[0] if self._best else -math.inf) - NEAR_ENOUGH
+        for number in judged[means >= least].tolist():
+            self._take_best(
+                batch.mean(number), int(batch.rows["text"][number]), partial(batch.judged, number)
+            )
 
     def _count(self, judged: GatedSample) -> None:
         self.judged += 1
@@ -154,13 +180,12 @@ class Summary:
             self._stretches.append(last)
         return last
 
-    def _compare(self, judged: GatedSample) -> None:
-        row = judged.row
+    def _compare(self, row: Row, alike: bool) -> None:
         if self._compared % self._every_compared == 0:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
-        if judged.alike:
+        if alike:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 
@@ -236,6 +261,10 @@ class _Means:
         if len(self._waiting) >= FOLDED:
             self._fold()
 
+    def add_many(self, values: NDArray[np.float64]) -> None:
+        self._fold()
+        self._add(values)
+
     @property
     def scores(self) -> FourScores:
         self._fold()
@@ -244,12 +273,14 @@ class _Means:
         return FourScores(bigram=bigram, trigram=trigram, english=english, character=character)
 
     def _fold(self) -> None:
-        values = np.array(self._waiting, np.float64).reshape(-1, 4)
+        self._add(np.array(self._waiting, np.float64).reshape(-1, 4))
+        self._waiting = []
+
+    def _add(self, values: NDArray[np.float64]) -> None:
         there = ~np.isnan(values)
         # One after another: otherwise the sum would depend on how many are added at a time.
         self._sums = np.cumsum(np.vstack([self._sums, np.where(there, values, 0.0)]), axis=0)[-1]
         self._counts += there.sum(axis=0)
-        self._waiting = []
 
 
 class _Stretch:
@@ -268,11 +299,14 @@ class _Stretch:
             self.low += 1
         self._means.add([values])
 
-    def see_fine(self, fine: FineSamples) -> None:
-        self.first, self.last = min(self.first, fine.step), max(self.last, fine.step)
-        self._smoothed = fine.smoothed
-        self.samples += len(fine)
-        self._means.add(fine.values)
+    def see_many(self, batch: Batch, begin: int, end: int) -> None:
+        samples = batch.samples
+        self.first = min(self.first, int(samples.steps[begin]))
+        self.last = max(self.last, int(samples.steps[end - 1]))
+        self._smoothed = batch.smoothed[samples.numbers[end - 1]]
+        self.samples += end - begin
+        self.low += int(samples.low[begin:end].sum())
+        self._means.add_many(samples.scores[begin:end])
 
     def record(self) -> StretchRecord:
         return StretchRecord(
@@ -294,25 +328,30 @@ class Lowest:
         self._seen = 0
         self._highest = math.inf  # lower once there are enough
 
-    def see_all(self, means: Sequence[float], judged: Callable[[int], GatedSample]) -> None:
-        """Take samples by their mean scores, and what returns each of them."""
-        for number, mean in enumerate(means):
-            if mean < self._highest:
-                self.see(mean, judged(number))
-            else:
-                self._seen += 1
+    def see_many(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
+        """Take the samples of a batch that have these numbers."""
+        before, about = self._seen, batch.samples.means[numbers]
+        for place in np.flatnonzero(about < self._highest + NEAR_ENOUGH).tolist():
+            if about[place] < self._highest + NEAR_ENOUGH:  # lower by now
+                self._seen, number = before + place, int(numbers[place])
+                text = int(batch.rows["text"][number])
+                self._take(batch.mean(number), text, partial(batch.judged, number))
+        self._seen = before + len(numbers)
 
     def see(self, mean: float, judged: GatedSample) -> None:
         """Take one sample and its mean score."""
+        self._take(mean, judged.row.text, lambda: judged)
+
+    def _take(self, mean: float, text: int, judged: Callable[[], GatedSample]) -> None:
         self._seen += 1
         if mean >= self._highest:
             return
-        if judged.row.text in self._kept:
-            if mean >= self._kept[judged.row.text][0]:
+        if text in self._kept:
+            if mean >= self._kept[text][0]:
                 return
         elif len(self._kept) == self._most:
             del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
-        self._kept[judged.row.text] = mean, self._seen, judged
+        self._kept[text] = mean, self._seen, judged()
         if len(self._kept) == self._most:
             self._highest = max(each[0] for each in self._kept.values())
 
@@ -332,6 +371,13 @@ class _Greedy:
     def see(self, judged: GatedSample) -> None:
         if not judged.verdict.low and judged.verdict.kind != "too short":
             self.add(judged.row.text, judged.row.prompt, judged.place)
+
+    def see_many(self, batch: Batch) -> None:
+        kinds, rows = batch.samples.kinds, batch.rows
+        seen = ~batch.samples.low & (kinds != KINDS.index("too short"))
+        columns = (column[seen].tolist() for column in (rows["text"], rows["prompt"], batch.samples.places))
+        for told in zip(*columns, strict=True):
+            self.add(*told)
 
     def add(self, text: int, prompt: int, place: int) -> None:
         column = place, prompt
@@ -359,4 +405,19 @@ def _scored(judged: GatedSample) -> ScoredSample:
         streak=judged.verdict.streak,
         loss=judged.loss,
         smoothed=judged.smoothed,
+    )
+
+
+def _scored_many(batch: Batch, picked: slice) -> list[ScoredSample]:
+    samples, numbers = batch.samples, batch.samples.numbers[picked].tolist()
+    loss, smoothed = (list(map(finite_or_none, each)) for each in (batch.loss, batch.smoothed))
+    return ScoredSample.of_many(
+        samples.steps[picked].tolist(),
+        samples.places[picked].tolist(),
+        FourScores.of_many(*columns_of(samples.scores[picked])),
+        batch.rows["tokens"][picked].tolist(),
+        samples.low[picked].tolist(),
+        batch.streaks[picked].tolist(),
+        [loss[number] for number in numbers],
+        [smoothed[number] for number in numbers],
     )

@@ -34,8 +34,17 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Step:
-    """The judged samples of one step that have come so far."""
+class StepSeen:
+    """The judged samples of one step that have come so far.
+
+    Attributes:
+        step: the training step.
+        sums, counts: the sum of their scores on each scale, and how many have one.
+        poor: whether one of them is low, or the mean of its scores is below the threshold.
+        diversity: how different they are from each other, see `Checkpoint.compare`.
+        alike: whether the samples of the last steps were alike when the last of them came.
+        smoothed, finite: the smoothed loss then, and whether the last loss was finite.
+    """
 
     step: int
     sums: list[float] = field(default_factory=lambda: [0.0] * SCALES)
@@ -48,6 +57,7 @@ class _Step:
 
     @property
     def means(self) -> tuple[float | None, ...]:
+        """The mean on each scale; None without samples that have a score on it."""
         return tuple([total / n if n else None for total, n in zip(self.sums, self.counts, strict=True)])
 
 
@@ -119,7 +129,7 @@ class Checkpoint:
     """
 
     def __init__(self) -> None:
-        self._step: _Step | None = None
+        self._step: StepSeen | None = None
         self._ranks = [_Ranks() for _ in range(SCALES)]  # of the means of the steps, per scale
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
@@ -129,7 +139,7 @@ class Checkpoint:
     def begin(self, step: int) -> None:
         """Begin the next step: all samples of the last one have come."""
         self._end()
-        self._step = _Step(step)
+        self._step = StepSeen(step)
 
     def see(
         self,
@@ -158,6 +168,18 @@ class Checkpoint:
                     step.counts[scale] += 1
         step.poor = step.poor or poor
         step.alike, step.smoothed, step.finite = alike, smoothed, finite
+
+    def take(self, steps: Iterable[StepSeen]) -> None:
+        """Take whole steps at once, one after another; more samples of the last one may come."""
+        for step in steps:
+            self._end()
+            self._step = step
+
+    def go_on(self, more: StepSeen, samples: Sequence[tuple[float | None, ...]]) -> None:
+        """Take more samples of the step at once, and the scores of the judged ones among them."""
+        if samples:
+            self.see(samples, more.poor, more.alike, more.smoothed, more.finite)
+        self.compare(more.diversity, more.alike)
 
     def compare(self, diversity: float | None, alike: bool, again: bool = False) -> None:
         """Take how different the samples of the step are from each other; of several groups the most alike.
@@ -281,8 +303,8 @@ def _plain(candidate: _Candidate) -> list[Any]:
     return [*candidate[:2], list(candidate.means)]
 
 
-def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> _Step:
-    return _Step(step, list(sums), list(counts), *rest)
+def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> StepSeen:
+    return StepSeen(step, list(sums), list(counts), *rest)
 
 
 def _candidate(step: int, smoothed: float | None, means: Sequence[float | None]) -> _Candidate:
