@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from coherence.audit.losses import Losses, LossOfStep, Series
 from coherence.audit.plan import Options
-from coherence.audit.rows import Batch, Chunk, GatedSample, Row, Rows, kinds_of
+from coherence.audit.rows import Batch, Chunk, GatedSample, Row, Rows, joined, kinds_of
 from coherence.audit.timeline import Timeline
 from coherence.readers.records import Mark
 from coherence.report import CurvePoint
@@ -165,7 +165,7 @@ def _gathered(timeline: Timeline) -> Iterator[Chunk]:
 
 def _joined(chunks: Sequence[Chunk]) -> Chunk:
     rows, outputs = zip(*chunks, strict=True)
-    return Chunk(np.concatenate(rows), np.concatenate(outputs))
+    return Chunk(joined(rows), np.concatenate(outputs))
 
 
 def one_by_one(chunk: Chunk) -> Iterator[SampleTurn]:

@@ -49,6 +49,14 @@ ROW = np.dtype(
 
 Rows = NDArray[np.void]
 
+_BYTES = np.dtype((np.void, ROW.itemsize))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several arrays in one, copied as bytes: by field it takes twenty times as long."""
+    whole = np.concatenate([np.ascontiguousarray(rows).view(_BYTES) for rows in parts])
+    return whole.view(ROW)
+
 
 def is_scorable(rows: Rows) -> NDArray[np.bool_]:
     """Tell which samples are long enough to judge, as `Scores.scorable` does."""

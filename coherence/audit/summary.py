@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.rows import Batch, GatedSample, Row
+from coherence.audit.rows import Batch, GatedSample
 from coherence.report import (
     FourScores,
     SampleCounts,
@@ -93,7 +93,7 @@ class Summary:
             self.first = judged
         self._keep(judged)
         if judged.row.compared:
-            self._compare(judged.row, judged.alike)
+            self._compare(judged)
         self.greedy.see(judged)
         if judged.counts:
             self._count(judged)
@@ -108,8 +108,7 @@ class Summary:
         if self.first is None:
             self.first = batch.judged(0)
         self._keep_many(batch)
-        for number in batch.samples.compared.tolist():
-            self._compare(batch.row(number), bool(batch.samples.diversities[number] < ALIKE_BELOW))
+        self._compare_many(batch)
         self.greedy.see_many(batch)
         self._count_many(batch)
         self._rank_many(batch)
@@ -128,6 +127,19 @@ class Summary:
         for number in range(-self._seen % self._every_looked_at, len(batch), self._every_looked_at):
             self.looked_at.append(batch.judged(number))
         self._seen += len(batch)
+
+    def _compare_many(self, batch: Batch) -> None:
+        compared, rows = batch.samples.compared, batch.rows
+        if not len(compared):
+            return
+        kept = compared[-self._compared % self._every_compared :: self._every_compared]
+        steps, samples, between = (rows[name][kept].tolist() for name in ("step", "compared", "between"))
+        self.between += StepDiversity.of_many(steps, samples, [round(each, 2) for each in between])
+        self._compared += len(compared)
+        alike = batch.samples.steps[compared[batch.samples.diversities[compared] < ALIKE_BELOW]]
+        self.alike_steps += len(alike)
+        if self.first_alike is None and len(alike):
+            self.first_alike = int(alike[0])
 
     def _count_many(self, batch: Batch) -> None:
         judged, low = batch.samples.judged, batch.samples.low
@@ -180,12 +192,13 @@ class Summary:
             self._stretches.append(last)
         return last
 
-    def _compare(self, row: Row, alike: bool) -> None:
+    def _compare(self, judged: GatedSample) -> None:
+        row = judged.row
         if self._compared % self._every_compared == 0:
             diversity = round(row.between, 2)
             self.between.append(StepDiversity(step=row.step, samples=row.compared, diversity=diversity))
         self._compared += 1
-        if alike:
+        if judged.alike:
             self.alike_steps += 1
             self.first_alike = row.step if self.first_alike is None else self.first_alike
 

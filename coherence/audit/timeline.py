@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
+from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows, joined
 from coherence.audit.store import Output
 from coherence.readers.records import Mark
 from coherence.scoring.between import COMPARED, between_samples, of_each_prompt
@@ -331,7 +331,7 @@ def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
     if len(filled) == 1:  # nearly always: the rows of an output are sorted
         number, rows = filled[0]
         return Chunk(rows, np.full(len(rows), number))
-    rows = np.concatenate([rows for _, rows in parts])
+    rows = joined([rows for _, rows in parts])
     numbers = np.repeat([number for number, _ in parts], [len(rows) for _, rows in parts])
     order = np.argsort(rows["step"], kind="stable")
     return Chunk(rows[order], numbers[order])
