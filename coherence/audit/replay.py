@@ -6,6 +6,7 @@ Results are aggregated on the way: memory does not grow with the run. Source: do
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
+from itertools import islice
 from math import inf, isfinite
 from types import MappingProxyType
 from typing import NamedTuple
@@ -119,29 +120,23 @@ def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> I
         losses: of the run.
         marks: the events of the run.
     """
-    rows = losses.rows()
-    waiting = next(rows, None)
+    rows, taken = losses.rows(), 0
     later = deque(sorted(marks, key=lambda mark: mark.step))
     for chunk in _gathered(timeline):
-        steps, at = chunk.rows["step"], 0
-        begins = np.flatnonzero(np.append(True, np.diff(steps) != 0)).tolist()
-        found: list[list[LossOfStep]] = []
-        for step, begin in zip(steps[begins].tolist(), begins, strict=True):
-            if later and later[0].step < step:
-                if begin > at:
-                    yield StepsTurn(chunk.part(at, begin), found)
-                at, found = begin, []
-                while later and later[0].step < step:
-                    yield MarkTurn(0.0, later.popleft())
-            found.append([])
-            while waiting is not None and waiting.step <= step:
-                found[-1].append(waiting)
-                waiting = next(rows, None)
-        yield StepsTurn(chunk.part(at), found)
+        steps = chunk.rows["step"]
+        firsts = steps[np.append(True, np.diff(steps) != 0)]
+        ends = np.searchsorted(losses.steps, firsts, side="right")
+        counts = np.diff(ends, prepend=taken).tolist()
+        turn, taken = StepsTurn(chunk, [list(islice(rows, count)) for count in counts]), int(ends[-1])
+        while later and later[0].step < steps[-1]:
+            cut = int(np.searchsorted(turn.chunk.rows["step"], later[0].step, side="right"))
+            if cut:
+                yield turn.part(0, cut)
+                turn = turn.part(cut)
+            yield MarkTurn(0.0, later.popleft())
+        yield turn
     yield from (MarkTurn(0.0, mark) for mark in later)
-    while waiting is not None:
-        yield LossTurn(0.0, waiting, False)
-        waiting = next(rows, None)
+    yield from (LossTurn(0.0, row, False) for row in rows)
 
 
 def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[TimedTurn]:
@@ -246,7 +241,7 @@ class Replay:
         """
         for turn in turns:
             if isinstance(turn, LossTurn):
-                self._take_loss(turn)
+                self._take_loss(turn.row, turn.void)
             elif isinstance(turn, SampleTurn):
                 self._take_sample(turn, see)
             elif isinstance(turn, StepsTurn):
@@ -257,10 +252,10 @@ class Replay:
                 self.settings = self.options.over(turn.settings)
                 self.signals.configure(self.settings)
 
-    def _take_loss(self, turn: LossTurn) -> None:
-        loss, row = self.signals.loss, turn.row
+    def _take_loss(self, row: LossOfStep, void: bool = False) -> None:
+        loss = self.signals.loss
         loss.update(row.step, row.loss, row.source, beside=row.beside)
-        if turn.void:
+        if void:
             return
         height = row.loss if isfinite(row.loss) else inf
         self.curve.add(CurvePoint(row.step, row.loss, loss.smoothed), height)
@@ -272,7 +267,7 @@ class Replay:
     def _take_losses(self, rows: list[LossOfStep]) -> None:
         """Take losses before a step, and remove them: they come once."""
         for row in rows:
-            self._take_loss(LossTurn(0.0, row, False))
+            self._take_loss(row)
         rows.clear()
 
     def _take_sample(self, turn: SampleTurn, see: Sequence[Callable[[GatedSample], None]]) -> None:

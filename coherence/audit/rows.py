@@ -245,7 +245,7 @@ class Batch:
 
     def mean(self, number: int) -> float:
         """Return the mean of the scores of a sample."""
-        return mean_of(self.samples.values(number))
+        return mean_of(tuple(value for value in self.samples.scores[number].tolist() if value == value))
 
     def judged(self, number: int) -> GatedSample:
         """Return one sample as the gate judged it."""

@@ -337,41 +337,49 @@ class Lowest:
 
     def __init__(self, most: int = WORST) -> None:
         self._most = most
-        self._kept: dict[int, tuple[float, int, GatedSample]] = {}
+        self._kept: dict[int, tuple[float, int]] = {}  # by text: the mean score, and when it came
+        self._samples: dict[int, GatedSample] = {}
         self._seen = 0
         self._highest = math.inf  # lower once there are enough
 
     def see_many(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
         """Take the samples of a batch that have these numbers."""
-        before, about = self._seen, batch.samples.means[numbers]
+        before, about, kept = self._seen, batch.samples.means[numbers], dict[int, int]()
         for place in np.flatnonzero(about < self._highest + NEAR_ENOUGH).tolist():
             if about[place] < self._highest + NEAR_ENOUGH:  # lower by now
                 self._seen, number = before + place, int(numbers[place])
                 text = int(batch.rows["text"][number])
-                self._take(batch.mean(number), text, partial(batch.judged, number))
+                if self._keeps(batch.mean(number), text):
+                    kept[text] = number
         self._seen = before + len(numbers)
+        self._samples |= {text: batch.judged(number) for text, number in kept.items() if text in self._kept}
 
     def see(self, mean: float, judged: GatedSample) -> None:
         """Take one sample and its mean score."""
-        self._take(mean, judged.row.text, lambda: judged)
+        if self._keeps(mean, judged.row.text):
+            self._samples[judged.row.text] = judged
 
-    def _take(self, mean: float, text: int, judged: Callable[[], GatedSample]) -> None:
+    def _keeps(self, mean: float, text: int) -> bool:
+        """Take a mean score and a text; return whether the sample is to be kept."""
         self._seen += 1
         if mean >= self._highest:
-            return
+            return False
         if text in self._kept:
             if mean >= self._kept[text][0]:
-                return
+                return False
         elif len(self._kept) == self._most:
-            del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
-        self._kept[text] = mean, self._seen, judged()
+            dropped = max(self._kept.items(), key=lambda each: each[1])[0]
+            del self._kept[dropped]
+            self._samples.pop(dropped, None)
+        self._kept[text] = mean, self._seen
         if len(self._kept) == self._most:
             self._highest = max(each[0] for each in self._kept.values())
+        return True
 
     @property
     def found(self) -> list[GatedSample]:
         """The samples, the lowest first."""
-        return [each[2] for each in sorted(self._kept.values(), key=lambda each: each[:2])]
+        return [self._samples[text] for text, _ in sorted(self._kept.items(), key=lambda each: each[1])]
 
 
 class _Greedy:
