@@ -52,10 +52,11 @@ Rows = NDArray[np.void]
 _BYTES = np.dtype((np.void, ROW.itemsize))
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Return the rows of several arrays in one, copied as bytes: by field it takes twenty times as long."""
+def joined(parts: Sequence[Rows], order: NDArray[np.int64] | None = None) -> Rows:
+    """Return the rows of several arrays in one, in an order of their numbers if one is given."""
+    # As bytes: to copy records field by field takes twenty times as long.
     whole = np.concatenate([np.ascontiguousarray(rows).view(_BYTES) for rows in parts])
-    return whole.view(ROW)
+    return (whole if order is None else whole[order]).view(ROW)
 
 
 def is_scorable(rows: Rows) -> NDArray[np.bool_]:

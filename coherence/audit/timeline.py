@@ -329,12 +329,11 @@ def _bound(cursors: Sequence["_Cursor"]) -> float:
 def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
     filled = [(number, rows) for number, rows in parts if len(rows)]
     if len(filled) == 1:  # nearly always: the rows of an output are sorted
-        number, rows = filled[0]
+        ((number, rows),) = filled
         return Chunk(rows, np.full(len(rows), number))
-    rows = joined([rows for _, rows in parts])
-    numbers = np.repeat([number for number, _ in parts], [len(rows) for _, rows in parts])
-    order = np.argsort(rows["step"], kind="stable")
-    return Chunk(rows[order], numbers[order])
+    numbers = np.repeat([number for number, _ in filled], [len(rows) for _, rows in filled])
+    order = np.argsort(np.concatenate([rows["step"] for _, rows in filled]), kind="stable")
+    return Chunk(joined([rows for _, rows in filled], order), numbers[order])
 
 
 class _Cursor:
