@@ -26,7 +26,7 @@ from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
 from coherence.signals.samples import ALIKE_BELOW
 from coherence.signals.settings import Entry, Settings
-from coherence.signals.together import Samples, judge, streaks
+from coherence.signals.together import Samples, changed, judge, streaks
 from coherence.thinning import Thinned
 
 POINTS, SOURCE_POINTS = 4000, 400
@@ -78,7 +78,7 @@ class StepsTurn(NamedTuple):
     @property
     def numbers(self) -> NDArray[np.int64]:
         """For each sample, the number of its step."""
-        return np.cumsum(np.append(False, np.diff(self.chunk.rows["step"]) != 0)[: len(self.chunk.rows)])
+        return np.asarray(np.cumsum(changed(self.chunk.rows["step"])) - 1)
 
     def part(self, begin: int, end: int | None = None) -> "StepsTurn":
         """Return the samples from one up to another, exclusive, or to the end."""
@@ -124,7 +124,7 @@ def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> I
     later = deque(sorted(marks, key=lambda mark: mark.step))
     for chunk in _gathered(timeline):
         steps = chunk.rows["step"]
-        firsts = steps[np.append(True, np.diff(steps) != 0)]
+        firsts = steps[changed(steps)]
         ends = np.searchsorted(losses.steps, firsts, side="right")
         counts = np.diff(ends, prepend=taken).tolist()
         turn, taken = StepsTurn(chunk, [list(islice(rows, count)) for count in counts]), int(ends[-1])
@@ -320,7 +320,7 @@ class Replay:
 
     def _columns(self, rows: Rows) -> Samples:
         steps, compared = rows["step"], rows["compared"] > 0
-        begins = np.append(True, np.diff(steps) != 0)
+        begins = changed(steps)
         places = np.arange(len(steps))
         places -= np.maximum.accumulate(np.where(begins, places, 0))
         places[: np.argmax(np.append(begins[1:], True)) + 1] += self._next_place(int(steps[0]))

@@ -22,7 +22,7 @@ from coherence.report import (
 )
 from coherence.signals.fitting import LOOKED_AT
 from coherence.signals.samples import ALIKE_BELOW, Values
-from coherence.signals.together import KINDS, NEAR_ENOUGH, columns_of
+from coherence.signals.together import KINDS, NEAR_ENOUGH, changed, columns_of
 
 STRETCHES = 12
 KEPT = 10_000
@@ -395,10 +395,23 @@ class _Greedy:
 
     def see_many(self, batch: Batch) -> None:
         kinds, rows = batch.samples.kinds, batch.rows
-        seen = ~batch.samples.low & (kinds != KINDS.index("too short"))
-        columns = (column[seen].tolist() for column in (rows["text"], rows["prompt"], batch.samples.places))
-        for told in zip(*columns, strict=True):
-            self.add(*told)
+        seen = ~batch.samples.low & (kinds != KINDS.index("too short")) & (rows["text"] != 0)
+        columns = rows["text"][seen], rows["prompt"][seen], batch.samples.places[seen]
+        order = np.lexsort(columns[1:])  # the samples of a prompt and place one after another
+        texts, prompts, places = (column[order] for column in columns)
+        begins = np.flatnonzero(changed(prompts) | changed(places))
+        ends = np.append(begins, len(order))[1:] - 1
+        equal = np.cumsum(~changed(texts))
+        told = (order[begins], texts[begins], prompts[begins], places[begins], texts[ends])
+        counts = (ends - begins, equal[ends] - equal[begins])
+        for _, text, prompt, place, last, pairs, equals in sorted(
+            zip(*(each.tolist() for each in (*told, *counts)), strict=True)
+        ):
+            self.add(text, prompt, place)
+            if (place, prompt) in self._texts:
+                self._texts[place, prompt] = last
+                self._pairs += pairs
+                self._equal += equals
 
     def add(self, text: int, prompt: int, place: int) -> None:
         column = place, prompt

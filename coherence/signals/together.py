@@ -6,7 +6,7 @@ It needs numpy, so the loop does not load it. Source: docs/signals.md.
 from collections.abc import Sequence
 from functools import cached_property
 from math import inf, isfinite
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Samples:
     ) -> None:
         self.steps, self.places, self.kinds, self.scores = steps, places, kinds, scores
         self.words, self.orders, self.diversities = words, orders, diversities
-        self.begins = np.flatnonzero(np.append(True, np.diff(steps) != 0))
+        self.begins = np.flatnonzero(changed(steps))
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -110,6 +110,15 @@ class Samples:
     def values(self, number: int) -> Values:
         """Return the scores of a sample, None for a score that has no meaning."""
         return values_of(self.scores[number : number + 1])[0]
+
+
+def changed(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which values of a column differ from the one before; the first one does.
+
+    >>> changed(np.array([100, 100, 200])).tolist()
+    [True, False, True]
+    """
+    return np.append(np.ones(min(1, len(column)), bool), column[1:] != column[:-1])
 
 
 def values_of(scores: NDArray[np.float64]) -> list[Values]:

@@ -169,15 +169,17 @@ def both_ways(random: Random, steps: int) -> tuple[dict[str, Any], dict[str, Any
     chunk=st.sampled_from([3, 20, 1024]),
     few=st.sampled_from([1, 64]),
     kept=st.sampled_from([3, 10_000]),
+    columns=st.sampled_from([4, 10_000]),
 )
 def test_samples_that_come_together_tell_what_they_tell_one_by_one(
-    seed: int, steps: int, many: int, chunk: int, few: int, kept: int
+    seed: int, steps: int, many: int, chunk: int, few: int, kept: int, columns: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MANY", many)
         patch.setattr(replay, "FEW", few)
         patch.setattr(timeline, "CHUNK", chunk)
         patch.setattr(summary, "KEPT", kept)
+        patch.setattr(summary, "COLUMNS", columns)
         together, alone = both_ways(Random(seed), steps)  # noqa: S311 - it draws samples, not secrets
     for what, found in alone.items():
         assert together[what] == found, what
