@@ -166,9 +166,10 @@ class SampleTracker:
         self.best = seen.best
 
     def _note_fine(self, steps: Sequence[int]) -> None:
-        if steps:
-            self._fine_since = min(self._fine_since, steps[0]) if self._fine else steps[0]
-            self._fine += len(steps)
+        if not steps:
+            return
+        self._fine_since = min(self._fine_since, steps[0]) if self._fine else steps[0]
+        self._fine += len(steps)
         if not self._collapsed:
             self._most_fine = max(self._most_fine, self._fine)
 
