@@ -6,7 +6,7 @@ reading. Source: docs/report.md.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
@@ -54,6 +54,23 @@ class Written:
         for name, value in vars(self).items():
             if value is not finite_or_none(value):
                 object.__setattr__(self, name, None)
+
+    @classmethod
+    def of_many(cls, *columns: Sequence[Any]) -> list[Self]:
+        """Return many records from the columns of all their fields, in their order, with finite numbers.
+
+        This takes a sixth of the time, because nothing is checked.
+
+        >>> StepDiversity.of_many([100, 200], [8, 8], [80.0, 90.0])[1]
+        StepDiversity(step=200, samples=8, diversity=90.0)
+        """
+        records = [object.__new__(cls) for _ in columns[0]]
+        insides = list(map(vars, records))
+        for named, column in zip(fields(cls), columns, strict=True):
+            name = named.name
+            for inside, value in zip(insides, column, strict=True):
+                inside[name] = value
+        return records
 
     def to_json(self, indent: int | None = None) -> str:
         """Return it as JSON text."""

@@ -62,7 +62,8 @@ class Thinned(Generic[T]):
             return
         # A point that waited for the end of its stretch is not settled before that end.
         number = self._open[-1].number
-        self._kept += [point._replace(number=number) for point in extremes(self._open)]
+        found = extremes(self._open)
+        self._kept += [each if each.number == number else each._replace(number=number) for each in found]
         self._open = []
         if len(self._kept) > self._limit:
             self._size *= 2

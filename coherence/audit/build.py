@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coherence.audit.losses import Collector, Losses, Rewards, Series, from_samples
+from coherence.audit.losses import Collector, Losses, LossesOfSamples, Rewards, Series
 from coherence.audit.plan import Options
 from coherence.audit.replay import Replay, RunRecord, Turn, as_written, by_step
 from coherence.audit.rows import GatedSample
@@ -178,31 +178,33 @@ def replay_run(
         ValueError: there are no samples, or an option is out of range.
     """
     record = record or RunRecord()
-    losses = from_samples(timeline) if losses is None else losses
+    survey, rewards, of_samples = _survey(timeline, losses is None)
+    losses = of_samples.losses() if losses is None else losses
     replay = Replay(losses, record.history[0].settings if record.history else DEFAULTS, options)
-    survey, rewards = _survey(timeline)
     replay.take_series(_shown_series(record, rewards))
     summary = Summary(survey)
     turns: Iterable[Turn]
     if timeline.as_written:
         turns = as_written(timeline, losses, record)
     else:
-        # Anyone who wants to see each sample gets them one by one.
-        turns = by_step(timeline, losses, record.marks, None if see else replay.settings.threshold)
-    replay.run(turns, [summary.see, *see], lambda fine: summary.see_fine(fine, replay.signals.gate))
+        turns = by_step(timeline, losses, record.marks)
+    # Anyone who wants to see each sample gets them one by one.
+    replay.run(turns, [summary.see, *see], None if see else summary.see_many)
     if summary.first is None:
         void = timeline.superseded
         raise ValueError(f"no samples to audit{f': restarts superseded all {void:,}' if void else ''}")
     return replay, summary
 
 
-def _survey(timeline: Timeline) -> tuple[Survey, Rewards]:
-    survey, rewards = Survey(), Rewards()
+def _survey(timeline: Timeline, takes_losses: bool) -> tuple[Survey, Rewards, LossesOfSamples]:
+    survey, rewards, losses = Survey(), Rewards(), LossesOfSamples()
     for chunk in timeline:
         survey.samples += len(chunk.rows)
         survey.compared += int((chunk.rows["compared"] > 0).sum())
         rewards.see(chunk)
-    return survey, rewards
+        if takes_losses:
+            losses.see(chunk)
+    return survey, rewards, losses
 
 
 def _shown_series(record: RunRecord, rewards: Rewards) -> list[Series]:

@@ -169,17 +169,28 @@ class Collector:
         return Losses(*found, tuple(self._names), restarts, int(void.sum()), written)
 
 
-def from_samples(chunks: Iterable[Chunk]) -> Losses:
-    """Return the losses in the rows of the samples: the first of each step."""
-    collector = Collector()
-    last = None
-    for chunk in chunks:
-        rows = chunk.rows[chunk.rows["has_loss"]]
-        for step, loss, beside in rows[["step", "loss", "beside"]].tolist():
-            if step != last:
-                collector.add(step, loss, beside=KINDS[beside])
-            last = step
-    return collector.losses()
+class LossesOfSamples:
+    """Takes the losses in the rows of the samples of a run: the first of each step, in their order."""
+
+    def __init__(self) -> None:
+        self._collector = Collector()
+        self._last: int | None = None
+
+    def see(self, chunk: Chunk) -> None:
+        """Take the losses of some samples."""
+        there = chunk.rows["has_loss"]
+        steps = chunk.rows["step"][there]
+        if not len(steps):
+            return
+        first = np.flatnonzero(there)[np.append(steps[0] != self._last, np.diff(steps) != 0)]
+        columns = (chunk.rows[name][first].tolist() for name in ("step", "loss", "beside"))
+        for step, loss, beside in zip(*columns, strict=True):
+            self._collector.add(step, loss, beside=KINDS[beside])
+        self._last = int(steps[-1])
+
+    def losses(self) -> Losses:
+        """Return the losses taken."""
+        return self._collector.losses()
 
 
 def _void(

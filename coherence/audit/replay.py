@@ -6,27 +6,34 @@ Results are aggregated on the way: memory does not grow with the run. Source: do
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
+from itertools import islice
 from math import inf, isfinite
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coherence.audit.losses import Losses, LossOfStep, Series
 from coherence.audit.plan import Options
-from coherence.audit.rows import Chunk, FineSamples, GatedSample, Row, is_fine, values_of
+from coherence.audit.rows import Batch, Chunk, GatedSample, Row, Rows, joined, kinds_of
 from coherence.audit.timeline import Timeline
 from coherence.readers.records import Mark
 from coherence.report import CurvePoint
+from coherence.scoring.profile import SCALES
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import Place
 from coherence.signals.diagnosis import Diagnosis
-from coherence.signals.samples import ALIKE_BELOW, RECENT, Values
+from coherence.signals.samples import ALIKE_BELOW
 from coherence.signals.settings import Entry, Settings
+from coherence.signals.together import Samples, changed, judge, streaks
 from coherence.thinning import Thinned
 
 POINTS, SOURCE_POINTS = 4000, 400
 """Points of the curves that a report draws."""
+
+MANY, FEW = 8192, 64
+"""Samples that are put to the signals together, and how many are at least: fewer are faster one by one."""
 
 
 class RunRecord(NamedTuple):
@@ -62,12 +69,27 @@ class SampleTurn(NamedTuple):
     void: bool
 
 
-class FineTurn(NamedTuple):
-    """Samples of one step come, all of them fine: the scored rows, and their scores by themselves."""
+class StepsTurn(NamedTuple):
+    """Samples of consecutive steps come, and before those of each step the losses up to it."""
 
     chunk: Chunk
-    step: int
-    values: list[Values]
+    losses: list[list[LossOfStep]]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """For each sample, the number of its step."""
+        return np.asarray(np.cumsum(changed(self.chunk.rows["step"])) - 1)
+
+    def part(self, begin: int, end: int | None = None) -> "StepsTurn":
+        """Return the samples from one up to another, exclusive, or to the end."""
+        numbers = self.numbers[begin:end]
+        losses = self.losses[numbers[0] : numbers[-1] + 1] if len(numbers) else []
+        return StepsTurn(self.chunk.part(begin, end), losses)
+
+    def losses_of_each(self) -> Iterator[list[LossOfStep]]:
+        """Yield for each sample the losses that come before it."""
+        for number in self.numbers.tolist():
+            yield self.losses[number]
 
 
 class MarkTurn(NamedTuple):
@@ -85,12 +107,10 @@ class SettingsTurn(NamedTuple):
 
 
 TimedTurn = LossTurn | SampleTurn | MarkTurn | SettingsTurn
-Turn = TimedTurn | FineTurn
+Turn = TimedTurn | StepsTurn
 
 
-def by_step(
-    timeline: Timeline, losses: Losses, marks: Iterable[Mark] = (), threshold: float | None = None
-) -> Iterator[Turn]:
+def by_step(timeline: Timeline, losses: Losses, marks: Iterable[Mark] = ()) -> Iterator[Turn]:
     """Yield samples, losses and events of the run in the order of their steps.
 
     At one step the losses come first, and the events last.
@@ -99,22 +119,24 @@ def by_step(
         timeline: the samples.
         losses: of the run.
         marks: the events of the run.
-        threshold: of the gate; if it is given, samples of one step that are all fine come together.
     """
-    rows = losses.rows()
-    waiting = next(rows, None)
+    rows, taken = losses.rows(), 0
     later = deque(sorted(marks, key=lambda mark: mark.step))
-    for step, turns in _steps(timeline, threshold):
-        while later and later[0].step < step:
+    for chunk in _gathered(timeline):
+        steps = chunk.rows["step"]
+        firsts = steps[changed(steps)]
+        ends = np.searchsorted(losses.steps, firsts, side="right")
+        counts = np.diff(ends, prepend=taken).tolist()
+        turn, taken = StepsTurn(chunk, [list(islice(rows, count)) for count in counts]), int(ends[-1])
+        while later and later[0].step < steps[-1]:
+            cut = int(np.searchsorted(turn.chunk.rows["step"], later[0].step, side="right"))
+            if cut:
+                yield turn.part(0, cut)
+                turn = turn.part(cut)
             yield MarkTurn(0.0, later.popleft())
-        while waiting is not None and waiting.step <= step:
-            yield LossTurn(0.0, waiting, False)
-            waiting = next(rows, None)
-        yield from turns
+        yield turn
     yield from (MarkTurn(0.0, mark) for mark in later)
-    while waiting is not None:
-        yield LossTurn(0.0, waiting, False)
-        waiting = next(rows, None)
+    yield from (LossTurn(0.0, row, False) for row in rows)
 
 
 def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterator[TimedTurn]:
@@ -124,21 +146,21 @@ def as_written(timeline: Timeline, losses: Losses, record: RunRecord) -> Iterato
     return merge(settings, marks, _losses(losses), _samples(timeline), key=lambda turn: turn.time)
 
 
-def _steps(timeline: Timeline, threshold: float | None) -> Iterator[tuple[int, Iterable[Turn]]]:
-    """Yield the samples that count, step by step; a step may come in pieces."""
+def _gathered(timeline: Timeline) -> Iterator[Chunk]:
+    """Yield the samples that count, many at a time."""
+    waiting: list[Chunk] = []
     for chunk in timeline:
-        rows = chunk.rows
-        together = np.zeros(len(rows), bool) if threshold is None else is_fine(rows, threshold)
-        together &= rows["place"] < 0
-        first = np.append(True, np.diff(rows["step"]) != 0)
-        together &= first | (rows["compared"] == 0)
-        begins = np.flatnonzero(first | np.append(True, np.diff(together)))
-        ends = np.append(begins[1:], len(rows))
-        columns = (rows["step"][begins], begins, ends, together[begins])
-        values = values_of(rows) if together.any() else []
-        for step, begin, end, fine in zip(*(column.tolist() for column in columns), strict=True):
-            piece = Chunk(rows[begin:end], chunk.outputs[begin:end])
-            yield step, [FineTurn(piece, step, values[begin:end])] if fine else one_by_one(piece)
+        waiting.append(chunk)
+        if sum(len(each.rows) for each in waiting) >= MANY:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    rows, outputs = zip(*chunks, strict=True)
+    return Chunk(joined(rows), np.concatenate(outputs))
 
 
 def one_by_one(chunk: Chunk) -> Iterator[SampleTurn]:
@@ -208,32 +230,32 @@ class Replay:
         self,
         turns: Iterable[Turn],
         see: Sequence[Callable[[GatedSample], None]],
-        see_fine: Callable[[FineSamples], None] = lambda _samples: None,
+        see_many: Callable[[Batch], None] | None = None,
     ) -> None:
         """Replay all turns.
 
         Args:
             turns: in their order.
             see: functions that are called with every sample that counts, except those that come together.
-            see_fine: is called with those.
+            see_many: is called with those; None if every sample is to come by itself.
         """
         for turn in turns:
             if isinstance(turn, LossTurn):
-                self._take_loss(turn)
+                self._take_loss(turn.row, turn.void)
             elif isinstance(turn, SampleTurn):
                 self._take_sample(turn, see)
-            elif isinstance(turn, FineTurn):
-                self._take_fine(turn, see, see_fine)
+            elif isinstance(turn, StepsTurn):
+                self._take_steps(turn, see, see_many)
             elif isinstance(turn, MarkTurn):
                 self._take_mark(turn.mark)
             else:
                 self.settings = self.options.over(turn.settings)
                 self.signals.configure(self.settings)
 
-    def _take_loss(self, turn: LossTurn) -> None:
-        loss, row = self.signals.loss, turn.row
+    def _take_loss(self, row: LossOfStep, void: bool = False) -> None:
+        loss = self.signals.loss
         loss.update(row.step, row.loss, row.source, beside=row.beside)
-        if turn.void:
+        if void:
             return
         height = row.loss if isfinite(row.loss) else inf
         self.curve.add(CurvePoint(row.step, row.loss, loss.smoothed), height)
@@ -242,6 +264,12 @@ class Replay:
             point = CurvePoint(row.step, row.loss, followed and followed.smoothed)
             self.source_curves[row.source].add(point, height)
 
+    def _take_losses(self, rows: list[LossOfStep]) -> None:
+        """Take losses before a step, and remove them: they come once."""
+        for row in rows:
+            self._take_loss(row)
+        rows.clear()
+
     def _take_sample(self, turn: SampleTurn, see: Sequence[Callable[[GatedSample], None]]) -> None:
         judged = self._judge(turn)
         if not turn.void:
@@ -249,32 +277,69 @@ class Replay:
             for look in see:
                 look(judged)
 
-    def _take_fine(
+    def _take_steps(
         self,
-        turn: FineTurn,
+        turn: StepsTurn,
         see: Sequence[Callable[[GatedSample], None]],
-        see_fine: Callable[[FineSamples], None],
+        see_many: Callable[[Batch], None] | None,
     ) -> None:
-        signals, gate, (chunk, step, values) = self.signals, self.signals.gate, turn
-        alone = 0
-        while alone < len(values):
-            place = self._place + 1 if signals.step == step else 0
-            if gate.is_idle(step, place):
-                break
-            self._take_sample(
-                next(one_by_one(chunk.part(alone, alone + 1))), see
-            )  # the first one ends a streak
-            alone += 1
-        else:
-            return
-        fine = FineSamples(chunk.part(alone), step, values[alone:], place)
-        signals.pass_over(fine.values, min(fine.means), fine.orders(RECENT), step, place)
-        self._place = place + len(fine) - 1
-        if fine.rows["compared"][0]:
-            fine.alike = self._compare(float(fine.rows["between"][0]))
-        fine.loss, fine.smoothed = signals.loss.loss, signals.loss.smoothed
-        self.last = fine.row(-1)
-        see_fine(fine)
+        while see_many is not None and self._takes_many(turn.chunk.rows):
+            count = self._take_many(turn, see_many)
+            self._take_alone(turn.part(count, count + 1), see)  # the sample that halts, if there is one
+            turn = turn.part(count + 1)
+        self._take_alone(turn, see)
+
+    def _take_alone(self, turn: StepsTurn, see: Sequence[Callable[[GatedSample], None]]) -> None:
+        for losses, sample in zip(turn.losses_of_each(), one_by_one(turn.chunk), strict=True):
+            self._take_losses(losses)
+            self._take_sample(sample, see)
+
+    def _takes_many(self, rows: Rows) -> bool:
+        if len(rows) < FEW or (rows["place"] >= 0).any():
+            return False
+        step = int(rows["step"][0])
+        return self.signals.gate.takes_many(step, self._next_place(step))
+
+    def _take_many(self, turn: StepsTurn, see_many: Callable[[Batch], None]) -> int:
+        """Take the samples together that come before the one that halts; return how many they are."""
+        signals, gate = self.signals, self.signals.gate
+        samples = self._columns(turn.chunk.rows)
+        before, found = gate.counting, streaks(gate, samples)
+        samples, chunk = samples.first(len(found)), turn.chunk.part(0, len(found))
+        if not len(found):
+            return 0
+        losses = []
+        for rows in turn.losses[: len(samples.begins)]:
+            self._take_losses(rows)
+            losses.append((signals.loss.loss, signals.loss.smoothed))
+        batch = Batch(chunk, samples, gate, before, found, losses)
+        judge(signals, samples, losses)
+        self._place, self.last = int(samples.places[-1]), batch.row(-1)
+        see_many(batch)
+        return len(found)
+
+    def _columns(self, rows: Rows) -> Samples:
+        steps, compared = rows["step"], rows["compared"] > 0
+        begins = changed(steps)
+        places = np.arange(len(steps))
+        places -= np.maximum.accumulate(np.where(begins, places, 0))
+        places[: np.argmax(np.append(begins[1:], True)) + 1] += self._next_place(int(steps[0]))
+        diversities = np.full(len(rows), np.nan)
+        against = map(self.signals.profile.against_passages, rows["between"][compared].tolist())
+        diversities[compared] = list(against)
+        return Samples(
+            steps,
+            places,
+            kinds_of(rows, self.signals.gate.threshold),
+            np.stack([rows[scale] for scale in SCALES], axis=1),
+            rows["word"],
+            np.stack([rows["surplus"], rows["pairs"]], axis=1),
+            diversities,
+        )
+
+    def _next_place(self, step: int) -> int:
+        """Return the index of the next sample of a step, if nobody counted them."""
+        return self._place + 1 if self.signals.step == step else 0
 
     def _compare(self, between: float) -> bool:
         """Take how different the samples of a step are; return whether they are alike."""
@@ -284,7 +349,7 @@ class Replay:
     def _judge(self, turn: SampleTurn) -> GatedSample:
         row, signals = turn.row, self.signals
         if row.place < 0:
-            self._place = self._place + 1 if signals.step == row.step else 0
+            self._place = self._next_place(row.step)
         place = row.place if row.place >= 0 else self._place
         scores = row.scores
         verdict = signals.judge(scores, row.step, place, row.word)

@@ -1,5 +1,6 @@
 """The rows of the audit: a scored sample in an array, as a value, and with the verdict of the gate."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +8,9 @@ from numpy.typing import NDArray
 
 from coherence.scoring.profile import SCALES
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, mean_of, scores_of_row
-from coherence.scoring.word_order import Neighbours
-from coherence.signals.gate import Gate, Verdict
-from coherence.signals.samples import Values
+from coherence.signals.gate import Gate, Position, Verdict
+from coherence.signals.samples import ALIKE_BELOW
+from coherence.signals.together import KINDS, Samples
 
 NO_STEP = np.iinfo(np.int64).min
 """The step of a sample that has none."""
@@ -48,40 +49,38 @@ ROW = np.dtype(
 
 Rows = NDArray[np.void]
 
+_BYTES = np.dtype((np.void, ROW.itemsize))
+
+
+def joined(parts: Sequence[Rows], order: NDArray[np.int64] | None = None) -> Rows:
+    """Return the rows of several arrays in one, in an order of their numbers if one is given."""
+    # As bytes: to copy records field by field takes twenty times as long.
+    whole = np.concatenate([np.ascontiguousarray(rows).view(_BYTES) for rows in parts])
+    return (whole if order is None else whole[order]).view(ROW)
+
 
 def is_scorable(rows: Rows) -> NDArray[np.bool_]:
     """Tell which samples are long enough to judge, as `Scores.scorable` does."""
     return np.asarray((rows["tokens"] >= ENOUGH_TOKENS) | (rows["characters"] >= ENOUGH_CHARACTERS))
 
 
-def is_fine(rows: Rows, threshold: float) -> NDArray[np.bool_]:
-    """Tell which samples are fine, as `Scores.kind` does.
+def kinds_of(rows: Rows, threshold: float) -> NDArray[np.int8]:
+    """Return the kinds of samples, as `Scores.kind` finds them, by their places in `KINDS`.
 
     >>> rows = np.zeros(2, ROW)
     >>> rows["tokens"], rows["characters"], rows["bigram"] = 20, 80, (40.0, 20.0)
-    >>> is_fine(rows, 30.0).tolist()
-    [True, False]
+    >>> [KINDS[kind] for kind in kinds_of(rows, 30.0)]
+    ['fine', 'low']
     """
-    low = np.ones(len(rows), bool)
+    scorable, below, whole = is_scorable(rows), np.ones(len(rows), bool), np.ones(len(rows), bool)
     for scale in SCALES:
-        low &= ~(rows[scale] >= threshold)  # a missing score does not count against low
-    return np.asarray(is_scorable(rows) & ~low & (rows["characters"] > 0))
-
-
-def values_of(rows: Rows) -> list[Values]:
-    """Return the four scores of each row, None for a score that has no meaning.
-
-    >>> rows = np.zeros(1, ROW)
-    >>> rows["trigram"] = np.nan
-    >>> values_of(rows)
-    [(0.0, None, 0.0, 0.0)]
-    """
-    columns = [rows[scale] for scale in SCALES]
-    numbers: list[list[float | None]] = [column.tolist() for column in columns]
-    for column, found in zip(columns, numbers, strict=True):
-        for place in np.flatnonzero(np.isnan(column)).tolist():
-            found[place] = None
-    return list(zip(*numbers, strict=True))
+        below &= ~(rows[scale] >= threshold)  # a missing score does not count against low
+        whole &= ~np.isnan(rows[scale])
+    low = below & (whole | scorable)
+    kinds = np.where(scorable, KINDS.index("fine"), KINDS.index("too short"))
+    kinds[low] = np.where(rows["template"][low], KINDS.index("templated"), KINDS.index("low"))
+    kinds[rows["characters"] == 0] = KINDS.index("empty")
+    return kinds.astype(np.int8)
 
 
 class Edge(NamedTuple):
@@ -206,45 +205,61 @@ class GatedSample(NamedTuple):
         return self.verdict.judged
 
 
-class FineSamples:
-    """Consecutive samples of one step, all of them fine, put to an idle gate together.
+class Batch:
+    """Samples of consecutive steps that were put to the signals together.
+
+    Args:
+        chunk: the rows.
+        samples: the same as columns for the signals.
+        gate: which took them.
+        before: the positions of the low samples that counted before them.
+        streaks: the streak after each.
+        losses: the loss at each of the steps, as logged and smoothed.
 
     Attributes:
-        rows: of the samples.
-        step: of all of them.
-        place: the index of the first of them in its step.
-        values, means: their scores, and the mean for each sample.
-        loss, smoothed: the loss at that time, as logged and smoothed.
-        alike: whether the samples of the step are alike, if the first of the step is the first one here.
+        rows, samples, streaks: see above.
+        loss, smoothed: the loss at each of the steps.
+        collapsed: whether the gate had fired before.
     """
 
-    def __init__(self, chunk: Chunk, step: int, values: list[Values], place: int) -> None:
+    def __init__(
+        self,
+        chunk: Chunk,
+        samples: Samples,
+        gate: Gate,
+        before: tuple[Position, ...],
+        streaks: NDArray[np.int64],
+        losses: Sequence[tuple[float | None, float | None]],
+    ) -> None:
         self.rows, self._outputs = chunk.rows, chunk.outputs
-        self.step, self.place = step, place
-        self.values = values
-        self.means = list(map(mean_of, values))
-        self.loss: float | None = None
-        self.smoothed: float | None = None
-        self.alike = False
+        self.samples, self.streaks = samples, streaks
+        self.loss, self.smoothed = zip(*losses, strict=True)
+        self.collapsed = gate.halted
+        self._gate, self._before = gate, before
 
     def __len__(self) -> int:
-        return len(self.values)
-
-    def orders(self, most: int) -> list[Neighbours | None]:
-        """Return how the words of the last samples are ordered, for `most` samples at most."""
-        rows = self.rows[-most:]
-        found = zip(rows["surplus"].tolist(), rows["pairs"].tolist(), strict=True)
-        return [Neighbours(surplus, pairs) if pairs else None for surplus, pairs in found]
+        return len(self.rows)
 
     def row(self, number: int) -> Row:
         """Return one sample as a value."""
         return Row._make(self.rows[number].tolist())
 
-    def judged(self, number: int, gate: Gate) -> GatedSample:
-        """Return one sample as the idle gate judged it."""
-        row = self.row(number)
-        scores = row.scores
-        verdict = gate.idle_verdict(scores, row.step)
-        output, alike = int(self._outputs[number]), self.alike and number == 0
-        place = self.place + number
-        return GatedSample(output, row, place, scores, verdict, self.loss, self.smoothed, alike)
+    def mean(self, number: int) -> float:
+        """Return the mean of the scores of a sample."""
+        return mean_of(tuple(value for value in self.samples.scores[number].tolist() if value == value))
+
+    def judged(self, number: int) -> GatedSample:
+        """Return one sample as the gate judged it."""
+        row, of_step = self.row(number), int(self.samples.numbers[number])
+        scores, place = row.scores, int(self.samples.places[number])
+        verdict = self._gate.verdict_after(self._counting(number), scores, row.step, place)
+        alike = bool(self.samples.diversities[number] < ALIKE_BELOW)
+        output, loss, smoothed = int(self._outputs[number]), self.loss[of_step], self.smoothed[of_step]
+        return GatedSample(output, row, place, scores, verdict, loss, smoothed, alike)
+
+    def _counting(self, number: int) -> list[Position]:
+        """Return the positions of the low samples that counted before one."""
+        streak = int(self.streaks[number - 1]) if number else len(self._before)
+        low = np.flatnonzero(self.samples.low[:number])[-streak:]
+        columns = (column[low].tolist() for column in (self.samples.steps, self.samples.places))
+        return [*self._before, *zip(*columns, strict=True)][-streak:] if streak else []

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coherence.audit.rows import FineSamples, GatedSample
-from coherence.report import FourScores, SampleCounts, ScoredSample, StepDiversity, StretchRecord
+from coherence.audit.rows import Batch, GatedSample
+from coherence.report import (
+    FourScores,
+    SampleCounts,
+    ScoredSample,
+    StepDiversity,
+    StretchRecord,
+    finite_or_none,
+)
 from coherence.signals.fitting import LOOKED_AT
-from coherence.signals.gate import Gate
-from coherence.signals.samples import Values
+from coherence.signals.samples import ALIKE_BELOW, Values
+from coherence.signals.together import KINDS, NEAR_ENOUGH, changed, columns_of
 
 STRETCHES = 12
 KEPT = 10_000
@@ -95,37 +103,67 @@ class Summary:
         else:
             self.too_short += 1
 
-    def see_fine(self, fine: FineSamples, gate: Gate) -> None:
-        """Take samples that are fine, with the same effect as `see` for one after another.
-
-        Args:
-            fine: the samples.
-            gate: the one that judged them.
-        """
+    def see_many(self, batch: Batch) -> None:
+        """Take many samples, with the same effect as `see` for one after another."""
         if self.first is None:
-            self.first = fine.judged(0, gate)
-        stretch = self._stretch_of(fine.step)
-        stretch.see_fine(fine)
-        self._whole.add(fine.values)
-        for number in range(-self._seen % self._every, len(fine), self._every):
-            self.samples.append(_scored(fine.judged(number, gate)))
-        for number in range(-self._seen % self._every_looked_at, len(fine), self._every_looked_at):
-            self.looked_at.append(fine.judged(number, gate))
-        self._seen += len(fine)
-        if fine.rows["compared"][0]:
-            self._compare(fine.judged(0, gate))
-        columns = (fine.rows["text"].tolist(), fine.rows["prompt"].tolist())
-        for place, told in enumerate(zip(*columns, strict=True), fine.place):
-            self.greedy.add(*told, place)
-        self.judged += len(fine)
-        self._rank_fine(fine, gate)
+            self.first = batch.judged(0)
+        self._keep_many(batch)
+        self._compare_many(batch)
+        self.greedy.see_many(batch)
+        self._count_many(batch)
+        self._rank_many(batch)
 
-    def _rank_fine(self, fine: FineSamples, gate: Gate) -> None:
-        self._worst.see_all(fine.means, partial(fine.judged, gate=gate))
-        if self._best is None or max(fine.means) >= self._best[0]:
-            for number, mean in enumerate(fine.means):
-                text = int(fine.rows["text"][number])
-                self._take_best(mean, text, partial(fine.judged, number, gate))
+    def _keep_many(self, batch: Batch) -> None:
+        samples, at = batch.samples, 0
+        while at < len(batch):
+            stretch = self._stretch_of(int(samples.steps[at]))
+            full = at + max(1, self._stretch - stretch.samples)
+            place = int(np.searchsorted(samples.begins, full))
+            end = int(samples.begins[place]) if place < len(samples.begins) else len(batch)
+            stretch.see_many(batch, at, end)
+            at = end
+        self._whole.add_many(samples.scores)
+        self.samples += _scored_many(batch, slice(-self._seen % self._every, None, self._every))
+        for number in range(-self._seen % self._every_looked_at, len(batch), self._every_looked_at):
+            self.looked_at.append(batch.judged(number))
+        self._seen += len(batch)
+
+    def _compare_many(self, batch: Batch) -> None:
+        compared, rows = batch.samples.compared, batch.rows
+        if not len(compared):
+            return
+        kept = compared[-self._compared % self._every_compared :: self._every_compared]
+        steps, samples, between = (rows[name][kept].tolist() for name in ("step", "compared", "between"))
+        self.between += StepDiversity.of_many(steps, samples, [round(each, 2) for each in between])
+        self._compared += len(compared)
+        alike = batch.samples.steps[compared[batch.samples.diversities[compared] < ALIKE_BELOW]]
+        self.alike_steps += len(alike)
+        if self.first_alike is None and len(alike):
+            self.first_alike = int(alike[0])
+
+    def _count_many(self, batch: Batch) -> None:
+        judged, low = batch.samples.judged, batch.samples.low
+        counts = np.bincount(batch.samples.kinds, minlength=len(KINDS)).tolist()
+        of = dict(zip(KINDS, counts, strict=True))
+        self.judged += int(judged.sum())
+        self.low += of["low"] + of["empty"]
+        self.empty += of["empty"]
+        self.templated += of["templated"]
+        self.too_short += of["too short"]
+        self.fine_after_halt += of["fine"] if batch.collapsed else 0
+        if self.first_low_step is None and low.any():
+            self.first_low_step = int(batch.samples.steps[low.argmax()])
+
+    def _rank_many(self, batch: Batch) -> None:
+        judged = np.flatnonzero(batch.samples.judged)
+        self._worst.see_many(batch, judged)
+        self._worst_low.see_many(batch, np.flatnonzero(batch.samples.low))
+        means = batch.samples.means[judged]
+        least = max(means.max(initial=-math.inf), self._best[0] if self._best else -math.inf) - NEAR_ENOUGH
+        for number in judged[means >= least].tolist():
+            self._take_best(
+                batch.mean(number), int(batch.rows["text"][number]), partial(batch.judged, number)
+            )
 
     def _count(self, judged: GatedSample) -> None:
         self.judged += 1
@@ -236,6 +274,10 @@ class _Means:
         if len(self._waiting) >= FOLDED:
             self._fold()
 
+    def add_many(self, values: NDArray[np.float64]) -> None:
+        self._fold()
+        self._add(values)
+
     @property
     def scores(self) -> FourScores:
         self._fold()
@@ -244,12 +286,14 @@ class _Means:
         return FourScores(bigram=bigram, trigram=trigram, english=english, character=character)
 
     def _fold(self) -> None:
-        values = np.array(self._waiting, np.float64).reshape(-1, 4)
+        self._add(np.array(self._waiting, np.float64).reshape(-1, 4))
+        self._waiting = []
+
+    def _add(self, values: NDArray[np.float64]) -> None:
         there = ~np.isnan(values)
         # One after another: otherwise the sum would depend on how many are added at a time.
         self._sums = np.cumsum(np.vstack([self._sums, np.where(there, values, 0.0)]), axis=0)[-1]
         self._counts += there.sum(axis=0)
-        self._waiting = []
 
 
 class _Stretch:
@@ -268,11 +312,14 @@ class _Stretch:
             self.low += 1
         self._means.add([values])
 
-    def see_fine(self, fine: FineSamples) -> None:
-        self.first, self.last = min(self.first, fine.step), max(self.last, fine.step)
-        self._smoothed = fine.smoothed
-        self.samples += len(fine)
-        self._means.add(fine.values)
+    def see_many(self, batch: Batch, begin: int, end: int) -> None:
+        samples = batch.samples
+        self.first = min(self.first, int(samples.steps[begin]))
+        self.last = max(self.last, int(samples.steps[end - 1]))
+        self._smoothed = batch.smoothed[samples.numbers[end - 1]]
+        self.samples += end - begin
+        self.low += int(samples.low[begin:end].sum())
+        self._means.add_many(samples.scores[begin:end])
 
     def record(self) -> StretchRecord:
         return StretchRecord(
@@ -290,36 +337,49 @@ class Lowest:
 
     def __init__(self, most: int = WORST) -> None:
         self._most = most
-        self._kept: dict[int, tuple[float, int, GatedSample]] = {}
+        self._kept: dict[int, tuple[float, int]] = {}  # by text: the mean score, and when it came
+        self._samples: dict[int, GatedSample] = {}
         self._seen = 0
         self._highest = math.inf  # lower once there are enough
 
-    def see_all(self, means: Sequence[float], judged: Callable[[int], GatedSample]) -> None:
-        """Take samples by their mean scores, and what returns each of them."""
-        for number, mean in enumerate(means):
-            if mean < self._highest:
-                self.see(mean, judged(number))
-            else:
-                self._seen += 1
+    def see_many(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
+        """Take the samples of a batch that have these numbers."""
+        before, about, kept = self._seen, batch.samples.means[numbers], dict[int, int]()
+        for place in np.flatnonzero(about < self._highest + NEAR_ENOUGH).tolist():
+            if about[place] < self._highest + NEAR_ENOUGH:  # lower by now
+                self._seen, number = before + place, int(numbers[place])
+                text = int(batch.rows["text"][number])
+                if self._keeps(batch.mean(number), text):
+                    kept[text] = number
+        self._seen = before + len(numbers)
+        self._samples |= {text: batch.judged(number) for text, number in kept.items() if text in self._kept}
 
     def see(self, mean: float, judged: GatedSample) -> None:
         """Take one sample and its mean score."""
+        if self._keeps(mean, judged.row.text):
+            self._samples[judged.row.text] = judged
+
+    def _keeps(self, mean: float, text: int) -> bool:
+        """Take a mean score and a text; return whether the sample is to be kept."""
         self._seen += 1
         if mean >= self._highest:
-            return
-        if judged.row.text in self._kept:
-            if mean >= self._kept[judged.row.text][0]:
-                return
+            return False
+        if text in self._kept:
+            if mean >= self._kept[text][0]:
+                return False
         elif len(self._kept) == self._most:
-            del self._kept[max(self._kept.items(), key=lambda each: each[1][:2])[0]]
-        self._kept[judged.row.text] = mean, self._seen, judged
+            dropped = max(self._kept.items(), key=lambda each: each[1])[0]
+            del self._kept[dropped]
+            self._samples.pop(dropped, None)
+        self._kept[text] = mean, self._seen
         if len(self._kept) == self._most:
             self._highest = max(each[0] for each in self._kept.values())
+        return True
 
     @property
     def found(self) -> list[GatedSample]:
         """The samples, the lowest first."""
-        return [each[2] for each in sorted(self._kept.values(), key=lambda each: each[:2])]
+        return [self._samples[text] for text, _ in sorted(self._kept.items(), key=lambda each: each[1])]
 
 
 class _Greedy:
@@ -332,6 +392,26 @@ class _Greedy:
     def see(self, judged: GatedSample) -> None:
         if not judged.verdict.low and judged.verdict.kind != "too short":
             self.add(judged.row.text, judged.row.prompt, judged.place)
+
+    def see_many(self, batch: Batch) -> None:
+        kinds, rows = batch.samples.kinds, batch.rows
+        seen = ~batch.samples.low & (kinds != KINDS.index("too short")) & (rows["text"] != 0)
+        columns = rows["text"][seen], rows["prompt"][seen], batch.samples.places[seen]
+        order = np.lexsort(columns[1:])  # the samples of a prompt and place one after another
+        texts, prompts, places = (column[order] for column in columns)
+        begins = np.flatnonzero(changed(prompts) | changed(places))
+        ends = np.append(begins, len(order))[1:] - 1
+        equal = np.cumsum(~changed(texts))
+        told = (order[begins], texts[begins], prompts[begins], places[begins], texts[ends])
+        counts = (ends - begins, equal[ends] - equal[begins])
+        for _, text, prompt, place, last, pairs, equals in sorted(
+            zip(*(each.tolist() for each in (*told, *counts)), strict=True)
+        ):
+            self.add(text, prompt, place)
+            if (place, prompt) in self._texts:
+                self._texts[place, prompt] = last
+                self._pairs += pairs
+                self._equal += equals
 
     def add(self, text: int, prompt: int, place: int) -> None:
         column = place, prompt
@@ -359,4 +439,19 @@ def _scored(judged: GatedSample) -> ScoredSample:
         streak=judged.verdict.streak,
         loss=judged.loss,
         smoothed=judged.smoothed,
+    )
+
+
+def _scored_many(batch: Batch, picked: slice) -> list[ScoredSample]:
+    samples, numbers = batch.samples, batch.samples.numbers[picked].tolist()
+    loss, smoothed = (list(map(finite_or_none, each)) for each in (batch.loss, batch.smoothed))
+    return ScoredSample.of_many(
+        samples.steps[picked].tolist(),
+        samples.places[picked].tolist(),
+        FourScores.of_many(*columns_of(samples.scores[picked])),
+        batch.rows["tokens"][picked].tolist(),
+        samples.low[picked].tolist(),
+        batch.streaks[picked].tolist(),
+        [loss[number] for number in numbers],
+        [smoothed[number] for number in numbers],
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows
+from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows, joined
 from coherence.audit.store import Output
 from coherence.readers.records import Mark
 from coherence.scoring.between import COMPARED, between_samples, of_each_prompt
@@ -327,10 +327,13 @@ def _bound(cursors: Sequence["_Cursor"]) -> float:
 
 
 def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
-    rows = np.concatenate([rows for _, rows in parts])
-    numbers = np.repeat([number for number, _ in parts], [len(rows) for _, rows in parts])
-    order = np.argsort(rows["step"], kind="stable")
-    return Chunk(rows[order], numbers[order])
+    filled = [(number, rows) for number, rows in parts if len(rows)]
+    if len(filled) == 1:  # nearly always: the rows of an output are sorted
+        ((number, rows),) = filled
+        return Chunk(rows, np.full(len(rows), number))
+    numbers = np.repeat([number for number, _ in filled], [len(rows) for _, rows in filled])
+    order = np.argsort(np.concatenate([rows["step"] for _, rows in filled]), kind="stable")
+    return Chunk(joined([rows for _, rows in filled], order), numbers[order])
 
 
 class _Cursor:

@@ -4,17 +4,16 @@ The same rows in the same order always give the same result. Source: docs/signal
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores
-from coherence.scoring.word_order import Neighbours
 from coherence.signals.checkpoint import Checkpoint, Place
 from coherence.signals.diagnosis import Diagnosis, SamplesState, Share, diagnose
 from coherence.signals.gate import Gate, Verdict
 from coherence.signals.loss import LossTracker, Trend
-from coherence.signals.samples import SampleTracker, Values
+from coherence.signals.samples import SampleTracker
 from coherence.signals.settings import Settings
 
 FORMAT = 6
@@ -100,32 +99,17 @@ class Signals:
             self._halt = self._read(), self._find_place(verdict.samples[0][0])
         return verdict
 
-    def pass_over(
-        self,
-        values: Sequence[Values],
-        lowest: float,
-        orders: Sequence[Neighbours | None],
-        step: int,
-        index: int,
-    ) -> None:
-        """Take fine samples of one step at once, as `judge` takes them one by one, while the gate is idle.
+    def move_to(self, step: int, index: int, compared: bool, begins: bool) -> None:
+        """Note the last of many samples that each part has taken at once: see `coherence.signals.together`.
 
         Args:
-            values: their scores; at least one sample.
-            lowest: the lowest of their mean scores.
-            orders: the word order of the last `RECENT` of them, or of all.
-            step: the training step they were drawn at.
-            index: which of the samples of that step the first of them is.
+            step: its step.
+            index: its index there.
+            compared: whether samples of its step were compared.
+            begins: whether the first sample of its step is among them.
         """
-        if self.begins(step, index):
-            self.checkpoint.begin(step)
-            self._compared = False
-        self._last = step, index + len(values) - 1
-        self.gate.pass_over(step, index, len(values))
-        self.samples.update_fine(values, orders if self.profile.is_english else [None] * len(orders), step)
-        finite = self.loss.loss is None or math.isfinite(self.loss.loss)
-        poor = lowest < self.gate.threshold
-        self.checkpoint.see(values, poor, self.samples.alike, self.loss.smoothed, finite)
+        self._last = step, index
+        self._compared = compared or (self._compared and not begins)
 
     def begins(self, step: int, index: int) -> bool:
         """Return whether a sample is the first of a step, or of a step that is sampled again."""

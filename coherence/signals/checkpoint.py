@@ -5,7 +5,7 @@ Source: docs/signals.md, "The step to go back to".
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -34,8 +34,17 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Step:
-    """The judged samples of one step that have come so far."""
+class StepSeen:
+    """The judged samples of one step that have come so far.
+
+    Attributes:
+        step: the training step.
+        sums, counts: the sum of their scores on each scale, and how many have one.
+        poor: whether one of them is low, or the mean of its scores is below the threshold.
+        diversity: how different they are from each other, see `Checkpoint.compare`.
+        alike: whether the samples of the last steps were alike when the last of them came.
+        smoothed, finite: the smoothed loss then, and whether the last loss was finite.
+    """
 
     step: int
     sums: list[float] = field(default_factory=lambda: [0.0] * SCALES)
@@ -48,7 +57,8 @@ class _Step:
 
     @property
     def means(self) -> tuple[float | None, ...]:
-        return tuple(total / n if n else None for total, n in zip(self.sums, self.counts, strict=True))
+        """The mean on each scale; None without samples that have a score on it."""
+        return tuple([total / n if n else None for total, n in zip(self.sums, self.counts, strict=True)])
 
 
 class _Candidate(NamedTuple):
@@ -57,6 +67,37 @@ class _Candidate(NamedTuple):
     step: int
     smoothed: float | None
     means: tuple[float | None, ...]
+
+
+class _Ranks:
+    """How often each mean came on one scale, rounded down, and the run's own best among them."""
+
+    def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
+        self.counts = {int(mean): int(steps) for mean, steps in counts}
+        self._steps = sum(self.counts.values())
+        self._above = 0  # steps with a mean above the best
+        self.best = max(self.counts, default=0)
+        self._move()
+
+    def add(self, mean: int) -> None:
+        """Count the mean of one more step."""
+        self.counts[mean] = self.counts.get(mean, 0) + 1
+        self._steps += 1
+        if self._steps == 1:
+            self.best = mean
+        elif mean > self.best:
+            self._above += 1
+        self._move()
+
+    def _move(self) -> None:
+        """Move to the median of the best quarter of the steps; a step more or less is a short way."""
+        place = max(0, (math.ceil(BEST_SHARE * self._steps) - 1) // 2)  # counted from the highest mean
+        while self._above > place:
+            self.best = min(mean for mean in self.counts if mean > self.best)
+            self._above -= self.counts[self.best]
+        while self._above + self.counts.get(self.best, math.inf) <= place:
+            self._above += self.counts[self.best]
+            self.best = max(mean for mean in self.counts if mean < self.best)
 
 
 class Checkpoint:
@@ -88,8 +129,8 @@ class Checkpoint:
     """
 
     def __init__(self) -> None:
-        self._step: _Step | None = None
-        self._counts: list[dict[int, int]] = [{} for _ in range(SCALES)]  # steps by mean, per scale
+        self._step: StepSeen | None = None
+        self._ranks = [_Ranks() for _ in range(SCALES)]  # of the means of the steps, per scale
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._last: _Candidate | None = None  # the last step, if it could be gone back to
         self._candidates: list[_Candidate] = []
@@ -98,7 +139,7 @@ class Checkpoint:
     def begin(self, step: int) -> None:
         """Begin the next step: all samples of the last one have come."""
         self._end()
-        self._step = _Step(step)
+        self._step = StepSeen(step)
 
     def see(
         self,
@@ -127,6 +168,18 @@ class Checkpoint:
                     step.counts[scale] += 1
         step.poor = step.poor or poor
         step.alike, step.smoothed, step.finite = alike, smoothed, finite
+
+    def take(self, steps: Iterable[StepSeen]) -> None:
+        """Take whole steps at once, one after another; more samples of the last one may come."""
+        for step in steps:
+            self._end()
+            self._step = step
+
+    def go_on(self, more: StepSeen, samples: Sequence[tuple[float | None, ...]]) -> None:
+        """Take more samples of the step at once, and the scores of the judged ones among them."""
+        if samples:
+            self.see(samples, more.poor, more.alike, more.smoothed, more.finite)
+        self.compare(more.diversity, more.alike)
 
     def compare(self, diversity: float | None, alike: bool, again: bool = False) -> None:
         """Take how different the samples of the step are from each other; of several groups the most alike.
@@ -201,34 +254,35 @@ class Checkpoint:
         step, self._step = self._step, None
         if step is None or not any(step.counts):
             return
-        mean = self._count(step.means)
+        means = step.means
+        mean = self._count(means)
         falling = bool(self._before) and mean < FALLING * sum(self._before) / len(self._before)
         self._before.append(mean)
         alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
         spoilt = step.poor or falling or alike or not step.finite
-        fit = not spoilt and self._is_near(step.means)
-        self._last = _Candidate(step.step, step.smoothed, step.means) if fit else None
+        fit = not spoilt and self._is_near(means)
+        self._last = _Candidate(step.step, step.smoothed, means) if fit else None
         if self._last is not None:
             self._candidates = _with(self._candidates, self._last)
 
     def _count(self, means: Sequence[float | None]) -> float:
         """Count the means of a step among those of the run; return their mean."""
-        for counts, mean in zip(self._counts, means, strict=True):
+        for ranks, mean in zip(self._ranks, means, strict=True):
             if mean is not None:
-                counts[int(mean)] = counts.get(int(mean), 0) + 1
+                ranks.add(int(mean))
         there = [mean for mean in means if mean is not None]
         return sum(there) / len(there)
 
     def _is_near(self, means: Sequence[float | None]) -> bool:
-        pairs = zip(means, self._counts, strict=True)
-        return all(mean is None or mean >= NEAR * _best_of(counts) for mean, counts in pairs)
+        pairs = zip(means, self._ranks, strict=True)
+        return all(mean is None or mean >= NEAR * ranks.best for mean, ranks in pairs)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
         saved = self._saved
         return {
             "step": None if self._step is None else list(asdict(self._step).values()),
-            "counts": [[list(pair) for pair in sorted(counts.items())] for counts in self._counts],
+            "counts": [[list(pair) for pair in sorted(ranks.counts.items())] for ranks in self._ranks],
             "before": list(self._before),
             "last": None if self._last is None else _plain(self._last),
             "candidates": [_plain(each) for each in self._candidates],
@@ -238,7 +292,7 @@ class Checkpoint:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state; later results are the same as without the stop."""
         self._step = None if state["step"] is None else _step(*state["step"])
-        self._counts = [{int(mean): int(steps) for mean, steps in counts} for counts in state["counts"]]
+        self._ranks = [_Ranks(counts) for counts in state["counts"]]
         self._before = deque(state["before"], BEFORE)
         self._last = None if state["last"] is None else _candidate(*state["last"])
         self._candidates = [_candidate(*each) for each in state["candidates"]]
@@ -249,8 +303,8 @@ def _plain(candidate: _Candidate) -> list[Any]:
     return [*candidate[:2], list(candidate.means)]
 
 
-def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> _Step:
-    return _Step(step, list(sums), list(counts), *rest)
+def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> StepSeen:
+    return StepSeen(step, list(sums), list(counts), *rest)
 
 
 def _candidate(step: int, smoothed: float | None, means: Sequence[float | None]) -> _Candidate:
@@ -259,7 +313,8 @@ def _candidate(step: int, smoothed: float | None, means: Sequence[float | None])
 
 def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
     """Add a candidate; if there are too many, keep of the older ones every second, and the lowest."""
-    found = [*(each for each in candidates if each.step != new.step), new]
+    found = [each for each in candidates if each.step != new.step]
+    found.append(new)
     if len(found) <= KEPT:
         return found
     older, recent = found[: KEPT // 2], found[KEPT // 2 :]
@@ -269,13 +324,3 @@ def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]
 
 def _height(candidate: _Candidate) -> float:
     return math.inf if candidate.smoothed is None else candidate.smoothed
-
-
-def _best_of(counts: Mapping[int, int]) -> int:
-    """Return the run's own best on a scale: the median of the best quarter of its steps, rounded down."""
-    place = (math.ceil(BEST_SHARE * sum(counts.values())) - 1) // 2
-    for mean in sorted(counts, reverse=True):
-        place -= counts[mean]
-        if place < 0:
-            return mean
-    return 0

@@ -58,15 +58,16 @@ class Curve:
         """Take in the finite loss of a step."""
         loss = min(max(loss, -LARGEST), LARGEST)
         self.count += 1
+        width = _width(self.count, window)
         if self.count == 1:
             self.first = self.smma = self.smoothed = self.lowest = loss
         else:
             self.smma = (self.smma * (window - 1) + loss) / window
-            self.smoothed = _towards(self.smoothed, loss, _width(self.count, window))
+            self.smoothed = _towards(self.smoothed, loss, width)
         if self.smoothed <= self.lowest:
             self.lowest, self.lowest_step = self.smoothed, step
         if self.count >= 3:
-            self._follow([self.before, self.last, loss], window)
+            self._follow(loss, width)
         self.before, self.last = self.last, loss
 
     def direction(self, window: int, scale: float = 1.0) -> Direction:
@@ -104,16 +105,16 @@ class Curve:
             {name: math.nan if state[name] is None else state[name] for name in list(vars(self))}
         )
 
-    def _follow(self, losses: list[float], window: int) -> None:
-        """Follow the trend, by three neighbouring losses."""
-        (first, second, third), (_, median, _) = losses, sorted(losses)
-        if self.count > MANY:
-            noise = abs(third - self.recent)
+    def _follow(self, loss: float, width: float) -> None:
+        """Follow the trend, by this loss and the two before it; the loss is smoothed over `width` rows."""
+        first, second, count = self.before, self.last, self.count
+        _, median, _ = sorted((first, second, loss))
+        if count > MANY:
+            noise = abs(loss - self.recent)
         else:
-            noise = abs(first - 2 * second + third) * CURVATURE_TO_NOISE
-        width, recent_width = _width(self.count, window), _recent_width(self.count, window)
-        past_width = max(3 * width, self.count * PAST_SHARE)
-        if self.count == 3:
+            noise = abs(first - 2 * second + loss) * CURVATURE_TO_NOISE
+        recent_width, past_width = max(width, count * RECENT_SHARE), max(3 * width, count * PAST_SHARE)
+        if count == 3:
             self.middle = self.recent = self.past = self.bottom = median
             self.noise = noise
         self.middle = _towards(self.middle, median, width)
@@ -124,7 +125,7 @@ class Curve:
         reach = 2 * self._margin(recent_width)
         self.past = min(max(past, self.recent - reach), self.recent + reach)
         if self.middle <= self.bottom:
-            self.bottom, self.bottom_count = self.middle, self.count
+            self.bottom, self.bottom_count = self.middle, count
 
     def _error(self, width: float) -> float:
         """How far noise alone may shift a mean over `width` rows."""

@@ -3,7 +3,7 @@
 It knows scores and steps only: no files, no frameworks, no clock. Source: docs/signals.md, "The gate".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast, get_args
 
 from coherence.scoring.scores import Kind, Scores
@@ -167,7 +167,12 @@ class Gate:
     @property
     def streak(self) -> int:
         """How many low samples count towards a halt; after the gate has fired, how many counted."""
-        return len(self._counting())
+        return len(self.counting)
+
+    @property
+    def counting(self) -> tuple[Position, ...]:
+        """The positions of these samples."""
+        return tuple([position for position, kind in self._judged if kind in LOW])
 
     def update(self, scores: Scores, step: int, index: int = 0) -> Verdict:
         """Take one sample's scores and return the verdict.
@@ -185,19 +190,48 @@ class Gate:
             return self._verdict(step, kind, f"sample {index:,} of step {step:,} was counted already")
         return self._decide(scores, kind, step, index)
 
-    def is_idle(self, step: int, index: int) -> bool:
-        """Return whether fine samples of a step, from an index on, change only the position in the run."""
-        known = self.step is not None and (step < self.step or index < self.next_index(step))
-        return not (self.halted or known or self._judged or self.window is not None)
+    def takes_many(self, step: int, index: int) -> bool:
+        """Return whether many samples can be taken at once, the first of them at a step and an index.
 
-    def pass_over(self, step: int, index: int, count: int) -> None:
-        """Take `count` fine samples of a step, from an index on, while the gate is idle."""
-        self._repeated(step, index)
-        self._seen[step].update(range(index + 1, index + count))
+        It counts low samples in a row then, and no position comes a second time.
+        """
+        late = self.step is not None and step < max([self.step, *self._seen])
+        if late or index < self.next_index(step):
+            return False
+        in_a_row = self.window is None and all(kind in LOW for _, kind in self._judged)
+        return self.halted or (in_a_row and len(self._judged) < self.patience)
 
-    def idle_verdict(self, scores: Scores, step: int) -> Verdict:
-        """Return the verdict on a fine sample while the gate is idle."""
-        return self._decide(scores, "fine", step, 0)
+    def pass_over(
+        self, positions: Sequence[tuple[int, range]], ended: bool, low: Sequence[tuple[Position, Kind]]
+    ) -> None:
+        """Take many samples at once of which none halts the run.
+
+        Args:
+            positions: the last steps, `LATE` + 1 or all, with the indexes of their samples.
+            ended: whether one of the samples ended the streak.
+            low: the low samples that count since then.
+        """
+        for step, indexes in positions:
+            self._repeated(step, indexes[0])
+            self._seen[step].update(indexes)
+        if not self.halted:
+            self._judged = [*([] if ended else self._judged), *low]
+
+    def verdict_after(self, counting: Sequence[Position], scores: Scores, step: int, index: int) -> Verdict:
+        """Return the verdict on one of many samples that were taken at once.
+
+        Args:
+            counting: the positions of the low samples that counted before it.
+            scores: of the sample.
+            step: the training step it was drawn at.
+            index: which of the samples of that step it is.
+        """
+        kind = scores.kind(self.threshold)
+        if self.halted:
+            return self._verdict(step, kind, str(self._halt_reason), after_halt=True)
+        then = Gate(self.threshold, self.patience, None, self.warmup, self.observe_only)
+        then._judged = [(position, "low") for position in counting]
+        return then._decide(scores, kind, step, index)
 
     def _decide(self, scores: Scores, kind: Kind, step: int, index: int) -> Verdict:
         if step < self.warmup:
@@ -228,12 +262,9 @@ class Gate:
             self._judged = []
             return
         self._judged = [*self._judged, (position, kind)][-(self.window or self.patience) :]
-        counting = self._counting()
+        counting = self.counting
         if len(counting) >= self.patience:
             self._halt_reason = self._describe_halt(counting)
-
-    def _counting(self) -> tuple[Position, ...]:
-        return tuple([position for position, kind in self._judged if kind in LOW])
 
     def _describe_halt(self, counting: tuple[Position, ...]) -> str:
         if self.window is None:
@@ -247,7 +278,7 @@ class Gate:
         return f"{which} scored below {self.threshold:g} on every scale, {where}"
 
     def _describe(self, scores: Scores, kind: Kind) -> str:
-        count = f"{len(self._counting())} of {self.patience}"
+        count = f"{len(self.counting)} of {self.patience}"
         if kind == "empty":
             return f"empty ({count} that halt)"
         if kind == "low":
@@ -259,7 +290,7 @@ class Gate:
         return self._verdict(step, "too short", self._halt_reason or reason, after_halt=self.halted)
 
     def _verdict(self, step: int, kind: Kind, reason: str, after_halt: bool = False) -> Verdict:
-        counting, collapsed = self._counting(), self.halted
+        counting, collapsed = self.counting, self.halted
         halt = collapsed and not self.observe_only
         streak = 0 if after_halt else len(counting)
         return Verdict(halt, collapsed, kind, streak, self.patience, step, counting, reason)

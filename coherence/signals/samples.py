@@ -5,7 +5,6 @@ Source: docs/signals.md, "The sample signal".
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from itertools import islice
 from math import fsum
 from statistics import fmean
@@ -40,9 +39,6 @@ HIGH = 60.0
 SAME_WORDS = 5
 """Answers in a row, from several steps, that are the same single word; low samples that halt are as many."""
 
-NEAR_ENOUGH = 1e-6
-"""More than the error of a running sum of `RECENT` scores over a step."""
-
 HALF = 0.5
 """A mean that has fallen below this share of the run's best is weaker."""
 
@@ -68,6 +64,30 @@ class _SameWord(NamedTuple):
 NO_WORD = _SameWord(0, 0, 0, several=False)
 
 
+class Seen(NamedTuple):
+    """What the signal takes of many samples at once: see `coherence.signals.together`.
+
+    Attributes:
+        collapsed: whether the gate fired, before all of them.
+        kinds: of the last `RECENT` samples that are not too short, or of all.
+        steps: of the samples that were judged.
+        low: which of these are low, as indexes.
+        values, orders: the scores and the word order of the last `RECENT` that were judged, or of all.
+        best: the highest means of `RECENT` judged samples in a row, on each scale, of the run so far.
+        words: number and step of the last one-word answers that are the same, and of the sample before them;
+            if the last sample is not such an answer, only 0 and its step.
+    """
+
+    collapsed: bool
+    kinds: Sequence[Kind]
+    steps: Sequence[int]
+    low: Sequence[int]
+    values: Sequence[Values]
+    orders: Sequence[Neighbours | None]
+    best: Values
+    words: Sequence[tuple[int, int]]
+
+
 class SampleTracker:
     """Follows the scored samples of a run and names their state.
 
@@ -85,6 +105,10 @@ class SampleTracker:
     - `some low`: some of the recent samples are low.
     - `reads well`: on average they are English, in order; `not loops`: nothing more is known of them.
 
+    Attributes:
+        values: the scores of the last judged samples, at most `RECENT`.
+        best: the highest mean of `RECENT` judged samples in a row on each scale.
+
     >>> from coherence import Gate, score
     >>> gate, tracker = Gate(), SampleTracker()
     >>> s = score("The cat sat by the door and waited for the rain to stop.")
@@ -98,9 +122,9 @@ class SampleTracker:
         self._collapsed = False
         self._judged = False  # whether any sample ever was
         self._kinds: deque[Kind] = deque(maxlen=RECENT)
-        self._values: deque[Values] = deque(maxlen=RECENT)  # of the judged samples
+        self.values: deque[Values] = deque(maxlen=RECENT)
         self._orders: deque[Neighbours | None] = deque(maxlen=RECENT)
-        self._best: Values = (None,) * len(SCALES)
+        self.best: Values = (None,) * len(SCALES)
         self._between: deque[float] = deque(maxlen=RECENT)
         self._same = NO_WORD
         self._fine, self._fine_since = 0, 0  # the fine samples in a row, and the step of the first
@@ -119,29 +143,35 @@ class SampleTracker:
         self._fine = 0 if verdict.low else self._fine + 1
         if not self._collapsed:
             self._most_fine = max(self._most_fine, self._fine)
-        self._values.append(scores.values)
+        self.values.append(scores.values)
         self._orders.append(scores.order)
-        if len(self._values) == RECENT:
-            self._best = tuple(map(_higher, self._best, self._means()))
+        if len(self.values) == RECENT:
+            self.best = tuple(map(higher, self.best, self._means()))
 
-    def update_fine(self, values: Sequence[Values], orders: Sequence[Neighbours | None], step: int) -> None:
-        """Take the scores of fine samples of one step at once, as `update` takes them one by one.
+    def update_many(self, seen: Seen) -> None:
+        """Take many samples in the order of their steps at once, as `update` takes them one by one."""
+        self._collapsed = seen.collapsed
+        self._kinds.extend(seen.kinds)
+        for word, step in seen.words:
+            self._note_word(word, step)
+        self._judged = self._judged or bool(seen.steps)
+        begin = 0
+        for end in (*seen.low, None):
+            self._note_fine(seen.steps[begin:end])
+            if end is not None:
+                self._fine_since = min(self._fine_since, seen.steps[end]) if self._fine else seen.steps[end]
+                self._fine, begin = 0, end + 1
+        self.values.extend(seen.values)
+        self._orders.extend(seen.orders)
+        self.best = seen.best
 
-        Args:
-            values: the scores of the samples, at least one.
-            orders: the word order of the last `RECENT` of them, or of all.
-            step: the step of all of them.
-        """
-        self._same = _SameWord(0, 1, step, several=False)
-        self._kinds.extend(["fine"] * len(values))
-        self._judged = True
-        self._fine_since = min(self._fine_since, step) if self._fine else step
-        self._fine += len(values)
-        self._most_fine = max(self._most_fine, self._fine)
-        columns = zip(*self._values, *values, strict=True)
-        self._best = tuple(map(_best_mean, self._best, columns))
-        self._values.extend(values)
-        self._orders.extend(orders)
+    def _note_fine(self, steps: Sequence[int]) -> None:
+        if not steps:
+            return
+        self._fine_since = min(self._fine_since, steps[0]) if self._fine else steps[0]
+        self._fine += len(steps)
+        if not self._collapsed:
+            self._most_fine = max(self._most_fine, self._fine)
 
     def _note_word(self, word: int, step: int) -> None:
         if not word or word != self._same.word:
@@ -151,7 +181,7 @@ class SampleTracker:
             self._same = self._same._replace(times=self._same.times + 1, several=several)
 
     def _means(self) -> Values:
-        return tuple(map(_mean, zip(*self._values, strict=True)))
+        return tuple(map(mean, zip(*self.values, strict=True)))
 
     def update_between(self, diversity: float | None, again: bool = False) -> None:
         """Take the diversity between the samples of one step.
@@ -184,7 +214,7 @@ class SampleTracker:
         self._collapsed = self._judged = False
         self._same = NO_WORD
         self._kinds.clear()
-        self._values.clear()
+        self.values.clear()
         self._orders.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -193,9 +223,9 @@ class SampleTracker:
             "collapsed": self._collapsed,
             "judged": self._judged,
             "kinds": list(self._kinds),
-            "values": [list(values) for values in self._values],
+            "values": [list(values) for values in self.values],
             "orders": [None if order is None else list(order) for order in self._orders],
-            "best": list(self._best),
+            "best": list(self.best),
             "between": list(self._between),
             "same": list(self._same),
             "fine": [self._fine, self._fine_since, self._most_fine],
@@ -205,11 +235,11 @@ class SampleTracker:
         """Restore a saved state; later results are the same as without the stop."""
         self._collapsed, self._judged = state["collapsed"], state["judged"]
         self._kinds = deque(state["kinds"], RECENT)
-        self._values = deque(map(tuple, state["values"]), RECENT)
+        self.values = deque(map(tuple, state["values"]), RECENT)
         self._orders = deque(
             (None if order is None else Neighbours(*order) for order in state["orders"]), RECENT
         )
-        self._best = tuple(state["best"])
+        self.best = tuple(state["best"])
         self._between = deque(state["between"], RECENT)
         self._same = _SameWord(*state["same"])
         self._fine, self._fine_since, self._most_fine = map(int, state["fine"])
@@ -257,23 +287,23 @@ class SampleTracker:
             "some low": Share(low, len(kinds), empty),
             "empty": Share(empty, len(kinds), empty),
             "templated": Share(kinds.count("templated"), len(kinds)),
-            "words gone": Share(self._wordless(), len(self._values)),
+            "words gone": Share(self._wordless(), len(self.values)),
         }
         return shares.get(state)
 
     def _mean_english(self) -> float:
-        return (self._means()[ENGLISH] or 0.0) if self._values else 0.0
+        return (self._means()[ENGLISH] or 0.0) if self.values else 0.0
 
     def _order(self) -> float | None:
         """Return how well the recent English samples fit English word order; None for too few words."""
         return pooled(order for order in self._orders if order is not None).value
 
     def _are_words_gone(self) -> bool:
-        best = self._best[ENGLISH]
+        best = self.best[ENGLISH]
         return best is not None and best >= HIGH and self._wordless() > RECENT / 2
 
     def _wordless(self) -> int:
-        return sum(map(self._is_wordless, self._values))
+        return sum(map(self._is_wordless, self.values))
 
     def _is_wordless(self, values: Values) -> bool:
         others = [value for place, value in enumerate(values) if value is not None and place != ENGLISH]
@@ -287,14 +317,15 @@ class SampleTracker:
 
     def _has_fallen(self, scales: Iterable[int]) -> bool:
         """Return whether a mean that was high has fallen to half of the run's best."""
-        if len(self._values) < RECENT:
+        if len(self.values) < RECENT:
             return False
         means = self._means()
-        pairs = [(means[scale], self._best[scale]) for scale in scales]
+        pairs = [(means[scale], self.best[scale]) for scale in scales]
         return any(best is not None and best >= HIGH and (mean or 0.0) < HALF * best for mean, best in pairs)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None if all are."""
     try:
         return fsum(cast("Sequence[float]", values)) / len(values)  # nearly all samples have all scores
     except TypeError:
@@ -302,26 +333,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
         return fsum(there) / len(there) if there else None
 
 
-def _higher(one: float | None, other: float | None) -> float | None:
+def higher(one: float | None, other: float | None) -> float | None:
+    """Return the higher of two values, of which either may be None."""
     if one is None or (other is not None and other > one):
         return other
     return one
-
-
-def _best_mean(best: float | None, column: Sequence[float | None]) -> float | None:
-    """Return the highest of a mean and the means of every `RECENT` neighbours in a column."""
-    if None in column:
-        windows = (column[end - RECENT : end] for end in range(RECENT, len(column) + 1))
-        return reduce(_higher, map(_mean, windows), best)
-    numbers = cast("Sequence[float]", column)
-    about = sum(numbers[: RECENT - 1])
-    for end in range(RECENT, len(numbers) + 1):
-        about += numbers[end - 1]
-        # Few means are the highest so far: the exact sum is computed only for those.
-        if best is None or about > RECENT * best - NEAR_ENOUGH:
-            best = _higher(best, _mean(numbers[end - RECENT : end]))
-        about -= numbers[end - RECENT]
-    return best
 
 
 class StepSamples:
@@ -356,10 +372,10 @@ class StepSamples:
     def means(self, threshold: float) -> dict[str, float]:
         """Return the means of the samples' scores, and other numbers about the samples."""
         columns = zip(*(scores.values for scores in self._scores), strict=True)
-        means = {name: _mean(column) for name, column in zip(SCALES, columns, strict=False)}
+        means = {name: mean(column) for name, column in zip(SCALES, columns, strict=False)}
         found: dict[str, float | None] = {**means}
         if self._scores:
-            found["mean"] = _mean(list(means.values()))
+            found["mean"] = mean(list(means.values()))
             found["low"] = sum(scores.kind(threshold) in LOW for scores in self._scores) / len(self._scores)
             orders = [scores.order for scores in self._scores if scores.order is not None]
             found["order"] = pooled(orders).value

@@ -200,6 +200,31 @@ def test_the_next_index_of_a_step_is_the_first_that_was_not_handed_in() -> None:
     assert gate.next_index(100) == 0
 
 
+@pytest.mark.parametrize(
+    ("step", "index", "takes"), [(400, 3, True), (400, 2, False), (399, 0, False), (401, 0, True)]
+)
+def test_many_samples_are_taken_at_once_beyond_the_last_position(step: int, index: int, takes: bool) -> None:
+    gate = Gate()
+    replay(gate, "FFFLL")
+    gate.update(LOW, step=400, index=2)
+    assert gate.takes_many(step, index) is takes
+
+
+def test_many_samples_are_taken_at_once_if_low_ones_count_in_a_row_or_the_run_was_halted() -> None:
+    gate = Gate(window=8)
+    replay(gate, "FLL")
+    assert not gate.takes_many(300, 0), "they count in a window"
+    gate.configure(30, 5, None, 0, observe_only=False)
+    assert not gate.takes_many(300, 0), "a fine sample of the window is remembered"
+    replay(gate, "FLL", first=3)
+    assert gate.takes_many(600, 0)
+    gate.configure(30, 2, None, 0, observe_only=False)
+    assert not gate.takes_many(600, 0), "the next low sample halts, but a fine one does not"
+    assert gate.update(LOW, 600).collapsed
+    gate.configure(30, 2, 8, 0, observe_only=False)
+    assert gate.takes_many(700, 0), "nothing is counted any more"
+
+
 def test_a_halt_outlasts_fine_samples_and_restarts() -> None:
     gate = Gate(patience=2)
     halt = replay(gate, "LL")[-1]
