@@ -141,6 +141,8 @@ def prompt(value: object) -> str | None:
 
 
 def _said_last(value: object, by_assistant: bool) -> str | None:
+    if isinstance(value, str):
+        return _mended(value)
     of_message = _wrote if by_assistant else _content
     if _is_message(value):
         return of_message(value)
@@ -194,9 +196,11 @@ def _string(value: object) -> str | None:
 def _mended(value: str) -> str:
     """Return a string that can be encoded as UTF-8: surrogate pairs are joined, lone surrogates replaced."""
     plainly = str.__str__(value)  # of a subclass, the string itself
-    if plainly.isascii():
-        return plainly
-    return plainly.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        plainly.encode()
+    except UnicodeEncodeError:
+        return plainly.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return plainly
 
 
 def texts(value: Any) -> list[object] | None:
