@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 from coherence.check.causes import Cause, causes, chance, gate_sentence, within
 from coherence.check.compare import SHARES, Comparison
-from coherence.check.heaviest import Heavy
 from coherence.check.sentences import shown
 from coherence.check.statistics import FEWEST
+from coherence.check.texts import Heavy
 from coherence.check.verdict import Check
 from coherence.escape import UNSEEN, printable
 

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from coherence.check.before_and_now import BeforeAndNow
+from coherence.check.texts import BeforeAndNow
 from coherence.scoring.scores import mean_of
 from coherence.show.ci import where
 from coherence.show.console import as_line, marked

@@ -25,9 +25,9 @@ from shell import PROFILE, Outcome, Shell
 from coherence.check.causes import causes
 from coherence.check.compare import Comparison, Grade
 from coherence.check.compared import QUANTITIES
-from coherence.check.heaviest import Heavy
 from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
+from coherence.check.texts import Heavy
 from coherence.check.verdict import Check, CollapsedPrompt
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
