@@ -147,10 +147,11 @@ def score(
     if fast.CORE is None:
         return score_answer(short_rulers(said), lexicon, profile)
     rows, _ = fast.score_rows((said,), lexicon, profile)
-    return scores_of_row(*_ROW.unpack(rows))
+    return scores_of_row(*PACKED_ROW.unpack(rows))
 
 
-_ROW = Struct("=" + "".join(code for _, code in fast.ROW))
+PACKED_ROW = Struct("=" + "".join(code for _, code in fast.ROW))
+"""A row of the core."""
 
 
 def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | str | None = None) -> Scores:
@@ -168,7 +169,7 @@ def score_answer(kept: str, lexicon: Lexicon | None = None, profile: Profile | s
         cleaned = folded(kept)
         return score_tokens(cleaned, tokenize(cleaned), lexicon, profile)
     rows, _ = fast.score_rows((kept,), lexicon, profile, cut_rulers=False)
-    return scores_of_row(*_ROW.unpack(rows))
+    return scores_of_row(*PACKED_ROW.unpack(rows))
 
 
 def scores_of_row(*row: float) -> Scores:
