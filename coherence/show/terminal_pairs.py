@@ -6,7 +6,7 @@ from rich.text import Text
 
 from coherence.check.texts import BeforeAndNow
 from coherence.scoring.scores import mean_of
-from coherence.show.ci import where
+from coherence.show.check_words import where
 from coherence.show.console import as_line, marked
 from coherence.show.page.marks import excerpt
 

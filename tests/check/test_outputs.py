@@ -31,7 +31,8 @@ from coherence.check.texts import Heavy
 from coherence.check.verdict import Check, CollapsedPrompt
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
-from coherence.show.ci import command, evidence, excerpt, github, gitlab, junit, repository_path
+from coherence.show.check_words import evidence, excerpt
+from coherence.show.ci import command, github, gitlab, junit, repository_path
 from coherence.show.markdown import markdown
 from coherence.signals.settings import __version__
 

@@ -12,7 +12,7 @@ from coherence.check.compare import SHARES, Comparison
 from coherence.check.texts import BeforeAndNow, Heavy
 from coherence.check.verdict import Check
 from coherence.scoring.scores import mean_of
-from coherence.show.ci import figures, reasons, where
+from coherence.show.check_words import figures, reasons, where
 from coherence.show.page.marks import Excerpt, excerpt
 from coherence.show.page.page import still_page
 

@@ -19,7 +19,7 @@ from coherence.check.samples import score_samples
 from coherence.check.texts import keep_texts
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.show.ci import reasons
+from coherence.show.check_words import reasons
 from coherence.show.page.check_page import check_page
 from coherence.show.page.page import asset
 
