@@ -8,7 +8,7 @@ The step is one update of the model of `examples/train_tiny.py`, if PyTorch is i
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import count, pairwise
@@ -17,16 +17,19 @@ from pydoc_data.topics import topics
 from statistics import median
 from time import perf_counter
 from types import ModuleType
+from typing import TypeVar
 
 from coherence import score
 from coherence.run.monitor import Monitor
 from coherence.scoring.text import locate
 
+T = TypeVar("T")
+
 TOKENS = 1024
 BPE_BYTES = 2600
 """About 1024 tokens of documentation, with a byte pair vocabulary of 1024."""
 
-TIMES, STEPS_TIMED = 400, 20
+TIMES, STEPS_TIMED, A_STEP = 400, 20, 8
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_tiny.py"
 
 
@@ -57,24 +60,27 @@ def losses() -> dict[str, float]:
 
 
 def sampling(samples: list[str]) -> dict[str, float]:
-    """Return the seconds of a sample: without writing the status, and with it."""
-    return {
+    """Return the seconds of a sample: without writing the status, with it, and of several in a step."""
+    found = {
         how: timed(lambda monitor, step, text: monitor.sample(step, text), samples, every)
         for how, every in (("median", 100), ("with the status", 1))
     }
+    steps = [samples[start : start + A_STEP] for start in range(0, len(samples) - A_STEP, A_STEP)]
+    of_a_step = timed(lambda monitor, step, texts: monitor.sample(step, texts), steps, 100)
+    return found | {f"{A_STEP} in a step": of_a_step / A_STEP}
 
 
-def timed(call: Callable[[Monitor, int, str], object], samples: list[str], status_every: int) -> float:
+def timed(call: Callable[[Monitor, int, T], object], samples: Sequence[T], status_every: int) -> float:
     """Return the median seconds of a call of the monitor, one per step."""
     step = count()
     with (
         tempfile.TemporaryDirectory() as folder,
         Monitor(folder, vocab_size=1024, status_every=status_every) as monitor,
     ):
-        return seconds_a_call(lambda text: call(monitor, next(step), text), samples)
+        return seconds_a_call(lambda sample: call(monitor, next(step), sample), samples)
 
 
-def seconds_a_call(function: Callable[[str], object], samples: list[str]) -> float:
+def seconds_a_call(function: Callable[[T], object], samples: Sequence[T]) -> float:
     """Return the median seconds that a call takes."""
     function(samples[0])
     return median(seconds_of(partial(function, samples[turn % len(samples)])) for turn in range(TIMES))

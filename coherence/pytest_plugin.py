@@ -22,7 +22,7 @@ from coherence.check.verdict import Check, check_scores
 from coherence.readers.objects.rows import to_sample
 from coherence.readers.records import Sample
 from coherence.scoring.profile import Profile
-from coherence.show.ci import evidence, excerpt, reasons, remarks, where
+from coherence.show.check_words import evidence, excerpt, reasons, remarks, where
 from coherence.show.output import write
 from coherence.show.page.check_page import check_page
 from coherence.signals.project import Given, find_settings, name_origin

@@ -8,11 +8,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from coherence.check.before_and_now import keep_texts as with_texts
 from coherence.check.compare import Limits
 from coherence.check.history import succeed
 from coherence.check.samples import CheckpointSamples, CheckpointScores, read_samples, score_samples
 from coherence.check.snapshot import FINE, Snapshot
+from coherence.check.texts import keep_texts as with_texts
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile

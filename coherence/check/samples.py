@@ -40,7 +40,8 @@ from coherence.scoring.again import said_again
 from coherence.scoring.batch import Scorer, score_many
 from coherence.scoring.columns import scores_of
 from coherence.scoring.ngrams import ngrams
-from coherence.scoring.scores import Scores
+from coherence.scoring.profile import Profile
+from coherence.scoring.scores import Scores, share_again
 from coherence.scoring.text import answer, clean, tokenize
 from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
@@ -48,8 +49,8 @@ from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_
 LONGEST_NAME = 40
 """Characters of the name of a group; a longer name is a text, and a snapshot holds its hash."""
 
-AGAIN = 0.25
-"""A sample is repetitive if this share of its tokens or more repeats itself."""
+AGAIN, NEAR_ENOUGH = 0.25, 1e-9
+"""A sample is repetitive if this share of its tokens or more repeats itself; so near, tokens are compared."""
 
 WORD, BEGINNING, COMPANY = re.compile(r"\w+"), 12, 100
 """The words of the beginning of a sample, and how many samples are searched for the same beginning."""
@@ -200,7 +201,8 @@ def score_samples(
     scores, diversity = _score(reads, within + between, settings, scorer)
     found: Prompts = "found" if prefixes else "none"
     prompts: Prompts = "told" if all(told) else "some" if any(told) else found
-    sample_set = _sample_set(reads, scores, names, [_group(read.sample, fields) for read in reads])
+    groups = [_group(read.sample, fields) for read in reads]
+    sample_set = _sample_set(reads, scores, names, groups, settings.profile or Profile.load())
     if not any(names) and (alike := _clusters(reads, sample_set)) is not None:
         prompts, sample_set = "alike", sample_set._replace(prompts=alike)
     one = _pairs(sample_set, within, diversity[: len(within)])
@@ -297,14 +299,15 @@ def _sample_set(
     scores: Sequence[Scores],
     names: Sequence[str | None],
     groups: Sequence[str],
+    profile: Profile,
 ) -> SampleSet:
-    texts = [(read.sample.text, read.prompt) for read in reads]
+    again = [_says_again(read, each, profile) for read, each in zip(reads, scores, strict=True)]
     return SampleSet(
         np.array([each.values for each in scores], np.float64).reshape(-1, 4),
         np.array([_points_of_order(each) for each in scores]),
         np.array([each.tokens for each in scores], np.int64),
         [STATE_OF[each.kind()] for each in scores],
-        np.array([_says_again(*text, each) for text, each in zip(texts, scores, strict=True)], bool),
+        np.array(again, bool),
         np.array([_is_cut_off(read.sample) for read in reads], bool),
         _repeated(reads, scores, names),
         [_hash(name) for name in names],
@@ -326,13 +329,16 @@ def _points_of_order(scores: Scores) -> float:
     return order.surplus / 10 / order.pairs if order and order.pairs >= FEWEST_NEIGHBOURS else np.nan
 
 
-def _says_again(text: str, prompt: str | None, scores: Scores) -> bool:
+def _says_again(read: PromptedSample, scores: Scores, profile: Profile) -> bool:
     """Tell whether a quarter or more of a sample repeats itself."""
     # All scores are multiplied by the share that is not repeated.
     if not scores.scorable or any(value is not None and value > 100 * (1 - AGAIN) for value in scores.values):
         return False
-    cleaned = clean(text, prompt)
+    cleaned = clean(read.sample.text, read.prompt)
     tokens = tokenize(cleaned)
+    about = None if scores.bigram is None else share_again(scores.bigram, tokens, profile)
+    if about is not None and abs(about - AGAIN) > NEAR_ENOUGH:
+        return about > AGAIN
     return said_again(cleaned, tokens, len(ngrams(tokens, 3))) >= AGAIN
 
 

@@ -9,14 +9,15 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
 
 from coherence.check.statistics import Floats
+from coherence.check.stored import Letters, Within, read
 from coherence.files import whole_file
 from coherence.report import Written
 from coherence.scoring.profile import SCALES
@@ -31,7 +32,7 @@ EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\b')
 
 KEYS = ("prompts", "groups")
 
-Points = Annotated[float | None, Field(ge=0, le=100)]
+Points = Annotated[float | None, Within(0, 100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,7 @@ class Pairs(NamedTuple):
     groups: Sequence[str]
 
 
-Flag = Annotated[str, Field(pattern="^[01]*$")]
+Flag = Annotated[str, Letters("01")]
 
 
 class _Numbers(NamedTuple):
@@ -154,8 +155,8 @@ class _Columns(Written):
     english: tuple[Points, ...]
     character: tuple[Points, ...]
     order: tuple[float | None, ...]
-    tokens: tuple[Annotated[int, Field(ge=0)], ...]
-    states: Annotated[str, Field(pattern="^[fltse]*$")]
+    tokens: tuple[Annotated[int, Within(0)], ...]
+    states: Annotated[str, Letters("fltse")]
     again: Flag
     cut_off: Flag
     repeated: Flag
@@ -209,8 +210,8 @@ class Kept(Written):
     key: str
     prompt: str | None
     text: str
-    left_out: Annotated[int, Field(ge=0)]
-    mean: Annotated[float, Field(ge=0, le=100)]
+    left_out: Annotated[int, Within(0)]
+    mean: Annotated[float, Within(0, 100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,9 +364,11 @@ class Snapshot(Written):
             ValueError: it is not a snapshot, or has another format; the message names the file and the value.
         """
         content = Path(path).read_bytes()
+        if (found := read(cls, content)) is not None:
+            return found
         try:
             return cls.from_json(content)
-        except ValidationError as error:
+        except import_module("pydantic").ValidationError as error:
             if EARLIER.match(content):
                 raise ValueError(
                     f"{path}: a snapshot of an earlier version of coherence; make it again, from samples of "

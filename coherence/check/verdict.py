@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from coherence.check.before_and_now import BeforeAndNow, before_and_now
 from coherence.check.compare import Comparison, Grade, Limits, compare
 from coherence.check.compared import BETWEEN
-from coherence.check.heaviest import Heavy, heaviest
 from coherence.check.history import Drift, drifts
 from coherence.check.prompts import collapsed_prompts
 from coherence.check.samples import CheckpointScores
@@ -18,6 +16,7 @@ from coherence.check.sentences import collapsed_sentence
 from coherence.check.sides import Sides
 from coherence.check.snapshot import Provenance, Snapshot
 from coherence.check.statistics import FEWEST
+from coherence.check.texts import BeforeAndNow, Heavy, before_and_now, heaviest
 from coherence.readers.lines import Problems
 from coherence.report import ProblemRecord, Written
 from coherence.scoring.profile import SCALES

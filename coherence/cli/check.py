@@ -19,9 +19,7 @@ from coherence.cli.fields import fields_of
 from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
-from coherence.show.ci import github, gitlab, junit
 from coherence.show.console import as_line, console
-from coherence.show.markdown import markdown
 from coherence.show.output import check_targets, write, write_json
 from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
@@ -55,11 +53,12 @@ def run(options: Namespace) -> int:
     annotated = options.github or on_github()
     show_check(found, console(tame=annotated))
     if options.junit is not None:
-        write(options.junit, junit(found).rstrip())
+        write(options.junit, import_module("coherence.show.ci").junit(found).rstrip())
     if options.gitlab is not None:
-        write_json(options.gitlab, gitlab(found, os.environ.get("CI_PROJECT_DIR")))
+        told = import_module("coherence.show.ci").gitlab(found, os.environ.get("CI_PROJECT_DIR"))
+        write_json(options.gitlab, told)
     if options.markdown is not None:
-        write(options.markdown, markdown(found).rstrip())
+        write(options.markdown, import_module("coherence.show.markdown").markdown(found).rstrip())
     if annotated:
         _annotate(found, sys.stderr if "-" in written else sys.stdout)
     write_out(found, options.json, options.html, ", ".join(options.paths))
@@ -92,12 +91,12 @@ def write_out(found: Check, json: str | None, html: str | None, name: str) -> No
 
 
 def _annotate(found: Check, stream: TextIO) -> None:
-    for line in github(found, os.environ.get("GITHUB_WORKSPACE")):
+    for line in import_module("coherence.show.ci").github(found, os.environ.get("GITHUB_WORKSPACE")):
         print(line, file=stream)
     stream.flush()
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(found))
+            file.write(import_module("coherence.show.markdown").markdown(found))
 
 
 def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile | None) -> int:

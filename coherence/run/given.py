@@ -21,6 +21,9 @@ LONGEST_DETAIL, LONGEST_WORDS = 200, 40
 
 T = TypeVar("T")
 
+# Every value that comes in is asked for these; to make a union takes longer than to ask for it.
+_PLAIN, _NUMBERS = int | float | str, float | int | Decimal | Real
+
 
 def _or_none(convert: Callable[[object], T | None]) -> Callable[[object], T | None]:
     """Let a conversion return None if the value, which may have any methods, raises."""
@@ -38,7 +41,7 @@ def _or_none(convert: Callable[[object], T | None]) -> Callable[[object], T | No
 def _bare(value: Any) -> Any:
     """Return the only element of an array or a tensor; anything else unchanged."""
     try:
-        if isinstance(value, int | float | str) or not hasattr(value, "item"):
+        if isinstance(value, _PLAIN) or not hasattr(value, "item"):
             return value  # a file has a `detach` too, and cannot be used after it
         # Detached first: a tensor that requires a gradient may warn when a number is taken from it.
         return (value.detach() if hasattr(value, "detach") else value).item()
@@ -47,7 +50,7 @@ def _bare(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int | Decimal | Real) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 @_or_none
@@ -141,6 +144,8 @@ def prompt(value: object) -> str | None:
 
 
 def _said_last(value: object, by_assistant: bool) -> str | None:
+    if isinstance(value, str):
+        return _mended(value)
     of_message = _wrote if by_assistant else _content
     if _is_message(value):
         return of_message(value)
@@ -194,9 +199,11 @@ def _string(value: object) -> str | None:
 def _mended(value: str) -> str:
     """Return a string that can be encoded as UTF-8: surrogate pairs are joined, lone surrogates replaced."""
     plainly = str.__str__(value)  # of a subclass, the string itself
-    if plainly.isascii():
-        return plainly
-    return plainly.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        plainly.encode()
+    except UnicodeEncodeError:
+        return plainly.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return plainly
 
 
 def texts(value: Any) -> list[object] | None:

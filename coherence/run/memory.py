@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from heapq import merge
-from itertools import groupby, islice
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any, get_args
 
 from coherence.readers.folder import METRICS, SAMPLES, STATE, beside_of, prompt_of, read_rows, scores_of
 from coherence.run.folder import unsealed
+from coherence.scoring.between import score_step
 from coherence.scoring.scores import Scores, score, word_of
 from coherence.signals.both import RESTART, Signals
 from coherence.signals.diagnosis import Action
@@ -70,12 +71,28 @@ class Memory:
         self._time = max(time.time(), math.nextafter(self._time, LATEST))
         return self._time
 
-    def judge(self, step: int, index: int, text: str, prompt: str | None) -> tuple[Scores, Verdict]:
-        """Score a sample and pass it to the gate."""
-        scores = score(text, prompt, self.settings.lexicon, self.settings.profile)
-        verdict = self.signals.judge(scores, step, index, word_of(scores, text, prompt))
-        self.group.add(scores, text, prompt)
-        return scores, verdict
+    def judge(
+        self, step: int, first: int, samples: Sequence[tuple[str, str | None]]
+    ) -> list[tuple[Scores, Verdict]]:
+        """Score samples of a step, pass them to the gate, and compare all samples of the step.
+
+        Args:
+            step: the training step they were drawn at.
+            first: which of the samples of that step the first of them is.
+            samples: the texts, each with its prompt.
+        """
+        are_all = not self.group.count
+        lexicon, profile = self.settings.lexicon, self.settings.profile
+        if are_all:
+            scored, diversity = score_step(samples, lexicon, profile)
+        else:
+            scored = [score(*sample, lexicon, profile) for sample in samples]
+        found = []
+        for index, (text, prompt), scores in zip(count(first), samples, scored, strict=False):
+            found.append((scores, self.signals.judge(scores, step, index, word_of(scores, text, prompt))))
+            self.group.add(scores, text, prompt)
+        self.signals.compare(diversity if are_all else self.group.diversity)
+        return found
 
     def begin_group(self, step: int, index: int, byte: int) -> None:
         """Begin the samples of a step, unless it is still the last step."""

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -368,12 +369,13 @@ class Monitor:
         self._go_to(step, SAMPLES)
         halted, now, first = self.gate.halted, self._memory.now(), 0 if anew else self.gate.next_index(step)
         self._memory.begin_group(step, first, self._recorder.samples.end)
-        rows = []
-        for index, (text, prompt) in enumerate(pairs, first):
-            scores, verdict = self._memory.judge(step, index, text, prompt)
-            rows.append(_sample_row(step, index, text, prompt, scores, verdict, now))
-        self.signals.compare(self._memory.group.diversity)
+        found = self._memory.judge(step, first, pairs)
+        rows = [
+            _sample_row(step, index, *pair, *judged, now)
+            for index, pair, judged in zip(count(first), pairs, found, strict=False)
+        ]
         self._recorder.append(SAMPLES, rows)
+        verdict = found[-1][1]
         fired = self.gate.halted and not halted
         if fired:
             name, sentence = self._recorder.name, self.signals.diagnosis.sentence

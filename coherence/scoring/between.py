@@ -4,15 +4,51 @@ Source: docs/scores.md, "Between samples".
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise
+from itertools import islice, pairwise, starmap
+from struct import unpack
 from typing import TypeVar
 
-from coherence.scoring.scores import Scores
+from coherence.scoring import fast
+from coherence.scoring.lexicon import Lexicon
+from coherence.scoring.profile import Profile
+from coherence.scoring.scores import PACKED_ROW, Scores, score, scores_of_row
+from coherence.scoring.text import answer, clean, tokenize
 
 T = TypeVar("T")
 
 COMPARED = 64
 """How many samples of a step are compared with each other, the first ones."""
+
+
+def score_step(
+    samples: Sequence[tuple[str, str | None]], lexicon: Lexicon | None = None, profile: Profile | None = None
+) -> tuple[list[Scores], float | None]:
+    """Score the samples of one step, and compare them with each other.
+
+    Args:
+        samples: the texts, each with its prompt.
+        lexicon: as for `score`.
+        profile: as for `score`.
+
+    Returns:
+        for each sample what `score` returns, and for all of them what `diversity_between` returns.
+
+    >>> scores, diversity = score_step([("a b c d e f g h i j", None), ("k l m n o p q r s t", None)])
+    >>> scores[1] == score("k l m n o p q r s t"), diversity
+    (True, 100.0)
+    """
+    if len(samples) == 1:
+        return [score(*samples[0], lexicon, profile)], None
+    prompts = [prompt for _, prompt in samples]
+    if fast.CORE is None:
+        scores = [score(*sample, lexicon, profile) for sample in samples]
+        tokens = [tokenize(clean(*sample)) for sample in samples]
+        return scores, diversity_between(zip(scores, tokens, prompts, strict=True))
+    answers = [answer(*sample) for sample in samples]
+    rows, between = fast.score_rows(answers, lexicon, profile, [len(answers)], prompts)
+    scores = list(starmap(scores_of_row, PACKED_ROW.iter_unpack(rows)))
+    (diversity,) = unpack("=d", between)
+    return scores, diversity if diversity == diversity else None
 
 
 def diversity_between(samples: Iterable[tuple[Scores, list[str], object]]) -> float | None:

@@ -14,7 +14,7 @@ from coherence.check.causes import causes, chance, gate_sentence, headline
 from coherence.check.compare import Comparison
 from coherence.check.verdict import Check
 from coherence.escape import printable
-from coherence.show.ci import EXCERPT, cut, evidence, figures, remarks, scores_of, where
+from coherence.show.check_words import EXCERPT, cut, evidence, figures, remarks, scores_of, where
 
 TEXT, LINES, WIDTH = 1_000, 15, 100
 """Characters and lines of a sample, and the width of a line."""

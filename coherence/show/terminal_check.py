@@ -8,9 +8,9 @@ from rich.text import Text
 
 from coherence.check.causes import chance, headline
 from coherence.check.compare import Comparison
-from coherence.check.heaviest import Heavy
+from coherence.check.texts import Heavy
 from coherence.check.verdict import Check
-from coherence.show.ci import evidence, excerpt, figures, reasons, scores_of, where
+from coherence.show.check_words import evidence, excerpt, figures, reasons, scores_of, where
 from coherence.show.console import COLOURS, as_line, fitting
 from coherence.show.say import several
 from coherence.show.terminal import show_problems

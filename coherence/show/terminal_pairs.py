@@ -4,9 +4,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from coherence.check.before_and_now import BeforeAndNow
+from coherence.check.texts import BeforeAndNow
 from coherence.scoring.scores import mean_of
-from coherence.show.ci import where
+from coherence.show.check_words import where
 from coherence.show.console import as_line, marked
 from coherence.show.page.marks import excerpt
 

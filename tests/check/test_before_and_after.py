@@ -15,9 +15,9 @@ from prose import prose
 from rich.console import Console
 
 from coherence.check import check, compare_dumps, take_snapshot
-from coherence.check.before_and_now import LONGEST, OTHER, SAME, UNKNOWN, keep_texts
 from coherence.check.samples import score_samples
 from coherence.check.snapshot import Kept, Snapshot
+from coherence.check.texts import LONGEST, OTHER, SAME, UNKNOWN, keep_texts
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
 from coherence.scoring.text import answer

@@ -25,13 +25,14 @@ from shell import PROFILE, Outcome, Shell
 from coherence.check.causes import causes
 from coherence.check.compare import Comparison, Grade
 from coherence.check.compared import QUANTITIES
-from coherence.check.heaviest import Heavy
 from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
+from coherence.check.texts import Heavy
 from coherence.check.verdict import Check, CollapsedPrompt
 from coherence.escape import tamed
 from coherence.report import FourScores, OriginRecord, ProblemRecord
-from coherence.show.ci import command, evidence, excerpt, github, gitlab, junit, repository_path
+from coherence.show.check_words import evidence, excerpt
+from coherence.show.ci import command, github, gitlab, junit, repository_path
 from coherence.show.markdown import markdown
 from coherence.signals.settings import __version__
 

@@ -17,7 +17,7 @@ from coherence.check.sentences import shown
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.show.ci import too_few
+from coherence.show.check_words import too_few
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coherence.files import RunFolderBusy, lock_folder, moved, replace_file, set_aside
@@ -155,6 +156,26 @@ def test_any_text_comes_back_as_it_was_in_one_line(appender: Appender, text: str
     appender.append({**ROW, "text": text})
     assert appender.path.read_bytes().count(b"\n") == 1
     assert [row["text"] for row in read_tail(appender.path, 0)] == [text]
+
+
+TEXT = st.text(st.characters() | st.sampled_from([*map(chr, range(128)), *'"\\\n']))
+
+
+@given(text=TEXT, prompt=st.none() | TEXT)
+@example(text='\n\t\r"\\\x7f\x85\u2028', prompt="\n")
+@example(text="".join(map(chr, range(32))), prompt=None)
+@example(text='"text": null', prompt='{"text": null')
+def test_a_line_is_what_json_makes_of_it(text: str, prompt: str | None) -> None:
+    row = {"format": 1, "step": 7, "prompt": prompt, "text": text, "scores": {"bigram": None}, "time": 1e-7}
+    with tempfile.TemporaryDirectory() as folder:
+        appender = Appender(Path(folder) / "samples.jsonl")
+        appender.append(row)
+        appender.close()
+        line = appender.path.read_bytes()
+    try:
+        assert line == json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        assert line == json.dumps(row).encode() + b"\n"
 
 
 @pytest.mark.slow

@@ -249,6 +249,20 @@ def test_samples_of_one_step_count_on_from_call_to_call(tmp_path: Path) -> None:
     assert [row["index"] for row in lines(tmp_path / "samples.jsonl")] == [0, 1, 2]
 
 
+def test_samples_of_one_step_count_the_same_in_one_call_and_one_by_one(tmp_path: Path) -> None:
+    texts = [LOW, "The rain fell all night on the town, and nobody went out.", "", LOW, "Yes.", "yes"]
+    prompts = ["Why?", "How was it?", None, "Why?", "Did it rain?", "Did it rain?"]
+    with Monitor(tmp_path / "one") as one, Monitor(tmp_path / "each") as each:
+        for step in range(4):
+            one.sample(step, texts, prompts)
+            for text, prompt in zip(texts, prompts, strict=True):
+                each.sample(step, text, prompt)
+            assert one.state_dict() == each.state_dict()
+            assert one.metrics == each.metrics
+    rows = [lines(tmp_path / name / "samples.jsonl") for name in ("one", "each")]
+    assert [row | {"time": 0} for row in rows[0]] == [row | {"time": 0} for row in rows[1]]
+
+
 ANSWERS = (
     "First we add two and three, which gives five, and then we double it, so the answer is ten.",
     "There were four ships in the bay and two more came before night, so he counted six lamps.",

@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from coherence.check.before_and_now import BeforeAndNow
 from coherence.check.causes import headline
 from coherence.check.compare import SHARES, Comparison
-from coherence.check.heaviest import Heavy
+from coherence.check.texts import BeforeAndNow, Heavy
 from coherence.check.verdict import Check
 from coherence.scoring.scores import mean_of
-from coherence.show.ci import figures, reasons, where
+from coherence.show.check_words import figures, reasons, where
 from coherence.show.page.marks import Excerpt, excerpt
 from coherence.show.page.page import still_page
 

@@ -14,12 +14,12 @@ import pytest
 from checkpoints import sample, samples
 from prose import prose
 
-from coherence.check.before_and_now import keep_texts
 from coherence.check.compare import Comparison
 from coherence.check.samples import score_samples
+from coherence.check.texts import keep_texts
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.show.ci import reasons
+from coherence.show.check_words import reasons
 from coherence.show.page.check_page import check_page
 from coherence.show.page.page import asset
 
