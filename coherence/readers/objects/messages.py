@@ -4,8 +4,11 @@ A message may hold more than its content: what the model thought before it, and 
 Source: docs/formats.md, "Names".
 """
 
+import ast
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 from coherence.readers.lines import first_of, to_text
@@ -14,6 +17,25 @@ REASONING = ("reasoning_content", "reasoning", "thinking")
 CALLS = ("tool_calls", "function_call")
 ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot"))
 """The names of the model's role in servers and data sets."""
+
+# How a chat template begins a chat, and how it begins an answer; the last of each is what is left of one when
+# special tokens are skipped.
+_CHAT_BEGINS = re.compile(
+    r"\s{0,9}(?:(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)\s{0,9})?(?:"
+    r"(?P<chatml><\|im_start\|>)(?!assistant)|(?P<llama><\|start_header_id\|>)(?!assistant)"
+    r"|(?P<gemma><start_of_turn>)(?!model)|(?P<inst>\[INST\])|(?P<zephyr><\|(?:user|system)\|>)"
+    r"|(?P<deepseek><｜User｜>)|(?P<alpaca>### (?:Instruction|Human|User)\b)|(?P<bare>(?:system|user)\n))"
+)
+_ANSWER_BEGINS = {
+    "chatml": re.compile(r"<\|im_start\|>assistant\s{0,9}"),
+    "llama": re.compile(r"<\|start_header_id\|>assistant<\|end_header_id\|>\s{0,9}"),
+    "gemma": re.compile(r"<start_of_turn>model\s{0,9}"),
+    "inst": re.compile(r"\[/INST\]\s{0,9}"),
+    "zephyr": re.compile(r"<\|assistant\|>\s{0,9}"),
+    "deepseek": re.compile(r"<｜Assistant｜>\s{0,9}"),
+    "alpaca": re.compile(r"### (?:Response|Assistant)\b:?\s{0,9}"),
+    "bare": re.compile(r"(?:assistant|\nmodel)\n\s{0,9}"),
+}
 
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
@@ -31,6 +53,39 @@ def is_chat(value: Any) -> TypeGuard[list[Message]]:
         and bool(value)
         and all(isinstance(message, dict) and "role" in message for message in value)
     )
+
+
+def chat_in(value: Any) -> Any:
+    """Return the chat that a string holds, as JSON or as Python shows it; any other value as it is.
+
+    Tables store chats like that: CSV, and columns of strings.
+
+    >>> chat_in("[{'role': 'user', 'content': 'Why?'}]"), chat_in("[1]")
+    ([{'role': 'user', 'content': 'Why?'}], '[1]')
+    """
+    if not isinstance(value, str) or not value.startswith("[{") or "role" not in value:
+        return value
+    with suppress(ValueError, RecursionError):
+        return chat if is_chat(chat := json.loads(value)) else value
+    # An array of NumPy has no commas between its elements.
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        shown = re.sub(r"\}\s*\n\s*\{", "}, {", value)
+        return chat if is_chat(chat := ast.literal_eval(shown)) else value
+    return value
+
+
+def rendered_prompt(text: str) -> str | None:
+    r"""Return the beginning of a text up to the answer, if a chat template wrote it; None of any other text.
+
+    >>> rendered_prompt("<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.")
+    '<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n'
+    >>> rendered_prompt("user\nWhy?\nassistant\nSo."), rendered_prompt("The user came.")
+    ('user\nWhy?\nassistant\n', None)
+    """
+    if (begun := _CHAT_BEGINS.match(text)) is None or begun.lastgroup is None:
+        return None
+    answer = _ANSWER_BEGINS[begun.lastgroup].search(text, begun.end())
+    return text[: answer.end()] if answer else None
 
 
 def is_own(message: Message) -> bool:

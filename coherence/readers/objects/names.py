@@ -30,7 +30,10 @@ SEVERAL = ("completions", "responses", "generations", "generated_texts", "output
 PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}
 """Lists with one element for each of these texts."""
 
-PROMPT = ("prompt", "input", "question", "instruction", "messages")
+PERHAPS_PROMPT = ("query", "inputs", "full_prompt", "context")
+"""These may hold something else if they are lists."""
+
+PROMPT = ("prompt", "input", "question", "instruction", "messages", *PERHAPS_PROMPT)
 LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")

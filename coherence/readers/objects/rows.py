@@ -26,10 +26,12 @@ from coherence.readers.lines import (
 )
 from coherence.readers.objects.messages import (
     REASONING,
+    chat_in,
     has_calls,
     is_chat,
     is_own,
     prompt_of,
+    rendered_prompt,
     split_chat,
     written,
 )
@@ -39,6 +41,7 @@ from coherence.readers.objects.names import (
     FINISH,
     GROUP,
     LOSS,
+    PERHAPS_PROMPT,
     PROMPT,
     READ,
     REWARD,
@@ -200,7 +203,8 @@ def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Field
     read = (*READ, *filter(None, named))
     columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
     size = len(first_of(row, TEXT) or ())
-    columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
+    perhaps = (*REWARD, *PERHAPS_PROMPT)
+    columns = {key: column for key, column in columns.items() if key not in perhaps or len(column) == size}
     if len(set(map(len, columns.values()))) > 1:
         lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
         problems.add(path, line, f"columns of unequal length: {lengths}")
@@ -249,12 +253,12 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     """
     names = _names_read(fields.group).intersection(row)
     keys = _keys_of(names, fields.group)
-    value = first_of(row, keys.text)
-    text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
+    value, ours = first_of(row, keys.text), is_sample(row)
+    text, before = _text_in(row, value, ours)
     time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
-    prompt = None if prompt is value else prompt
-    loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
+    prompt = None if prompt is value else chat_in(prompt)
+    loss = to_float(first_of(row, keys.loss))
     rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
         step=_step_in(row, keys.step) if keys.step else None,
@@ -274,6 +278,18 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         rewarded=rewarded,
         finish_reason=_finish(first_of(row, keys.finish)) if keys.finish else None,
     )
+
+
+def _text_in(row: RawRow, value: Any, ours: bool) -> tuple[str, str | None]:
+    """Return the text of a row, and what comes before it if that is a chat or was one.
+
+    What a monitor recorded is the text itself.
+    """
+    chat = value if ours else chat_in(value)
+    if is_chat(chat) and (chat is value or any(map(is_own, chat))):
+        return split_chat(chat)
+    text = _text_of(row, value)
+    return text, None if ours else rendered_prompt(text)
 
 
 def _reward_of(row: RawRow, keys: tuple[str, ...]) -> tuple[str | None, float | None]:

@@ -3,13 +3,11 @@
 Source: docs/formats.md, "Objects of harnesses and servers".
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
-from coherence.readers.objects.messages import is_chat, is_own
+from coherence.readers.objects.messages import is_own
 from coherence.readers.objects.names import ANSWER, PLAIN_TEXT, PROMPT, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
@@ -89,15 +87,7 @@ def _asked_by_lm_eval(arguments: Any) -> tuple[Any, bool]:
     if not isinstance(given, list) or not given:
         return None, False
     prompt = given[0][0] if isinstance(given[0], list) and len(given[0]) == 1 else given[0]
-    return _chat_in(prompt), any(isinstance(each, Mapping) for each in given)
-
-
-def _chat_in(prompt: Any) -> Any:
-    """Return a prompt; if it is a chat written as JSON, return the chat."""
-    if isinstance(prompt, str) and prompt.startswith('[{"'):
-        with suppress(ValueError, RecursionError):
-            return chat if is_chat(chat := json.loads(prompt)) else prompt
-    return prompt
+    return prompt, any(isinstance(each, Mapping) for each in given)
 
 
 def _is_of_inspect(row: RawRow) -> bool:
@@ -120,7 +110,7 @@ def _evals(row: RawRow) -> Iterator[RawRow]:
 
 def _promptfoo(row: RawRow) -> Iterator[RawRow]:
     response = row["response"]
-    prompt = _chat_in(row["prompt"].get("raw"))
+    prompt = row["prompt"].get("raw")
     yield {"text": response.get("output"), "prompt": prompt, "finish_reason": response.get("finishReason")}
 
 
