@@ -56,6 +56,18 @@ def samples(*rows: dict[str, Any]) -> tuple[list[Sample], Problems]:
             f"{THOUGHT} Yes.\n{SAID}",
         ),
         ({"content": SAID, "reasoning": {"content": THOUGHT}}, f"{THOUGHT}\n{SAID}"),
+        # in blocks, alone or in addition
+        ({"content": "", "thinking_blocks": [{"type": "thinking", "thinking": THOUGHT}]}, THOUGHT),
+        ({"content": SAID, "reasoning_details": [{"text": THOUGHT}]}, f"{THOUGHT}\n{SAID}"),
+        (
+            {"content": SAID, "reasoning": THOUGHT, "reasoning_details": [{"text": THOUGHT}, {"data": "x"}]},
+            f"{THOUGHT}\n{SAID}",
+        ),
+        # an answer in an object, a refusal
+        ({"content": {"answer": SAID}}, SAID),
+        ({"content": None, "refusal": SAID}, SAID),
+        ({"content": SAID, "refusal": None}, SAID),
+        ({"content": [{"type": "refusal", "refusal": SAID}]}, SAID),
         # no text: switches and numbers
         ({"content": SAID, "thinking": True, "reasoning": 3}, SAID),
         # tools

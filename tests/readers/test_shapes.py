@@ -187,12 +187,59 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
         [{"request_id": "0", "prompt": "Go on.", "outputs": [{"index": 0, "text": MILL, "token_ids": [1]}]}],
         [(None, MILL, "Go on.")],
     ),
+    "answers of a server that a script stored under its own key": (
+        [{"step": 5, "prompt": "Go on.", key: completion(MILL)}
+         for key in ("completion", "output", "generation", "answer", "raw_response")],
+        [(5, MILL, "Go on.")] * 5,
+    ),
+    "llama.cpp": (
+        [{"content": MILL, "prompt": "Go on.", "stop": True, "tokens_predicted": 8, "model": "tiny"}],
+        [(None, MILL, "Go on.")],
+    ),
+    "lighteval": (
+        [{"doc": {"query": "Go on.", "choices": []}, "metric": {"em": 0},
+          "model_response": {"input": "Go on.", "text": [MILL, CAT], "logprobs": []}}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "OpenCompass": (
+        [{"0": {"origin_prompt": [{"role": "HUMAN", "prompt": "Go on."}], "prediction": MILL, "gold": "x"},
+          "1": {"origin_prompt": "Why?", "prediction": [CAT, MILL]}}],
+        [(None, MILL, "Go on."), (None, CAT, "Why?"), (None, MILL, "Why?")],
+    ),
+    "OpenAI responses with reasoning and calls": (
+        [{"object": "response", "output": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": CAT}]},
+            {"type": "function_call", "name": "weather", "arguments": "{}", "call_id": "c"}]},
+         {"object": "response", "output": [
+            {"type": "reasoning", "summary": []}, {"type": "message", **message(MILL)}]}],
+        [(None, f"{CAT}\nweather {{}}", None), (None, MILL, None)],
+    ),
+    "conversations with roles": (
+        [{"conversations": [*ASKED, message(MILL)]}, {"conversation": [*ASKED, message(CAT)]}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "turns that are objects": (
+        [{"question_id": "a", "choices": [{"index": 0, "turns": [{"content": MILL, "token_len": 9}]}]}],
+        [(None, MILL, None)],
+    ),
+    "a batch of Vertex AI": (
+        [{"status": "", "request": {"contents": [{"role": "user", "parts": [{"text": "Go on."}]}]},
+          "response": {"candidates": [{"content": {"role": "model", "parts": [{"text": MILL}]}}]}}],
+        [(None, MILL, "Go on.")],
+    ),
     "roles of other names": (
         [{"step": 1, "messages": [{"role": "user", "content": "Go on."}, {"role": role, "content": MILL}]}
-         for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant")],
-        [(1, MILL, "Go on.")] * 6,
+         for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant", "chatgpt")],
+        [(1, MILL, "Go on.")] * 7,
     ),
 }  # fmt: skip
+
+
+STREAMED: list[dict[str, Any]] = [
+    {"model": "tiny", "response": "The ", "done": False},
+    {"model": "tiny", "message": message("mill"), "done": False},
+    {"model": "tiny", "response": "", "done": True, "eval_count": 2},
+]
 
 
 @pytest.mark.parametrize("name", SHAPED)
@@ -230,7 +277,7 @@ def test_a_single_answer_over_several_lines_is_one_row(row: dict[str, Any], tmp_
 def test_every_shape_has_an_example_of_it() -> None:
     """A shape is found by itself or inside another: each is met while the examples are unfolded."""
     met = set()
-    for rows, _ in SHAPED.values():
+    for rows in (*(rows for rows, _ in SHAPED.values()), STREAMED):
         inside: list[Any] = list(rows)
         while inside:
             row = inside.pop()
@@ -297,7 +344,13 @@ def test_an_ordinary_row_with_a_key_of_a_shape_stays_one(row: dict[str, Any]) ->
 def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "The"}}]}
     assert seen(samples(chunk, completion(MILL))) == [(None, MILL, None)]
+    assert seen(samples(*STREAMED, {"response": MILL, "done": True, "eval_count": 9})) == [(None, MILL, None)]
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
+
+
+def test_a_conversation_beside_a_text_is_not_the_text() -> None:
+    row = {"step": 5, "conversation": [*ASKED, message(CAT)], "response": MILL}
+    assert seen(samples(row)) == [(5, MILL, None)]
 
 
 def test_a_sample_of_inspect_ai_that_ended_in_an_error_is_counted() -> None:

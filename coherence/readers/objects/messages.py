@@ -14,8 +14,11 @@ from typing import Any, TypeGuard
 from coherence.readers.lines import first_of, to_text
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
+BLOCKS = ("thinking_blocks", "reasoning_details")
+"""Keys under which LiteLLM and OpenRouter repeat the reasoning in parts, or give it alone."""
+
 CALLS = ("tool_calls", "function_call")
-ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot"))
+ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot", "chatgpt"))
 """The names of the model's role in servers and data sets."""
 
 # How a chat template begins a chat, and how it begins an answer; the last of each is what is left of one when
@@ -146,8 +149,10 @@ def written(message: Message) -> str:
     'weather {"day": 1}'
     """
     content = _held(message)
-    said = _content(content)
+    said = _content(content) or to_text(message.get("refusal")) or ""
     thought = [_reasoning(message.get(key)) for key in REASONING]
+    if not any(thought):
+        thought = [_reasoning(first_of(message, BLOCKS))]
     thought += [_reasoning(first_of(part, (*REASONING, "summary"))) for part in _parts(content)]
     thought = [each for each in dict.fromkeys(thought) if each.strip() and each.strip() not in said]
     called = map(_call, _calls(message))
@@ -193,7 +198,8 @@ def _parts(content: Any) -> list[Message]:
 def _content(content: Any) -> str:
     """Return the text of a content, or the texts of its parts; anything that is not text is left out."""
     parts = content if isinstance(content, list) else [content]
-    texts = (to_text(part.get("text") if isinstance(part, Mapping) else part) for part in parts)
+    keys = ("text", "answer", "refusal")
+    texts = (to_text(first_of(part, keys) if isinstance(part, Mapping) else part) for part in parts)
     return "".join(text for text in texts if text)
 
 
