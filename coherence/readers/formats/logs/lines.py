@@ -13,6 +13,7 @@ from coherence.readers.formats.logs.entries import (
     TRAINING,
     VALIDATION,
     LogEntry,
+    count,
     general,
     is_of_policy,
     loss_alone,
@@ -24,6 +25,7 @@ ENOUGH = 50
 """After this many lines in a trainer's shape, lines of no trainer's shape are no longer looked for."""
 
 _BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
+_DRAWN = re.compile(r"\d+|\d{1,9}(?:\.\d{1,9})?[kM]")
 _BAR_LOSS = re.compile(
     r"(?<![A-Za-z])(?:train(?:ing)?[_/ ])?loss(?:_step)?[=:] ?([\d.e+-]{1,20}|nan|inf)(?![\w])"
 )
@@ -229,11 +231,13 @@ class _Reader:
         return LogEntry(self._epoch, losses[TRAINING])
 
 
+def _drawn(digits: str) -> int:
+    """Return a number that a bar shows, perhaps in thousands: `1.2k`; 0 if it is none, as `1.2G`."""
+    return (count(digits) or 0) if _DRAWN.fullmatch(digits) else 0
+
+
 def _bar(match: re.Match[str]) -> Bar:
-    done, total = (
-        int(digits) if digits.isdecimal() and len(digits) <= LONGEST_STEP else 0
-        for digits in (match[2], match[3])
-    )
+    done, total = (_drawn(digits) for digits in (match[2], match[3]))
     return Bar((match[1] or "").strip(), done, total)
 
 
