@@ -209,7 +209,7 @@ _ROLES = {"human": "user", "gpt": "assistant"}
 
 
 def _has_turns(key: str, row: RawRow) -> bool:
-    """Tell whether a row is a conversation; one with a text beside it may be its prompt."""
+    """Tell whether a row is a conversation; if the row also has a text, it is not."""
     turns = _objects(row[key])
     if not turns or len(turns) < len(row[key]):
         return False

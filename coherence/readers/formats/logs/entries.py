@@ -113,7 +113,7 @@ def count(digits: str | None) -> int | None:
 
 
 def _figure(value: str, line: str) -> float:
-    """Return the value of a figure; whether a comma groups digits or is the decimal sign, the line tells."""
+    """Return the value of a figure; a comma groups digits or is the decimal sign."""
     if "," not in value:
         return float(value)
     grouped = _GROUPED.fullmatch(value)

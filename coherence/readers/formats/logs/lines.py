@@ -232,7 +232,7 @@ class _Reader:
 
 
 def _drawn(digits: str) -> int:
-    """Return a number that a bar shows, perhaps in thousands: `1.2k`; 0 if it is none, as `1.2G`."""
+    """Return a number that a bar shows, perhaps in thousands: `1.2k`; 0 of anything else."""
     return (count(digits) or 0) if _DRAWN.fullmatch(digits) else 0
 
 
