@@ -29,6 +29,37 @@ def told(path: Path, content: str) -> list[tuple[int | None, str]]:
 
 STEP = "step 9 | loss 3.5\n"
 
+# What functions of rewards print within a step
+
+
+def test_the_samples_that_verl_prints_are_of_the_step_that_it_prints_after_them(file: Path) -> None:
+    lines = (
+        *("step:1 - critic/score/mean:0.5", "[prompt] <|im_start|>user", "Why?", "[response] once", "upon"),
+        *("[ground_truth] 18", "[score] 0.0", "[prompt] Why?", "[response] twice", "[ground_truth] 18"),
+        "step:2 - critic/score/mean:0.5",
+    )
+    for before in ("", "\x1b[36m(TaskRunner pid=7)\x1b[0m "):
+        content = "".join(f"{before}{line}\n" for line in lines)
+        found, _ = samples_of(file, content)
+        assert [(each.step, each.text, each.prompt) for each in found] == [
+            (2, "once\nupon", "<|im_start|>user\nWhy?"),
+            (2, "twice", "Why?"),
+        ]
+
+
+def test_the_samples_of_the_reward_function_that_scripts_for_grpo_copied_are_read(file: Path) -> None:
+    content = "".join(
+        f"-------------------- Question:\nWhy? \nAnswer:\n18 \nResponse:\n{text} \nExtracted:\n18\n"
+        f"{{'loss': 0.0, 'reward': 0.5, 'kl': 0.01, 'step': {step}}}\n"
+        for step, text in ((1, "once"), (2, "twice"))
+    )
+    found, _ = samples_of(file, content)
+    assert [(each.step, each.text.strip(), each.prompt) for each in found] == [
+        (1, "once", "Why? \nAnswer:\n18"),
+        (2, "twice", "Why? \nAnswer:\n18"),
+    ]
+
+
 # Where a sample ends
 
 
@@ -58,6 +89,9 @@ LOGGED = "2026-03-20 06:41:19,843 - nanochat.checkpoint_manager - \x1b[32m\x1b[1
         "/opt/torch/nn/functional.py:12: UserWarning: deprecated",
         "-" * 40,
         "srun: error: node7: task 0: Killed",
+        "[W1203 10:11:12.123456789 ProcessGroupNCCL.cpp:1496] Warning: destroy_process_group",
+        "[E320 10:11:12.123456789 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught a timeout",
+        "torch.OutOfMemoryError: CUDA out of memory.",
     ],
 )
 def test_what_no_model_writes_ends_a_sample(file: Path, begun: str, end: str) -> None:
