@@ -415,6 +415,27 @@ def test_a_step_is_read_however_it_is_written(row: dict[str, Any], step: int | N
     assert samples({**row, "text": MILL})[0].step == step
 
 
+@pytest.mark.parametrize(
+    ("rows", "steps", "noted"),
+    [
+        ([{"epoch": 0.5, "loss": 4.0}, {"epoch": 1, "eval_loss": 9.0}, {"epoch": 1.0, "loss": 2}], [1, 2], 1),
+        ([{"epoch": "10.0", "loss": 4.0}, {"epoch": "10.5", "loss": 2.0}], [10, 11], 1),
+        ([{"loss": [4.0, 2.0], "val_loss": [5.0, 3.0]}], [0, 1], 1),
+        ([{"epoch": 1.0, "loss": 4.0}, {"epoch": 2.0, "loss": "2,0"}], [1, 2], 0),
+        ([{"epoch": 0.5, "step": 7, "loss": "4,0"}, {"epoch": 1.0, "step": 9, "loss": 2}], [7, 9], 0),
+        ([{"step": 5, "loss": "4"}, {"train_runtime": 3.0, "train_loss": 3.0, "epoch": 0.5}], [5], 0),
+    ],
+)
+def test_losses_without_whole_steps_are_numbered_and_a_note_says_so(
+    rows: list[dict[str, Any]], steps: list[int], noted: int
+) -> None:
+    problems = Problems()
+    found = list(losses_of(enumerate(rows, start=1), "rows.jsonl", problems))
+    assert [(row.step, row.loss) for row in found] == list(zip(steps, (4.0, 2.0), strict=False))
+    assert len(problems.remarks) == noted
+    assert problems.count == 0
+
+
 def test_losses_under_other_spellings_are_read() -> None:
     rows: list[dict[str, Any]] = [
         {"Training Loss": 2.5, "Step": 10},

@@ -4,6 +4,7 @@ The formats share the names that trainers use, and what counts as a text, a step
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -57,6 +58,7 @@ from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
 
 _TEXTS = frozenset(TEXT)
+_COUNTED = tuple(key for key in STEP if key != "epoch")
 
 TOOL_CALLS = "tool calls"
 """The name of the count of samples that call a tool."""
@@ -77,6 +79,8 @@ SHOWN = 12
 
 LONGEST_SHOWN = 80
 """Characters of a value that a monitor noted as unusable."""
+
+_COMMA = re.compile(r"[-+]?(?:\d+,\d+|\d{1,3}(?:,\d{3})+\.\d+)")
 
 DEEPEST = 100
 """Levels to which the details of an event may be nested; the writer of the report fails at 255."""
@@ -371,10 +375,11 @@ def losses_of(
     """Yield the training losses in rows, with their lines.
 
     Rows without a training loss (validation, summaries) are skipped silently: every trainer mixes
-    them in. A loss that is not finite is yielded, and noted.
+    them in. A loss that is not finite is yielded, and noted. Losses of fractions of an epoch are numbered
+    in their order.
     """
-    name = file_name(path)
-    for line, row in _expanded(rows, STEP, path, problems, fields):
+    name, counted = file_name(path), _Counted()
+    for line, row in counted.all_of(_expanded(rows, STEP, path, problems, fields)):
         try:
             loss_row = to_loss_row(row, name, line)
         except ValueError as error:
@@ -385,6 +390,51 @@ def losses_of(
         if not math.isfinite(loss_row.loss):
             problems.add(path, line, f"the loss at step {loss_row.step} is not finite")
         yield loss_row
+    if counted.any:
+        problems.remark(f"{name}: its losses have no steps; they are numbered")
+
+
+class _Counted:
+    """Numbers the losses of a file whose rows have only fractions of an epoch, or no step.
+
+    Attributes:
+        any: whether any loss was numbered.
+    """
+
+    def __init__(self) -> None:
+        self.any = False
+        self._last = 0
+
+    def all_of(self, rows: Iterable[tuple[int, RawRow]]) -> Iterator[tuple[int, RawRow]]:
+        """Yield rows, those without a whole step with a number instead."""
+        for line, row in rows:
+            loss = first_of(row, LOSS)
+            if loss is None or SUMMARY in row or first_of(row, _COUNTED) is not None:
+                yield line, row
+            elif isinstance(loss, list) and "epoch" not in row and _are_numbers(loss):  # the history of Keras
+                self.any = True
+                yield from ((line, {"loss": value, "step": place}) for place, value in enumerate(loss))
+            else:
+                yield line, self._numbered(row)
+
+    def _numbered(self, row: RawRow) -> RawRow:
+        epoch = to_float(row.get("epoch"))
+        if epoch is None:
+            return row
+        self.any = self.any or epoch % 1 > 0
+        if self.any:
+            self._last += 1
+            return {**row, "step": self._last}
+        self._last = int(epoch) if epoch.is_integer() else self._last
+        return row
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, which may have a decimal comma, or commas at every third digit before a point."""
+    number = to_float(value)
+    if number is None and isinstance(value, str) and _COMMA.fullmatch(value.strip()):
+        return to_float(value.replace(",", "") if "." in value else value.replace(",", "."))
+    return number
 
 
 def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
@@ -400,7 +450,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
     if value is None or value == NO_LOG or SUMMARY in row:
         _details(row)  # so that an event that no report can hold is listed: `to_mark` skips it
         return None
-    loss = to_float(value)
+    loss = _number(value)
     if loss is None:
         raise ValueError(f"loss {shown(value)} is not a number")
     step = _step_in(row, STEP)
