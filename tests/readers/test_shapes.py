@@ -227,6 +227,11 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
           "response": {"candidates": [{"content": {"role": "model", "parts": [{"text": MILL}]}}]}}],
         [(None, MILL, "Go on.")],
     ),
+    "pandas, by rows and by columns": (
+        [{"0": {"step": 5, "text": MILL}, "1": {"step": 6, "text": CAT}},
+         {"step": {"0": 7, "2": 8}, "text": {"0": MILL, "2": CAT}, "prompt": {"0": "Why?", "2": None}}],
+        [(5, MILL, None), (6, CAT, None), (7, MILL, "Why?"), (8, CAT, None)],
+    ),
     "roles of other names": (
         [{"step": 1, "messages": [{"role": "user", "content": "Go on."}, {"role": role, "content": MILL}]}
          for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant", "chatgpt")],

@@ -196,10 +196,20 @@ def _expanded(
     for line, whole in rows:
         for row in unfold(whole, named):
             value = first_of(row, keys)
+            if isinstance(value, Mapping) and "0" in value:
+                row, value = _listed(row), list(value.values())
             if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
                 yield line, row
             else:
                 yield from ((line, each) for each in _columns(row, line, path, problems, named))
+
+
+def _listed(row: RawRow) -> RawRow:
+    """Return an object of columns, which pandas writes as objects from the number of the row to the cell."""
+    return {
+        key: list(value.values()) if isinstance(value, Mapping) and "0" in value else value
+        for key, value in row.items()
+    }
 
 
 def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Fields) -> Iterator[RawRow]:

@@ -217,14 +217,17 @@ def _has_turns(key: str, row: RawRow) -> bool:
     return roles or all("from" in turn for turn in turns)
 
 
-def _are_predictions(row: RawRow) -> bool:
-    return all(isinstance(each, Mapping) and "prediction" in each for each in row.values())
+def _are_rows(row: RawRow) -> bool:
+    return all(isinstance(each, Mapping) for each in row.values())
 
 
-def _predictions(row: RawRow) -> Iterator[RawRow]:
-    """Unpack a document of OpenCompass; its turns have their content under `prompt`."""
+def _by_number(row: RawRow) -> Iterator[RawRow]:
+    """Unpack rows under their numbers; the turns of OpenCompass have their content under `prompt`."""
     for each in row.values():
-        asked, texts = each.get("origin_prompt"), each["prediction"]
+        if "prediction" not in each or "origin_prompt" not in each:
+            yield each
+            continue
+        asked, texts = each["origin_prompt"], each["prediction"]
         chat = [{"role": "user", "content": turn.get("prompt")} for turn in _objects(asked)]
         for text in texts if isinstance(texts, list) else [texts]:
             yield {"text": text, "prompt": chat or asked}
@@ -312,7 +315,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a chat, a message a row", "role", _is_message, _message),
     Shape("llama.cpp", "tokens_predicted", lambda row: "content" in row, _of_llama_cpp),
     Shape("lighteval", "model_response", lambda row: "text" in _mapping(row["model_response"]), _lighteval),
-    Shape("OpenCompass", "0", _are_predictions, _predictions),
+    Shape("OpenCompass, pandas", "0", _are_rows, _by_number),
     Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
     Shape("verl, a table of validations", "output_1", _any, _numbered),
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
