@@ -35,6 +35,10 @@ _FROM = re.compile(
 _BANNER = re.compile(
     r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
     r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
+    r"|SLURM_\w+ ?[=:]|\S*/slurm|\|? ?NVIDIA-SMI|Python \d\.\d+|GPU \d+: |[Nn]umber of parameters: "
+    r"|compiling the model"
+    r"|(?:Starting|Running|Submitted batch) job \d|Job (?:ID|id|started|name)\b|Using (?:\d+ GPUs?|device:? cuda)\b"
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
 )
 
 _BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
@@ -103,6 +107,8 @@ def strip(line: str) -> Stripped:
 def looks_logged(lines: Sequence[str]) -> bool:
     """Tell whether lines are from a log: a fifth of the first have a logger's prefix or a launcher's words.
 
+    >>> looks_logged(["SLURM_JOB_ID=7", "| NVIDIA-SMI 535.1", "Python 3.11", "ready"])
+    True
     >>> looks_logged(["+ source start-prod", "Loading python/3.11", "ok"]), looks_logged(["Once upon a time"])
     (True, False)
     """
