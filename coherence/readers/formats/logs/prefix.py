@@ -36,8 +36,8 @@ _BANNER = re.compile(
     r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
     r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
     r"|SLURM_\w+ ?[=:]|\S*/slurm|\|? ?NVIDIA-SMI|Python \d\.\d+|GPU \d+: |[Nn]umber of parameters: "
-    r"|compiling the model"
-    r"|(?:Starting|Running|Submitted batch) job \d|Job (?:ID|id|started|name)\b|Using (?:\d+ GPUs?|device:? cuda)\b"
+    r"|compiling the model|(?:Starting|Running|Submitted batch) job \d|Job (?:ID|id|started|name)\b"
+    r"|Using (?:\d+ GPUs?|device:? cuda)\b"
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
 )
 
