@@ -216,6 +216,26 @@ def test_the_prefix_of_a_launcher_is_no_part_of_a_sample_and_one_process_is_read
     assert told(file, content) == [(9, "once\nupon a time")]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "2026-01-02T10:11:12.123456789Z ",
+        "2026-01-02T10:11:12.1234567Z ",
+        "2026-01-02T10:11:12.123456+01:00 stdout F ",
+        "Jan  2 10:11:12 node7 train[123]: ",
+        "[1,0]<stdout>:",
+        "[1,mpirank:0,algo-1]<stdout>: ",
+        "trainer-1  | ",
+    ],
+)
+def test_what_a_container_or_a_scheduler_writes_before_each_line_is_no_part_of_it(
+    file: Path, before: str
+) -> None:
+    text = ["Generated text:", "once", "", "upon"]
+    lines = ["step 9 | loss 3.5", *text, "step 10 | loss 3.4", "Sample: a time"]
+    assert told(file, "".join(f"{before}{line}\n" for line in lines)) == [(9, "once\n\nupon"), (10, "a time")]
+
+
 def test_the_number_that_srun_writes_before_each_line_is_no_part_of_a_sample(file: Path) -> None:
     content = "0: step 9 | loss 3.5\n1: step 9 | loss 3.5\n0: Sample 1: once\n1: Sample 1: once\n0: 2: upon\n"
     assert told(file, content) == [(9, "once\n2: upon")]

@@ -18,7 +18,7 @@ from coherence.readers.formats.logs.entries import (
     is_of_policy,
     loss_alone,
 )
-from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours
+from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours, without_shipper
 from coherence.readers.lines import Part, Problems, read_whole_lines
 
 ENOUGH = 50
@@ -94,7 +94,7 @@ def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     [(1, '10%'), (1, '20%'), (2, 'ready')]
     """
     for number, raw in lines:
-        line = without_colours(raw.rstrip("\r\n"))
+        line = without_shipper(without_colours(raw.rstrip("\r\n")))
         if "\x08" in line:
             line = _BACKSPACES.sub("\r", line)
         if "\r" not in line:

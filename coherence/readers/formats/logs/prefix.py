@@ -41,6 +41,14 @@ _BANNER = re.compile(
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
 )
 
+_SHIPPER = re.compile(
+    r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{7,9}(?:Z|[+-]\d\d:\d\d)(?: std(?:out|err) [FP])?"
+    r"|\.\d{1,9}(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP])(?: |\Z)"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,60}\[\d{1,9}\]: ?"
+    r"|\[\d{1,6},(?:mpirank:)?\d{1,6}(?:,[\w-]{1,60})?\]<std(?:out|err)>: ?"
+    r"|[\w.-]{1,40}-\d{1,4}  +\| )"
+)
+
 _BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
 """Every prefix begins with one of these."""
 
@@ -69,6 +77,22 @@ def without_colours(line: str) -> str:
     'INFO ready'
     """
     return _ESCAPE.sub("", line) if "\x1b" in line else line
+
+
+def without_shipper(line: str) -> str:
+    """Return a line without what a container, a scheduler or journald writes before each line of a program.
+
+    It is not a logger's prefix: it is also before each line of a sample. Docker writes nine digits of a
+    second, and GitHub seven.
+
+    >>> without_shipper("2026-01-02T10:11:12.123456789Z Once"), without_shipper("[1,0]<stdout>: upon")
+    ('Once', 'upon')
+    >>> without_shipper("2026-01-02T10:11:12.123456Z INFO ready")
+    '2026-01-02T10:11:12.123456Z INFO ready'
+    """
+    if line[10:11] == "T" or line[9:10] == ":" or "<std" in line[:40] or "  | " in line[:44]:
+        return _SHIPPER.sub("", line, count=1)
+    return line
 
 
 def strip(line: str) -> Stripped:
