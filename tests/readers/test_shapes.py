@@ -446,10 +446,19 @@ def test_losses_under_other_spellings_are_read() -> None:
         {"Training Loss": 2.5, "Step": 10},
         {"Loss": "2.25", "global_step/max_steps": "20/438"},
     ]
+    rows += [
+        *({"_step": 21, "lm loss": 2.25}, {"_step": 22, "reduced_train_loss": 2.25}),
+        *({"step": 23, "train/CrossEntropyLoss": 2.25}, {"step": 24, "loss/train/total": 2.25}),
+        {"step": 25, "loss_metrics/global_avg_loss": 2.25, "loss_metrics/global_max_loss": 9.0},
+    ]
     rows += [{"Training Loss": "No log", "Step": 5}, {"loss": 2.0, "step": None, "_step": 30}]
     problems = Problems()
     found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
-    assert [(row.step, row.loss) for row in found] == [(10, 2.5), (20, 2.25), (30, 2.0)]
+    assert [(row.step, row.loss) for row in found] == [
+        (10, 2.5),
+        *((step, 2.25) for step in range(20, 26)),
+        (30, 2.0),
+    ]
     assert problems.count == 0
 
 

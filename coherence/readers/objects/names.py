@@ -34,7 +34,16 @@ PERHAPS_PROMPT = ("query", "inputs", "full_prompt", "context")
 """These may hold something else if they are lists."""
 
 PROMPT = ("prompt", "input", "question", "instruction", "messages", *PERHAPS_PROMPT)
-LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
+LOSS_ELSEWHERE = (
+    *("lm loss", "lm_loss", "reduced_train_loss", "loss/train/total", "train/CrossEntropyLoss"),
+    *("train/CE loss", "loss_metrics/global_avg_loss", "learning/loss"),
+)
+"""What Megatron, NeMo, composer, OLMo, torchtitan and MaxText log to a tracker."""
+
+LOSS = (
+    *("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train"),
+    *LOSS_ELSEWHERE,
+)
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
 REWARD = ("reward", "rewards", "score")
