@@ -462,6 +462,15 @@ def test_losses_under_other_spellings_are_read() -> None:
     assert problems.count == 0
 
 
+@pytest.mark.parametrize("key", ["split", "phase", "mode", "type", "event"])
+def test_a_loss_of_a_row_that_is_of_validation_is_not_read(key: str) -> None:
+    rows = [{"step": 1, key: each, "loss": 2.5} for each in ("train", "val", "eval", "Test", "validation")]
+    problems = Problems()
+    found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
+    assert [row.line for row in found] == [1]
+    assert problems.count == 0
+
+
 # What a person names
 
 

@@ -44,6 +44,10 @@ LOSS = (
     *("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train"),
     *LOSS_ELSEWHERE,
 )
+SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event", "dataset", "name")
+VALIDATIONS = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev"))
+"""Under such a key, such a value says that the loss of a row is not that of the training."""
+
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
 REWARD = ("reward", "rewards", "score")

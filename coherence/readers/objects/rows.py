@@ -48,9 +48,11 @@ from coherence.readers.objects.names import (
     REWARD,
     RUN,
     SKIPPED,
+    SPLIT,
     STEP,
     TEXT,
     TIME,
+    VALIDATIONS,
     RawRow,
 )
 from coherence.readers.objects.unfold import at, unfold
@@ -419,7 +421,8 @@ class _Counted:
         """Yield rows, those without a whole step with a number instead."""
         for line, row in rows:
             loss = first_of(row, LOSS)
-            if loss is None or SUMMARY in row or first_of(row, _COUNTED) is not None:
+            other = loss is None or SUMMARY in row or _is_of_validation(row)
+            if other or first_of(row, _COUNTED) is not None:
                 yield line, row
             elif isinstance(loss, list) and "epoch" not in row and _are_numbers(loss):  # the history of Keras
                 self.any = True
@@ -457,7 +460,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
         raise ValueError(f"the training loop passed an unusable value: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
-    if value is None or value == NO_LOG or SUMMARY in row:
+    if value is None or value == NO_LOG or SUMMARY in row or _is_of_validation(row):
         _details(row)  # so that an event that no report can hold is listed: `to_mark` skips it
         return None
     loss = _number(value)
@@ -474,6 +477,11 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         time=to_float(first_of(row, TIME)),
         beside=_beside(row),
     )
+
+
+def _is_of_validation(row: RawRow) -> bool:
+    split = next((row[key] for key in SPLIT if isinstance(row.get(key), str)), None)
+    return split is not None and row.get("format") != FORMAT and split.lower() in VALIDATIONS
 
 
 def _beside(row: RawRow) -> str | None:

@@ -247,18 +247,35 @@ FROM_0 = [0] * 5 + [1] * 5
         log("{{'grad_norm': np.float32(0.5), 'loss': np.float64({}), 'step': {}}}", LOSSES, TENS),
         log("Epoch   1, Step:       {}, Batch Loss:     {}, Tokens per Sec: 9", TENS, LOSSES),
         log("step {} loss Array({}, dtype=float32)", TENS, LOSSES),
+        log("{}/1000 (epoch 0), train_loss = {}, time/batch = 0.120", TENS, LOSSES),
         log("\r 10%|█    | {}/10.0k [00:10<00:10,  5.0it/s, loss={}]",
             [f"{step / 1000:.2f}k" for step in TENS], LOSSES),
         log("step {} | loss {}", [f"{step / 1000:.2f}k" for step in TENS], LOSSES),
         log("step {} | loss {} | lr 0,001", TENS, [loss.replace(".", ",") for loss in LOSSES]),
     ],
     ids=["mmcv", "Swin", "timm", "Lightning with rich", "fairseq of issue 301", "fairseq with JSON",
-         "numbers of NumPy", "JoeyNMT", "arrays of JAX", "a bar in thousands", "steps in thousands",
-         "decimal commas"],
+         "numbers of NumPy", "JoeyNMT", "arrays of JAX", "char-rnn", "a bar in thousands",
+         "steps in thousands", "decimal commas"],
 )  # fmt: skip
 def test_the_same_losses_in_more_spellings_are_the_same(file: Path, content: str) -> None:
     assert is_recognised(file, content)
     assert curve(file, content) == list(zip(TENS, map(float, LOSSES), strict=True))
+
+
+@pytest.mark.parametrize(
+    "validates",
+    [
+        *("[val] step {} loss 9.1", "VAL step {} loss 9.1", "step {} (eval) loss 9.1"),
+        *("Test: step {} loss 9.1", "step={} split=val loss=9.1", "eval: {{'step': {}, 'loss': 9.1}}"),
+        "[2026-01-02 10:00:00] [eval] step {} loss 9.1",
+    ],
+)
+def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Path, validates: str) -> None:
+    lines = log("step {} loss {}\n" + validates, TENS, LOSSES, TENS)
+    assert curve(file, lines) == list(zip(TENS, map(float, LOSSES), strict=True))
+    assert curve(file, log(validates, TENS)) == [(step, 9.1) for step in TENS]
+    _, remarks = read(file, log(validates, TENS))
+    assert len(remarks) == 1
 
 
 def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:

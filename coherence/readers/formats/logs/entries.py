@@ -186,7 +186,8 @@ def general(line: str) -> LogEntry | None:
     for digits, total, word in _STEPS_BEFORE.findall(line):
         if max(len(digits), len(total)) <= LONGEST_STEP:
             steps.setdefault(_kind_of_step(word), (int(digits), int(total)))
-    if not steps and (first := _STEP_FIRST.match(line)) and max(map(len, first.groups())) <= LONGEST_STEP:
+    first = _STEP_FIRST.match(line) if steps.keys() <= {"ep"} else None
+    if first is not None and max(map(len, first.groups())) <= LONGEST_STEP:
         steps["step"] = int(first[1]), int(first[2])
     chosen = next((word for word in _PREFERENCE if word in steps), None)
     losses: dict[int, float] = {}

@@ -36,6 +36,12 @@ _EPOCH = re.compile(
 )
 _EPOCH_FIRST = re.compile(r"\W{0,9}epoch[ :#]{0,4}\[?(\d{1,9})\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
+_VALIDATION = r"(?:val|valid|validation|eval|evaluation|test|dev)"
+_OF_VALIDATION = re.compile(
+    rf"(?:[\[(|] {{0,3}}|(?:split|phase|mode|stage|set) {{0,3}}[:=] {{0,3}}['\"]?){_VALIDATION}"
+    r" {0,3}(?:[\])|,'\"]| |$)"
+)
+_VALIDATION_FIRST = re.compile(rf"{_VALIDATION}(?:[ :|-]|$)", re.IGNORECASE)
 _BACKSPACES = re.compile("\x08+")
 
 
@@ -143,6 +149,15 @@ class _Reader:
         return Seen(line, stripped.rank, drawn)
 
     def _entry(self, shown: str, stripped: Stripped) -> LogEntry | None:
+        found = self._found(shown, stripped)
+        if found is None or found.loss is None or found.kind != TRAINING:
+            return found
+        before, _, _ = shown.lower().partition("loss")
+        if _OF_VALIDATION.search(before) or _VALIDATION_FIRST.match(stripped.text):
+            return found._replace(kind=VALIDATION)
+        return found
+
+    def _found(self, shown: str, stripped: Stripped) -> LogEntry | None:
         text = stripped.text
         if self._above is not None and (below := self._below(shown)) is not None:
             return below
