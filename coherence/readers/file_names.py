@@ -13,7 +13,10 @@ SAMPLE_FOLDERS = ("samples", "completions", "generations", "generated", "sample"
 
 _COUNT = r"(\d+(?:\.\d+)?k(?![a-z\d])|\d+)"  # `1.5k` is 1500
 _NAMED_STEP = re.compile(rf"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*{_COUNT}")
-_STEP_FOLDER = re.compile(rf"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*{_COUNT}$")
+# lm-evaluation-harness names its folders after the path of the model: `__out__checkpoint-500`.
+_STEP_FOLDER = re.compile(
+    rf"^(?:.*__)?(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*{_COUNT}$"
+)
 _NAMED_SAMPLE = re.compile(
     r"(?<![a-z])(?:sample|completion|generation|generated|gen|output|out|text|response|rollout)s?[-_= .]*"
     rf"(?:\d+[-_])*{_COUNT}"

@@ -22,6 +22,7 @@ from coherence.readers.file_names import is_called_log, is_of_a_step, names_temp
         ("samples/300.txt", 300),
         ("generated/model_300.txt", 300),
         ("step_2k.txt", 2000),
+        ("__out__run__checkpoint-500/samples.txt", 500),
         ("checkpoint-1.5k/out.txt", 1500),
         ("samples_10k.txt", 10_000),
         ("samples/2k.txt", 2000),

@@ -358,6 +358,12 @@ def test_metrics_that_hold_no_losses_give_way_to_those_that_do(here: Path) -> No
     assert found(".")[0][2] == ["./metrics.csv"]
 
 
+def test_folders_named_after_the_path_of_a_checkpoint_are_of_its_step(here: Path) -> None:
+    write(here / "exp", {f"__ckpt__step_{step}/samples_a.jsonl": SAMPLE for step in (5, 10)})
+    paths = [f"exp/__ckpt__step_{step}/samples_a.jsonl" for step in (5, 10)]
+    assert found("exp") == [("exp", paths, [])]
+
+
 def test_a_table_whose_loss_has_another_name_is_noted_where_there_is_no_other_loss(here: Path) -> None:
     write(here, {"samples.jsonl": SAMPLE, "history.csv": "_step,total/loss_sum\n1,2.5\n2,2.25\n"})
     note = "./history.csv: a loss is in it, but none under a usual name; --loss-field names the key"
