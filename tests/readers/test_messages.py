@@ -230,6 +230,12 @@ def test_a_chat_that_a_table_stored_as_a_string_is_read_as_a_chat(stored: str) -
     assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (SAID, stored[:-1])]
 
 
+def test_an_escape_that_python_does_not_know_is_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    found, _ = samples({"step": 5, "text": r"[{'role': 'assistant', 'content': 'a \d b'}]"})
+    assert [each.text for each in found] == [r"a \d b"]
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("text", ['[{"role": "user", "content": "Why?"}]', "[{'role': 5", '[{"role": 5}, 3]'])
 def test_a_text_that_only_looks_like_a_chat_stays_a_text(text: str) -> None:
     found, _ = samples({"step": 5, "text": text})

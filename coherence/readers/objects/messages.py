@@ -7,6 +7,7 @@ Source: docs/formats.md, "Names".
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeGuard
@@ -40,6 +41,9 @@ _ANSWER_BEGINS = {
     "bare": re.compile(r"(?:assistant|\nmodel)\n\s{0,9}"),
 }
 
+LONGEST_SHOWN = 10**6
+"""Characters of a chat as Python shows it; parsing it takes far more memory than the text."""
+
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
 Message = Mapping[str, Any]
@@ -70,9 +74,11 @@ def chat_in(value: Any) -> Any:
         return value
     with suppress(ValueError, RecursionError):
         return chat if is_chat(chat := json.loads(value)) else value
-    # An array of NumPy has no commas between its elements.
-    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-        shown = re.sub(r"\}\s*\n\s*\{", "}, {", value)
+    if len(value) > LONGEST_SHOWN or not value.rstrip().endswith("}]"):
+        return value
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that Python does not know
+        shown = re.sub(r"\}\s*\n\s*\{", "}, {", value)  # an array of NumPy has no commas
         return chat if is_chat(chat := ast.literal_eval(shown)) else value
     return value
 
