@@ -241,9 +241,9 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
 
 
 STREAMED: list[dict[str, Any]] = [
-    {"model": "tiny", "response": "The ", "done": False},
-    {"model": "tiny", "message": message("mill"), "done": False},
-    {"model": "tiny", "response": "", "done": True, "eval_count": 2},
+    {"model": "tiny", "created_at": "t", "response": "The ", "done": False},
+    {"model": "tiny", "created_at": "t", "message": message("mill"), "done": False},
+    {"model": "tiny", "created_at": "t", "response": "", "done": True, "eval_count": 2},
 ]
 
 
@@ -349,7 +349,8 @@ def test_an_ordinary_row_with_a_key_of_a_shape_stays_one(row: dict[str, Any]) ->
 def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "The"}}]}
     assert seen(samples(chunk, completion(MILL))) == [(None, MILL, None)]
-    assert seen(samples(*STREAMED, {"response": MILL, "done": True, "eval_count": 9})) == [(None, MILL, None)]
+    assert seen(samples(*STREAMED, {"response": MILL, "created_at": "t", "done": True})) == [(None, MILL, None)]
+    assert seen(samples({"step": 5, "response": MILL, "done": False})) == [(5, MILL, None)]  # of an episode
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
 
 

@@ -236,7 +236,8 @@ def _by_number(row: RawRow) -> Iterator[RawRow]:
 def _is_chunk(row: RawRow) -> bool:
     """Tell whether a row of Ollama is a word of a stream, or the end of one, which has no text."""
     text = row.get("response", _mapping(row.get("message")).get("content"))
-    return isinstance(text, str) and (row["done"] is False or (not text and bool(row.get("eval_count"))))
+    is_text = isinstance(text, str) and "created_at" in row
+    return is_text and (row["done"] is False or (not text and bool(row.get("eval_count"))))
 
 
 def _is_message(row: RawRow) -> bool:
