@@ -349,7 +349,8 @@ def test_an_ordinary_row_with_a_key_of_a_shape_stays_one(row: dict[str, Any]) ->
 def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "The"}}]}
     assert seen(samples(chunk, completion(MILL))) == [(None, MILL, None)]
-    assert seen(samples(*STREAMED, {"response": MILL, "created_at": "t", "done": True})) == [(None, MILL, None)]
+    whole = {"response": MILL, "created_at": "t", "done": True}
+    assert seen(samples(*STREAMED, whole)) == [(None, MILL, None)]
     assert seen(samples({"step": 5, "response": MILL, "done": False})) == [(5, MILL, None)]  # of an episode
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
 
