@@ -23,12 +23,18 @@ from coherence.readers.folders import (
     recognised,
 )
 from coherence.readers.format import Fields
-from coherence.readers.lines import HEAD, Part, Problems
+from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head
 from coherence.readers.read import Piece, losses_in, metrics_in, samples_in
 from coherence.readers.recognise import format_of
 
 LAST = ("text_table",)
 """Formats of losses that count only if there are no others: tables in a model card."""
+
+TABLES = ("csv_rows", "jsonl", "json_array")
+"""Formats of which the user can name the key of the loss."""
+
+_OF_TRAINING = re.compile(r"(?!.*(?:val|eval|test|dev)).*loss.*", re.IGNORECASE)
+_KEY = re.compile(r'"([^"\n]{1,100})"\s*:')
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 
@@ -58,6 +64,19 @@ def losses_beside(folder: Folder) -> list[File]:
             if found := [file for file in others if holds(file, losses_in, folder.asked, folder.notes)]:
                 return files_once(found, folder.notes)
     return []
+
+
+def under_other_names(folder: Folder) -> Iterator[str]:
+    """Yield notes on tables of a folder without losses that name a loss, none of them by a usual name."""
+    own = {identity_of(file.path) for file in folder.samples}
+    for file in folder.scanned:
+        if file.format not in TABLES or identity_of(file.path) in own:
+            continue
+        head = read_head(file.path).text
+        keys = head.partition("\n")[0].split(",") if file.format == "csv_rows" else _KEY.findall(head)
+        if any(map(_OF_TRAINING.fullmatch, keys)) and not holds(file, metrics_in, folder.asked, []):
+            name = file_name(file.path)
+            yield f"{name}: a loss is in it, but none under a usual name; --loss-field names the key"
 
 
 def metrics_beside(folder: Folder, losses: Iterable[File]) -> list[File]:

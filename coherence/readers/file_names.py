@@ -11,13 +11,17 @@ from coherence.readers.storage import bare_name, parent
 SAMPLE_FOLDERS = ("samples", "completions", "generations", "generated", "sample", "generated_samples")
 """Folders below the folder of a run in which trainers put samples."""
 
-_NAMED_STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*(\d+)")
-_STEP_FOLDER = re.compile(r"^(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*(\d+)$")
+_COUNT = r"(\d+(?:\.\d+)?k(?![a-z\d])|\d+)"  # `1.5k` is 1500
+_NAMED_STEP = re.compile(rf"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*{_COUNT}")
+# lm-evaluation-harness names its folders after the path of the model: `__out__checkpoint-500`.
+_STEP_FOLDER = re.compile(
+    rf"^(?:.*__)?(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*{_COUNT}$"
+)
 _NAMED_SAMPLE = re.compile(
     r"(?<![a-z])(?:sample|completion|generation|generated|gen|output|out|text|response|rollout)s?[-_= .]*"
-    r"(?:\d+[-_])*(\d+)"
+    rf"(?:\d+[-_])*{_COUNT}"
 )
-_NUMBERED = re.compile(r"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?(\d+)$")
+_NUMBERED = re.compile(rf"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?{_COUNT}$")
 _TEMPERATURE = re.compile(r"(?<![a-z])(?:temp|temperature|diversity)[-_= ]*\d|(?<![a-z\d])t[-_=]?[01][._]\d")
 _NO_STEP = re.compile(
     r"(?:temp|temperature|t|diversity|seed|top[-_ ]?[kp]|k|p|rank|gpu|node|worker|job|slurm|pid|lr|run|exp|v"
@@ -35,6 +39,13 @@ _NO_SAMPLE = re.compile(
     r"|states?|hparams|requirements|merges|licen[cs]e|tokenizer|prompts?|stats|card|report|summary|time|timing)(?![a-z])"
 )
 _DATE = re.compile(r"(?:19|20)\d{6}")
+_MONTH, _DAY = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_CLOCK = r"(?:[-_.t ]{1,2}(?:[01]\d|2[0-3])(?:[-_.:h][0-5]\d(?:[-_.:m][0-5]\d)?|[0-5]\d[0-5]\d))"
+_DATED = re.compile(
+    rf"(?<!\d)(?:19|20)\d\d(?:[-_.]{_MONTH}[-_.]{_DAY}{_CLOCK}?|{_MONTH}{_DAY}{_CLOCK})(?!\d)"
+)
+_DATED_ANYHOW = re.compile(rf"{_DATED.pattern}|(?<!\d)(?:19|20)\d\d{_MONTH}{_DAY}(?!\d)")
+"""A date with its clock; without separators it may also be a step, unless a word for one is missing."""
 _LOG = re.compile(r"\.(?:out|err|log|stdout|stderr)(?:\.\d+)?$")
 
 
@@ -87,8 +98,10 @@ def step_named(path: str) -> int | None:
 
     >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
     (500, 1200, None)
+    >>> step_named("step_1.5k.jsonl"), step_named("checkpoint_2026-01-04.jsonl")
+    (1500, None)
     """
-    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(stem(path)))
+    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(_DATED.sub("", stem(path))))
 
 
 def is_of_a_step(folder: str) -> bool:
@@ -111,7 +124,7 @@ def step_of(path: str) -> int | None:
     """
     step = step_named(path)
     if step is None:
-        step = _usable(_NAMED_SAMPLE.findall(stem(path)))
+        step = _usable(_NAMED_SAMPLE.findall(_DATED_ANYHOW.sub("", stem(path))))
     if step is None and is_of_samples(parent(path)):
         step = any_number(path)
     named = [] if _DATE.fullmatch(_folder(path)) else _NUMBERED.findall(_folder(path))
@@ -133,14 +146,17 @@ def any_number(path: str) -> int | None:
     >>> any_number("300.txt"), any_number("seed42.txt"), any_number("20260104.txt")
     (300, None, None)
     """
-    name = stem(path)
+    name = _DATED.sub("", stem(path))
     if _NO_STEP.search(name) or _DATE.search(name):
         return None
-    return _usable(re.findall(r"\d+", name))
+    return _usable(re.findall(_COUNT, name))
 
 
 def _usable(numbers: list[str]) -> int | None:
-    return int(numbers[-1]) if numbers and len(numbers[-1]) <= 15 else None
+    last = numbers[-1] if numbers else ""
+    if last.endswith("k"):
+        last = str(round(1000 * float(last[:-1])))
+    return int(last) if 0 < len(last) <= 15 else None
 
 
 def _folder(path: str) -> str:

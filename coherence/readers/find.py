@@ -13,6 +13,7 @@ from coherence.readers.beside import (
     losses_beside,
     metrics_beside,
     saved_steps,
+    under_other_names,
 )
 from coherence.readers.folder import SAMPLES, SETTINGS, STATE, STATUS
 from coherence.readers.folders import (
@@ -198,8 +199,9 @@ def _run_in(folder: Folder) -> RunFiles:
     folder.samples = files_once(folder.samples, folder.notes)
     losses = losses_beside(folder) or losses_among(folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
-    if not losses and (known := trackers.unread_in(folder.path)):
-        folder.notes.append(known)
+    if not losses:
+        known = trackers.unread_in(folder.path)
+        folder.notes += [known] if known else under_other_names(folder)
     notes = tuple(dict.fromkeys(folder.notes))
     saved = saved_steps(losses, *checkpoints(folder.path))
     metrics = () if written else (*losses, *metrics_beside(folder, losses))

@@ -220,7 +220,8 @@ class Folder:
         self.path, self.asked = path, asked
         self._for_samples = for_samples or is_of_samples(path)
         self.notes: list[str] = []
-        names = sorted((name for name in storage.names_in(path) if name[0] not in "._"), key=natural)
+        shown = (name for name in storage.names_in(path) if name[0] not in "._" or is_of_a_step(name))
+        names = sorted(shown, key=natural)
         paths = [storage.join(path, name) for name in names]
         folders = [each for each in paths if storage.is_folder(each)]
         known = set(folders)

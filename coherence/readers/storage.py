@@ -1,11 +1,13 @@
 """Finds and opens files: local or behind a URL, plain or compressed.
 
 A path is a string: a local path, or a URL such as `s3://bucket/run` that the fsspec package opens (extra
-`remote`). The first bytes of a file give its compression: gzip, bzip2, xz, or zstd (extra `zstd`).
+`remote`). The first bytes of a file give its compression: gzip, bzip2, xz, or zstd (extra `zstd`). Text in
+UTF-16 is read as if it were UTF-8.
 """
 
 import atexit
 import bz2
+import codecs
 import glob
 import gzip
 import importlib
@@ -20,7 +22,17 @@ from typing import Any, BinaryIO, cast
 
 from coherence.lazy import needs
 
-MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+UTF16 = "UTF-16"
+"""The encoding in which PowerShell writes what it redirects to a file."""
+
+MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    codecs.BOM_UTF16_LE: UTF16,
+    codecs.BOM_UTF16_BE: UTF16,
+}
 
 BUFFER = 2**18
 """Bytes that are read at a time."""
@@ -106,6 +118,8 @@ def _decompressed(path: str, raw: BinaryIO, unpacked: int) -> BinaryIO:
     if kind == "zstd":
         zstandard = _zstandard(path)
         return _Decoded(_Unzstd(zstandard, raw), raw, unpacked, zstandard.ZstdError).buffered()
+    if kind == UTF16:
+        return _Decoded(_FromUtf16(raw), raw, unpacked).buffered()
     return raw
 
 
@@ -139,7 +153,7 @@ class _Counted(io.FileIO):
 
 
 def compression(head: bytes) -> str | None:
-    """Return the compression of data by its beginning; None if it is not compressed."""
+    """Return the compression of data, or UTF-16, by its beginning; None if it is read as it is stored."""
     return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
 
 
@@ -273,6 +287,26 @@ class _Unzstd:
             if self._frame is None or self._frame.eof:
                 self._frame = self._new()
             self._out = memoryview(self._frame.decompress(chunk))
+        size = min(len(buffer), len(self._out))
+        buffer[:size], self._out = self._out[:size], self._out[size:]
+        return size
+
+
+class _FromUtf16:
+    """Reads text in UTF-16 as UTF-8; what is not UTF-16 is replaced."""
+
+    CHUNK = 2**16
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._out, self._ended = raw, memoryview(b""), False
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what there is; return how many bytes that was."""
+        while not self._out and not self._ended:
+            chunk = self._raw.read(self.CHUNK)
+            self._ended = not chunk
+            self._out = memoryview(self._decoder.decode(chunk, final=self._ended).encode("utf-8", "replace"))
         size = min(len(buffer), len(self._out))
         buffer[:size], self._out = self._out[:size], self._out[size:]
         return size

@@ -21,6 +21,15 @@ from coherence.readers.file_names import is_called_log, is_of_a_step, names_temp
         ("500/out.txt", 500),
         ("samples/300.txt", 300),
         ("generated/model_300.txt", 300),
+        ("step_2k.txt", 2000),
+        ("__out__run__checkpoint-500/samples.txt", 500),
+        ("checkpoint-1.5k/out.txt", 1500),
+        ("samples_10k.txt", 10_000),
+        ("samples/2k.txt", 2000),
+        ("samples_20260104_500.txt", 500),
+        ("2026-01-04_10-20-30/sample_500.txt", 500),
+        ("sample_2026-01-04_step_500.txt", 500),
+        ("step_20260104.txt", 20_260_104),
     ],
 )
 def test_a_number_beside_a_word_for_a_step_or_a_sample_is_a_step(path: str, step: int) -> None:
@@ -39,6 +48,8 @@ def test_a_number_beside_a_word_for_a_step_or_a_sample_is_a_step(path: str, step
         ),
         *("seed42.txt", "samples/seed42.txt", "rank0.txt", "samples/rank_3.txt", "gpu1.txt"),
         *("notes_2026-01-04.txt", "samples/20260104.txt", "20260104/notes.txt", "slurm_3260429.txt"),
+        *("samples_2026-01-04.txt", "generated_20260104_101112.txt", "samples/20260104.txt"),
+        *("output_2026-01-04_10-20-30.txt", "checkpoint-2026-01-04.txt", "out_20260104T101112.txt"),
         *("train-1809655.txt", "job_17.txt", "exp7.txt", "run3/notes.txt", "samples/run_7.txt", "gpt2.txt"),
     ],
 )

@@ -358,6 +358,24 @@ def test_metrics_that_hold_no_losses_give_way_to_those_that_do(here: Path) -> No
     assert found(".")[0][2] == ["./metrics.csv"]
 
 
+def test_folders_named_after_the_path_of_a_checkpoint_are_of_its_step(here: Path) -> None:
+    write(here / "exp", {f"__ckpt__step_{step}/samples_a.jsonl": SAMPLE for step in (5, 10)})
+    paths = [f"exp/__ckpt__step_{step}/samples_a.jsonl" for step in (5, 10)]
+    assert found("exp") == [("exp", paths, [])]
+
+
+def test_a_table_whose_loss_has_another_name_is_noted_where_there_is_no_other_loss(here: Path) -> None:
+    write(here, {"samples.jsonl": SAMPLE, "history.csv": "_step,total/loss_sum\n1,2.5\n2,2.25\n"})
+    note = "./history.csv: a loss is in it, but none under a usual name; --loss-field names the key"
+    assert the_run(".").notes == (note,)
+    write(here, {"history.csv": "step,eval_loss\n1,2.5\n2,2.25\n", "prose.jsonl": '{"a": "a loss of 3"}\n'})
+    assert the_run(".").notes == ()
+    write(here, {"other.jsonl": '{"step": 1, "total/loss_sum": 2.5}\n'})
+    assert the_run(".").notes == (note.replace("history.csv", "other.jsonl"),)
+    write(here, {"metrics.jsonl": LOSS})
+    assert the_run(".").notes == ()
+
+
 def test_rows_of_losses_among_the_samples_count_where_there_are_no_others(here: Path) -> None:
     write(here, {"mixed.jsonl": LOSS + SAMPLE})
     assert found("mixed.jsonl") == [("mixed.jsonl", ["mixed.jsonl"], ["mixed.jsonl"])]

@@ -56,6 +56,18 @@ def samples(*rows: dict[str, Any]) -> tuple[list[Sample], Problems]:
             f"{THOUGHT} Yes.\n{SAID}",
         ),
         ({"content": SAID, "reasoning": {"content": THOUGHT}}, f"{THOUGHT}\n{SAID}"),
+        # in blocks, alone or in addition
+        ({"content": "", "thinking_blocks": [{"type": "thinking", "thinking": THOUGHT}]}, THOUGHT),
+        ({"content": SAID, "reasoning_details": [{"text": THOUGHT}]}, f"{THOUGHT}\n{SAID}"),
+        (
+            {"content": SAID, "reasoning": THOUGHT, "reasoning_details": [{"text": THOUGHT}, {"data": "x"}]},
+            f"{THOUGHT}\n{SAID}",
+        ),
+        # an answer in an object, a refusal
+        ({"content": {"answer": SAID}}, SAID),
+        ({"content": None, "refusal": SAID}, SAID),
+        ({"content": SAID, "refusal": None}, SAID),
+        ({"content": [{"type": "refusal", "refusal": SAID}]}, SAID),
         # no text: switches and numbers
         ({"content": SAID, "thinking": True, "reasoning": 3}, SAID),
         # tools
@@ -200,3 +212,69 @@ def test_a_prompt_is_what_was_said_before_the_answer() -> None:
     assert prompt_of([*chat, {"role": "user", "content": "Oh?"}]) == "Why?\nSo.\nOh?"
     (sample,), _ = samples({"step": 1, "text": "<|user|>Why?<|assistant|>So.", "messages": chat})
     assert sample.prompt == "Why?"
+
+
+CHAT = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": SAID}]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        json.dumps(CHAT),
+        str(CHAT),
+        str(CHAT).replace("}, {", "}\n {"),  # an array of NumPy
+    ],
+)
+def test_a_chat_that_a_table_stored_as_a_string_is_read_as_a_chat(stored: str) -> None:
+    found, _ = samples({"step": 5, "completion": stored}, {"step": 5, "prompt": stored[:-1], "text": SAID})
+    assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (SAID, stored[:-1])]
+
+
+def test_an_escape_that_python_does_not_know_is_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    found, _ = samples({"step": 5, "text": r"[{'role': 'assistant', 'content': 'a \d b'}]"})
+    assert [each.text for each in found] == [r"a \d b"]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("text", ['[{"role": "user", "content": "Why?"}]', "[{'role': 5", '[{"role": 5}, 3]'])
+def test_a_text_that_only_looks_like_a_chat_stays_a_text(text: str) -> None:
+    found, _ = samples({"step": 5, "text": text})
+    assert [(each.text, each.prompt) for each in found] == [(text, None)]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        "<bos><start_of_turn>user\nWhy?<end_of_turn>\n<start_of_turn>model\n",
+        "<s>[INST] Why? [/INST] ",
+        "<|user|>\nWhy?</s>\n<|assistant|>\n",
+        "<｜begin▁of▁sentence｜><｜User｜>Why?<｜Assistant｜>",
+        "### Instruction:\nWhy?\n\n### Response:\n",
+        "system\nBe kind.\nuser\nWhy?\nassistant\n",
+        "user\nWhy?\nmodel\n",
+    ],
+)
+def test_what_a_chat_template_wrote_before_the_answer_is_the_prompt(prompt: str) -> None:
+    row = {"step": 5, "text": prompt + SAID}
+    found, _ = samples(row, {**row, "prompt": "Why?"})
+    assert [each.prompt for each in found] == [prompt, "Why?"]
+
+
+@pytest.mark.parametrize(
+    "text", ["The user asked.", "user\nand no answer", "<|im_start|>assistant\nSo.", "[INST] Why?"]
+)
+def test_a_text_without_both_ends_of_a_template_has_no_prompt(text: str) -> None:
+    found, _ = samples({"step": 5, "text": text})
+    assert [each.prompt for each in found] == [None]
+
+
+@pytest.mark.parametrize("name", ["query", "inputs", "full_prompt", "context"])
+def test_a_prompt_under_a_name_of_a_server_or_a_trainer_is_one(name: str) -> None:
+    row = {"step": 5, "generated_text": SAID}
+    numbers = {"step": 5, "text": [SAID], name: [1, 2]}
+    found, problems = samples({**row, name: "Why?"}, {**row, name: ["Why?"]}, numbers)
+    assert [each.prompt for each in found] == ["Why?", None, None]
+    assert problems.count == 0

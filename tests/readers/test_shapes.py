@@ -187,12 +187,64 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
         [{"request_id": "0", "prompt": "Go on.", "outputs": [{"index": 0, "text": MILL, "token_ids": [1]}]}],
         [(None, MILL, "Go on.")],
     ),
+    "answers of a server that a script stored under its own key": (
+        [{"step": 5, "prompt": "Go on.", key: completion(MILL)}
+         for key in ("completion", "output", "generation", "answer", "raw_response")],
+        [(5, MILL, "Go on.")] * 5,
+    ),
+    "llama.cpp": (
+        [{"content": MILL, "prompt": "Go on.", "stop": True, "tokens_predicted": 8, "model": "tiny"}],
+        [(None, MILL, "Go on.")],
+    ),
+    "lighteval": (
+        [{"doc": {"query": "Go on.", "choices": []}, "metric": {"em": 0},
+          "model_response": {"input": "Go on.", "text": [MILL, CAT], "logprobs": []}}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "OpenCompass": (
+        [{"0": {"origin_prompt": [{"role": "HUMAN", "prompt": "Go on."}], "prediction": MILL, "gold": "x"},
+          "1": {"origin_prompt": "Why?", "prediction": [CAT, MILL]}}],
+        [(None, MILL, "Go on."), (None, CAT, "Why?"), (None, MILL, "Why?")],
+    ),
+    "OpenAI responses with reasoning and calls": (
+        [{"object": "response", "output": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": CAT}]},
+            {"type": "function_call", "name": "weather", "arguments": "{}", "call_id": "c"}]},
+         {"object": "response", "output": [
+            {"type": "reasoning", "summary": []}, {"type": "message", **message(MILL)}]}],
+        [(None, f"{CAT}\nweather {{}}", None), (None, MILL, None)],
+    ),
+    "conversations with roles": (
+        [{"conversations": [*ASKED, message(MILL)]}, {"conversation": [*ASKED, message(CAT)]}],
+        [(None, MILL, "Go on."), (None, CAT, "Go on.")],
+    ),
+    "turns that are objects": (
+        [{"question_id": "a", "choices": [{"index": 0, "turns": [{"content": MILL, "token_len": 9}]}]}],
+        [(None, MILL, None)],
+    ),
+    "a batch of Vertex AI": (
+        [{"status": "", "request": {"contents": [{"role": "user", "parts": [{"text": "Go on."}]}]},
+          "response": {"candidates": [{"content": {"role": "model", "parts": [{"text": MILL}]}}]}}],
+        [(None, MILL, "Go on.")],
+    ),
+    "pandas, by rows and by columns": (
+        [{"0": {"step": 5, "text": MILL}, "1": {"step": 6, "text": CAT}},
+         {"step": {"0": 7, "2": 8}, "text": {"0": MILL, "2": CAT}, "prompt": {"0": "Why?", "2": None}}],
+        [(5, MILL, None), (6, CAT, None), (7, MILL, "Why?"), (8, CAT, None)],
+    ),
     "roles of other names": (
         [{"step": 1, "messages": [{"role": "user", "content": "Go on."}, {"role": role, "content": MILL}]}
-         for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant")],
-        [(1, MILL, "Go on.")] * 6,
+         for role in ("model", "bot", "assistant", "gpt", "ai", "Assistant", "chatgpt")],
+        [(1, MILL, "Go on.")] * 7,
     ),
 }  # fmt: skip
+
+
+STREAMED: list[dict[str, Any]] = [
+    {"model": "tiny", "created_at": "t", "response": "The ", "done": False},
+    {"model": "tiny", "created_at": "t", "message": message("mill"), "done": False},
+    {"model": "tiny", "created_at": "t", "response": "", "done": True, "eval_count": 2},
+]
 
 
 @pytest.mark.parametrize("name", SHAPED)
@@ -230,7 +282,7 @@ def test_a_single_answer_over_several_lines_is_one_row(row: dict[str, Any], tmp_
 def test_every_shape_has_an_example_of_it() -> None:
     """A shape is found by itself or inside another: each is met while the examples are unfolded."""
     met = set()
-    for rows, _ in SHAPED.values():
+    for rows in (*(rows for rows, _ in SHAPED.values()), STREAMED):
         inside: list[Any] = list(rows)
         while inside:
             row = inside.pop()
@@ -297,7 +349,15 @@ def test_an_ordinary_row_with_a_key_of_a_shape_stays_one(row: dict[str, Any]) ->
 def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "The"}}]}
     assert seen(samples(chunk, completion(MILL))) == [(None, MILL, None)]
+    whole = {"response": MILL, "created_at": "t", "done": True}
+    assert seen(samples(*STREAMED, whole)) == [(None, MILL, None)]
+    assert seen(samples({"step": 5, "response": MILL, "done": False})) == [(5, MILL, None)]  # of an episode
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
+
+
+def test_a_conversation_beside_a_text_is_not_the_text() -> None:
+    row = {"step": 5, "conversation": [*ASKED, message(CAT)], "response": MILL}
+    assert seen(samples(row)) == [(5, MILL, None)]
 
 
 def test_a_sample_of_inspect_ai_that_ended_in_an_error_is_counted() -> None:
@@ -362,15 +422,54 @@ def test_a_step_is_read_however_it_is_written(row: dict[str, Any], step: int | N
     assert samples({**row, "text": MILL})[0].step == step
 
 
+@pytest.mark.parametrize(
+    ("rows", "steps", "noted"),
+    [
+        ([{"epoch": 0.5, "loss": 4.0}, {"epoch": 1, "eval_loss": 9.0}, {"epoch": 1.0, "loss": 2}], [1, 2], 1),
+        ([{"epoch": "10.0", "loss": 4.0}, {"epoch": "10.5", "loss": 2.0}], [10, 11], 1),
+        ([{"loss": [4.0, 2.0], "val_loss": [5.0, 3.0]}], [0, 1], 1),
+        ([{"epoch": 1.0, "loss": 4.0}, {"epoch": 2.0, "loss": "2,0"}], [1, 2], 0),
+        ([{"epoch": 0.5, "step": 7, "loss": "4,0"}, {"epoch": 1.0, "step": 9, "loss": 2}], [7, 9], 0),
+        ([{"step": 5, "loss": "4"}, {"train_runtime": 3.0, "train_loss": 3.0, "epoch": 0.5}], [5], 0),
+    ],
+)
+def test_losses_without_whole_steps_are_numbered_and_a_note_says_so(
+    rows: list[dict[str, Any]], steps: list[int], noted: int
+) -> None:
+    problems = Problems()
+    found = list(losses_of(enumerate(rows, start=1), "rows.jsonl", problems))
+    assert [(row.step, row.loss) for row in found] == list(zip(steps, (4.0, 2.0), strict=False))
+    assert len(problems.remarks) == noted
+    assert problems.count == 0
+
+
 def test_losses_under_other_spellings_are_read() -> None:
     rows: list[dict[str, Any]] = [
         {"Training Loss": 2.5, "Step": 10},
         {"Loss": "2.25", "global_step/max_steps": "20/438"},
     ]
+    rows += [
+        *({"_step": 21, "lm loss": 2.25}, {"_step": 22, "reduced_train_loss": 2.25}),
+        *({"step": 23, "train/CrossEntropyLoss": 2.25}, {"step": 24, "loss/train/total": 2.25}),
+        {"step": 25, "loss_metrics/global_avg_loss": 2.25, "loss_metrics/global_max_loss": 9.0},
+    ]
     rows += [{"Training Loss": "No log", "Step": 5}, {"loss": 2.0, "step": None, "_step": 30}]
     problems = Problems()
     found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
-    assert [(row.step, row.loss) for row in found] == [(10, 2.5), (20, 2.25), (30, 2.0)]
+    assert [(row.step, row.loss) for row in found] == [
+        (10, 2.5),
+        *((step, 2.25) for step in range(20, 26)),
+        (30, 2.0),
+    ]
+    assert problems.count == 0
+
+
+@pytest.mark.parametrize("key", ["split", "phase", "mode", "type", "event"])
+def test_a_loss_of_a_row_that_is_of_validation_is_not_read(key: str) -> None:
+    rows = [{"step": 1, key: each, "loss": 2.5} for each in ("train", "val", "eval", "Test", "validation")]
+    problems = Problems()
+    found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
+    assert [row.line for row in found] == [1]
     assert problems.count == 0
 
 

@@ -106,6 +106,16 @@ def test_without_the_package_zstd_is_refused_with_the_extra_it_needs(
         storage.open_bytes(str(tmp_path / "a"))
 
 
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf16_is_read_like_any_other(tmp_path: Path, order: str) -> None:
+    whole = "".join(f"line {number} \u00e9 \U0001f600\r\n" for number in range(20_000))
+    (tmp_path / "whole").write_bytes(("\ufeff" + whole).encode(order))
+    (tmp_path / "cut").write_bytes(("\ufeff" + whole).encode(order)[:-5])
+    for name, end in ("whole", whole), ("cut", whole[:-3] + "\ufffd"):
+        found = "".join(line for _, line in read_whole_lines(Part(str(tmp_path / name)), Problems()))
+        assert found == end
+
+
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.parametrize("magic", storage.MAGIC)
 def test_a_file_that_was_opened_is_closed_with_what_decompresses_it(tmp_path: Path, magic: bytes) -> None:

@@ -20,9 +20,7 @@ _DELIMITERS = (",", "\t", ";")
 
 _OF_TENSORBOARD = ["Wall time", "Step", "Value"]
 _TAG = re.compile(r"(?:^|-)tag-(.+?)(?: ?\(\d+\))?\.csv$")
-_TRAINING = frozenset(
-    re.sub(r"\W", "_", name) for name in (*LOSS, "loss/train_loss", "epoch_loss", "lm loss")
-)
+_TRAINING = frozenset(re.sub(r"\W", "_", name) for name in (*LOSS, "loss/train_loss", "epoch_loss"))
 """The tags of a training loss, as TensorBoard writes them into the names of files."""
 
 _CHARTED = re.compile(r"(.+) - ([^ ].*)")

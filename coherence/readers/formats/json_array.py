@@ -54,7 +54,9 @@ _HARNESSES = (
 )
 """How documents of inspect-ai and promptfoo begin, which also hold other arrays, and where the rows are."""
 
-_OF_A_ROW = frozenset((*TEXT, "choices", "candidates", "conversations", "conversation", "resps", "message"))
+_OF_A_ROW = frozenset(
+    (*TEXT, "choices", "candidates", "conversations", "conversation", "resps", "message", "0")
+)
 _BESIDE_TEXTS, _TEXTS = frozenset((*STEP, *PROMPT)), frozenset(SEVERAL)
 
 

@@ -15,7 +15,7 @@ from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import Head, Part, Problems, not_utf8
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import kind_of, metrics_of
-from coherence.readers.objects.names import PROMPT, RawRow
+from coherence.readers.objects.names import LOSS_ELSEWHERE, PROMPT, RawRow
 from coherence.readers.records import LossRow, MetricRow, Sample
 from coherence.signals.loss import kind_beside
 
@@ -29,8 +29,8 @@ LOSS = {
     "training_loss",
 } | {
     "train_loss_step",  # Lightning, if epochs are logged too
-    "lm loss",  # Megatron
     "epoch_loss",  # Keras, which writes validation into a separate folder
+    *map(str.lower, LOSS_ELSEWHERE),
 }
 """Tags of a training loss, in lower case, without `train/train_loss`, Hugging Face's mean of a run."""
 

@@ -20,6 +20,9 @@ _NAMES_LOSS = re.compile("loss", re.IGNORECASE)
 """A line without it does not begin a table; this rules out most lines of most texts."""
 
 _GAP = re.compile(r"\t|\s{2,}")
+_ALONE = re.compile(rf"(?:{'|'.join(map(re.escape, STEP))}|\d+) ", re.IGNORECASE)
+"""How a line begins whose cells are separated by one blank: with the step, so that it is not prose."""
+
 _RULE = re.compile(r"[\s|:+=\-\u2500-\u257f]+")
 
 
@@ -59,6 +62,8 @@ def _cells(line: str) -> list[str]:
         cells = [cell.strip() for cell in line.strip("|").split("|", MOST)]
     else:
         cells = _GAP.split(line, MOST)
+        if len(cells) == 1 and _ALONE.match(line):
+            cells = line.split(" ", MOST)
     return cells if 1 < len(cells) <= MOST else []
 
 

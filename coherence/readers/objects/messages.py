@@ -4,16 +4,45 @@ A message may hold more than its content: what the model thought before it, and 
 Source: docs/formats.md, "Names".
 """
 
+import ast
 import json
+import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 from coherence.readers.lines import first_of, to_text
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
+BLOCKS = ("thinking_blocks", "reasoning_details")
+"""Keys under which LiteLLM and OpenRouter repeat the reasoning in parts, or give it alone."""
+
 CALLS = ("tool_calls", "function_call")
-ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot"))
+ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot", "chatgpt"))
 """The names of the model's role in servers and data sets."""
+
+# How a chat template begins a chat, and how it begins an answer; the last of each is what is left of one when
+# special tokens are skipped.
+_CHAT_BEGINS = re.compile(
+    r"\s{0,9}(?:(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)\s{0,9})?(?:"
+    r"(?P<chatml><\|im_start\|>)(?!assistant)|(?P<llama><\|start_header_id\|>)(?!assistant)"
+    r"|(?P<gemma><start_of_turn>)(?!model)|(?P<inst>\[INST\])|(?P<zephyr><\|(?:user|system)\|>)"
+    r"|(?P<deepseek><｜User｜>)|(?P<alpaca>### (?:Instruction|Human|User)\b)|(?P<bare>(?:system|user)\n))"
+)
+_ANSWER_BEGINS = {
+    "chatml": re.compile(r"<\|im_start\|>assistant\s{0,9}"),
+    "llama": re.compile(r"<\|start_header_id\|>assistant<\|end_header_id\|>\s{0,9}"),
+    "gemma": re.compile(r"<start_of_turn>model\s{0,9}"),
+    "inst": re.compile(r"\[/INST\]\s{0,9}"),
+    "zephyr": re.compile(r"<\|assistant\|>\s{0,9}"),
+    "deepseek": re.compile(r"<｜Assistant｜>\s{0,9}"),
+    "alpaca": re.compile(r"### (?:Response|Assistant)\b:?\s{0,9}"),
+    "bare": re.compile(r"(?:assistant|\nmodel)\n\s{0,9}"),
+}
+
+LONGEST_SHOWN = 10**6
+"""Characters of a chat as Python shows it; parsing it takes far more memory than the text."""
 
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
@@ -31,6 +60,41 @@ def is_chat(value: Any) -> TypeGuard[list[Message]]:
         and bool(value)
         and all(isinstance(message, dict) and "role" in message for message in value)
     )
+
+
+def chat_in(value: Any) -> Any:
+    """Return the chat that a string holds, as JSON or as Python shows it; any other value as it is.
+
+    Tables store chats like that: CSV, and columns of strings.
+
+    >>> chat_in("[{'role': 'user', 'content': 'Why?'}]"), chat_in("[1]")
+    ([{'role': 'user', 'content': 'Why?'}], '[1]')
+    """
+    if not isinstance(value, str) or not value.startswith("[{") or "role" not in value:
+        return value
+    with suppress(ValueError, RecursionError):
+        return chat if is_chat(chat := json.loads(value)) else value
+    if len(value) > LONGEST_SHOWN or not value.rstrip().endswith("}]"):
+        return value
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that Python does not know
+        shown = re.sub(r"\}\s*\n\s*\{", "}, {", value)  # an array of NumPy has no commas
+        return chat if is_chat(chat := ast.literal_eval(shown)) else value
+    return value
+
+
+def rendered_prompt(text: str) -> str | None:
+    r"""Return the beginning of a text up to the answer, if a chat template wrote it; None of any other text.
+
+    >>> rendered_prompt("<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.")
+    '<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n'
+    >>> rendered_prompt("user\nWhy?\nassistant\nSo."), rendered_prompt("The user came.")
+    ('user\nWhy?\nassistant\n', None)
+    """
+    if (begun := _CHAT_BEGINS.match(text)) is None or begun.lastgroup is None:
+        return None
+    answer = _ANSWER_BEGINS[begun.lastgroup].search(text, begun.end())
+    return text[: answer.end()] if answer else None
 
 
 def is_own(message: Message) -> bool:
@@ -91,8 +155,10 @@ def written(message: Message) -> str:
     'weather {"day": 1}'
     """
     content = _held(message)
-    said = _content(content)
+    said = _content(content) or to_text(message.get("refusal")) or ""
     thought = [_reasoning(message.get(key)) for key in REASONING]
+    if not any(thought):
+        thought = [_reasoning(first_of(message, BLOCKS))]
     thought += [_reasoning(first_of(part, (*REASONING, "summary"))) for part in _parts(content)]
     thought = [each for each in dict.fromkeys(thought) if each.strip() and each.strip() not in said]
     called = map(_call, _calls(message))
@@ -138,7 +204,8 @@ def _parts(content: Any) -> list[Message]:
 def _content(content: Any) -> str:
     """Return the text of a content, or the texts of its parts; anything that is not text is left out."""
     parts = content if isinstance(content, list) else [content]
-    texts = (to_text(part.get("text") if isinstance(part, Mapping) else part) for part in parts)
+    keys = ("text", "answer", "refusal")
+    texts = (to_text(first_of(part, keys) if isinstance(part, Mapping) else part) for part in parts)
     return "".join(text for text in texts if text)
 
 

@@ -30,8 +30,24 @@ SEVERAL = ("completions", "responses", "generations", "generated_texts", "output
 PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}
 """Lists with one element for each of these texts."""
 
-PROMPT = ("prompt", "input", "question", "instruction", "messages")
-LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train")
+PERHAPS_PROMPT = ("query", "inputs", "full_prompt", "context")
+"""These may hold something else if they are lists."""
+
+PROMPT = ("prompt", "input", "question", "instruction", "messages", *PERHAPS_PROMPT)
+LOSS_ELSEWHERE = (
+    *("lm loss", "lm_loss", "reduced_train_loss", "loss/train/total", "train/CrossEntropyLoss"),
+    *("train/CE loss", "loss_metrics/global_avg_loss", "learning/loss"),
+)
+"""What Megatron, NeMo, composer, OLMo, torchtitan and MaxText log to a tracker."""
+
+LOSS = (
+    *("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train"),
+    *LOSS_ELSEWHERE,
+)
+SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event", "dataset", "name")
+VALIDATIONS = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev"))
+"""Under such a key, such a value says that the loss of a row is not that of the training."""
+
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
 REWARD = ("reward", "rewards", "score")

@@ -4,6 +4,7 @@ The formats share the names that trainers use, and what counts as a text, a step
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -26,10 +27,12 @@ from coherence.readers.lines import (
 )
 from coherence.readers.objects.messages import (
     REASONING,
+    chat_in,
     has_calls,
     is_chat,
     is_own,
     prompt_of,
+    rendered_prompt,
     split_chat,
     written,
 )
@@ -39,14 +42,17 @@ from coherence.readers.objects.names import (
     FINISH,
     GROUP,
     LOSS,
+    PERHAPS_PROMPT,
     PROMPT,
     READ,
     REWARD,
     RUN,
     SKIPPED,
+    SPLIT,
     STEP,
     TEXT,
     TIME,
+    VALIDATIONS,
     RawRow,
 )
 from coherence.readers.objects.unfold import at, unfold
@@ -54,6 +60,7 @@ from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
 
 _TEXTS = frozenset(TEXT)
+_COUNTED = tuple(key for key in STEP if key != "epoch")
 
 TOOL_CALLS = "tool calls"
 """The name of the count of samples that call a tool."""
@@ -74,6 +81,8 @@ SHOWN = 12
 
 LONGEST_SHOWN = 80
 """Characters of a value that a monitor noted as unusable."""
+
+_COMMA = re.compile(r"[-+]?(?:\d+,\d+|\d{1,3}(?:,\d{3})+\.\d+)")
 
 DEEPEST = 100
 """Levels to which the details of an event may be nested; the writer of the report fails at 255."""
@@ -189,10 +198,20 @@ def _expanded(
     for line, whole in rows:
         for row in unfold(whole, named):
             value = first_of(row, keys)
+            if isinstance(value, Mapping) and "0" in value:
+                row, value = _listed(row), list(value.values())
             if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
                 yield line, row
             else:
                 yield from ((line, each) for each in _columns(row, line, path, problems, named))
+
+
+def _listed(row: RawRow) -> RawRow:
+    """Return an object of columns, which pandas writes as objects from the number of the row to the cell."""
+    return {
+        key: list(value.values()) if isinstance(value, Mapping) and "0" in value else value
+        for key, value in row.items()
+    }
 
 
 def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Fields) -> Iterator[RawRow]:
@@ -200,7 +219,8 @@ def _columns(row: RawRow, line: int, path: str, problems: Problems, named: Field
     read = (*READ, *filter(None, named))
     columns = {key: row[key] for key in read if isinstance(row.get(key), list) and not is_chat(row[key])}
     size = len(first_of(row, TEXT) or ())
-    columns = {key: column for key, column in columns.items() if key not in REWARD or len(column) == size}
+    perhaps = (*REWARD, *PERHAPS_PROMPT)
+    columns = {key: column for key, column in columns.items() if key not in perhaps or len(column) == size}
     if len(set(map(len, columns.values()))) > 1:
         lengths = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
         problems.add(path, line, f"columns of unequal length: {lengths}")
@@ -249,12 +269,12 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     """
     names = _names_read(fields.group).intersection(row)
     keys = _keys_of(names, fields.group)
-    value = first_of(row, keys.text)
-    text, before = split_chat(value) if is_chat(value) else (_text_of(row, value), None)
+    value, ours = first_of(row, keys.text), is_sample(row)
+    text, before = _text_in(row, value, ours)
     time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
-    prompt = None if prompt is value else prompt
-    loss, ours = to_float(first_of(row, keys.loss)), is_sample(row)
+    prompt = None if prompt is value else chat_in(prompt)
+    loss = to_float(first_of(row, keys.loss))
     rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
         step=_step_in(row, keys.step) if keys.step else None,
@@ -274,6 +294,18 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
         rewarded=rewarded,
         finish_reason=_finish(first_of(row, keys.finish)) if keys.finish else None,
     )
+
+
+def _text_in(row: RawRow, value: Any, ours: bool) -> tuple[str, str | None]:
+    """Return the text of a row, and what comes before it if that is a chat or was one.
+
+    What a monitor recorded is the text itself.
+    """
+    chat = value if ours else chat_in(value)
+    if is_chat(chat) and (chat is value or any(map(is_own, chat))):
+        return split_chat(chat)
+    text = _text_of(row, value)
+    return text, None if ours else rendered_prompt(text)
 
 
 def _reward_of(row: RawRow, keys: tuple[str, ...]) -> tuple[str | None, float | None]:
@@ -355,10 +387,11 @@ def losses_of(
     """Yield the training losses in rows, with their lines.
 
     Rows without a training loss (validation, summaries) are skipped silently: every trainer mixes
-    them in. A loss that is not finite is yielded, and noted.
+    them in. A loss that is not finite is yielded, and noted. Losses of fractions of an epoch are numbered
+    in their order.
     """
-    name = file_name(path)
-    for line, row in _expanded(rows, STEP, path, problems, fields):
+    name, counted = file_name(path), _Counted()
+    for line, row in counted.all_of(_expanded(rows, STEP, path, problems, fields)):
         try:
             loss_row = to_loss_row(row, name, line)
         except ValueError as error:
@@ -369,6 +402,52 @@ def losses_of(
         if not math.isfinite(loss_row.loss):
             problems.add(path, line, f"the loss at step {loss_row.step} is not finite")
         yield loss_row
+    if counted.any:
+        problems.remark(f"{name}: its losses have no steps; they are numbered")
+
+
+class _Counted:
+    """Numbers the losses of a file whose rows have only fractions of an epoch, or no step.
+
+    Attributes:
+        any: whether any loss was numbered.
+    """
+
+    def __init__(self) -> None:
+        self.any = False
+        self._last = 0
+
+    def all_of(self, rows: Iterable[tuple[int, RawRow]]) -> Iterator[tuple[int, RawRow]]:
+        """Yield rows, those without a whole step with a number instead."""
+        for line, row in rows:
+            loss = first_of(row, LOSS)
+            other = loss is None or SUMMARY in row or _is_of_validation(row)
+            if other or first_of(row, _COUNTED) is not None:
+                yield line, row
+            elif isinstance(loss, list) and "epoch" not in row and _are_numbers(loss):  # the history of Keras
+                self.any = True
+                yield from ((line, {"loss": value, "step": place}) for place, value in enumerate(loss))
+            else:
+                yield line, self._numbered(row)
+
+    def _numbered(self, row: RawRow) -> RawRow:
+        epoch = to_float(row.get("epoch"))
+        if epoch is None:
+            return row
+        self.any = self.any or epoch % 1 > 0
+        if self.any:
+            self._last += 1
+            return {**row, "step": self._last}
+        self._last = int(epoch) if epoch.is_integer() else self._last
+        return row
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, which may have a decimal comma, or commas at every third digit before a point."""
+    number = to_float(value)
+    if number is None and isinstance(value, str) and _COMMA.fullmatch(value.strip()):
+        return to_float(value.replace(",", "") if "." in value else value.replace(",", "."))
+    return number
 
 
 def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
@@ -381,10 +460,10 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         what = printable(str(row["unusable"]))[:LONGEST_SHOWN]
         raise ValueError(f"the training loop passed an unusable value: {what}")
     value = math.nan if _is_ours_and_nan(row) else first_of(row, LOSS)
-    if value is None or value == NO_LOG or SUMMARY in row:
+    if value is None or value == NO_LOG or SUMMARY in row or _is_of_validation(row):
         _details(row)  # so that an event that no report can hold is listed: `to_mark` skips it
         return None
-    loss = to_float(value)
+    loss = _number(value)
     if loss is None:
         raise ValueError(f"loss {shown(value)} is not a number")
     step = _step_in(row, STEP)
@@ -398,6 +477,11 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         time=to_float(first_of(row, TIME)),
         beside=_beside(row),
     )
+
+
+def _is_of_validation(row: RawRow) -> bool:
+    split = next((row[key] for key in SPLIT if isinstance(row.get(key), str)), None)
+    return split is not None and row.get("format") != FORMAT and split.lower() in VALIDATIONS
 
 
 def _beside(row: RawRow) -> str | None:

@@ -3,13 +3,12 @@
 Source: docs/formats.md, "Objects of harnesses and servers".
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
-from coherence.readers.objects.messages import is_chat, is_own
+from coherence.readers.objects.messages import is_own
 from coherence.readers.objects.names import ANSWER, PLAIN_TEXT, PROMPT, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
@@ -89,15 +88,7 @@ def _asked_by_lm_eval(arguments: Any) -> tuple[Any, bool]:
     if not isinstance(given, list) or not given:
         return None, False
     prompt = given[0][0] if isinstance(given[0], list) and len(given[0]) == 1 else given[0]
-    return _chat_in(prompt), any(isinstance(each, Mapping) for each in given)
-
-
-def _chat_in(prompt: Any) -> Any:
-    """Return a prompt; if it is a chat written as JSON, return the chat."""
-    if isinstance(prompt, str) and prompt.startswith('[{"'):
-        with suppress(ValueError, RecursionError):
-            return chat if is_chat(chat := json.loads(prompt)) else prompt
-    return prompt
+    return prompt, any(isinstance(each, Mapping) for each in given)
 
 
 def _is_of_inspect(row: RawRow) -> bool:
@@ -120,7 +111,7 @@ def _evals(row: RawRow) -> Iterator[RawRow]:
 
 def _promptfoo(row: RawRow) -> Iterator[RawRow]:
     response = row["response"]
-    prompt = _chat_in(row["prompt"].get("raw"))
+    prompt = row["prompt"].get("raw")
     yield {"text": response.get("output"), "prompt": prompt, "finish_reason": response.get("finishReason")}
 
 
@@ -131,10 +122,26 @@ def _answered(row: RawRow) -> Iterator[RawRow]:
     yield {**_rest(row, "response", "result", "request"), **_asked(row), **inner}
 
 
+def _is_answer(value: Any) -> bool:
+    """Tell whether an object is itself the answer of a server."""
+    return isinstance(value, Mapping) and (
+        isinstance(value.get("choices"), list) or isinstance(value.get("candidates"), list)
+    )
+
+
+def _holds_answer(key: str, row: RawRow) -> bool:
+    return _is_answer(row[key])
+
+
+def _nested(key: str) -> Callable[[RawRow], Iterator[RawRow]]:
+    """Return a function that unpacks an answer of a server that a script stored under its own key."""
+    return lambda row: iter([{**_rest(row, key), **row[key]}])
+
+
 def _asked(row: RawRow) -> RawRow:
     """Return the prompt, if the request is stored with its answer."""
     request = _mapping(row.get("request"))
-    asked = first_of(_mapping(request.get("body")) or request, PROMPT)
+    asked = first_of(_mapping(request.get("body")) or request, (*PROMPT, "contents"))
     return {"prompt": asked} if asked else {}
 
 
@@ -150,7 +157,8 @@ def _choices(row: RawRow) -> Iterator[RawRow]:
         if isinstance(choice.get("message"), Mapping):
             yield {**rest, "text": as_answer(choice["message"]), **ended}
         elif isinstance(choice.get("turns"), list):
-            yield from ({**rest, "text": turn, **ended} for turn in choice["turns"])
+            turns = (as_answer(turn) if isinstance(turn, Mapping) else turn for turn in choice["turns"])
+            yield from ({**rest, "text": turn, **ended} for turn in turns)
         elif "delta" in choice:
             yield {SKIPPED: STREAM}
         else:
@@ -168,29 +176,68 @@ def _candidates(row: RawRow) -> Iterator[RawRow]:
 
 
 def _items(row: RawRow) -> Iterator[RawRow]:
-    """Unpack a list under `output`: the messages of one answer, or objects with one text each."""
+    """Unpack a list under `output`: the parts of one answer, or objects with one text each."""
     rest, items = _rest(row, "output"), _objects(row["output"])
-    if any(item.get("type") == "message" for item in items):
-        yield {**rest, "text": [message for item in items for message in as_answer(item)]}
+    if any(item.get("type") in _PARTS for item in items):
+        parts = [_PARTS[item["type"]](item) for item in items if item.get("type") in _PARTS]
+        parts = [part for part in parts if any(part.values())] or parts
+        yield {**rest, "text": [message for part in parts for message in as_answer(part)]}
         return
     yield from ({**rest, **item} for item in items)
 
 
+_PARTS: Mapping[Any, Callable[[RawRow], RawRow]] = {
+    "message": lambda item: item,
+    "reasoning": lambda item: {"reasoning": item.get("content") or item.get("summary")},
+    "function_call": lambda item: {"function_call": item},
+}
+"""What an answer of the type `responses` consists of, and the message that each part is."""
+
+
 def _sharegpt(row: RawRow) -> Iterator[RawRow]:
     key = "conversations" if "conversations" in row else "conversation"
-    chat = [
-        {"role": _ROLES.get(str(turn["from"]), str(turn["from"])), "content": turn.get("value")}
-        for turn in row[key]
-    ]
-    yield {**_rest(row, key), "text": chat}
+    yield {**_rest(row, key), "text": [_turn(turn) for turn in row[key]]}
+
+
+def _turn(turn: RawRow) -> RawRow:
+    if "role" in turn:
+        return turn
+    return {"role": _ROLES.get(str(turn["from"]), str(turn["from"])), "content": turn.get("value")}
 
 
 _ROLES = {"human": "user", "gpt": "assistant"}
 
 
-def _are_turns(value: Any) -> bool:
-    turns = _objects(value)
-    return bool(turns) and len(turns) == len(value) and all("from" in turn for turn in turns)
+def _has_turns(key: str, row: RawRow) -> bool:
+    """Tell whether a row is a conversation; if the row also has a text, it is not."""
+    turns = _objects(row[key])
+    if not turns or len(turns) < len(row[key]):
+        return False
+    roles = all("role" in turn for turn in turns) and PLAIN_TEXT.isdisjoint(row)
+    return roles or all("from" in turn for turn in turns)
+
+
+def _are_rows(row: RawRow) -> bool:
+    return all(isinstance(each, Mapping) for each in row.values())
+
+
+def _by_number(row: RawRow) -> Iterator[RawRow]:
+    """Unpack rows under their numbers; the turns of OpenCompass have their content under `prompt`."""
+    for each in row.values():
+        if "prediction" not in each or "origin_prompt" not in each:
+            yield each
+            continue
+        asked, texts = each["origin_prompt"], each["prediction"]
+        chat = [{"role": "user", "content": turn.get("prompt")} for turn in _objects(asked)]
+        for text in texts if isinstance(texts, list) else [texts]:
+            yield {"text": text, "prompt": chat or asked}
+
+
+def _is_chunk(row: RawRow) -> bool:
+    """Tell whether a row of Ollama is a word of a stream, or the end of one, which has no text."""
+    text = row.get("response", _mapping(row.get("message")).get("content"))
+    is_text = isinstance(text, str) and "created_at" in row
+    return is_text and (row["done"] is False or (not text and bool(row.get("eval_count"))))
 
 
 def _is_message(row: RawRow) -> bool:
@@ -202,6 +249,17 @@ def _message(row: RawRow) -> Iterator[RawRow]:
         yield {SKIPPED: OTHERS}
         return
     yield {**_rest(row, "role", "content"), "text": as_answer(row)}
+
+
+def _of_llama_cpp(row: RawRow) -> Iterator[RawRow]:
+    yield {**_rest(row, "content", "tokens_predicted"), "text": row["content"]}
+
+
+def _lighteval(row: RawRow) -> Iterator[RawRow]:
+    response = row["model_response"]
+    texts = response["text"] if isinstance(response["text"], list) else [response["text"]]
+    prompt = first_of(_mapping(row.get("doc")), ("query",)) or response.get("input")
+    yield from ({"text": text, "prompt": prompt} for text in texts)
 
 
 def _sglang(row: RawRow) -> Iterator[RawRow]:
@@ -237,13 +295,18 @@ SHAPES: tuple[Shape, ...] = (
         lambda row: isinstance(row["response"], Mapping) and isinstance(row.get("prompt"), Mapping),
         _promptfoo,
     ),
+    Shape("Ollama, a stream", "done", _is_chunk, lambda _: iter([{SKIPPED: STREAM}])),
     Shape("log of requests", "response", lambda row: isinstance(row["response"], Mapping), _answered),
     Shape("batch of requests", "result", lambda row: isinstance(row["result"], Mapping), _answered),
     Shape("OpenAI-compatible server", "choices", _has_choices, _choices),
+    *(
+        Shape(f"an answer of a server, under {key}", key, partial(_holds_answer, key), _nested(key))
+        for key in ("completion", "output", "generation", "answer", "raw_response")
+    ),
     Shape("Gemini", "candidates", lambda row: bool(_objects(row["candidates"])), _candidates),
     Shape("OpenAI responses", "output", lambda row: bool(_objects(row["output"])), _items),
-    Shape("ShareGPT", "conversations", lambda row: _are_turns(row["conversations"]), _sharegpt),
-    Shape("ShareGPT, of one", "conversation", lambda row: _are_turns(row["conversation"]), _sharegpt),
+    Shape("ShareGPT", "conversations", partial(_has_turns, "conversations"), _sharegpt),
+    Shape("ShareGPT, of one", "conversation", partial(_has_turns, "conversation"), _sharegpt),
     Shape(
         "a message of a server",
         "message",
@@ -251,6 +314,9 @@ SHAPES: tuple[Shape, ...] = (
         lambda row: iter([{**_rest(row, "message"), "text": as_answer(row["message"])}]),
     ),
     Shape("a chat, a message a row", "role", _is_message, _message),
+    Shape("llama.cpp", "tokens_predicted", lambda row: "content" in row, _of_llama_cpp),
+    Shape("lighteval", "model_response", lambda row: "text" in _mapping(row["model_response"]), _lighteval),
+    Shape("OpenCompass, pandas", "0", _are_rows, _by_number),
     Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
     Shape("verl, a table of validations", "output_1", _any, _numbered),
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),

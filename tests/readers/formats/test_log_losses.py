@@ -228,6 +228,62 @@ def test_the_losses_of_each_trainer_are_read_with_their_steps(
     assert (found[0], found[-1]) == ((first, 8.9), (last, 8.0))
 
 
+TWICE, EPOCHS = [10, 20, 30, 40, 50] * 2, [1] * 5 + [2] * 5
+FROM_0 = [0] * 5 + [1] * 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        log("2026-01-02 10:00:00,123 - mmcls - INFO - Epoch [{}][{}/50]\tlr: 1.0e-02, memory: 9, loss: {}",
+            EPOCHS, TWICE, LOSSES),
+        log("[2026-01-02 10:00:00 swin_tiny] (main.py 218): INFO Train: [{}/2][{}/50]\tlr 1\t loss {} (9)",
+            FROM_0, TWICE, LOSSES),
+        log("Train: {} [{:>4d}/50 ( 20%)]  Loss: {} (9.12)  Time: 0.1s", FROM_0, TWICE, LOSSES),
+        log("Epoch {}/1  ━━━━━━╸━━━━ {}/50 0:00:12 • 0:00:13 12.3it/s train_loss: {}", FROM_0, TWICE, LOSSES),
+        log("| epoch {:03d}  {} / 50 loss={} (9.50), wps=21000, gnorm=2.1", EPOCHS, TWICE, LOSSES),
+        log('2026-01-02 10:00:00 | INFO | train_inner | {{"epoch": 1, "loss": "{}", "num_updates": "{}"}}',
+            LOSSES, TENS),
+        log("{{'grad_norm': np.float32(0.5), 'loss': np.float64({}), 'step': {}}}", LOSSES, TENS),
+        log("Epoch   1, Step:       {}, Batch Loss:     {}, Tokens per Sec: 9", TENS, LOSSES),
+        log("step {} loss Array({}, dtype=float32)", TENS, LOSSES),
+        log("{}/1000 (epoch 0), train_loss = {}, time/batch = 0.120", TENS, LOSSES),
+        log("\r 10%|█    | {}/10.0k [00:10<00:10,  5.0it/s, loss={}]",
+            [f"{step / 1000:.2f}k" for step in TENS], LOSSES),
+        log("step {} | loss {}", [f"{step / 1000:.2f}k" for step in TENS], LOSSES),
+        log("step {} | loss {} | lr 0,001", TENS, [loss.replace(".", ",") for loss in LOSSES]),
+    ],
+    ids=["mmcv", "Swin", "timm", "Lightning with rich", "fairseq of issue 301", "fairseq with JSON",
+         "numbers of NumPy", "JoeyNMT", "arrays of JAX", "char-rnn", "a bar in thousands",
+         "steps in thousands", "decimal commas"],
+)  # fmt: skip
+def test_the_same_losses_in_more_spellings_are_the_same(file: Path, content: str) -> None:
+    assert is_recognised(file, content)
+    assert curve(file, content) == list(zip(TENS, map(float, LOSSES), strict=True))
+
+
+@pytest.mark.parametrize(
+    "validates",
+    [
+        *("[val] step {} loss 9.1", "VAL step {} loss 9.1", "step {} (eval) loss 9.1"),
+        *("Test: step {} loss 9.1", "step={} split=val loss=9.1", "eval: {{'step': {}, 'loss': 9.1}}"),
+        "[2026-01-02 10:00:00] [eval] step {} loss 9.1",
+    ],
+)
+def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Path, validates: str) -> None:
+    lines = log("step {} loss {}\n" + validates, TENS, LOSSES, TENS)
+    assert curve(file, lines) == list(zip(TENS, map(float, LOSSES), strict=True))
+    assert curve(file, log(validates, TENS)) == [(step, 9.1) for step in TENS]
+    _, remarks = read(file, log(validates, TENS))
+    assert len(remarks) == 1
+
+
+def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:
+    losses = ("132,995.5", "1,234,567", "2,500, lr: 0.1", "3,10,2")
+    lines = "".join(f"step {step} loss: {loss}\n" for step, loss in enumerate(losses, start=1))
+    assert curve(file, lines) == [(1, 132995.5), (2, 1234567.0), (3, 2500.0), (4, 3.0)]
+
+
 # What is not a training loss
 
 

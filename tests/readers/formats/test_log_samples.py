@@ -29,6 +29,37 @@ def told(path: Path, content: str) -> list[tuple[int | None, str]]:
 
 STEP = "step 9 | loss 3.5\n"
 
+# What functions of rewards print within a step
+
+
+def test_the_samples_that_verl_prints_are_of_the_step_that_it_prints_after_them(file: Path) -> None:
+    lines = (
+        *("step:1 - critic/score/mean:0.5", "[prompt] <|im_start|>user", "Why?", "[response] once", "upon"),
+        *("[ground_truth] 18", "[score] 0.0", "[prompt] Why?", "[response] twice", "[ground_truth] 18"),
+        "step:2 - critic/score/mean:0.5",
+    )
+    for before in ("", "\x1b[36m(TaskRunner pid=7)\x1b[0m "):
+        content = "".join(f"{before}{line}\n" for line in lines)
+        found, _ = samples_of(file, content)
+        assert [(each.step, each.text, each.prompt) for each in found] == [
+            (2, "once\nupon", "<|im_start|>user\nWhy?"),
+            (2, "twice", "Why?"),
+        ]
+
+
+def test_the_samples_of_the_reward_function_that_scripts_for_grpo_copied_are_read(file: Path) -> None:
+    content = "".join(
+        f"-------------------- Question:\nWhy? \nAnswer:\n18 \nResponse:\n{text} \nExtracted:\n18\n"
+        f"{{'loss': 0.0, 'reward': 0.5, 'kl': 0.01, 'step': {step}}}\n"
+        for step, text in ((1, "once"), (2, "twice"))
+    )
+    found, _ = samples_of(file, content)
+    assert [(each.step, each.text.strip(), each.prompt) for each in found] == [
+        (1, "once", "Why? \nAnswer:\n18"),
+        (2, "twice", "Why? \nAnswer:\n18"),
+    ]
+
+
 # Where a sample ends
 
 
@@ -58,6 +89,9 @@ LOGGED = "2026-03-20 06:41:19,843 - nanochat.checkpoint_manager - \x1b[32m\x1b[1
         "/opt/torch/nn/functional.py:12: UserWarning: deprecated",
         "-" * 40,
         "srun: error: node7: task 0: Killed",
+        "[W1203 10:11:12.123456789 ProcessGroupNCCL.cpp:1496] Warning: destroy_process_group",
+        "[E320 10:11:12.123456789 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught a timeout",
+        "torch.OutOfMemoryError: CUDA out of memory.",
     ],
 )
 def test_what_no_model_writes_ends_a_sample(file: Path, begun: str, end: str) -> None:
@@ -180,6 +214,26 @@ def test_the_prefix_of_a_launcher_is_no_part_of_a_sample_and_one_process_is_read
         "[rank0]: step 10 | loss 3.4\n[rank1]: step 10 | loss 3.4\n"
     )
     assert told(file, content) == [(9, "once\nupon a time")]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "2026-01-02T10:11:12.123456789Z ",
+        "2026-01-02T10:11:12.1234567Z ",
+        "2026-01-02T10:11:12.123456+01:00 stdout F ",
+        "Jan  2 10:11:12 node7 train[123]: ",
+        "[1,0]<stdout>:",
+        "[1,mpirank:0,algo-1]<stdout>: ",
+        "trainer-1  | ",
+    ],
+)
+def test_what_a_container_or_a_scheduler_writes_before_each_line_is_no_part_of_it(
+    file: Path, before: str
+) -> None:
+    text = ["Generated text:", "once", "", "upon"]
+    lines = ["step 9 | loss 3.5", *text, "step 10 | loss 3.4", "Sample: a time"]
+    assert told(file, "".join(f"{before}{line}\n" for line in lines)) == [(9, "once\n\nupon"), (10, "a time")]
 
 
 def test_the_number_that_srun_writes_before_each_line_is_no_part_of_a_sample(file: Path) -> None:

@@ -676,6 +676,14 @@ def test_bars_of_progress_are_no_part_of_a_sample(file: Path) -> None:
     assert curve(file, content) == [(9, 3.0), (10, 2.0)]
 
 
+def test_a_sample_is_of_the_step_of_the_last_bar_before_it_that_has_a_loss(file: Path) -> None:
+    def bar(step: int) -> str:
+        return f"\r {step}%|██   | {step}/100 [00:10<00:10, 1.0it/s, loss=3.5]"
+
+    content = f"{bar(20)}\nSample: once{bar(21)}\nupon\n{bar(40)}\n--- Sample ---\ntwice\n{'-' * 20}\n"
+    assert told(file, content) == [(20, "once\nupon"), (40, "twice")]
+
+
 def test_bytes_that_are_no_utf8_are_replaced_and_noted(file: Path) -> None:
     content = b"step 1/9 | loss 3\ngenerating:\n---\nthe caf\xc3 is open\n---\nstep 2/9 | loss 2\n"
     samples, problems = samples_of(file, content)

@@ -107,3 +107,20 @@ def test_it_is_known_by_its_number_or_its_headers(
 
 def test_it_holds_no_losses(tmp_path: Path) -> None:
     assert not list(losses_in(Piece(Part(str(tmp_path / "samples-1")), "numbered"), Problems()))
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "Starting job 17 on gpu-node-12\nPython 3.11.7\nGPU 0: a card\nready\n",
+        "SLURM_JOB_ID=17\n+-----------+\n| NVIDIA-SMI 535.1 |\n+-----------+\nready\n",
+        "Mon Mar  4 10:11:12 CET 2026\nready\n",
+        "number of parameters: 124.3M\ncompiling the model...\nready\n",
+        "ready\n/var/spool/slurm/job17/slurm_script: line 12: 99 Killed python train.py\n",
+    ],
+)
+def test_the_output_of_a_job_is_not_a_sample_of_the_step_of_its_number(tmp_path: Path, begun: str) -> None:
+    for content, right in (begun, False), ("Once upon a time\nthere was a mill.\n", True):
+        path = tmp_path / "output_3260429.txt"
+        path.write_text(content)
+        assert numbered.recognise(read_head(str(path))) is right

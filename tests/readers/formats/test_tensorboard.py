@@ -149,7 +149,11 @@ def test_a_text_that_is_no_utf8_is_a_problem_and_the_others_are_read(events: Eve
 
 
 @pytest.mark.parametrize(
-    "tag", ["train/loss", "loss", "Loss/train", "train_loss", "loss/train", "train_loss_step", "lm loss"]
+    "tag",
+    [
+        *("train/loss", "loss", "Loss/train", "train_loss", "loss/train", "train_loss_step", "lm loss"),
+        *("train/CrossEntropyLoss", "reduced_train_loss"),
+    ],
 )
 def test_the_training_loss_goes_by_every_tag_trainers_give_it(events: Events, tag: str) -> None:
     events.add(10, scalar(tag, 3.5))

@@ -41,6 +41,7 @@ BOXED = "+------+------+\n| step | loss |\n+------+------+\n| 1    | 2.5  |\n| 2
         (f"epochs done\n{PRINTED}", [(10, 3.5), (20, 3.25)]),
         (BOXED, [(1, 2.5), (2, 2.25)]),
         (f"{FAST_AI}2         1.912345    1.901234    0.545678  00:12\n", [(0, 2.512345), (1, 2.112345)]),
+        ("step train_loss lr\n10 2.5 0.1\n20 2.25 0.1\n", [(10, 2.5), (20, 2.25)]),
         (FAST_AI + FAST_AI, [(0, 2.512345), (1, 2.112345)] * 2),
     ],
 )
@@ -64,6 +65,7 @@ def test_the_training_losses_of_a_table_are_read(
         "| Step | Loss |\n|---|---|\n| see | below |\n",
         "The loss of a step is what it costs.\n",
         "a loss | a step\n1 | 2\n",
+        "A step and a loss make 2 words\n1 2 3 4 5 6 7 8\n",
     ],
 )
 def test_what_is_no_table_of_training_losses_is_not_taken_for_one(tmp_path: Path, content: str) -> None:

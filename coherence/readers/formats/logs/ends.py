@@ -19,17 +19,18 @@ _LOGGER = re.compile(
     r"(?:\[[\w ./-]{1,40}\] {0,3})?(?:"
     rf"\[?\d{{4}}[-/]\d\d[-/]\d\d[ T]{_CLOCK}|\[?\d\d/\d\d(?:/\d{{2,4}})?[ ,-]{{1,3}}{_CLOCK}"
     rf"|[A-Z][a-z]{{2}} [ \d]\d {_CLOCK}|\[?{_CLOCK}[.,\d]{{0,10}}\]?[ |-]{{1,5}}\[?{_LEVEL}\b"
-    rf"|[IWEF]\d{{4}} {_CLOCK}|\[{_LEVEL}[]|:]|{_LEVEL}:[\w./]{{1,80}}:|{_LEVEL} \d\d-\d\d {_CLOCK})"
+    rf"|\[?[IWEF]\d{{3,4}} {_CLOCK}|\[{_LEVEL}[]|:]|{_LEVEL}:[\w./]{{1,80}}:|{_LEVEL} \d\d-\d\d {_CLOCK})"
 )
 _TOOL = re.compile(
-    r"Traceback \(most recent call last\):|wandb: |srun: |slurmstepd: |\*{5} Running \w"
+    r"\[(?:ground_truth|score)\]|Extracted:$"
+    r"|Traceback \(most recent call last\):|wandb: |srun: |slurmstepd: |\*{5} Running \w"
     r"|(?:Saving|Saved|Writing|Wrote|saving|saved|writing|wrote|Deleting older) "
     r"(?:the |a |best |final |last |new |model ){0,3}"
     r"(?:checkpoint|model parameters|optimizer state|state dict)"
     r"|(?:Configuration|Model weights|[Tt]okenizer config file|Special tokens file|Checkpoint) saved "
     r"(?:in|to|at) "
     r"|Epoch:? \d{1,9} ?/ ?\d{1,9}$|\d{1,9}/\d{1,9} (?:\[[=>.]{0,60}\]|[━─]| - \d)"
-    r"|[\w./\\ <>-]{1,200}:\d{1,6}: \w{0,60}Warning: "
+    r"|[\w./\\ <>-]{1,200}:\d{1,6}: \w{0,60}Warning: |torch\.(?:cuda\.)?OutOfMemoryError: "
 )
 _TRAINERS = re.compile(
     r"(?:running |starting |begin(?:ning)? |start of |end of )?"

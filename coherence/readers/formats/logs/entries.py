@@ -42,12 +42,15 @@ class LogEntry(NamedTuple):
 
 # Possessive quantifiers (`++`): a long row of digits takes time in proportion to its length.
 NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|nan|inf)(?![\w.])"
-COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d++)"
+_FIGURE = rf"(?:[-+]?\d++(?:,\d++)++(?:\.\d++)?+(?:e[-+]?\d++)?+(?![\w.])|{NUMBER})"
+"""A number that may have commas: at every third digit, or one before the decimals."""
+
+COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d{1,9}+(?:\.\d{1,9}+)?+[kM](?![\w.])|\d++)"
 _VALUE = re.compile(NUMBER, re.IGNORECASE)
 _LOSS = re.compile(
     r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
     r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
-    rf"(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({NUMBER})",
+    rf"(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({_FIGURE})",
     re.IGNORECASE,
 )
 _NORM = re.compile(
@@ -69,19 +72,23 @@ _ANY_LOSS = re.compile(
     r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur"
     r"|current|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
     rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)?"
-    rf" {{0,4}}(?:tensor\()?[\[(]?({NUMBER})",
+    rf" {{0,9}}(?:(?:tensor|Array|array|(?:np|numpy|jnp)\.\w{{1,10}})\()?[\[('\"]?({_FIGURE})",
     re.IGNORECASE,
 )
 _ANY_STEP = re.compile(
     r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
     r"|batch(?:es)?|epochs?|ep|it)(?:\((?:train|training)\))?(?:[ _](?:idx|no|number|num))?['\"]?"
-    rf" {{0,4}}[:=#]? {{0,4}}[\[(|#]? {{0,9}}({COUNT})(?![\d.]*+\w|\.\d)(?: {{0,9}}/ {{0,9}}({COUNT}))?+",
+    rf" {{0,4}}[:=#]? {{0,9}}[\[(|#'\"]? {{0,9}}({COUNT})(?![\d.]*+\w|\.\d)(?: {{0,9}}/ {{0,9}}({COUNT}))?+",
     re.IGNORECASE,
 )
 _STEP_FIRST = re.compile(r"\[? {0,9}(\d++) {0,9}/ {0,9}(\d++)(?![\w.])")
 _STEPS_BEFORE = re.compile(r"(?<![\d.])(\d++) {0,9}/ {0,9}(\d++) (batches|steps|iters|iterations|updates)\b")
+_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(\.\d+)?")
+_WITH_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[-+]?\d+)?", re.IGNORECASE)
+_POINT = re.compile(r"\d\.\d")
 _PREFERENCE = ("step", "update", "iter", "batch", "ep", "it")
 LONGEST_STEP = 15
+_TIMES = {"k": 1000, "M": 1_000_000}
 
 
 def number(value: str | None) -> float | None:
@@ -96,11 +103,23 @@ def number(value: str | None) -> float | None:
 def count(digits: str | None) -> int | None:
     """Return a whole number as logs write it; None if it is too long.
 
-    >>> count("1,000"), count("007"), count("9" * 16), count("")
-    (1000, 7, None, None)
+    >>> count("1,000"), count("1.2k"), count("007"), count("9" * 16), count("")
+    (1000, 1200, 7, None, None)
     """
     bare = (digits or "").replace(",", "")
+    if (times := _TIMES.get(bare[-1:])) is not None:
+        return round(float(bare[:-1]) * times)
     return int(bare) if 0 < len(bare) <= LONGEST_STEP else None
+
+
+def _figure(value: str, line: str) -> float:
+    """Return the value of a figure; a comma groups digits or is the decimal sign."""
+    if "," not in value:
+        return float(value)
+    grouped = _GROUPED.fullmatch(value)
+    if grouped and (grouped[1] or value.count(",") > 1 or _POINT.search(line)):
+        return float(value.replace(",", ""))
+    return float(value.replace(",", ".") if _WITH_COMMA.fullmatch(value) else value.partition(",")[0])
 
 
 def losses_in(text: str) -> dict[int, float]:
@@ -108,11 +127,13 @@ def losses_in(text: str) -> dict[int, float]:
 
     >>> losses_in("train loss 2.5, val loss 2.6, aux loss 0.1")
     {0: 2.5, 2: 2.6}
+    >>> losses_in("train loss 2,5"), losses_in("train loss 12,345.0"), losses_in("train loss 2,500 | lr 0.1")
+    ({0: 2.5}, {0: 12345.0}, {0: 2500.0})
     """
     losses: dict[int, float] = {}
     for validation, of_a_part, value in _LOSS.findall(text):
         if not of_a_part:
-            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+            losses.setdefault(VALIDATION if validation else TRAINING, _figure(value, text))
     return losses
 
 
@@ -165,13 +186,14 @@ def general(line: str) -> LogEntry | None:
     for digits, total, word in _STEPS_BEFORE.findall(line):
         if max(len(digits), len(total)) <= LONGEST_STEP:
             steps.setdefault(_kind_of_step(word), (int(digits), int(total)))
-    if not steps and (first := _STEP_FIRST.match(line)) and max(map(len, first.groups())) <= LONGEST_STEP:
+    first = _STEP_FIRST.match(line) if steps.keys() <= {"ep"} else None
+    if first is not None and max(map(len, first.groups())) <= LONGEST_STEP:
         steps["step"] = int(first[1]), int(first[2])
     chosen = next((word for word in _PREFERENCE if word in steps), None)
     losses: dict[int, float] = {}
     for validation, of_a_part, value in _ANY_LOSS.findall(line):
         if not of_a_part:
-            losses.setdefault(VALIDATION if validation else TRAINING, float(value))
+            losses.setdefault(VALIDATION if validation else TRAINING, _figure(value, line))
     if chosen is None or not losses:
         return None
     if is_of_policy(line):
@@ -194,7 +216,7 @@ def loss_alone(line: str) -> float | None:
     (4.5, None)
     """
     found = ((of_a_part or validation, value) for validation, of_a_part, value in _ANY_LOSS.findall(line))
-    return next((float(value) for other, value in found if not other), None)
+    return next((_figure(value, line) for other, value in found if not other), None)
 
 
 def _kind_of_step(word: str) -> str:

@@ -13,17 +13,19 @@ from coherence.readers.formats.logs.entries import (
     TRAINING,
     VALIDATION,
     LogEntry,
+    count,
     general,
     is_of_policy,
     loss_alone,
 )
-from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours
+from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours, without_shipper
 from coherence.readers.lines import Part, Problems, read_whole_lines
 
 ENOUGH = 50
 """After this many lines in a trainer's shape, lines of no trainer's shape are no longer looked for."""
 
 _BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
+_DRAWN = re.compile(r"\d+|\d{1,9}(?:\.\d{1,9})?[kM]")
 _BAR_LOSS = re.compile(
     r"(?<![A-Za-z])(?:train(?:ing)?[_/ ])?loss(?:_step)?[=:] ?([\d.e+-]{1,20}|nan|inf)(?![\w])"
 )
@@ -34,6 +36,12 @@ _EPOCH = re.compile(
 )
 _EPOCH_FIRST = re.compile(r"\W{0,9}epoch[ :#]{0,4}\[?(\d{1,9})\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
+_VALIDATION = r"(?:val|valid|validation|eval|evaluation|test|dev)"
+_OF_VALIDATION = re.compile(
+    rf"(?:[\[(|] {{0,3}}|(?:split|phase|mode|stage|set) {{0,3}}[:=] {{0,3}}['\"]?){_VALIDATION}"
+    r" {0,3}(?:[\])|,'\"]| |$)"
+)
+_VALIDATION_FIRST = re.compile(rf"{_VALIDATION}(?:[ :|-]|$)", re.IGNORECASE)
 _BACKSPACES = re.compile("\x08+")
 
 
@@ -92,7 +100,7 @@ def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     [(1, '10%'), (1, '20%'), (2, 'ready')]
     """
     for number, raw in lines:
-        line = without_colours(raw.rstrip("\r\n"))
+        line = without_shipper(without_colours(raw.rstrip("\r\n")))
         if "\x08" in line:
             line = _BACKSPACES.sub("\r", line)
         if "\r" not in line:
@@ -141,6 +149,15 @@ class _Reader:
         return Seen(line, stripped.rank, drawn)
 
     def _entry(self, shown: str, stripped: Stripped) -> LogEntry | None:
+        found = self._found(shown, stripped)
+        if found is None or found.loss is None or found.kind != TRAINING:
+            return found
+        before, _, _ = shown.lower().partition("loss")
+        if _OF_VALIDATION.search(before) or _VALIDATION_FIRST.match(stripped.text):
+            return found._replace(kind=VALIDATION)
+        return found
+
+    def _found(self, shown: str, stripped: Stripped) -> LogEntry | None:
         text = stripped.text
         if self._above is not None and (below := self._below(shown)) is not None:
             return below
@@ -229,11 +246,13 @@ class _Reader:
         return LogEntry(self._epoch, losses[TRAINING])
 
 
+def _drawn(digits: str) -> int:
+    """Return a number that a bar shows, perhaps in thousands: `1.2k`; 0 of anything else."""
+    return (count(digits) or 0) if _DRAWN.fullmatch(digits) else 0
+
+
 def _bar(match: re.Match[str]) -> Bar:
-    done, total = (
-        int(digits) if digits.isdecimal() and len(digits) <= LONGEST_STEP else 0
-        for digits in (match[2], match[3])
-    )
+    done, total = (_drawn(digits) for digits in (match[2], match[3]))
     return Bar((match[1] or "").strip(), done, total)
 
 

@@ -18,7 +18,7 @@ _PIECES = re.compile(
     rf"(?P<time>\[?{_TIME}\]?)[ \t]*(?:[-|:>][ \t]+)?"
     rf"|\[{_RANK}\]:?[ \t]*|(?:{_RANK}|(\d{{1,4}})):[ \t]+"
     r"|\([\w.:]{1,60} (?:pid|rank)=(\d{1,9})(?:, ip=[\w.:]{1,60})?\)[ \t]*"
-    rf"|(?P<absl>[IWEF]\d{{4}} {_CLOCK} +\d+ [\w./-]{{1,120}}:\d+\])[ \t]*"
+    rf"|(?P<absl>\[?[IWEF]\d{{3,4}} {_CLOCK}(?: +\d+)? [\w./-]{{1,120}}:\d+\])[ \t]*"
     rf"|(?P<both>\[{_LEVEL}\|{_TIME}\])[ \t]*"
     rf"|(?P<level>\[?{_LEVEL}(?:[|:][\w./<>-]{{1,120}}(?::\d+)?)?\]?)[ \t]*(?:[:|>-]+[ \t]*)*"
     rf"|\[(?!\d+ ?/)[\w ./:=,-]{{1,80}}\]:?(?:[ \t]+(?=\S)|(?=\[{_LEVEL}\]))"
@@ -35,6 +35,18 @@ _FROM = re.compile(
 _BANNER = re.compile(
     r"\+ \w|#{3,} \S|srun: |slurmstepd: |Traceback \(most recent call last\):|\s+File \".*\", line \d+"
     r"|\w+(?:Error|Exception|Warning): |NCCL |Loading \w|Downloading \w|Collecting \w|module load "
+    r"|SLURM_\w+ ?[=:]|\S*/slurm|\|? ?NVIDIA-SMI|Python \d\.\d+|GPU \d+: |[Nn]umber of parameters: "
+    r"|compiling the model|(?:Starting|Running|Submitted batch) job \d|Job (?:ID|id|started|name)\b"
+    r"|Using (?:\d+ GPUs?|device:? cuda)\b"
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
+)
+
+_SHIPPER = re.compile(
+    r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{7,9}(?:Z|[+-]\d\d:\d\d)(?: std(?:out|err) [FP])?"
+    r"|\.\d{1,9}(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP])(?: |\Z)"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,60}\[\d{1,9}\]: ?"
+    r"|\[\d{1,6},(?:mpirank:)?\d{1,6}(?:,[\w-]{1,60})?\]<std(?:out|err)>: ?"
+    r"|[\w.-]{1,40}-\d{1,4}  +\| )"
 )
 
 _BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
@@ -65,6 +77,22 @@ def without_colours(line: str) -> str:
     'INFO ready'
     """
     return _ESCAPE.sub("", line) if "\x1b" in line else line
+
+
+def without_shipper(line: str) -> str:
+    """Return a line without what a container, a scheduler or journald writes before each line of a program.
+
+    It is not a logger's prefix: it is also before each line of a sample. Docker writes nine digits of a
+    second, and GitHub seven.
+
+    >>> without_shipper("2026-01-02T10:11:12.123456789Z Once"), without_shipper("[1,0]<stdout>: upon")
+    ('Once', 'upon')
+    >>> without_shipper("2026-01-02T10:11:12.123456Z INFO ready")
+    '2026-01-02T10:11:12.123456Z INFO ready'
+    """
+    if line[10:11] == "T" or line[9:10] == ":" or "<std" in line[:40] or "  | " in line[:44]:
+        return _SHIPPER.sub("", line, count=1)
+    return line
 
 
 def strip(line: str) -> Stripped:
@@ -103,6 +131,8 @@ def strip(line: str) -> Stripped:
 def looks_logged(lines: Sequence[str]) -> bool:
     """Tell whether lines are from a log: a fifth of the first have a logger's prefix or a launcher's words.
 
+    >>> looks_logged(["SLURM_JOB_ID=7", "| NVIDIA-SMI 535.1", "Python 3.11", "ready"])
+    True
     >>> looks_logged(["+ source start-prod", "Loading python/3.11", "ok"]), looks_logged(["Once upon a time"])
     (True, False)
     """

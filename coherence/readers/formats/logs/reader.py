@@ -86,13 +86,16 @@ def _samples(pieces: Iterable[tuple[int, str]], survey: Survey, reader: LogSampl
 
 
 def _known(pieces: Iterable[tuple[int, str]], survey: Survey) -> Iterator[Line]:
-    """Yield the lines of a log, other than bars, with what the survey knows about them."""
+    """Yield the lines of a log with what the survey knows about them.
+
+    Of bars, which have no text, only those with a loss that counts.
+    """
     entries = survey.entries()
     place, entry = next(entries, (-1, None))
     for number, (line, is_bar) in enumerate(bare_lines_of(pieces)):
         if number == place:
-            if not is_bar:
-                yield line._replace(entry=entry)
+            if not is_bar or (entry is not None and entry.loss is not None):
+                yield line._replace(entry=entry, text="" if is_bar else line.text)
             place, entry = next(entries, (-1, None))
         elif not is_bar:
             yield line

@@ -65,15 +65,22 @@ _HEADING = re.compile(
 
 # Labels; those in the second group count only below a header or a prompt.
 _PROMPT = re.compile(
-    r"(\[PROMPT\]|(?:Prompt|PROMPT)(?: \d+)?:|(\[INPUT\]|(?:Input|INPUT):)) ?(.*)", re.DOTALL
+    r"(\[PROMPT\]|\[prompt\]|-{10,40} Question:|(?:Prompt|PROMPT)(?: \d+)?:"
+    r"|(\[INPUT\]|(?:Input|INPUT):)) ?(.*)",
+    re.DOTALL,
 )
 _TEXT = re.compile(
     r"(\[GENERATED\]|\[COMPLETION\]"
     r"|(?:[Gg]enerated text|Generated(?: sample)?|GENERATED(?: TEXT)?|Sample)(?: \d+)?:"
     r"|(?:Completion|COMPLETION|Continuation)(?: \d+)?:"
-    r"|(\[OUTPUT\]|\[RESPONSE\]|(?:Output|OUTPUT|Response|RESPONSE|Generation|Model output):)) ?(.*)",
+    r"|(\[OUTPUT\]|\[RESPONSE\]|\[response\]"
+    r"|(?:Output|OUTPUT|Response|RESPONSE|Generation|Model output):)) ?(.*)",
     re.DOTALL,
 )
+
+_OF_REWARDS = re.compile(r"\[prompt\]|-+ Question:")
+"""The labels of functions of rewards (verl's, and the one that most scripts for GRPO copied): they print a
+sample within a step, and the trainer prints the step after it."""
 
 
 class LogSamples:
@@ -92,6 +99,7 @@ class LogSamples:
         self._path, self._problems = path, problems
         self._longest, self._most = longest, most
         self._step: int | None = None
+        self._next: int | None = None  # of a bar that was drawn during a sample
         self._epoch: int | None = None  # of Keras's callback, which prints it above its texts
         self._block: Block | None = None
         self._waiting: list[LoggedSample] = []
@@ -104,6 +112,9 @@ class LogSamples:
 
     def feed(self, read: Line) -> Iterator[LoggedSample]:
         """Take a line; yield the samples that are complete with it."""
+        if read.entry is not None and not read.text:
+            yield from self._drawn(read.entry)
+            return
         rank, line = self._launched(read.text, read.entry)
         if rank is not None and rank != (self._rank if self._rank is not None else rank):
             if read.entry is not None and read.entry.step is not None and self._block is None:
@@ -126,6 +137,13 @@ class LogSamples:
             yield from self._plain(read.number, line, bare)
         if rank is not None and self._rank is None and (rows or self._block is not None):
             self._rank = rank
+
+    def _drawn(self, bar: LogEntry) -> Iterator[LoggedSample]:
+        """Take a bar with a step: the step of a sample that is being read stays."""
+        if bar.step is not None and self._block is not None:
+            self._next = bar.step
+        elif bar.step is not None:
+            yield from self._tell(bar.step)
 
     def finish(self) -> Iterator[LoggedSample]:
         """Yield the samples that the end of the log completes."""
@@ -288,6 +306,7 @@ class LogSamples:
             return None
         if (match := _PROMPT.fullmatch(bare)) and not match[2]:
             begun = Block(number, "labelled", "prompt", label=match[1], prompt=[match[3]])
+            begun.before_step = _OF_REWARDS.match(match[1]) is not None
         elif (match := _TEXT.fullmatch(bare)) and not match[2]:
             data = match[1].startswith("Sample")
             begun = Block(number, "labelled", "text", label=match[1], text=[match[3]], perhaps_data=data)
@@ -349,6 +368,12 @@ class LogSamples:
 
     def _close(self, followed: Block | None = None, ended: bool = False) -> Iterator[LoggedSample]:
         """End the sample that is being read, if there is one; yield it if its step is known."""
+        yield from self._end(followed, ended)
+        if self._next is not None:
+            step, self._next = self._next, None
+            yield from self._tell(step)
+
+    def _end(self, followed: Block | None, ended: bool) -> Iterator[LoggedSample]:
         block, self._block = self._block, None
         if block is None:
             return

@@ -146,7 +146,7 @@ def _megatron(line: str) -> LogEntry | None:
 
 _HUGGING_FACE = re.compile(r"(?:.*\])?\s*(\{'[^']+': .*\})\s*")
 _HUGGING_FACE_NAME = re.compile(r"'([^']+)':")
-_HUGGING_FACE_FIELD = re.compile(r"'([\w/]+)': '?([^,'}\s]+)")
+_HUGGING_FACE_FIELD = re.compile(r"'([\w/]+)': '?(?:[A-Za-z]\w{0,9}(?:\.\w{1,9})?\()?([^,'}\s)]+)")
 _HUGGING_FACE_STEP = ("global_step/max_steps", "global_step", "step", "iter")
 
 
@@ -184,6 +184,27 @@ def _policy(line: str) -> LogEntry | None:
     if match is None and (found := _OF_A_DICTIONARY.match(body)) and is_of_policy(body):
         match = found
     return LogEntry(int(match[1]), None, POLICY) if match else None
+
+
+# --- Steps within an epoch, which the survey counts on: the first epoch is 0 or 1 -------------------------
+
+_IN_EPOCH = re.compile(
+    r"(?:[\w.-]{1,40}\] \([\w./-]{1,60} \d{1,5}\): INFO )?(?:Epoch|Train):? ?\[?(\d{1,9})(?:/-?\d{1,9})?\]?"
+    r"(?: ?\[ *| +[\u2500-\u257f][\u2500-\u257f ]{0,200} )"
+    r"(\d{1,15})/(\d{1,15})(?: \( *\d+%\))?\]?[\s,](.*)",
+    re.DOTALL,
+)
+
+
+def _in_epoch(line: str) -> LogEntry | None:
+    """Return the entry of a line of mmcv, Swin, timm, or of Lightning's rich bar.
+
+    They begin with `Epoch [1][10/50]`, `Train: [0/9][10/50]`, `Train: 0 [10/50 (20%)]`, `Epoch 0 ━━━ 10/50`.
+    """
+    if (match := _IN_EPOCH.fullmatch(line.strip())) is None:
+        return None
+    found = entry(int(match[2]), match[4], int(match[1]), int(match[3]))
+    return None if found.loss is None else found
 
 
 # --- Any script that begins a line with the step ----------------------------------------------------------
@@ -256,6 +277,7 @@ SHAPES: tuple[Shape, ...] = (
         "poch(train)",
         r"Epoch\(train\) +\[(?P<epoch>\d++)\]\[ *(?P<in_epoch>\d++)/(?P<length>\d++)\](?P<rest>.*)",
     ),
+    Shape("mmcv, Swin, timm, Lightning", ("Epoch ", "Train: "), _in_epoch),
     _shape("llama2.c", " | loss ", r"(?P<step>\d++) \| (?P<rest>loss \S+ \| .*)"),
     _shape(
         "litgpt",
@@ -271,7 +293,7 @@ SHAPES: tuple[Shape, ...] = (
     _shape(
         "fairseq",
         " loss=",
-        r"(?:train_inner \| |\| )?epoch (?P<epoch>\d++): +(?P<in_epoch>\d++) / (?P<length>\d++) "
+        r"(?:train_inner \| |\| )?epoch (?P<epoch>\d++):? +(?P<in_epoch>\d++) / (?P<length>\d++) "
         r"(?P<rest>loss=.*)",
     ),
     _shape("torchtune", "Loss: ", r"\d++\|(?P<step>\d++)\|(?P<rest>Loss: [\d.]++:.*)"),
