@@ -232,7 +232,7 @@ def ends_in_padding(text: str) -> bool:
     False
     """
     text = text.rstrip()
-    return _padding_start(text) < len(text)
+    return text[-1:] in _MAY_END_PADDING and _padding_start(text) < len(text)
 
 
 def keeps_prompt(text: str, prompt: str) -> bool:
