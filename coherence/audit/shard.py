@@ -11,6 +11,7 @@ from itertools import compress, count, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment, is_scorable
 from coherence.readers.folder import as_recorded
@@ -161,14 +162,24 @@ def _rows(
     if not settings.anew and any(sample.scores is not None for sample in samples):
         columns = _believed(columns, reads)
     rows = np.zeros(len(reads), ROW)
+    rows["row"] = np.arange(start, start + len(reads))
+    _fill_in_reads(rows, reads, names)
+    for name in (*SCALES, "tokens", "characters", "template", "surplus", "pairs"):
+        rows[name] = getattr(columns, name)
+    for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
+        rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
+    _fill_in_between(rows, columns.between, groups, prompts)
+    return rows
+
+
+def _fill_in_reads(rows: Rows, reads: Sequence[PromptedSample], names: dict[str, int]) -> None:
+    """Fill in what was read with each sample."""
+    samples = [read.sample for read in reads]
     rows["run"] = [names.setdefault(read.run, len(names)) for read in reads]
     rows["step"] = [NO_STEP if sample.step is None else sample.step for sample in samples]
-    rows["row"] = np.arange(start, start + len(reads))
     rows["piece"] = [read.piece for read in reads]
     rows["line"] = [sample.line for sample in samples]
     rows["place"] = [-1 if sample.place is None else sample.place for sample in samples]
-    for name in (*SCALES, "tokens", "characters", "template", "surplus", "pairs"):
-        rows[name] = getattr(columns, name)
     rows["has_loss"] = [sample.loss is not None for sample in samples]
     rows["loss"] = [math.nan if sample.loss is None else sample.loss for sample in samples]
     rows["beside"] = [KINDS.index(sample.beside) for sample in samples]
@@ -179,21 +190,21 @@ def _rows(
     rows["time"] = [math.nan if sample.time is None else sample.time for sample in samples]
     rows["text"] = [_hash(sample.text.strip()) for sample in samples]
     rows["prompt"] = [0 if read.prompt is None else _hash(read.prompt) for read in reads]
-    for place in np.flatnonzero((columns.tokens > 0) & (columns.tokens <= ONE_WORD)).tolist():
-        rows["word"][place] = one_word(tokenize(clean(texts[place], prompts[place])))
+
+
+def _fill_in_between(
+    rows: Rows, between: NDArray[np.float64], groups: Sequence[int], prompts: Sequence[str | None]
+) -> None:
+    """Fill in the diversity between the samples of each group, and how many of them are compared."""
     first = np.concatenate([[0], np.cumsum(groups)[:-1]]).astype(np.int64)
     rows["between"] = math.nan
-    rows["between"][first] = columns.between
-    for place, size, between in zip(first.tolist(), groups, columns.between.tolist(), strict=True):
-        if between == between:
-            rows["compared"][place] = _compared(rows[place : place + size], prompts[place : place + size])
-    return rows
-
-
-def _compared(rows: Rows, prompts: Sequence[str | None]) -> int:
-    """Return how many samples of a step are compared, as chosen by `scoring.between.compared`."""
-    tokens = zip(rows["tokens"].tolist(), prompts, strict=True)
-    return compared(compress(tokens, is_scorable(rows)))
+    rows["between"][first] = between
+    judged, tokens = is_scorable(rows).tolist(), rows["tokens"].tolist()
+    for place, size, found in zip(first.tolist(), groups, between.tolist(), strict=True):
+        if found == found:
+            step = slice(place, place + size)
+            samples = zip(tokens[step], prompts[step], strict=True)
+            rows["compared"][place] = compared(compress(samples, judged[step]))
 
 
 def _tally_empty(clusters: Sequence[list[PromptedSample]], rows: Rows, noted: Sequence[Problems]) -> None:

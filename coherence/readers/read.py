@@ -174,7 +174,8 @@ def with_prompt(
     """
     told = sample.prompt is not None or sample.place is not None
     prompt = sample.prompt if told else _prefix(sample.text, prefixes)
-    return PromptedSample(piece, "/".join(filter(None, (run, sample.run))), sample, prompt)
+    name = "/".join(filter(None, (run, sample.run))) if sample.run else run or ""
+    return PromptedSample(piece, name, sample, prompt)
 
 
 def _prefix(text: str, prefixes: Sequence[str]) -> str | None:

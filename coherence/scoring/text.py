@@ -35,12 +35,14 @@ _MAY_BE_SQUARE = rf"(?i)\[(?:{'|'.join(_SQUARE)})\]"
 # Tokens with a number come in hundreds of forms: they are codes of speech or images, the model's output.
 # Of special tokens only spare ones have numbers as well.
 _SPARE = r"(?:reserved|unused|extra|pad|special|placeholder|dummy|null)"
-_CODE = rf"<[|｜](?![^<>|｜\s]{{0,40}}?{_SPARE})(?=[^<>|｜\s\d]{{0,39}}\d)[^<>|｜\s]{{1,40}}+[|｜]>"
+_CODE = rf"<[|｜](?=[^<>|｜\s\d]{{0,39}}+\d)(?![^<>|｜\s]{{0,40}}?{_SPARE})[^<>|｜\s]{{1,40}}+[|｜]>"
 # Without bars it may be a tag, `<T1>`, but eight in a row are not tags, unless they are headings.
-_BARE_CODE = rf"<(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE})(?:[^\W\d]|[-.:]){{0,39}}+\d[\w.:-]{{0,39}}+>"
+_TO_DIGIT = r"(?:[^\W\d]|[-.:]){0,39}+\d"
+_BARE_CODE = rf"<(?={_TO_DIGIT})(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE}){_TO_DIGIT}[\w.:-]{{0,39}}+>"
 FEWEST_CODES = 8
 _CODES = rf"(?i)(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+"
-_MAY_BE_CODE = r"<[|｜][^<>|｜\s\d]{0,39}\d"
+_MAY_BE_CODE = r"<[|｜][^<>|｜\s\d]{0,39}+\d"
+_MAY_BE_BARE_CODE = rf"<{_TO_DIGIT}"
 _NAME = r"<[|｜]?([^<>|｜\s]+)"
 _SIGNS = r"[\W_]+"
 
@@ -232,7 +234,7 @@ def ends_in_padding(text: str) -> bool:
     False
     """
     text = text.rstrip()
-    return _padding_start(text) < len(text)
+    return text[-1:] in _MAY_END_PADDING and _padding_start(text) < len(text)
 
 
 def keeps_prompt(text: str, prompt: str) -> bool:
@@ -258,13 +260,17 @@ def _written(text: str) -> str:
 
 def _without_special(text: str) -> str:
     if "<" in text:
-        if text.count("><") >= FEWEST_CODES - 1 or re.search(_MAY_BE_CODE, text):
+        if re.search(_MAY_BE_CODE, text) or _may_hold_bare_codes(text):
             text = re.sub(_CODES, _in_words, text)
         may_hold = re.search(_MAY_BE_ANGLED, text) or ("[" in text and re.search(_MAY_BE_SQUARE, text))
     else:
         may_hold = "[" in text and re.search(_MAY_BE_SQUARE, text)
     # Consecutive ones become one space; a pattern that matches a row of them would keep each in memory.
     return (" ".join(filter(None, re.split(SPECIAL, text))) if may_hold else text).strip()
+
+
+def _may_hold_bare_codes(text: str) -> bool:
+    return text.count("><") >= FEWEST_CODES - 1 and re.search(_MAY_BE_BARE_CODE, text) is not None
 
 
 def _in_words(codes: re.Match[str]) -> str:

@@ -204,6 +204,10 @@ def test_shortening_rulers_takes_signs_away_and_nothing_else(text: str) -> None:
         (" ".join(f"<{n}>" for n in range(9)), ["<", "0", ">"] + [s for n in range(1, 9) for s in f"<{n}>"]),
         ("".join(f"<{n}>" for n in range(9)), list("012345678")),
         ("<h1><h2>", ["<", "h1", ">", "<", "h2", ">"]),
+        # wherever they are among other special tokens
+        (50 * "<|im_end|>" + "<|s_1|>" + 50 * "<|im_end|>", ["s-1"]),
+        (50 * "<s>" + "".join(f"<vq_{n}>" for n in range(8)) + "</s>", [f"vq-{n}" for n in range(8)]),
+        (50 * "<s>" + "".join(f"<{n}>" for n in range(7)), [s for n in range(7) for s in f"<{n}>"]),
     ],
 )
 def test_a_special_token_with_a_number_is_a_word(text: str, expected: list[str]) -> None:

@@ -64,7 +64,8 @@ def samples(
     """
     outputs, found = outputs_of(part.path), False
     ends = [(cell, step) for cell, row in outputs.tables if (step := _step_of(row)) is not None]
-    for sample in logs.samples_of(outputs.lines, _survey(outputs), part.path, problems):
+    survey = logs.survey_of(part, _survey)
+    for sample in logs.samples_of(outputs.lines, survey, part.path, problems):
         found = True
         if sample.step is None:
             step = next((step for cell, step in reversed(ends) if cell < sample.line), None)
@@ -81,14 +82,14 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
         ValueError: the file is not a notebook.
     """
     outputs = outputs_of(part.path)
-    survey = _survey(outputs)
+    survey = logs.survey_of(part, _survey)
     if sum(1 for _ in survey.losses()) >= len(outputs.tables):
         return logs.losses_of(survey, part.path, problems, fields)
     return rows.losses_of(outputs.tables, part.path, problems, fields)
 
 
-def _survey(outputs: Outputs) -> "logs.Survey":
-    return logs.Survey(logs.seen_in(outputs.lines))
+def _survey(path: str) -> "logs.Survey":
+    return logs.Survey(logs.seen_in(outputs_of(path).lines))
 
 
 def outputs_of(path: str) -> Outputs:

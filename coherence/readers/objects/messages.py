@@ -97,6 +97,15 @@ def rendered_prompt(text: str) -> str | None:
     return text[: answer.end()] if answer else None
 
 
+def may_be_chat(text: str) -> bool:
+    """Tell whether a text may be a chat that `chat_in` or `rendered_prompt` find.
+
+    >>> may_be_chat("[{'role': 'user', 'content': 'Why?'}]"), may_be_chat("Once upon a time")
+    (True, False)
+    """
+    return text.startswith("[{") or _CHAT_BEGINS.match(text) is not None
+
+
 def is_own(message: Message) -> bool:
     """Tell whether the model wrote a message.
 

@@ -55,6 +55,7 @@ from coherence.readers.objects.names import (
     VALIDATIONS,
     RawRow,
 )
+from coherence.readers.objects.plain import PlainRows
 from coherence.readers.objects.unfold import at, unfold
 from coherence.readers.records import LossRow, Mark, Sample
 from coherence.signals.loss import kind_beside, true_loss
@@ -108,31 +109,65 @@ def samples_of(
         fields: the keys to look under, in addition to the usual ones.
         whole: whether the rows are those of the whole file.
     """
-    name, named, with_steps, found = file_name(path), step_named(path), False, False
-    none = _NoSamples(path, problems, whole)
-    for line, row in _expanded(rows, TEXT, path, problems, fields):
-        if none.is_one(row, line):
-            continue
-        try:
-            sample = to_sample(row, name, line, fields)
-            if sample.step is None and named is not None:
-                sample = sample._replace(step=named)
-            elif with_steps and first_of(row, STEP) is None:
-                raise ValueError(STEP_MISSING)
-        except ValueError as error:
-            problems.add(path, line, str(error))
-            continue
-        if fields.prompt is not None and not at(row, fields.prompt):
-            problems.add(path, line, f"no {shown(fields.prompt)}, which was named as the prompt")
-        if not found:
-            _remark_texts(row, name, problems, fields)
-        found = True
-        if _calls_tools(row):
-            problems.tally(TOOL_CALLS, name, line)
-        with_steps = with_steps or sample.step is not None
-        yield sample
-    if whole and not found and not problems.count:
-        none.note()
+    plain = PlainRows(file_name(path)) if fields == USUAL else None
+    others = _OtherRows(path, problems, fields, whole)
+    for line, row in rows:
+        sample = plain.sample(row, line) if plain else None
+        if sample is None:
+            yield from others.samples(row, line)
+        else:
+            others.found = others.with_steps = True
+            yield sample
+    others.end()
+
+
+class _OtherRows:
+    """Makes samples of any rows of one file; parameters as for `samples_of`.
+
+    Attributes:
+        found: whether a row of the file has had a sample.
+        with_steps: whether a sample of the file has had a step.
+    """
+
+    def __init__(self, path: str, problems: Problems, fields: Fields, whole: bool) -> None:
+        self._path, self._problems, self._fields, self._whole = path, problems, fields, whole
+        self._name, self._step = file_name(path), step_named(path)
+        self._none = _NoSamples(path, problems, whole)
+        self.found = self.with_steps = False
+
+    def samples(self, whole: RawRow, line: int) -> Iterator[Sample]:
+        """Yield the samples in the object of a line."""
+        fields, problems = self._fields, self._problems
+        for row in _expanded(whole, line, TEXT, self._path, problems, fields):
+            if self._none.is_one(row, line):
+                continue
+            try:
+                sample = self._sample(row, line)
+            except ValueError as error:
+                problems.add(self._path, line, str(error))
+                continue
+            if fields.prompt is not None and not at(row, fields.prompt):
+                problems.add(self._path, line, f"no {shown(fields.prompt)}, which was named as the prompt")
+            if not self.found:
+                _remark_texts(row, self._name, problems, fields)
+            self.found = True
+            if _calls_tools(row):
+                problems.tally(TOOL_CALLS, self._name, line)
+            self.with_steps = self.with_steps or sample.step is not None
+            yield sample
+
+    def _sample(self, row: RawRow, line: int) -> Sample:
+        sample = to_sample(row, self._name, line, self._fields)
+        if sample.step is None and self._step is not None:
+            return sample._replace(step=self._step)
+        if self.with_steps and first_of(row, STEP) is None:
+            raise ValueError(STEP_MISSING)
+        return sample
+
+    def end(self) -> None:
+        """Note why the file holds no samples, if it holds none."""
+        if self._whole and not self.found and not self._problems.count:
+            self._none.note()
 
 
 class _NoSamples:
@@ -188,22 +223,22 @@ def _is_loss_alone(row: RawRow) -> bool:
 
 
 def _expanded(
-    rows: Iterable[tuple[int, RawRow]],
+    whole: RawRow,
+    line: int,
     keys: tuple[str, ...],
     path: str,
     problems: Problems,
     named: Fields = USUAL,
-) -> Iterator[tuple[int, RawRow]]:
-    """Yield the rows in objects, including objects of columns: lists under the keys that matter."""
-    for line, whole in rows:
-        for row in unfold(whole, named):
-            value = first_of(row, keys)
-            if isinstance(value, Mapping) and "0" in value:
-                row, value = _listed(row), list(value.values())
-            if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
-                yield line, row
-            else:
-                yield from ((line, each) for each in _columns(row, line, path, problems, named))
+) -> Iterator[RawRow]:
+    """Yield the rows in an object, also in one of columns: lists under the keys that matter."""
+    for row in unfold(whole, named):
+        value = first_of(row, keys)
+        if isinstance(value, Mapping) and "0" in value:
+            row, value = _listed(row), list(value.values())
+        if not isinstance(value, list) or is_chat(value) or (keys is TEXT and _are_numbers(value)):
+            yield row
+        else:
+            yield from _columns(row, line, path, problems, named)
 
 
 def _listed(row: RawRow) -> RawRow:
@@ -391,7 +426,10 @@ def losses_of(
     in their order.
     """
     name, counted = file_name(path), _Counted()
-    for line, row in counted.all_of(_expanded(rows, STEP, path, problems, fields)):
+    expanded = (
+        (line, row) for line, whole in rows for row in _expanded(whole, line, STEP, path, problems, fields)
+    )
+    for line, row in counted.all_of(expanded):
         try:
             loss_row = to_loss_row(row, name, line)
         except ValueError as error:

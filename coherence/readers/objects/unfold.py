@@ -29,7 +29,7 @@ DEEPEST = 5
 _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
 _SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
-_UNUSUAL = _SPELLED | _SEVERAL | KEYS
+UNUSUAL = _SPELLED | _SEVERAL | KEYS
 """A row without any of these keys holds one sample or one loss under the usual names: most rows do."""
 
 _TEXT_OR_OBJECT = KEYS & frozenset(TEXT)
@@ -41,16 +41,16 @@ def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
     >>> list(unfold({"Step": 5, "completions": ["So.", "No."]}))
     [{'step': 5, 'text': 'So.'}, {'step': 5, 'text': 'No.'}]
     """
-    if fields is not USUAL:
+    if fields != USUAL:  # in a worker they are a copy
         return _as_named(row, fields)
-    if _UNUSUAL.isdisjoint(row) or _holds_its_text(row):
+    if UNUSUAL.isdisjoint(row) or _holds_its_text(row):
         return (row,)
     return _unfolded(row, DEEPEST)
 
 
 def _holds_its_text(row: RawRow) -> bool:
     """Tell whether the only unusual key is one that may hold the text itself, and does."""
-    keys = _UNUSUAL.intersection(row)
+    keys = UNUSUAL.intersection(row)
     return len(keys) == 1 and keys <= _TEXT_OR_OBJECT and isinstance(row[next(iter(keys))], str)
 
 

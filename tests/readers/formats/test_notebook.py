@@ -78,6 +78,15 @@ def test_the_outputs_of_cells_are_read_one_below_the_other(file: Path) -> None:
     assert curve(file) == [(10, 4.2, 2), (20, 3.9, 2)]
 
 
+def test_a_notebook_that_goes_on_is_read_anew(file: Path) -> None:
+    first = cell(stream("step 10: loss 4.2\nSample 1: The mill\n"))
+    write(file, first)
+    assert (curve(file), told(file)) == ([(10, 4.2, 1)], [(10, "The mill", 1)])
+    write(file, first, cell(stream("step 20: loss 3.9\nSample 1: A wall\n")))
+    assert curve(file) == [(10, 4.2, 1), (20, 3.9, 2)]
+    assert told(file) == [(10, "The mill", 1), (20, "A wall", 2)]
+
+
 def test_a_sample_does_not_go_on_in_the_next_cell(file: Path) -> None:
     write(file, cell(stream("step 10: loss 4.2\nSample 1: The mill")), cell(stream("Files already there\n")))
     assert told(file) == [(10, "The mill", 1)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from coherence.readers.formats.logs.reader import losses_of as losses_of
     from coherence.readers.formats.logs.reader import samples_of as samples_of
     from coherence.readers.formats.logs.survey import Survey as Survey
+    from coherence.readers.formats.logs.survey import survey_of as survey_of
 
 __getattr__, __dir__, __all__ = face(
     __name__,
@@ -23,5 +24,6 @@ __getattr__, __dir__, __all__ = face(
         "pieces_of": "lines",
         "samples_of": "reader",
         "seen_in": "lines",
+        "survey_of": "survey",
     },
 )

@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -261,23 +261,33 @@ class Survey:
         )
 
 
-def survey_of(part: Part) -> Survey:
-    """Return the survey of a log; that of the last file is cached until the file changes."""
-    try:
-        seen = Path(part.path).stat()
-    except OSError:
-        return _survey(part.path)
-    return _kept(part.path, seen.st_size, seen.st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _kept(path: str, size: int, time: int) -> Survey:  # noqa: ARG001 - they identify the state of the file
-    return _survey(path)
-
-
 def _survey(path: str) -> Survey:
     problems = Problems()
     return Survey(seen_in(read_pieces(Part(path), problems)), problems)
+
+
+def survey_of(part: Part, survey: Callable[[str], Survey] = _survey) -> Survey:
+    """Return the survey of a log; that of the last file is cached until the file changes.
+
+    Args:
+        part: of the file.
+        survey: surveys the file at a path, if it is more than a log.
+    """
+    try:
+        seen = Path(part.path).stat()
+    except OSError:
+        return survey(part.path)
+    return _kept(survey, part.path, seen.st_size, seen.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _kept(
+    survey: Callable[[str], Survey],
+    path: str,
+    size: int,  # noqa: ARG001 - they identify the state of the file
+    time: int,  # noqa: ARG001
+) -> Survey:
+    return survey(path)
 
 
 def remarks_of(survey: Survey, path: str, problems: Problems) -> None:
