@@ -297,7 +297,7 @@ def _is_foreign(tokens: list[str], lexicon: Lexicon) -> bool:
 
 
 def share_again(bigram: float, tokens: Sequence[str], profile: Profile) -> float | None:
-    """Return the share of tokens that repeat what came just before, as the bigram score tells it.
+    """Return the share of tokens that repeat what came just before, as the bigram score shows.
 
     It is what `again.said_again` returns, up to a rounding error, in a fifth of the time: the score is the
     diversity of the pairs times the share that is not repeated. None if the pairs are not diverse at all.

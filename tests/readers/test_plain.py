@@ -29,6 +29,10 @@ TEXTS = st.sampled_from(
         "\ud800",
         "\U0001f600",
         "<|endoftext|>" * 4,
+        "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.",
+        "### Instruction: Why?\n### Response: So.",
+        "[{'role': 'user', 'content': 'Why?'}, {'role': 'assistant', 'content': 'So.'}]",
+        '[{"role": "user", "content": "Why?"}]',
         "nan",
         "1e400",
     ]
