@@ -45,11 +45,20 @@ OTHERS = "other sources"
 RECENT_LOSSES = 100  # over these the share of a source fades
 
 
-KINDS = (None, "reward", "kl", "advantage")
+_NAMED = {
+    "reward": r"rew(?:ard)?s?|(?:episod(?:e|ic)|mean)[_ ]returns?",
+    "kl": "kls?",
+    "advantage": "advantages?",
+    "policy loss": r"(?:policy|policy[_ ]gradient|pg|actor)[_ ]loss",
+    "value loss": r"(?:value|vf|critic)[_ ]loss",
+}
+"""How the metrics are named that only trainers of something else than cross-entropy log."""
+
+KINDS = (None, *_NAMED)
 """The results of `kind_beside`; a kind that is kept as a number is its place here, so None is 0."""
 
 _NOT_OF_CROSS_ENTROPY = re.compile(
-    rf"(?:^|[/_. ])({'|'.join(filter(None, KINDS))})s?(?:[/_. ]|$)", re.IGNORECASE
+    rf"(?:^|[/_. ])(?:{'|'.join(f'({names})' for names in _NAMED.values())})(?:[/_. ]|$)", re.IGNORECASE
 )
 LONGEST_NAME = 100  # characters of a metric's name that are looked at
 
@@ -57,8 +66,8 @@ LONGEST_NAME = 100  # characters of a metric's name that are looked at
 def kind_beside(names: Iterable[str]) -> str | None:
     """Return the metric that shows that a loss is not a cross-entropy, from the names logged with it.
 
-    It is "reward", "kl" or "advantage", which are logged by trainers that optimize something else; None if
-    there is none of them. Source: docs/signals.md, "The loss".
+    It is "reward", "kl", "advantage", "policy loss" or "value loss", which are logged by trainers that
+    optimize something else; None if there is none of them. Source: docs/signals.md, "The loss".
 
     >>> kind_beside(["loss", "grad_norm", "rewards/chosen"]), kind_beside(["loss", "learning_rate"])
     ('reward', None)
@@ -69,7 +78,7 @@ def kind_beside(names: Iterable[str]) -> str | None:
 @lru_cache(maxsize=1024)
 def _kind_of(name: str) -> str | None:
     found = _NOT_OF_CROSS_ENTROPY.search(name)
-    return found[1].lower() if found else None
+    return KINDS[found.lastindex] if found and found.lastindex else None
 
 
 def perplexity(loss: float) -> float:
@@ -329,7 +338,7 @@ class LossTracker:
         >>> tracker.trend
         'not a cross-entropy'
         """
-        self._kind = self._kind or f"a {beside} is logged with it"
+        self._kind = self._kind or f"{'an' if beside == 'advantage' else 'a'} {beside} is logged with it"
 
     @property
     def count(self) -> int:

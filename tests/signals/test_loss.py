@@ -22,6 +22,7 @@ from coherence.signals.loss import (
     SourceLoss,
     Trend,
     advantage,
+    kind_beside,
     perplexity,
     true_loss,
     uniform_baseline,
@@ -68,6 +69,36 @@ def test_a_loss_beyond_every_float_is_an_infinite_perplexity() -> None:
     assert perplexity(0) == 1
     assert perplexity(-INF) == 0
     assert math.isnan(perplexity(NAN))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("rollout/ep_rew_mean", "reward"),
+        ("charts/episodic_return", "reward"),
+        ("mean_return", "reward"),
+        ("objective/kl", "kl"),
+        ("Advantages", "advantage"),
+        ("train/policy_gradient_loss", "policy loss"),
+        ("losses/policy_loss", "policy loss"),
+        ("actor/pg_loss", "policy loss"),
+        ("critic/vf_loss", "value loss"),
+        ("Value Loss", "value loss"),
+        ("returns", None),
+        ("value", None),
+        ("policy", None),
+        ("brew", None),
+        ("train_loss", None),
+    ],
+)
+def test_metrics_that_only_other_trainers_log_are_known_by_their_names(name: str, kind: str | None) -> None:
+    assert kind_beside(["loss", name]) == kind
+
+
+def test_a_metric_is_named_in_english() -> None:
+    tracker = LossTracker()
+    tracker.take_beside("advantage")
+    assert tracker.doubt == "an advantage is logged with it"
 
 
 @given(st.floats(0, 700), st.integers(1, 10**6))
