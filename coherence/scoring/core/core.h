@@ -205,10 +205,13 @@ typedef struct {
     size_t length;
 } Text;
 
-/* How many things occurred once, how many twice and so on: times[1] to times[largest]; zero between uses. */
+/* How many things occurred once, how many twice and so on: times[1] to times[largest]; zero between uses. The logarithms
+ * of small counts are kept once they were needed. */
+enum { SMALL = 64 };
 typedef struct {
     Buffer times;
     uint32_t largest;
+    double logarithms[SMALL];
 } Spectrum;
 
 /* Memory for scoring one text, used for one text after another. */

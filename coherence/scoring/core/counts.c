@@ -57,6 +57,16 @@ things(const Spectrum *spectrum)
     return sum;
 }
 
+static double
+logarithm(Spectrum *spectrum, uint32_t count)
+{
+    if (count >= SMALL)
+        return log((double)count);
+    if (count > 1 && spectrum->logarithms[count] == 0.0)
+        spectrum->logarithms[count] = log((double)count);
+    return spectrum->logarithms[count];
+}
+
 /* Return the effective number, and empty the spectrum. In rising order of the counts, as ngrams.effective_of. */
 double
 take_effective(Spectrum *spectrum)
@@ -69,7 +79,7 @@ take_effective(Spectrum *spectrum)
             continue;
         uint64_t together = (uint64_t)count * times[count];
         total += together;
-        weighted += (double)together * log((double)count);
+        weighted += (double)together * logarithm(spectrum, count);
         times[count] = 0;
     }
     spectrum->largest = 0;
