@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment
+from coherence.audit.rows import NO_STEP, ROW, Edge, Rows, Segment, joined
 from coherence.audit.shard import ScoringSettings, Shard, ShardResult
 from coherence.files import whole_file
 from coherence.readers import storage
@@ -178,7 +178,7 @@ class Output:
         """Return some of the rows, which are sorted by run and step; the caller may change them."""
         if isinstance(self._kept, Path):
             return np.fromfile(self._kept, ROW, count, offset=start * ROW.itemsize)
-        return self._kept.rows[start : start + count].copy()
+        return joined([self._kept.rows[start : start + count]])
 
     def leave_out_without_step(self) -> list[tuple[int, int]]:
         """Leave out the samples without a step; return the piece and the line of each."""

@@ -344,9 +344,10 @@ class Lowest:
 
     def see_many(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
         """Take the samples of a batch that have these numbers."""
-        before, about, kept = self._seen, batch.samples.means[numbers], dict[int, int]()
-        for place in np.flatnonzero(about < self._highest + NEAR_ENOUGH).tolist():
-            if about[place] < self._highest + NEAR_ENOUGH:  # lower by now
+        before, means, kept = self._seen, batch.samples.means[numbers], dict[int, int]()
+        near = np.flatnonzero(means < self._highest + NEAR_ENOUGH)
+        for place, about in zip(near.tolist(), means[near].tolist(), strict=True):
+            if about < self._highest + NEAR_ENOUGH:  # lower by now
                 self._seen, number = before + place, int(numbers[place])
                 text = int(batch.rows["text"][number])
                 if self._keeps(batch.mean(number), text):
