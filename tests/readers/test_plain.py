@@ -15,8 +15,10 @@ from coherence.readers.objects.names import ANSWER, LOSS, PLAIN_TEXT, PROMPT, RE
 from coherence.readers.objects.plain import REMEMBERED, PlainRows
 from coherence.readers.objects.rows import samples_of, to_sample
 from coherence.readers.objects.unfold import UNUSUAL
+from coherence.scoring.profile import SCALES
 
 PLAIN: dict[str, Any] = {"step": 5, "text": "Once", "loss": 2.5, "prompt": "Say", "time": 1.5}
+WRITTEN = {"format": 1, **PLAIN, "index": 3, "scores": {"bigram": 9.5}, "streak": 0, "beside": "reward"}
 
 TEXTS = st.sampled_from(
     [
@@ -58,7 +60,23 @@ KEYS = st.one_of(
         ["format", "index", "streak", "scores", "content", "id", "kl", "rewards/mean", "val_loss"]
     ),
 )
+SCORES = st.dictionaries(st.sampled_from(SCALES), st.one_of(st.floats(0, 100), SIMPLE))
+OF_A_MONITOR = st.fixed_dictionaries(
+    {
+        "format": st.sampled_from([1, 1, 1, True, 1.0, "1", None]),
+        "step": NUMBERS,
+        "index": st.one_of(st.integers(0, 9), SIMPLE),
+        "text": TEXTS,
+        "scores": st.one_of(SCORES, SIMPLE),
+        "streak": SIMPLE,
+    },
+    optional={
+        **dict.fromkeys(USUAL[2:], SIMPLE),
+        "beside": st.sampled_from(["reward", "kl", "cat", None, 1]),
+    },
+)
 ROWS = st.one_of(
+    OF_A_MONITOR,
     st.fixed_dictionaries({"text": TEXTS, "step": NUMBERS}, optional=dict.fromkeys(USUAL[2:], SIMPLE)),
     st.fixed_dictionaries({"text": TEXTS, "step": NUMBERS}, optional={"extra": SIMPLE, "loss": NUMBERS}),
     st.dictionaries(KEYS, st.one_of(SIMPLE, SIMPLE, DEEPER), max_size=7),
@@ -113,8 +131,23 @@ def quick(row: dict[str, Any]) -> Any:
 
 def test_usual_rows_take_the_quick_way() -> None:
     shorter = ({key: value for key, value in PLAIN.items() if key != left_out} for left_out in USUAL[2:])
-    for row in (PLAIN, *shorter, {**PLAIN, "id": [7], "lr": None}, {"output": "So.", "iter": 3}):
+    for row in (PLAIN, WRITTEN, *shorter, {**PLAIN, "id": [7], "lr": None}, {"output": "So.", "iter": 3}):
         assert quick(row) == to_sample(row, "samples.jsonl", 3)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"step": 5, "text": "a", "prompt": "a"},
+        {"epoch": 2.0, "text": "Once"},
+        {"checkpoint": "run/5", "text": "Once"},
+        {**PLAIN, "time": float("inf")},
+        {**PLAIN, "step": "10/438"},
+        {**PLAIN, "loss": None, "prompt": ""},
+    ],
+)
+def test_the_quick_way_makes_the_usual_sample_or_none(row: dict[str, Any]) -> None:
+    assert quick(row) in (None, to_sample(row, "samples.jsonl", 3))
 
 
 @pytest.mark.parametrize("keys", [PLAIN_TEXT, STEP, PROMPT, LOSS, TIME])
@@ -139,6 +172,7 @@ def test_the_quick_way_knows_the_names_of_trainers(keys: tuple[str, ...]) -> Non
         {"reasoning_content": "It rains."},
         {"run": "a"},
         {"format": 1},
+        {**WRITTEN, "index": "3"},
         {"kl": 0.1},
         {"Step": 6},
         {SKIPPED: "why"},

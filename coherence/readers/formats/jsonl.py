@@ -58,10 +58,12 @@ def _objects(part: Part, problems: Problems) -> Iterator[tuple[int, RawRow]]:
     Raises:
         LaterFormat: a later version wrote a row of the run folder.
     """
-    ours = storage.bare_name(part.path) in OURS
+    if storage.bare_name(part.path) not in OURS:
+        yield from read_objects(part, problems)
+        return
+    name = file_name(part.path)
     for line, row in read_objects(part, problems):
-        if ours:
-            check_format(row, file_name(part.path), line)
+        check_format(row, name, line)
         yield line, row
 
 

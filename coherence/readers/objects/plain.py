@@ -1,12 +1,14 @@
 """A quick way to the samples of plain rows: a text with its step, prompt, loss and time, nothing to unfold.
 
-Most rows of most dumps are plain. What their keys mean is looked up once for all rows with the same keys.
-`rows` knows every row, and would make the same sample of a plain one.
+Most rows of most dumps are plain, and so are the samples that a monitor wrote. What their keys mean is
+looked up once for all rows with the same keys. `rows` knows every row, and would make the same sample of a
+plain one.
 """
 
 import math
 from typing import NamedTuple
 
+from coherence.readers.folder import beside_of, is_sample, recorded_scores
 from coherence.readers.lines import to_float, to_step, to_text
 from coherence.readers.objects.messages import may_be_chat
 from coherence.readers.objects.names import (
@@ -26,16 +28,21 @@ from coherence.signals.loss import kind_beside
 from coherence.signals.steps import LARGEST_STEP
 
 _NOT_PLAIN = ({*READ, *UNUSUAL} - {*PLAIN_TEXT, *STEP, *PROMPT, *LOSS, *TIME, "grad_norm"}) | {
-    *("messages", "format", SKIPPED, ANSWER)
+    *("messages", SKIPPED, ANSWER)
 }
+_OF_A_MONITOR = {"format", "index", "scores", "streak"}
 
 REMEMBERED, LONGEST = 32, 1_000
 """What keys mean is remembered for so many kinds of rows, if their names have at most so many characters."""
 
 
 class _Keys(NamedTuple):
-    """The keys of plain rows; an empty one if the rows have none for a prompt, a loss or a time."""
+    """The keys of plain rows; an empty one if the rows have none for a prompt, a loss or a time.
 
+    `of_a_monitor` if the rows may be those of a run folder.
+    """
+
+    of_a_monitor: bool
     text: str
     step: str
     prompt: str
@@ -85,7 +92,13 @@ class PlainRows:
             time = None
         if prompt is text:  # as for a row with one key for both
             prompt = None
-        return Sample(step, text, self._file, line, prompt or None, loss, None, time)
+        sample = (step, text, self._file, line, prompt or None, loss, None, time)
+        if not keys.of_a_monitor:
+            return Sample(*sample)
+        if not is_sample(row):
+            return None
+        beside = None if loss is None else beside_of(row)
+        return Sample(*sample, place=row["index"], scores=recorded_scores(row["scores"]), beside=beside)
 
     def _look_up(self, names: tuple[str, ...]) -> _Keys | None:
         if sum(map(len, names)) > LONGEST:
@@ -98,7 +111,10 @@ class PlainRows:
 
 def _keys_of(names: tuple[str, ...]) -> _Keys | None:
     """Return the keys of rows with these names; None if the rows are not plain."""
+    of_a_monitor = _OF_A_MONITOR.issubset(names)
     if not _NOT_PLAIN.isdisjoint(names) or kind_beside(names) is not None:
+        return None
+    if "format" in names and not of_a_monitor:
         return None
     text, step, *others = (
         [key for key in keys if key in names] for keys in (PLAIN_TEXT, STEP, PROMPT, LOSS, TIME)
@@ -106,4 +122,4 @@ def _keys_of(names: tuple[str, ...]) -> _Keys | None:
     # An epoch may be a fraction, and the name of a checkpoint may hold anything.
     if len(text) != 1 or not {*step[:1]} - {"checkpoint", "epoch"} or any(len(keys) > 1 for keys in others):
         return None
-    return _Keys(text[0], step[0], *(keys[0] if keys else "" for keys in others))
+    return _Keys(of_a_monitor, text[0], step[0], *(keys[0] if keys else "" for keys in others))
