@@ -15,12 +15,6 @@ from typing import IO, Any
 from coherence.readers.folder import FORMAT, is_later
 from coherence.signals.settings import LaterFormat
 
-ESCAPES = ((b"\\", rb"\\"), (b'"', rb"\""), (b"\n", rb"\n"), (b"\t", rb"\t"), (b"\r", rb"\r"))
-"""The signs that JSON escapes and texts hold; the backslash first, because the others bring one."""
-
-RARE = bytes(code for code in range(32) if code not in b"\n\t\r")
-"""The other characters that JSON escapes."""
-
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -122,31 +116,9 @@ class Appender:
 
 def _to_line(record: Mapping[str, Any]) -> bytes:
     try:
-        return _written(record) + b"\n"
+        return _JSON.encode(record).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8, but an escape
         return json.dumps(record, allow_nan=False).encode() + b"\n"
-
-
-def _written(record: Mapping[str, Any]) -> bytes:
-    """Return a record as `json.dumps` writes it, without escapes for letters.
-
-    A sample is mostly its text, for which `json` takes as long as the core takes to score it; so the text is
-    put in place of a null, which no string of the record can look like: its quotes are escaped.
-    """
-    text = record.get("text")
-    if not isinstance(text, str):
-        return _JSON.encode(record).encode()
-    others = _JSON.encode({**record, "text": None}).encode()
-    return others.replace(b'"text": null', b'"text": ' + _quoted(text), 1)
-
-
-def _quoted(text: str) -> bytes:
-    raw = text.encode()
-    if len(raw.translate(None, RARE)) < len(raw):
-        return _JSON.encode(text).encode()
-    for sign, escape in ESCAPES:
-        raw = raw.replace(sign, escape)
-    return b'"' + raw + b'"'
 
 
 def _ends_with_newline(path: Path) -> bool:
