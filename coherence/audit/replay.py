@@ -323,7 +323,7 @@ class Replay:
         begins = changed(steps)
         places = np.arange(len(steps))
         places -= np.maximum.accumulate(np.where(begins, places, 0))
-        places[: np.argmax(np.append(begins[1:], True)) + 1] += self._next_place(int(steps[0]))
+        places[steps == steps[0]] += self._next_place(int(steps[0]))
         diversities = np.full(len(rows), np.nan)
         against = map(self.signals.profile.against_passages, rows["between"][compared].tolist())
         diversities[compared] = list(against)

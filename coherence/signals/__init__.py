@@ -2,8 +2,9 @@
 
 `gate` judges samples, `loss` follows the loss, `samples` names the state of the samples, `diagnosis` is the
 table of both, `checkpoint` names the step to go back to; `both` combines them for one run, and the monitor,
-the audit and the page feed it line by line. `settings` holds the settings that decide, and `project` reads
-them from a `pyproject.toml`. Standard library only, except `logits`.
+the audit and the page feed it line by line. `together` feeds it many samples at once, with the same result.
+`settings` holds the settings that decide, and `project` reads them from a `pyproject.toml`. Standard library
+only, except `logits` and `together`.
 """
 
 from typing import TYPE_CHECKING
