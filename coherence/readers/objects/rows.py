@@ -180,9 +180,9 @@ class _NoSamples:
 
     def is_one(self, row: RawRow, line: int) -> bool:
         """Tell whether a row is such a row."""
-        if SKIPPED in row:
-            self._why = self._why or (line, row[SKIPPED])
-            self._problems.tally(SKIPPED_FOR + row[SKIPPED], file_name(self._path), line)
+        if isinstance(why := row.get(SKIPPED), str):
+            self._why = self._why or (line, why)
+            self._problems.tally(SKIPPED_FOR + why, file_name(self._path), line)
             return True
         if ANSWER in row:
             if self._answer is None:

@@ -519,3 +519,9 @@ def test_events_are_read_from_the_rows_of_a_run_folder_alone(file: Path) -> None
     file.write_text(lines_of(*rows) + "torn", encoding="utf-8")
     found = [(event.step, event.event, event.details) for event in jsonl.events(Part(str(file)))]
     assert found == [(4, "pivot", {"to": "code"}), (5, "restart", {})]
+
+
+@pytest.mark.parametrize("value", [1, None, ["a"], {}])
+def test_a_key_that_only_readers_use_means_nothing_in_a_file(file: Path, value: object) -> None:
+    samples, problems = samples_of(file, json.dumps({"step": 1, "text": "Once", "coherence: skipped": value}))
+    assert ([each.text for each in samples], problems.count) == (["Once"], 0)
