@@ -3,6 +3,7 @@
 Source: docs/report.md, "The repeated phrase".
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
@@ -101,32 +102,37 @@ def find_phrases(text: str, prompt: str | None = None, most: int = MOST_LOOPS) -
 
 def _largest(tokens: list[str]) -> _Found | None:
     best: _Found | None = None
-    starts = list(range(len(tokens)))
+    phrases = [list(range(len(tokens)))]
     for length in range(1, LONGEST_PHRASE + 1):
-        repeated = _repeated(list(zip(*(tokens[at:] for at in range(length)), strict=False)), starts)
+        phrases = _longer(phrases, tokens, length)
         # Of equal ones, first those that begin with a word.
-        for phrase in sorted(repeated, key=lambda each: (-len(repeated[each]), not is_word(each[0]))):
+        for starts in sorted(phrases, key=lambda each: (-len(each), not is_word(tokens[each[0]]))):
             least = 0.0 if best is None else best.share + 0.01
-            if len(repeated[phrase]) * length / len(tokens) <= least:
+            if len(starts) * length / len(tokens) <= least:
                 break
-            places = _apart(repeated[phrase], length)
+            phrase, places = tuple(tokens[starts[0] : starts[0] + length]), _apart(starts, length)
             share = len(places) * length / len(tokens)
             if share > least and len(places) >= FEWEST_TIMES and _is_loop(phrase, places, share):
                 best = _Found(phrase, places, share)
-        # A phrase is at most as frequent as its beginning.
-        starts = sorted(start for each in repeated.values() for start in each)
-        if not starts:
-            break
     return best
 
 
-def _repeated(phrases: list[Phrase], starts: list[int]) -> dict[Phrase, list[int]]:
-    """Return the phrases that occur at three or more of the starts, with those starts."""
-    found: defaultdict[Phrase, list[int]] = defaultdict(list)
-    for start in starts:
-        if start < len(phrases):
-            found[phrases[start]].append(start)
-    return {phrase: places for phrase, places in found.items() if len(places) >= FEWEST_TIMES}
+def _longer(phrases: list[list[int]], tokens: list[str], length: int) -> list[list[int]]:
+    """Return the starts of each phrase of a length that occurs three times or more, in the order of the text.
+
+    Args:
+        phrases: the starts of each phrase that is one token shorter: a phrase is at most as frequent as it.
+        tokens: of the text.
+        length: of the phrases, in tokens.
+    """
+    found: list[list[int]] = []
+    ends = tokens[length - 1 :]
+    for starts in phrases:
+        by_last: defaultdict[str, list[int]] = defaultdict(list)
+        for start in starts[: bisect_left(starts, len(ends))]:
+            by_last[ends[start]].append(start)
+        found += [each for each in by_last.values() if len(each) >= FEWEST_TIMES]
+    return sorted(found)
 
 
 def _is_loop(phrase: Phrase, places: list[int], share: float) -> bool:
