@@ -360,6 +360,7 @@ class StepSamples:
         self._texts: list[str] = []
         self._prompts: list[str | None] = []
         self._tokens: list[list[str]] = []  # of the first samples, if the core was not built
+        self._diversity: tuple[int, float | None] = 0, None  # between how many of them it is
 
     def add(self, scores: Scores, text: str, prompt: str | None = None) -> None:
         """Take one more sample of the step."""
@@ -394,6 +395,11 @@ class StepSamples:
     @property
     def diversity(self) -> float | None:
         """The diversity between the samples; None if fewer than two are long enough to judge."""
+        if self._diversity[0] < len(self._scores):
+            self._diversity = len(self._scores), self._compare()
+        return self._diversity[1]
+
+    def _compare(self) -> float | None:
         if sum(scores.scorable for scores in self._scores) < 2:
             return None
         if fast.CORE is not None:
