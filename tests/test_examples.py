@@ -61,6 +61,7 @@ def test_an_example_is_short_and_says_how_it_is_run(name: str) -> None:
     assert f"examples/{name}\n" in (ast.get_docstring(ast.parse((EXAMPLES / name).read_text("utf-8"))) or "")
 
 
+@pytest.mark.slow
 def test_the_loop_ends_at_the_halt_and_names_the_step_to_go_back_to() -> None:
     ended = run("examples/in_a_loop.py")
     steps, (sentence, back) = ended.stdout.splitlines()[:-2], ended.stdout.splitlines()[-2:]

@@ -121,6 +121,7 @@ def test_the_loop_is_told_to_stop_at_132_000_and_where_to_go_back_to(tmp_path: P
     assert (report.halt_step, report.resume_from, report.wasted_steps) == (132_000, 97_000, 0)
 
 
+@pytest.mark.slow
 def test_the_loop_reads_well_until_the_samples_collapse(tmp_path: Path) -> None:
     with Monitor(tmp_path, vocab_size=V1["vocab_size"]) as monitor:
         verdicts = [monitor.sample(step, text) for step, text in samples() if step < COLLAPSED]

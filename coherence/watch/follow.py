@@ -130,10 +130,23 @@ class Follower:
             self._add("samples", drawn.file, drawn.step)
         wanted = {*found.samples, *found.losses, *(each.file for each in self._drawn())}
         behind = [each for each in self._sources.values() if each.file in wanted and each.is_behind()]
-        now = time.monotonic()
-        due = [each for each in behind if self._not_before.get(each.key, 0.0) <= now]
+        due = self._due(behind)
         self.unsettled = len(due) < len(behind)
         return due
+
+    def _due(self, behind: Sequence[Source]) -> list[Source]:
+        """Return the files whose turn has come.
+
+        Files of a kind are read in their order, which is that of their steps: none is read before another.
+        """
+        now, found, waiting = time.monotonic(), [], set()
+        for source in behind:
+            kind = source.role, source.file.format
+            if self._not_before.get(source.key, 0.0) > now:
+                waiting.add(kind)
+            if kind not in waiting:
+                found.append(source)
+        return found
 
     def _add(self, role: Role, file: File, step: int | None) -> None:
         key = f"{role}:{relpath(file.path, self._finder.folder)}"

@@ -66,6 +66,7 @@ def test_rows_come_in_the_order_of_their_steps_and_then_of_the_dump(shards: list
     assert found == sorted(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
 def test_a_step_that_fills_many_buffers_keeps_the_order_of_the_dump(count: int) -> None:
     outputs = [output([(7, "")] * count, n, f"{n}.jsonl") for n in range(2)]

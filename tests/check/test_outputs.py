@@ -206,6 +206,7 @@ def test_samples_are_taken_in_the_order_of_their_steps(shell: Shell) -> None:
 # Update
 
 
+@pytest.mark.slow
 def test_updating_says_what_changed_and_a_second_time_that_nothing_did(shell: Shell) -> None:
     options = made(shell)
     before = Path("s.json").read_bytes()
@@ -319,6 +320,7 @@ def test_github_leaves_standard_output_to_what_is_written_there(shell: Shell, op
     assert "\n::error file=s.json,line=1,title=coherence%3A more samples loop::" in err
 
 
+@pytest.mark.slow
 def test_annotations_and_reports_name_the_snapshot_from_the_top_of_the_repository(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -447,6 +449,7 @@ def test_junit_is_valid_and_has_a_test_case_for_all_that_can_fail(shell: Shell) 
     assert int(counted["errors"]) == 0
 
 
+@pytest.mark.slow
 def test_junit_holds_a_sample_once(shell: Shell) -> None:
     failing(shell, "--junit", "j.xml")
     assert Path("j.xml").read_text(encoding="utf-8").count(LOOP.strip()) == 1
@@ -618,6 +621,7 @@ def test_samples_are_shown_of_what_is_inconclusive_if_it_got_worse(change: float
     assert bool(evidence(replace(found, comparisons=(share,)))) is shown
 
 
+@pytest.mark.slow
 def test_no_line_for_a_person_is_a_command_on_github(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     against = made(shell)

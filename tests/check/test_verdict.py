@@ -92,6 +92,7 @@ def test_a_gate_that_halts_as_it_did_on_the_snapshot_fails_nothing() -> None:
     assert (found.verdict, found.halt, found.halted_before) == ("pass", True, True)
 
 
+@pytest.mark.slow
 def test_a_gate_that_only_observes_fails_nothing() -> None:
     found = checked(mixed(40), in_a_row(40), observe=True, tolerance=30)
     assert (found.verdict, found.halt, found.observe) == ("pass", True, True)
@@ -113,6 +114,7 @@ def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
     assert score_samples(ordered).halt_reason is not None
 
 
+@pytest.mark.slow
 def test_an_answer_of_one_word_where_there_were_sentences_fails() -> None:
     found = checked(samples(200), samples(200, text="Yes", bad=60, seed="now"))
     assert verdicts(found)["too short"] == "fail"

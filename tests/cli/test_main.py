@@ -687,6 +687,7 @@ def test_the_process_keeps_its_outputs_apart_and_returns_its_status() -> None:
     assert done.stderr.startswith("╭─ HALT")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shell")
 def test_a_reader_of_the_report_who_leaves_early_changes_neither_status_nor_file() -> None:
     reading, writing = os.pipe()

@@ -8,7 +8,7 @@ from typing import Any
 import long_runs
 import pytest
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 LOSSES, SAMPLES = 10_000, 1_000
 POINTER = 8
@@ -22,7 +22,6 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return found
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_run(figures: Any) -> None:
     assert figures.traced_growth < POINTER * LOSSES
 

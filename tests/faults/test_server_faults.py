@@ -123,6 +123,7 @@ TRAVERSALS = sorted(
 )
 
 
+@pytest.mark.slow
 def test_no_spelling_of_a_path_leads_to_a_file(server: Server) -> None:
     for path in TRAVERSALS:
         answer = get(server, path)
@@ -301,6 +302,7 @@ def test_a_thousand_slow_clients_hold_nobody_else_up_and_leave_nothing_open(
     wait(lambda: files_open() <= before)
 
 
+@pytest.mark.slow
 def test_a_request_that_comes_a_byte_at_a_time_has_as_long_as_any_other(runs: Path) -> None:
     with serving(runs, patience=0.3) as server, connect(server) as client:
         client.settimeout(0.05)

@@ -122,6 +122,7 @@ def test_texts_made_of_bytes_score_the_same(how: bytes, steps: list[bytes]) -> N
     assert differences(asked(how + b"".join(steps), characters=2_000)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=bytes.hex)
 def test_each_recipe_of_a_text_scores_the_same(recipe: bytes) -> None:
     assert differences(asked(recipe, characters=2_000)) == []
@@ -215,6 +216,7 @@ def test_every_code_point_scores_the_same() -> None:
     assert_equal(["".join(every[at : at + 4096]) for at in range(0, len(every), 4096)])
 
 
+@pytest.mark.slow
 def test_the_fixture_runs_score_the_same() -> None:
     texts, prompts = zip(*FIXTURES, strict=True)
     assert_equal(texts, prompts)

@@ -318,6 +318,7 @@ def test_a_text_is_empty_for_a_reason(text: str, prompt: str | None, why: str | 
     assert why_empty(text, prompt) == why
 
 
+@pytest.mark.slow
 @given(TEXT, st.none() | TEXT)
 @settings(deadline=None)
 def test_there_is_a_reason_if_and_only_if_nothing_is_left(text: str, prompt: str | None) -> None:

@@ -143,6 +143,7 @@ def test_over_all_orders_of_the_same_tokens_the_surplus_is_nothing(model: WordOr
     assert abs(fmean(each.surplus for each in orders)) <= 0.5
 
 
+@pytest.mark.slow
 def test_over_many_shuffles_the_surplus_is_about_nothing(model: WordOrder) -> None:
     # Each token once, so that no two that stand together are one.
     tokens = sorted(set(SAMPLES[0] + SAMPLES[1]))
@@ -333,6 +334,7 @@ def texts(tmp_path: Path) -> Callable[..., list[str]]:
     return options
 
 
+@pytest.mark.slow
 def test_learning_twice_gives_the_same_bytes(texts: Callable[..., list[str]], tmp_path: Path) -> None:
     assert order.main(texts("first.json")) == order.main(texts("second.json")) == 0
     content = (tmp_path / "first.json").read_bytes()

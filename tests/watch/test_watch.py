@@ -104,6 +104,14 @@ def test_a_text_file_a_step_is_read_as_the_audit_does(once: Watch) -> None:
     assert steps() == [100, 200]
 
 
+def test_text_files_are_read_in_the_order_of_their_steps_though_the_first_takes_longest(once: Watch) -> None:
+    Path("run/samples").mkdir(exist_ok=True)
+    for step, words in ((100, 200_000), (200, 30), (300, 30)):
+        Path(f"run/samples/step_{step}.txt").write_text(prose(words, step), encoding="utf-8")
+    assert once().status == 0
+    assert steps() == [100, 200, 300]
+
+
 def test_losses_of_a_file_beside_the_samples_are_read_and_each_once(once: Watch) -> None:
     append("rollouts.jsonl", *({**row, "loss": 9.0} for row in fine(1, 2)))
     append("metrics.jsonl", *({"step": step, "loss": 5.0 - step} for step in range(3)))
@@ -229,6 +237,7 @@ def test_with_observe_it_goes_on(once: Watch) -> None:
     assert len(steps()) == 10
 
 
+@pytest.mark.slow
 def test_follows_until_the_gate_halts() -> None:
     append("rollouts.jsonl", *fine(1))
     command = [sys.executable, "-m", "coherence.cli", "watch", "run", "--poll", "0.01"]
@@ -293,6 +302,7 @@ def test_each_checkpoint_is_drawn_from_once_in_the_order_of_saving(
     assert steps() == [100, 200, 300, 400]
 
 
+@pytest.mark.slow
 def test_of_several_that_wait_the_newest_is_drawn_from(checkpoints: Callable[[int], None]) -> None:
     for step in (100, 200, 300):
         checkpoints(step)
@@ -342,6 +352,7 @@ def test_a_sampler_that_fails_is_tried_three_times_and_given_up(
 in_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
 
 
+@pytest.mark.slow
 @in_proc
 def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     once: Watch, checkpoints: Callable[[int], None]
@@ -360,6 +371,7 @@ def test_a_command_that_a_killed_watcher_left_behind_is_ended_by_the_next(
     assert steps() == [100]
 
 
+@pytest.mark.slow
 @in_proc
 def test_a_watcher_that_is_told_to_end_ends_its_command_too(checkpoints: Callable[[int], None]) -> None:
     checkpoints(100)

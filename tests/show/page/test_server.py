@@ -74,6 +74,7 @@ def test_get_and_head_are_answered_alike_but_for_the_body(ask: Asking, path: str
     assert len(body) == int(got.getheader("Content-Length") or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_carries_the_policy_and_what_a_run_says_is_not_kept(ask: Asking, path: str) -> None:
     reply, _ = ask(path)
