@@ -23,9 +23,16 @@ LONGEST_WORD = 24
 PIECE = 4
 """Length of the pieces that such a run is cut into: short, so that a loop of any small period is found."""
 
-_ANGLED = ("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn")
+_ANGLED = (
+    *("s", "/s", "pad", "unk", "bos", "eos", "mask", "cls", "sep", "start_of_turn", "end_of_turn", "0x00"),
+)
 _SQUARE = ("pad", "unk", "bos", "eos", "mask", "cls", "sep")
-SPECIAL = rf"(?i)<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]"
+_UNKNOWN = "\u2047"
+"""What SentencePiece writes for `<unk>`, with which some loops pad."""
+
+SPECIAL = (
+    rf"(?i)<[|｜][^<>|｜\s]{{1,40}}[|｜]>|<(?:{'|'.join(_ANGLED)})>|\[(?:{'|'.join(_SQUARE)})\]|{_UNKNOWN}"
+)
 """Special tokens of tokenizers: they are the model's punctuation, not its text."""
 
 # Their beginnings: a pattern that begins with a fixed character is searched for quickly.
@@ -38,7 +45,7 @@ _SPARE = r"(?:reserved|unused|extra|pad|special|placeholder|dummy|null)"
 _CODE = rf"<[|｜](?=[^<>|｜\s\d]{{0,39}}+\d)(?![^<>|｜\s]{{0,40}}?{_SPARE})[^<>|｜\s]{{1,40}}+[|｜]>"
 # Without bars it may be a tag, `<T1>`, but eight in a row are not tags, unless they are headings.
 _TO_DIGIT = r"(?:[^\W\d]|[-.:]){0,39}+\d"
-_BARE_CODE = rf"<(?={_TO_DIGIT})(?!h[1-6]>)(?![^<>\s]{{0,40}}?{_SPARE}){_TO_DIGIT}[\w.:-]{{0,39}}+>"
+_BARE_CODE = rf"<(?={_TO_DIGIT})(?!(?:h[1-6]|0x00)>)(?![^<>\s]{{0,40}}?{_SPARE}){_TO_DIGIT}[\w.:-]{{0,39}}+>"
 FEWEST_CODES = 8
 _CODES = rf"(?i)(?:{_CODE}\s*+)++|(?:{_BARE_CODE}\s*+){{{FEWEST_CODES},}}+"
 _MAY_BE_CODE = r"<[|｜][^<>|｜\s\d]{0,39}+\d"
@@ -265,8 +272,10 @@ def _without_special(text: str) -> str:
         may_hold = re.search(_MAY_BE_ANGLED, text) or ("[" in text and re.search(_MAY_BE_SQUARE, text))
     else:
         may_hold = "[" in text and re.search(_MAY_BE_SQUARE, text)
+    if not (may_hold or _UNKNOWN in text):
+        return text.strip()
     # Consecutive ones become one space; a pattern that matches a row of them would keep each in memory.
-    return (" ".join(filter(None, re.split(SPECIAL, text))) if may_hold else text).strip()
+    return " ".join(filter(None, re.split(SPECIAL, text))).strip()
 
 
 def _may_hold_bare_codes(text: str) -> bool:

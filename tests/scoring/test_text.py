@@ -106,7 +106,7 @@ def test_a_run_longer_than_a_word_is_cut_at_its_joints_and_then_into_fours(
     [
         *("<|endoftext|>", "<|im_start|>", "<|eot_id|>", "<|reserved_special_token_42|>", "<|a|>"),
         *("<s>", "</s>", "<pad>", "<unk>", "<bos>", "<eos>", "<mask>", "<cls>", "<sep>"),
-        *("<start_of_turn>", "<end_of_turn>"),
+        *("<start_of_turn>", "<end_of_turn>", "<0x00>", "\u2047"),
         *("[PAD]", "[UNK]", "[BOS]", "[EOS]", "[MASK]", "[CLS]", "[SEP]"),
     ],
 )
@@ -226,8 +226,14 @@ def test_varied_codes_of_speech_are_text_and_one_code_again_and_again_is_a_loop(
 PADS = (
     *("<|endoftext|>", "<pad>", "</s>", "[PAD]", "<｜end▁of▁sentence｜>", "<|reserved_0|>"),
     *("<eot_id>", "<eod>", "<end_of_utterance>", "<unused0>", "<extra_id_0>", "[unused12]", "<EOS_TOKEN>"),
-    *("\x00", "\x04", "\x7f"),
+    *("<0x00>", "\x00", "\x04", "\x7f"),
 )
+
+
+@pytest.mark.parametrize("pad", ["<0x00>", "\u2047", " \u2047 "])
+def test_what_sentencepiece_writes_for_unknown_tokens_is_not_text(pad: str) -> None:
+    assert answer(f"The rain stopped.{pad * 60}") == "The rain stopped."
+    assert why_empty(pad * 60) == "special tokens"
 
 
 @pytest.mark.parametrize("pad", PADS)
