@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from heapq import merge
-from itertools import count, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -88,7 +88,7 @@ class Memory:
         else:
             scored = [score(*sample, lexicon, profile) for sample in samples]
         found = []
-        for index, (text, prompt), scores in zip(count(first), samples, scored, strict=False):
+        for index, ((text, prompt), scores) in enumerate(zip(samples, scored, strict=True), first):
             found.append((scores, self.signals.judge(scores, step, index, word_of(scores, text, prompt))))
             self.group.add(scores, text, prompt)
         self.signals.compare(diversity if are_all else self.group.diversity)

@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -372,7 +371,7 @@ class Monitor:
         found = self._memory.judge(step, first, pairs)
         rows = [
             _sample_row(step, index, *pair, *judged, now)
-            for index, pair, judged in zip(count(first), pairs, found, strict=False)
+            for index, (pair, judged) in enumerate(zip(pairs, found, strict=True), first)
         ]
         self._recorder.append(SAMPLES, rows)
         verdict = found[-1][1]
