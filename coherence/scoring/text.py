@@ -266,12 +266,13 @@ def _written(text: str) -> str:
 
 
 def _without_special(text: str) -> str:
+    may_hold = None
     if "<" in text:
-        if re.search(_MAY_BE_CODE, text) or _may_hold_bare_codes(text):
+        may_hold = re.search(_MAY_BE_ANGLED, text)  # every code with bars is one
+        if (may_hold and re.search(_MAY_BE_CODE, text)) or _may_hold_bare_codes(text):
             text = re.sub(_CODES, _in_words, text)
-        may_hold = re.search(_MAY_BE_ANGLED, text) or ("[" in text and re.search(_MAY_BE_SQUARE, text))
-    else:
-        may_hold = "[" in text and re.search(_MAY_BE_SQUARE, text)
+    if not may_hold and "[" in text:
+        may_hold = re.search(_MAY_BE_SQUARE, text)
     if not (may_hold or _UNKNOWN in text):
         return text.strip()
     # Consecutive ones become one space; a pattern that matches a row of them would keep each in memory.
@@ -279,7 +280,9 @@ def _without_special(text: str) -> str:
 
 
 def _may_hold_bare_codes(text: str) -> bool:
-    return text.count("><") >= FEWEST_CODES - 1 and re.search(_MAY_BE_BARE_CODE, text) is not None
+    if text.count("<") < FEWEST_CODES or text.count("><") < FEWEST_CODES - 1:  # one sign is counted quickly
+        return False
+    return re.search(_MAY_BE_BARE_CODE, text) is not None
 
 
 def _in_words(codes: re.Match[str]) -> str:

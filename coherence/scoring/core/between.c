@@ -4,11 +4,26 @@
 #include "dictionary.h"
 
 void
-begin_group(Group *group)
+begin_group(Group *group, Scratch *scratch)
 {
+    if (++scratch->group == 0) { /* the number has overflowed */
+        forget(scratch);
+        scratch->group = 1;
+    }
     group->held = 0;
     group->looked_at = group->judged = 0;
     /* Emptied at its first use, because most groups have one sample. */
+}
+
+/* Give a token its number in the group, which its other vocabulary may have given it already. */
+static int
+number_token(Group *group, const Scratch *scratch, uint32_t number, Seen *seen)
+{
+    uint8_t room[MOST_BYTES + PADDING];
+    size_t size;
+    const uint8_t *token = spelled(scratch->vocabulary, &scratch->own, number, room, &size);
+    seen->group = scratch->group;
+    return add_word(&group->tokens, token, size, &seen->in_group);
 }
 
 /* Give the kinds of tokens of a sample their numbers in the group. */
@@ -18,13 +33,12 @@ number_kinds(Group *group, const Scratch *scratch)
     if (extend(&group->numbers, (scratch->kinds + (size_t)1) * sizeof(uint32_t)) < 0)
         return -1;
     uint32_t *numbers = group->numbers.at;
+    Seen *seen = scratch->vocabulary->seen.at;
     for (uint32_t kind = 0; kind < scratch->kinds; kind++) {
-        uint8_t room[MOST_BYTES + PADDING];
-        size_t size;
         uint32_t number = ((const uint32_t *)scratch->kind_numbers.at)[kind];
-        const uint8_t *token = spelled(scratch->vocabulary, &scratch->own, number, room, &size);
-        if (add_word(&group->tokens, token, size, &numbers[kind]) < 0)
+        if (seen[number].group != scratch->group && number_token(group, scratch, number, &seen[number]) < 0)
             return -1;
+        numbers[kind] = seen[number].in_group;
     }
     return 0;
 }
@@ -97,7 +111,7 @@ between_samples(Group *group, Scratch *scratch, double *between)
     *between = NAN;
     if (samples < 2)
         return 0;
-    if (count_distinct(held, used, scratch, &together) < 0)
+    if (count_distinct_pairs(held, used, group->tokens.dictionary.count, scratch, &together) < 0)
         return -1;
     double shared = 1 / (double)samples, distinct = (double)together / (double)each;
     *between = 100 * (distinct > shared ? distinct - shared : 0.0) / (1 - shared);

@@ -153,6 +153,7 @@ typedef struct {
 /* A token that some text had. */
 typedef struct {
     uint32_t text, kind; /* the number of the last such text, and that of the token among its kinds of tokens */
+    uint32_t group, in_group; /* the number of the last group with it, and that of the token there */
     uint16_t place;      /* its class in the model of word order, from 1; 0 if nobody asked yet */
     uint8_t classes;     /* of its first character, and JOINED */
     uint8_t known;       /* is it English */
@@ -228,6 +229,7 @@ typedef struct {
     Buffer codes;     /* not in bytes: the folded text, and two spaces */
     Vocabulary ascii, others, *vocabulary; /* of texts in ASCII, of others; that of this text */
     uint32_t text;    /* its number, from 1 */
+    uint32_t group;   /* the number of its group, from 1 */
     uint32_t tokens, kinds;
     Buffer ids;          /* for each token, the number of its kind, in the order in which they came */
     Buffer kind_numbers; /* for each kind, its number in the vocabulary */
@@ -255,7 +257,7 @@ int tokenize(const Text *text, const List *list, Scratch *scratch);
 int count_bigrams(Scratch *scratch);
 int count_trigrams(Scratch *scratch);
 int count_runs_of_four(Scratch *scratch);
-int count_distinct(uint64_t *keys, size_t number, Scratch *scratch, uint64_t *distinct);
+int count_distinct_pairs(uint64_t *pairs, size_t number, size_t kinds, Scratch *scratch, uint64_t *distinct);
 uint64_t things(const Spectrum *spectrum);
 double take_effective(Spectrum *spectrum);
 
@@ -303,7 +305,7 @@ typedef struct {
     Compared samples[COMPARED];
 } Group;
 
-void begin_group(Group *group);
+void begin_group(Group *group, Scratch *scratch);
 int add_to_group(Group *group, const Scratch *scratch, const Row *row, int64_t prompt, uint64_t distinct_bigrams);
 int between_samples(Group *group, Scratch *scratch, double *between);
 void free_group(Group *group);

@@ -230,17 +230,6 @@ count_wide(uint64_t *keys, size_t number, Scratch *scratch)
     return 0;
 }
 
-/* Count the different numbers; their order is lost. */
-int
-count_distinct(uint64_t *keys, size_t number, Scratch *scratch, uint64_t *distinct)
-{
-    if (count_wide(keys, number, scratch) < 0)
-        return -1;
-    *distinct = things(&scratch->spectrum);
-    take_effective(&scratch->spectrum);
-    return 0;
-}
-
 /* Give each pair of neighbours a number, so that a key of 64 bits is enough for any number of things. */
 static int
 number_pairs(const uint32_t *items, size_t number, uint32_t *pairs, Scratch *scratch)
@@ -306,6 +295,28 @@ count_runs(const uint32_t *items, size_t number, int order, size_t kinds, Scratc
     for (size_t at = 0; at < runs; at++)
         keys[at] = (uint64_t)pairs[at] << 32 | (order == 4 ? pairs[at + 2] : items[at + 2]);
     return count_wide(keys, runs, scratch);
+}
+
+/* Count the different pairs of numbers below `kinds`, each pair in one number of 64 bits. */
+int
+count_distinct_pairs(uint64_t *pairs, size_t number, size_t kinds, Scratch *scratch, uint64_t *distinct)
+{
+    int failed;
+    if (fits_narrow(kinds, 2) && number <= MOST_NARROW) {
+        if (reserve(&scratch->keys, number * sizeof(uint32_t)) < 0)
+            return -1;
+        uint32_t *keys = scratch->keys.at;
+        for (size_t at = 0; at < number; at++)
+            keys[at] = (uint32_t)(pairs[at] >> 32) * (uint32_t)kinds + (uint32_t)pairs[at];
+        failed = count_narrow(scratch->keys.at, sizeof *keys, number, scratch);
+    } else {
+        failed = count_wide(pairs, number, scratch);
+    }
+    if (failed < 0)
+        return -1;
+    *distinct = things(&scratch->spectrum);
+    take_effective(&scratch->spectrum);
+    return 0;
 }
 
 int

@@ -440,7 +440,7 @@ score_texts(Call *call, const Text *texts, size_t first, const int64_t *groups, 
     use_tables(call);
     for (size_t unit = 0; unit < units; unit++) {
         size_t size = groups ? (size_t)groups[unit] : 1;
-        begin_group(&call->group);
+        begin_group(&call->group, call->scratch);
         for (size_t end = at + size; at < end; at++) {
             Row *row = &rows[first + at];
             uint64_t bigrams;
