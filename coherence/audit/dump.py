@@ -12,7 +12,7 @@ from coherence.audit.shard import ScoringSettings
 from coherence.audit.store import Output
 from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.objects.rows import STEP_MISSING
-from coherence.readers.read import PromptedSample, line_count, read_pieces
+from coherence.readers.read import PromptedSample, line_count, plain_samples, read_pieces, with_prompt
 from coherence.readers.records import Origin
 
 
@@ -88,16 +88,30 @@ class Dump:
 
     def texts(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
         """Read the texts of samples again, each identified by its output and its row."""
-        found = {}
+        found: dict[tuple[int, int], Text] = {}
         for number in sorted({number for number, _ in wanted}):
-            rows = {row for output, row in wanted if output == number}
-            shard = self.outputs[number].shard
-            ignored = [Problems() for _ in shard.pieces]
-            reads = read_pieces(shard.pieces, ignored, self._settings.fields, self._settings.prefixes)
-            for row, read in enumerate(islice(reads, max(rows) + 1)):
-                if row in rows:
-                    found[number, row] = self._text(number, read)
+            rows = sorted({row for output, row in wanted if output == number})
+            read = self._read_lines(number, rows) or self._read_up_to(number, rows)
+            found |= {(number, row): self._text(number, each) for row, each in read.items()}
         return found
+
+    def _read_lines(self, number: int, rows: Sequence[int]) -> dict[int, PromptedSample]:
+        """Read the lines of samples and no others; none at all if one of them is not a plain row."""
+        shard, found = self.outputs[number].shard, {}
+        at = dict(zip(self.outputs[number].places_of(rows), rows, strict=True))
+        for place, piece in enumerate(shard.pieces):
+            lines = {line for piece_of_line, line in at if piece_of_line == place}
+            for sample in plain_samples(piece, lines, self._settings.fields):
+                prompted = with_prompt(sample, self._settings.prefixes, place, piece.run)
+                found[at[place, sample.line]] = prompted
+        return found if len(found) == len(rows) else {}
+
+    def _read_up_to(self, number: int, rows: Sequence[int]) -> dict[int, PromptedSample]:
+        """Read all samples of an output up to the last one of those that are wanted."""
+        shard = self.outputs[number].shard
+        ignored = [Problems() for _ in shard.pieces]
+        reads = read_pieces(shard.pieces, ignored, self._settings.fields, self._settings.prefixes)
+        return {row: read for row, read in enumerate(islice(reads, max(rows) + 1)) if row in rows}
 
     def _text(self, number: int, read: PromptedSample) -> Text:
         return Text(read.sample.text, read.prompt, self.origin(number, read.piece, read.sample.line))

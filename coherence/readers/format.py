@@ -3,7 +3,7 @@
 Each module of `readers.formats` ends with its format. Source: docs/formats.md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple, Protocol
 
 from coherence.readers.lines import Head, Part, Problems
@@ -75,6 +75,8 @@ class Format(NamedTuple):
         samples, losses, events, metrics: their readers; None if the format does not hold them.
         cut: how to divide a file; None if it is read whole.
         why: how a file of the format is recognised, as `--explain` says.
+        plain: reads the samples in some lines of a part, except those that may depend on other lines; None
+            if that takes as long as to read all.
     """
 
     key: str
@@ -86,3 +88,4 @@ class Format(NamedTuple):
     cut: Cut | None = None
     why: str = ""
     metrics: MetricReader | None = None
+    plain: Callable[[Part, Collection[int]], Iterator[Sample]] | None = None

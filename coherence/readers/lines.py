@@ -6,11 +6,12 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 from coherence.readers import storage
@@ -297,9 +298,20 @@ def not_utf8(error: UnicodeDecodeError) -> str:
     return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
 
 
-def read_objects(part: Part, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the JSON objects of a file of JSON lines with their line numbers; blank lines are left out."""
-    for number, raw in raw_lines(part, problems):
+def read_objects(
+    part: Part, problems: Problems, only: Collection[int] | None = None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the JSON objects of a file of JSON lines with their line numbers; blank lines are left out.
+
+    Args:
+        part: of the file.
+        problems: takes the lines that hold no object.
+        only: the lines to read; the others are not looked at. None to read all.
+    """
+    lines = raw_lines(part, problems)
+    if only is not None:
+        lines = (each for each in islice(lines, max(only, default=0)) if each[0] in only)
+    for number, raw in lines:
         try:
             if raw.isspace():
                 continue

@@ -1,6 +1,6 @@
 """Reads samples, losses and events from files of any format; each sample with its run and its prompt."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from coherence.readers.format import USUAL, Fields
@@ -52,6 +52,16 @@ def samples_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iter
     """Yield the samples of a part of a file; none if its format holds none."""
     read = by_key(piece.format).samples
     return iter(()) if read is None else read(piece.part, problems, fields)
+
+
+def plain_samples(piece: Piece, lines: Collection[int], fields: Fields = USUAL) -> Iterator[Sample]:
+    """Yield the samples in some lines of a part of a file, without reading what is in the others.
+
+    Lines whose samples may depend on other lines are left out; with some formats, or with keys that the
+    user named, those are all.
+    """
+    read = by_key(piece.format).plain
+    return iter(()) if read is None or fields != USUAL else read(piece.part, lines)
 
 
 def losses_in(piece: Piece, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:

@@ -125,6 +125,21 @@ def test_the_quick_way_changes_nothing(
     assert read(file, monkeypatch, quickly=True) == read(file, monkeypatch, quickly=False)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=FILES, wanted=st.sets(st.integers(1, 12), max_size=6))
+def test_a_plain_row_that_is_read_by_itself_gives_the_sample_that_the_whole_file_gives(
+    tmp_path: Path, content: bytes, wanted: set[int]
+) -> None:
+    file = tmp_path / "dump.jsonl"
+    file.write_bytes(content)
+    alone = list(jsonl.plain_samples(Part(str(file)), wanted))
+    whole = [each for each in jsonl.samples(Part(str(file)), Problems()) if each.line in wanted]
+    assert {each.line for each in alone} <= wanted
+    assert [repr(each) for each in whole if each.line in {each.line for each in alone}] == list(
+        map(repr, alone)
+    )
+
+
 def quick(row: dict[str, Any]) -> Any:
     return PlainRows("samples.jsonl").sample(row, 3)
 

@@ -3,15 +3,23 @@
 An object may also hold columns, as ms-swift writes them: `{"step": [1, 1], "completion": ["a", "b"]}`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from coherence.readers import storage
 from coherence.readers.folder import METRICS, SAMPLES, check_format
 from coherence.readers.format import USUAL, Cut, Fields, Format
-from coherence.readers.lines import Head, Part, Problems, file_name, is_json_object, read_objects
+from coherence.readers.lines import (
+    Head,
+    Part,
+    Problems,
+    file_name,
+    is_json_object,
+    read_objects,
+)
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import mentions, metrics_of
 from coherence.readers.objects.names import RawRow
+from coherence.readers.objects.plain import PlainRows
 from coherence.readers.records import LossRow, Mark, MetricRow, Sample
 
 OURS = (SAMPLES, METRICS)
@@ -32,6 +40,14 @@ def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[
     """Yield the samples of a part of a file."""
     found, whole = _objects(part, problems), part == Part(part.path)
     return rows.samples_of(found, part.path, problems, fields, whole)
+
+
+def plain_samples(part: Part, lines: Collection[int]) -> Iterator[Sample]:
+    """Yield the samples in the lines of a part of a file that are plain rows."""
+    plain = PlainRows(file_name(part.path))
+    for line, row in read_objects(part, Problems(), lines):
+        if (sample := plain.sample(row, line)) is not None:
+            yield sample
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
@@ -100,4 +116,5 @@ FORMAT = Format(
     Cut(parts, length),
     why="a JSON object on each line",
     metrics=metrics,
+    plain=plain_samples,
 )
