@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.scoring.profile import SCALES
-from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, mean_of, scores_of_row
+from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS, Scores, scores_of_row
 from coherence.signals.gate import Gate, Position, Verdict
 from coherence.signals.samples import ALIKE_BELOW
 from coherence.signals.together import KINDS, Samples
@@ -243,10 +243,6 @@ class Batch:
     def row(self, number: int) -> Row:
         """Return one sample as a value."""
         return Row._make(self.rows[number].tolist())
-
-    def mean(self, number: int) -> float:
-        """Return the mean of the scores of a sample."""
-        return mean_of(tuple(value for value in self.samples.scores[number].tolist() if value == value))
 
     def judged(self, number: int) -> GatedSample:
         """Return one sample as the gate judged it."""

@@ -4,9 +4,8 @@ Source: docs/report.md.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from coherence.report import (
 )
 from coherence.signals.fitting import LOOKED_AT
 from coherence.signals.samples import ALIKE_BELOW, Values
-from coherence.signals.together import KINDS, NEAR_ENOUGH, changed, columns_of
+from coherence.signals.together import KINDS, changed, columns_of
 
 STRETCHES = 12
 KEPT = 10_000
@@ -158,12 +157,21 @@ class Summary:
         judged = np.flatnonzero(batch.samples.judged)
         self._worst.see_many(batch, judged)
         self._worst_low.see_many(batch, np.flatnonzero(batch.samples.low))
-        means = batch.samples.means[judged]
-        least = max(means.max(initial=-math.inf), self._best[0] if self._best else -math.inf) - NEAR_ENOUGH
-        for number in judged[means >= least].tolist():
-            self._take_best(
-                batch.mean(number), int(batch.rows["text"][number]), partial(batch.judged, number)
-            )
+        self._take_best_of_many(batch, judged)
+
+    def _take_best_of_many(self, batch: Batch, judged: NDArray[np.int64]) -> None:
+        """Take the last of the samples with the highest mean, unless it repeats the one before."""
+        means, best = batch.samples.means[judged], self._best
+        highest = float(means.max(initial=-math.inf))
+        if best is not None and highest < best[0]:
+            return
+        tied = judged[means == highest]
+        texts = batch.rows["text"][tied]
+        others = changed(texts)
+        if best is not None and best[0] == highest:
+            others[:1] = texts[:1] != best[1].row.text
+        if others.any():
+            self._best = highest, batch.judged(int(tied[others][-1]))
 
     def _count(self, judged: GatedSample) -> None:
         self.judged += 1
@@ -207,12 +215,9 @@ class Summary:
         self._worst.see(mean, judged)
         if judged.verdict.low:
             self._worst_low.see(mean, judged)
-        self._take_best(mean, judged.row.text, lambda: judged)
-
-    def _take_best(self, mean: float, text: int, judged: Callable[[], GatedSample]) -> None:
         best = self._best
-        if best is None or mean > best[0] or (mean == best[0] and text != best[1].row.text):
-            self._best = mean, judged()
+        if best is None or mean > best[0] or (mean == best[0] and judged.row.text != best[1].row.text):
+            self._best = mean, judged
 
     @property
     def unlike_profile(self) -> bool:
@@ -345,12 +350,12 @@ class Lowest:
     def see_many(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
         """Take the samples of a batch that have these numbers."""
         before, means, kept = self._seen, batch.samples.means[numbers], dict[int, int]()
-        near = np.flatnonzero(means < self._highest + NEAR_ENOUGH)
-        for place, about in zip(near.tolist(), means[near].tolist(), strict=True):
-            if about < self._highest + NEAR_ENOUGH:  # lower by now
+        near = np.flatnonzero(means < self._highest)
+        for place, mean in zip(near.tolist(), means[near].tolist(), strict=True):
+            if mean < self._highest:  # lower by now
                 self._seen, number = before + place, int(numbers[place])
                 text = int(batch.rows["text"][number])
-                if self._keeps(batch.mean(number), text):
+                if self._keeps(mean, text):
                     kept[text] = number
         self._seen = before + len(numbers)
         self._samples |= {text: batch.judged(number) for text, number in kept.items() if text in self._kept}

@@ -109,8 +109,12 @@ def mean_of(values: tuple[float | None, ...]) -> float:
     >>> mean_of((80.0, None, 40.0, 60.0))
     60.0
     """
-    there = [value for value in values if value is not None]
-    return sum(there) / len(there) if there else 0.0
+    total, count = 0.0, 0
+    for value in values:  # not `sum`, which rounds in another way from Python 3.12 on
+        if value is not None:
+            total += value
+            count += 1
+    return total / count if count else 0.0
 
 
 EMPTY = Scores(0.0, 0.0, 0.0, 0.0, 0, 0)

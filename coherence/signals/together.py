@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from coherence.scoring.scores import Kind, mean_of
+from coherence.scoring.scores import Kind
 from coherence.scoring.word_order import Neighbours
 from coherence.signals.both import Signals
 from coherence.signals.checkpoint import StepSeen
@@ -19,7 +19,7 @@ from coherence.signals.gate import LATE, LOW, Gate, Position
 from coherence.signals.samples import RECENT, SampleTracker, Seen, Values, higher, mean
 
 NEAR_ENOUGH = 1e-6
-"""More than the error of a sum of a few scores that was added up in another order."""
+"""More than the error of a sum of a few scores that is not rounded only once, as `fsum` does."""
 
 Loss = tuple[float | None, float | None]
 """The last loss at a step, as logged and smoothed; None without losses."""
@@ -102,9 +102,11 @@ class Samples:
 
     @cached_property
     def means(self) -> NDArray[np.float64]:
-        """The mean of the scores of each sample, `NEAR_ENOUGH` to `mean_of`, which adds up otherwise."""
+        """The mean of the scores of each sample, as `mean_of` adds them up."""
         there = ~np.isnan(self.scores)
-        sums = np.where(there, self.scores, 0.0).sum(axis=1)
+        sums = np.zeros(len(self))
+        for column in np.where(there, self.scores, 0.0).T:
+            sums += column
         return np.asarray(sums / np.maximum(there.sum(axis=1), 1))
 
     def values(self, number: int) -> Values:
@@ -288,7 +290,4 @@ def _steps_seen(
 
 def _poor(samples: Samples, threshold: float) -> NDArray[np.bool_]:
     """Tell which samples are low, or have a mean of their scores below the threshold."""
-    below = samples.means < threshold
-    for number in np.flatnonzero(abs(samples.means - threshold) < NEAR_ENOUGH).tolist():
-        below[number] = mean_of(samples.values(number)) < threshold
-    return np.asarray(samples.low | below)
+    return np.asarray(samples.low | (samples.means < threshold))
