@@ -4,6 +4,7 @@ Source: docs/report.md, "Large dumps".
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from coherence.audit.build import Text
@@ -73,7 +74,7 @@ class Dump:
                 self._note_strays(problems, number, place)
                 moved = [each._replace(line=each.line + before) for each in problems.listed]
                 tallies = {
-                    what: tally._replace(line=tally.line + before) for what, tally in problems.tallies.items()
+                    what: replace(tally, line=tally.line + before) for what, tally in problems.tallies.items()
                 }
                 found += Problems(problems.count, moved, tallies)
         return found

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -113,7 +114,10 @@ def _problems_of(count: int, kept: list[Any], tallies: dict[str, Any]) -> Proble
 
 
 def _to_json(scored: ShardResult, stretches: list[Stretch]) -> str:
-    problems = [[each.count, each.listed, each.tallies] for each in scored.problems]
+    problems = [
+        [each.count, each.listed, {what: astuple(tally) for what, tally in each.tallies.items()}]
+        for each in scored.problems
+    ]
     return json.dumps(scored._asdict() | {"rows": None, "problems": problems, "stretches": stretches})
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coherence.readers.format import USUAL
 from coherence.readers.formats import jsonl
-from coherence.readers.lines import Part, Problems
+from coherence.readers.lines import Part, Problems, Tally
 from coherence.readers.objects.messages import prompt_of, written
 from coherence.readers.objects.rows import TOOL_CALLS, samples_of
 from coherence.readers.records import Sample
@@ -154,7 +154,7 @@ def test_tool_calls_are_counted() -> None:
         {"step": 3, "completion": "", "function_call": FUNCTION},
         {"step": 4, "completion": [call, call]},
     )
-    assert problems.tallies[TOOL_CALLS] == (3, "samples.jsonl", 2)
+    assert problems.tallies[TOOL_CALLS] == Tally(3, "samples.jsonl", 2)
 
 
 def test_arguments_that_are_nested_too_deeply_cost_their_own_row(tmp_path: Path) -> None:
