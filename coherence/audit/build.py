@@ -12,7 +12,7 @@ import numpy as np
 from coherence.audit.losses import Collector, Losses, LossesOfSamples, Rewards, Series
 from coherence.audit.plan import Options
 from coherence.audit.replay import Replay, RunRecord, Turn, as_written, by_step
-from coherence.audit.rows import GatedSample
+from coherence.audit.rows import Address, GatedSample
 from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
 from coherence.audit.summary import WORST, Summary, Survey
@@ -59,8 +59,8 @@ class Text(NamedTuple):
     origin: Origin
 
 
-Texts = Callable[[Sequence[tuple[int, int]]], Mapping[tuple[int, int], Text]]
-"""Finds the texts of samples, each identified by its output and its row."""
+Texts = Callable[[Sequence[Address]], Mapping[Address, Text]]
+"""Finds the texts of samples."""
 
 
 class ReaderNotes(NamedTuple):
@@ -116,9 +116,9 @@ def audit_samples(
         collector.add(row.step, row.loss, row.source, beside=row.beside)
         collector.next_file()  # in any order, like the samples
 
-    def texts(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
-        found = [(place, reads[place[1]]) for place in wanted]
-        return {place: Text(read.sample.text, read.prompt, read.sample.origin) for place, read in found}
+    def texts(wanted: Sequence[Address]) -> dict[Address, Text]:
+        found = [(address, reads[address.row]) for address in wanted]
+        return {address: Text(read.sample.text, read.prompt, read.sample.origin) for address, read in found}
 
     timeline = Timeline([output], "")
     return audit_run(
@@ -157,9 +157,9 @@ def audit_run(
     replay, summary = replay_run(timeline, losses, options, see, record)
     looked_at = summary.looked_at if summary.unlike_profile else ()
     candidates = _candidates(replay, summary)
-    shown = texts([(each.output, each.row.row) for each in (*candidates, *summary.best, *looked_at)])
+    shown = texts([each.address for each in (*candidates, *summary.best, *looked_at)])
     if looked_at:
-        judged = [shown[each.output, each.row.row] for each in looked_at]
+        judged = [shown[each.address] for each in looked_at]
         fitting = fitting_note([(each.text, each.prompt) for each in judged], replay.settings)
         reader_notes = reader_notes._replace(notes=[*reader_notes.notes, *([fitting] if fitting else [])])
     return report_of(replay, summary, timeline, reader_notes, shown)
@@ -220,7 +220,7 @@ def report_of(
     summary: Summary,
     timeline: Timeline,
     reader_notes: ReaderNotes,
-    texts: Mapping[tuple[int, int], Text] | None = None,
+    texts: Mapping[Address, Text] | None = None,
 ) -> Report:
     """Return the report of a run that was replayed.
 
@@ -275,8 +275,8 @@ def _different(samples: Iterable[ShownSample]) -> tuple[ShownSample, ...]:
     return tuple(found.values())[:WORST]
 
 
-def _shown(judged: GatedSample, texts: Mapping[tuple[int, int], Text]) -> ShownSample:
-    text, prompt, origin = texts[judged.output, judged.row.row]
+def _shown(judged: GatedSample, texts: Mapping[Address, Text]) -> ShownSample:
+    text, prompt, origin = texts[judged.address]
     loop = find_loop(text, prompt)
     return ShownSample(
         step=judged.row.step,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from coherence.audit.build import Text
-from coherence.audit.rows import NO_STEP
+from coherence.audit.rows import NO_STEP, Address
 from coherence.audit.shard import ScoringSettings
 from coherence.audit.store import Output
 from coherence.readers.lines import Part, Problems, file_name
@@ -87,32 +87,31 @@ class Dump:
         if lines:
             problems.listed.sort(key=lambda problem: problem.line)
 
-    def texts(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
-        """Read the texts of samples again, each identified by its output and its row."""
-        found: dict[tuple[int, int], Text] = {}
-        for number in sorted({number for number, _ in wanted}):
-            rows = sorted({row for output, row in wanted if output == number})
-            read = self._read_lines(number, rows) or self._read_up_to(number, rows)
-            found |= {(number, row): self._text(number, each) for row, each in read.items()}
+    def texts(self, wanted: Sequence[Address]) -> dict[Address, Text]:
+        """Read the texts of samples again."""
+        found: dict[Address, Text] = {}
+        for number in sorted({address.output for address in wanted}):
+            of_output = [address for address in wanted if address.output == number]
+            read = self._read_lines(number, of_output) or self._read_up_to(number, of_output)
+            found |= {address: self._text(number, each) for address, each in read.items()}
         return found
 
-    def _read_lines(self, number: int, rows: Sequence[int]) -> dict[int, PromptedSample]:
+    def _read_lines(self, number: int, wanted: Sequence[Address]) -> dict[Address, PromptedSample]:
         """Read the lines of samples and no others; none at all if one of them is not a plain row."""
-        shard, found = self.outputs[number].shard, {}
-        at = dict(zip(self.outputs[number].places_of(rows), rows, strict=True))
-        for place, piece in enumerate(shard.pieces):
+        settings, found = self._settings, {}
+        at = {(address.piece, address.line): address for address in wanted}
+        for place, piece in enumerate(self.outputs[number].shard.pieces):
             lines = {line for piece_of_line, line in at if piece_of_line == place}
-            for sample in plain_samples(piece, lines, self._settings.fields):
-                prompted = with_prompt(sample, self._settings.prefixes, place, piece.run)
-                found[at[place, sample.line]] = prompted
-        return found if len(found) == len(rows) else {}
+            for sample in plain_samples(piece, lines, settings.fields) if lines else ():
+                found[at[place, sample.line]] = with_prompt(sample, settings.prefixes, place, piece.run)
+        return found if len(found) == len({*wanted}) else {}
 
-    def _read_up_to(self, number: int, rows: Sequence[int]) -> dict[int, PromptedSample]:
+    def _read_up_to(self, number: int, wanted: Sequence[Address]) -> dict[Address, PromptedSample]:
         """Read all samples of an output up to the last one of those that are wanted."""
-        shard = self.outputs[number].shard
+        shard, at = self.outputs[number].shard, {address.row: address for address in wanted}
         ignored = [Problems() for _ in shard.pieces]
         reads = read_pieces(shard.pieces, ignored, self._settings.fields, self._settings.prefixes)
-        return {row: read for row, read in enumerate(islice(reads, max(rows) + 1)) if row in rows}
+        return {at[row]: read for row, read in enumerate(islice(reads, max(at) + 1)) if row in at}
 
     def _text(self, number: int, read: PromptedSample) -> Text:
         return Text(read.sample.text, read.prompt, self.origin(number, read.piece, read.sample.line))

@@ -176,6 +176,15 @@ class Row(NamedTuple):
 assert Row._fields == ROW.names  # noqa: S101 - one is made from the other by position
 
 
+class Address(NamedTuple):
+    """Where a sample was read: the number of its output, its row there, and the piece and the line of it."""
+
+    output: int
+    row: int
+    piece: int
+    line: int
+
+
 class GatedSample(NamedTuple):
     """A sample with its scores, the gate's verdict, and the loss at that time, as logged and smoothed.
 
@@ -193,6 +202,11 @@ class GatedSample(NamedTuple):
     loss: float | None
     smoothed: float | None
     alike: bool
+
+    @property
+    def address(self) -> Address:
+        """Where it was read."""
+        return Address(self.output, self.row.row, self.row.piece, self.row.line)
 
     @property
     def fine(self) -> bool:

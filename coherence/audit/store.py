@@ -7,7 +7,6 @@ name changes when the input or the settings do.
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
@@ -184,13 +183,6 @@ class Output:
         if isinstance(self._kept, Path):
             return np.fromfile(self._kept, ROW, count, offset=start * ROW.itemsize)
         return joined([self._kept.rows[start : start + count]])
-
-    def places_of(self, numbers: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the piece and the line of samples, by their numbers in the shard."""
-        rows = self.rows(0, max(each.start + each.rows for each in self.stretches.values()))
-        order = np.argsort(rows["row"])
-        found = order[np.searchsorted(rows["row"], numbers, sorter=order)]
-        return list(zip(rows["piece"][found].tolist(), rows["line"][found].tolist(), strict=True))
 
     def leave_out_without_step(self) -> list[tuple[int, int]]:
         """Leave out the samples without a step; return the piece and the line of each."""

@@ -234,8 +234,8 @@ class Summary:
         """The sample with the highest scores, unless it is among the worst."""
         if self._best is None:
             return []
-        (_, best), worst = self._best, [(each.output, each.row.row) for each in self.worst]
-        return [best] if (best.output, best.row.row) not in worst else []
+        (_, best), worst = self._best, [each.address for each in self.worst]
+        return [best] if best.address not in worst else []
 
     @property
     def counts(self) -> SampleCounts:

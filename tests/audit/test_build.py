@@ -19,7 +19,7 @@ from coherence import Profile
 from coherence.audit.build import ReaderNotes, Text, audit_run, audit_samples, replay_run
 from coherence.audit.conduct import audit
 from coherence.audit.plan import Options
-from coherence.audit.rows import GatedSample
+from coherence.audit.rows import Address, GatedSample
 from coherence.audit.shard import ScoringSettings, Shard, score_samples
 from coherence.audit.store import Output
 from coherence.audit.timeline import Timeline
@@ -736,7 +736,7 @@ def test_samples_that_come_together_are_gone_through_as_one_by_one(seed: int) ->
     timeline = Timeline([Output.of(Shard(0, ()), scored._replace(segments=[]))], "")
     seen: list[GatedSample] = []
     reports = [
-        audit_run(timeline, None, options, lambda places: texts_at(samples, places), ReaderNotes(), see)
+        audit_run(timeline, None, options, lambda wanted: texts_at(samples, wanted), ReaderNotes(), see)
         for see in ((), (seen.append,))
     ]
     assert len(seen) == len(samples), "whoever looks at each sample is shown each"
@@ -745,5 +745,6 @@ def test_samples_that_come_together_are_gone_through_as_one_by_one(seed: int) ->
     assert replays[0].signals.state_dict() == replays[1].signals.state_dict()
 
 
-def texts_at(samples: Sequence[Sample], places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Text]:
-    return {(0, row): Text(samples[row].text, samples[row].prompt, samples[row].origin) for _, row in places}
+def texts_at(samples: Sequence[Sample], wanted: Sequence[Address]) -> dict[Address, Text]:
+    found = [(each, samples[each.row]) for each in wanted]
+    return {each: Text(sample.text, sample.prompt, sample.origin) for each, sample in found}

@@ -132,7 +132,7 @@ def told(played: Replay, seen: Summary, line: Timeline) -> dict[str, Any]:
     """Everything that a replay tells; as text where not-a-number would differ from itself."""
     shown = Text("Budy Budy Budy", None, Origin("samples.jsonl", 1))
     kept = (*seen.worst, *seen.best, *seen.looked_at, seen.first, *([played.halted] if played.halted else []))
-    texts = {(each.output, each.row.row): shown for each in kept if each is not None}
+    texts = {each.address: shown for each in kept if each is not None}
     return {
         "report": report_of(played, seen, line, ReaderNotes(), texts).to_json(),
         "state": played.signals.state_dict(),

@@ -7,7 +7,7 @@ from math import floor
 from typing import Any, NamedTuple
 
 from coherence.audit.build import Texts
-from coherence.audit.rows import GatedSample
+from coherence.audit.rows import Address, GatedSample
 from coherence.audit.summary import CANDIDATES, Lowest
 from coherence.scoring.lexicon import Lexicon
 from coherence.scoring.scores import Scores
@@ -112,25 +112,20 @@ class Gallery:
         good, bad = self._witness.evidence(halted).going_back(there, lambda each: each.row.prompt)
         worst = self._worst_low.found or self._worst.found
         always = [*bad, *filter(None, (good, self._best)), *worst]
-        chosen = {_place(each): each for each in (*self._chosen.items, *always)}
+        chosen = {each.address: each for each in (*self._chosen.items, *always)}
         ordered = sorted(chosen.values(), key=lambda each: (each.row.step, each.place))
         pages = self._pages(ordered, texts)
-        evidence = Evidence(good and pages[_place(good)], tuple(pages[_place(each)] for each in bad))
+        evidence = Evidence(good and pages[good.address], tuple(pages[each.address] for each in bad))
         return Shown(list(pages.values()), evidence)
 
-    def _pages(self, ordered: list[GatedSample], texts: Texts) -> dict[tuple[int, int], PageSample]:
-        places = list(map(_place, ordered))
-        found = texts(places)
-        longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(places))))
+    def _pages(self, ordered: list[GatedSample], texts: Texts) -> dict[Address, PageSample]:
+        addresses = [each.address for each in ordered]
+        found = texts(addresses)
+        longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(addresses))))
         return {
-            place: page_sample(judged, mark(*found[place][:2], self._lexicon, longest))
-            for place, judged in zip(places, ordered, strict=True)
+            address: page_sample(judged, mark(*found[address][:2], self._lexicon, longest))
+            for address, judged in zip(addresses, ordered, strict=True)
         }
-
-
-def _place(judged: GatedSample) -> tuple[int, int]:
-    """Return where the text of a sample is: in which output, in which row."""
-    return judged.output, judged.row.row
 
 
 def page_sample(judged: GatedSample, marked: MarkedText) -> PageSample:

@@ -106,13 +106,13 @@ class Several:
         if len(names) > MOST_RUNS:
             names = names[: MOST_RUNS // 2] + names[-MOST_RUNS // 2 :]
         runs = [self._runs[name] for name in names]
-        wanted = [(each.output, each.row.row) for run in runs for each in run.samples.values()]
+        wanted = [each.address for run in runs for each in run.samples.values()]
         found = texts(wanted)
         longest = min(MOST_BYTES, max(FEWEST_BYTES, BYTES // max(1, len(wanted))))
         points = max(2, min(MOST_POINTS, POINTS // len(runs)))
 
         def sample(judged: GatedSample) -> dict[str, Any]:
-            text = found[judged.output, judged.row.row]
+            text = found[judged.address]
             return page_sample(judged, mark(text.text, text.prompt, self._lexicon, longest))._asdict()
 
         return [
