@@ -7,7 +7,7 @@ from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import Part, Problems, Tally
 from coherence.readers.objects.rows import SKIPPED_FOR, TOOL_CALLS
 from coherence.readers.recognise import by_key
-from coherence.readers.records import LossRow, Mark, MetricRow, Sample
+from coherence.readers.records import DATED, LossRow, Mark, MetricRow, Sample
 from coherence.scoring.text import Emptiness, ends_in_padding, keeps_prompt, why_empty
 from coherence.signals.settings import LaterFormat
 
@@ -145,14 +145,7 @@ def take_notes(noted: Problems) -> list[str]:
         if empty := noted.tallies.get(key):
             are = "is" if empty.samples == 1 else "are"
             notes.append(f"{empty.samples:,} of {all_samples.samples:,} samples {are} empty: {why}")
-    for ended, why in (
-        ("length", "at the longest allowed"),
-        ("repetition", "because they repeat themselves"),
-    ):
-        if cut := noted.tallies.get(ended):
-            were = "was" if cut.samples == 1 else "were"
-            counted = f"{cut.samples:,} of {all_samples.samples:,} samples"
-            notes.append(f"{counted} {were} cut off {why} (finish_reason {ended})")
+    notes += _notes_of_cut(noted, all_samples.samples)
     for what, rows in noted.tallies.items():
         if what.startswith(SKIPPED_FOR):
             were = "row was" if rows.samples == 1 else "rows were"
@@ -166,6 +159,24 @@ def take_notes(noted: Problems) -> list[str]:
         )
         noted.add(kept.file, kept.line, "the text holds the prompt, but does not begin with it")
     return notes
+
+
+def _notes_of_cut(noted: Problems, samples: int) -> Iterator[str]:
+    """Yield notes about samples that were cut off, by the server or in reading."""
+    for ended, why in (
+        ("length", "at the longest allowed"),
+        ("repetition", "because they repeat themselves"),
+    ):
+        if cut := noted.tallies.get(ended):
+            were = "was" if cut.samples == 1 else "were"
+            counted = f"{cut.samples:,} of {samples:,} samples"
+            yield f"{counted} {were} cut off {why} (finish_reason {ended})"
+    if dated := noted.tallies.get(DATED):
+        are = _samples(dated, "is", "are")
+        yield (
+            f"{are} from a log with a time before each line, also before blank ones: a sample is read up to "
+            "its second line. Cut the times off to read the rest"
+        )
 
 
 def _samples(tally: Tally, one: str, several: str) -> str:

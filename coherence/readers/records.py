@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 PHASE = "phase "
 """How the runs are named if a log holds several, one after another; the number follows."""
 
+DATED = "dated"
+"""The name of the count of samples in logs with a time before each line, also before blank ones."""
+
 
 class Origin(NamedTuple):
     """Where a record was read: its file and line, from 1.

@@ -7,7 +7,7 @@ import pytest
 from coherence.readers.formats.logs import reader as logs
 from coherence.readers.formats.logs.tables import Tables
 from coherence.readers.lines import Part, Problems, read_head
-from coherence.readers.records import Sample
+from coherence.readers.records import DATED, Sample
 
 
 @pytest.fixture
@@ -226,6 +226,7 @@ def test_the_prefix_of_a_launcher_is_no_part_of_a_sample_and_one_process_is_read
         "[1,0]<stdout>:",
         "[1,mpirank:0,algo-1]<stdout>: ",
         "trainer-1  | ",
+        "Jan  2 10:11:12 ",
     ],
 )
 def test_what_a_container_or_a_scheduler_writes_before_each_line_is_no_part_of_it(
@@ -234,6 +235,28 @@ def test_what_a_container_or_a_scheduler_writes_before_each_line_is_no_part_of_i
     text = ["Generated text:", "once", "", "upon"]
     lines = ["step 9 | loss 3.5", *text, "step 10 | loss 3.4", "Sample: a time"]
     assert told(file, "".join(f"{before}{line}\n" for line in lines)) == [(9, "once\n\nupon"), (10, "a time")]
+
+
+@pytest.mark.parametrize(
+    ("content", "dated"),
+    [
+        ("{0}step 9 | loss 3.5\n{0}Generated text:\n{0}once\n{0}\n{0}upon\n", 1),
+        ("{0}step 9 | loss 3.5\n{0}Generated text:\n{0}once\n{0}Saved\n", None),
+        ("{0}step 9 | loss 3.5\n{0}\n{0}Generated text:\nonce\n\nupon\n", None),
+    ],
+)
+def test_samples_of_a_log_are_counted_if_a_time_is_before_each_line_and_may_have_cut_them(
+    file: Path, content: str, dated: int | None
+) -> None:
+    samples, problems = samples_of(file, content.format("2026-01-02 10:11:12 "))
+    found = problems.tallies.get(DATED)
+    assert (len(samples), found and found.samples) == (1, dated)
+
+
+def test_a_date_that_a_logger_writes_before_names_still_ends_a_sample(file: Path) -> None:
+    at = "Jan  2 10:11:12 - train - INFO - "
+    content = f"{at}step 9 | loss 3.5\n{at}Sample: once\n{at}so\n"
+    assert told(file, content) == [(9, "once")]
 
 
 def test_the_number_that_srun_writes_before_each_line_is_no_part_of_a_sample(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from coherence.readers.formats.logs import shapes
@@ -18,11 +19,21 @@ from coherence.readers.formats.logs.entries import (
     is_of_policy,
     loss_alone,
 )
-from coherence.readers.formats.logs.prefix import Stripped, strip, without_colours, without_shipper
+from coherence.readers.formats.logs.prefix import (
+    Stripped,
+    are_dated,
+    strip,
+    without_colours,
+    without_date,
+    without_shipper,
+)
 from coherence.readers.lines import Part, Problems, read_whole_lines
 
 ENOUGH = 50
 """After this many lines in a trainer's shape, lines of no trainer's shape are no longer looked for."""
+
+LOOKED_AT = 20
+"""Lines at the beginning of a log that show whether there is a date before each line."""
 
 _BAR = re.compile(r"(?:([^|]{0,100}): )? *\d+%\|[^|]{0,400}\| *([\d.]+\w?)/([\d.]+\w?) *\[([^\]]{0,400})\]?")
 _DRAWN = re.compile(r"\d+|\d{1,9}(?:\.\d{1,9})?[kM]")
@@ -99,8 +110,12 @@ def pieces_of(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     >>> list(pieces_of([(1, "10%\r20%\n"), (2, "\x1b[1mready\x1b[0m\n")]))
     [(1, '10%'), (1, '20%'), (2, 'ready')]
     """
-    for number, raw in lines:
-        line = without_shipper(without_colours(raw.rstrip("\r\n")))
+    shown = ((number, without_shipper(without_colours(raw.rstrip("\r\n")))) for number, raw in lines)
+    first = list(islice(shown, LOOKED_AT))
+    dated = are_dated(line for _, line in first)
+    for number, line in chain(first, shown):
+        if dated:
+            line = without_date(line)
         if "\x08" in line:
             line = _BACKSPACES.sub("\r", line)
         if "\r" not in line:

@@ -1,7 +1,7 @@
 """Strips what loggers, launchers and schedulers write before a line: times, levels, names, ranks, colours."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]{0,200}\x07")
@@ -49,6 +49,8 @@ _SHIPPER = re.compile(
     r"|[\w.-]{1,40}-\d{1,4}  +\| )"
 )
 
+_DATED = re.compile(r"\A[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?: |\Z)")
+
 _BEGINS = frozenset("[(0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrdwgl")
 """Every prefix begins with one of these."""
 
@@ -93,6 +95,32 @@ def without_shipper(line: str) -> str:
     if line[10:11] == "T" or line[9:10] == ":" or "<std" in line[:40] or "  | " in line[:44]:
         return _SHIPPER.sub("", line, count=1)
     return line
+
+
+def without_date(line: str) -> str:
+    """Return a line without the date that the program `ts` writes before it.
+
+    >>> without_date("Jan  2 10:11:12 upon a time"), without_date("Jan  2 10:11:12 ")
+    ('upon a time', '')
+    """
+    return _DATED.sub("", line, count=1)
+
+
+def are_dated(lines: Iterable[str]) -> bool:
+    """Tell whether `ts` wrote a date before each of the lines that are not blank.
+
+    A logger may write one in the same format: then names follow that only the date before them shows to be
+    a prefix.
+
+    >>> once = "Jan  2 10:11:12 Once"
+    >>> are_dated([once, "Jan  2 10:11:12 ", ""]), are_dated([once, "upon"])
+    (True, False)
+    >>> are_dated(["Jan  2 10:11:12 - train - INFO - Once"])
+    False
+    """
+    return all(
+        _DATED.match(line) and strip(line).text == strip(without_date(line)).text for line in lines if line
+    )
 
 
 def strip(line: str) -> Stripped:

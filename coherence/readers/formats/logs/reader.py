@@ -18,7 +18,7 @@ from coherence.readers.formats.logs.survey import Survey, remarks_of, survey_of
 from coherence.readers.lines import Head, Part, Problems, file_name
 from coherence.readers.objects import rows
 from coherence.readers.objects.names import RawRow
-from coherence.readers.records import LossRow, Sample
+from coherence.readers.records import DATED, LossRow, Sample
 
 _ONE_STEP = re.compile(r"=+ *SAMPLE +\d+ *=+", re.IGNORECASE)
 """The first line of a file with only the samples of one step; its name gives the step."""
@@ -57,6 +57,8 @@ def samples_of(
     """Yield the samples in the numbered lines of a log, using the survey of the whole log."""
     named = step_named(path)
     for found in _samples(pieces, survey, LogSamples(path, problems)):
+        if survey.dated:
+            problems.tally(DATED, file_name(path), found.line)
         yield Sample(
             step=named if found.step is None else found.step,
             text=found.text,

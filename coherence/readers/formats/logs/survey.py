@@ -19,6 +19,7 @@ from coherence.readers.formats.logs.entries import (
     LogEntry,
 )
 from coherence.readers.formats.logs.lines import Line, Seen, read_pieces, seen_in
+from coherence.readers.formats.logs.prefix import strip
 from coherence.readers.formats.logs.steps import Rows
 from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.records import PHASE
@@ -43,6 +44,7 @@ class Survey:
         problems: what could not be read.
         remarks: what the reader of a report should know, without the name of the file.
         of_policies: whether it is a log of reinforcement learning, without losses to read.
+        dated: whether a time is before each line, also before blank ones: a logger rarely writes those.
     """
 
     def __init__(self, lines: Iterable[Seen], problems: Problems | None = None) -> None:
@@ -58,7 +60,8 @@ class Survey:
         self._stepless = array("q")
         self._rows = Rows()
         self._begun: list[int] = []
-        self._lines = 0
+        self._lines = self._logged = 0
+        self.dated = False
         self._read(lines)
         self._settle()
 
@@ -74,8 +77,12 @@ class Survey:
             if line.text or bar is not None:
                 awaited = False
             self._lines += bool(line.text)
+            if line.logged:
+                self._logged += 1
+                self.dated = self.dated or not strip(line.text).text
             if line.entry is not None:
                 awaited = self._take(place, line, line.entry, rank)
+        self.dated = self.dated and self._logged == self._lines
 
     def _take(self, place: int, line: Line, entry: LogEntry, rank: int | None) -> bool:
         """Take what a trainer wrote; return whether its step is awaited."""
