@@ -263,13 +263,14 @@ double take_effective(Spectrum *spectrum);
 
 /* words.c */
 int add_word(Words *words, const uint8_t *bytes, size_t size, uint32_t *number);
-void find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list);
+int is_known(const List *list, const uint8_t *bytes, size_t size, int joined);
 void free_words(Words *words);
 
 /* vocabulary.c */
 uint8_t *put_utf8(uint8_t *to, uint32_t code);
 int start_vocabulary(Scratch *scratch, Vocabulary *vocabulary, uint64_t alphabet);
 int add_seen(Vocabulary *vocabulary, const uint8_t *bytes, size_t size, uint32_t *number);
+void find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list);
 int describe_kinds(Scratch *scratch);
 void forget(Scratch *scratch);
 void free_vocabulary(Vocabulary *vocabulary);

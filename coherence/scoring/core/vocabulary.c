@@ -70,6 +70,26 @@ spelled(const Vocabulary *vocabulary, const Alphabet *alphabet, uint32_t number,
     return room;
 }
 
+/* Note whether the tokens of a vocabulary that were not looked up yet are English. */
+void
+find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list)
+{
+    const Dictionary *dictionary = &vocabulary->words.dictionary, *listed = &list->words.dictionary;
+    const uint64_t *keys = dictionary->keys.at;
+    Seen *seen = vocabulary->seen.at;
+    /* All first slots are prefetched before the first is read: the list is too large for the caches. */
+    const Slot *slots = listed->slots.at;
+    for (uint32_t number = vocabulary->asked; slots && number < dictionary->count; number++)
+        __builtin_prefetch(&slots[slot_of(listed, keys[number])]);
+    for (; vocabulary->asked < dictionary->count; vocabulary->asked++) {
+        uint8_t room[MOST_BYTES + PADDING];
+        size_t size;
+        const uint8_t *bytes = spelled(vocabulary, alphabet, vocabulary->asked, room, &size);
+        Seen *token = &seen[vocabulary->asked];
+        token->known = (uint8_t)is_known(list, bytes, size, token->classes & JOINED);
+    }
+}
+
 /* Copy what is known of each kind of token of the text. */
 int
 describe_kinds(Scratch *scratch)

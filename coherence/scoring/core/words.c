@@ -63,25 +63,9 @@ is_listed_joined(const Words *words, const uint8_t *token, size_t token_size)
     return compound;
 }
 
-/* Note whether the tokens of a vocabulary that were not looked up yet are English. */
-void
-find_known(Vocabulary *vocabulary, const Alphabet *alphabet, const List *list)
+/* Return whether a word list has a token; with joints it may also be a possessive or a compound. */
+int
+is_known(const List *list, const uint8_t *bytes, size_t size, int joined)
 {
-    const Words *words = &list->words;
-    const Dictionary *dictionary = &vocabulary->words.dictionary;
-    const uint64_t *keys = dictionary->keys.at;
-    Seen *seen = vocabulary->seen.at;
-    /* All first slots are prefetched before the first is read: the list is too large for the caches. */
-    const Slot *slots = words->dictionary.slots.at;
-    for (uint32_t number = vocabulary->asked; slots && number < dictionary->count; number++)
-        __builtin_prefetch(&slots[slot_of(&words->dictionary, keys[number])]);
-    for (; vocabulary->asked < dictionary->count; vocabulary->asked++) {
-        uint8_t room[MOST_BYTES + PADDING];
-        size_t size;
-        const uint8_t *bytes = spelled(vocabulary, alphabet, vocabulary->asked, room, &size);
-        int known = is_listed(words, bytes, size);
-        if (!known && seen[vocabulary->asked].classes & JOINED)
-            known = is_listed_joined(words, bytes, size);
-        seen[vocabulary->asked].known = (uint8_t)known;
-    }
+    return is_listed(&list->words, bytes, size) || (joined && is_listed_joined(&list->words, bytes, size));
 }
