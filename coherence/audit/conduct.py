@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import inf
+from math import fsum, inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -358,5 +358,5 @@ def _line(name: str, replay: Replay, summary: Summary) -> RunLine:
 
 def _rank(line: RunLine) -> tuple[bool, float, float, float]:
     scores = [value for value in line.scores.values if value is not None]
-    mean = sum(scores) / len(scores) if scores else 0.0
+    mean = fsum(scores) / len(scores) if scores else 0.0
     return line.halt, line.low / max(1, line.judged), -mean, inf if line.smoothed is None else line.smoothed

@@ -153,7 +153,7 @@ def _quantile(share: float, freedom: int) -> float:
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
-    return float(sum(term / freedom**power for power, term in enumerate(terms)))
+    return float(math.fsum(term / freedom**power for power, term in enumerate(terms)))
 
 
 def _drift(name: str, before: float, now: float, worse: float, releases: int, tolerance: float) -> Drift:

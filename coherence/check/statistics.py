@@ -152,7 +152,7 @@ def _error(values: Floats, design: Design, dealt: Floats) -> float:
 
 def _least(counts: Floats) -> float:
     """Return one over the number of permutations of the units, or the limit of 9,999 permutations."""
-    ways = sum(_log_ways(int(before), int(now)) for before, now in counts.T)
+    ways = math.fsum(_log_ways(int(before), int(now)) for before, now in counts.T)
     return max(math.exp(-ways), 1 / (PERMUTATIONS + 1))
 
 

@@ -6,7 +6,7 @@ Source: docs/scores.md, "Reference profile".
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from math import inf
+from math import fsum, inf
 from random import Random
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ def calibrate(sources: Mapping[str, str], name: str = "custom", lexicon: Lexicon
         del curves["english"]  # a corpus of a few English words: any loop would contain them all
     if flat := [scale for scale in points if scale not in curves and scale != "english"]:
         raise ValueError(f"the corpora repeat one thing and show no {flat[0]} diversity to compare with")
-    share = sum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
+    share = fsum(_share(found, known) for found in words) / len(tokens) if "english" in curves else 0.0
     size, today = sum(map(len, words)), date.today().isoformat()
     return Profile(name, ", ".join(texts), size, today, share, curves, _between(words))
 

@@ -6,7 +6,7 @@ the two. To learn what a score is, read this file. Source: docs/scores.md.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import exp, log
+from math import exp, fsum, log
 
 from nltk import FreqDist, ngrams
 
@@ -68,7 +68,7 @@ def _english(tokens: list[str], lexicon: Lexicon, profile: Profile) -> float | N
 def _effective_number(counts: FreqDist) -> float:
     """Return `exp(-sum p ln p)` over the shares p of what was counted; 0 if nothing was."""
     shares = [counts.freq(kind) for kind in counts]
-    return exp(-sum(share * log(share) for share in shares)) if shares else 0.0
+    return exp(-fsum(share * log(share) for share in shares)) if shares else 0.0
 
 
 def _against(curve: Curve, effective: float, counted: int) -> float | None:

@@ -256,7 +256,7 @@ class Checkpoint:
             return
         means = step.means
         mean = self._count(means)
-        falling = bool(self._before) and mean < FALLING * sum(self._before) / len(self._before)
+        falling = bool(self._before) and mean < FALLING * math.fsum(self._before) / len(self._before)
         self._before.append(mean)
         alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
         spoilt = step.poor or falling or alike or not step.finite
@@ -271,7 +271,7 @@ class Checkpoint:
             if mean is not None:
                 ranks.add(int(mean))
         there = [mean for mean in means if mean is not None]
-        return sum(there) / len(there)
+        return math.fsum(there) / len(there)
 
     def _is_near(self, means: Sequence[float | None]) -> bool:
         pairs = zip(means, self._ranks, strict=True)

@@ -540,7 +540,7 @@ class LossTracker:
 
     def _direction(self) -> Direction | None:
         """The direction of the losses, or of those of the sources; None if there are too few."""
-        named = sum(seen.weight(self.count) for seen in self._sources.values())
+        named = math.fsum(seen.weight(self.count) for seen in self._sources.values())
         fading = 1 - 1 / RECENT_LOSSES
         every = (1 - fading**self.count) / (1 - fading)
         scale = max(1.0, self._curve.first / self._ceiling) if self._is_scaled() else 1.0
@@ -548,7 +548,7 @@ class LossTracker:
         if 2 * named <= every:
             return overall
         judged = list(self._directions(scale))
-        if 2 * sum(weight for _, weight in judged) <= named:
+        if 2 * math.fsum(weight for _, weight in judged) <= named:
             # Too few of each: a rise may be due to the mix, but a fall is a fall.
             return overall if overall in ("converging", "plateau") else None
         return _together(_most(judged), overall)
@@ -564,7 +564,7 @@ def _most(judged: list[tuple[Direction, float]]) -> Direction:
     weight = dict.fromkeys(("converging", "plateau", "diverging", "collapsed"), 0.0)
     for direction, share in judged:
         weight[direction] += share
-    half = sum(weight.values()) / 2
+    half = math.fsum(weight.values()) / 2
     if weight["collapsed"] > half:
         return "collapsed"
     if weight["collapsed"] + weight["diverging"] > half:

@@ -98,7 +98,7 @@ def _equal_ranges(points: Sequence[tuple[float, float]]) -> list[_Range]:
 
 def _range(points: Sequence[tuple[float, float]]) -> _Range:
     finite = [loss for _, loss in points if math.isfinite(loss)]
-    mean = sum(finite) / len(finite) if 2 * len(finite) > len(points) else math.nan
+    mean = math.fsum(finite) / len(finite) if 2 * len(finite) > len(points) else math.nan
     return _Range(points[0][0], points[-1][0], mean)
 
 

@@ -1,4 +1,4 @@
-"""The same input gives the same bytes: any hash seed, any locale, one worker or two, either scorer."""
+"""The same input gives the same bytes: any hash seed, locale, Python, number of workers, either scorer."""
 
 import os
 import shutil
@@ -12,6 +12,19 @@ from places import RUNS
 from coherence.scoring import fast
 
 ANY = "from coherence.cli.main import main; raise SystemExit(main({arguments!r}))"
+ROUNDED_ONCE = (
+    """
+import builtins, math
+add = builtins.sum
+def rounded_once(values, start=0):
+    values = list(values)
+    return math.fsum(values) if any(isinstance(value, float) for value in values) else add(values, start)
+builtins.sum = rounded_once
+"""
+    + ANY
+)
+"""As from Python 3.12 on, where the sum of floats is rounded in another way than before."""
+
 WITHOUT_CORE = "import sys; sys.modules['coherence.scoring._core'] = None; " + ANY
 
 ELSEWHERE = [
@@ -77,6 +90,14 @@ def test_two_workers_write_what_one_writes(dump: Path, report: bytes, tmp_path: 
 @pytest.mark.skipif(fast.CORE is None, reason="the core is optional")
 def test_the_plain_scorer_writes_what_the_core_writes(dump: Path, report: bytes, tmp_path: Path) -> None:
     assert output(tmp_path, audit(dump, tmp_path), {}, WITHOUT_CORE) == report
+
+
+@pytest.mark.slow
+def test_a_python_that_rounds_sums_in_another_way_writes_the_same_bytes(dump: Path, tmp_path: Path) -> None:
+    for name in ("healthy", "leak"):  # the report of one run shows more means than a ranking
+        arguments, expected = audit(dump / name, tmp_path), int(name == "leak")
+        usual = output(tmp_path, arguments, {}, expected=expected)
+        assert output(tmp_path, arguments, {}, ROUNDED_ONCE, expected) == usual
 
 
 @pytest.mark.slow

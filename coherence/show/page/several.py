@@ -5,7 +5,7 @@ Source: docs/page.md, "Several runs".
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from math import ceil
+from math import ceil, fsum
 from typing import Any, NamedTuple
 
 from coherence.audit.build import Texts
@@ -155,4 +155,4 @@ def shortened(curve: Curve, points: int) -> Curve:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return round(sum(known) / len(known), 4) if known else None
+    return round(fsum(known) / len(known), 4) if known else None
