@@ -4,7 +4,7 @@
 
 A virtual environment each, with the package and its core, under the folder for temporary files;
 installing needs an index or a folder of wheels. The dump is the fixture runs and samples of letters from
-every script.
+every script. Run it with the oldest of the Pythons, which knows the fewest letters.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unicodedata import category
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_CORE = "import sys; sys.modules['coherence.scoring._core'] = None; "
@@ -24,8 +25,9 @@ WAYS = {
     "plain, two workers": (WITHOUT_CORE, ["--workers", "2"]),
     "core, two workers": ("", ["--workers", "2"]),
 }
-LAST = 0x323AF
-"""The last letter of Unicode 14, which Python 3.11 knows: what came later is a letter to newer ones alone."""
+
+UNKNOWN = ("Cn", "Cs", "Co")
+"""Categories of what is not a character: unassigned, half of a pair, private."""
 
 
 def main() -> None:
@@ -48,8 +50,11 @@ def main() -> None:
 
 
 def of_every_script() -> list[dict[str, object]]:
-    """Return samples that hold every letter, mark and sign once, 40 of them a word."""
-    characters = [chr(code) for code in range(32, LAST + 1) if not 0xD800 <= code < 0xE000]
+    """Return samples that hold every letter, mark and sign once, 40 of them a word.
+
+    Only those that this Python knows: what a later Unicode added is a letter to newer ones alone.
+    """
+    characters = [each for each in map(chr, range(32, sys.maxunicode + 1)) if category(each) not in UNKNOWN]
     words = ["".join(characters[at : at + 40]) for at in range(0, len(characters), 40)]
     return [{"step": at, "text": " ".join(words[at : at + 50])} for at in range(0, len(words), 50)]
 
