@@ -144,8 +144,10 @@ def _verdict(report: Report, width: int) -> RenderableType:
     if len(title) > width - PANEL:  # rather than cut off above
         body = Text.assemble((f"{report.headline}\n", "bold"), sentence)
         title = f"{diagnosis.action.upper()}{partial}"
-    rows = report.loss.rows if report.loss else 0
-    unused = _unused(report.problem_count, report.judged + report.too_short + report.templated + rows)
+    rows, noted = (report.loss.rows, report.loss.not_finite) if report.loss else (0, 0)
+    samples = report.judged + report.too_short + report.templated
+    # A loss that is not finite is noted as a problem, and yet the verdict uses it.
+    unused = _unused(max(0, report.problem_count - noted), samples + rows)
     if unused and len(f"{title} · {unused}") <= width - PANEL:
         title, unused = f"{title} · {unused}", ""
     return Panel(

@@ -351,6 +351,15 @@ def test_the_headline_says_so_where_a_fifth_of_the_lines_could_not_be_used(
     assert err.count("could not be used") == bad - 1
 
 
+def test_a_loss_that_is_not_finite_is_used_by_the_verdict_and_not_counted_as_unusable(shell: Shell) -> None:
+    write("m.csv", "step,loss", *[f"{n},3.5" for n in range(8)], *[f"{n},nan" for n in range(8, 16)])
+    rows = [{"step": n, "text": fine(n)} for n in range(8)]
+    _, _, err = shell("audit", write("a.jsonl", *rows), "--loss", "m.csv")
+    assert err.startswith("╭─ HALT · the loss is not a number ─")
+    assert "8 lines were not used or need a look:" in err
+    assert "could not be used" not in err
+
+
 def test_a_headline_that_would_be_too_long_says_it_below_the_verdict(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,9 +28,11 @@ const duration = (seconds) => {
 };
 const short = (text, length) => text.length > length ? text.slice(0, length) + "…" : text;
 
-// How many lines could not be used, where they are a fifth or more: the verdict is of the rest.
+// How many lines could not be used, where they are a fifth or more: the verdict is of the rest. A loss that is not
+// finite is noted as a problem, and yet the verdict uses it.
 function unused(report) {
-  const count = report.problem_count, judged = report.runs ? report.runs.reduce((sum, each) => sum + each.judged, 0)
+  const count = Math.max(0, report.problem_count - (report.loss?.not_finite ?? 0));
+  const judged = report.runs ? report.runs.reduce((sum, each) => sum + each.judged, 0)
     : report.judged + report.too_short + report.templated + (report.loss?.rows ?? 0);
   return count && 5 * count >= count + judged
     ? el("p", { class: "unused" }, `${whole(count)} of ${whole(count + judged)} lines could not be used.`) : null;
