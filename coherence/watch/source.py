@@ -17,7 +17,7 @@ from coherence.readers import storage
 from coherence.readers.folders import File
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import LONGEST_LINE, Part, Problems
-from coherence.readers.read import Piece, losses_in, samples_in, with_prompt
+from coherence.readers.read import Piece, line_count, losses_in, samples_in, with_prompt
 from coherence.signals.settings import LaterFormat
 
 Role = Literal["samples", "losses"]
@@ -203,14 +203,23 @@ class Source:
             yield Taken(row, self, position)
 
     def _rows_of(self, part: Part) -> Iterator[Row]:
-        self.problems = Problems()
-        piece = Piece(part, self.file.format)
+        if not part.start:
+            self.problems = Problems()
+        piece, noted = Piece(part, self.file.format), Problems()
+        try:
+            yield from self._rows_in(piece, noted)
+        finally:
+            before = line_count(piece._replace(part=Part(part.path, 0, part.start))) if part.start else 0
+            noted.listed = [each._replace(line=each.line + before) for each in noted.listed]
+            self.problems += noted
+
+    def _rows_in(self, piece: Piece, noted: Problems) -> Iterator[Row]:
         if self.role == "losses":
-            for each in losses_in(piece, self.problems, self._fields):
+            for each in losses_in(piece, noted, self._fields):
                 self.runs.add(each.run or "")
                 yield Row(each.step, None, None, each.loss, each.source, each.beside)
             return
-        for sample in samples_in(piece, self.problems, self._fields):
+        for sample in samples_in(piece, noted, self._fields):
             self.runs.add(sample.run or "")
             step = sample.step if self.step is None else self.step
             yield Row(step, sample.text, with_prompt(sample).prompt, sample.loss, None, sample.beside)

@@ -132,3 +132,23 @@ def test_the_loss_in_the_row_of_a_sample_comes_with_it(path: Path) -> None:
     append(path, json.dumps({"step": 1, "text": "Once", "loss": 3.5}).encode() + b"\n")
     (taken,) = source_of(path).rows(settled=True)
     assert taken.row == Row(1, "Once", None, 3.5)
+
+
+def test_problems_have_the_lines_of_the_file_wherever_reading_continued(path: Path) -> None:
+    source = source_of(path)
+    append(path, line(1, "Once") + b"{\n" + line(2, "upon"))
+    assert read(source) == [(1, "Once"), (2, "upon")]
+    assert [each.line for each in source.problems.listed] == [2]
+    append(path, b"{\n" + line(3, "a"))
+    assert read(source) == [(3, "a")]
+    assert [each.line for each in source.problems.listed] == [4]
+
+
+def test_problems_of_every_stretch_of_a_long_file_are_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coherence.watch.source.STRETCH", 100)
+    append(path, b"{\n" + b"".join(line(step, "Once upon a time") for step in range(9)) + b"{\n")
+    source = source_of(path)
+    assert len(read(source)) == 9
+    assert [each.line for each in source.problems.listed] == [1, 11]
