@@ -262,8 +262,9 @@ def report_of(
 
 
 def _candidates(replay: Replay, summary: Summary) -> list[GatedSample]:
-    """Return the sample on which the gate halted, and those with the lowest scores."""
-    return [*([replay.halted] if replay.halted else []), *summary.worst]
+    """Return the sample on which the gate halted, if it still counts, and those with the lowest scores."""
+    halted = [replay.halted] if replay.halted and not replay.superseded else []
+    return [*halted, *summary.worst]
 
 
 def _different(samples: Iterable[ShownSample]) -> tuple[ShownSample, ...]:

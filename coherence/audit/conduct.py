@@ -326,7 +326,7 @@ def _ranking(
 def _worth_reading(replay: Replay, summary: Summary) -> dict[str, GatedSample]:
     """Return the samples of a run to read, by what each is: the best, and that of the halt or the worst."""
     found = {"the best sample": summary.best, "the worst sample": summary.worst}
-    if replay.halted is not None:
+    if replay.halted is not None and not replay.superseded:
         found |= {"the worst sample": [], "the sample that halted it": [replay.halted]}
     return {what: samples[0] for what, samples in found.items() if samples}
 

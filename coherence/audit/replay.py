@@ -189,7 +189,7 @@ class Replay:
         settings: those that apply, at the end of a run whose settings changed.
         losses: of the run.
         signals: both signals in their current state.
-        halted: the sample on which the gate fired.
+        halted: the sample on which the gate fired; `superseded` if a restart has replaced it since.
         last: the last sample that counts, with its scores.
         curve, source_curves: of the losses that count.
         series: other metrics that the trainer logged.
@@ -201,6 +201,7 @@ class Replay:
         self.losses = losses
         self.signals = Signals.of(self.settings)
         self.halted: GatedSample | None = None
+        self.superseded = False
         self.last: Row | None = None
         self.curve = Thinned[CurvePoint].of(len(losses.steps), POINTS)
         self.source_curves = {
@@ -357,7 +358,7 @@ class Replay:
         loss = signals.loss
         judged = GatedSample(turn.output, row, place, scores, verdict, loss.loss, loss.smoothed, alike)
         if verdict.collapsed and self.halted is None:
-            self.halted = judged
+            self.halted, self.superseded = judged, turn.void
         return judged
 
     def _take_mark(self, mark: Mark) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from coherence.cli.main import main
 from coherence.run.monitor import Monitor
+from coherence.signals.gate import Gate
 
 TEXT = "The cat sat by the door and waited for the rain to stop."
 
@@ -51,6 +52,20 @@ def test_a_restart_is_reported(run: Path) -> None:
     with Monitor(run) as monitor:
         monitor.loss(250, 3.2)
     assert report_of(run)["events"] == [{"step": 250, "event": "restart", "details": {}}]
+
+
+def test_a_sample_that_a_restart_replaced_is_not_shown_as_the_lowest(run: Path) -> None:
+    loop = "Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy Budy."
+    with Monitor(run, gate=Gate(observe_only=True)) as monitor:
+        for step in range(500, 1000, 100):
+            assert monitor.sample(step, loop).low
+        monitor.note("restart", 500)
+        for step in range(500, 1000, 100):
+            monitor.sample(step, TEXT)
+    report = report_of(run)
+    assert report["halt_step"] == 900
+    assert report["low"] == 0
+    assert {each["text"] for each in report["worst"]} == {TEXT}
 
 
 def test_an_event_changes_neither_losses_nor_problems(run: Path) -> None:
