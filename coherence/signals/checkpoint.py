@@ -392,7 +392,8 @@ class Checkpoint:
         recent = state["recent"] if "recent" in state else filter(None, [state["last"]])
         self._recent = deque([_judged(*each) for each in recent], LATE)
         self._candidates = [_judged(*each) for each in state["candidates"]]
-        self._rejected = {str(name): int(steps) for name, steps in state.get("rejected", {}).items()}
+        rejected = state.get("rejected", {})
+        self._rejected = {name: int(rejected[name]) for name in REJECTED if name in rejected}
         saved = state["saved"]
         self._saved = None if saved is None else sorted((_judged(*each) for each in saved), key=_step_of)
 
