@@ -72,6 +72,7 @@ class Act(NamedTuple):
 EVENTS = (
     "back",
     "checkpoint",
+    "checkpoint deleted",
     "reopen",
     "reopen otherwise",
     "killed",
@@ -175,9 +176,8 @@ class Loop:
             case "back":
                 self.step = max(0, self.step - act.forward * 200)
                 monitor.loss(self.step, 3.0)
-            case "checkpoint":
-                monitor.note("checkpoint", self.step)
-                self._states.append((self.step, monitor.state_dict()))
+            case "checkpoint" | "checkpoint deleted":
+                self._save(delete=act.kind == "checkpoint deleted", last=act.forward % 2 > 0)
             case "gate":  # what is set holds from the next call on, and is written down then
                 monitor.gate.patience += act.forward % 2
                 monitor.gate.warmup = self.step if act.forward % 3 == 0 else 0
@@ -192,6 +192,14 @@ class Loop:
                 self._kill(without_state=act.forward % 3 > 0)
             case _:
                 self._start_again(act)
+
+    def _save(self, delete: bool, last: bool) -> None:
+        if delete:
+            for step, _ in self._states[-1 if last else -2 :][:1]:
+                self.monitor.note("checkpoint deleted", step)
+        else:
+            self.monitor.note("checkpoint", self.step)
+            self._states.append((self.step, self.monitor.state_dict()))
 
     def _start_again(self, act: Act) -> None:
         if act.kind == "older state":

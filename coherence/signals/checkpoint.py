@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from coherence.scoring.scores import FOREIGN_BELOW
 from coherence.signals.samples import ALIKE_BELOW
 
 NEAR = 0.5
@@ -20,10 +21,26 @@ BEST_SHARE = 0.25
 FALLING, BEFORE = 0.85, 4
 """A step is falling if its mean is below this share of the mean of so many steps before it."""
 
-KEPT = 32
-"""How many steps are remembered; if there are more, every second one of the older half is dropped."""
+KEPT, KEPT_SAVED = 32, 256
+"""How many steps, and how many saved checkpoints are remembered.
+
+If there are more, every second one of the older half is dropped, but never the best and the latest of it.
+"""
+
+LATE = 8
+"""A checkpoint may be noted so many sampled steps late, and is still judged by the samples up to it."""
 
 SCALES = 4
+
+REJECTED = {
+    "not finite": "the loss was not finite",
+    "poor": "the mean score of a sample was below the threshold",
+    "alike": "the samples were alike",
+    "far": "a score was missing, or below half of the best of the run",
+    "falling": "the scores were falling",
+    "not judged": "every sample was a template or too short to judge",
+}
+"""Why a step cannot be gone back to: the first that holds."""
 
 
 class Place(NamedTuple):
@@ -61,12 +78,20 @@ class StepSeen:
         return tuple([total / n if n else None for total, n in zip(self.sums, self.counts, strict=True)])
 
 
-class _Candidate(NamedTuple):
-    """A step that could be gone back to, its mean scores and its smoothed loss, None without losses."""
+class _Judged(NamedTuple):
+    """A step with judged samples, or a saved checkpoint, which the samples of the last step up to it judge.
+
+    Attributes:
+        step: the step.
+        smoothed: the smoothed loss; None without losses.
+        means: the mean scores; None if it cannot be gone back to.
+        by: the step of the samples; None if there were none up to it.
+    """
 
     step: int
     smoothed: float | None
-    means: tuple[float | None, ...]
+    means: tuple[float | None, ...] | None
+    by: int | None
 
 
 class _Ranks:
@@ -108,7 +133,8 @@ class Checkpoint:
     - at least one of its samples was judged, and all judged ones are fine, with a mean of their scores that
       is not below the threshold;
     - the mean of the step on each scale is at least half of the run's own best so far, which is the median of
-      the best quarter of its steps;
+      the best quarter of its steps; a missing score counts as 10, below which text that is not English has
+      none, and as 0 for the best;
     - its scores are not falling: 15 % below the four steps before;
     - its samples are not alike, nor are those of the last steps on average; so a step with a single sample is
       not a candidate if variety is lost;
@@ -116,7 +142,7 @@ class Checkpoint:
 
     Of the candidates before the collapse, the one with the lowest smoothed loss is named; without losses,
     the last one. If the trainer says which checkpoints it saved, only those are candidates: a checkpoint is
-    judged by the last step with samples up to it.
+    judged by the samples of the last step up to it, its own included, whether they come before or after it.
 
     >>> from coherence import score
     >>> checkpoint = Checkpoint()
@@ -132,9 +158,10 @@ class Checkpoint:
         self._step: StepSeen | None = None
         self._ranks = [_Ranks() for _ in range(SCALES)]  # of the means of the steps, per scale
         self._before: deque[float] = deque(maxlen=BEFORE)
-        self._last: _Candidate | None = None  # the last step, if it could be gone back to
-        self._candidates: list[_Candidate] = []
-        self._saved: list[_Candidate] | None = None  # None until the trainer says what it saves
+        self._recent: deque[_Judged] = deque(maxlen=LATE)  # the last steps with judged samples
+        self._candidates: list[_Judged] = []
+        self._rejected: dict[str, int] = {}  # how many steps, by the names of `REJECTED`
+        self._saved: list[_Judged] | None = None  # by step; None until the trainer says what it saves
 
     def begin(self, step: int) -> None:
         """Begin the next step: all samples of the last one have come."""
@@ -196,9 +223,19 @@ class Checkpoint:
         self._step.diversity, self._step.alike = min(before, diversity), alike
 
     def save(self, step: int) -> None:
-        """Note that the trainer has saved a checkpoint of a step."""
-        last, saved = self._ended()._last, self._saved or []
-        self._saved = saved if last is None else _with(saved, last._replace(step=step))
+        """Note that the trainer has saved a checkpoint of a step; of one below 0, only that it saves some."""
+        saved = [each for each in self._saved or [] if each.step != step]
+        if step >= 0:
+            saved.append(self._judged_at(step))
+            saved.sort(key=_step_of)
+        self._saved = self._thinned(saved, KEPT_SAVED)
+
+    def _judged_at(self, step: int) -> _Judged:
+        """Return the judgement of a checkpoint by the samples that have come; more of them may change it."""
+        found = [each for each in reversed(self._recent) if each.step <= step]
+        if not found:
+            return _Judged(step, None, None, by=None)
+        return max(found, key=_step_of)._replace(step=step)
 
     def delete(self, step: int) -> None:
         """Note that the checkpoint of a step no longer exists."""
@@ -208,7 +245,7 @@ class Checkpoint:
     def restart(self, step: int) -> None:
         """Forget the given step and all later ones, because the run was set back before them."""
         self._end()
-        self._last = None
+        self._recent = deque([each for each in self._recent if each.step < step], LATE)
         self._candidates = [each for each in self._candidates if each.step < step]
         if self._saved is not None:
             self._saved = [each for each in self._saved if each.step < step]
@@ -223,22 +260,41 @@ class Checkpoint:
         """
         now = self._ended()
         best = now._best(now._candidates, before, floor)
+        saved = now._best(now._saved or [], before, floor)
+        if saved is not None:
+            return Place(saved.step, f"{_why(saved, floor)}; its checkpoint was saved")
         if best is None:
-            return Place(None, "no step had samples that vary and score near the best of the run")
-        why = "last step" if floor is None or best.smoothed is None else "lowest smoothed loss"
-        why += " among the steps whose samples vary and score near the best of the run"
+            return Place(None, now._why_none(before))
+        why = _why(best, floor)
         if now._saved is None:
             return Place(best.step, why)
-        saved = now._best(now._saved, before, floor)
-        if saved is None:
-            return Place(None, f"no checkpoint was saved up to step {best.step:,} ({why})")
-        return Place(saved.step, f"{why}; its checkpoint was saved")
+        there = [each for each in now._saved if each.step < before]
+        if not there:
+            return Place(None, f"no checkpoint exists up to step {best.step:,} ({why})")
+        if all(each.by is None for each in there):
+            none = "no saved checkpoint is judged: each came before the first samples that are remembered"
+        else:
+            none = "no saved checkpoint is fit by the samples up to it"
+        return Place(None, f"{none}; the step would be {best.step:,} ({why})")
 
-    def _best(
-        self, candidates: Sequence[_Candidate], before: float, floor: float | None
-    ) -> _Candidate | None:
-        """Return the candidate with the lowest loss of those near the run's own best; if equal, the last."""
-        found = [each for each in reversed(candidates) if each.step < before and self._is_near(each.means)]
+    def _why_none(self, before: float) -> str:
+        """Return why there is no step to go back to."""
+        if self._candidates:
+            early = [each for each in self._candidates if each.step < before]
+            if not early:
+                return f"no step that is fit comes before {before:,}, where the samples become low"
+            if any(map(self._is_near, early)):
+                return "no step that is fit has a smoothed loss that is not too good to be true"
+            return "no step is fit: those that were are far below the best that came later"
+        if not self._rejected:
+            return "no step has samples"
+        name = max(REJECTED, key=lambda each: self._rejected.get(each, 0))
+        steps = sum(self._rejected.values())
+        return f"no step is fit: {REJECTED[name]} at {self._rejected[name]:,} of {steps:,} steps"
+
+    def _best(self, judged: Sequence[_Judged], before: float, floor: float | None) -> _Judged | None:
+        """Return the one with the lowest loss of those near the run's own best; if equal, the last."""
+        found = [each for each in reversed(judged) if each.step < before and self._is_near(each)]
         if floor is None:
             return next(iter(found), None)
         return min((each for each in found if _height(each) >= floor), key=_height, default=None)
@@ -252,30 +308,67 @@ class Checkpoint:
 
     def _end(self) -> None:
         step, self._step = self._step, None
-        if step is None or not any(step.counts):
+        if step is None:
             return
         means = step.means
+        why = self._why_not(step, means) if any(step.counts) else "not judged"
+        if why is not None:
+            self._rejected[why] = self._rejected.get(why, 0) + 1
+        if why == "not judged":
+            return
+        judged = _Judged(step.step, step.smoothed, means if why is None else None, step.step)
+        self._recent.append(judged)
+        if why is None:
+            others = [each for each in self._candidates if each.step != judged.step]
+            self._candidates = self._thinned([*others, judged], KEPT)
+        self._judge_saved(judged)
+
+    def _why_not(self, step: StepSeen, means: Sequence[float | None]) -> str | None:
+        """Count a step with judged samples, and return why it cannot be gone back to: see `REJECTED`."""
         mean = self._count(means)
-        falling = bool(self._before) and mean < FALLING * math.fsum(self._before) / len(self._before)
+        holds = {
+            "not finite": not step.finite,
+            "poor": step.poor,
+            "alike": step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW),
+            "far": not self._are_near(means),
+            "falling": bool(self._before) and mean < FALLING * math.fsum(self._before) / len(self._before),
+        }
         self._before.append(mean)
-        alike = step.alike or (step.diversity is not None and step.diversity < ALIKE_BELOW)
-        spoilt = step.poor or falling or alike or not step.finite
-        fit = not spoilt and self._is_near(means)
-        self._last = _Candidate(step.step, step.smoothed, means) if fit else None
-        if self._last is not None:
-            self._candidates = _with(self._candidates, self._last)
+        return next((name for name in REJECTED if holds.get(name)), None)
+
+    def _judge_saved(self, judged: _Judged) -> None:
+        """Judge the saved checkpoints by the samples of a step, if no later ones up to them have come."""
+        saved = self._saved or []
+        for place in reversed(range(len(saved))):
+            step, by = saved[place].step, saved[place].by
+            if step < judged.step:
+                return
+            if by is None or by <= judged.step:
+                saved[place] = judged._replace(step=step)
 
     def _count(self, means: Sequence[float | None]) -> float:
         """Count the means of a step among those of the run; return their mean."""
         for ranks, mean in zip(self._ranks, means, strict=True):
-            if mean is not None:
-                ranks.add(int(mean))
+            ranks.add(int(mean or 0))
         there = [mean for mean in means if mean is not None]
         return math.fsum(there) / len(there)
 
-    def _is_near(self, means: Sequence[float | None]) -> bool:
+    def _is_near(self, judged: _Judged) -> bool:
+        """Return whether it can be gone back to, and is still near the run's own best."""
+        return judged.means is not None and self._are_near(judged.means)
+
+    def _are_near(self, means: Sequence[float | None]) -> bool:
+        """Return whether scores are near the run's own best; without English there is no best in it."""
         pairs = zip(means, self._ranks, strict=True)
-        return all(mean is None or mean >= NEAR * ranks.best for mean, ranks in pairs)
+        return all((FOREIGN_BELOW if mean is None else mean) >= NEAR * ranks.best for mean, ranks in pairs)
+
+    def _thinned(self, judged: list[_Judged], most: int) -> list[_Judged]:
+        """If there are too many, keep of the older ones every second, the best and the last to go back to."""
+        if len(judged) <= most:
+            return judged
+        older, recent = judged[: most // 2], judged[most // 2 :]
+        kept = {*older[::2], self._best(older, math.inf, -math.inf), self._best(older, math.inf, None)}
+        return [each for each in older if each in kept] + recent
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
@@ -284,8 +377,9 @@ class Checkpoint:
             "step": None if self._step is None else list(asdict(self._step).values()),
             "counts": [[list(pair) for pair in sorted(ranks.counts.items())] for ranks in self._ranks],
             "before": list(self._before),
-            "last": None if self._last is None else _plain(self._last),
+            "recent": [_plain(each) for each in self._recent],
             "candidates": [_plain(each) for each in self._candidates],
+            "rejected": self._rejected.copy(),
             "saved": None if saved is None else [_plain(each) for each in saved],
         }
 
@@ -294,33 +388,37 @@ class Checkpoint:
         self._step = None if state["step"] is None else _step(*state["step"])
         self._ranks = [_Ranks(counts) for counts in state["counts"]]
         self._before = deque(state["before"], BEFORE)
-        self._last = None if state["last"] is None else _candidate(*state["last"])
-        self._candidates = [_candidate(*each) for each in state["candidates"]]
-        self._saved = None if state["saved"] is None else [_candidate(*each) for each in state["saved"]]
+        # Earlier versions remembered only the last step, counted no rejected ones, and did not sort.
+        recent = state["recent"] if "recent" in state else filter(None, [state["last"]])
+        self._recent = deque([_judged(*each) for each in recent], LATE)
+        self._candidates = [_judged(*each) for each in state["candidates"]]
+        rejected = state.get("rejected", {})
+        self._rejected = {name: int(rejected[name]) for name in REJECTED if name in rejected}
+        saved = state["saved"]
+        self._saved = None if saved is None else sorted((_judged(*each) for each in saved), key=_step_of)
 
 
-def _plain(candidate: _Candidate) -> list[Any]:
-    return [*candidate[:2], list(candidate.means)]
+def _why(best: _Judged, floor: float | None) -> str:
+    why = "last step" if floor is None or best.smoothed is None else "lowest smoothed loss"
+    return f"{why} among the steps whose samples vary and score near the best of the run"
+
+
+def _plain(judged: _Judged) -> list[Any]:
+    plain = [judged.step, judged.smoothed, judged.means and list(judged.means)]
+    return plain if judged.by == judged.step else [*plain, judged.by]
 
 
 def _step(step: int, sums: Sequence[float], counts: Sequence[int], *rest: Any) -> StepSeen:
     return StepSeen(step, list(sums), list(counts), *rest)
 
 
-def _candidate(step: int, smoothed: float | None, means: Sequence[float | None]) -> _Candidate:
-    return _Candidate(step, smoothed, tuple(means))
+def _judged(step: int, smoothed: float | None, means: Sequence[float | None] | None, *by: Any) -> _Judged:
+    return _Judged(step, smoothed, None if means is None else tuple(means), *(by or [step]))
 
 
-def _with(candidates: Sequence[_Candidate], new: _Candidate) -> list[_Candidate]:
-    """Add a candidate; if there are too many, keep of the older ones every second, and the lowest."""
-    found = [each for each in candidates if each.step != new.step]
-    found.append(new)
-    if len(found) <= KEPT:
-        return found
-    older, recent = found[: KEPT // 2], found[KEPT // 2 :]
-    lowest = min(reversed(older), key=_height)
-    return [each for place, each in enumerate(older) if place % 2 == 0 or each is lowest] + recent
+def _step_of(judged: _Judged) -> int:
+    return judged.step
 
 
-def _height(candidate: _Candidate) -> float:
-    return math.inf if candidate.smoothed is None else candidate.smoothed
+def _height(judged: _Judged) -> float:
+    return math.inf if judged.smoothed is None else judged.smoothed

@@ -7,17 +7,24 @@ from typing import Any
 
 import pytest
 
+from coherence.audit import audit
 from coherence.cli.main import main
+from coherence.report import Report
 from coherence.run.monitor import Monitor
 
 FINE = "The cat sat by the door and waited for the rain to stop."
+OTHER = "Bread, salt, two candles and a map of the islands lay on the kitchen table."
 LOW = "Budy Budy Budy Budy"
 STEPS = range(10, 101, 10)
 COLLAPSE = 50
 """The step of the first low sample; the fifth, at 90, halts the run."""
 
 SAVED = "lowest smoothed loss among the steps whose samples vary and score near the best of the run"
-TOO_LATE = f"no checkpoint was saved up to step 40 ({SAVED})"
+TOO_LATE = f"no checkpoint exists up to step 40 ({SAVED})"
+TOO_EARLY = (
+    "no saved checkpoint is judged: each came before the first samples that are remembered; "
+    f"the step would be 40 ({SAVED})"
+)
 
 
 def text_at(step: int) -> str:
@@ -83,7 +90,7 @@ SAVED_AND_NAMED = [
     ((10, 20), 20, f"{SAVED}; its checkpoint was saved"),
     ((15, 35, 60), 35, f"{SAVED}; its checkpoint was saved"),  # 35 is judged by the samples of 30
     ((40, 50, 60), 40, f"{SAVED}; its checkpoint was saved"),
-    ((5,), None, TOO_LATE),  # no samples were drawn yet
+    ((5,), None, TOO_EARLY),
     ((50,), None, TOO_LATE),
 ]
 
@@ -98,6 +105,19 @@ def test_loop_status_and_audit_name_a_checkpoint_that_was_noted(
     status = json.loads((tmp_path / "run" / "loss.json").read_text(encoding="utf-8"))
     for told in (status, audited(tmp_path / "run")):
         assert (told["resume_from"], told["resume_reason"]) == (step, reason)
+
+
+def test_a_checkpoint_that_is_noted_before_the_samples_of_its_step_waits_for_them(tmp_path: Path) -> None:
+    with Monitor(tmp_path / "run") as monitor:
+        for step in STEPS:
+            monitor.loss(step, loss_at(step))
+            monitor.note("checkpoint", step)
+            monitor.sample(step, [OTHER, text_at(step)])
+    assert monitor.resume_from == 40
+    status = json.loads((tmp_path / "run" / "loss.json").read_text(encoding="utf-8"))
+    report = audit(tmp_path / "run")
+    assert isinstance(report, Report)
+    assert status["resume_from"] == report.resume_from == 40
 
 
 @pytest.mark.slow

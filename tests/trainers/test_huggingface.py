@@ -344,7 +344,7 @@ def test_a_run_whose_every_checkpoint_is_too_late_has_no_step_to_go_back_to(
         callback = CoherenceCallback(monitor, script(low_from=6), every=2)
         train(callback, save_strategy="steps", save_steps=8)  # fine at 4, low at 6, halted at 10
         assert resumes(monitor) == {None}
-        assert monitor.signals.place.reason.startswith("no checkpoint was saved up to step ")
+        assert monitor.signals.place.reason.startswith("no checkpoint exists up to step ")
 
 
 def test_the_state_in_a_checkpoint_knows_of_the_checkpoint(
