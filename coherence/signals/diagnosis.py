@@ -124,7 +124,6 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
     ("early", "too short"): ("too young to judge", "let it train, and draw longer samples"),
     ("early", "reads well"): ("on course", "let it train"),
     ("too few losses", "collapsed"): ("collapsed before the loss could tell", _YOUNG),
-    ("too few losses", "some low"): ("loops at the start", "read the next ones"),
     ("too few losses", "reads well"): ("a fine start", "let it train"),
     ("converging", "collapsed"): (
         "the loss is misleading",

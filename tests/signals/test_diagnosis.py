@@ -118,6 +118,11 @@ def test_no_low_sample_is_called_the_first(loss: Trend | None, samples: SamplesS
     assert "first" not in f"{diagnosis.name} {diagnosis.sentence}"
 
 
+@pytest.mark.parametrize("loss", ACTIONS)
+def test_no_name_calls_low_samples_loops_because_they_may_be_empty(loss: Trend | None) -> None:
+    assert "loop" not in diagnose(loss, "some low", Share(2, 8, empty=2)).name
+
+
 def test_no_cell_says_what_its_row_or_its_column_says() -> None:
     for (loss, samples), words in WORDS.items():
         assert words not in (LOSS_WORDS.get(loss), SAMPLES_WORDS[samples])
