@@ -447,3 +447,16 @@ def test_audit_and_page_tell_how_many_samples_were_compared(loop: Loop) -> None:
     assert report is not None
     assert [each.to_plain() for each in report.between[:-1]] == compared(loop.folder)
     assert [each.samples for each in report.between] == [3, 3, 3, 64]
+
+
+def test_all_say_that_no_sample_was_judged_since_a_halt_and_that_later_answers_are_too_short(
+    loop: Loop,
+) -> None:
+    drawn = [Act("sample", texts=(FINE,)), *[Act("sample", texts=("Budy " * 20,))] * 5]
+    losses = [Act("loss", value=5 - number / 10) for number in range(30)]
+    assert do(loop, *losses, *drawn)["halt"]
+    said = do(loop, Act("reopen"))["diagnosis"]
+    assert (said["samples"], said["name"]) == ("too short", "not judged since the halt")
+    answers = [[Act("loss", value=2.0), Act("sample", texts=(text,))] for text in ("I am.", "It was so.") * 4]
+    said = do(loop, *[Act("sample", texts=(FINE,))] * 8, *[act for pair in answers for act in pair])
+    assert " the last 8 samples are too short to judge: " in said["diagnosis"]["sentence"]

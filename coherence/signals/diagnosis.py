@@ -94,6 +94,7 @@ SHARE_DOES: Final[dict[SamplesState, tuple[str, str]]] = {
     "one word": ("is one word", "are all the same word"),
     "words gone": ("holds hardly any English words", "hold hardly any English words"),
     "some low": ("loops", "loop"),
+    "too short": ("is too short to judge", "are too short to judge"),
     "templated": (
         "is a template, whose frame repeats while the slots are new",
         "are templates, whose frame repeats while the slots are new",
@@ -123,7 +124,6 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
     ("early", "too short"): ("too young to judge", "let it train, and draw longer samples"),
     ("early", "reads well"): ("on course", "let it train"),
     ("too few losses", "collapsed"): ("collapsed before the loss could tell", _YOUNG),
-    ("too few losses", "some low"): ("loops at the start", "read the next ones"),
     ("too few losses", "reads well"): ("a fine start", "let it train"),
     ("converging", "collapsed"): (
         "the loss is misleading",
@@ -135,9 +135,9 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "look at what the data mix feeds the model now",
     ),
     ("converging", "alike"): ("variety is going", "bring variety back into the data mix or the reward"),
-    ("converging", "some low"): ("first low samples", "read the next ones before you trust the loss"),
+    ("converging", "some low"): ("some low samples", "read the next ones before you trust the loss"),
     ("converging", "too short"): (
-        "nothing to read",
+        "too little to read",
         "draw samples of a few dozen tokens before you trust the loss",
     ),
     ("converging", "reads well"): ("healthy", "let it train"),
@@ -147,8 +147,8 @@ WORDS: Final[dict[tuple[Trend | None, SamplesState], Words]] = {
         "settled on one answer",
         "change the data mix, the reward or the learning rate",
     ),
-    ("plateau", "some low"): ("stalled with first low samples", "read the next ones"),
-    ("plateau", "too short"): ("stalled and nothing to read", "draw longer samples before you decide"),
+    ("plateau", "some low"): ("stalled with some low samples", "read the next ones"),
+    ("plateau", "too short"): ("stalled and too little to read", "draw longer samples before you decide"),
     ("plateau", "not loops"): ("stalled", "change the learning rate or the data mix, or call it done"),
     ("plateau", "reads well"): (
         "nothing more to learn here",
@@ -231,13 +231,13 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
         "weaker than before",
         "compare them with those of the best step, and go back to it unless they recover",
     ),
-    "some low": ("first low samples", "read the next ones"),
+    "some low": ("some low samples", "read the next ones"),
     "templated": (
         "templates",
         "they cannot be judged without a profile of such text; name one (--profile code, data or logs), or "
         "make one with coherence calibrate",
     ),
-    "too short": ("nothing to judge", "draw samples of a few dozen tokens"),
+    "too short": ("too little to judge", "draw samples of a few dozen tokens"),
     "not loops": (
         "no loops",
         "no more can be said of what is not English prose",
@@ -245,18 +245,24 @@ SAMPLES_WORDS: Final[dict[SamplesState, Words]] = {
     "reads well": ("the samples read well", "let it train"),
 }
 
+NONE_SINCE_THE_HALT: Final = "no sample was judged since the halt was acknowledged"
+SINCE_THE_HALT: Final[Words] = ("not judged since the halt", "read the next samples")
+
 
 class Share(NamedTuple):
     """How many of the last samples are in the named state.
 
     Attributes:
-        number: how many samples are in the state; empty: how many of those hold no text.
-        of: the number of last samples.
+        number: how many samples are in the state, or, of samples that do not loop, how many are English;
+            empty: how many of those hold no text.
+        of: the number of last samples; 0 if none was drawn since a halt was acknowledged.
+        skipped: how many of the last eight are not counted, because they were too short or templates.
     """
 
     number: int
     of: int
     empty: int = 0
+    skipped: int = 0
 
 
 class Diagnosis(NamedTuple):
@@ -299,7 +305,10 @@ def diagnose(
     if samples not in SAMPLES:
         raise ValueError(f"samples must be one of {list(SAMPLES)!r}, not {samples!r}")
     action = ACTIONS[loss][SAMPLES.index(samples)]
-    name, advice = WORDS.get((loss, samples)) or LOSS_WORDS.get(loss) or SAMPLES_WORDS[samples]
+    unread = samples == "too short" and share is not None and not share.of
+    of_pair = None if unread else WORDS.get((loss, samples))
+    of_samples = SINCE_THE_HALT if unread else SAMPLES_WORDS[samples]
+    name, advice = of_pair or LOSS_WORDS.get(loss) or of_samples
     does, with_good, with_others = LOSS_DOES[loss]
     does = LOGGED if loss is None and logged else does
     joint = with_good if samples in GOOD else with_others
@@ -307,14 +316,28 @@ def diagnose(
 
 
 def _samples_do(samples: SamplesState, share: Share | None) -> str:
-    if share is None or samples not in SHARE_DOES:
+    if share is None:
         return SAMPLES_DO[samples]
-    number, of, empty = share
-    if number < of:
-        who = f"{number} of the last {of} samples"
-    else:
-        who = "the last sample" if of == 1 else f"the last {of} samples"
+    number, of, empty, skipped = share
+    if samples == "not loops" and 0 < number < of:
+        of_what = f"{_last(of, samples, skipped)} {'scores' if number == 1 else 'score'} as English"
+        return f"{SAMPLES_DO[samples]}, but only {number} of {of_what}"
+    if samples == "too short" and not of:
+        return NONE_SINCE_THE_HALT
+    if samples not in SHARE_DOES:
+        return SAMPLES_DO[samples]
+    who = f"{number} of " * (number < of) + _last(of, samples, skipped)
     if 0 < empty < number:
         return f"{who} loop or are empty"
     one, several = SHARE_DOES["empty" if empty else samples]
     return f"{who} {one if number == 1 else several}"
+
+
+def _last(of: int, samples: SamplesState, skipped: int) -> str:
+    """Return what the last samples are called, of which others were skipped."""
+    last = "the last sample" if of == 1 else f"the last {of} samples"
+    if not skipped:
+        return last
+    if samples in ("words gone", "not loops"):  # the others count templates
+        return f"{last} that could be judged"
+    return f"{last} that {'is' if of == 1 else 'are'} not too short"

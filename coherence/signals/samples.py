@@ -39,6 +39,9 @@ HIGH = 60.0
 SAME_WORDS = 5
 """Answers in a row, from several steps, that are the same single word; low samples that halt are as many."""
 
+UNREADABLE = 0.25
+"""At most this share of samples that read well is below the threshold in English: code, names, quotations."""
+
 HALF = 0.5
 """A mean that has fallen below this share of the run's best is weaker."""
 
@@ -69,6 +72,7 @@ class Seen(NamedTuple):
 
     Attributes:
         collapsed: whether the gate fired, before all of them.
+        drawn: the kinds of the last `RECENT` samples, or of all.
         kinds: of the last `RECENT` samples that are not too short, or of all.
         steps: of the samples that were judged.
         low: which of these are low, as indexes.
@@ -79,6 +83,7 @@ class Seen(NamedTuple):
     """
 
     collapsed: bool
+    drawn: Sequence[Kind]
     kinds: Sequence[Kind]
     steps: Sequence[int]
     low: Sequence[int]
@@ -96,14 +101,17 @@ class SampleTracker:
     - `collapsed`: the gate fired; `empty` if it fired on samples without text.
     - `one word`: at least the last five samples, from several steps, are the same single word. A model that
       is asked for one word may be right, so the gate does not halt on it.
-    - `templated`, `too short`: most recent samples are templates, or none was ever judged.
+    - `too short`: all recent samples are, or none was drawn since the run began or a halt was acknowledged.
+    - `templated`: most recent samples are templates.
     - `words gone`: English fell from high to below the threshold on most recent samples, while the other
       scores did not.
     - `word salad`: half of the recent samples are English, with an order of words near chance.
     - `alike`: the samples of one step hardly differ.
     - `weaker`: a mean fell from high to half of the run's best.
     - `some low`: some of the recent samples are low.
-    - `reads well`: on average they are English, in order; `not loops`: nothing more is known of them.
+    - `too short`: most of the recent samples are.
+    - `reads well`: on average and for the most part they are English, in order; `not loops`: nothing more is
+      known of them.
 
     Attributes:
         values: the scores of the last judged samples, at most `RECENT`.
@@ -120,7 +128,8 @@ class SampleTracker:
     def __init__(self, threshold: float = DEFAULTS.threshold) -> None:
         self.threshold = threshold
         self._collapsed = False
-        self._judged = False  # whether any sample ever was
+        self._acknowledged = False  # whether a halt was
+        self._drawn: deque[Kind] = deque(maxlen=RECENT)
         self._kinds: deque[Kind] = deque(maxlen=RECENT)
         self.values: deque[Values] = deque(maxlen=RECENT)
         self._orders: deque[Neighbours | None] = deque(maxlen=RECENT)
@@ -134,11 +143,11 @@ class SampleTracker:
         """Take one sample's scores, the gate's verdict on it, and the number of a one-word answer."""
         self._note_word(word if verdict.kind == "too short" else 0, verdict.step)
         self._collapsed = verdict.collapsed
+        self._drawn.append(verdict.kind)
         if verdict.kind != "too short":
             self._kinds.append(verdict.kind)
         if not verdict.judged:
             return
-        self._judged = True
         self._fine_since = min(self._fine_since, verdict.step) if self._fine else verdict.step
         self._fine = 0 if verdict.low else self._fine + 1
         if not self._collapsed:
@@ -151,10 +160,10 @@ class SampleTracker:
     def update_many(self, seen: Seen) -> None:
         """Take many samples in the order of their steps at once, as `update` takes them one by one."""
         self._collapsed = seen.collapsed
+        self._drawn.extend(seen.drawn)
         self._kinds.extend(seen.kinds)
         for word, step in seen.words:
             self._note_word(word, step)
-        self._judged = self._judged or bool(seen.steps)
         begin = 0
         for end in (*seen.low, None):
             self._note_fine(seen.steps[begin:end])
@@ -211,8 +220,9 @@ class SampleTracker:
 
     def acknowledge_halt(self) -> None:
         """Forget that the gate fired, and the samples it fired on."""
-        self._collapsed = self._judged = False
+        self._collapsed, self._acknowledged = False, True
         self._same = NO_WORD
+        self._drawn.clear()
         self._kinds.clear()
         self.values.clear()
         self._orders.clear()
@@ -221,7 +231,8 @@ class SampleTracker:
         """Return the state as plain JSON values."""
         return {
             "collapsed": self._collapsed,
-            "judged": self._judged,
+            "acknowledged": self._acknowledged,
+            "drawn": list(self._drawn),
             "kinds": list(self._kinds),
             "values": [list(values) for values in self.values],
             "orders": [None if order is None else list(order) for order in self._orders],
@@ -233,8 +244,11 @@ class SampleTracker:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state; later results are the same as without the stop."""
-        self._collapsed, self._judged = state["collapsed"], state["judged"]
+        self._collapsed = state["collapsed"]
         self._kinds = deque(state["kinds"], RECENT)
+        # Older states do not have these.
+        self._acknowledged = bool(state.get("acknowledged", False))
+        self._drawn = deque(state.get("drawn", state["kinds"]), RECENT)
         self.values = deque(map(tuple, state["values"]), RECENT)
         self._orders = deque(
             (None if order is None else Neighbours(*order) for order in state["orders"]), RECENT
@@ -252,15 +266,19 @@ class SampleTracker:
     @property
     def state(self) -> SamplesState:
         """The name of the state."""
-        kinds = self._kinds
+        kinds, drawn = self._kinds, self._drawn
         if self._collapsed:
             return "empty" if kinds.count("empty") > kinds.count("low") else "collapsed"
         if self._same.word and self._same.several and self._same.times >= SAME_WORDS:
             return "one word"
+        if drawn.count("too short") == len(drawn):  # those before them tell of a model that is gone
+            return "too short"
         if 2 * kinds.count("templated") > len(kinds):
             return "templated"
-        if not self._judged:
-            return "too short"
+        return self._state_of_judged()
+
+    def _state_of_judged(self) -> SamplesState:
+        """Return the state of samples that have not collapsed, of which some of the last were judged."""
         if self._are_words_gone():
             return "words gone"
         if self._is_salad():
@@ -269,27 +287,48 @@ class SampleTracker:
             return "alike"
         if self._has_fallen(range(len(SCALES))):
             return "weaker"
-        if "low" in kinds or "empty" in kinds:
+        if "low" in self._drawn or "empty" in self._drawn:
             return "some low"
+        if 2 * self._drawn.count("too short") > len(self._drawn):
+            return "too short"
         order = self._order()
         in_order = order is None or order >= NEAR_CHANCE
-        return "reads well" if self._mean_english() >= ENGLISH_FROM and in_order else "not loops"
+        return "reads well" if self._is_english() and in_order else "not loops"
 
     @property
     def share(self) -> Share | None:
         """How many of the recent samples are in the state; None if the state is that of all of them."""
-        kinds, state = self._kinds, self.state
-        empty = kinds.count("empty")
-        low = kinds.count("low") + empty
+        state, drawn, kinds = self.state, self._drawn, self._kinds
+        short = drawn.count("too short")
+        not_judged = short + drawn.count("templated")
+        low = _share_of_low(kinds)._replace(skipped=short)
         shares: dict[SamplesState, Share] = {
+            "collapsed": low,
+            "empty": low._replace(number=low.empty),
             "one word": Share(self._same.times, self._same.times),
-            "collapsed": Share(low, len(kinds), empty),
-            "some low": Share(low, len(kinds), empty),
-            "empty": Share(empty, len(kinds), empty),
-            "templated": Share(kinds.count("templated"), len(kinds)),
-            "words gone": Share(self._wordless(), len(self.values)),
+            "too short": Share(short, len(drawn)),
+            "templated": Share(kinds.count("templated"), len(kinds), skipped=short),
+            "words gone": Share(self._wordless(), len(self.values), skipped=not_judged),
+            "some low": _share_of_low(drawn),
+            "not loops": Share(self._of_english(ENGLISH_FROM), len(self.values), skipped=not_judged),
         }
-        return shares.get(state)
+        not_begun = state == "too short" and not drawn and not self._acknowledged
+        in_no_order = state == "not loops" and self._is_english()
+        return None if not_begun or in_no_order else shares.get(state)
+
+    def _is_english(self) -> bool:
+        """Return whether the recent samples are English, on average and for the most part.
+
+        The mean is not enough: a sample that is not English has no score, and is not in it.
+        """
+        most = 2 * self._of_english(ENGLISH_FROM) > len(self.values)
+        unreadable = len(self.values) - self._of_english(self.threshold)
+        few = unreadable <= UNREADABLE * len(self.values)
+        return most and few and self._mean_english() >= ENGLISH_FROM
+
+    def _of_english(self, least: float) -> int:
+        """Return how many of the recent samples have an English score of at least this."""
+        return sum((values[ENGLISH] or 0.0) >= least for values in self.values)
 
     def _mean_english(self) -> float:
         return (self._means()[ENGLISH] or 0.0) if self.values else 0.0
@@ -322,6 +361,11 @@ class SampleTracker:
         means = self._means()
         pairs = [(means[scale], self.best[scale]) for scale in scales]
         return any(best is not None and best >= HIGH and (mean or 0.0) < HALF * best for mean, best in pairs)
+
+
+def _share_of_low(kinds: Sequence[Kind]) -> Share:
+    empty = kinds.count("empty")
+    return Share(kinds.count("low") + empty, len(kinds), empty)
 
 
 def mean(values: Sequence[float | None]) -> float | None:

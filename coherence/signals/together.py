@@ -216,6 +216,7 @@ def _seen(samples: Samples, tracker: SampleTracker, collapsed: bool, is_english:
     since = other[0] if words[-1] else len(words) - 1
     return Seen(
         collapsed=collapsed,
+        drawn=[KINDS[kind] for kind in samples.kinds[-RECENT:].tolist()],
         kinds=[KINDS[kind] for kind in kinds],
         steps=samples.steps[judged].tolist(),
         low=np.flatnonzero(samples.low[judged]).tolist(),

@@ -184,7 +184,7 @@ def test_a_run_that_is_not_fine_for_as_many_samples_as_halt_has_not_recovered() 
 
 def test_the_headline_says_how_many_samples_loop_and_how_many_are_empty() -> None:
     samples = [*map(fine, range(4)), *map(low, range(4, 7)), sample(7, ""), fine(8)]
-    assert audit_samples(samples).headline == "first low samples · 3 of 9 samples loop, 1 is empty"
+    assert audit_samples(samples).headline == "some low samples · 3 of 9 samples loop, 1 is empty"
     assert audit_samples([*map(fine, range(4))]).headline == "the samples read well"
 
 

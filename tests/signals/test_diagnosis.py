@@ -79,11 +79,48 @@ def test_the_table_holds_every_word_and_no_other() -> None:
         ("words gone", Share(5, 8), "5 of the last 8 samples hold hardly any English words"),
         ("templated", Share(5, 8), "5 of the last 8 samples are templates, whose frame"),
         ("reads well", Share(5, 8), "the samples read well"),
+        ("too short", Share(8, 8), "the last 8 samples are too short to judge"),
+        ("too short", Share(5, 8), "5 of the last 8 samples are too short to judge"),
+        ("too short", Share(1, 1), "the last sample is too short to judge"),
+        ("not loops", Share(0, 8), "the samples do not loop:"),
+        ("not loops", Share(8, 8), "the samples do not loop:"),
+        ("not loops", Share(4, 8), "do not loop, but only 4 of the last 8 samples score as English:"),
+        ("not loops", Share(1, 8), "do not loop, but only 1 of the last 8 samples scores as English:"),
+        # if others lie between those that are counted
+        ("collapsed", Share(5, 8, 0, 2), "5 of the last 8 samples that are not too short loop:"),
+        ("empty", Share(5, 5, 5, 2), "the last 5 samples that are not too short are empty:"),
+        ("templated", Share(1, 1, 0, 1), "the last sample that is not too short is a template"),
+        ("words gone", Share(5, 8, 0, 1), "5 of the last 8 samples that could be judged hold hardly any"),
+        (
+            "not loops",
+            Share(4, 8, 0, 1),
+            "only 4 of the last 8 samples that could be judged score as English",
+        ),
     ],
 )
 def test_a_sentence_says_how_many_samples_it_is_about(samples: SamplesState, share: Share, said: str) -> None:
     assert f" {said}" in diagnose("converging", samples, share).sentence
     assert diagnose("converging", samples, share)[:4] == diagnose("converging", samples)[:4]
+
+
+@pytest.mark.parametrize("loss", ACTIONS)
+def test_samples_that_were_not_drawn_since_a_halt_are_not_called_too_short(loss: Trend | None) -> None:
+    after, before = diagnose(loss, "too short", Share(0, 0)), diagnose(loss, "too short")
+    assert after[:3] == before[:3]
+    assert " no sample was judged since the halt was acknowledged: " in after.sentence
+    assert "draw" not in after.sentence
+    assert ("LOSS" if loss in LOSS_WORDS else after.name) in ("LOSS", "not judged since the halt")
+
+
+@pytest.mark.parametrize(("loss", "samples"), PAIRS)
+def test_no_low_sample_is_called_the_first(loss: Trend | None, samples: SamplesState) -> None:
+    diagnosis = diagnose(loss, samples)
+    assert "first" not in f"{diagnosis.name} {diagnosis.sentence}"
+
+
+@pytest.mark.parametrize("loss", ACTIONS)
+def test_no_name_calls_low_samples_loops_because_they_may_be_empty(loss: Trend | None) -> None:
+    assert "loop" not in diagnose(loss, "some low", Share(2, 8, empty=2)).name
 
 
 def test_no_cell_says_what_its_row_or_its_column_says() -> None:
