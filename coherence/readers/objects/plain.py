@@ -78,7 +78,7 @@ class PlainRows:
         prompt = row[keys.prompt] if keys.prompt else None
         if type(text) is not str or not text or not (prompt is None or type(prompt) is str):
             return None
-        if may_be_chat(text) or (prompt and may_be_chat(prompt)):
+        if may_be_chat(text) or (prompt and prompt.startswith("[{")):
             return None
         try:
             to_text(text), to_text(prompt)
