@@ -133,6 +133,25 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
          {"instruction": "Go on.", "input": "", "output": CAT}],
         [(None, MILL, "Go on."), (None, CAT, "Translate.\nKatze"), (None, CAT, "Go on.")],
     ),
+    "Alpaca's rows, with a reference": (
+        [{"instruction": "Go on.", "input": "", "output": CAT, "response": MILL},
+         {"instruction": "Go on.", "output": CAT, "prediction": MILL},
+         {"instruction": "Go on.", "output": MILL, "response": CAT},
+         {"instruction": "Go on.", "input": "", "output": MILL, "generator": "tiny", "response": CAT}],
+        [(None, MILL, "Go on.")] * 4,
+    ),
+    "ShareGPT, with a reference": (
+        [{"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}],
+          "outputs": [MILL, MILL]},
+         {"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}],
+          "model_output": MILL}],
+        [(None, MILL, "Go on.")] * 3,
+    ),
+    "RULER, LongBench": (
+        [{"index": 0, "input": "Go on.", "outputs": [CAT], "pred": MILL, "others": {}, "length": 9},
+         {"pred": MILL, "answers": [CAT], "all_classes": None, "length": 9}],
+        [(None, MILL, "Go on."), (None, MILL, None)],
+    ),
     "ShareGPT": (
         [{"id": "1", "conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": MILL}]},
          {"conversation": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}]}],
@@ -290,6 +309,38 @@ def test_every_shape_has_an_example_of_it() -> None:
                 met.add(shape.name)
                 inside += shape.rows(row)
     assert {shape.name for shape in SHAPES} == met
+
+
+# References
+
+
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        ({"prompt": "Go on.", "response": CAT, "model_output": MILL}, [MILL]),
+        ({"prompt": "Go on.", "completion": CAT, "model_completion": MILL}, [MILL]),
+        ({"instruction": "Go on.", "output": CAT, "generated_output": MILL}, [MILL]),
+        ({"prompt": "Go on.", "completion": CAT, "model_outputs": [MILL, MILL]}, [MILL, MILL]),
+        ({"question": "Go on.", "prediction": "72", "model_output": MILL}, [MILL]),
+        ({"messages": [*ASKED, message(CAT)], "model_answer": MILL}, [MILL]),
+        ({"prompt": "Go on.", "Output": CAT, "Model Output": MILL}, [MILL]),
+        # what a script took out of the text, and what is no text
+        ({"input": "Go on.", "output": MILL, "score": 1.0, "pred": "72"}, [MILL]),
+        ({"prompt": "Go on.", "responses": [MILL, CAT], "pred": "72"}, [MILL, CAT]),
+        ({"prompt": "Go on.", "response": MILL, "model_answer": "72"}, [MILL]),
+        ({"prompt": "Go on.", "completion": MILL, "generated": "1"}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": 0.5}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": None}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": [1, 2]}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": {"logits": 1}}, [MILL]),
+        ({"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": MILL}],
+          "outputs": [0.5], "samples": 3}, [MILL]),
+    ],
+)  # fmt: skip
+def test_what_a_key_says_to_be_of_the_model_counts_and_not_the_reference_next_to_it(
+    row: dict[str, Any], texts: list[str]
+) -> None:
+    assert seen(samples(row)) == [(None, text, "Go on.") for text in texts]
 
 
 # What is left out

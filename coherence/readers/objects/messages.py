@@ -97,6 +97,17 @@ def is_chat(value: Any) -> TypeGuard[list[Message]]:
     )
 
 
+def may_be_texts(value: Any) -> bool:
+    """Tell whether a value may be a text or a list of texts: models also put out figures.
+
+    >>> may_be_texts("So."), may_be_texts(["So.", "No."]), may_be_texts([0.5, 1]), may_be_texts(3)
+    (True, True, False, False)
+    """
+    if isinstance(value, list):
+        return not any(isinstance(each, int | float) for each in value)
+    return isinstance(value, str)
+
+
 def chat_in(value: Any) -> Any:
     """Return the chat that a string holds, as JSON or as Python shows it; any other value as it is.
 

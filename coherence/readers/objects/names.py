@@ -17,14 +17,27 @@ STEP = (
     *("num_updates", "iter_num", "iteration_number", "training_step", "train_step", "_step"),
     *("checkpoint", "epoch"),
 )
+OF_MODEL = (
+    *("model_output", "model_response", "model_completion", "model_generation", "generated_output"),
+    *("generated_response", "generated_completion", "generated_text", "output_pred"),
+)
+"""Texts of the model, as their names say: any other text next to them may be the reference.
+
+`model_answer` and `prediction` are often only what a script took out of the text.
+"""
 TEXT = (
-    *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
-    *("predict", "prediction", "messages"),
+    *OF_MODEL,
+    *("text", "completion", "generated", "generation", "output", "sample", "response"),
+    *("predict", "prediction", "model_answer", "messages"),
 )
 PLAIN_TEXT = frozenset(TEXT) - {"messages"}
 """Those keys that hold the text itself; a list of messages may be the prompt."""
 
-SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
+SEVERAL_OF_MODEL = tuple(f"{name}s" for name in OF_MODEL)
+SEVERAL = (
+    *SEVERAL_OF_MODEL,
+    *("completions", "responses", "generations", "outputs", "predictions", "samples"),
+)
 """Lists of texts: each text is a sample of the step of its row."""
 
 PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
-from coherence.readers.objects.messages import is_own
-from coherence.readers.objects.names import ANSWER, PLAIN_TEXT, PROMPT, SKIPPED, RawRow
+from coherence.readers.objects.messages import is_own, may_be_texts
+from coherence.readers.objects.names import ANSWER, OF_MODEL, PLAIN_TEXT, PROMPT, SEVERAL, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
 STREAM = "chunks of a stream"
@@ -195,8 +195,10 @@ _PARTS: Mapping[Any, Callable[[RawRow], RawRow]] = {
 
 
 def _sharegpt(row: RawRow) -> Iterator[RawRow]:
+    """Unpack a conversation; next to texts of a model it is the prompt, which may end in a reference."""
     key = "conversations" if "conversations" in row else "conversation"
-    yield {**_rest(row, key), "text": [_turn(turn) for turn in row[key]]}
+    answered = any(row.get(key) and may_be_texts(row[key]) for key in (*OF_MODEL, *SEVERAL))
+    yield {**_rest(row, key), "prompt" if answered else "text": [_turn(turn) for turn in row[key]]}
 
 
 def _turn(turn: RawRow) -> RawRow:
@@ -276,7 +278,26 @@ def _numbered(row: RawRow) -> Iterator[RawRow]:
 def _instructed(row: RawRow) -> Iterator[RawRow]:
     asked = [row["instruction"], row.get("input")]
     said = "\n".join(each for each in asked if isinstance(each, str) and each)
-    yield {**_rest(row, "instruction", "input"), "prompt": said}
+    reference = ("output",) if _has_reference(row) else ()
+    yield {**_rest(row, "instruction", "input", *reference), "prompt": said}
+
+
+def _has_reference(row: RawRow) -> bool:
+    """Tell whether `output` is the data set's, as in Alpaca's rows, because the model's text is next to it.
+
+    In Dolly's rows, without an `input`, the response is the data set's.
+    """
+    answers = ("predict", "prediction", *(("response",) if "input" in row else ()))
+    return "generator" not in row and any(isinstance(row.get(key), str) for key in answers)
+
+
+def _is_predicted(row: RawRow) -> bool:
+    asked = isinstance(row.get("outputs"), list) and "input" in row
+    return isinstance(row["pred"], str) and PLAIN_TEXT.isdisjoint(row) and (asked or "answers" in row)
+
+
+def _predicted(row: RawRow) -> Iterator[RawRow]:
+    yield {**_rest(row, "pred", "outputs", "answers"), "text": row["pred"]}
 
 
 def _any(row: RawRow) -> bool:  # noqa: ARG001 - the key is enough
@@ -318,6 +339,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("lighteval", "model_response", lambda row: "text" in _mapping(row["model_response"]), _lighteval),
     Shape("OpenCompass, pandas", "0", _are_rows, _by_number),
     Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
+    Shape("RULER, LongBench", "pred", _is_predicted, _predicted),
     Shape("verl, a table of validations", "output_1", _any, _numbered),
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
 )
