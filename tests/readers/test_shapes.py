@@ -133,6 +133,11 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
          {"instruction": "Go on.", "input": "", "output": CAT}],
         [(None, MILL, "Go on."), (None, CAT, "Translate.\nKatze"), (None, CAT, "Go on.")],
     ),
+    "AlpacaEval, a comparison": (
+        [{"instruction": "Go on.", "output_1": CAT, "generator_1": "gpt4", "output_2": MILL,
+          "generator_2": "tiny", "annotator": "a", "preference": 1.0}],
+        [(None, MILL, "Go on.")],
+    ),
     "Alpaca's rows, with a reference": (
         [{"instruction": "Go on.", "input": "", "output": CAT, "response": MILL},
          {"instruction": "Go on.", "output": CAT, "prediction": MILL},
@@ -404,6 +409,18 @@ def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     assert seen(samples(*STREAMED, whole)) == [(None, MILL, None)]
     assert seen(samples({"step": 5, "response": MILL, "done": False})) == [(5, MILL, None)]  # of an episode
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
+
+
+def test_of_outputs_that_were_compared_none_is_read_if_it_is_not_said_whose_they_are() -> None:
+    compared = {"instruction": "Go on.", "output_1": CAT, "output_2": MILL, "preference": 2}
+    assert not samples(compared, completion(MILL))[1:]
+    problems = Problems()
+    assert not list(samples_of([(1, compared)], "a.json", problems))
+    assert take_notes(problems) == [
+        "1 row was skipped: two outputs that were compared, and neither is said to be the model's"
+    ]
+    table = {"step": 5, "output_1": MILL, "output_2": CAT}
+    assert seen(samples(table)) == [(5, MILL, None), (5, CAT, None)]
 
 
 def test_a_conversation_beside_a_text_is_not_the_text() -> None:

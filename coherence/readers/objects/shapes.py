@@ -15,6 +15,7 @@ CHOICES = "multiple choice: figures and no text"
 STREAM = "chunks of a stream"
 NOTHING = "no answer, but an error"
 OTHERS = "messages of others than the model"
+COMPARED = "two outputs that were compared, and neither is said to be the model's"
 
 _CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
@@ -268,6 +269,16 @@ def _sglang(row: RawRow) -> Iterator[RawRow]:
     yield {**_rest(row, "meta_info"), "finish_reason": row["meta_info"].get("finish_reason")}
 
 
+def _is_comparison(row: RawRow) -> bool:
+    return "input_1" not in row and "output_2" in row and ("generator_2" in row or "preference" in row)
+
+
+def _compared(row: RawRow) -> Iterator[RawRow]:
+    """Unpack a comparison of AlpacaEval, whose first output is the reference, and the second the model's."""
+    told = "generator_2" in row
+    yield {**_rest(row, "output_1", "output_2"), "text": row["output_2"]} if told else {SKIPPED: COMPARED}
+
+
 def _numbered(row: RawRow) -> Iterator[RawRow]:
     number = 1
     while (key := f"output_{number}") in row:
@@ -340,6 +351,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("OpenCompass, pandas", "0", _are_rows, _by_number),
     Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
     Shape("RULER, LongBench", "pred", _is_predicted, _predicted),
+    Shape("AlpacaEval, a comparison", "output_1", _is_comparison, _compared),
     Shape("verl, a table of validations", "output_1", _any, _numbered),
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
 )
