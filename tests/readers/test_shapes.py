@@ -541,6 +541,44 @@ def test_a_loss_of_a_row_that_is_of_validation_is_not_read(key: str) -> None:
     assert problems.count == 0
 
 
+OF_VALIDATION: list[dict[str, Any]] = [
+    *({"type": each} for each in ("eval_step", "Evaluation", "evalStep", "VAL")),
+    {"event": "validation_end"},
+    *({"split": each} for each in ("val_set", "heldout", "held-out", "dev-clean", "test.0")),
+    {"prefix": "eval"},
+    {"prefix": "eval/"},
+    {"data": "val"},
+    {"name": "test"},
+    *({"is_eval": each} for each in (1, True, "true", "1.0")),
+    {"eval_runtime": 1.2},
+    {"mode": "online", "phase": "val"},
+]
+OF_TRAINING: list[dict[str, Any]] = [
+    *({"type": each} for each in ("train", "step", "contest", "evaluated", "train_val", "text")),
+    {"name": "my-test-run"},
+    {"name": "test_2"},
+    {"dataset": "dev-documents"},
+    {"prefix": "The test was"},
+    {"data": {"split": "val"}},
+    {"split": "train", "event": "eval_step"},
+    {"split": None, "is_eval": False, "is_test": 0},
+    {"eval_runtime": 1.2, "eval_loss": 9.0},
+    {"eval_runtime": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("beside", "loss"), [*((each, None) for each in OF_VALIDATION), *((each, 2.5) for each in OF_TRAINING)]
+)
+def test_what_a_row_says_of_itself_decides_whether_its_loss_is_of_the_training(
+    beside: dict[str, Any], loss: float | None
+) -> None:
+    row, problems = {"step": 50, "loss": 2.5, **beside}, Problems()
+    found = [each.loss for each in losses_of([(1, row)], "a.jsonl", problems)]
+    assert (found, problems.count) == ([] if loss is None else [loss], 0)
+    assert [each.loss for each in samples({**row, "text": MILL})] == [loss]
+
+
 # What a person names
 
 

@@ -3,6 +3,7 @@
 If a row has several, the first counts. Source: docs/formats.md, "Names".
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -57,9 +58,24 @@ LOSS = (
     *("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train"),
     *LOSS_ELSEWHERE,
 )
-SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event", "dataset", "name")
-VALIDATIONS = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev"))
-"""Under such a key, such a value says that the loss of a row is not that of the training."""
+SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event")
+NAMED = ("dataset", "data", "name", "prefix")
+"""Such a name may hold such a word by chance, so it counts only as a whole."""
+VALIDATIONS = frozenset(
+    (
+        *("val", "valid", "validation", "validate", "eval", "evaluation", "evaluate", "test", "dev"),
+        *("heldout", "holdout", "held"),
+    )
+)
+"""Under such a key, a value with such a word says that the loss of a row is not that of the training."""
+TRAININGS = frozenset(("train", "training"))
+IS_VALIDATION = tuple(f"is_{word}" for word in sorted(VALIDATIONS))
+VALIDATED = ("eval_runtime", "eval/runtime")
+"""What the Hugging Face Trainer measures in an evaluation."""
+_OF_BOTH = ("eval_loss", "eval/loss")
+"""A row of a training step that was also evaluated has a second loss."""
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
@@ -106,3 +122,31 @@ def usual_name(spelled: str) -> str:
     ('training_loss', 'loss', 'accuracy')
     """
     return SPELLED.get(spelled, spelled)
+
+
+SAYS_SPLIT = frozenset((*SPLIT, *NAMED, *IS_VALIDATION, *VALIDATED))
+"""All keys that may say that a row is of validation."""
+
+
+def is_of_validation(row: RawRow) -> bool:
+    """Tell whether the loss of a row is not that of the training, from what the row says of itself.
+
+    >>> is_of_validation({"type": "eval_step", "loss": 2.5}), is_of_validation({"is_eval": True, "loss": 2.5})
+    (True, True)
+    >>> is_of_validation({"split": "train", "name": "my-test-run", "loss": 2.5})
+    False
+    """
+    if SAYS_SPLIT.isdisjoint(row):
+        return False
+    if "loss" in row and any(row.get(key) is not None for key in VALIDATED):
+        return row.keys().isdisjoint(_OF_BOTH)
+    if any(str(row[key]).lower() in ("true", "1", "1.0") for key in IS_VALIDATION if key in row):
+        return True
+    for key in (*SPLIT, *NAMED):
+        if isinstance(value := row.get(key), str):
+            words = {word.lower() for word in _WORD.findall(value)}
+            if TRAININGS & words:
+                return False
+            if VALIDATIONS & words if key in SPLIT else value.strip(" /_").lower() in VALIDATIONS:
+                return True
+    return False

@@ -48,12 +48,11 @@ from coherence.readers.objects.names import (
     REWARD,
     RUN,
     SKIPPED,
-    SPLIT,
     STEP,
     TEXT,
     TIME,
-    VALIDATIONS,
     RawRow,
+    is_of_validation,
 )
 from coherence.readers.objects.plain import PlainRows
 from coherence.readers.objects.unfold import at, unfold
@@ -309,7 +308,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else chat_in(prompt)
-    loss = to_float(first_of(row, keys.loss))
+    loss = to_float(first_of(row, keys.loss)) if keys.loss and not _is_of_validation(row) else None
     rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
         step=_step_in(row, keys.step) if keys.step else None,
@@ -520,8 +519,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
 
 
 def _is_of_validation(row: RawRow) -> bool:
-    split = next((row[key] for key in SPLIT if isinstance(row.get(key), str)), None)
-    return split is not None and row.get("format") != FORMAT and split.lower() in VALIDATIONS
+    return row.get("format") != FORMAT and is_of_validation(row)
 
 
 def _beside(row: RawRow) -> str | None:
