@@ -481,6 +481,14 @@ def test_how_many_were_cut_off_is_a_note(tmp_path: Path) -> None:
         ({"checkpoint": "out/final", "epoch": 3}, 3),
         ({"checkpoint": "out/final"}, None),
         ({"step": None, "global_step": 7}, 7),
+        ({"step": 7, "global_step": None}, 7),
+        ({"epoch": 1, "step": 0, "global_step": 110}, 110),
+        ({"iter": 880, "optimizer_step": 110}, 110),
+        ({"step": 880, "num_updates": 110}, 110),
+        ({"step": 7, "checkpoint_step": 5000, "policy_step": 6}, 7),
+        ({"checkpoint_step": 5000, "epoch": 2}, 5000),
+        ({"ckpt_step": "5000"}, 5000),
+        ({"trainer_step": 7, "policy_step": 6}, 7),
         ({"epoch": 0.5}, None),
         ({"epoch": "1.0"}, None),
         ({"epoch": "2"}, 2),
@@ -488,6 +496,8 @@ def test_how_many_were_cut_off_is_a_note(tmp_path: Path) -> None:
 )
 def test_a_step_is_read_however_it_is_written(row: dict[str, Any], step: int | None) -> None:
     assert samples({**row, "text": MILL})[0].step == step
+    if step is not None:
+        assert [each.step for each in losses_of([(1, {**row, "loss": 2.5})], "a.jsonl", Problems())] == [step]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ RawRow = Mapping[str, Any]
 """A row of any format."""
 
 STEP = (
-    *("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step"),
-    *("train/global_step", "trainer/global_step", "training/global_step", "global_step/max_steps"),
-    *("num_updates", "iter_num", "iteration_number", "training_step", "train_step", "_step"),
-    *("checkpoint", "epoch"),
+    # The steps of the optimizer; the others may count batches or the steps of an epoch next to them.
+    *("global_step", "train/global_step", "trainer/global_step", "training/global_step"),
+    *("global_step/max_steps", "optimizer_step", "num_updates"),
+    *("step", "iter", "iteration", "steps", "current_steps", "gen_step", "iter_num", "iteration_number"),
+    *("training_step", "train_step", "trainer_step", "policy_step", "_step"),
+    *("checkpoint_step", "ckpt_step", "checkpoint", "epoch"),
 )
 OF_MODEL = (
     *("model_output", "model_response", "model_completion", "model_generation", "generated_output"),
