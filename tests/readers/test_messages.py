@@ -230,6 +230,32 @@ def test_a_chat_that_a_table_stored_as_a_string_is_read_as_a_chat(stored: str) -
     assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (SAID, stored[:-1])]
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        json.dumps([SAID, THOUGHT]),
+        str([SAID, THOUGHT]),
+        f"['{SAID}'\n '{THOUGHT}']",  # an array of NumPy
+    ],
+)
+@pytest.mark.parametrize("name", ["completions", "responses", "outputs"])
+def test_a_list_of_texts_that_a_table_stored_as_a_string_is_read_as_the_list(name: str, stored: str) -> None:
+    found, _ = samples({"step": 5, name: stored, "prompts": "['Why?', 'Oh?']"})
+    assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (THOUGHT, "Oh?")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *({"completions": each} for each in ("[1, 2]", "['a', 3]", "['a'] and more", "[]", "['a'", "[[]]")),
+        *({name: '["red", "green"]'} for name in ("completion", "text")),  # the model may answer with a list
+    ],
+)
+def test_a_text_that_is_not_a_list_of_texts_stays_a_text(row: dict[str, str]) -> None:
+    found, _ = samples({"step": 5, **row})
+    assert [each.text for each in found] == [*row.values()]
+
+
 def test_an_escape_that_python_does_not_know_is_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     found, _ = samples({"step": 5, "text": r"[{'role': 'assistant', 'content': 'a \d b'}]"})
     assert [each.text for each in found] == [r"a \d b"]

@@ -79,6 +79,10 @@ _ANSWER_BEGINS = {name: re.compile(rf"{answer}\s{{0,9}}") for name, (_, answer) 
 LONGEST_SHOWN = 10**6
 """Characters of a chat as Python shows it; parsing it takes far more memory than the text."""
 
+_SHOWN_TEXT = re.compile(r"'(?:[^'\\\n]|\\.)*+'|\"(?:[^\"\\\n]|\\.)*+\"")
+_SHOWN_TEXTS = re.compile(rf"\[\s*+(?:(?:{_SHOWN_TEXT.pattern})\s*+,?\s*+)++\]\s*+")
+"""A text and a list of texts as Python and NumPy show them."""
+
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
 Message = Mapping[str, Any]
@@ -126,6 +130,27 @@ def chat_in(value: Any) -> Any:
         warnings.simplefilter("ignore")  # of escapes that Python does not know
         shown = re.sub(r"\}\s*\n\s*\{", "}, {", value)  # an array of NumPy has no commas
         return chat if is_chat(chat := ast.literal_eval(shown)) else value
+    return value
+
+
+def texts_in(value: Any) -> Any:
+    """Return the list of texts that a string is, as JSON or as Python shows it; any other value as it is.
+
+    Tables store lists like that. NumPy shows them without commas.
+
+    >>> texts_in('["So.", "No."]'), texts_in("['So.' 'No.']"), texts_in("[1]"), texts_in("[So] it was.")
+    (['So.', 'No.'], ['So.', 'No.'], '[1]', '[So] it was.')
+    """
+    if not isinstance(value, str) or not value.startswith("[") or len(value) > LONGEST_SHOWN:
+        return value
+    with suppress(ValueError, RecursionError):
+        texts = json.loads(value)
+        return texts if texts and all(isinstance(text, str) for text in texts) else value
+    if not _SHOWN_TEXTS.fullmatch(value):
+        return value
+    with suppress(ValueError, SyntaxError, MemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that Python does not know
+        return [ast.literal_eval(text) for text in _SHOWN_TEXT.findall(value)]
     return value
 
 

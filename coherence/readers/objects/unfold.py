@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from coherence.readers.format import USUAL, Fields
-from coherence.readers.objects.messages import is_chat, is_own, may_be_texts
+from coherence.readers.objects.messages import is_chat, is_own, may_be_texts, texts_in
 from coherence.readers.objects.names import (
     LOSS,
     OF_MODEL,
@@ -96,8 +96,12 @@ def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
 
     Other lists of the same length, of prompts or steps, hold one value for each text.
     """
-    texts = row[key]
-    rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in PLAIN_TEXT}
+    texts = texts_in(row[key])
+    rest = {
+        PROMPTS.get(name, name): texts_in(row[name]) if name in PROMPTS else row[name]
+        for name in row
+        if name != key and name not in PLAIN_TEXT
+    }
     if not isinstance(texts, list) or (is_chat(texts) and not all(map(is_own, texts))):
         yield {**rest, "text": texts}
         return
