@@ -411,6 +411,18 @@ def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
 
 
+def test_a_text_of_a_user_is_no_sample_unless_it_answers_a_prompt() -> None:
+    rows = [{"step": 5, "role": role, "text": CAT} for role in ("user", "System", "tool")]
+    assert seen(samples(*rows, {"step": 5, "role": "assistant", "text": MILL})) == [(5, MILL, None)]
+    kept: list[dict[str, Any]] = [
+        {"role": "pirate", "text": MILL},
+        {"role": "user", "prompt": "Go on.", "text": MILL},
+        {"role": "user", "response": MILL},
+        {"role": 3, "text": MILL},
+    ]
+    assert [sample.text for sample in samples(*kept)] == [MILL] * 4
+
+
 def test_of_outputs_that_were_compared_none_is_read_if_it_is_not_said_whose_they_are() -> None:
     compared = {"instruction": "Go on.", "output_1": CAT, "output_2": MILL, "preference": 2}
     assert not samples(compared, completion(MILL))[1:]

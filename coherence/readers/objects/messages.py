@@ -21,6 +21,7 @@ BLOCKS = ("thinking_blocks", "reasoning_details")
 CALLS = ("tool_calls", "function_call")
 ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot", "chatgpt"))
 """The names of the model's role in servers and data sets."""
+_OTHERS = frozenset(("user", "human", "system", "developer", "tool", "function"))
 
 _FIRST = (
     r"(?:<(?:s|bos|pad|unk|sop|BOS_TOKEN|｜begin▁of▁sentence｜)>|\[(?:gMASK|PAD)\]"
@@ -188,6 +189,16 @@ def is_own(message: Message) -> bool:
     """
     role = message.get("role")
     return isinstance(role, str) and (role in ASSISTANT or role.lower() in ASSISTANT)
+
+
+def is_of_others(message: Message) -> bool:
+    """Tell whether a message has the role of a user, a system or a tool; a role may also be a character's.
+
+    >>> is_of_others({"role": "User"}), is_of_others({"role": "pirate"})
+    (True, False)
+    """
+    role = message.get("role")
+    return isinstance(role, str) and role.lower() in _OTHERS
 
 
 def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
-from coherence.readers.objects.messages import is_own, may_be_texts
+from coherence.readers.objects.messages import is_of_others, is_own, may_be_texts
 from coherence.readers.objects.names import ANSWER, OF_MODEL, PLAIN_TEXT, PROMPT, SEVERAL, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
@@ -17,6 +17,7 @@ NOTHING = "no answer, but an error"
 OTHERS = "messages of others than the model"
 COMPARED = "two outputs that were compared, and neither is said to be the model's"
 
+_PROMPTS = frozenset(PROMPT)
 _CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
 
@@ -244,6 +245,9 @@ def _is_chunk(row: RawRow) -> bool:
 
 
 def _is_message(row: RawRow) -> bool:
+    """Tell whether a row is a message; a text next to a prompt is the answer to it."""
+    if "text" in row:
+        return is_of_others(row) and PLAIN_TEXT.intersection(row) == {"text"} and not _PROMPTS & row.keys()
     return "content" in row and PLAIN_TEXT.isdisjoint(row)
 
 
