@@ -565,7 +565,7 @@ def test_a_loss_of_a_row_that_is_of_validation_is_not_read(key: str) -> None:
 
 OF_VALIDATION: list[dict[str, Any]] = [
     *({"type": each} for each in ("eval_step", "Evaluation", "evalStep", "VAL")),
-    {"event": "validation_end"},
+    {"event": "on_validation_epoch_end"},
     *({"split": each} for each in ("val_set", "heldout", "held-out", "dev-clean", "test.0")),
     {"prefix": "eval"},
     {"prefix": "eval/"},
@@ -573,6 +573,7 @@ OF_VALIDATION: list[dict[str, Any]] = [
     {"name": "test"},
     *({"is_eval": each} for each in (1, True, "true", "1.0")),
     {"eval_runtime": 1.2},
+    {"eval_runtime": 1.2, "eval_loss": None},
     {"mode": "online", "phase": "val"},
 ]
 OF_TRAINING: list[dict[str, Any]] = [
@@ -581,6 +582,8 @@ OF_TRAINING: list[dict[str, Any]] = [
     {"name": "test_2"},
     {"dataset": "dev-documents"},
     {"prefix": "The test was"},
+    {"event": "step done, the next eval is soon"},
+    {"dataset": "train", "name": "test"},
     {"data": {"split": "val"}},
     {"split": "train", "event": "eval_step"},
     {"split": None, "is_eval": False, "is_test": 0},

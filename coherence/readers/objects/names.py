@@ -5,6 +5,7 @@ If a row has several, the first counts. Source: docs/formats.md, "Names".
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from coherence.readers.objects.messages import CALLS, REASONING
@@ -77,6 +78,9 @@ VALIDATED = ("eval_runtime", "eval/runtime")
 _OF_BOTH = ("eval_loss", "eval/loss")
 """A row of a training step that was also evaluated has a second loss."""
 
+MOST_WORDS = 4
+"""A value of more words is a message, as some loggers write it under `event`."""
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 TIME = ("time", "timestamp", "_timestamp")
@@ -140,15 +144,24 @@ def is_of_validation(row: RawRow) -> bool:
     """
     if SAYS_SPLIT.isdisjoint(row):
         return False
-    if "loss" in row and any(row.get(key) is not None for key in VALIDATED):
-        return row.keys().isdisjoint(_OF_BOTH)
+    if "loss" in row and _has_any(row, VALIDATED) and not _has_any(row, _OF_BOTH):
+        return True
     if any(str(row[key]).lower() in ("true", "1", "1.0") for key in IS_VALIDATION if key in row):
         return True
     for key in (*SPLIT, *NAMED):
         if isinstance(value := row.get(key), str):
-            words = {word.lower() for word in _WORD.findall(value)}
+            words = _words(value) if key in SPLIT else {value.strip(" /_").lower()}
             if TRAININGS & words:
                 return False
-            if VALIDATIONS & words if key in SPLIT else value.strip(" /_").lower() in VALIDATIONS:
+            if VALIDATIONS & words:
                 return True
     return False
+
+
+def _has_any(row: RawRow, keys: Iterable[str]) -> bool:
+    return any(row.get(key) is not None for key in keys)
+
+
+def _words(value: str) -> set[str]:
+    words = [word.group().lower() for word in islice(_WORD.finditer(value), MOST_WORDS + 1)]
+    return set(words) if len(words) <= MOST_WORDS else set()
