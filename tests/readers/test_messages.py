@@ -230,6 +230,32 @@ def test_a_chat_that_a_table_stored_as_a_string_is_read_as_a_chat(stored: str) -
     assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (SAID, stored[:-1])]
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        json.dumps([SAID, THOUGHT]),
+        str([SAID, THOUGHT]),
+        f"['{SAID}'\n '{THOUGHT}']",  # an array of NumPy
+    ],
+)
+@pytest.mark.parametrize("name", ["completions", "responses", "outputs"])
+def test_a_list_of_texts_that_a_table_stored_as_a_string_is_read_as_the_list(name: str, stored: str) -> None:
+    found, _ = samples({"step": 5, name: stored, "prompts": "['Why?', 'Oh?']"})
+    assert [(each.text, each.prompt) for each in found] == [(SAID, "Why?"), (THOUGHT, "Oh?")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *({"completions": each} for each in ("[1, 2]", "['a', 3]", "['a'] and more", "[]", "['a'", "[[]]")),
+        *({name: '["red", "green"]'} for name in ("completion", "text")),  # the model may answer with a list
+    ],
+)
+def test_a_text_that_is_not_a_list_of_texts_stays_a_text(row: dict[str, str]) -> None:
+    found, _ = samples({"step": 5, **row})
+    assert [each.text for each in found] == [*row.values()]
+
+
 def test_an_escape_that_python_does_not_know_is_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     found, _ = samples({"step": 5, "text": r"[{'role': 'assistant', 'content': 'a \d b'}]"})
     assert [each.text for each in found] == [r"a \d b"]
@@ -255,6 +281,35 @@ def test_a_text_that_only_looks_like_a_chat_stays_a_text(text: str) -> None:
         "### Instruction:\nWhy?\n\n### Response:\n",
         "system\nBe kind.\nuser\nWhy?\nassistant\n",
         "user\nWhy?\nmodel\n",
+        # with special tokens, also after others
+        "<|endoftext|><|user|>\nWhy?\n<|assistant|>\n",
+        "[gMASK]<sop><|user|>\nWhy?<|assistant|>\n",
+        "<pad><pad><bos><start_of_turn>user\nWhy?<end_of_turn>\n<start_of_turn>model\n",
+        "<｜begin▁of▁sentence｜>Be kind.<｜User｜>Why?<｜Assistant｜>",
+        "<|start_of_role|>user<|end_of_role|>Why?<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
+        "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhy?<|eot|>"
+        "<|header_start|>assistant<|header_end|>\n\n",
+        "<|im_user|>user<|im_middle|>Why?<|im_end|><|im_assistant|>assistant<|im_middle|>",
+        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|USER_TOKEN|>Why?<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+        "<|start|>user<|message|>Why?<|end|><|start|>assistant<|channel|>final<|message|>",
+        "<extra_id_0>System\n\n<extra_id_1>User\nWhy?\n<extra_id_1>Assistant\n",
+        "<s>[SYSTEM_PROMPT]Be kind.[/SYSTEM_PROMPT][INST]Why?[/INST]",
+        "[|user|]Why?\n[|assistant|]",
+        # with the names of roles, also after a preamble
+        "Human: Why?\n\nAssistant: ",
+        "\n\nUser: Why?\nAssistant:",
+        "USER: Why? ASSISTANT: ",
+        "SYSTEM: Be kind. USER: Why? ASSISTANT: ",
+        "### Question: Why?\n### Answer: ",
+        "### System:\nBe kind.\n\n### User:\nWhy?\n\n### Assistant:\n",
+        "Below is an instruction that describes a task, paired with an input. Write a response.\n\n"
+        "### Instruction:\nWhy?\n\n### Input:\nRain.\n\n### Response:\n",
+        "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful,"
+        " detailed, and polite answers to the user's questions. USER: Why? ASSISTANT: ",
+        "A conversation between User and Assistant. The Assistant solves. User: Why? Assistant: ",
+        "You are an AI programming assistant.\n### Instruction:\nWhy?\n### Response:\n",
+        "You are a helpful assistant.<｜User｜>Why?<｜Assistant｜>",
     ],
 )
 def test_what_a_chat_template_wrote_before_the_answer_is_the_prompt(prompt: str) -> None:
@@ -264,11 +319,39 @@ def test_what_a_chat_template_wrote_before_the_answer_is_the_prompt(prompt: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["The user asked.", "user\nand no answer", "<|im_start|>assistant\nSo.", "[INST] Why?"]
+    "text",
+    [
+        *("The user asked.", "user\nand no answer", "<|im_start|>assistant\nSo.", "[INST] Why?"),
+        *("Human: Why?", "Assistant: So.\n\nHuman: Why?", "Human beings talk.\nAssistant: So."),
+        *("You are an assistant, and you can help.", "Below is an instruction that nobody followed."),
+        *("### Question 3\nWhy?\n### Answer 3\nSo.", "System: none.\nAssistant: So."),
+    ],
 )
 def test_a_text_without_both_ends_of_a_template_has_no_prompt(text: str) -> None:
     found, _ = samples({"step": 5, "text": text})
     assert [each.prompt for each in found] == [None]
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        "Human: Why?\n\nAssistant: So.",
+        "USER: Why? ASSISTANT: So.",
+        "### Instruction:\nWhy?\n\n### Response:\nSo.",
+        "<｜User｜>Why?<｜Assistant｜>So.",
+        "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nSo.",
+    ],
+)
+@pytest.mark.parametrize("before", ["It rains.", "<s>It rains.", "<|endoftext|>You are a king.", SAID * 200])
+def test_a_model_that_goes_on_with_a_chat_of_its_own_loses_no_text(before: str, chat: str) -> None:
+    found, _ = samples({"step": 5, "text": f"{before}\n\n{chat}"})
+    assert [each.prompt for each in found] == [None]
+
+
+def test_of_several_turns_all_but_the_first_question_is_the_text() -> None:
+    turns = "Human: Why?\n\nAssistant: So.\n\nHuman: Oh?\n\nAssistant: Yes."
+    found, _ = samples({"step": 5, "text": turns})
+    assert [each.prompt for each in found] == ["Human: Why?\n\nAssistant: "]
 
 
 @pytest.mark.parametrize("name", ["query", "inputs", "full_prompt", "context"])

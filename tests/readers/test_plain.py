@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from coherence.readers.format import Fields
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
-from coherence.readers.objects.names import ANSWER, LOSS, PLAIN_TEXT, PROMPT, READ, SKIPPED, STEP, TIME
+from coherence.readers.objects.names import (
+    ANSWER,
+    LOSS,
+    PLAIN_TEXT,
+    PROMPT,
+    READ,
+    SAYS_SPLIT,
+    SKIPPED,
+    STEP,
+    TIME,
+)
 from coherence.readers.objects.plain import REMEMBERED, PlainRows
 from coherence.readers.objects.rows import samples_of, to_sample
 from coherence.readers.objects.unfold import UNUSUAL
@@ -36,6 +46,7 @@ TEXTS = st.sampled_from(
         "[{'role': 'user', 'content': 'Why?'}, {'role': 'assistant', 'content': 'So.'}]",
         '[{"role": "user", "content": "Why?"}]',
         "nan",
+        "val_set",
         "1e400",
     ]
 )
@@ -55,7 +66,7 @@ USUAL = ("text", "step", "loss", "prompt", "time")
 KEYS = st.one_of(
     st.sampled_from(USUAL),
     st.sampled_from(USUAL),
-    st.sampled_from(sorted({*READ, *UNUSUAL, ANSWER})),
+    st.sampled_from(sorted({*READ, *UNUSUAL, *SAYS_SPLIT, ANSWER})),
     st.sampled_from(
         ["format", "index", "streak", "scores", "content", "id", "kl", "rewards/mean", "val_loss"]
     ),
@@ -78,7 +89,7 @@ OF_A_MONITOR = st.fixed_dictionaries(
 ROWS = st.one_of(
     OF_A_MONITOR,
     st.fixed_dictionaries({"text": TEXTS, "step": NUMBERS}, optional=dict.fromkeys(USUAL[2:], SIMPLE)),
-    st.fixed_dictionaries({"text": TEXTS, "step": NUMBERS}, optional={"extra": SIMPLE, "loss": NUMBERS}),
+    st.fixed_dictionaries({"text": TEXTS, "step": NUMBERS}, optional={"split": SIMPLE, "loss": NUMBERS}),
     st.dictionaries(KEYS, st.one_of(SIMPLE, SIMPLE, DEEPER), max_size=7),
 )
 
@@ -189,6 +200,7 @@ def test_the_quick_way_knows_the_names_of_trainers(keys: tuple[str, ...]) -> Non
         {"format": 1},
         {**WRITTEN, "index": "3"},
         {"kl": 0.1},
+        {"split": "val"},
         {"Step": 6},
         {SKIPPED: "why"},
     ],

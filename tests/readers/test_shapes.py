@@ -133,6 +133,30 @@ SHAPED: dict[str, tuple[list[dict[str, Any]], list[tuple[int | None, str, str | 
          {"instruction": "Go on.", "input": "", "output": CAT}],
         [(None, MILL, "Go on."), (None, CAT, "Translate.\nKatze"), (None, CAT, "Go on.")],
     ),
+    "AlpacaEval, a comparison": (
+        [{"instruction": "Go on.", "output_1": CAT, "generator_1": "gpt4", "output_2": MILL,
+          "generator_2": "tiny", "annotator": "a", "preference": 1.0}],
+        [(None, MILL, "Go on.")],
+    ),
+    "Alpaca's rows, with a reference": (
+        [{"instruction": "Go on.", "input": "", "output": CAT, "response": MILL},
+         {"instruction": "Go on.", "output": CAT, "prediction": MILL},
+         {"instruction": "Go on.", "output": MILL, "response": CAT},
+         {"instruction": "Go on.", "input": "", "output": MILL, "generator": "tiny", "response": CAT}],
+        [(None, MILL, "Go on.")] * 4,
+    ),
+    "ShareGPT, with a reference": (
+        [{"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}],
+          "outputs": [MILL, MILL]},
+         {"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}],
+          "model_output": MILL}],
+        [(None, MILL, "Go on.")] * 3,
+    ),
+    "RULER, LongBench": (
+        [{"index": 0, "input": "Go on.", "outputs": [CAT], "pred": MILL, "others": {}, "length": 9},
+         {"pred": MILL, "answers": [CAT], "all_classes": None, "length": 9}],
+        [(None, MILL, "Go on."), (None, MILL, None)],
+    ),
     "ShareGPT": (
         [{"id": "1", "conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": MILL}]},
          {"conversation": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": CAT}]}],
@@ -292,6 +316,38 @@ def test_every_shape_has_an_example_of_it() -> None:
     assert {shape.name for shape in SHAPES} == met
 
 
+# References
+
+
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        ({"prompt": "Go on.", "response": CAT, "model_output": MILL}, [MILL]),
+        ({"prompt": "Go on.", "completion": CAT, "model_completion": MILL}, [MILL]),
+        ({"instruction": "Go on.", "output": CAT, "generated_output": MILL}, [MILL]),
+        ({"prompt": "Go on.", "completion": CAT, "model_outputs": [MILL, MILL]}, [MILL, MILL]),
+        ({"question": "Go on.", "prediction": "72", "model_output": MILL}, [MILL]),
+        ({"messages": [*ASKED, message(CAT)], "model_answer": MILL}, [MILL]),
+        ({"prompt": "Go on.", "Output": CAT, "Model Output": MILL}, [MILL]),
+        # what a script took out of the text, and what is no text
+        ({"input": "Go on.", "output": MILL, "score": 1.0, "pred": "72"}, [MILL]),
+        ({"prompt": "Go on.", "responses": [MILL, CAT], "pred": "72"}, [MILL, CAT]),
+        ({"prompt": "Go on.", "response": MILL, "model_answer": "72"}, [MILL]),
+        ({"prompt": "Go on.", "completion": MILL, "generated": "1"}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": 0.5}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": None}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": [1, 2]}, [MILL]),
+        ({"prompt": "Go on.", "text": MILL, "model_output": {"logits": 1}}, [MILL]),
+        ({"conversations": [{"from": "human", "value": "Go on."}, {"from": "gpt", "value": MILL}],
+          "outputs": [0.5], "samples": 3}, [MILL]),
+    ],
+)  # fmt: skip
+def test_what_a_key_says_to_be_of_the_model_counts_and_not_the_reference_next_to_it(
+    row: dict[str, Any], texts: list[str]
+) -> None:
+    assert seen(samples(row)) == [(None, text, "Go on.") for text in texts]
+
+
 # What is left out
 
 
@@ -355,6 +411,30 @@ def test_chunks_of_a_stream_and_messages_of_users_are_no_samples() -> None:
     assert seen(samples(*ASKED, message(MILL))) == [(None, MILL, None)]
 
 
+def test_a_text_of_a_user_is_no_sample_unless_it_answers_a_prompt() -> None:
+    rows = [{"step": 5, "role": role, "text": CAT} for role in ("user", "System", "tool")]
+    assert seen(samples(*rows, {"step": 5, "role": "assistant", "text": MILL})) == [(5, MILL, None)]
+    kept: list[dict[str, Any]] = [
+        {"role": "pirate", "text": MILL},
+        {"role": "user", "prompt": "Go on.", "text": MILL},
+        {"role": "user", "response": MILL},
+        {"role": 3, "text": MILL},
+    ]
+    assert [sample.text for sample in samples(*kept)] == [MILL] * 4
+
+
+def test_of_outputs_that_were_compared_none_is_read_if_it_is_not_said_whose_they_are() -> None:
+    compared = {"instruction": "Go on.", "output_1": CAT, "output_2": MILL, "preference": 2}
+    assert not samples(compared, completion(MILL))[1:]
+    problems = Problems()
+    assert not list(samples_of([(1, compared)], "a.json", problems))
+    assert take_notes(problems) == [
+        "1 row was skipped: two outputs that were compared, and neither is said to be the model's"
+    ]
+    table = {"step": 5, "output_1": MILL, "output_2": CAT}
+    assert seen(samples(table)) == [(5, MILL, None), (5, CAT, None)]
+
+
 def test_a_conversation_beside_a_text_is_not_the_text() -> None:
     row = {"step": 5, "conversation": [*ASKED, message(CAT)], "response": MILL}
     assert seen(samples(row)) == [(5, MILL, None)]
@@ -413,6 +493,14 @@ def test_how_many_were_cut_off_is_a_note(tmp_path: Path) -> None:
         ({"checkpoint": "out/final", "epoch": 3}, 3),
         ({"checkpoint": "out/final"}, None),
         ({"step": None, "global_step": 7}, 7),
+        ({"step": 7, "global_step": None}, 7),
+        ({"epoch": 1, "step": 0, "global_step": 110}, 110),
+        ({"iter": 880, "optimizer_step": 110}, 110),
+        ({"step": 880, "num_updates": 110}, 110),
+        ({"step": 7, "checkpoint_step": 5000, "policy_step": 6}, 7),
+        ({"checkpoint_step": 5000, "epoch": 2}, 5000),
+        ({"ckpt_step": "5000"}, 5000),
+        ({"trainer_step": 7, "policy_step": 6}, 7),
         ({"epoch": 0.5}, None),
         ({"epoch": "1.0"}, None),
         ({"epoch": "2"}, 2),
@@ -420,6 +508,8 @@ def test_how_many_were_cut_off_is_a_note(tmp_path: Path) -> None:
 )
 def test_a_step_is_read_however_it_is_written(row: dict[str, Any], step: int | None) -> None:
     assert samples({**row, "text": MILL})[0].step == step
+    if step is not None:
+        assert [each.step for each in losses_of([(1, {**row, "loss": 2.5})], "a.jsonl", Problems())] == [step]
 
 
 @pytest.mark.parametrize(
@@ -471,6 +561,47 @@ def test_a_loss_of_a_row_that_is_of_validation_is_not_read(key: str) -> None:
     found = list(losses_of(enumerate(rows, start=1), "a.jsonl", problems))
     assert [row.line for row in found] == [1]
     assert problems.count == 0
+
+
+OF_VALIDATION: list[dict[str, Any]] = [
+    *({"type": each} for each in ("eval_step", "Evaluation", "evalStep", "VAL")),
+    {"event": "on_validation_epoch_end"},
+    *({"split": each} for each in ("val_set", "heldout", "held-out", "dev-clean", "test.0")),
+    {"prefix": "eval"},
+    {"prefix": "eval/"},
+    {"data": "val"},
+    {"name": "test"},
+    *({"is_eval": each} for each in (1, True, "true", "1.0")),
+    {"eval_runtime": 1.2},
+    {"eval_runtime": 1.2, "eval_loss": None},
+    {"mode": "online", "phase": "val"},
+]
+OF_TRAINING: list[dict[str, Any]] = [
+    *({"type": each} for each in ("train", "step", "contest", "evaluated", "train_val", "text")),
+    {"name": "my-test-run"},
+    {"name": "test_2"},
+    {"dataset": "dev-documents"},
+    {"prefix": "The test was"},
+    {"event": "step done, the next eval is soon"},
+    {"dataset": "train", "name": "test"},
+    {"data": {"split": "val"}},
+    {"split": "train", "event": "eval_step"},
+    {"split": None, "is_eval": False, "is_test": 0},
+    {"eval_runtime": 1.2, "eval_loss": 9.0},
+    {"eval_runtime": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("beside", "loss"), [*((each, None) for each in OF_VALIDATION), *((each, 2.5) for each in OF_TRAINING)]
+)
+def test_what_a_row_says_of_itself_decides_whether_its_loss_is_of_the_training(
+    beside: dict[str, Any], loss: float | None
+) -> None:
+    row, problems = {"step": 50, "loss": 2.5, **beside}, Problems()
+    found = [each.loss for each in losses_of([(1, row)], "a.jsonl", problems)]
+    assert (found, problems.count) == ([] if loss is None else [loss], 0)
+    assert [each.loss for each in samples({**row, "text": MILL})] == [loss]
 
 
 # What a person names

@@ -21,28 +21,68 @@ BLOCKS = ("thinking_blocks", "reasoning_details")
 CALLS = ("tool_calls", "function_call")
 ASSISTANT = frozenset(("assistant", "model", "bot", "gpt", "ai", "chatbot", "chatgpt"))
 """The names of the model's role in servers and data sets."""
+_OTHERS = frozenset(("user", "human", "system", "developer", "tool", "function"))
 
-# How a chat template begins a chat, and how it begins an answer; the last of each is what is left of one when
-# special tokens are skipped.
-_CHAT_BEGINS = re.compile(
-    r"\s{0,9}(?:(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)\s{0,9})?(?:"
-    r"(?P<chatml><\|im_start\|>)(?!assistant)|(?P<llama><\|start_header_id\|>)(?!assistant)"
-    r"|(?P<gemma><start_of_turn>)(?!model)|(?P<inst>\[INST\])|(?P<zephyr><\|(?:user|system)\|>)"
-    r"|(?P<deepseek><｜User｜>)|(?P<alpaca>### (?:Instruction|Human|User)\b)|(?P<bare>(?:system|user)\n))"
+_FIRST = (
+    r"(?:<(?:s|bos|pad|unk|sop|BOS_TOKEN|｜begin▁of▁sentence｜)>|\[(?:gMASK|PAD)\]"
+    r"|<\|(?:begin_of_text|startoftext|endoftext|end_of_text|pad|START_OF_TURN_TOKEN)\|>)"
 )
-_ANSWER_BEGINS = {
-    "chatml": re.compile(r"<\|im_start\|>assistant\s{0,9}"),
-    "llama": re.compile(r"<\|start_header_id\|>assistant<\|end_header_id\|>\s{0,9}"),
-    "gemma": re.compile(r"<start_of_turn>model\s{0,9}"),
-    "inst": re.compile(r"\[/INST\]\s{0,9}"),
-    "zephyr": re.compile(r"<\|assistant\|>\s{0,9}"),
-    "deepseek": re.compile(r"<｜Assistant｜>\s{0,9}"),
-    "alpaca": re.compile(r"### (?:Response|Assistant)\b:?\s{0,9}"),
-    "bare": re.compile(r"(?:assistant|\nmodel)\n\s{0,9}"),
+"""A special token that may come before the first message of a chat."""
+
+# How a chat template begins a chat, and how it begins an answer; what it writes without special tokens comes
+# last. A model may write the names of roles itself, so they count only where a text begins, or a preamble.
+_TEMPLATES = {
+    "chatml": (r"<\|im_start\|>(?!assistant)", r"<\|im_start\|>assistant"),
+    "llama": (
+        r"<\|(?:start_header_id|header_start)\|>(?!assistant)",
+        r"<\|(?:start_header_id|header_start)\|>assistant<\|(?:end_header_id|header_end)\|>",
+    ),
+    "gemma": (r"<start_of_turn>(?!model)", r"<start_of_turn>model"),
+    "inst": (r"\[INST\]|\[SYSTEM_PROMPT\]", r"\[/INST\]"),
+    "zephyr": (r"[<\[]\|(?:[Uu]ser|[Ss]ystem)\|[>\]]", r"[<\[]\|[Aa]ssistant\|[>\]]"),
+    "granite": (
+        r"<\|start_of_role\|>(?!assistant)",
+        r"<\|start_of_role\|>assistant[^<]{0,99}<\|end_of_role\|>",
+    ),
+    "kimi": (r"<\|im_(?:user|system)\|>", r"<\|im_assistant\|>assistant<\|im_middle\|>"),
+    "cohere": (r"<\|(?:USER|SYSTEM)_TOKEN\|>", r"<\|CHATBOT_TOKEN\|>"),
+    "harmony": (
+        r"<\|start\|>(?:user|system|developer)\b",
+        r"<\|start\|>assistant(?:(?:<\|channel\|>[^<]{0,99})?<\|message\|>)?",
+    ),
+    "nemotron": (r"<extra_id_[01]>(?:User|System)\n", r"<extra_id_1>Assistant\n"),
+    "deepseek": (r"(?:(?<=<｜begin▁of▁sentence｜>)[^｜]{1,4000}?)?<｜User｜>", r"<｜Assistant｜>"),
+    "alpaca": (
+        r"### (?:(?:Instruction|Human|User)\b|Question:)",
+        r"### (?:(?:Response|Assistant)\b:?|Answer:)",
+    ),
+    "vicuna": (r"\bUSER:", r"\sASSISTANT:"),
+    "named": (r"\b(?:Human|User):", r"\sAssistant:"),
+    "bare": (r"(?:system|user)\n", r"(?:assistant|\nmodel)\n"),
 }
+_PREAMBLE = (
+    r"(?:Below is an instruction that|You are an?\b[^\n]{0,200}?\bassistant"
+    r"|A (?:chat|conversation) between (?:a )?(?:curious )?(?:user|User|human) and)\b"
+    r"|(?:### )?(?:SYSTEM|System):"
+)
+"""What comes before the first message without special tokens: of Alpaca, of Vicuna; a system prompt."""
+
+LONGEST_PREAMBLE = 4_000
+"""Characters, at most, between the beginning of a preamble and the first message."""
+
+_BEGINS = {name: f"(?P<{name}>{begins})" for name, (begins, _) in _TEMPLATES.items()}
+_CHAT_BEGINS = re.compile(
+    rf"\s{{0,9}}+(?:{_FIRST}\s{{0,9}}+)*+(?:{'|'.join(_BEGINS.values())}|(?P<preamble>{_PREAMBLE}))"
+)
+_FIRST_MESSAGE = re.compile("|".join(begins for name, begins in _BEGINS.items() if name != "bare"))
+_ANSWER_BEGINS = {name: re.compile(rf"{answer}\s{{0,9}}") for name, (_, answer) in _TEMPLATES.items()}
 
 LONGEST_SHOWN = 10**6
 """Characters of a chat as Python shows it; parsing it takes far more memory than the text."""
+
+_SHOWN_TEXT = re.compile(r"'(?:[^'\\\n]|\\.)*+'|\"(?:[^\"\\\n]|\\.)*+\"")
+_SHOWN_TEXTS = re.compile(rf"\[\s*+(?:(?:{_SHOWN_TEXT.pattern})\s*+,?\s*+)++\]\s*+")
+"""A text and a list of texts as Python and NumPy show them."""
 
 _CALL_PARTS = ("tool_use", "tool_call", "function_call")
 
@@ -60,6 +100,17 @@ def is_chat(value: Any) -> TypeGuard[list[Message]]:
         and bool(value)
         and all(isinstance(message, dict) and "role" in message for message in value)
     )
+
+
+def may_be_texts(value: Any) -> bool:
+    """Tell whether a value may be a text or a list of texts: models also put out figures.
+
+    >>> may_be_texts("So."), may_be_texts(["So.", "No."]), may_be_texts([0.5, 1]), may_be_texts(3)
+    (True, True, False, False)
+    """
+    if isinstance(value, list):
+        return not any(isinstance(each, int | float) for each in value)
+    return isinstance(value, str)
 
 
 def chat_in(value: Any) -> Any:
@@ -83,6 +134,27 @@ def chat_in(value: Any) -> Any:
     return value
 
 
+def texts_in(value: Any) -> Any:
+    """Return the list of texts that a string is, as JSON or as Python shows it; any other value as it is.
+
+    Tables store lists like that. NumPy shows them without commas.
+
+    >>> texts_in('["So.", "No."]'), texts_in("['So.' 'No.']"), texts_in("[1]"), texts_in("[So] it was.")
+    (['So.', 'No.'], ['So.', 'No.'], '[1]', '[So] it was.')
+    """
+    if not isinstance(value, str) or not value.startswith("[") or len(value) > LONGEST_SHOWN:
+        return value
+    with suppress(ValueError, RecursionError):
+        texts = json.loads(value)
+        return texts if texts and all(isinstance(text, str) for text in texts) else value
+    if not _SHOWN_TEXTS.fullmatch(value):
+        return value
+    with suppress(ValueError, SyntaxError, MemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that Python does not know
+        return [ast.literal_eval(text) for text in _SHOWN_TEXT.findall(value)]
+    return value
+
+
 def rendered_prompt(text: str) -> str | None:
     r"""Return the beginning of a text up to the answer, if a chat template wrote it; None of any other text.
 
@@ -91,7 +163,10 @@ def rendered_prompt(text: str) -> str | None:
     >>> rendered_prompt("user\nWhy?\nassistant\nSo."), rendered_prompt("The user came.")
     ('user\nWhy?\nassistant\n', None)
     """
-    if (begun := _CHAT_BEGINS.match(text)) is None or begun.lastgroup is None:
+    begun = _CHAT_BEGINS.match(text)
+    if begun and begun.lastgroup == "preamble":
+        begun = _FIRST_MESSAGE.search(text, begun.end(), begun.start() + LONGEST_PREAMBLE)
+    if begun is None or begun.lastgroup is None:
         return None
     answer = _ANSWER_BEGINS[begun.lastgroup].search(text, begun.end())
     return text[: answer.end()] if answer else None
@@ -114,6 +189,16 @@ def is_own(message: Message) -> bool:
     """
     role = message.get("role")
     return isinstance(role, str) and (role in ASSISTANT or role.lower() in ASSISTANT)
+
+
+def is_of_others(message: Message) -> bool:
+    """Tell whether a message has the role of a user, a system or a tool; a role may also be a character's.
+
+    >>> is_of_others({"role": "User"}), is_of_others({"role": "pirate"})
+    (True, False)
+    """
+    role = message.get("role")
+    return isinstance(role, str) and role.lower() in _OTHERS
 
 
 def split_chat(chat: Sequence[Message]) -> tuple[str, str | None]:

@@ -3,7 +3,9 @@
 If a row has several, the first counts. Source: docs/formats.md, "Names".
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from coherence.readers.objects.messages import CALLS, REASONING
@@ -12,19 +14,34 @@ RawRow = Mapping[str, Any]
 """A row of any format."""
 
 STEP = (
-    *("step", "global_step", "iter", "iteration", "steps", "current_steps", "gen_step"),
-    *("train/global_step", "trainer/global_step", "training/global_step", "global_step/max_steps"),
-    *("num_updates", "iter_num", "iteration_number", "training_step", "train_step", "_step"),
-    *("checkpoint", "epoch"),
+    # The steps of the optimizer; the others may count batches or the steps of an epoch next to them.
+    *("global_step", "train/global_step", "trainer/global_step", "training/global_step"),
+    *("global_step/max_steps", "optimizer_step", "num_updates"),
+    *("step", "iter", "iteration", "steps", "current_steps", "gen_step", "iter_num", "iteration_number"),
+    *("training_step", "train_step", "trainer_step", "policy_step", "_step"),
+    *("checkpoint_step", "ckpt_step", "checkpoint", "epoch"),
 )
+OF_MODEL = (
+    *("model_output", "model_response", "model_completion", "model_generation", "generated_output"),
+    *("generated_response", "generated_completion", "generated_text", "output_pred"),
+)
+"""Texts of the model, as their names say: any other text next to them may be the reference.
+
+`model_answer` and `prediction` are often only what a script took out of the text.
+"""
 TEXT = (
-    *("text", "completion", "generated_text", "generated", "generation", "output", "sample", "response"),
-    *("predict", "prediction", "messages"),
+    *OF_MODEL,
+    *("text", "completion", "generated", "generation", "output", "sample", "response"),
+    *("predict", "prediction", "model_answer", "messages"),
 )
 PLAIN_TEXT = frozenset(TEXT) - {"messages"}
 """Those keys that hold the text itself; a list of messages may be the prompt."""
 
-SEVERAL = ("completions", "responses", "generations", "generated_texts", "outputs", "predictions", "samples")
+SEVERAL_OF_MODEL = tuple(f"{name}s" for name in OF_MODEL)
+SEVERAL = (
+    *SEVERAL_OF_MODEL,
+    *("completions", "responses", "generations", "outputs", "predictions", "samples"),
+)
 """Lists of texts: each text is a sample of the step of its row."""
 
 PROMPTS = {"prompts": "prompt", "inputs": "input", "questions": "question", "finish_reasons": "finish_reason"}
@@ -44,9 +61,27 @@ LOSS = (
     *("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "loss/train"),
     *LOSS_ELSEWHERE,
 )
-SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event", "dataset", "name")
-VALIDATIONS = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev"))
-"""Under such a key, such a value says that the loss of a row is not that of the training."""
+SPLIT = ("split", "phase", "mode", "stage", "type", "kind", "subset", "set", "event")
+NAMED = ("dataset", "data", "name", "prefix")
+"""Such a name may hold such a word by chance, so it counts only as a whole."""
+VALIDATIONS = frozenset(
+    (
+        *("val", "valid", "validation", "validate", "eval", "evaluation", "evaluate", "test", "dev"),
+        *("heldout", "holdout", "held"),
+    )
+)
+"""Under such a key, a value with such a word says that the loss of a row is not that of the training."""
+TRAININGS = frozenset(("train", "training"))
+IS_VALIDATION = tuple(f"is_{word}" for word in sorted(VALIDATIONS))
+VALIDATED = ("eval_runtime", "eval/runtime")
+"""What the Hugging Face Trainer measures in an evaluation."""
+_OF_BOTH = ("eval_loss", "eval/loss")
+"""A row of a training step that was also evaluated has a second loss."""
+
+MOST_WORDS = 4
+"""A value of more words is a message, as some loggers write it under `event`."""
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 TIME = ("time", "timestamp", "_timestamp")
 RUN = ("run", "run_id", "run_name")
@@ -93,3 +128,40 @@ def usual_name(spelled: str) -> str:
     ('training_loss', 'loss', 'accuracy')
     """
     return SPELLED.get(spelled, spelled)
+
+
+SAYS_SPLIT = frozenset((*SPLIT, *NAMED, *IS_VALIDATION, *VALIDATED))
+"""All keys that may say that a row is of validation."""
+
+
+def is_of_validation(row: RawRow) -> bool:
+    """Tell whether the loss of a row is not that of the training, from what the row says of itself.
+
+    >>> is_of_validation({"type": "eval_step", "loss": 2.5}), is_of_validation({"is_eval": True, "loss": 2.5})
+    (True, True)
+    >>> is_of_validation({"split": "train", "name": "my-test-run", "loss": 2.5})
+    False
+    """
+    if SAYS_SPLIT.isdisjoint(row):
+        return False
+    if "loss" in row and _has_any(row, VALIDATED) and not _has_any(row, _OF_BOTH):
+        return True
+    if any(str(row[key]).lower() in ("true", "1", "1.0") for key in IS_VALIDATION if key in row):
+        return True
+    for key in (*SPLIT, *NAMED):
+        if isinstance(value := row.get(key), str):
+            words = _words(value) if key in SPLIT else {value.strip(" /_").lower()}
+            if TRAININGS & words:
+                return False
+            if VALIDATIONS & words:
+                return True
+    return False
+
+
+def _has_any(row: RawRow, keys: Iterable[str]) -> bool:
+    return any(row.get(key) is not None for key in keys)
+
+
+def _words(value: str) -> set[str]:
+    words = [word.group().lower() for word in islice(_WORD.finditer(value), MOST_WORDS + 1)]
+    return set(words) if len(words) <= MOST_WORDS else set()

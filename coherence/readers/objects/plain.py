@@ -17,6 +17,7 @@ from coherence.readers.objects.names import (
     PLAIN_TEXT,
     PROMPT,
     READ,
+    SAYS_SPLIT,
     SKIPPED,
     STEP,
     TIME,
@@ -78,7 +79,7 @@ class PlainRows:
         prompt = row[keys.prompt] if keys.prompt else None
         if type(text) is not str or not text or not (prompt is None or type(prompt) is str):
             return None
-        if may_be_chat(text) or (prompt and may_be_chat(prompt)):
+        if may_be_chat(text) or (prompt and prompt.startswith("[{")):
             return None
         try:
             to_text(text), to_text(prompt)
@@ -121,5 +122,7 @@ def _keys_of(names: tuple[str, ...]) -> _Keys | None:
     )
     # An epoch may be a fraction, and the name of a checkpoint may hold anything.
     if len(text) != 1 or not {*step[:1]} - {"checkpoint", "epoch"} or any(len(keys) > 1 for keys in others):
+        return None
+    if others[1] and not SAYS_SPLIT.isdisjoint(names):  # the loss may be that of a validation
         return None
     return _Keys(of_a_monitor, text[0], step[0], *(keys[0] if keys else "" for keys in others))

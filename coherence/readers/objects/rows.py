@@ -48,12 +48,11 @@ from coherence.readers.objects.names import (
     REWARD,
     RUN,
     SKIPPED,
-    SPLIT,
     STEP,
     TEXT,
     TIME,
-    VALIDATIONS,
     RawRow,
+    is_of_validation,
 )
 from coherence.readers.objects.plain import PlainRows
 from coherence.readers.objects.unfold import at, unfold
@@ -309,7 +308,7 @@ def to_sample(row: RawRow, file: str, line: int, fields: Fields = USUAL) -> Samp
     time = to_float(first_of(row, keys.time))
     prompt = first_of(row, keys.prompt)
     prompt = None if prompt is value else chat_in(prompt)
-    loss = to_float(first_of(row, keys.loss))
+    loss = to_float(first_of(row, keys.loss)) if keys.loss and not _is_of_validation(row) else None
     rewarded, reward = _reward_of(row, keys.reward) if keys.reward else (None, None)
     return Sample(
         step=_step_in(row, keys.step) if keys.step else None,
@@ -374,8 +373,8 @@ def _finish(value: Any) -> str | None:
     return to_text(value.get("type") if isinstance(value, Mapping) else value) or None
 
 
-def required(row: RawRow, keys: tuple[str, ...]) -> Any:
-    """Return the value of the first key that the row has.
+def required(row: RawRow, field: str, keys: tuple[str, ...]) -> Any:
+    """Return the value of the first key of a field that the row has.
 
     Raises:
         ValueError: it has none of them.
@@ -384,7 +383,7 @@ def required(row: RawRow, keys: tuple[str, ...]) -> Any:
     if value is None:
         seen = ", ".join(sorted(map(shown, row))[:SHOWN]) or "none"
         more = f" and {len(row) - SHOWN} more" if len(row) > SHOWN else ""
-        raise ValueError(f"no {keys[0]}: the keys are {seen}{more}; --{keys[0]}-field names it")
+        raise ValueError(f"no {field}: the keys are {seen}{more}; --{field}-field names it")
     return value
 
 
@@ -398,8 +397,10 @@ def _text_of(row: RawRow, value: Any) -> str:
     else:
         keys = REASONING[:1]
     if any(row.get(key) for key in keys) and (value is None or isinstance(value, str)):
-        return written({"content": value, **{key: row.get(key) for key in keys}}) or required(row, TEXT)
-    text = to_text(required(row, TEXT))
+        return written({"content": value, **{key: row.get(key) for key in keys}}) or required(
+            row, "text", TEXT
+        )
+    text = to_text(required(row, "text", TEXT))
     if text is None:
         raise ValueError(f"the text is not a string but {type(value).__name__}")
     return text
@@ -506,7 +507,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
         raise ValueError(f"loss {shown(value)} is not a number")
     step = _step_in(row, STEP)
     return LossRow(
-        step=to_step(required(row, STEP)) if step is None else step,
+        step=to_step(required(row, "step", STEP)) if step is None else step,
         loss=true_loss(loss, to_float(row.get("grad_norm"))),
         file=file,
         line=line,
@@ -518,8 +519,7 @@ def to_loss_row(row: RawRow, file: str, line: int) -> LossRow | None:
 
 
 def _is_of_validation(row: RawRow) -> bool:
-    split = next((row[key] for key in SPLIT if isinstance(row.get(key), str)), None)
-    return split is not None and row.get("format") != FORMAT and split.lower() in VALIDATIONS
+    return row.get("format") != FORMAT and is_of_validation(row)
 
 
 def _beside(row: RawRow) -> str | None:

@@ -8,14 +8,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from coherence.readers.lines import first_of, to_float
-from coherence.readers.objects.messages import is_own
-from coherence.readers.objects.names import ANSWER, PLAIN_TEXT, PROMPT, SKIPPED, RawRow
+from coherence.readers.objects.messages import is_of_others, is_own, may_be_texts
+from coherence.readers.objects.names import ANSWER, OF_MODEL, PLAIN_TEXT, PROMPT, SEVERAL, SKIPPED, RawRow
 
 CHOICES = "multiple choice: figures and no text"
 STREAM = "chunks of a stream"
 NOTHING = "no answer, but an error"
 OTHERS = "messages of others than the model"
+COMPARED = "two outputs that were compared, and neither is said to be the model's"
 
+_PROMPTS = frozenset(PROMPT)
 _CHOICE = ("index", "finish_reason", "logprobs", "message", "turns", "delta")
 
 
@@ -195,8 +197,10 @@ _PARTS: Mapping[Any, Callable[[RawRow], RawRow]] = {
 
 
 def _sharegpt(row: RawRow) -> Iterator[RawRow]:
+    """Unpack a conversation; next to texts of a model it is the prompt, which may end in a reference."""
     key = "conversations" if "conversations" in row else "conversation"
-    yield {**_rest(row, key), "text": [_turn(turn) for turn in row[key]]}
+    answered = any(row.get(key) and may_be_texts(row[key]) for key in (*OF_MODEL, *SEVERAL))
+    yield {**_rest(row, key), "prompt" if answered else "text": [_turn(turn) for turn in row[key]]}
 
 
 def _turn(turn: RawRow) -> RawRow:
@@ -241,6 +245,9 @@ def _is_chunk(row: RawRow) -> bool:
 
 
 def _is_message(row: RawRow) -> bool:
+    """Tell whether a row is a message; a text next to a prompt is the answer to it."""
+    if "text" in row:
+        return is_of_others(row) and PLAIN_TEXT.intersection(row) == {"text"} and not _PROMPTS & row.keys()
     return "content" in row and PLAIN_TEXT.isdisjoint(row)
 
 
@@ -266,6 +273,16 @@ def _sglang(row: RawRow) -> Iterator[RawRow]:
     yield {**_rest(row, "meta_info"), "finish_reason": row["meta_info"].get("finish_reason")}
 
 
+def _is_comparison(row: RawRow) -> bool:
+    return "input_1" not in row and "output_2" in row and ("generator_2" in row or "preference" in row)
+
+
+def _compared(row: RawRow) -> Iterator[RawRow]:
+    """Unpack a comparison of AlpacaEval, whose first output is the reference, and the second the model's."""
+    told = "generator_2" in row
+    yield {**_rest(row, "output_1", "output_2"), "text": row["output_2"]} if told else {SKIPPED: COMPARED}
+
+
 def _numbered(row: RawRow) -> Iterator[RawRow]:
     number = 1
     while (key := f"output_{number}") in row:
@@ -276,7 +293,26 @@ def _numbered(row: RawRow) -> Iterator[RawRow]:
 def _instructed(row: RawRow) -> Iterator[RawRow]:
     asked = [row["instruction"], row.get("input")]
     said = "\n".join(each for each in asked if isinstance(each, str) and each)
-    yield {**_rest(row, "instruction", "input"), "prompt": said}
+    reference = ("output",) if _has_reference(row) else ()
+    yield {**_rest(row, "instruction", "input", *reference), "prompt": said}
+
+
+def _has_reference(row: RawRow) -> bool:
+    """Tell whether `output` is the data set's, as in Alpaca's rows, because the model's text is next to it.
+
+    In Dolly's rows, without an `input`, the response is the data set's.
+    """
+    answers = ("predict", "prediction", *(("response",) if "input" in row else ()))
+    return "generator" not in row and any(isinstance(row.get(key), str) for key in answers)
+
+
+def _is_predicted(row: RawRow) -> bool:
+    asked = isinstance(row.get("outputs"), list) and "input" in row
+    return isinstance(row["pred"], str) and PLAIN_TEXT.isdisjoint(row) and (asked or "answers" in row)
+
+
+def _predicted(row: RawRow) -> Iterator[RawRow]:
+    yield {**_rest(row, "pred", "outputs", "answers"), "text": row["pred"]}
 
 
 def _any(row: RawRow) -> bool:  # noqa: ARG001 - the key is enough
@@ -318,6 +354,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape("lighteval", "model_response", lambda row: "text" in _mapping(row["model_response"]), _lighteval),
     Shape("OpenCompass, pandas", "0", _are_rows, _by_number),
     Shape("SGLang", "meta_info", lambda row: isinstance(row["meta_info"], Mapping), _sglang),
+    Shape("RULER, LongBench", "pred", _is_predicted, _predicted),
+    Shape("AlpacaEval, a comparison", "output_1", _is_comparison, _compared),
     Shape("verl, a table of validations", "output_1", _any, _numbered),
     Shape("AlpacaEval", "instruction", lambda row: "prompt" not in row, _instructed),
 )

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from coherence.readers.format import USUAL, Fields
-from coherence.readers.objects.messages import is_chat, is_own
+from coherence.readers.objects.messages import is_chat, is_own, may_be_texts, texts_in
 from coherence.readers.objects.names import (
     LOSS,
+    OF_MODEL,
     PLAIN_TEXT,
     PROMPTS,
     READ,
     SEVERAL,
+    SEVERAL_OF_MODEL,
     SPELLED,
     STEP,
     TEXT,
@@ -28,11 +30,11 @@ DEEPEST = 5
 
 _PIECE = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
 
-_SPELLED, _SEVERAL = frozenset(SPELLED), frozenset(SEVERAL)
-UNUSUAL = _SPELLED | _SEVERAL | KEYS
+_SPELLED, _SEVERAL, _OF_MODEL = frozenset(SPELLED), frozenset(SEVERAL), frozenset(OF_MODEL)
+UNUSUAL = _SPELLED | _SEVERAL | _OF_MODEL | KEYS
 """A row without any of these keys holds one sample or one loss under the usual names: most rows do."""
 
-_TEXT_OR_OBJECT = KEYS & frozenset(TEXT)
+_TEXT_OR_OBJECT = (KEYS & frozenset(TEXT)) | _OF_MODEL
 
 
 def unfold(row: RawRow, fields: Fields = USUAL) -> Iterable[RawRow]:
@@ -59,7 +61,7 @@ def _unfolded(row: RawRow, deeper: int) -> Iterator[RawRow]:
         row = _usually_spelled(row)
     inside = _inside(row) if deeper else None
     if inside is None:
-        yield row
+        yield row if _OF_MODEL.isdisjoint(row) else _without_figures(row)
         return
     for each in inside:
         yield from _unfolded(each, deeper - 1)
@@ -69,10 +71,17 @@ def _inside(row: RawRow) -> Iterator[RawRow] | None:
     """Return the rows in an object of a known shape, or with a list of texts; None if it is itself a row."""
     if (shape := shape_of(row)) is not None:
         return shape.rows(row)
-    if not _SEVERAL.isdisjoint(row) and all(row.get(key) is None for key in PLAIN_TEXT):
-        key = next((key for key in SEVERAL if row.get(key) is not None), None)
-        return None if key is None else _each_text(row, key)
-    return None
+    if _SEVERAL.isdisjoint(row):
+        return None
+    names: tuple[str, ...] = SEVERAL
+    if any(row.get(key) is not None for key in PLAIN_TEXT):
+        names = () if any(may_be_texts(row.get(key)) for key in OF_MODEL) else SEVERAL_OF_MODEL
+    key = next((key for key in names if row.get(key) is not None), None)
+    return None if key is None else _each_text(row, key)
+
+
+def _without_figures(row: RawRow) -> RawRow:
+    return {key: value for key, value in row.items() if key not in _OF_MODEL or may_be_texts(value)}
 
 
 def _usually_spelled(row: RawRow) -> RawRow:
@@ -87,8 +96,12 @@ def _each_text(row: RawRow, key: str) -> Iterator[RawRow]:
 
     Other lists of the same length, of prompts or steps, hold one value for each text.
     """
-    texts = row[key]
-    rest = {PROMPTS.get(name, name): row[name] for name in row if name != key and name not in PLAIN_TEXT}
+    texts = texts_in(row[key])
+    rest = {
+        PROMPTS.get(name, name): texts_in(row[name]) if name in PROMPTS else row[name]
+        for name in row
+        if name != key and name not in PLAIN_TEXT
+    }
     if not isinstance(texts, list) or (is_chat(texts) and not all(map(is_own, texts))):
         yield {**rest, "text": texts}
         return

@@ -32,6 +32,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "samples.csv"
 
 
+def test_a_cell_that_lists_several_texts_holds_a_sample_each(file: Path) -> None:
+    rows = [["step", "prompt", "completions"], ["5", "Why?", "['So.', \"It's late.\"]"], ["6", "Why?", "So."]]
+    with file.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(rows)
+    assert csv_rows.recognise(read_head(str(file)))
+    found = list(csv_rows.samples(Part(str(file)), Problems()))
+    assert [(each.step, each.text) for each in found] == [(5, "So."), (5, "It's late."), (6, "So.")]
+    assert {each.prompt for each in found} == {"Why?"}
+
+
 # What the file is
 
 
