@@ -278,6 +278,42 @@ def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Pa
     assert len(remarks) == 1
 
 
+OTHERS = [
+    *("valid-loss", "best loss", "prev loss", "z-loss", "ema loss", "reg loss", "distill_loss", "aux-loss"),
+    *("commitment loss", "minimum loss", "best-loss", "held-out loss", "l2 loss", "best val loss"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("line", ["step {} | {}: 0.1 | {}: {}", "[{}/200] {} 0.1, {} {}"])
+@pytest.mark.parametrize("own", ["loss", "train-loss", "current loss", "LM loss", "language modelling loss"])
+def test_a_loss_of_another_thing_is_not_read_as_that_of_training(
+    file: Path, other: str, line: str, own: str
+) -> None:
+    rows = list(zip(TENS, map(float, LOSSES), strict=True))
+    assert curve(file, log(line, TENS, [other] * 10, [own] * 10, LOSSES)) == rows
+    alone = log(f"step {{}} {own} {{}}\nstep {{}} {other} 0.1", TENS, LOSSES, TENS)
+    assert curve(file, alone) == rows
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step {} | smoothed loss 9.9 | loss {}", "step {} loss {} | total loss 9.9"),
+        *("step {} my loss: 9.9, loss: {}", "step {} done with loss {}", "step {} 9 tok/s loss {}"),
+        *("step {} took 9.9 min loss {}", "step {} 12ms loss {}", "step {} per-token loss {}"),
+        *("step {} | nll_loss: 9.9 | loss: {}", "step {} head_1_loss: 9.9, loss: {}"),
+        *("step {} cross entropy loss {}", "step {} new best! loss {}", "step {} training set loss {}"),
+        "step {} loss {} best_val_loss 9.9",
+    ],
+)
+def test_the_plainest_loss_on_a_line_counts_and_words_that_are_no_names_leave_it_plain(
+    file: Path, line: str
+) -> None:
+    assert read(file, log(line, TENS, LOSSES))[1] == []
+    assert curve(file, log(line, TENS, LOSSES)) == list(zip(TENS, map(float, LOSSES), strict=True))
+
+
 def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:
     losses = ("132,995.5", "1,234,567", "2,500, lr: 0.1", "3,10,2")
     lines = "".join(f"step {step} loss: {loss}\n" for step, loss in enumerate(losses, start=1))
