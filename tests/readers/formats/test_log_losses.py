@@ -268,6 +268,10 @@ def test_the_same_losses_in_more_spellings_are_the_same(file: Path, content: str
         *("[val] step {} loss 9.1", "VAL step {} loss 9.1", "step {} (eval) loss 9.1"),
         *("Test: step {} loss 9.1", "step={} split=val loss=9.1", "eval: {{'step': {}, 'loss': 9.1}}"),
         "[2026-01-02 10:00:00] [eval] step {} loss 9.1",
+        *("step {} loss 9.1 (eval)", "step {} loss 9.1 on validation set", "step {}: eval done, loss 9.1"),
+        *("step {} validation: loss=9.1 ppl=20", "step {} test set loss: 9.1", "step={} loss=9.1 split=val"),
+        *("step {} running val: loss 9.1", "step {} | lr 1e-3 | eval: loss 9.1", "step {} test: loss 9.1"),
+        "2026-01-02 10:00:00,123 - train - INFO - step {} loss: 9.1 [test set]",
     ],
 )
 def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Path, validates: str) -> None:
@@ -276,6 +280,25 @@ def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Pa
     assert curve(file, log(validates, TENS)) == [(step, 9.1) for step in TENS]
     _, remarks = read(file, log(validates, TENS))
     assert len(remarks) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step {} loss {} (eval 9.1)", "step {} loss {} val acc 0.5", "step {} | loss {} | acc 0.4 (val)"),
+        *("step {} value 3 loss {}", "step {} evaluated 3 texts, loss {}", "step {} grads valid, loss {}"),
+        *("step {} out/eval/a loss {}", "step {} [my-eval-2] loss {}", "step {} [exp1-test] loss {}"),
+        *("step {} eval took 3.2 s, loss {}", "step {} next eval in 9, loss {}", "step {} run=test, loss {}"),
+        *("step {} loss {}, evaluating on validation set", "step {} loss {} on test.txt"),
+        *("step {} train loss {} (eval)", "step {} test mode off, loss {}", "step {} loss {} eval"),
+    ],
+)
+def test_a_word_of_validation_that_is_of_something_else_leaves_the_loss_of_training(
+    file: Path, line: str
+) -> None:
+    found, remarks = read(file, log(line, TENS, LOSSES))
+    assert [(row.step, row.loss) for row in found] == list(zip(TENS, map(float, LOSSES), strict=True))
+    assert remarks == []
 
 
 OTHERS = [
