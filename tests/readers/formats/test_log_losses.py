@@ -593,6 +593,34 @@ def test_a_fall_to_a_later_step_is_a_restart_and_the_run_the_same(file: Path) ->
     assert {row.run for row in read(file, content)[0]} == {None}
 
 
+def test_an_evaluation_that_counts_its_own_steps_is_no_run_and_the_log_says_so(file: Path) -> None:
+    evaluation = "Evaluating\n  step 1/3 loss 9.0\n  step 2/3 loss 9.1\n  step 3/3 loss 9.2\n"
+    content = log("step {} loss {}\n" + evaluation + "Sample 1: once", TENS, LOSSES)
+    found, remarks = read(file, content)
+    assert [(row.step, row.loss, row.run) for row in found] == [
+        (step, float(loss), None) for step, loss in zip(TENS, LOSSES, strict=True)
+    ]
+    assert [remark.split(": ")[1] for remark in remarks] == ["30 losses are left out"]
+    assert [sample.step for sample in logs.samples(Part(str(file)), Problems())] == list(TENS)
+
+
+@pytest.mark.parametrize(
+    ("totals", "told"),
+    [
+        ([9] * 4 + [8] * 3 + [9] * 3, [1, 2, 3, 4, 1, 2, 3, 5, 6, 7]),
+        ([50, 51] * 5, [50, 51] * 5),
+        ([9, 9, 8, 8, 8, 9, 9, 9, 8, 8], [1, 5, 1, 2, 9, 1, 2, 9, 1, 8]),
+        ([0] * 4 + [8] * 2 + [0] * 4, [1, 2, 3, 4, 2, 3, 2, 3, 4, 5]),
+    ],
+    ids=["a single run between", "epochs of two lengths", "runs of two lengths", "a restart that goes back"],
+)
+def test_runs_of_other_lengths_are_not_taken_for_evaluations(
+    file: Path, totals: list[int], told: list[int]
+) -> None:
+    content = log("step {}{} | loss 2.5", told, [f"/{total}" if total else "" for total in totals])
+    assert len(read(file, content)[0]) == len(told)
+
+
 def test_a_log_that_has_grown_is_read_anew(file: Path) -> None:
     assert curve(file, "step 1 | loss 2.5\n") == [(1, 2.5)]
     assert curve(file, "step 1 | loss 2.5\nstep 2 | loss 2.25\n") == [(1, 2.5), (2, 2.25)]
