@@ -165,6 +165,7 @@ EPOCH_ABOVE = log(
     TEN, LOSSES,
 )  # fmt: skip
 COUNT_FIRST = log("[{}/1000 1.0%] loss={} lr=1e-4", TENS, LOSSES)
+VERL_SFT = log("step:{} - train/loss:{} - train/lr(1e-3):0.01 - train/global_tokens:9", TENS, LOSSES)
 IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
 
 
@@ -208,6 +209,7 @@ IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
         (EPOCH_ABOVE, 1, 10),
         (COUNT_FIRST, 10, 100),
         (IT, 10, 100),
+        (VERL_SFT, 10, 100),
     ],
     ids=[
         "minimind", "minimind, older", "llama2.c", "litgpt", "litgpt, older", "NeMo", "MaxText", "composer",
@@ -216,7 +218,7 @@ IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
         "batches before their word", "step of an epoch", "ms-swift", "Lightning's bar", "tqdm's bar",
         "Keras 2", "Keras 3", "Keras, a line an epoch", "Keras, epoch by epoch",
         "OpenNMT", "GPT-NeoX", "mlx-lm", "LLaMA-Factory", "examples of PyTorch", "epoch on the line above",
-        "step of all, at first", "it",
+        "step of all, at first", "it", "verl's training on answers",
     ],
 )  # fmt: skip
 def test_the_losses_of_each_trainer_are_read_with_their_steps(
@@ -350,13 +352,19 @@ def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:
     "line",
     [
         "(TaskRunner pid=87031) step:{} - actor/pg_loss:0.001 - actor/loss:0.11 - critic/score/mean:0.5",
+        "step:{} - train/loss:2.5 - actor/entropy:0.5",
+        "step:{} - train/loss:2.5 - reward/mean:0.5",
+        "step:{} - val-core/gsm8k/reward/mean@1:0.5",
         "Epoch:[1/1]({}/50), Reward: 0.5, KL_ref: 0.1, Actor Loss: 0.01, Avg Response Len: 20",
         "10:00:00    INFO Step {} | Time: 5.66s | Loss: 0.0010 | Entropy: 0.3 | Mismatch KL: 0.001",
         "Global step {}: {{'policy_loss': 0.01, 'reward': 0.5, 'kl': 0.1}}",
         "[2026-01-02 10:00:00] model.py:1 - step {}: {{'train/loss': 0.01, 'train/pg_loss': 0.1}}",
         "Train epoch [1/1]:  10%|██   | {}/10 [00:10<00:10,  5.0s/it, policy_loss=-0.001, reward=0.5]",
     ],
-    ids=["verl", "minimind", "prime-rl", "OpenRLHF", "slime", "OpenRLHF's bar"],
+    ids=[
+        *("verl", "verl with a loss", "verl with a reward", "verl's validation", "minimind", "prime-rl"),
+        *("OpenRLHF", "slime", "OpenRLHF's bar"),
+    ],
 )
 def test_a_policys_loss_is_not_read_and_the_log_says_so(file: Path, line: str) -> None:
     content = log(line, TEN)
