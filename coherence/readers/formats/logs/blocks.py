@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from coherence.readers.formats.logs.diversity import split_seed
-from coherence.readers.formats.logs.ends import LONG, RULE
+from coherence.readers.formats.logs.ends import LONG, RULE, without_references
 
 TICKS = ("```", "```text", "```txt", '"""', "'''")
 """Fences below a header or a label that a trainer sets around a text."""
@@ -105,6 +105,8 @@ class Block:
             if self.style == "labelled" or not any(map(str.strip, lines)):
                 return None
         lines = _without_fences(lines, self.fence, ruled=self.style in ("headed", "labelled", "seeded"))
+        if self.style in ("inline", "headed", "labelled") and not (self.fence or self.before_step):
+            lines = without_references(lines)
         text = "\n".join(lines).strip("\n")
         if self.style == "seeded":  # the callback writes the seed and lets the model continue it
             text = text.removeprefix("\n".join(prompt))
