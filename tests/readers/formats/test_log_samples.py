@@ -168,6 +168,33 @@ def test_a_reference_between_a_prompt_and_its_answer_ends_no_sample(file: Path) 
     assert told(file, content) == [(9, "So.")]
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        *(("'once\\nupon'", "once\nupon"), ('"it\'s"', "it's"), ("['once']", "once"), ('["once"]', "once")),
+        *(("'it\\'s caf\\xe9'", "it's café"), ('"\\ud83d\\ude00"', "\U0001f600"), ("''", "")),
+        *((text, text) for text in ("'a' and 'b'", "'a' 'b'", '"Why?" he said.', "['a', 'b']", "b'a'")),
+        *(
+            (text, text)
+            for text in ("'a\\d'", "'\\N'", "'\\ud83d'", '"once\nupon"', "'once", "['once'", "[1]")
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "begun", ["Generated text: {}", "Sample 1: {}", "Sample 1\nPrompt: 'Why?'\nOutput: {}"]
+)
+def test_a_sample_that_is_written_as_the_literal_of_a_string_is_that_string(
+    file: Path, begun: str, written: str, text: str
+) -> None:
+    (sample,), _ = samples_of(file, f"{STEP}{begun.format(written)}\n")
+    assert (sample.text, sample.prompt) == (text, "Why?" if "Why" in begun else None)
+
+
+@pytest.mark.parametrize("begun", ["Sample 1:\n", "rank 0 sample 0: ", "--- Sample 1 ---\n"])
+def test_quotes_that_a_model_may_have_written_stay(file: Path, begun: str) -> None:
+    assert told(file, f"{STEP}{begun}'once'\nstep 10 | loss 3\n")[0][1] == "'once'"
+
+
 def test_a_table_in_a_text_is_not_a_heading_between_dashes(file: Path) -> None:
     table = "a | b\n--- | ---\n1 | 2"
     assert told(file, f"{STEP}--- Sample 1 ---\n{table}\n") == [(9, table)]
