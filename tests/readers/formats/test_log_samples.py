@@ -127,7 +127,7 @@ def test_what_no_model_writes_ends_a_sample(file: Path, begun: str, end: str) ->
         "1: mix the flour",
         *("Total time: 45 minutes", "Ground truth is rare", "Loss: 5.0", "Score: 8"),
         *("val_loss = 0.0", "train_loss=0", "learning_rate: 0.1", "Target: the mill", "Reference: a book"),
-        *("Expected: rain", "The model saved to sea: 5", "Reward: 0.5"),
+        *("Expected: rain", "The best model saved in 1999.", "The model saved to sea: 5", "Reward: 0.5"),
     ],
 )
 def test_what_models_write_too_ends_none(file: Path, line: str) -> None:

@@ -36,13 +36,14 @@ _TOOL = re.compile(
 # What trainers and tools write below a text; above it, such a line may be within a prompt.
 _SECONDS = r"(?:s|ms|sec|secs|seconds)\b"
 _SAVED = r"(?:the |a |best |final |last |new ){0,3}(?:model|weights)"
+_PATH = r"\S{0,200}(?:/|\.\w)\S{0,200}"
 _BELOW = re.compile(
     r"(?:ground[ _-]?truth|reference (?:answer|completion|output|response|text)|gold(?:en)? answer) ?:"
     rf"|(?:generation|sampling|inference) (?:took|time:?|(?:done|finished) in) [\d.]{{1,12}} ?{_SECONDS}"
     rf"|(?:total|elapsed|training|generation) (?:[a-z]{{1,20}} )?time:? \d{{1,9}}\.\d{{1,9}} ?{_SECONDS}"
     r"|generated \d{1,9} tokens in \d"
-    rf"|{_SAVED} (?:checkpoint )?saved (?:to|at|in) \S{{0,200}}[./]\S{{0,200}}$"
-    rf"|sav(?:ed|ing) {_SAVED} (?:to|at|in) \S{{0,200}}[./]\S{{0,200}}$"
+    rf"|{_SAVED} (?:checkpoint )?saved (?:to|at|in) {_PATH}$"
+    rf"|sav(?:ed|ing) {_SAVED} (?:to|at|in) {_PATH}$"
     r"|[\w.-]{1,80}:\d{1,9}:\d{1,9} \[\d{1,4}\] NCCL (?:INFO|WARN) ",
     re.IGNORECASE,
 )

@@ -150,7 +150,7 @@ def _losses(pattern: re.Pattern[str], text: str, as_one_word: bool = True) -> di
     Args:
         pattern: of "loss" and its figure.
         text: to search.
-        as_one_word: whether a name like `nll_loss` or `my_loss` counts; it may be any figure beside the loss.
+        as_one_word: whether a name like `nll_loss` counts; it may be any figure next to the loss.
     """
     found: dict[int, tuple[int, float]] = {}
     for match in pattern.finditer(text):
