@@ -165,6 +165,7 @@ EPOCH_ABOVE = log(
     TEN, LOSSES,
 )  # fmt: skip
 COUNT_FIRST = log("[{}/1000 1.0%] loss={} lr=1e-4", TENS, LOSSES)
+VERL_SFT = log("step:{} - train/loss:{} - train/lr(1e-3):0.01 - train/global_tokens:9", TENS, LOSSES)
 IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
 
 
@@ -208,6 +209,7 @@ IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
         (EPOCH_ABOVE, 1, 10),
         (COUNT_FIRST, 10, 100),
         (IT, 10, 100),
+        (VERL_SFT, 10, 100),
     ],
     ids=[
         "minimind", "minimind, older", "llama2.c", "litgpt", "litgpt, older", "NeMo", "MaxText", "composer",
@@ -216,7 +218,7 @@ IT = log("it {} | loss {} | 12 ms", TENS, LOSSES)
         "batches before their word", "step of an epoch", "ms-swift", "Lightning's bar", "tqdm's bar",
         "Keras 2", "Keras 3", "Keras, a line an epoch", "Keras, epoch by epoch",
         "OpenNMT", "GPT-NeoX", "mlx-lm", "LLaMA-Factory", "examples of PyTorch", "epoch on the line above",
-        "step of all, at first", "it",
+        "step of all, at first", "it", "verl's training on answers",
     ],
 )  # fmt: skip
 def test_the_losses_of_each_trainer_are_read_with_their_steps(
@@ -268,6 +270,10 @@ def test_the_same_losses_in_more_spellings_are_the_same(file: Path, content: str
         *("[val] step {} loss 9.1", "VAL step {} loss 9.1", "step {} (eval) loss 9.1"),
         *("Test: step {} loss 9.1", "step={} split=val loss=9.1", "eval: {{'step': {}, 'loss': 9.1}}"),
         "[2026-01-02 10:00:00] [eval] step {} loss 9.1",
+        *("step {} loss 9.1 (eval)", "step {} loss 9.1 on validation set", "step {}: eval done, loss 9.1"),
+        *("step {} validation: loss=9.1 ppl=20", "step {} test set loss: 9.1", "step={} loss=9.1 split=val"),
+        *("step {} running val: loss 9.1", "step {} | lr 1e-3 | eval: loss 9.1", "step {} test: loss 9.1"),
+        "2026-01-02 10:00:00,123 - train - INFO - step {} loss: 9.1 [test set]",
     ],
 )
 def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Path, validates: str) -> None:
@@ -276,6 +282,61 @@ def test_a_line_that_says_that_it_is_of_validation_has_no_training_loss(file: Pa
     assert curve(file, log(validates, TENS)) == [(step, 9.1) for step in TENS]
     _, remarks = read(file, log(validates, TENS))
     assert len(remarks) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step {} loss {} (eval 9.1)", "step {} loss {} val acc 0.5", "step {} | loss {} | acc 0.4 (val)"),
+        *("step {} value 3 loss {}", "step {} evaluated 3 texts, loss {}", "step {} grads valid, loss {}"),
+        *("step {} out/eval/a loss {}", "step {} [my-eval-2] loss {}", "step {} [exp1-test] loss {}"),
+        *("step {} eval took 3.2 s, loss {}", "step {} next eval in 9, loss {}", "step {} run=test, loss {}"),
+        *("step {} loss {}, evaluating on validation set", "step {} loss {} on test.txt"),
+        *("step {} train loss {} (eval)", "step {} test mode off, loss {}", "step {} loss {} eval"),
+    ],
+)
+def test_a_word_of_validation_that_is_of_something_else_leaves_the_loss_of_training(
+    file: Path, line: str
+) -> None:
+    found, remarks = read(file, log(line, TENS, LOSSES))
+    assert [(row.step, row.loss) for row in found] == list(zip(TENS, map(float, LOSSES), strict=True))
+    assert remarks == []
+
+
+OTHERS = [
+    *("valid-loss", "best loss", "prev loss", "z-loss", "ema loss", "reg loss", "distill_loss", "aux-loss"),
+    *("commitment loss", "minimum loss", "best-loss", "held-out loss", "l2 loss", "best val loss"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("line", ["step {} | {}: 0.1 | {}: {}", "[{}/200] {} 0.1, {} {}"])
+@pytest.mark.parametrize("own", ["loss", "train-loss", "current loss", "LM loss", "language modelling loss"])
+def test_a_loss_of_another_thing_is_not_read_as_that_of_training(
+    file: Path, other: str, line: str, own: str
+) -> None:
+    rows = list(zip(TENS, map(float, LOSSES), strict=True))
+    assert curve(file, log(line, TENS, [other] * 10, [own] * 10, LOSSES)) == rows
+    alone = log(f"step {{}} {own} {{}}\nstep {{}} {other} 0.1", TENS, LOSSES, TENS)
+    assert curve(file, alone) == rows
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step {} | smoothed loss 9.9 | loss {}", "step {} loss {} | total loss 9.9"),
+        *("step {} my loss: 9.9, loss: {}", "step {} done with loss {}", "step {} 9 tok/s loss {}"),
+        *("step {} took 9.9 min loss {}", "step {} 12ms loss {}", "step {} per-token loss {}"),
+        *("step {} | nll_loss: 9.9 | loss: {}", "step {} head_1_loss: 9.9, loss: {}"),
+        *("step {} cross entropy loss {}", "step {} new best! loss {}", "step {} training set loss {}"),
+        "step {} loss {} best_val_loss 9.9",
+    ],
+)
+def test_the_plainest_loss_on_a_line_counts_and_words_that_are_no_names_leave_it_plain(
+    file: Path, line: str
+) -> None:
+    assert read(file, log(line, TENS, LOSSES))[1] == []
+    assert curve(file, log(line, TENS, LOSSES)) == list(zip(TENS, map(float, LOSSES), strict=True))
 
 
 def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:
@@ -291,13 +352,19 @@ def test_a_loss_may_have_commas_at_every_third_digit(file: Path) -> None:
     "line",
     [
         "(TaskRunner pid=87031) step:{} - actor/pg_loss:0.001 - actor/loss:0.11 - critic/score/mean:0.5",
+        "step:{} - train/loss:2.5 - actor/entropy:0.5",
+        "step:{} - train/loss:2.5 - reward/mean:0.5",
+        "step:{} - val-core/gsm8k/reward/mean@1:0.5",
         "Epoch:[1/1]({}/50), Reward: 0.5, KL_ref: 0.1, Actor Loss: 0.01, Avg Response Len: 20",
         "10:00:00    INFO Step {} | Time: 5.66s | Loss: 0.0010 | Entropy: 0.3 | Mismatch KL: 0.001",
         "Global step {}: {{'policy_loss': 0.01, 'reward': 0.5, 'kl': 0.1}}",
         "[2026-01-02 10:00:00] model.py:1 - step {}: {{'train/loss': 0.01, 'train/pg_loss': 0.1}}",
         "Train epoch [1/1]:  10%|██   | {}/10 [00:10<00:10,  5.0s/it, policy_loss=-0.001, reward=0.5]",
     ],
-    ids=["verl", "minimind", "prime-rl", "OpenRLHF", "slime", "OpenRLHF's bar"],
+    ids=[
+        *("verl", "verl with a loss", "verl with a reward", "verl's validation", "minimind", "prime-rl"),
+        *("OpenRLHF", "slime", "OpenRLHF's bar"),
+    ],
 )
 def test_a_policys_loss_is_not_read_and_the_log_says_so(file: Path, line: str) -> None:
     content = log(line, TEN)
@@ -532,6 +599,34 @@ def test_where_the_steps_begin_anew_another_run_begins(file: Path) -> None:
 def test_a_fall_to_a_later_step_is_a_restart_and_the_run_the_same(file: Path) -> None:
     content = log("step {} | loss 2.5", [1, 2, 3, 4, 2, 3, 4, 5])
     assert {row.run for row in read(file, content)[0]} == {None}
+
+
+def test_an_evaluation_that_counts_its_own_steps_is_no_run_and_the_log_says_so(file: Path) -> None:
+    evaluation = "Evaluating\n  step 1/3 loss 9.0\n  step 2/3 loss 9.1\n  step 3/3 loss 9.2\n"
+    content = log("step {} loss {}\n" + evaluation + "Sample 1: once", TENS, LOSSES)
+    found, remarks = read(file, content)
+    assert [(row.step, row.loss, row.run) for row in found] == [
+        (step, float(loss), None) for step, loss in zip(TENS, LOSSES, strict=True)
+    ]
+    assert [remark.split(": ")[1] for remark in remarks] == ["30 losses are left out"]
+    assert [sample.step for sample in logs.samples(Part(str(file)), Problems())] == list(TENS)
+
+
+@pytest.mark.parametrize(
+    ("totals", "told"),
+    [
+        ([9] * 4 + [8] * 3 + [9] * 3, [1, 2, 3, 4, 1, 2, 3, 5, 6, 7]),
+        ([50, 51] * 5, [50, 51] * 5),
+        ([9, 9, 8, 8, 8, 9, 9, 9, 8, 8], [1, 5, 1, 2, 9, 1, 2, 9, 1, 8]),
+        ([0] * 4 + [8] * 2 + [0] * 4, [1, 2, 3, 4, 2, 3, 2, 3, 4, 5]),
+    ],
+    ids=["a single run between", "epochs of two lengths", "runs of two lengths", "a restart that goes back"],
+)
+def test_runs_of_other_lengths_are_not_taken_for_evaluations(
+    file: Path, totals: list[int], told: list[int]
+) -> None:
+    content = log("step {}{} | loss 2.5", told, [f"/{total}" if total else "" for total in totals])
+    assert len(read(file, content)[0]) == len(told)
 
 
 def test_a_log_that_has_grown_is_read_anew(file: Path) -> None:

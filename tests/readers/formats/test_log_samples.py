@@ -92,6 +92,12 @@ LOGGED = "2026-03-20 06:41:19,843 - nanochat.checkpoint_manager - \x1b[32m\x1b[1
         "[W1203 10:11:12.123456789 ProcessGroupNCCL.cpp:1496] Warning: destroy_process_group",
         "[E320 10:11:12.123456789 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught a timeout",
         "torch.OutOfMemoryError: CUDA out of memory.",
+        "^CTraceback (most recent call last):",
+        *("Ground truth: by the sea", "GROUND_TRUTH: 18", "Reference answer:\nby the sea", "Gold answer: 18"),
+        *("val_loss: 9.0 | perplexity: 100", "Eval loss: 2.5, ppl: 12.1", "train/loss=2.5 | lr=1e-4"),
+        *("Generation took 1.2s (50 tokens)", "Total time: 12.3s", "Total training time: 12.34 seconds"),
+        *("Generated 50 tokens in 1.2s", "Model saved to model.pt", "Saved best model to out/a", "^C"),
+        "node1:123:456 [0] NCCL INFO Channel 00/02 : 0 1",
     ],
 )
 def test_what_no_model_writes_ends_a_sample(file: Path, begun: str, end: str) -> None:
@@ -119,6 +125,9 @@ def test_what_no_model_writes_ends_a_sample(file: Path, begun: str, end: str) ->
         "| a | b |\n|---|---|",
         "┌──┐\n│ok│\n└──┘",
         "1: mix the flour",
+        *("Total time: 45 minutes", "Ground truth is rare", "Loss: 5.0", "Score: 8"),
+        *("val_loss = 0.0", "train_loss=0", "learning_rate: 0.1", "Target: the mill", "Reference: a book"),
+        *("Expected: rain", "The best model saved in 1999.", "The model saved to sea: 5", "Reward: 0.5"),
     ],
 )
 def test_what_models_write_too_ends_none(file: Path, line: str) -> None:
@@ -140,6 +149,50 @@ def test_a_markdown_heading_ends_a_sample_only_where_the_trainer_writes_such_hea
     file: Path, before: str, after: list[tuple[int, str]]
 ) -> None:
     assert told(file, STEP + before) == after
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["Expected: by the sea", "Reference: by the sea\nReward: 0.5", "Target: the sea\n\nScore: -1.25"],
+)
+@pytest.mark.parametrize("begun", ["Sample 1: ", "Prompt: Why?\nCompletion: ", "Generated: ", "Sample 1\n"])
+def test_a_reference_that_is_the_last_line_of_a_sample_is_no_part_of_it(
+    file: Path, begun: str, last: str
+) -> None:
+    content = f"{STEP}{begun}The mill stood\nby the river.\n{last}\n" * 2
+    assert told(file, content) == 2 * [(9, "The mill stood\nby the river.")]
+
+
+def test_a_reference_between_a_prompt_and_its_answer_ends_no_sample(file: Path) -> None:
+    content = f"{STEP}Prompt: Why?\nGround truth: 18\nval_loss: 9.0\nResponse: So.\nGround truth: 18\n"
+    assert told(file, content) == [(9, "So.")]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        *(("'once\\nupon'", "once\nupon"), ('"it\'s"', "it's"), ("['once']", "once"), ('["once"]', "once")),
+        *(("'it\\'s caf\\xe9'", "it's café"), ('"\\ud83d\\ude00"', "\U0001f600"), ("''", "")),
+        *((text, text) for text in ("'a' and 'b'", "'a' 'b'", '"Why?" he said.', "['a', 'b']", "b'a'")),
+        *(
+            (text, text)
+            for text in ("'a\\d'", "'\\N'", "'\\ud83d'", '"once\nupon"', "'once", "['once'", "[1]")
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "begun", ["Generated text: {}", "Sample 1: {}", "Sample 1\nPrompt: 'Why?'\nOutput: {}"]
+)
+def test_a_sample_that_is_written_as_the_literal_of_a_string_is_that_string(
+    file: Path, begun: str, written: str, text: str
+) -> None:
+    (sample,), _ = samples_of(file, f"{STEP}{begun.format(written)}\n")
+    assert (sample.text, sample.prompt) == (text, "Why?" if "Why" in begun else None)
+
+
+@pytest.mark.parametrize("begun", ["Sample 1:\n", "rank 0 sample 0: ", "--- Sample 1 ---\n"])
+def test_quotes_that_a_model_may_have_written_stay(file: Path, begun: str) -> None:
+    assert told(file, f"{STEP}{begun}'once'\nstep 10 | loss 3\n")[0][1] == "'once'"
 
 
 def test_a_table_in_a_text_is_not_a_heading_between_dashes(file: Path) -> None:

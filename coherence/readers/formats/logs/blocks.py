@@ -1,13 +1,22 @@
 """A sample of a log while it is being read, and the result when it has ended."""
 
+import ast
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from coherence.readers.formats.logs.diversity import split_seed
-from coherence.readers.formats.logs.ends import LONG, RULE
+from coherence.readers.formats.logs.ends import LONG, RULE, without_references
 
 TICKS = ("```", "```text", "```txt", '"""', "'''")
 """Fences below a header or a label that a trainer sets around a text."""
+
+LONGEST_LITERAL = 1_000_000  # characters; a longer one stays as it is
+
+_ESCAPE = r"\\(?:[\\'\"abfnrtv]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8})"
+_STRING = rf"'(?:[^'\\\n]|{_ESCAPE})*+'|\"(?:[^\"\\\n]|{_ESCAPE})*+\""
+_LITERAL = re.compile(rf" *(?:({_STRING})|\[ *({_STRING}) *\]) *")
 
 
 class LoggedSample(NamedTuple):
@@ -105,12 +114,38 @@ class Block:
             if self.style == "labelled" or not any(map(str.strip, lines)):
                 return None
         lines = _without_fences(lines, self.fence, ruled=self.style in ("headed", "labelled", "seeded"))
+        if self.style in ("inline", "headed", "labelled") and not (self.fence or self.before_step):
+            lines = without_references(lines)
         text = "\n".join(lines).strip("\n")
         if self.style == "seeded":  # the callback writes the seed and lets the model continue it
             text = text.removeprefix("\n".join(prompt))
         if not text.strip() and (self.style == "between" or (self.style == "seeded" and self.part != "text")):
             return None
-        return LoggedSample(self.line, self.step, text, "\n".join(prompt).strip() or None, self.perhaps_data)
+        asked = "\n".join(prompt).strip()
+        labelled = self.style == "labelled" or (self.style == "headed" and bool(prompt))
+        if labelled or (self.style == "inline" and not self.before_step):
+            text, asked = unquoted(text), unquoted(asked)
+        return LoggedSample(self.line, self.step, text, asked or None, self.perhaps_data)
+
+
+def unquoted(text: str) -> str:
+    r"""Return the string that a text is the literal of, in Python or JSON, or a list of it; else the text.
+
+    >>> unquoted("'once\\nupon'"), unquoted('["once"]'), unquoted('"Why?" he said. "Why?"')
+    ('once\nupon', 'once', '"Why?" he said. "Why?"')
+    """
+    match = _LITERAL.fullmatch(text) if len(text) <= LONGEST_LITERAL else None
+    if match is None:
+        return text
+    literal = match[1] or match[2]
+    try:
+        value = str(json.loads(literal))  # joins the halves of a character beyond the first 65,536
+    except ValueError:
+        try:
+            value = str(ast.literal_eval(literal))
+        except (SyntaxError, ValueError):
+            return text
+    return text if any("\ud800" <= each <= "\udfff" for each in value) else value
 
 
 def _without_fences(lines: list[str], fence: str, ruled: bool) -> list[str]:

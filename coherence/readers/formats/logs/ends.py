@@ -23,7 +23,7 @@ _LOGGER = re.compile(
 )
 _TOOL = re.compile(
     r"\[(?:ground_truth|score)\]|Extracted:$"
-    r"|Traceback \(most recent call last\):|wandb: |srun: |slurmstepd: |\*{5} Running \w"
+    r"|\^C(?:Traceback|$)|Traceback \(most recent call last\):|wandb: |srun: |slurmstepd: |\*{5} Running \w"
     r"|(?:Saving|Saved|Writing|Wrote|saving|saved|writing|wrote|Deleting older) "
     r"(?:the |a |best |final |last |new |model ){0,3}"
     r"(?:checkpoint|model parameters|optimizer state|state dict)"
@@ -32,6 +32,38 @@ _TOOL = re.compile(
     r"|Epoch:? \d{1,9} ?/ ?\d{1,9}$|\d{1,9}/\d{1,9} (?:\[[=>.]{0,60}\]|[━─]| - \d)"
     r"|[\w./\\ <>-]{1,200}:\d{1,6}: \w{0,60}Warning: |torch\.(?:cuda\.)?OutOfMemoryError: "
 )
+
+# What trainers and tools write below a text; above it, such a line may be within a prompt.
+_SECONDS = r"(?:s|ms|sec|secs|seconds)\b"
+_SAVED = r"(?:the |a |best |final |last |new ){0,3}(?:model|weights)"
+_PATH = r"\S{0,200}(?:/|\.\w)\S{0,200}"
+_BELOW = re.compile(
+    r"(?:ground[ _-]?truth|reference (?:answer|completion|output|response|text)|gold(?:en)? answer) ?:"
+    rf"|(?:generation|sampling|inference) (?:took|time:?|(?:done|finished) in) [\d.]{{1,12}} ?{_SECONDS}"
+    rf"|(?:total|elapsed|training|generation) (?:[a-z]{{1,20}} )?time:? \d{{1,9}}\.\d{{1,9}} ?{_SECONDS}"
+    r"|generated \d{1,9} tokens in \d"
+    rf"|{_SAVED} (?:checkpoint )?saved (?:to|at|in) {_PATH}$"
+    rf"|sav(?:ed|ing) {_SAVED} (?:to|at|in) {_PATH}$"
+    r"|[\w.-]{1,80}:\d{1,9}:\d{1,9} \[\d{1,4}\] NCCL (?:INFO|WARN) ",
+    re.IGNORECASE,
+)
+_FIELD = (
+    r"[a-z][\w/.-]{0,30}+(?: [a-z][\w/]{0,20}+){0,2}+ ?[:=] ?"
+    r"(?:[-+]?\d[\d.]{0,15}+(?:e[-+]?\d{1,3})?|nan|inf)%?"
+)
+_FIELDS = re.compile(rf"{_FIELD}(?:[ ,;|\t]{{1,5}}{_FIELD}){{0,20}}", re.IGNORECASE)
+_METRIC = re.compile(
+    r"(?:(?:train|training|val|valid|validation|eval|test|dev)[_/]|(?:train|training|val|validation|eval) )"
+    r"(?:loss|ppl|perplexity|acc)|(?<![a-z])(?:ppl|perplexity|grad_norm) ?[:=]",
+    re.IGNORECASE,
+)
+
+# What may be the last lines of a text too, if anything follows them.
+_LAST = re.compile(
+    r"(?:Expected(?: (?:answer|completion|output|response|text))?|Reference|Target) ?: ?\S"
+    r"|(?:Reward|Score|Advantage) ?[:=] ?-?\d{1,6}\.\d{1,9}$"
+)
+
 _TRAINERS = re.compile(
     r"(?:running |starting |begin(?:ning)? |start of |end of )?"
     r"(?:eval|validat|train|test|epoch|step|iter|sampl|generat|checkpoint|metric|result)",
@@ -59,6 +91,34 @@ def is_of_tool(bare: str) -> bool:
     False
     """
     return _TOOL.match(bare) is not None
+
+
+def is_below(bare: str) -> bool:
+    """Tell whether a line is what trainers and tools write below a text: a reference, metrics, a time.
+
+    >>> is_below("Ground truth: 18"), is_below("val_loss: 9.0 | ppl: 100"), is_below("Total time: 1.5s")
+    (True, True, True)
+    >>> is_below("Target: 18"), is_below("Total time: 45 minutes"), is_below("val_loss = 0.0")
+    (False, False, False)
+    """
+    if _BELOW.match(bare):
+        return True
+    may_be_code = ":" not in bare and "|" not in bare
+    return not may_be_code and _METRIC.search(bare) is not None and _FIELDS.fullmatch(bare) is not None
+
+
+def without_references(lines: list[str]) -> list[str]:
+    """Return the lines of a text without the references and rewards that are the last of them.
+
+    >>> without_references(["once", "upon", "Expected: a time", "", "Reward: 0.5"])
+    ['once', 'upon']
+    >>> without_references(["Target: all", "and the rest"]), without_references(["Target: all"])
+    (['Target: all', 'and the rest'], ['Target: all'])
+    """
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _LAST.match(lines[end - 1])):
+        end -= 1
+    return lines[:end] if end else lines
 
 
 class Headings:

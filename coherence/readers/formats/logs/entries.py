@@ -48,10 +48,7 @@ _FIGURE = rf"(?:[-+]?\d++(?:,\d++)++(?:\.\d++)?+(?:e[-+]?\d++)?+(?![\w.])|{NUMBE
 COUNT = r"(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d{1,9}+(?:\.\d{1,9}+)?+[kM](?![\w.])|\d++)"
 _VALUE = re.compile(NUMBER, re.IGNORECASE)
 _LOSS = re.compile(
-    r"(?<![\w./])(?:(?:(val|valid|validation|eval|evaluation|test|dev)"
-    r"|(aux\w*|balanc\w*|kl|mtp\w*|policy|router|value|z)|train|training|lm)[ _/])?"
-    rf"(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({_FIGURE})",
-    re.IGNORECASE,
+    rf"(?<![A-Za-z0-9])(?:loss(?: train)?|xent) {{0,4}}[:=]? {{0,4}}({_FIGURE})", re.IGNORECASE
 )
 _NORM = re.compile(
     rf"(?<![\w./])(?:grad(?:ient)?[ _-]?|g)?norm {{0,4}}[:=]? {{0,4}}({NUMBER})", re.IGNORECASE
@@ -64,16 +61,30 @@ _POLICY = re.compile(
 _POLICY_WORDS = ("olicy", "ctor", "critic", "Critic", "pg_loss", "ppo", "grpo", "rollout/", "verage reward")
 """One of these is in every match of the pattern."""
 
-# Any line: a loss by any name, a step by any name.
+# Any line: a loss in any spelling, a step by any name.
 _ANY_LOSS = re.compile(
-    r"(?<![A-Za-z])(?:(val|valid|validation|eval|evaluation|test|dev)[ _/.-]{1,2})?"
-    r"(?:(aux\w{0,20}|balanc\w{0,20}|kl|kd|mtp\w{0,20}|policy|pg|actor|critic|router|value|z|best|min|dpo"
-    r"|reward|contrastive|logits|scaled?|lowest|previous|prev|old|target|stop)[ _/.-])?"
-    r"(?:(?:train|training|lm|ce|nll|mlm|avg|average|mean|total|batch|step|epoch|running|reduced|smoothed|cur"
-    r"|current|cross[ _]?entropy)[ _/.-]{1,2}){0,3}+"
-    rf"loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {{0,4}}[:=]?(?: is)?"
+    r"(?<![A-Za-z])loss(?:[ _/.-](?:train|step|avg))?['\"]?\)? {0,4}[:=]?(?: is)?"
     rf" {{0,9}}(?:(?:tensor|Array|array|(?:np|numpy|jnp)\.\w{{1,10}})\()?[\[('\"]?({_FIGURE})",
     re.IGNORECASE,
+)
+
+# The words before "loss", which say what it is of.
+_WORDS_BEFORE = re.compile(r"(?:(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9]*[ _/.-]{1,2}|\d+[_/]))+\Z")
+_WORD = re.compile(r"cross[ _-]?entropy|(?:held|hold)[ _-]?out|[a-z0-9]+")
+_LONGEST_NAME = 60
+_TIMED = re.compile(r"\d min \Z")
+_OF_VALIDATION = re.compile(r"val|valid|validation|eval|evaluation|test|dev|(?:held|hold)[ _-]?out")
+_OF_TRAINING = frozenset(("train", "training", "lm"))
+_PLAIN = re.compile(
+    r"ce|nll|mlm|clm|xent|cross[ _-]?entropy|language|model(?:l?ing)?|avg|average|averaged|mean|total|overall"
+    r"|batch|microbatch|step|iter|epoch|global|running|moving|reduced|smooth|smoothed|cur|current"
+    r"|per|token|set|split|data|dataset"
+)
+_OTHER = re.compile(
+    r"aux\w*|balanc\w*|kl|kd|mtp\w*|policy|pg|actor|critic|router|value|z|dpo|reward|contrastive|logits"
+    r"|scaled?|best|min|minimum|lowest|max|maximum|highest|worst|prev|previous|old|target|stop|initial|ema"
+    r"|reg|regulari[sz]\w*|distill?\w*|commit|commitment|vq|codebook|entropy|recon\w*|adv|adversarial"
+    r"|discriminator|l1|l2"
 )
 _ANY_STEP = re.compile(
     r"(?<![A-Za-z])((?:global|optimizer|opt|training|train)?[ _]?steps?|iter(?:ation)?s?|(?:num[ _])?updates?"
@@ -123,18 +134,57 @@ def _figure(value: str, line: str) -> float:
 
 
 def losses_in(text: str) -> dict[int, float]:
-    """Return the losses that a text names, the first of each kind.
+    """Return the losses that a text names, of each kind the first of those that are named most plainly.
 
-    >>> losses_in("train loss 2.5, val loss 2.6, aux loss 0.1")
-    {0: 2.5, 2: 2.6}
+    >>> losses_in("train loss 2.5, val loss 2.6, aux loss 0.1"), losses_in("mean loss 2.4, loss 2.5")
+    ({0: 2.5, 2: 2.6}, {0: 2.5})
     >>> losses_in("train loss 2,5"), losses_in("train loss 12,345.0"), losses_in("train loss 2,500 | lr 0.1")
     ({0: 2.5}, {0: 12345.0}, {0: 2500.0})
     """
-    losses: dict[int, float] = {}
-    for validation, of_a_part, value in _LOSS.findall(text):
-        if not of_a_part:
-            losses.setdefault(VALIDATION if validation else TRAINING, _figure(value, text))
-    return losses
+    return _losses(_LOSS, text, as_one_word=False)
+
+
+def _losses(pattern: re.Pattern[str], text: str, as_one_word: bool = True) -> dict[int, float]:
+    """Return the first of the plainest losses of each kind.
+
+    Args:
+        pattern: of "loss" and its figure.
+        text: to search.
+        as_one_word: whether a name like `nll_loss` counts; it may be any figure next to the loss.
+    """
+    found: dict[int, tuple[int, float]] = {}
+    for match in pattern.finditer(text):
+        kind, rank = _named(text, match.start())
+        if kind is None or (rank and not as_one_word and text[match.start() - 1] in "_/."):
+            continue
+        if kind not in found or rank < found[kind][0]:
+            found[kind] = rank, _figure(match[1], text)
+    return {kind: value for kind, (_, value) in found.items()}
+
+
+def _named(text: str, end: int) -> tuple[int | None, int]:
+    """Return the kind of the loss before which a text ends, None for one of another thing, and its rank.
+
+    The rank is 0 for "loss" alone or of training, 1 for an average, a total and the like, 2 for a loss with
+    an unknown word before it.
+
+    >>> [_named(name, len(name)) for name in ("step 5 ", "train ", "step 5 mean ", "my valid-", "9 tok/s ")]
+    [(0, 0), (0, 0), (0, 1), (2, 0), (0, 2)]
+    >>> [_named(name, len(name)) for name in ("step 5 | z-", "best val ", "held-out ")]
+    [(None, 0), (None, 0), (2, 0)]
+    """
+    before = _WORDS_BEFORE.search(text, max(end - _LONGEST_NAME, 0), end)
+    kind, rank = TRAINING, 0
+    for place, word in enumerate(reversed(_WORD.findall(before[0].lower()) if before else [])):
+        if _OTHER.fullmatch(word):
+            return (kind, 2) if word == "min" and _TIMED.search(text, 0, end) else (None, 0)
+        if _OF_VALIDATION.fullmatch(word):
+            kind, rank = VALIDATION, 0
+        elif _PLAIN.fullmatch(word):
+            rank = 0 if kind == VALIDATION else 1
+        elif word not in _OF_TRAINING:
+            return kind, rank if place else 2
+    return kind, rank
 
 
 def is_of_policy(text: str) -> bool:
@@ -190,10 +240,7 @@ def general(line: str) -> LogEntry | None:
     if first is not None and max(map(len, first.groups())) <= LONGEST_STEP:
         steps["step"] = int(first[1]), int(first[2])
     chosen = next((word for word in _PREFERENCE if word in steps), None)
-    losses: dict[int, float] = {}
-    for validation, of_a_part, value in _ANY_LOSS.findall(line):
-        if not of_a_part:
-            losses.setdefault(VALIDATION if validation else TRAINING, _figure(value, line))
+    losses = _losses(_ANY_LOSS, line)
     if chosen is None or not losses:
         return None
     if is_of_policy(line):
@@ -215,8 +262,7 @@ def loss_alone(line: str) -> float | None:
     >>> loss_alone("Train Loss: 4.5 | Train PPL: 90.0"), loss_alone("Val. Loss: 4.6")
     (4.5, None)
     """
-    found = ((of_a_part or validation, value) for validation, of_a_part, value in _ANY_LOSS.findall(line))
-    return next((_figure(value, line) for other, value in found if not other), None)
+    return _losses(_ANY_LOSS, line).get(TRAINING)
 
 
 def _kind_of_step(word: str) -> str:

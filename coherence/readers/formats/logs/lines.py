@@ -10,6 +10,7 @@ from coherence.readers.formats.logs.entries import (
     BAR,
     GENERAL,
     LONGEST_STEP,
+    NUMBER,
     POLICY,
     TRAINING,
     VALIDATION,
@@ -47,12 +48,30 @@ _EPOCH = re.compile(
 )
 _EPOCH_FIRST = re.compile(r"\W{0,9}epoch[ :#]{0,4}\[?(\d{1,9})\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"val|eval|test", re.IGNORECASE)
-_VALIDATION = r"(?:val|valid|validation|eval|evaluation|test|dev)"
-_OF_VALIDATION = re.compile(
-    rf"(?:[\[(|] {{0,3}}|(?:split|phase|mode|stage|set) {{0,3}}[:=] {{0,3}}['\"]?){_VALIDATION}"
-    r" {0,3}(?:[\])|,'\"]| |$)"
+_VALIDATION = r"(?:val|valid|validation|eval|evaluation|test|dev|held[ -]?out)"
+_OF_VALIDATION = re.compile(rf"[\[(|] {{0,3}}{_VALIDATION} {{0,3}}(?:[\])|,'\"]| |$)")
+_SPLIT = re.compile(
+    rf"(?:split|phase|mode|stage|set) {{0,3}}[:=] {{0,3}}['\"]?{_VALIDATION} {{0,3}}(?:[\])|,'\"]| |$)"
 )
 _VALIDATION_FIRST = re.compile(rf"{_VALIDATION}(?:[ :|-]|$)", re.IGNORECASE)
+
+_OF_WHAT = (
+    rf"(?:the )?{_VALIDATION}"
+    r"(?:[ _-](?:set|split|data|dataset|step|pass|phase|results?|metrics|done|finished|completed?))?"
+)
+_FIGURES = re.compile(r"\d[\w%./]*+")
+_SEPARATORS = r"[\s:|,;()\[\]>-]*+"
+_BETWEEN = re.compile(  # a figure and the loss: `step 5: eval done, loss 2.5`
+    rf"{_SEPARATORS}(?<!-)(?:(?:running|on|over|for|full|final|avg|mean) )*{_OF_WHAT}{_SEPARATORS}",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(  # directly: `loss 2.5 (eval)`, `loss 2.5 on the test set`
+    rf"loss['\"]? {{0,4}}[:=]? {{0,4}}['\"]?{NUMBER}['\"]?,? {{0,3}}"
+    rf"(?:[\[(](?:(?:on|over|for) )?{_OF_WHAT}[\])]"
+    rf"|(?:on|over|for) {_OF_WHAT}(?= *(?:$|[|,;)]|\.(?:\s|$))))",
+    re.IGNORECASE,
+)
+_TRAINING_LOSS = re.compile(r"train(?:ing)?[ _/.-]loss", re.IGNORECASE)
 _BACKSPACES = re.compile("\x08+")
 
 
@@ -167,10 +186,7 @@ class _Reader:
         found = self._found(shown, stripped)
         if found is None or found.loss is None or found.kind != TRAINING:
             return found
-        before, _, _ = shown.lower().partition("loss")
-        if _OF_VALIDATION.search(before) or _VALIDATION_FIRST.match(stripped.text):
-            return found._replace(kind=VALIDATION)
-        return found
+        return found._replace(kind=VALIDATION) if _validates(shown, stripped.text) else found
 
     def _found(self, shown: str, stripped: Stripped) -> LogEntry | None:
         text = stripped.text
@@ -259,6 +275,23 @@ class _Reader:
         if not full or TRAINING not in losses:
             return LogEntry(None)
         return LogEntry(self._epoch, losses[TRAINING])
+
+
+def _validates(shown: str, text: str) -> bool:
+    """Tell whether a line says that its loss is of validation, other than by the name of the loss.
+
+    >>> [_validates(line, line) for line in ("step 5 loss 2.5 (eval)", "step 5: eval done, loss 2.5")]
+    [True, True]
+    >>> [_validates(line, line) for line in ("step 5 loss 2.5 (eval 2.6)", "step 5 | out/eval/a | loss 2.5")]
+    [False, False]
+    """
+    lower = shown.lower()
+    if _OF_VALIDATION.search(lower.partition("loss")[0]) or _VALIDATION_FIRST.match(text):
+        return True
+    if _TRAINING_LOSS.search(text):
+        return False
+    between = _FIGURES.split(text[: text.lower().find("loss")])[-1]
+    return any((_SPLIT.search(lower), _BETWEEN.fullmatch(between), _BEHIND.search(text)))
 
 
 def _drawn(digits: str) -> int:

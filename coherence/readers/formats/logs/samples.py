@@ -20,7 +20,14 @@ from collections.abc import Iterator
 
 from coherence.readers.formats.logs import diversity
 from coherence.readers.formats.logs.blocks import Block, LoggedSample
-from coherence.readers.formats.logs.ends import RULE, Headings, is_markdown, is_of_logger, is_of_tool
+from coherence.readers.formats.logs.ends import (
+    RULE,
+    Headings,
+    is_below,
+    is_markdown,
+    is_of_logger,
+    is_of_tool,
+)
 from coherence.readers.formats.logs.entries import LogEntry
 from coherence.readers.formats.logs.lines import Line
 from coherence.readers.formats.logs.prefix import strip
@@ -225,6 +232,8 @@ class LogSamples:
         if block.part != "text" and _label_in(bare):
             return False
         if block.style == "seeded" and self._is_later_epoch(bare):
+            return True
+        if block.part == "text" and is_below(bare):
             return True
         return block.is_closed_by(bare) or is_of_tool(bare) or self._headings.end(bare)
 

@@ -169,6 +169,7 @@ def _hugging_face(line: str) -> LogEntry | None:
 # --- Reinforcement learning -------------------------------------------------------------------------------
 
 _VERL = re.compile(r"step:(\d{1,15}) - [\w/.@-]{1,200}:")
+_VERL_NAME = re.compile(r" - ([\w/.@-]{1,200}):")
 _OF_A_DICTIONARY = re.compile(
     r"(?:\W{0,4}global[_ ])?(?:step|rollout|train(?:ing)?|eval) {0,4}(\d{1,15}): {0,4}\{['\"]", re.IGNORECASE
 )
@@ -180,7 +181,10 @@ _PRIME_RL = re.compile(
 def _policy(line: str) -> LogEntry | None:
     """Return the step of a line of a trainer for policies: verl, OpenRLHF, slime, prime-rl."""
     body = line.strip()
-    match = _VERL.match(body) or _PRIME_RL.match(body)
+    match = _VERL.match(body)
+    if match and losses_in(body) and not is_of_policy(body) and not kind_beside(_VERL_NAME.findall(body)):
+        return None  # verl's training on answers: a cross-entropy
+    match = match or _PRIME_RL.match(body)
     if match is None and (found := _OF_A_DICTIONARY.match(body)) and is_of_policy(body):
         match = found
     return LogEntry(int(match[1]), None, POLICY) if match else None

@@ -3,9 +3,10 @@
 import math
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from coherence.readers.formats.logs.entries import (
@@ -33,6 +34,9 @@ FALLS = 0.1
 
 OUTNUMBERED = 10
 """If they outnumber the lines in a trainer's shape this many times, those were not of the training."""
+
+AGAIN = 2
+"""An evaluation that counts its own steps is known by its total after this many times."""
 
 NO_STEP = -1
 
@@ -112,7 +116,7 @@ class Survey:
         self._name_steps()
         rows = self._chosen()
         kept = bytearray(len(self._places))
-        rows = self._of_one_rank(rows)
+        rows = self._without_evaluations(self._of_one_rank(rows))
         self._count_on(rows)
         for place in self._once(rows):
             kept[place] = True
@@ -187,6 +191,32 @@ class Survey:
             return rows
         first = next(self._ranks[row] for row in rows if self._ranks[row] >= 0)
         return [row for row in rows if self._ranks[row] in (first, -1)]
+
+    def _without_evaluations(self, rows: list[int]) -> list[int]:
+        """Return rows without those of evaluations that count their own steps.
+
+        They have another total, `step 1/3`, the step falls to them, and the next one is above the old one: a
+        run that was restarted goes back and does not leave out steps.
+        """
+        stretches = [list(same) for _, same in groupby(rows, key=self._lengths.__getitem__)]
+        times: Counter[int] = Counter()
+        for before, stretch, after in zip(stretches, stretches[1:], stretches[2:], strict=False):
+            last, first = before[-1], after[0]
+            goes_on = self._lengths[last] == self._lengths[first] and self._steps[last] < self._steps[first]
+            if goes_on and self._steps[stretch[0]] < self._steps[last]:
+                times[self._lengths[stretch[0]]] += 1
+        totals = {total for total, found in times.items() if total and found >= AGAIN}
+        left = [row for row in rows if self._lengths[row] not in totals]
+        if not totals or not left:
+            return rows
+        for row in rows:
+            if self._lengths[row] in totals:
+                self._steps[row] = NO_STEP
+        self.remarks.append(
+            f"{len(rows) - len(left):,} losses are left out: they count steps of their own "
+            "between those of the training, as an evaluation does"
+        )
+        return left
 
     def _count_on(self, rows: list[int]) -> None:
         """Turn steps that begin again in each epoch into steps of the run."""
