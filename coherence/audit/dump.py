@@ -10,7 +10,7 @@ from itertools import islice
 from coherence.audit.build import Text
 from coherence.audit.rows import NO_STEP, Address
 from coherence.audit.shard import ScoringSettings
-from coherence.audit.store import Output
+from coherence.audit.store import Output, Stretch
 from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.objects.rows import STEP_MISSING
 from coherence.readers.read import PromptedSample, line_count, plain_samples, read_pieces, with_prompt
@@ -64,6 +64,35 @@ class Dump:
                 if part.end is not None:
                     counted[part.path] = part.end, lines + count
         return before
+
+    def left_out(self) -> list[str]:
+        """Return a note on the samples without a step in runs whose other samples have one; see `Timeline`."""
+        left_out = [
+            (number, stretch) for run in self.runs for number, stretch in self._stretches_without_step(run)
+        ]
+        if not left_out:
+            return []
+        number, first = min(left_out, key=lambda each: (each[0], each[1].start))
+        ((piece, line),) = self.outputs[number].rows(first.start, 1)[["piece", "line"]].tolist()
+        where = self.origin(number, piece, line)
+        count = sum(stretch.without for _, stretch in left_out)
+        are, they = ("1 sample is", "it has") if count == 1 else (f"{count:,} samples are", "they have")
+        begin = "the first is " if count > 1 else ""
+        return [
+            f"{are} left out, because {they} no step and others of the run have one: "
+            f"{begin}{where.file}, line {where.line}"
+        ]
+
+    def _stretches_without_step(self, run: str) -> list[tuple[int, Stretch]]:
+        """Return the rows of a run among which are some without a step, by output, if others have one."""
+        found = [
+            (number, output.stretches[run])
+            for number, output in enumerate(self.outputs)
+            if run in output.stretches
+        ]
+        if all(each.rows == each.without for _, each in found):
+            return []
+        return [(number, each) for number, each in found if each.without]
 
     def problems(self) -> Problems:
         """Return the lines that were not used, numbered as in their files."""

@@ -3,6 +3,7 @@
 Nothing is scored, so a user can check that a dump is understood before auditing it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -51,6 +52,7 @@ class FileReading:
         why: how it was recognised, or why not.
         samples, prompts: how many samples, and how many of them have a prompt.
         sample_steps: of the samples.
+        left_out: how many samples an audit leaves out: they have no step, and others of their run have one.
         first, last: of the samples.
         losses: how many rows of loss.
         loss_steps: of the losses.
@@ -64,6 +66,7 @@ class FileReading:
     samples: int = 0
     prompts: int = 0
     sample_steps: Steps = field(default_factory=Steps)
+    left_out: int = 0
     first: Sample | None = None
     last: Sample | None = None
     losses: int = 0
@@ -111,8 +114,10 @@ def _stated(run: RunFiles) -> Settings:
 
 def _files_of(run: RunFiles, fields: Fields) -> list[FileReading]:
     readings = {file.path: _reading(file) for file in (*run.samples, *run.losses)}
-    for file in run.samples:
-        _read_samples(readings[file.path], file, fields)
+    seen = {file.path: _read_samples(readings[file.path], file, fields) for file in run.samples}
+    with_steps = {name for runs in seen.values() for name, has_step in runs if has_step}
+    for path, runs in seen.items():
+        readings[path].left_out = sum(runs[name, False] for name in with_steps)
     for file in run.losses:
         _read_losses(readings[file.path], file, fields, again=file in run.samples)
     return list(readings.values())
@@ -123,15 +128,19 @@ def _reading(file: File) -> FileReading:
     return FileReading(file.path, found.name, found.why)
 
 
-def _read_samples(reading: FileReading, file: File, fields: Fields) -> None:
+def _read_samples(reading: FileReading, file: File, fields: Fields) -> Counter[tuple[str | None, bool]]:
+    """Read the samples of a file; return how many there are of each run, with and without a step."""
+    seen: Counter[tuple[str | None, bool]] = Counter()
     try:
         for sample in samples_in(Piece(Part(file.path), file.format), reading.problems, fields):
             reading.samples += 1
             reading.prompts += bool(sample.prompt)
             reading.sample_steps.see(sample.step)
+            seen[sample.run, sample.step is not None] += 1
             reading.first, reading.last = reading.first or sample, sample
     except (OSError, ValueError) as error:
         reading.problems.add(file.path, 0, f"not read on from here: {error}")
+    return seen
 
 
 def _read_losses(reading: FileReading, file: File, fields: Fields, again: bool) -> None:

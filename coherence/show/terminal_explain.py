@@ -91,7 +91,9 @@ def lines_of(reading: FileReading) -> list[str]:
     lines = []
     if reading.first is not None and reading.last is not None:
         prompts = f", {reading.prompts:,} with a prompt" if reading.prompts else ", none with a prompt"
-        lines.append(f"{several(reading.samples, 'sample')}, {_steps(reading.sample_steps)}{prompts}")
+        lines.append(
+            f"{several(reading.samples, 'sample')}, {_steps(reading.sample_steps, reading.left_out)}{prompts}"
+        )
         lines.append(f"first: {_sample(reading.first)}")
         if reading.samples > 1:
             lines.append(f"last: {_sample(reading.last)}")
@@ -108,13 +110,14 @@ def lines_of(reading: FileReading) -> list[str]:
     return lines
 
 
-def _steps(steps: Steps) -> str:
+def _steps(steps: Steps, left_out: int = 0) -> str:
     if steps.first is None or steps.last is None:
-        return "no steps: counted in their order"
+        return "no steps: left out, others have steps" if left_out else "no steps: counted in their order"
     told = (
         f"step {steps.first:,}" if steps.first == steps.last else f"steps {steps.first:,} to {steps.last:,}"
     )
-    return f"{told} ({steps.unknown:,} without one)" if steps.unknown else told
+    unused = ", left out" if left_out else ""
+    return f"{told} ({steps.unknown:,} without one{unused})" if steps.unknown else told
 
 
 def _sample(sample: Sample) -> str:

@@ -181,3 +181,22 @@ def test_what_was_seen_in_parts_of_a_file_adds_up_and_the_first_line_is_that_of_
 def test_no_samples_give_no_notes() -> None:
     assert take_notes(Problems()) == []
     assert 0 < FEW < 1
+
+
+def test_samples_without_a_step_beside_others_with_one_are_told_with_the_first_file(tmp_path: Path) -> None:
+    for name, count in (("checkpoint-50", 1), ("checkpoint-100", 1), ("checkpoint-best", 6)):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{json.dumps({'completion': fine(n)})}\n" for n in range(count))
+        (tmp_path / name / "gen.jsonl").write_text(rows, encoding="utf-8")
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert report.judged == 2
+    (note,) = notes(report, "left out")
+    assert note.startswith("6 samples are left out, because they have no step and others of the run have one")
+    assert note.endswith("checkpoint-best/gen.jsonl, line 1")
+
+
+def test_no_sample_is_said_to_be_left_out_where_none_has_a_step(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": fine(1)}) + "\n", encoding="utf-8")
+    report = audit(tmp_path)
+    assert notes(report, "left out") == []  # type: ignore[arg-type]
