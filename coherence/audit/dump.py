@@ -5,7 +5,7 @@ Source: docs/report.md, "Large dumps".
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from coherence.audit.build import Text
 from coherence.audit.rows import NO_STEP, Address
@@ -66,10 +66,8 @@ class Dump:
         return before
 
     def left_out(self) -> list[str]:
-        """Return a note on the samples without a step in runs whose other samples have one; see `Timeline`."""
-        left_out = [
-            (number, stretch) for run in self.runs for number, stretch in self._stretches_without_step(run)
-        ]
+        """Return a note on the samples without a step in runs of which others have one; see `Timeline`."""
+        left_out = list(chain.from_iterable(map(self._stretches_without_step, self.runs)))
         if not left_out:
             return []
         number, first = min(left_out, key=lambda each: (each[0], each[1].start))

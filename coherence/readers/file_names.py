@@ -38,6 +38,9 @@ _NO_SAMPLE = re.compile(
     r"(?<![a-z])(?:configs?|metrics?|notes?|logs?|loss(?:es)?|vocab|readme|args|params|traces?|profile|eval|results?"
     r"|states?|hparams|requirements|merges|licen[cs]e|tokenizer|prompts?|stats|card|report|summary|time|timing)(?![a-z])"
 )
+_VALIDATION = re.compile(
+    r"(?<![a-z])(?:val|valid|validation|evals?|evaluation|tests?|dev|held[-_ ]?out)(?![a-z])"
+)
 _DATE = re.compile(r"(?:19|20)\d{6}")
 _MONTH, _DAY = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[-_.t ]{1,2}(?:[01]\d|2[0-3])(?:[-_.:h][0-5]\d(?:[-_.:m][0-5]\d)?|[0-5]\d[0-5]\d))"
@@ -74,6 +77,16 @@ def names_training_data(path: str) -> bool:
     (True, True)
     """
     return bool(_TRAINING_DATA.fullmatch(stem(path)))
+
+
+def names_validation(path: str) -> bool:
+    """Tell whether a file is named after validation, so that its losses are not those of the training.
+
+    >>> names_validation("val_loss.csv"), names_validation("train_eval.log"), names_validation("latest.log")
+    (True, False, False)
+    """
+    name = stem(path)
+    return bool(_VALIDATION.search(name)) and "train" not in name
 
 
 def may_be_sample(path: str) -> bool:

@@ -364,6 +364,58 @@ def test_folders_named_after_the_path_of_a_checkpoint_are_of_its_step(here: Path
     assert found("exp") == [("exp", paths, [])]
 
 
+@pytest.mark.parametrize(
+    ("of_validation", "of_training"),
+    [
+        ("val_loss.csv", "train_loss.csv"),
+        ("val_loss.csv", "loss.csv"),
+        ("eval_metrics.jsonl", "train_metrics.jsonl"),
+        ("dev.jsonl", "log.csv"),
+        ("eval.log", "train.log"),
+        ("heldout-loss.csv", "train.log"),
+        ("validation_log.csv", "samples/mixed.jsonl"),
+    ],
+)
+def test_losses_of_files_named_after_validation_count_only_where_there_are_no_others(
+    here: Path, of_validation: str, of_training: str
+) -> None:
+    kinds = {".csv": "step,loss\n1,2.5\n2,2.25\n", ".jsonl": LOSS, ".log": LOG}
+    write(here, {"step_1.jsonl": SAMPLE, of_validation: kinds[Path(of_validation).suffix]})
+    note = f"./{of_validation}: its name says that its losses are of validation; none of training was found"
+    assert found(".")[0][2] == [f"./{of_validation}"]
+    assert the_run(".").notes == (note,)
+    assert the_run(".", loss=of_validation).notes == ()
+    training = LOSS + SAMPLE if "/" in of_training else kinds[Path(of_training).suffix]
+    write(here, {of_training: training})
+    assert found(".")[0][2] == [f"./{of_training}"]
+    assert the_run(".").notes == ()
+    assert found(".", loss=of_validation)[0][2] == [of_validation]
+
+
+def test_a_loss_in_the_rows_of_the_samples_comes_before_one_of_validation(here: Path) -> None:
+    write(here, {"step_1.jsonl": '{"text": "once", "loss": 2.5}\n', "val_loss.csv": "step,loss\n1,2.5\n"})
+    assert (found(".")[0][2], the_run(".").notes) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train_eval.csv", "step,loss\n1,2.5\n"),
+        ("latest.csv", "step,loss\n1,2.5\n"),
+        ("test.csv", "step,train_loss,val_loss\n1,2.5,2.6\n"),
+        ("eval/trainer_state.json", STATE),
+    ],
+)
+def test_a_word_of_validation_counts_only_in_the_name_and_where_no_key_names_training(
+    here: Path, name: str, content: str
+) -> None:
+    folder = here / name
+    write(here, {(folder.parent / "step_1.jsonl").relative_to(here).as_posix(): SAMPLE, name: content})
+    run = the_run(folder.parent.as_posix())
+    assert [Path(file.path).name for file in run.losses] == [folder.name]
+    assert run.notes == ()
+
+
 def test_a_table_whose_loss_has_another_name_is_noted_where_there_is_no_other_loss(here: Path) -> None:
     write(here, {"samples.jsonl": SAMPLE, "history.csv": "_step,total/loss_sum\n1,2.5\n2,2.25\n"})
     note = "./history.csv: a loss is in it, but none under a usual name; --loss-field names the key"
