@@ -12,15 +12,23 @@ SAMPLE_FOLDERS = ("samples", "completions", "generations", "generated", "sample"
 """Folders below the folder of a run in which trainers put samples."""
 
 _COUNT = r"(\d+(?:\.\d+)?k(?![a-z\d])|\d+)"  # `1.5k` is 1500
-_NAMED_STEP = re.compile(rf"(?<![a-z])(?:step|iter|iteration|epoch|checkpoint|ckpt)s?[-_= .]*{_COUNT}")
-# lm-evaluation-harness names its folders after the path of the model: `__out__checkpoint-500`.
-_STEP_FOLDER = re.compile(
-    rf"^(?:.*__)?(?:global[-_]?)?(?:step|iter|iteration|epoch|checkpoint|ckpt)[-_=]*{_COUNT}$"
+_STEP = r"(?:step|iter|iteration|epoch|checkpoint|ckpt)"
+_NAMED_STEP = re.compile(rf"(?<![a-z])({_STEP})s?[-_= .]*{_COUNT}")
+_ONE_STEP = rf"(?:global[-_]?)?{_STEP}[-_=]*{_COUNT}"
+# What converters and Lightning put after a step. Other words name the parts of a training: `step1_sft`.
+_SUFFIX = (
+    r"(?:hf|huggingface|unsharded|sharded|consolidated|merged|converted|ema|safetensors|tokens?\d+[kmbt]?"
+    r"|(?:bf|fp|int)\d+|\w+=\d+(?:\.\d+)?)"
 )
+# lm-evaluation-harness names its folders after the path of the model: `__out__checkpoint-500`.
+_STEP_FOLDER = re.compile(rf"(?:.*__)?(?P<steps>{_ONE_STEP}(?:[-_., ]++(?:{_ONE_STEP}|{_SUFFIX}))*)")
+_NAMED_EPOCH = re.compile(rf"(?<![a-z])epochs?[-_= .]*{_COUNT}")
 _NAMED_SAMPLE = re.compile(
     r"(?<![a-z])(?:sample|completion|generation|generated|gen|output|out|text|response|rollout)s?[-_= .]*"
     rf"(?:\d+[-_])*{_COUNT}"
 )
+_ALONE = re.compile(_COUNT)
+_OF_SAMPLES = re.compile(r"(?<![a-z])(?:sample|generation|completion|output|rollout)s(?![a-z])")
 _NUMBERED = re.compile(rf"^(?:(?:sample|completion|generation|output)s?[-_= ]*)?{_COUNT}$")
 _TEMPERATURE = re.compile(r"(?<![a-z])(?:temp|temperature|diversity)[-_= ]*\d|(?<![a-z\d])t[-_=]?[01][._]\d")
 _NO_STEP = re.compile(
@@ -111,10 +119,40 @@ def step_named(path: str) -> int | None:
 
     >>> step_named("step_500/rank0.jsonl"), step_named("epoch=3-step=1200.jsonl"), step_named("rank0.jsonl")
     (500, 1200, None)
-    >>> step_named("step_1.5k.jsonl"), step_named("checkpoint_2026-01-04.jsonl")
-    (1500, None)
+    >>> step_named("step_1.5k.jsonl"), step_named("ckpt_2026-01-04.jsonl"), step_named("samples/50.json")
+    (1500, None, 50)
     """
-    return _usable(_STEP_FOLDER.findall(_folder(path)) + _NAMED_STEP.findall(_DATED.sub("", stem(path))))
+    name, folder = stem(path), _folder(path)
+    if (step := step_in(name)) is not None:
+        return step
+    if _OF_SAMPLES.search(folder) and _ALONE.fullmatch(name) and not _DATE.fullmatch(name):
+        return _usable([name])
+    of_a_step = _STEP_FOLDER.fullmatch(folder)
+    return step_in(of_a_step["steps"]) if of_a_step else None
+
+
+def step_in(name: str) -> int | None:
+    """Return the step in a name: the last number next to a word for a step; that of an epoch if no other is.
+
+    >>> step_in("step_50_epoch_1"), step_in("epoch_1"), step_in("model-step500-hf"), step_in("llama-3")
+    (50, 1, 500, None)
+    """
+    found = _NAMED_STEP.findall(_DATED.sub("", name))
+    return _usable([number for word, number in found if word != "epoch"] or [number for _, number in found])
+
+
+def step_of_checkpoint(path: str) -> int | None:
+    """Return the step of the path of a checkpoint: that of its last part whose name has one.
+
+    A number of an epoch is none: all checkpoints of an epoch have it.
+
+    >>> step_of_checkpoint("global_step_500/actor"), step_of_checkpoint("out/ckpt_500.pt")
+    (500, 500)
+    >>> step_of_checkpoint("out/epoch_3"), step_of_checkpoint("meta-llama/Llama-3-8B")
+    (None, None)
+    """
+    parts = [_NAMED_EPOCH.sub("", stem(part)) for part in reversed(path.split("/"))]
+    return next((step for part in parts if (step := step_in(part)) is not None), None)
 
 
 def is_of_a_step(folder: str) -> bool:
