@@ -46,6 +46,11 @@ _NO_SAMPLE = re.compile(
     r"(?<![a-z])(?:configs?|metrics?|notes?|logs?|loss(?:es)?|vocab|readme|args|params|traces?|profile|eval|results?"
     r"|states?|hparams|requirements|merges|licen[cs]e|tokenizer|prompts?|stats|card|report|summary|time|timing)(?![a-z])"
 )
+_REFERENCE = re.compile(r"(?<![a-z])(?:references?|refs?|gold|golden|ground[-_ ]?truths?)(?![a-z])")
+_OTHERS = re.compile(
+    r"(?<![a-z])(?:prompts?|targets?|questions?|problems?|inputs?|labels?|configs?|args|h?params|metadata|vocab"
+    r"|tokenizer|data|datasets?|corpus)(?![a-z])"
+)
 _VALIDATION = re.compile(
     r"(?<![a-z])(?:val|valid|validation|evals?|evaluation|tests?|dev|held[-_ ]?out)(?![a-z])"
 )
@@ -85,6 +90,25 @@ def names_training_data(path: str) -> bool:
     (True, True)
     """
     return bool(_TRAINING_DATA.fullmatch(stem(path)))
+
+
+def names_no_samples(path: str) -> bool:
+    """Tell whether a file is named after what lies next to samples: prompts, references, settings, data.
+
+    A word for samples in the name counts more, except over a word for references; so does a step over data.
+
+    >>> names_no_samples("eval_prompts.jsonl"), names_no_samples("reference_outputs.json")
+    (True, True)
+    >>> names_no_samples("prompts_and_outputs.json"), names_no_samples("data_step_500.jsonl")
+    (False, False)
+    """
+    name = stem(path)
+    if _REFERENCE.search(name):
+        return True
+    word = _OTHERS.search(name)
+    if word is None or _SAMPLE_WORD.search(name):
+        return False
+    return step_in(name) is None or word[0] not in ("data", "dataset", "datasets", "corpus")
 
 
 def names_validation(path: str) -> bool:

@@ -200,6 +200,7 @@ def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
 
 def _run_in(folder: Folder) -> RunFiles:
     folder.samples = files_once(folder.samples, folder.notes)
+    folder.leave_out_others()
     losses = losses_of(folder, folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     if not losses:

@@ -517,6 +517,47 @@ def test_what_cannot_be_read_among_what_can_is_passed_over_and_noted(here: Path)
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("eval_prompts.jsonl", "prompts.json", "data/prompts.jsonl", "references.jsonl", "gold.csv"),
+        *("reference_outputs.json", "sft_data.jsonl", "config.json", "test-questions.jsonl"),
+        *("step_1/prompts.jsonl", "samples/prompts.jsonl", "prompts_step_1.jsonl", "ground_truth.jsonl"),
+    ],
+)
+def test_what_is_named_after_something_else_is_left_out_beside_samples_and_noted(
+    here: Path, name: str
+) -> None:
+    content = {".json": '[{"text": "once"}]', ".csv": "text,n\nonce,1\n", ".jsonl": '{"text": "once"}\n'}
+    write(here, {name: content[Path(name).suffix]})
+    assert found(".")[0][1] == [f"./{name}"]
+    write(here, {"step_1.jsonl": SAMPLE})
+    run = the_run(".")
+    assert [file.path for file in run.samples] == ["./step_1.jsonl"]
+    note = f"./{name}: skipped: its name says that it holds no samples; give the file itself to read it"
+    assert run.notes == (note,)
+    assert found(name)[0][1] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prompts_and_completions.jsonl", '{"text": "once"}\n'),
+        ("question_responses.jsonl", '{"text": "once"}\n'),
+        ("prompts.jsonl", SAMPLE),
+        ("data_step_500.jsonl", '{"text": "once"}\n'),
+        ("preferences.jsonl", '{"text": "once"}\n'),
+        ("results.jsonl", '{"text": "once"}\n'),
+        ("prompts/a.jsonl", '{"text": "once"}\n'),
+    ],
+)
+def test_a_word_for_samples_or_a_step_in_the_rows_makes_samples_of_what_has_any_name(
+    here: Path, name: str, content: str
+) -> None:
+    write(here, {name: content, "step_1.jsonl": SAMPLE})
+    assert {file.path for file in the_run(".").samples} == {f"./{name}", "./step_1.jsonl"}
+
+
 def test_a_file_that_may_not_be_read_is_noted_by_its_name(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
