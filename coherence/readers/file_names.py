@@ -62,6 +62,11 @@ _DATED = re.compile(
 )
 _DATED_ANYHOW = re.compile(rf"{_DATED.pattern}|(?<!\d)(?:19|20)\d\d{_MONTH}{_DAY}(?!\d)")
 """A date with its clock; without separators it may also be a step, unless a word for one is missing."""
+_COPY = re.compile(
+    r"(?P<begin>.+?)(?:~|(?:\.~\d+~)|\.(?:bak|tmp|orig|old|save)\d*)"
+    r"|(?P<before>.+?)(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)(?P<end>(?:\.\w+)*)",
+    re.IGNORECASE,
+)
 _LOG = re.compile(r"\.(?:out|err|log|stdout|stderr)(?:\.\d+)?$")
 
 
@@ -72,6 +77,16 @@ def is_called_log(path: str) -> bool:
     (True, True, False)
     """
     return bool(_LOG.search(bare_name(path)))
+
+
+def original_of(name: str) -> str | None:
+    """Return the name of the file of which an editor, a browser or a desktop made a copy; None if it is none.
+
+    >>> original_of("step_50.jsonl~"), original_of("step_50 (1).jsonl"), original_of("step_50.jsonl")
+    ('step_50.jsonl', 'step_50.jsonl', None)
+    """
+    copy = _COPY.fullmatch(name)
+    return copy and (copy["begin"] or copy["before"] + copy["end"])
 
 
 def names_temperature(path: str) -> bool:

@@ -18,6 +18,7 @@ from coherence.readers.file_names import (
     is_of_samples,
     names_no_samples,
     names_training_data,
+    original_of,
     step_named,
     step_of,
 )
@@ -229,10 +230,21 @@ class Folder:
         paths = [storage.join(path, name) for name in names]
         folders = [each for each in paths if storage.is_folder(each)]
         known = set(folders)
-        self.files = [each for each in paths if each not in known]
+        self.files = self._without_copies([each for each in paths if each not in known])
         self.folders = [each for each in folders if not self._leads_back(each, folders)]
         self.scanned = self._scan()
         self.samples = self._find_samples()
+
+    def _without_copies(self, files: Sequence[str]) -> list[str]:
+        """Return the files without those that are copies of others by their names; a note tells of each."""
+        names, kept = {name_of(path) for path in files}, []
+        for path in files:
+            original = original_of(name_of(path))
+            if original not in names:
+                kept.append(path)
+            elif not _NO_DATA.fullmatch(_suffix(original)):
+                self.notes.append(f"{file_name(path)}: left out, by its name a copy of {original}")
+        return kept
 
     def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
         """Tell whether a link leads to a folder that contains it, or to one next to it: it is read there."""

@@ -265,6 +265,36 @@ def test_a_link_into_a_folder_of_the_same_run_is_left_out(here: Path) -> None:
     assert the_run("exp").notes == ("exp/last.jsonl: left out, the same file as exp/samples/20.jsonl",)
 
 
+@pytest.mark.parametrize("losses", [False, True])
+@pytest.mark.parametrize(
+    "copy",
+    [
+        *("{}.jsonl~", "{}.jsonl.~2~", "{}.jsonl.bak", "{}.jsonl.tmp", "{}.jsonl.orig", "{} (1).jsonl"),
+        *("{}(2).jsonl", "{} copy.jsonl", "{} copy 2.jsonl", "{} - Copy.jsonl", "{} - Copy (2).jsonl"),
+    ],
+)
+def test_a_copy_beside_its_file_is_left_out_and_noted_and_read_without_it(
+    here: Path, copy: str, losses: bool
+) -> None:
+    stem, content = ("log", LOSS) if losses else ("step_50", SAMPLE)
+    write(here, {"step_1.jsonl": SAMPLE, copy.format(stem): content})
+    assert f"./{copy.format(stem)}" in found(".")[0][2 if losses else 1]
+    write(here, {f"{stem}.jsonl": content})
+    assert found(".")[0][1:] == (
+        ["./step_1.jsonl", *([] if losses else ["./step_50.jsonl"])],
+        ["./log.jsonl"] if losses else [],
+    )
+    note = f"./{copy.format(stem)}: left out, by its name a copy of {stem}.jsonl"
+    assert the_run(".").notes == (note,)
+
+
+def test_numbers_in_brackets_are_no_copies_where_their_file_is_missing(here: Path) -> None:
+    write(
+        here, {f"step_50 ({number}).jsonl": SAMPLE for number in (1, 2)} | {"train.py": "", "train.py~": ""}
+    )
+    assert (len(the_run(".").samples), the_run(".").notes) == (2, ())
+
+
 def test_a_file_that_is_named_twice_is_read_once(here: Path) -> None:
     write(here, {"a.jsonl": SAMPLE})
     assert found("a.jsonl", "./a.jsonl", "*.jsonl") == [("a.jsonl", ["a.jsonl"], [])]
