@@ -80,7 +80,7 @@ def is_called_log(path: str) -> bool:
 
 
 def original_of(name: str) -> str | None:
-    """Return the name of the file of which an editor, a browser or a desktop made a copy; None if it is none.
+    """Return the name of the file of which an editor, a browser or a desktop made a copy; None for others.
 
     >>> original_of("step_50.jsonl~"), original_of("step_50 (1).jsonl"), original_of("step_50.jsonl")
     ('step_50.jsonl', 'step_50.jsonl', None)

@@ -236,7 +236,7 @@ class Folder:
         self.samples = self._find_samples()
 
     def _without_copies(self, files: Sequence[str]) -> list[str]:
-        """Return the files without those that are copies of others by their names; a note tells of each."""
+        """Return the files without those that are copies of others by their names; a note says so."""
         names, kept = {name_of(path) for path in files}, []
         for path in files:
             original = original_of(name_of(path))

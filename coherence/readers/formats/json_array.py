@@ -192,7 +192,7 @@ def _usable(name: str, value: Any) -> dict[str, Any]:
     """Return a step under its name.
 
     Raises:
-        ValueError: it is none; a checkpoint or an epoch may be anything.
+        ValueError: the value is not a step; a checkpoint or an epoch may be anything.
     """
     if name not in ("checkpoint", "epoch"):
         to_step(value)
@@ -246,7 +246,7 @@ class _Scan:
     Attributes:
         depth: how many brackets are open.
         at: how many bytes of what is held were looked at.
-        is_object: whether the document is an object that is no row.
+        is_object: whether the document is an object, and not itself a row.
         stated: the steps that this object stated so far, by their usual names.
         key: that of the last array of rows, in that object; empty if the document is an array.
     """
