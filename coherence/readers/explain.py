@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coherence.readers import storage
+from coherence.readers.file_names import names_last
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.folders import File, Folder, matching
 from coherence.readers.format import USUAL, Fields
@@ -16,6 +17,10 @@ from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import by_key, format_of
 from coherence.readers.records import LossRow, Sample
 from coherence.signals.settings import DEFAULTS, Settings
+
+COUNTED, LEFT_OUT = "counted in their order", "left out, because others have steps"
+LAST = "read as the step after the last one, by the name of the file"
+"""What an audit does with samples without a step."""
 
 
 @dataclass
@@ -52,7 +57,7 @@ class FileReading:
         why: how it was recognised, or why not.
         samples, prompts: how many samples, and how many of them have a prompt.
         sample_steps: of the samples.
-        left_out: how many samples an audit leaves out: they have no step, and others of their run have one.
+        without_step: what an audit does with samples without a step, in words.
         first, last: of the samples.
         losses: how many rows of loss.
         loss_steps: of the losses.
@@ -66,7 +71,7 @@ class FileReading:
     samples: int = 0
     prompts: int = 0
     sample_steps: Steps = field(default_factory=Steps)
-    left_out: int = 0
+    without_step: str = COUNTED
     first: Sample | None = None
     last: Sample | None = None
     losses: int = 0
@@ -117,7 +122,9 @@ def _files_of(run: RunFiles, fields: Fields) -> list[FileReading]:
     seen = {file.path: _read_samples(readings[file.path], file, fields) for file in run.samples}
     with_steps = {name for runs in seen.values() for name, has_step in runs if has_step}
     for path, runs in seen.items():
-        readings[path].left_out = sum(runs[name, False] for name in with_steps)
+        if any(runs[name, False] for name in with_steps):
+            last = names_last(path) and not any(has_step for _, has_step in runs)
+            readings[path].without_step = LAST if last else LEFT_OUT
     for file in run.losses:
         _read_losses(readings[file.path], file, fields, again=file in run.samples)
     return list(readings.values())

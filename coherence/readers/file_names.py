@@ -62,6 +62,10 @@ _DATED = re.compile(
 )
 _DATED_ANYHOW = re.compile(rf"{_DATED.pattern}|(?<!\d)(?:19|20)\d\d{_MONTH}{_DAY}(?!\d)")
 """A date with its clock; without separators it may also be a step, unless a word for one is missing."""
+_LAST = re.compile(r"(?<![a-z])(?:final|last|latest)(?![a-z])")
+_LAST_FOLDER = re.compile(
+    rf"(?:.*__)?(?:(?:{_STEP}|model)[-_=]*)?(?:final|last|latest)(?:[-_]*(?:{_STEP}|model|{_SUFFIX}))*"
+)
 _COPY = re.compile(
     r"(?P<begin>.+?)(?:~|(?:\.~\d+~)|\.(?:bak|tmp|orig|old|save)\d*)"
     r"|(?P<before>.+?)(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)(?P<end>(?:\.\w+)*)",
@@ -192,6 +196,15 @@ def step_of_checkpoint(path: str) -> int | None:
     """
     parts = [_NAMED_EPOCH.sub("", stem(part)) for part in reversed(path.split("/"))]
     return next((step for part in parts if (step := step_in(part)) is not None), None)
+
+
+def names_last(path: str) -> bool:
+    """Tell whether a file or its folder is named after the last step of a run, without its number.
+
+    >>> names_last("checkpoint-last/gen.jsonl"), names_last("final.jsonl"), names_last("finals/a.jsonl")
+    (True, True, False)
+    """
+    return bool(_LAST.search(stem(path)) or _LAST_FOLDER.fullmatch(_folder(path)))
 
 
 def is_of_a_step(folder: str) -> bool:
