@@ -190,12 +190,18 @@ def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
     one_run = folder.is_run or bool(folder.samples) or len(below) < 2
     runs = []
     for child in below:
-        if one_run and not child.is_run and not losses_beside(child):
+        if one_run and not child.is_run and not _has_losses_of_its_own(child, folder):
             folder.samples += child.samples
             folder.notes += child.notes
         else:
             runs.append(_run_in(child))
     return [_run_in(folder), *runs] if folder.samples else runs
+
+
+def _has_losses_of_its_own(child: Folder, folder: Folder) -> bool:
+    """Tell whether a folder has losses; those of validation are not its own if the one above has some."""
+    losses = losses_beside(child)
+    return bool(losses) and not (note_of_validation(losses) and losses_beside(folder))
 
 
 def _run_in(folder: Folder) -> RunFiles:

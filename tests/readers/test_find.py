@@ -422,6 +422,16 @@ def test_losses_of_files_named_after_validation_count_only_where_there_are_no_ot
     assert found(".", loss=of_validation)[0][2] == [of_validation]
 
 
+def test_losses_of_an_evaluation_next_to_its_samples_give_way_to_those_of_the_training_above(
+    here: Path,
+) -> None:
+    write(here / "exp", {"eval/step_1.jsonl": SAMPLE, "eval/eval_log.jsonl": LOSS})
+    assert found("exp") == [("eval", ["exp/eval/step_1.jsonl"], ["exp/eval/eval_log.jsonl"])]
+    write(here / "exp", {"train_log.jsonl": LOSS})
+    assert found("exp") == [("exp", ["exp/eval/step_1.jsonl"], ["exp/train_log.jsonl"])]
+    assert the_run("exp").notes == ()
+
+
 def test_a_loss_in_the_rows_of_the_samples_comes_before_one_of_validation(here: Path) -> None:
     write(here, {"step_1.jsonl": '{"text": "once", "loss": 2.5}\n', "val_loss.csv": "step,loss\n1,2.5\n"})
     assert (found(".")[0][2], the_run(".").notes) == ([], ())
