@@ -64,7 +64,7 @@ _DATED_ANYHOW = re.compile(rf"{_DATED.pattern}|(?<!\d)(?:19|20)\d\d{_MONTH}{_DAY
 """A date with its clock; without separators it may also be a step, unless a word for one is missing."""
 _LAST = re.compile(r"(?<![a-z])(?:final|last|latest)(?![a-z])")
 _LAST_FOLDER = re.compile(
-    rf"(?:.*__)?(?:(?:{_STEP}|model)[-_=]*)?(?:final|last|latest)(?:[-_]*(?:{_STEP}|model|{_SUFFIX}))*"
+    rf"(?:.*__)?(?:(?:{_STEP}|model)[-_=]*)?(?:final|last|latest)(?:[-_]++(?:{_STEP}|model|{_SUFFIX}))*"
 )
 _COPY = re.compile(
     r"(?P<begin>.+?)(?:~|(?:\.~\d+~)|\.(?:bak|tmp|orig|old|save)\d*)"
