@@ -125,7 +125,8 @@ def audit_dump(
         required = request.loss is not None and not series
         losses = _losses(job.runs, problems, request.fields, required)
         seen = take_notes(problems)
-        notes = [*_notes(job, losses), *job.notes, *seen, *(_set_aside(shard) for shard in aside)]
+        notes = [*_notes(job, losses), *job.notes, *seen, *dump.without_step()]
+        notes += [_set_aside(shard) for shard in aside]
         # A remark about a file may have been noted already when the file was found.
         once = list(dict.fromkeys(notes))
         reader_notes = ReaderNotes(once, problems.count, problems.listed, (), partial)

@@ -3,14 +3,15 @@
 Source: docs/report.md, "Large dumps".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from coherence.audit.build import Text
 from coherence.audit.rows import NO_STEP, Address
 from coherence.audit.shard import ScoringSettings
 from coherence.audit.store import Output
+from coherence.audit.timeline import Span, placed_last
 from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.objects.rows import STEP_MISSING
 from coherence.readers.read import PromptedSample, line_count, plain_samples, read_pieces, with_prompt
@@ -64,6 +65,55 @@ class Dump:
                 if part.end is not None:
                     counted[part.path] = part.end, lines + count
         return before
+
+    def without_step(self) -> list[str]:
+        """Return notes on the samples without a step in runs of which others have one; see `Timeline`."""
+        placed = {run: placed_last(self.outputs, run) for run in self.runs}
+        spans = list(chain.from_iterable(placed.values()))
+        notes = [self._note_of_last(spans)] if spans else []
+        left_out = [
+            (number, first, count)
+            for run in self.runs
+            for number, first, count in self._left_out(run, placed[run])
+        ]
+        if not left_out:
+            return notes
+        where = self._where(*min(left_out)[:2])
+        count = sum(count for *_, count in left_out)
+        are, they = ("1 sample is", "it has") if count == 1 else (f"{count:,} samples are", "they have")
+        begin = "the first is " if count > 1 else ""
+        return [
+            *notes,
+            f"{are} left out, because {they} no step and others of the run have one: {begin}{where}",
+        ]
+
+    def _left_out(self, run: str, placed: Sequence[Span]) -> Iterator[tuple[int, int, int]]:
+        """Yield the output, the first and the number of the rows of a run that are left out."""
+        found = [
+            (number, each.stretches[run]) for number, each in enumerate(self.outputs) if run in each.stretches
+        ]
+        if all(each.rows == each.without for _, each in found):
+            return
+        for number, stretch in found:
+            first, count = stretch.start, stretch.without
+            for span in placed:
+                if span.number == number:
+                    count -= span.end - span.start
+                    first = span.end if span.start == first else first
+            if count:
+                yield number, first, count
+
+    def _note_of_last(self, spans: Sequence[Span]) -> str:
+        count = sum(span.end - span.start for span in spans)
+        are = "1 sample is" if count == 1 else f"{count:,} samples are"
+        steps = sorted({span.first for span in spans})
+        taken = f"step {steps[0]:,}" if len(steps) == 1 else "the step after the last of their runs"
+        where = self._where(spans[0].number, spans[0].start)
+        return f"{are} read as {taken}, because their files are named after the last step: {where}"
+
+    def _where(self, number: int, row: int) -> str:
+        ((piece, line),) = self.outputs[number].rows(row, 1)[["piece", "line"]].tolist()
+        return f"{self.origin(number, piece, line).file}, line {self.origin(number, piece, line).line}"
 
     def problems(self) -> Problems:
         """Return the lines that were not used, numbered as in their files."""

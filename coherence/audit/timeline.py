@@ -3,7 +3,7 @@
 Source: docs/report.md, "Restarts".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import inf, nan
 from typing import NamedTuple, Self
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from coherence.audit.rows import NO_STEP, ROW, Chunk, Edge, Rows, joined
 from coherence.audit.store import Output
+from coherence.readers.file_names import names_last
 from coherence.readers.records import Mark
 from coherence.scoring.between import COMPARED, between_samples, of_each_prompt
 from coherence.scoring.scores import ENOUGH_CHARACTERS, ENOUGH_TOKENS
@@ -193,9 +194,11 @@ def _chains(outputs: Sequence[Output], run: str) -> _Chains:
         of_output = np.zeros(len(numbers), np.int64)
         for place, number in enumerate(numbers):
             segment = output.segments[number]
-            if segment.first == NO_STEP:
-                continue
             path = output.shard.pieces[segment.piece].part.path
+            if segment.first == NO_STEP:
+                of_output[place] = len(links)
+                links.append((files.setdefault(path, len(files)), NO_STEP, False))
+                continue
             before = last.get(path)
             if before is None or segment.first < before[1]:
                 links.append((files.setdefault(path, len(files)), segment.first, before is not None))
@@ -271,39 +274,75 @@ def _join(outputs: Sequence[Output], joined: Sequence[_Place], patches: dict[int
         patches[joined[0].output][joined[0].edge.row] = sum(len(each) > 1 for each in compared), diversity
 
 
-class _Span(NamedTuple):
-    """Rows of one run in one output; numbered from `base` on if the run has no steps."""
+class Span(NamedTuple):
+    """Rows of one run in one output; numbered from `base` on if the run has no steps, or all of one step."""
 
     number: int
     start: int
     end: int
     first: int
     base: int | None
+    step: int | None = None
 
 
-def _spans(outputs: Sequence[Output], run: str) -> list[_Span]:
+def _spans(outputs: Sequence[Output], run: str) -> list[Span]:
     """Return where the rows of a run are.
 
-    If no sample of a run has a step, they are numbered; otherwise the samples without a step are left out,
-    see `Stretch.without`.
+    If no sample of a run has a step, they are numbered; otherwise the samples without a step are left out
+    (see `Stretch.without`), except those that come last by the names of their files.
     """
     found = [
         (number, output.stretches[run]) for number, output in enumerate(outputs) if run in output.stretches
     ]
     if any(each.rows > each.without for _, each in found):
-        return [
-            _Span(number, each.start + each.without, each.start + each.rows, each.first, None)
+        with_steps = [
+            Span(number, each.start + each.without, each.start + each.rows, each.first, None)
             for number, each in found
             if each.rows > each.without
         ]
+        return with_steps + placed_last(outputs, run)
     numbered, base = [], 0
     for number, each in found:
-        numbered.append(_Span(number, each.start, each.start + each.rows, base, base))
+        numbered.append(Span(number, each.start, each.start + each.rows, base, base))
         base += each.rows
     return numbered
 
 
-def _merge(outputs: Sequence[Output], found: Sequence[_Span]) -> Iterator[Chunk]:
+def placed_last(outputs: Sequence[Output], run: str) -> list[Span]:
+    """Return where those rows of a run are that have no step, and come last by the names of their files.
+
+    They are of one step, the one above the last of the run, because the name may mean another checkpoint.
+    Files that have samples with steps are not meant.
+    """
+    segments = [
+        (output.shard.pieces[output.segments[number].piece].part.path, output.segments[number].last)
+        for output in outputs
+        for number in output.segments_of.get(run, [])
+    ]
+    step = max((last for _, last in segments), default=NO_STEP)
+    files = {path for path, _ in segments if names_last(path)}
+    files -= {path for path, last in segments if last != NO_STEP}
+    if step == NO_STEP or not files:
+        return []
+    return [
+        Span(number, start, end, step + 1, None, step + 1)
+        for number, output in enumerate(outputs)
+        if run in output.stretches
+        for start, end in _without_step(output, run, files)
+    ]
+
+
+def _without_step(output: Output, run: str, files: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Yield where the rows without a step are that are from some files."""
+    stretch = output.stretches[run]
+    pieces = output.rows(stretch.start, stretch.without)["piece"]
+    for piece in sorted(set(pieces.tolist())):
+        if output.shard.pieces[piece].part.path in files:
+            start, end = np.searchsorted(pieces, [piece, piece + 1]).tolist()
+            yield stretch.start + start, stretch.start + end
+
+
+def _merge(outputs: Sequence[Output], found: Sequence[Span]) -> Iterator[Chunk]:
     """Yield the rows of a run in the order of their steps, those of one step in the order of the dump."""
     waiting = sorted(found, key=lambda span: span.first, reverse=True)
     cursors: list[_Cursor] = []
@@ -339,7 +378,7 @@ def _sorted(parts: Sequence[tuple[int, Rows]]) -> Chunk:
 class _Cursor:
     """Goes through the rows of a span, a buffer at a time."""
 
-    def __init__(self, output: Output, span: _Span) -> None:
+    def __init__(self, output: Output, span: Span) -> None:
         self.span = span
         self._output = output
         self._at = span.start
@@ -373,5 +412,7 @@ class _Cursor:
         rows = self._output.rows(self._at, count)
         if self.span.base is not None:
             rows["step"] = self.span.base + np.arange(count) + self._at - self.span.start
+        if self.span.step is not None:
+            rows["step"] = self.span.step
         self._buffer = rows
         self._at += count

@@ -1,11 +1,12 @@
 """Finds the losses of a run, next to, above or below its samples, and its checkpoints."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 
 from coherence.readers import storage, trackers
-from coherence.readers.file_names import is_of_a_step
+from coherence.readers.file_names import is_of_a_step, names_validation
 from coherence.readers.folders import (
     BOTH,
     LOSS_FOLDERS,
@@ -27,18 +28,55 @@ from coherence.readers.lines import HEAD, Part, Problems, file_name, read_head
 from coherence.readers.read import Piece, losses_in, metrics_in, samples_in
 from coherence.readers.recognise import format_of
 
+VALIDATION = "its name says that its losses are of validation; none of training was found"
+
 LAST = ("text_table",)
 """Formats of losses that count only if there are no others: tables in a model card."""
 
 TABLES = ("csv_rows", "jsonl", "json_array")
 """Formats of which the user can name the key of the loss."""
 
+STORES = ("tensorboard", "wandb_log", "trackio", "mlflow", "mlflow_metric")
+"""Formats whose files a library names, after a host or a run: their names say nothing about the losses."""
+
+_NAMES_TRAINING = re.compile(
+    r"train(?:ing)?[ _/-]+(?:[a-z]+[ _/-]+)?(?:loss|crossentropyloss)|loss[ _/-]+train", re.IGNORECASE
+)
 _OF_TRAINING = re.compile(r"(?!.*(?:val|eval|test|dev)).*loss.*", re.IGNORECASE)
 _KEY = re.compile(r'"([^"\n]{1,100})"\s*:')
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 
 _VERSION = re.compile(r"version_\d+")
+
+
+def losses_of(folder: Folder | None, samples: Sequence[File], asked: Asked) -> list[File]:
+    """Return the files of losses of a run: those next to its samples, or else those among its samples.
+
+    Losses of validation count only if there are no others.
+    """
+    beside = losses_beside(folder) if folder else []
+    among = losses_among(samples, asked)
+    for found in (beside, among):
+        if of_training := [file for file in found if not _is_of_validation(file)]:
+            return of_training
+    if any(_has_losses(file, asked.fields) for file in samples):
+        return []
+    return beside or among
+
+
+def note_of_validation(losses: Sequence[File]) -> list[str]:
+    """Return a note if all losses of a run are of validation, by the names of their files."""
+    if not losses or not all(map(_is_of_validation, losses)):
+        return []
+    return [f"{file_name(losses[0].path)}: {VALIDATION}"]
+
+
+def _is_of_validation(file: File) -> bool:
+    """Tell whether the losses of a file are of validation, by its name; a loss that names training is not."""
+    if file.format in STORES or not names_validation(file.path):
+        return False
+    return not _NAMES_TRAINING.search(read_head(file.path).text)
 
 
 def losses_among(samples: Iterable[File], asked: Asked) -> list[File]:
@@ -52,8 +90,20 @@ def _has_loss_rows(file: File, fields: Fields) -> bool:
     return sum(1 for _ in losses_in(piece, Problems(), fields)) > with_loss
 
 
+def _has_losses(file: File, fields: Fields) -> bool:
+    """Tell whether the rows of samples have losses of their own, where a file begins."""
+    piece = Piece(Part(file.path, 0, HEAD), file.format)
+    with suppress(OSError, ValueError):
+        return any(sample.loss is not None for sample in samples_in(piece, Problems(), fields))
+    return False
+
+
 def losses_beside(folder: Folder) -> list[File]:
-    """Return the files of losses of a run folder: those of the first kind found."""
+    """Return the files of losses of a run folder: those of the first kind found.
+
+    Those that are named after validation are left out, unless there are no others.
+    """
+    of_validation: list[File] = []
     steps = Folder(storage.parent(folder.path), folder.asked) if is_of_a_step(folder.path) else None
     for place in (folder, steps):
         if place is None:
@@ -61,9 +111,11 @@ def losses_beside(folder: Folder) -> list[File]:
         for candidates in _loss_candidates(place):
             own = {identity_of(file.path) for file in folder.samples}
             others = [file for file in candidates if identity_of(file.path) not in own]
-            if found := [file for file in others if holds(file, losses_in, folder.asked, folder.notes)]:
-                return files_once(found, folder.notes)
-    return []
+            found = [file for file in others if holds(file, losses_in, folder.asked, folder.notes)]
+            if of_training := [file for file in found if not _is_of_validation(file)]:
+                return files_once(of_training, folder.notes)
+            of_validation = of_validation or found
+    return files_once(of_validation, folder.notes)
 
 
 def under_other_names(folder: Folder) -> Iterator[str]:
@@ -74,7 +126,8 @@ def under_other_names(folder: Folder) -> Iterator[str]:
             continue
         head = read_head(file.path).text
         keys = head.partition("\n")[0].split(",") if file.format == "csv_rows" else _KEY.findall(head)
-        if any(map(_OF_TRAINING.fullmatch, keys)) and not holds(file, metrics_in, folder.asked, []):
+        read = any(holds(file, reader, folder.asked, []) for reader in (losses_in, metrics_in))
+        if any(map(_OF_TRAINING.fullmatch, keys)) and not read:
             name = file_name(file.path)
             yield f"{name}: a loss is in it, but none under a usual name; --loss-field names the key"
 

@@ -3,10 +3,12 @@
 Nothing is scored, so a user can check that a dump is understood before auditing it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coherence.readers import storage
+from coherence.readers.file_names import names_last
 from coherence.readers.find import RunFiles, find_runs
 from coherence.readers.folders import File, Folder, matching
 from coherence.readers.format import USUAL, Fields
@@ -15,6 +17,10 @@ from coherence.readers.read import Piece, losses_in, samples_in
 from coherence.readers.recognise import by_key, format_of
 from coherence.readers.records import LossRow, Sample
 from coherence.signals.settings import DEFAULTS, Settings
+
+COUNTED, LEFT_OUT = "counted in their order", "left out, because others have steps"
+LAST = "read as the step after the last one, by the name of the file"
+"""What an audit does with samples without a step."""
 
 
 @dataclass
@@ -51,6 +57,7 @@ class FileReading:
         why: how it was recognised, or why not.
         samples, prompts: how many samples, and how many of them have a prompt.
         sample_steps: of the samples.
+        without_step: what an audit does with samples without a step, in words.
         first, last: of the samples.
         losses: how many rows of loss.
         loss_steps: of the losses.
@@ -64,6 +71,7 @@ class FileReading:
     samples: int = 0
     prompts: int = 0
     sample_steps: Steps = field(default_factory=Steps)
+    without_step: str = COUNTED
     first: Sample | None = None
     last: Sample | None = None
     losses: int = 0
@@ -111,8 +119,12 @@ def _stated(run: RunFiles) -> Settings:
 
 def _files_of(run: RunFiles, fields: Fields) -> list[FileReading]:
     readings = {file.path: _reading(file) for file in (*run.samples, *run.losses)}
-    for file in run.samples:
-        _read_samples(readings[file.path], file, fields)
+    seen = {file.path: _read_samples(readings[file.path], file, fields) for file in run.samples}
+    with_steps = {name for runs in seen.values() for name, has_step in runs if has_step}
+    for path, runs in seen.items():
+        if any(runs[name, False] for name in with_steps):
+            last = names_last(path) and not any(has_step for _, has_step in runs)
+            readings[path].without_step = LAST if last else LEFT_OUT
     for file in run.losses:
         _read_losses(readings[file.path], file, fields, again=file in run.samples)
     return list(readings.values())
@@ -123,15 +135,19 @@ def _reading(file: File) -> FileReading:
     return FileReading(file.path, found.name, found.why)
 
 
-def _read_samples(reading: FileReading, file: File, fields: Fields) -> None:
+def _read_samples(reading: FileReading, file: File, fields: Fields) -> Counter[tuple[str | None, bool]]:
+    """Read the samples of a file; return how many there are of each run, with and without a step."""
+    seen: Counter[tuple[str | None, bool]] = Counter()
     try:
         for sample in samples_in(Piece(Part(file.path), file.format), reading.problems, fields):
             reading.samples += 1
             reading.prompts += bool(sample.prompt)
             reading.sample_steps.see(sample.step)
+            seen[sample.run, sample.step is not None] += 1
             reading.first, reading.last = reading.first or sample, sample
     except (OSError, ValueError) as error:
         reading.problems.add(file.path, 0, f"not read on from here: {error}")
+    return seen
 
 
 def _read_losses(reading: FileReading, file: File, fields: Fields, again: bool) -> None:

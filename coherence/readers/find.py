@@ -9,9 +9,10 @@ from coherence.readers import storage, trackers
 from coherence.readers.beside import (
     checkpoints,
     given_losses,
-    losses_among,
     losses_beside,
+    losses_of,
     metrics_beside,
+    note_of_validation,
     saved_steps,
     under_other_names,
 )
@@ -114,7 +115,9 @@ def find_runs(
         raise errors[0]
     notes += [as_text(str(error)) for error in errors]
     runs[0] = runs[0]._replace(notes=(*runs[0].notes, *notes))
-    if loss is not None:
+    if loss is None:
+        runs = [run._replace(notes=(*run.notes, *note_of_validation(run.losses))) for run in runs]
+    else:
         if len(runs) > 1:
             raise ValueError(f"{loss}: the losses of one run, but there are {len(runs)} runs")
         given = tuple(given_losses(loss, asked))
@@ -148,7 +151,7 @@ def _run_of_files(files: Sequence[str], asked: Asked) -> RunFiles:
     name = file_name(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     beside = {storage.parent(file.path) for file in samples if storage.bare_name(file.path) == SAMPLES}
     folder = Folder(beside.pop(), asked) if len(beside) == 1 else None
-    losses = (folder and losses_beside(folder)) or losses_among(samples, asked)
+    losses = losses_of(folder, samples, asked)
     vocab_size = _vocab_size(folder) if folder else None
     written = _run_folder(folder) if folder else None
     notes += folder.notes if folder else []
@@ -187,7 +190,7 @@ def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
     one_run = folder.is_run or bool(folder.samples) or len(below) < 2
     runs = []
     for child in below:
-        if one_run and not child.is_run and not losses_beside(child):
+        if one_run and not child.is_run and not _has_losses_of_its_own(child, folder):
             folder.samples += child.samples
             folder.notes += child.notes
         else:
@@ -195,9 +198,16 @@ def _runs_of(folder: Folder, below: Iterable[Folder]) -> list[RunFiles]:
     return [_run_in(folder), *runs] if folder.samples else runs
 
 
+def _has_losses_of_its_own(child: Folder, folder: Folder) -> bool:
+    """Tell whether a folder has losses; those of validation are not its own if the one above has some."""
+    losses = losses_beside(child)
+    return bool(losses) and not (note_of_validation(losses) and losses_beside(folder))
+
+
 def _run_in(folder: Folder) -> RunFiles:
     folder.samples = files_once(folder.samples, folder.notes)
-    losses = losses_beside(folder) or losses_among(folder.samples, folder.asked)
+    folder.leave_out_others()
+    losses = losses_of(folder, folder.samples, folder.asked)
     vocab_size, written = _vocab_size(folder), _run_folder(folder)
     if not losses:
         known = trackers.unread_in(folder.path)

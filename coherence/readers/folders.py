@@ -16,7 +16,10 @@ from coherence.readers.file_names import (
     is_called_log,
     is_of_a_step,
     is_of_samples,
+    names_no_samples,
     names_training_data,
+    original_of,
+    step_named,
     step_of,
 )
 from coherence.readers.folder import METRICS, SAMPLES, SETTINGS, STATE, STATUS
@@ -43,6 +46,8 @@ DEEPEST = 100
 """Folders above a link that are looked at; no dump is deeper."""
 
 TRAINING_DATA = "skipped: its name says that a model is trained on it; give the file itself to read it"
+
+NO_SAMPLES = "skipped: its name says that it holds no samples; give the file itself to read it"
 
 _NUMBER = re.compile(r"\d+")
 
@@ -225,10 +230,21 @@ class Folder:
         paths = [storage.join(path, name) for name in names]
         folders = [each for each in paths if storage.is_folder(each)]
         known = set(folders)
-        self.files = [each for each in paths if each not in known]
+        self.files = self._without_copies([each for each in paths if each not in known])
         self.folders = [each for each in folders if not self._leads_back(each, folders)]
         self.scanned = self._scan()
         self.samples = self._find_samples()
+
+    def _without_copies(self, files: Sequence[str]) -> list[str]:
+        """Return the files without those that are copies of others by their names; a note says so."""
+        names, kept = {name_of(path) for path in files}, []
+        for path in files:
+            original = original_of(name_of(path))
+            if original not in names:
+                kept.append(path)
+            elif not _NO_DATA.fullmatch(_suffix(original)):
+                self.notes.append(f"{file_name(path)}: left out, by its name a copy of {original}")
+        return kept
 
     def _leads_back(self, path: str, folders: Sequence[str]) -> bool:
         """Tell whether a link leads to a folder that contains it, or to one next to it: it is read there."""
@@ -275,6 +291,18 @@ class Folder:
         """Add to the samples the files of formats for losses that do hold samples."""
         logs = [file for file in self.scanned if file.format in BOTH]
         self.samples = [file for file in logs if holds(file, samples_in, self.asked, self.notes)]
+
+    def leave_out_others(self) -> None:
+        """Leave out of the samples what is named after something else, if any are left."""
+        others = {
+            file
+            for file in self.samples
+            if names_no_samples(file.path) and _first_step(file, self.asked) in (None, step_named(file.path))
+        }
+        kept = [file for file in self.samples if file not in others]
+        if kept and others:
+            self.notes += [f"{file_name(file.path)}: {NO_SAMPLES}" for file in self.samples if file in others]
+            self.samples = kept
 
     def _scan(self) -> list[File]:
         # The other files that the monitor writes next to the two logs hold neither losses nor samples.
@@ -338,7 +366,7 @@ class Folder:
 
     def _are_samples(self, file: File) -> bool:
         noted = len(self.notes)
-        if not self._for_samples and names_training_data(file.path) and not _tells_steps(file, self.asked):
+        if not self._for_samples and names_training_data(file.path) and _first_step(file, self.asked) is None:
             self.notes.append(f"{file_name(file.path)}: {TRAINING_DATA}")
             return False
         if holds(file, samples_in, self.asked, self.notes):
@@ -349,12 +377,12 @@ class Folder:
         return False
 
 
-def _tells_steps(file: File, asked: Asked) -> bool:
-    """Tell whether the first sample of a file has a step: training data has none."""
+def _first_step(file: File, asked: Asked) -> int | None:
+    """Return the step of the first sample of a file: training data has none."""
     with suppress(OSError, ValueError):
         first = next(samples_in(Piece(Part(file.path, 0, HEAD), file.format), Problems(), asked.fields), None)
-        return first is not None and first.step is not None
-    return False
+        return None if first is None else first.step
+    return None
 
 
 def _unread_logs(paths: Sequence[str]) -> list[str]:

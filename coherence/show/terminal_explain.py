@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.padding import Padding
 
-from coherence.readers.explain import FileReading, RunReading, Steps
+from coherence.readers.explain import COUNTED, FileReading, RunReading, Steps
 from coherence.readers.lines import file_name
 from coherence.readers.records import LossRow, Sample
 from coherence.show.console import as_line
@@ -91,7 +91,8 @@ def lines_of(reading: FileReading) -> list[str]:
     lines = []
     if reading.first is not None and reading.last is not None:
         prompts = f", {reading.prompts:,} with a prompt" if reading.prompts else ", none with a prompt"
-        lines.append(f"{several(reading.samples, 'sample')}, {_steps(reading.sample_steps)}{prompts}")
+        steps = _steps(reading.sample_steps, reading.without_step)
+        lines.append(f"{several(reading.samples, 'sample')}, {steps}{prompts}")
         lines.append(f"first: {_sample(reading.first)}")
         if reading.samples > 1:
             lines.append(f"last: {_sample(reading.last)}")
@@ -108,13 +109,14 @@ def lines_of(reading: FileReading) -> list[str]:
     return lines
 
 
-def _steps(steps: Steps) -> str:
+def _steps(steps: Steps, without: str = COUNTED) -> str:
     if steps.first is None or steps.last is None:
-        return "no steps: counted in their order"
+        return f"no steps: {without}"
     told = (
         f"step {steps.first:,}" if steps.first == steps.last else f"steps {steps.first:,} to {steps.last:,}"
     )
-    return f"{told} ({steps.unknown:,} without one)" if steps.unknown else told
+    unused = "" if without == COUNTED else f", {without}"
+    return f"{told} ({steps.unknown:,} without one{unused})" if steps.unknown else told
 
 
 def _sample(sample: Sample) -> str:

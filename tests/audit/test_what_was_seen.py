@@ -181,3 +181,68 @@ def test_what_was_seen_in_parts_of_a_file_adds_up_and_the_first_line_is_that_of_
 def test_no_samples_give_no_notes() -> None:
     assert take_notes(Problems()) == []
     assert 0 < FEW < 1
+
+
+def test_samples_without_a_step_beside_others_with_one_are_told_with_the_first_file(tmp_path: Path) -> None:
+    for name, count in (("checkpoint-50", 1), ("checkpoint-100", 1), ("checkpoint-best", 6)):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{json.dumps({'completion': fine(n)})}\n" for n in range(count))
+        (tmp_path / name / "gen.jsonl").write_text(rows, encoding="utf-8")
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert report.judged == 2
+    (note,) = notes(report, "left out")
+    assert note.startswith("6 samples are left out, because they have no step and others of the run have one")
+    assert note.endswith("checkpoint-best/gen.jsonl, line 1")
+
+
+def test_no_sample_is_said_to_be_left_out_where_none_has_a_step(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": fine(1)}) + "\n", encoding="utf-8")
+    report = audit(tmp_path)
+    assert notes(report, "left out") == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["checkpoint-last/a.jsonl", "final/a.jsonl", "final.jsonl", "latest.jsonl"])
+@pytest.mark.parametrize("beside", [0, 2])
+def test_samples_of_files_named_after_the_last_step_come_after_the_last_step(
+    tmp_path: Path, name: str, beside: int
+) -> None:
+    files = {f"step_{step}.jsonl": [{"text": fine(step)}] for step in (50, 100)}
+    files |= {"best.jsonl": [{"text": fine(n)} for n in range(beside)]} if beside else {}
+    files |= {name: [{"text": LOOP + fine(n, 3)} for n in range(6)]}
+    for path, rows in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    report = audit(tmp_path, scored=str(tmp_path / "scored.jsonl"))
+    assert isinstance(report, Report)
+    assert (report.judged, report.low, report.halt_step) == (8, 6, 101)
+    (note,) = notes(report, "named after the last")
+    assert note.startswith(
+        "6 samples are read as step 101, because their files are named after the last step: "
+    )
+    assert note.endswith(f"{name}, line 1")
+    left_out = notes(report, "left out")
+    assert len(left_out) == bool(beside)
+    assert all(note.startswith("2 samples") and note.endswith("best.jsonl, line 1") for note in left_out)
+    scored = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text("utf-8").splitlines()]
+    assert [row["step"] for row in scored] == [50, 100, *6 * [101]]
+
+
+def test_a_file_named_after_the_last_step_keeps_the_steps_of_its_rows(tmp_path: Path) -> None:
+    lines = [{"text": fine(1)}, {"step": 5, "text": fine(2)}]
+    (tmp_path / "final.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lines), encoding="utf-8")
+    (tmp_path / "step_9.jsonl").write_text(json.dumps({"text": fine(3)}), encoding="utf-8")
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert (report.judged, notes(report, "named after the last")) == (2, [])
+    assert len(notes(report, "left out")) == 1
+
+
+def test_restarts_in_other_files_leave_what_is_named_last(tmp_path: Path) -> None:
+    steps = [1, 2, 3, 2, 3]
+    lines = [{"step": step, "prompt": "P", "text": fine(n)} for n, step in enumerate(steps)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lines), encoding="utf-8")
+    (tmp_path / "final.jsonl").write_text(json.dumps({"prompt": "P", "text": fine(9)}), encoding="utf-8")
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert report.judged == 4

@@ -62,6 +62,28 @@ def test_samples_without_steps_are_said_to_be_counted() -> None:
     )
 
 
+def test_samples_without_steps_are_said_to_be_left_out_where_other_files_have_steps() -> None:
+    Path("step_5.jsonl").write_text(rows({"text": "One."}), encoding="utf-8")
+    Path("best.jsonl").write_text(rows({"text": "Two."}), encoding="utf-8")
+    Path("final.jsonl").write_text(rows({"text": "Five."}), encoding="utf-8")
+    Path("mixed.jsonl").write_text(rows({"text": "Three."}, {"step": 6, "text": "Four."}), encoding="utf-8")
+    told = {reading.path: lines_of(reading)[0] for reading in explain(["."])[0].files}
+    assert {path: line.partition(", none")[0] for path, line in told.items()} == {
+        "./step_5.jsonl": "1 sample, step 5",
+        "./best.jsonl": "1 sample, no steps: left out, because others have steps",
+        "./final.jsonl": "1 sample, no steps: read as the step after the last one, by the name of the file",
+        "./mixed.jsonl": "2 samples, step 6 (1 without one, left out, because others have steps)",
+    }
+
+
+def test_samples_of_other_runs_without_steps_are_still_counted() -> None:
+    Path("a.jsonl").write_text(rows({"run": "a", "step": 5, "text": "One."}), encoding="utf-8")
+    Path("b.jsonl").write_text(rows({"run": "b", "text": "Two."}), encoding="utf-8")
+    assert {reading.without_step for reading in explain(["a.jsonl", "b.jsonl"])[0].files} == {
+        "counted in their order"
+    }
+
+
 def test_where_there_are_no_samples_each_file_says_why_it_is_none(here: Path) -> None:
     (here / "logs").mkdir()
     for number in (1, 2):

@@ -2,7 +2,14 @@
 
 import pytest
 
-from coherence.readers.file_names import is_called_log, is_of_a_step, names_temperature, step_of
+from coherence.readers.file_names import (
+    is_called_log,
+    is_of_a_step,
+    names_temperature,
+    step_named,
+    step_of,
+    step_of_checkpoint,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,68 @@ from coherence.readers.file_names import is_called_log, is_of_a_step, names_temp
 )
 def test_a_number_beside_a_word_for_a_step_or_a_sample_is_a_step(path: str, step: int) -> None:
     assert step_of(path) == step
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("step_50_epoch_1.jsonl", 50),
+        ("epoch=3-step=1200.jsonl", 1200),
+        ("epoch_2.jsonl", 2),
+        ("iter_3_epoch_1.json", 3),
+        ("samples/50.jsonl", 50),
+        ("samples/50.json", 50),
+        ("generations/2k.jsonl", 2000),
+        ("rollouts/50.jsonl.gz", 50),
+        ("run/val_outputs/50.parquet", 50),
+        ("step50-hf/out.jsonl", 50),
+        ("step50-unsharded/out.jsonl", 50),
+        ("step50000-tokens209B/out.jsonl", 50_000),
+        ("global_step_50/out.jsonl", 50),
+        ("epoch=0-step=50-val_loss=2.30/out.jsonl", 50),
+        ("epoch_1-step_50/out.jsonl", 50),
+        ("__out__step-9__checkpoint-50/out.jsonl", 50),
+        ("step_500/rank0.jsonl", 500),
+        ("step_500/part_3.jsonl", 500),
+    ],
+)
+def test_a_step_is_found_in_the_name_of_any_file_or_of_its_folder(path: str, step: int) -> None:
+    assert step_named(path) == step
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "run/50.jsonl",
+            "data/50.json",
+            "samples/20260104.jsonl",
+            "samples/seed_50.jsonl",
+            "sample/part3.csv",
+        ),
+        *("step1_supervised_finetuning/out.jsonl", "step2-reward/out.jsonl", "step1_sft/out.jsonl"),
+        *("llama-step500/out.jsonl", "epoch/out.jsonl", "v2/out.jsonl", "step_500/inner/out.jsonl"),
+    ],
+)
+def test_a_bare_number_elsewhere_a_part_of_a_training_or_a_name_around_a_step_is_none(path: str) -> None:
+    assert step_named(path) is None
+    assert not is_of_a_step(path.rpartition("/")[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "step"),
+    [
+        *(("ckpt_500.pt", 500), ("org/model-step500", 500), ("global_step_500/actor", 500)),
+        *(("step-500/model.safetensors", 500), ("step500-hf", 500), ("out/epoch=1-step=500.ckpt", 500)),
+        *(("out/checkpoint-500/", 500), ("s3://b/checkpoint-9/checkpoint-500", 500)),
+        *(("epoch_3", None), ("meta-llama/Llama-3-8B", None), ("out/best.pt", None), ("", None)),
+        *(("runs/2026-01-04/last", None), ("checkpoint-2026-01-04", None)),
+    ],
+)
+def test_the_path_of_a_checkpoint_has_the_step_of_its_last_part_that_has_one(
+    value: str, step: int | None
+) -> None:
+    assert step_of_checkpoint(value) == step
 
 
 @pytest.mark.parametrize(

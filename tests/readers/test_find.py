@@ -265,6 +265,36 @@ def test_a_link_into_a_folder_of_the_same_run_is_left_out(here: Path) -> None:
     assert the_run("exp").notes == ("exp/last.jsonl: left out, the same file as exp/samples/20.jsonl",)
 
 
+@pytest.mark.parametrize("losses", [False, True])
+@pytest.mark.parametrize(
+    "copy",
+    [
+        *("{}.jsonl~", "{}.jsonl.~2~", "{}.jsonl.bak", "{}.jsonl.tmp", "{}.jsonl.orig", "{} (1).jsonl"),
+        *("{}(2).jsonl", "{} copy.jsonl", "{} copy 2.jsonl", "{} - Copy.jsonl", "{} - Copy (2).jsonl"),
+    ],
+)
+def test_a_copy_beside_its_file_is_left_out_and_noted_and_read_without_it(
+    here: Path, copy: str, losses: bool
+) -> None:
+    stem, content = ("log", LOSS) if losses else ("step_50", SAMPLE)
+    write(here, {"step_1.jsonl": SAMPLE, copy.format(stem): content})
+    assert f"./{copy.format(stem)}" in found(".")[0][2 if losses else 1]
+    write(here, {f"{stem}.jsonl": content})
+    assert found(".")[0][1:] == (
+        ["./step_1.jsonl", *([] if losses else ["./step_50.jsonl"])],
+        ["./log.jsonl"] if losses else [],
+    )
+    note = f"./{copy.format(stem)}: left out, by its name a copy of {stem}.jsonl"
+    assert the_run(".").notes == (note,)
+
+
+def test_numbers_in_brackets_are_no_copies_where_their_file_is_missing(here: Path) -> None:
+    write(
+        here, {f"step_50 ({number}).jsonl": SAMPLE for number in (1, 2)} | {"train.py": "", "train.py~": ""}
+    )
+    assert (len(the_run(".").samples), the_run(".").notes) == (2, ())
+
+
 def test_a_file_that_is_named_twice_is_read_once(here: Path) -> None:
     write(here, {"a.jsonl": SAMPLE})
     assert found("a.jsonl", "./a.jsonl", "*.jsonl") == [("a.jsonl", ["a.jsonl"], [])]
@@ -362,6 +392,68 @@ def test_folders_named_after_the_path_of_a_checkpoint_are_of_its_step(here: Path
     write(here / "exp", {f"__ckpt__step_{step}/samples_a.jsonl": SAMPLE for step in (5, 10)})
     paths = [f"exp/__ckpt__step_{step}/samples_a.jsonl" for step in (5, 10)]
     assert found("exp") == [("exp", paths, [])]
+
+
+@pytest.mark.parametrize(
+    ("of_validation", "of_training"),
+    [
+        ("val_loss.csv", "train_loss.csv"),
+        ("val_loss.csv", "loss.csv"),
+        ("eval_metrics.jsonl", "train_metrics.jsonl"),
+        ("dev.jsonl", "log.csv"),
+        ("eval.log", "train.log"),
+        ("heldout-loss.csv", "train.log"),
+        ("validation_log.csv", "samples/mixed.jsonl"),
+    ],
+)
+def test_losses_of_files_named_after_validation_count_only_where_there_are_no_others(
+    here: Path, of_validation: str, of_training: str
+) -> None:
+    kinds = {".csv": "step,loss\n1,2.5\n2,2.25\n", ".jsonl": LOSS, ".log": LOG}
+    write(here, {"step_1.jsonl": SAMPLE, of_validation: kinds[Path(of_validation).suffix]})
+    note = f"./{of_validation}: its name says that its losses are of validation; none of training was found"
+    assert found(".")[0][2] == [f"./{of_validation}"]
+    assert the_run(".").notes == (note,)
+    assert the_run(".", loss=of_validation).notes == ()
+    training = LOSS + SAMPLE if "/" in of_training else kinds[Path(of_training).suffix]
+    write(here, {of_training: training})
+    assert found(".")[0][2] == [f"./{of_training}"]
+    assert the_run(".").notes == ()
+    assert found(".", loss=of_validation)[0][2] == [of_validation]
+
+
+def test_losses_of_an_evaluation_next_to_its_samples_give_way_to_those_of_the_training_above(
+    here: Path,
+) -> None:
+    write(here / "exp", {"eval/step_1.jsonl": SAMPLE, "eval/eval_log.jsonl": LOSS})
+    assert found("exp") == [("eval", ["exp/eval/step_1.jsonl"], ["exp/eval/eval_log.jsonl"])]
+    write(here / "exp", {"train_log.jsonl": LOSS})
+    assert found("exp") == [("exp", ["exp/eval/step_1.jsonl"], ["exp/train_log.jsonl"])]
+    assert the_run("exp").notes == ()
+
+
+def test_a_loss_in_the_rows_of_the_samples_comes_before_one_of_validation(here: Path) -> None:
+    write(here, {"step_1.jsonl": '{"text": "once", "loss": 2.5}\n', "val_loss.csv": "step,loss\n1,2.5\n"})
+    assert (found(".")[0][2], the_run(".").notes) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train_eval.csv", "step,loss\n1,2.5\n"),
+        ("latest.csv", "step,loss\n1,2.5\n"),
+        ("test.csv", "step,train_loss,val_loss\n1,2.5,2.6\n"),
+        ("eval/trainer_state.json", STATE),
+    ],
+)
+def test_a_word_of_validation_counts_only_in_the_name_and_where_no_key_names_training(
+    here: Path, name: str, content: str
+) -> None:
+    folder = here / name
+    write(here, {(folder.parent / "step_1.jsonl").relative_to(here).as_posix(): SAMPLE, name: content})
+    run = the_run(folder.parent.as_posix())
+    assert [Path(file.path).name for file in run.losses] == [folder.name]
+    assert run.notes == ()
 
 
 def test_a_table_whose_loss_has_another_name_is_noted_where_there_is_no_other_loss(here: Path) -> None:
@@ -463,6 +555,47 @@ def test_what_cannot_be_read_among_what_can_is_passed_over_and_noted(here: Path)
         "exp/c.csv: none of the formats that are read; it begins with 'a,b'",
         "exp/d.jsonl: neither samples nor losses where it begins",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("eval_prompts.jsonl", "prompts.json", "data/prompts.jsonl", "references.jsonl", "gold.csv"),
+        *("reference_outputs.json", "sft_data.jsonl", "config.json", "test-questions.jsonl"),
+        *("step_1/prompts.jsonl", "samples/prompts.jsonl", "prompts_step_1.jsonl", "ground_truth.jsonl"),
+    ],
+)
+def test_what_is_named_after_something_else_is_left_out_beside_samples_and_noted(
+    here: Path, name: str
+) -> None:
+    content = {".json": '[{"text": "once"}]', ".csv": "text,n\nonce,1\n", ".jsonl": '{"text": "once"}\n'}
+    write(here, {name: content[Path(name).suffix]})
+    assert found(".")[0][1] == [f"./{name}"]
+    write(here, {"step_1.jsonl": SAMPLE})
+    run = the_run(".")
+    assert [file.path for file in run.samples] == ["./step_1.jsonl"]
+    note = f"./{name}: skipped: its name says that it holds no samples; give the file itself to read it"
+    assert run.notes == (note,)
+    assert found(name)[0][1] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prompts_and_completions.jsonl", '{"text": "once"}\n'),
+        ("question_responses.jsonl", '{"text": "once"}\n'),
+        ("prompts.jsonl", SAMPLE),
+        ("data_step_500.jsonl", '{"text": "once"}\n'),
+        ("preferences.jsonl", '{"text": "once"}\n'),
+        ("results.jsonl", '{"text": "once"}\n'),
+        ("prompts/a.jsonl", '{"text": "once"}\n'),
+    ],
+)
+def test_a_word_for_samples_or_a_step_in_the_rows_makes_samples_of_what_has_any_name(
+    here: Path, name: str, content: str
+) -> None:
+    write(here, {name: content, "step_1.jsonl": SAMPLE})
+    assert {file.path for file in the_run(".").samples} == {f"./{name}", "./step_1.jsonl"}
 
 
 def test_a_file_that_may_not_be_read_is_noted_by_its_name(

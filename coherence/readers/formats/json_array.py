@@ -3,23 +3,27 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from coherence.readers import storage
+from coherence.readers.file_names import step_in, step_named
 from coherence.readers.format import USUAL, Fields, Format
 from coherence.readers.lines import (
     LONGEST_LINE,
     Head,
     Part,
     Problems,
+    file_name,
     is_json_object,
     read_head,
     shown,
+    to_step,
     why_not_parsed,
 )
 from coherence.readers.objects import rows
 from coherence.readers.objects.metrics import mentions, metrics_of
-from coherence.readers.objects.names import PROMPT, SEVERAL, STEP, TEXT
+from coherence.readers.objects.names import PROMPT, SEVERAL, STEP, TEXT, usual_name
 from coherence.readers.records import LossRow, MetricRow, Sample
 
 CHUNK = 2**20
@@ -28,6 +32,7 @@ CHUNK = 2**20
 BEGINNING = 2**13
 """Characters of a document that are searched for the keys of a row."""
 
+_OF_STEP_0 = re.compile(r'\{\s*"0"\s*:\s*\[\s*\{')
 _ARRAY = re.compile(r"\[\s*(?:\[\s*)?\{")
 _INNER_ARRAY = re.compile(r'"\s*:\s*\[\s*\{')
 # The text between brackets, including whole strings, in which brackets do not count.
@@ -37,6 +42,14 @@ _BRACKET = re.compile(_NO_BRACKET.pattern + rb"([\[\]{}])", re.DOTALL)
 
 _SEPARATORS = b" \t\r\n,"
 _NAME = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*(:?)', re.DOTALL)
+
+# A key, and its value if that is a string or a number; strings that are values elsewhere are passed over.
+_MEMBER = re.compile(
+    rb'"((?:[^"\\]|\\.)*+)"\s*+:\s*+("(?:[^"\\]|\\.)*+"|-?\d++(?:\.\d++)?(?:[eE][-+]?\d++)?)?', re.DOTALL
+)
+
+LONGEST_STATED, LONGEST_NUMBER = 1_000, 15
+"""Bytes of the value of a step, and digits of a key that is one."""
 
 _Place = tuple[bytes, ...] | None
 """The keys of a document above the array of rows. If empty, the document itself is a row; None allows any
@@ -72,12 +85,25 @@ def recognise(head: Head) -> bool:
         return False
     lines = head.lines
     place, inner = _place(text), _INNER_ARRAY.search(text)
-    if len(lines) == 1:  # a row that holds a chat begins like this too, but with the names of a row
-        before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()])) if inner else {TEXT[0]}
-        return bool(place) or before.isdisjoint((*STEP, *TEXT, *PROMPT))
+    if len(lines) == 1:
+        return bool(place) or (inner is not None and _holds_rows(text, inner))
     if (place is None and inner is None) or is_json_object(lines[0]):
         return False
     return 2 * sum(map(is_json_object, lines)) < len(lines)
+
+
+def _holds_rows(text: str, inner: re.Match[str]) -> bool:
+    """Tell whether an object in a single line holds an array of rows; a row that holds a chat begins alike.
+
+    If it has a step, the rows have to have a text, and it must not be a row itself.
+    """
+    before = set(re.findall(r'"(\w+)"\s*:', text[: inner.end()]))
+    if not before.isdisjoint((*TEXT, *PROMPT)):
+        return False
+    if before.isdisjoint(STEP):
+        return True
+    within = _names(text[inner.end() - 1 :][:BEGINNING].encode(errors="replace"))
+    return before.isdisjoint(_OF_A_ROW | _TEXTS) and not within.isdisjoint(_OF_A_ROW | _TEXTS)
 
 
 def _place(text: str) -> _Place:
@@ -86,6 +112,8 @@ def _place(text: str) -> _Place:
     known = next((place for begin, place in _HARNESSES if begin.match(text)), None)
     if known is None and text.startswith("{"):
         names = _names(text[:BEGINNING].encode(errors="replace"))
+        if _OF_STEP_0.match(text):
+            names.discard("0")
         if names & _OF_A_ROW or (names & _TEXTS and names & _BESIDE_TEXTS):
             return ()
     return known
@@ -112,8 +140,8 @@ def _names(text: bytes) -> set[str]:
 
 
 def samples(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[Sample]:
-    """Yield the samples of a file."""
-    return rows.samples_of(_read(part, problems), part.path, problems, fields)
+    """Yield the samples of a file; those without a step have that of the object above them."""
+    return rows.samples_of(_with_steps(part, problems), part.path, problems, fields)
 
 
 def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[LossRow]:
@@ -123,6 +151,52 @@ def losses(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[L
 
 def _read(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     yield from _objects(part, problems, place=_place(read_head(part.path).text))
+
+
+def _with_steps(part: Part, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects, those without a step with that of the key or of the object above them."""
+    scan = _Scan(part.path, problems, place=_place(read_head(part.path).text))
+    named = step_named(part.path) is not None
+    stated: dict[str, Any] | None = None
+    for line, row in _parsed(part, scan, problems):
+        if any(value is not None and usual_name(key) in STEP for key, value in row.items()):
+            yield line, row
+            continue
+        if stated is None:
+            stated = {} if named else scan.stated or _stated(part, scan)
+        step = _step_of_key(scan.key, numbers=not named and not stated)
+        if step is None:
+            yield line, {**row, **stated}
+        else:
+            problems.remark(f"{file_name(part.path)}: the keys above its rows are read as their steps")
+            yield line, {**row, "step": step}
+
+
+def _stated(part: Part, scan: "_Scan") -> dict[str, Any]:
+    """Return the step that the object of a document states, wherever in it: read once more to its end."""
+    if scan.is_object:
+        scan = _Scan(part.path, Problems())
+        for _ in _elements(part, scan, CHUNK):
+            pass
+    return scan.stated
+
+
+def _step_of_key(key: str, numbers: bool) -> int | None:
+    """Return the step that the key of an array names; a number alone only if nothing else states a step."""
+    if key.isdecimal():
+        return int(key) if numbers and len(key) <= LONGEST_NUMBER else None
+    return step_in(key.lower())
+
+
+def _usable(name: str, value: Any) -> dict[str, Any]:
+    """Return a step under its name.
+
+    Raises:
+        ValueError: the value is not a step; a checkpoint or an epoch may be anything.
+    """
+    if name not in ("checkpoint", "epoch"):
+        to_step(value)
+    return {name: value}
 
 
 def metrics(part: Part, problems: Problems, fields: Fields = USUAL) -> Iterator[MetricRow]:
@@ -135,7 +209,13 @@ def _objects(
     part: Part, problems: Problems, chunk: int = CHUNK, longest: int = LONGEST_LINE, place: _Place = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects with the lines where they begin."""
-    for line, raw in _elements(part, _Scan(part.path, problems, longest, place), chunk):
+    return _parsed(part, _Scan(part.path, problems, longest, place), problems, chunk)
+
+
+def _parsed(
+    part: Part, scan: "_Scan", problems: Problems, chunk: int = CHUNK
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, raw in _elements(part, scan, chunk):
         try:
             value = json.loads(raw.decode("utf-8"))
         except (ValueError, RecursionError) as error:
@@ -166,9 +246,14 @@ class _Scan:
     Attributes:
         depth: how many brackets are open.
         at: how many bytes of what is held were looked at.
+        is_object: whether the document is an object, and not itself a row.
+        stated: the steps that this object stated so far, by their usual names.
+        key: that of the last array of rows, in that object; empty if the document is an array.
     """
 
-    def __init__(self, path: str, problems: Problems, longest: int, place: _Place = None) -> None:
+    def __init__(
+        self, path: str, problems: Problems, longest: int = LONGEST_LINE, place: _Place = None
+    ) -> None:
         self._path, self._problems, self._longest, self._place = path, problems, longest, place
         self._keys: list[bytes] = []  # those above the last bracket that was seen
         self.depth = self.at = 0
@@ -181,6 +266,8 @@ class _Scan:
         self._ended = 0  # where the previous object ended
         self._too_long = False
         self._objects = 0  # how many the array had
+        self.is_object, self.key = False, ""
+        self.stated: dict[str, Any] = {}
 
     @property
     def held(self) -> int:
@@ -228,13 +315,25 @@ class _Scan:
         while bracket := _BRACKET.match(self._held, self._seen):
             self.at += bracket.end() - self._seen
             before, self._seen = self._seen, bracket.end()
+            if self.is_object and self.depth == 1:
+                self._note_stated(self._held[before : self._seen])
             if bracket[1] in b"[{":
                 self._open(bracket[1], before)
             else:
                 yield from self._close()
 
+    def _note_stated(self, between: bytes) -> None:
+        """Note the steps in a part of the outermost object, and the last key there."""
+        for name, value in _MEMBER.findall(between):
+            self.key = name.decode(errors="replace")
+            if value and len(value) <= LONGEST_STATED and (usual := usual_name(self.key)) in STEP:
+                with suppress(ValueError):
+                    self.stated |= _usable(usual, json.loads(value.decode(errors="replace")))
+
     def _open(self, bracket: bytes, before: int) -> None:
         self.depth += 1
+        if self.depth == 1:
+            self.is_object = bracket == b"{" and self._place is None
         if self._array is None:
             if self._is_wanted(bracket, before):
                 self._array, self._ended, self._objects = self.depth, self._seen, 0

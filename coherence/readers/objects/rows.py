@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from coherence.escape import printable
-from coherence.readers.file_names import step_named
+from coherence.readers.file_names import step_named, step_of_checkpoint
 from coherence.readers.folder import FORMAT, beside_of, is_sample, recorded_scores
 from coherence.readers.format import USUAL, Fields
 from coherence.readers.lines import (
@@ -157,11 +157,16 @@ class _OtherRows:
 
     def _sample(self, row: RawRow, line: int) -> Sample:
         sample = to_sample(row, self._name, line, self._fields)
-        if sample.step is None and self._step is not None:
-            return sample._replace(step=self._step)
+        if sample.step is None and (step := self._named_step(row)) is not None:
+            return sample._replace(step=step)
         if self.with_steps and first_of(row, STEP) is None:
             raise ValueError(STEP_MISSING)
         return sample
+
+    def _named_step(self, row: RawRow) -> int | None:
+        """Return the step in the name of the file, or else in the path of a row's checkpoint."""
+        path = row.get("checkpoint")
+        return step_of_checkpoint(path) if self._step is None and isinstance(path, str) else self._step
 
     def end(self) -> None:
         """Note why the file holds no samples, if it holds none."""

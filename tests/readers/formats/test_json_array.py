@@ -235,3 +235,95 @@ def test_an_object_over_several_lines_that_is_a_row_is_read_as_one(file: Path, r
     assert len(samples) == 2 * len(row.get("completions", row.get("samples", [0])))
     assert {sample.step for sample in samples} == {row.get("step")}
     assert problems.count == 0
+
+
+# The step above the rows
+
+TEXTS = [{"prompt": "Why?", "completion": "So."}, {"prompt": "Oh?", "completion": "No."}]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"step": 500, "model": "m", "results": TEXTS},
+        {"global_step": "500", "args": {"step": 7, "x": [1]}, "results": TEXTS},
+        {"checkpoint": "out/checkpoint-500", "results": TEXTS},
+        {"checkpoint": "out/ckpt_500.pt", "results": TEXTS},
+        {"model": 'a "step": 3, \\', "note": None, "Step": 500, "results": TEXTS},
+        {"results": TEXTS, "step": 500},
+        {"model": "m", "results": TEXTS, "args": {"step": [7]}, "step": 500},
+        {"step": "none", "iteration": 500, "results": TEXTS},
+        {"step_500": TEXTS},
+        {"run": "x", "checkpoint-500": TEXTS},
+        {"500": TEXTS},
+        {"epoch": 3, "results at step 500": TEXTS},
+    ],
+)
+def test_a_row_without_a_step_has_that_of_the_object_or_the_key_above_it(
+    file: Path, document: Any, indent: int | None
+) -> None:
+    samples, problems = samples_of(file, json.dumps(document, indent=indent))
+    assert json_array.recognise(read_head(str(file)))
+    assert [(sample.step, sample.text) for sample in samples] == [(500, "So."), (500, "No.")]
+    assert problems.count == 0
+
+
+@pytest.mark.parametrize("document", [{"step_0": TEXTS[:1], "step_9": TEXTS}, {"0": TEXTS[:1], "9": TEXTS}])
+def test_keys_of_several_steps_are_the_steps_of_the_rows_below_each_and_a_remark_says_so(
+    file: Path, document: Any
+) -> None:
+    samples, problems = samples_of(file, json.dumps(document))
+    assert [sample.step for sample in samples] == [0, 9, 9]
+    assert list(problems.remarks) == [f"{file}: the keys above its rows are read as their steps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "steps"),
+    [
+        ("a.json", {"step": 500, "rows": [{"step": 3, "text": "a"}, {"text": "b"}]}, [3, 500]),
+        ("a.json", [{"text": "a"}, {"text": "b"}], [None, None]),
+        ("a.json", {"model": "m", "seed": 3, "rows": TEXTS}, [None, None]),
+        ("a.json", {"step": 5, "1": TEXTS}, [5, 5]),
+        ("step_7.json", {"epoch": 1, "rows": TEXTS}, [7, 7]),
+        ("step_7.json", {"1": TEXTS}, [7, 7]),
+        ("step_7.json", {"step_9": TEXTS}, [9, 9]),
+    ],
+)
+def test_the_step_of_a_row_and_that_of_the_file_come_before_one_above_the_row(
+    tmp_path: Path, name: str, document: Any, steps: list[int | None]
+) -> None:
+    samples, _ = samples_of(tmp_path / name, json.dumps(document))
+    assert [sample.step for sample in samples] == steps
+
+
+def test_losses_have_no_step_of_an_object_above_them(file: Path) -> None:
+    file.write_text('{"steps": 900, "history": [{"loss": 2.5}, {"loss": 2.25}]}', encoding="utf-8")
+    assert list(json_array.losses(Part(str(file)), Problems())) == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"step": 1, "groups": [{"lr": 0.1}], "loss": 2.5},
+        {"step": 1, "groups": [{"loss": 0.1}]},
+        {"step": 1, "responses": [{"text": "a"}]},
+        {"step": 1, "choices": [{"text": "a"}]},
+        {"step": 1, "messages": [{"role": "assistant", "content": "a"}]},
+    ],
+)
+def test_a_single_line_that_is_a_row_with_a_step_and_a_list_is_no_document(file: Path, row: Any) -> None:
+    file.write_text(json.dumps(row), encoding="utf-8")
+    assert not json_array.recognise(read_head(str(file))) or json_array._place(json.dumps(row)) == ()
+
+
+def test_a_step_after_a_long_array_is_found_without_holding_the_document(file: Path) -> None:
+    rows = ",".join(json.dumps({"completion": f"{number} " * 1_000}) for number in range(8_000))
+    size = file.write_text(f'{{"rows": [{rows}], "step": 500}}', encoding="utf-8")
+    steps: set[int | None] = set()
+
+    def read() -> None:
+        steps.update(sample.step for sample in json_array.samples(Part(str(file)), Problems()))
+
+    assert memory(read) < size / 2
+    assert steps == {500}

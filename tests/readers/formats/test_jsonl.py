@@ -301,6 +301,21 @@ def test_rows_that_do_not_tell_their_step_are_of_the_one_the_file_is_named_after
     assert problems.count == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("a.jsonl", [500, 1000, 9, None]), ("step_7.jsonl", [7, 7, 9, 7])],
+)
+def test_rows_without_a_step_are_of_that_of_the_path_of_their_checkpoint_unless_the_file_is_named_after_one(
+    tmp_path: Path, name: str, steps: list[int | None]
+) -> None:
+    paths = ("out/ckpt_500.pt", "org/model-step1000", 9, "org/best")
+    samples, problems = samples_of(
+        tmp_path / name, lines_of(*({"checkpoint": path, "text": "a"} for path in paths))
+    )
+    assert [sample.step for sample in samples] == steps
+    assert problems.count == 0
+
+
 # Rows that are no samples
 
 
