@@ -4,6 +4,7 @@ It holds no texts of samples unless asked to: only scores, whether a sample is l
 hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
 """
 
+import codecs
 import json
 import math
 import re
@@ -28,7 +29,10 @@ CAP = 2_000
 FINE, LOW, TEMPLATED, SHORT, EMPTY = "f", "l", "t", "s", "e"
 
 
-EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\b')
+EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\s*,\s*"made"')
+
+BEGINNING = b'{"format":2,"made":{'
+"""How a snapshot begins, without white space."""
 
 KEYS = ("prompts", "groups")
 
@@ -379,6 +383,24 @@ class Snapshot(Written):
             raise ValueError(
                 f"{path}: not a snapshot: {where}{': ' if where else ''}{first['msg']}"
             ) from None
+
+
+def is_snapshot(path: Path) -> bool:
+    """Tell whether a file begins like a snapshot, perhaps a cut or an earlier one, or is empty.
+
+    Raises:
+        OSError: it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (path := Path(folder, "s.json")).write_text('{"format": 1, "made": {"version": "0.1')
+    ...     is_snapshot(path)
+    True
+    """
+    with path.open("rb") as file:
+        head = b"".join(file.read(100).removeprefix(codecs.BOM_UTF8).split())
+    as_now = re.sub(rb"\d+", b"2", head, count=1)
+    return as_now.startswith(BEGINNING) or BEGINNING.startswith(as_now)
 
 
 def encodable(text: str) -> str:
