@@ -107,6 +107,36 @@ def test_wrong_usage_is_refused_in_one_line_that_points_to_the_help(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ("check x.jsonl --snapshot", "--snapshot"),
+        *(
+            (f"check x.jsonl --snapshot s.json --{name}-field", f"--{name}-field")
+            for name in ("text", "prompt")
+        ),
+        ("audit x.jsonl --step-field", "--step-field"),
+        ("audit x.jsonl --json", "--json"),
+        ("audit", "PATH"),
+        ("compare x.jsonl", "NOW"),
+        ("watch folder --on-halt", "--on-halt"),
+        ("calibrate x.jsonl -o", "--output"),
+        ("score --lines", "--lines"),
+    ],
+)
+def test_a_name_that_a_script_left_empty_is_refused_as_a_file_would_be(
+    shell: Shell, arguments: str, name: str
+) -> None:
+    said = f": {name} ''; expected a string that is not empty; see '"
+    assert said in shell.refused(*arguments.split(), "")
+    Path("pyproject.toml").write_text('[tool.coherence]\nsnapshot = ""', encoding="utf-8")
+    assert "snapshot ''; expected a string that is not empty" in shell.refused("check", "x.jsonl")
+
+
+def test_a_text_and_a_prompt_may_be_empty(shell: Shell) -> None:
+    assert shell("score", "", "--prompt", "").status == 0
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "",
