@@ -132,6 +132,30 @@ def test_a_name_that_a_script_left_empty_is_refused_as_a_file_would_be(
     assert "snapshot ''; expected a string that is not empty" in shell.refused("check", "x.jsonl")
 
 
+@pytest.mark.parametrize(
+    "command", ["audit", "check --snapshot s.json --update", "check --snapshot s.json", "compare other.jsonl"]
+)
+def test_a_step_field_that_no_sample_has_is_refused_by_name(shell: Shell, command: str) -> None:
+    shell("check", healthy("other.jsonl"), "--snapshot", "s.json", "--update")
+    Path("pyproject.toml").write_text('[tool.coherence]\nstep-field = "nope"', encoding="utf-8")
+    name, *options = command.split()
+    refused = shell.refused(
+        name, *options, healthy(), *(["--step-field", "nope"] if name == "compare" else [])
+    )
+    first = "other.jsonl" if name == "compare" else "healthy.jsonl"
+    from_where = "" if name == "compare" else " (from pyproject.toml)"
+    said = f"step field 'nope'; no sample of {first} has a step there{from_where}"
+    assert refused == f"coherence: {said}\n"
+
+
+def test_a_step_field_is_not_missed_where_some_row_or_the_name_of_a_file_has_the_step(shell: Shell) -> None:
+    name = write("some.jsonl", {"text": fine(1)}, {"text": fine(2), "at": 5})
+    assert shell("audit", name, "--step-field", "at").status == 0
+    for step in (100, 200):
+        write(f"run/step_{step}.jsonl", {"text": fine(step)})
+    assert shell("audit", "run", "--step-field", "nope").status == 0
+
+
 def test_a_text_and_a_prompt_may_be_empty(shell: Shell) -> None:
     assert shell("score", "", "--prompt", "").status == 0
 
