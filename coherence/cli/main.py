@@ -283,10 +283,20 @@ def _describe(error: Exception, options: argparse.Namespace) -> str:
     message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"
+    message = _with_standard_input(message)
     hint = import_module("coherence.cli.nearest").hint_for_value(message, options)
     if given := getattr(options, "given", None):
         message = import_module("coherence.signals.project").name_origin(message, given)
     return f"{message}{hint}"
+
+
+def _with_standard_input(message: str) -> str:
+    """Return a message in which the copy of standard input is called `-`, as a person gave it."""
+    name = import_module("coherence.readers.storage").SPOOLED
+    if name not in message:
+        return message
+    folder = os.path.join(import_module("tempfile").gettempdir(), "coherence-")  # noqa: PTH118 - a beginning
+    return re.sub(rf"{re.escape(folder)}\w+{re.escape(os.sep + name)}", "-", message)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -189,6 +189,20 @@ def test_a_missing_file_is_refused_by_name(shell: Shell, option: str) -> None:
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"\x01\x00" * 900, b"no samples", b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "command", ["audit -", "audit - --format trackio", "compare - -x", "audit -x --loss -"]
+)
+def test_standard_input_that_cannot_be_used_is_refused_as_it_was_given(
+    shell: Shell, command: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    arguments = [healthy() if each == "-x" else each for each in command.split()]
+    refused = shell.refused(*arguments)
+    assert refused.startswith("coherence: -: ")
+    assert "coherence-standard-input" not in refused
+
+
 def test_a_folder_without_samples_is_refused_by_name(shell: Shell) -> None:
     write("run/metrics.jsonl", {"step": 1, "loss": 2.0})
     assert shell.refused("audit", "run").startswith("coherence: run: a folder without samples; expected")
