@@ -3,10 +3,10 @@
 import json
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from coherence.cli.named import check_outputs
 from coherence.readers.formats import jsonl
 from coherence.readers.lines import Part, Problems
 from coherence.scoring.calibration import BLOCK, Proof, calibrate, prove
@@ -22,7 +22,7 @@ LEAST_LOOPS, MOST_PASSAGES = 0.95, 0.04
 
 def run(options: Namespace) -> int:
     """Measure a reference profile from corpora."""
-    check_outputs(options, _files(options.corpora))
+    import_module("coherence.cli.named").check_outputs(options, _files(options.corpora))
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in map(Path, options.corpora)}

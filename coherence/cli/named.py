@@ -8,9 +8,12 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import chain, combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coherence.readers.format import USUAL, Fields
 from coherence.show.output import check_targets
+
+if TYPE_CHECKING:
+    from coherence.readers.format import Fields
 
 OUTPUTS = ("output", "json", "html", "scored", "junit", "gitlab", "markdown", "stop_file")
 """The options that name a file to write; `--update` makes one of `--snapshot` too."""
@@ -25,16 +28,17 @@ STANDARD_INPUT = "/dev/stdin"
 """The file that a shell puts in the place of standard input; of a pipe there is none."""
 
 
-def fields_of(options: Namespace) -> Fields:
+def fields_of(options: Namespace) -> "Fields":
     """Return what was said of rows; `USUAL` where nothing was."""
-    fields = Fields(
+    known = import_module("coherence.readers.format")  # not needed to score a text
+    fields: Fields = known.Fields(
         options.prompt_field,
         getattr(options, "group_by", None),
         options.text_field,
         options.step_field,
         getattr(options, "loss_field", None),
     )
-    return USUAL if fields == USUAL else fields
+    return known.USUAL if fields == known.USUAL else fields
 
 
 def check_outputs(options: Namespace, also_read: Iterable[str] = ()) -> None:
