@@ -26,7 +26,7 @@ from coherence.audit.timeline import Restarts, Timeline
 from coherence.files import RunFolderBusy, lock_folder
 from coherence.readers import storage
 from coherence.readers.find import RunFiles
-from coherence.readers.format import USUAL, Fields
+from coherence.readers.format import USUAL, Fields, no_step
 from coherence.readers.lines import Problems, file_name
 from coherence.readers.read import take_notes
 from coherence.readers.recognise import by_key
@@ -119,8 +119,7 @@ def audit_dump(
         partial = len(outputs) + len(aside) < len(job.shards)
         if not dump.runs and partial:
             raise KeyboardInterrupt(f"{file_name(request.paths[0])}: interrupted before a sample was scored")
-        if not dump.runs:
-            raise ValueError(f"{request.paths[0]}: no samples in it{problems.first_in_words}")
+        _refuse(request, dump, problems, partial)
         series = _series(job.runs, request.fields)
         required = request.loss is not None and not series
         losses = _losses(job.runs, problems, request.fields, required)
@@ -140,6 +139,16 @@ def audit_dump(
     if folder.exists() and not partial:
         shutil.rmtree(folder)
     return found, dump
+
+
+def _refuse(request: Request, dump: Dump, problems: Problems, partial: bool) -> None:
+    """Raise an error if there are no samples, or none has a step where the user said."""
+    path, field = request.paths[0], request.fields.step
+    if not dump.runs:
+        raise ValueError(f"{path}: no samples in it{problems.first_in_words}")
+    stretches = [each for output in dump.outputs for each in output.stretches.values()]
+    if field and not partial and all(each.without == each.rows for each in stretches):
+        raise ValueError(no_step(field, path))
 
 
 @contextmanager

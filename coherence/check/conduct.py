@@ -14,7 +14,7 @@ from coherence.check.samples import CheckpointSamples, CheckpointScores, read_sa
 from coherence.check.snapshot import FINE, Snapshot
 from coherence.check.texts import keep_texts as with_texts
 from coherence.check.verdict import Check, check_scores
-from coherence.readers.format import Fields
+from coherence.readers.format import Fields, no_step
 from coherence.scoring.profile import Profile
 from coherence.signals.fitting import LOOKED_AT, fitting_note
 
@@ -158,6 +158,8 @@ def score_checkpoint(
 ) -> tuple[CheckpointSamples, CheckpointScores]:
     """Read the samples of a checkpoint and score them; arguments as for `check`."""
     checkpoint = read_samples(list(map(str, paths)), format, fields)
+    if fields and fields.step and all(sample.step is None for sample in checkpoint.samples):
+        raise ValueError(no_step(fields.step, str(paths[0])))
     settings = checkpoint.settings
     if profile is not None:
         settings = settings._replace(profile=Profile.load(profile))

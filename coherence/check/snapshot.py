@@ -4,6 +4,7 @@ It holds no texts of samples unless asked to: only scores, whether a sample is l
 hashes of prompts. The same samples give the same file, byte for byte. Source: docs/ci.md, "The snapshot".
 """
 
+import codecs
 import json
 import math
 import re
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +29,30 @@ CAP = 2_000
 FINE, LOW, TEMPLATED, SHORT, EMPTY = "f", "l", "t", "s", "e"
 
 
-EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\b')
+EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\s*,\s*"made"')
+
+BEGINNING = b'{"format":2,"made":{'
+"""How a snapshot begins, without white space."""
 
 KEYS = ("prompts", "groups")
 
+LONGEST = 31
+"""The binary logarithm that no count reaches."""
+
 Points = Annotated[float | None, Within(0, 100)]
+Order = Annotated[float | None, Within(-1_000, 1_000)]
+Count = Annotated[int, Within(0, 2**LONGEST - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance(Written):
+class Stored(Written):
+    """The base of what is stored; no value of another type is converted, because we wrote none."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Stored):
     """How a snapshot was made; samples that are scored differently are not compared with it.
 
     Attributes:
@@ -147,15 +163,15 @@ class _Numbers(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Columns(Written):
+class _Columns(Stored):
     """A column for each property of a sample; prompts and groups are numbered."""
 
     bigram: tuple[Points, ...]
     trigram: tuple[Points, ...]
     english: tuple[Points, ...]
     character: tuple[Points, ...]
-    order: tuple[float | None, ...]
-    tokens: tuple[Annotated[int, Within(0)], ...]
+    order: tuple[Order, ...]
+    tokens: tuple[Count, ...]
     states: Annotated[str, Letters("fltse")]
     again: Flag
     cut_off: Flag
@@ -180,8 +196,8 @@ class _Columns(Written):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _PairColumns(Written):
-    diversity: tuple[float, ...]
+class _PairColumns(Stored):
+    diversity: tuple[Annotated[float, Within(0, 100)], ...]
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
 
@@ -196,7 +212,7 @@ class _PairColumns(Written):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept(Written):
+class Kept(Stored):
     """A sample whose text is kept, to be shown with one of a later checkpoint.
 
     Attributes:
@@ -210,12 +226,12 @@ class Kept(Written):
     key: str
     prompt: str | None
     text: str
-    left_out: Annotated[int, Within(0)]
+    left_out: Count
     mean: Annotated[float, Within(0, 100)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure(Written):
+class Figure(Stored):
     """The mean of a quantity that is compared.
 
     Attributes:
@@ -226,15 +242,19 @@ class Figure(Written):
         units: how many prompts there are; each sample without a prompt counts as one.
     """
 
-    mean: float
-    error: float
-    within: float | None
-    size: int
-    units: int
+    mean: Annotated[float, Within(-1_000, 1_000)]
+    error: Annotated[float, Within(0, 10_000)]
+    within: Annotated[float | None, Within(0, 10_000)]
+    size: Count
+    units: Annotated[int, Within(2, 2**LONGEST - 1)]
+
+    def __post_init__(self) -> None:
+        if self.size < self.units + (self.within is not None):
+            raise ValueError(f"size {self.size} with {self.units} units")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release(Written):
+class Release(Stored):
     """The figures of an earlier snapshot.
 
     Attributes:
@@ -243,13 +263,18 @@ class Release(Written):
         figures: one entry for each quantity that is compared.
     """
 
-    samples: int
+    samples: Count
     prompts: str
     figures: dict[str, Figure]
 
+    def __post_init__(self) -> None:
+        length = self.figures.get("length")
+        if length is not None and not 0 <= length.mean < LONGEST:
+            raise ValueError(f"length {length.mean}; expected a binary logarithm")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot(Written):
+class Snapshot(Stored):
     """What is stored about a checkpoint's samples.
 
     Attributes:
@@ -268,7 +293,7 @@ class Snapshot(Written):
     format: Literal[2] = 2
     made: Provenance
     prefixes: tuple[str, ...]
-    drawn: int
+    drawn: Count
     digest: str = ""
     halt_reason: str | None = None
     prompts: tuple[str, ...]
@@ -288,6 +313,8 @@ class Snapshot(Written):
             for numbers, names in ((columns.prompts, self.prompts), (columns.groups, self.groups)):
                 if wrong := [number for number in numbers if not 0 <= number < len(names)]:
                     raise ValueError(f"number {wrong[0]} of {len(names)} names")
+        if not 0 < (stored := len(self.samples.states)) <= self.drawn:
+            raise ValueError(f"drawn {self.drawn}, but {stored} samples; expected one at least, and no more")
 
     @classmethod
     def of(
@@ -379,6 +406,24 @@ class Snapshot(Written):
             raise ValueError(
                 f"{path}: not a snapshot: {where}{': ' if where else ''}{first['msg']}"
             ) from None
+
+
+def is_snapshot(path: Path) -> bool:
+    """Tell whether a file begins like a snapshot, perhaps a cut or an earlier one, or is empty.
+
+    Raises:
+        OSError: it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (path := Path(folder, "s.json")).write_text('{"format": 1, "made": {"version": "0.1')
+    ...     is_snapshot(path)
+    True
+    """
+    with path.open("rb") as file:
+        head = b"".join(file.read(100).removeprefix(codecs.BOM_UTF8).split())
+    as_now = re.sub(rb"\d+", b"2", head, count=1)
+    return as_now.startswith(BEGINNING) or BEGINNING.startswith(as_now)
 
 
 def encodable(text: str) -> str:

@@ -8,13 +8,12 @@ from importlib import import_module
 from coherence.audit.conduct import audit_dump
 from coherence.audit.plan import Options, Request, prepare
 from coherence.audit.runners import Runner, here
-from coherence.cli.fields import fields_of
-from coherence.readers import storage
+from coherence.cli.named import check_outputs, fields_of
 from coherence.report import Ranking, Report
 from coherence.scoring import fast
 from coherence.scoring.profile import Profile
 from coherence.show.console import console
-from coherence.show.output import check_targets, write, write_json
+from coherence.show.output import write, write_json
 from coherence.show.progress import show_progress
 from coherence.show.terminal import show_ranking, show_report, show_work
 
@@ -23,8 +22,7 @@ FINE, HALTED, BROKEN_OFF = 0, 1, 130
 
 def run(options: Namespace) -> int:
     """Audit a run, or several, print the report and write it where asked."""
-    table = options.scored
-    check_targets(options.json, options.html, table if table and not storage.is_url(table) else None)
+    check_outputs(options)
     request = Request(
         options.paths, options.loss, options.format, fields_of(options), _options(options), options.scored
     )

@@ -2,6 +2,8 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from coherence.scoring.calibration import BLOCK, Proof, calibrate, prove
 from coherence.scoring.corpora import nltk_text
 from coherence.scoring.lexicon import Lexicon
 from coherence.show.console import as_line, console
-from coherence.show.output import check_targets, write_json
+from coherence.show.output import write_json
 from coherence.show.terminal import show_problems
 
 LEAST_LOOPS, MOST_PASSAGES = 0.95, 0.04
@@ -20,7 +22,7 @@ LEAST_LOOPS, MOST_PASSAGES = 0.95, 0.04
 
 def run(options: Namespace) -> int:
     """Measure a reference profile from corpora."""
-    check_targets(options.output)
+    import_module("coherence.cli.named").check_outputs(options, _files(options.corpora))
     lexicon = Lexicon.from_file(options.words) if options.words else Lexicon.load()
     problems = Problems()
     sources = {str(corpus): _corpus_text(corpus, problems) for corpus in map(Path, options.corpora)}
@@ -57,6 +59,12 @@ def one_line_a_key(values: dict[str, Any]) -> str:
         + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
         + "\n}"
     )
+
+
+def _files(corpora: Sequence[str]) -> Iterator[str]:
+    for corpus in corpora:
+        if not corpus.startswith("nltk:"):
+            yield from map(str, text_files(Path(corpus)))
 
 
 def _corpus_text(corpus: Path, problems: Problems) -> str:

@@ -12,17 +12,20 @@ from rich.console import Console
 from coherence.check.compare import Limits
 from coherence.check.conduct import check, in_pipeline, profile_notes, renewed, score_checkpoint
 from coherence.check.samples import CheckpointScores
-from coherence.check.snapshot import Snapshot
+from coherence.check.snapshot import Snapshot, is_snapshot
 from coherence.check.statistics import FEWEST
 from coherence.check.verdict import Check, check_scores
-from coherence.cli.fields import fields_of
+from coherence.cli.named import check_outputs, fields_of
 from coherence.escape import on_github
 from coherence.readers.format import Fields
 from coherence.scoring.profile import Profile
 from coherence.show.console import as_line, console
-from coherence.show.output import check_targets, write, write_json
+from coherence.show.output import write, write_json
 from coherence.show.terminal import show_problems
 from coherence.show.terminal_check import show_check
+
+WRITTEN = ("json", "junit", "gitlab", "markdown", "html")
+"""The options that write what a check found."""
 
 STATUS = {"pass": 0, "inconclusive": 0, "fail": 1, "too few": 2}
 
@@ -31,8 +34,7 @@ def run(options: Namespace) -> int:
     """Compare the samples of a checkpoint with a snapshot, or make one."""
     if options.snapshot is None:
         raise ValueError("--snapshot FILE is missing: what to compare with; --update makes one")
-    written = [options.json, options.junit, options.gitlab, options.markdown, options.html]
-    check_targets(*written, options.snapshot if options.update else None)
+    check_outputs(options)
     limits = limits_of(options)
     fields = fields_of(options)
     profile = None if options.profile is None else Profile.load(options.profile)
@@ -60,7 +62,8 @@ def run(options: Namespace) -> int:
     if options.markdown is not None:
         write(options.markdown, import_module("coherence.show.markdown").markdown(found).rstrip())
     if annotated:
-        _annotate(found, sys.stderr if "-" in written else sys.stdout)
+        taken = "-" in [getattr(options, name) for name in WRITTEN]
+        _annotate(found, sys.stderr if taken else sys.stdout)
     write_out(found, options.json, options.html, ", ".join(options.paths))
     return STATUS[found.verdict]
 
@@ -101,14 +104,13 @@ def _annotate(found: Check, stream: TextIO) -> None:
 
 def _update(options: Namespace, limits: Limits, fields: Fields, profile: Profile | None) -> int:
     """Say what the new snapshot changes, and write it."""
-    written = ("json", "junit", "gitlab", "markdown", "html")
-    if told := [f"--{name}" for name in written if getattr(options, name) is not None]:
+    if told := [f"--{name}" for name in WRITTEN if getattr(options, name) is not None]:
         raise ValueError(f"--update makes a snapshot and checks nothing; leave out {' and '.join(told)}")
     if (options.keep_texts or 0) < 0:
         raise ValueError(f"--keep-texts {options.keep_texts}; expected a number of texts, 0 or more")
-    checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
     screen, target = console(), Path(options.snapshot)
     old = _load_old(target, screen) if target.exists() else None
+    checkpoint, scored = score_checkpoint(options.paths, fields, profile, options.format)
     fails = old is not None and _shown_to_fail(old, scored, limits, options.snapshot, screen)
     if in_pipeline() and not options.yes:
         raise ValueError(
@@ -134,6 +136,10 @@ def _load_old(path: Path, screen: Console) -> Snapshot | None:
     try:
         return Snapshot.load(path)
     except ValueError as error:
+        if not is_snapshot(path):
+            raise ValueError(
+                f"{error}; --update does not replace it: delete it, or give another file"
+            ) from None
         screen.print(as_line(f"in the place of what could not be read: {error}"))
         return None
 

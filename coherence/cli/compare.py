@@ -4,16 +4,15 @@ from argparse import Namespace
 
 from coherence.check.conduct import compare_dumps
 from coherence.cli.check import STATUS, limits_of, write_out
-from coherence.cli.fields import fields_of
+from coherence.cli.named import check_outputs, fields_of
 from coherence.scoring.profile import Profile
 from coherence.show.console import console
-from coherence.show.output import check_targets
 from coherence.show.terminal_check import show_check
 
 
 def run(options: Namespace) -> int:
     """Compare the samples of two checkpoints."""
-    check_targets(options.json, options.html)
+    check_outputs(options)
     if options.before == options.now == "-":
         raise ValueError("standard input holds the samples of one side; give a file for the other")
     found = compare_dumps(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from coherence.check.compare import Limits
-from coherence.cli.fields import fields_of
+from coherence.cli.named import fields_of
 from coherence.cli.settings import attribute, is_open, keys_of
 from coherence.readers.explain import RunReading, explain
 from coherence.show.console import console

@@ -30,6 +30,9 @@ COLLECT_EVERY = 100_000
 OF_A_PROJECT = ("audit", "check")
 """The commands whose settings a project may have in its `pyproject.toml`."""
 
+MAY_BE_EMPTY = ("texts", "prompt")
+"""What is text itself; all else names something, and is empty where a variable of a script was not set."""
+
 SHOW_TRACEBACK = "COHERENCE_TRACEBACK"
 """The environment variable that, set to 1, shows where an error of coherence itself comes from."""
 
@@ -253,7 +256,17 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         commands.get(options.command, parser).refuse(unknown)
     if options.command is None:
         parser.error(f"a command is missing; the commands are {', '.join(COMMANDS)}")
+    _refuse_empty(options, commands[options.command])
     return options
+
+
+def _refuse_empty(options: argparse.Namespace, command: "_Parser") -> None:
+    """Refuse a value that is empty, in the words in which a `pyproject.toml` is refused."""
+    for action in command._actions:  # nothing public lists them
+        value = getattr(options, action.dest, None)
+        if action.dest not in MAY_BE_EMPTY and "" in (value if isinstance(value, list) else [value]):
+            name = action.option_strings[-1] if action.option_strings else action.metavar
+            command.error(f"{name} ''; expected a string that is not empty")
 
 
 def _say_unforeseen(error: Exception) -> None:
@@ -270,10 +283,20 @@ def _describe(error: Exception, options: argparse.Namespace) -> str:
     message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"
+    message = _with_standard_input(message)
     hint = import_module("coherence.cli.nearest").hint_for_value(message, options)
     if given := getattr(options, "given", None):
         message = import_module("coherence.signals.project").name_origin(message, given)
     return f"{message}{hint}"
+
+
+def _with_standard_input(message: str) -> str:
+    """Return a message in which the copy of standard input is called `-`, as a person gave it."""
+    name = import_module("coherence.readers.storage").SPOOLED
+    if name not in message:
+        return message
+    folder = os.path.join(import_module("tempfile").gettempdir(), "coherence-")  # noqa: PTH118 - a beginning
+    return re.sub(rf"{re.escape(folder)}\w+{re.escape(os.sep + name)}", "-", message)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
     """Score one text, or several."""
     output = None if options.json is None else import_module("coherence.show.output")
     if output:
-        output.check_targets(options.json)
+        import_module("coherence.cli.named").check_outputs(options)
     if options.lines is not None and options.texts:
         raise ValueError("--lines FILE holds the texts; leave out TEXT")
     profile = Profile.load(options.profile)

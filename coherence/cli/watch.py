@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Self
 
-from coherence.cli.fields import fields_of
+from coherence.cli.named import check_outputs, fields_of
 from coherence.readers.folders import Asked
 from coherence.report import finite_or_none
 from coherence.run.alerts import TrackioAlert, WandbAlert, Webhook, finish
@@ -67,6 +67,7 @@ def _check(options: Namespace, folder: Path, own: Path) -> None:
             f"--run {own}: in the folder that is watched, where it would be read too; name it with _ at its "
             "beginning, or choose another place"
         )
+    check_outputs(options)
     if (options.checkpoints is None) is not (options.sampler is None):
         raise ValueError(
             "--checkpoints and --sampler go together: where they appear, and what draws from them"

@@ -32,6 +32,11 @@ USUAL = Fields()
 """The keys that trainers use."""
 
 
+def no_step(field: str, path: str) -> str:
+    """Return why samples are refused of which none has its step where the user said."""
+    return f"step field {field!r}; no sample of {path} has a step there"
+
+
 class SampleReader(Protocol):
     """Yields the samples of a part of a file, and notes what cannot be used."""
 

@@ -82,12 +82,12 @@ def test_without_an_older_snapshot_nothing_drifts() -> None:
 
 
 def test_the_oldest_stays_and_at_most_twelve_are_kept() -> None:
-    snapshot = oldest = replace(release(0, 0, count=40).snapshot, drawn=1)
-    for number in range(2, 20):
+    snapshot = oldest = replace(release(0, 0, count=40).snapshot, drawn=101)
+    for number in range(102, 120):
         snapshot = succeed(replace(release(0, number, count=40).snapshot, drawn=number), snapshot)
     assert len(snapshot.history) == RELEASES == 12
     assert snapshot.history[0] == release_of(oldest)
-    assert [each.samples for each in snapshot.history] == [1, *range(8, 19)]
+    assert [each.samples for each in snapshot.history] == [101, *range(108, 119)]
 
 
 def test_the_same_samples_again_are_not_one_more_release() -> None:

@@ -115,6 +115,16 @@ def broken(**changes: Any) -> str:
     return json.dumps(values)
 
 
+COLUMNS = json.loads(snapshot(3).to_json())["samples"]
+EMPTY = {name: "" if isinstance(column, str) else [] for name, column in COLUMNS.items()}
+PAIR = {"prompts": [0], "groups": [0]}
+
+
+def remembered(name: str = "bigram", **changes: Any) -> dict[str, Any]:
+    figure = {"mean": 9.5, "error": 0.5, "within": None, "size": 40, "units": 20}
+    return {"samples": 40, "prompts": "", "figures": {name: figure | changes}}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -131,6 +141,31 @@ def broken(**changes: Any) -> str:
         (broken(samples__bigram=[1, 2, "NaN"]), "samples.bigram.2"),
         (broken(samples__bigram=[1, 2, math.nan]), "samples.bigram.2"),
         (broken(samples__bigram=[1, 2, math.inf]), "samples.bigram.2"),
+        (broken(samples__order=[1, 2, 1e308]), "samples.order.2"),
+        (broken(samples__order=[1, 2, math.nan]), "samples.order.2"),
+        (broken(samples__tokens=[1, 2, 2**31]), "samples.tokens.2"),
+        (broken(samples__tokens=[1, 2, 2**63]), "samples.tokens.2"),
+        (broken(samples__tokens=[1, 2, 10**4000]), "samples.tokens.2"),
+        (broken(samples__tokens=[1, 2, 3.0]), "samples.tokens.2"),
+        (broken(samples=EMPTY), "drawn 3, but 0 samples"),
+        (broken(drawn=2), "drawn 2, but 3 samples"),
+        (broken(drawn=-5), "drawn"),
+        (broken(drawn="3"), "drawn"),
+        (broken(drawn=True), "drawn"),
+        (broken(drawn=3.0), "drawn"),
+        (broken(drawn=2**31), "drawn"),
+        (broken(halt_reason=1), "halt_reason"),
+        (broken(between={**PAIR, "diversity": [100.5]}), "between.diversity.0"),
+        (broken(between={**PAIR, "diversity": [-5.0]}), "between.diversity.0"),
+        (broken(within={**PAIR, "diversity": [None]}), "within.diversity.0"),
+        (broken(history=[remembered(error=-1.0)]), "history.0.figures.bigram.error"),
+        (broken(history=[remembered(error=math.inf)]), "history.0.figures.bigram.error"),
+        (broken(history=[remembered(within=-1.0)]), "history.0.figures.bigram.within"),
+        (broken(history=[remembered(mean=1e9)]), "history.0.figures.bigram.mean"),
+        (broken(history=[remembered(units=1)]), "history.0.figures.bigram.units"),
+        (broken(history=[remembered(size=1)]), "history.0.figures.bigram: Value error, size 1"),
+        (broken(history=[remembered(size=9, units=9, within=1.0)]), "history.0.figures.bigram: Value error"),
+        (broken(history=[remembered("length", mean=31.0)]), "history.0: Value error, length 31.0"),
     ],
 )
 def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, content: str, said: str) -> None:
@@ -140,6 +175,25 @@ def test_what_is_no_snapshot_is_refused_by_file_and_place(tmp_path: Path, conten
         Snapshot.load(path)
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_whole_numbers_that_others_wrote_for_points_are_read(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(
+        broken(
+            samples__bigram=[0, 100, None],
+            samples__order=[-1000, 1000, None],
+            samples__tokens=[0, 2**31 - 1, 5],
+            between={**PAIR, "diversity": [100]},
+            history=[
+                remembered(mean=-1000, error=0, within=0, size=3, units=2),
+                remembered("length", mean=0),
+            ],
+        ),
+        encoding="utf-8",
+    )
+    found = Snapshot.load(tmp_path / "s.json")
+    assert found.samples.tokens == (0, 2**31 - 1, 5)
+    assert found.history[0].figures["bigram"].units == 2
 
 
 def test_a_snapshot_of_an_earlier_format_says_what_to_do(tmp_path: Path) -> None:

@@ -107,6 +107,60 @@ def test_wrong_usage_is_refused_in_one_line_that_points_to_the_help(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ("check x.jsonl --snapshot", "--snapshot"),
+        *(
+            (f"check x.jsonl --snapshot s.json --{name}-field", f"--{name}-field")
+            for name in ("text", "prompt")
+        ),
+        ("audit x.jsonl --step-field", "--step-field"),
+        ("audit x.jsonl --json", "--json"),
+        ("audit", "PATH"),
+        ("compare x.jsonl", "NOW"),
+        ("watch folder --on-halt", "--on-halt"),
+        ("calibrate x.jsonl -o", "--output"),
+        ("score --lines", "--lines"),
+    ],
+)
+def test_a_name_that_a_script_left_empty_is_refused_as_a_file_would_be(
+    shell: Shell, arguments: str, name: str
+) -> None:
+    said = f": {name} ''; expected a string that is not empty; see '"
+    assert said in shell.refused(*arguments.split(), "")
+    Path("pyproject.toml").write_text('[tool.coherence]\nsnapshot = ""', encoding="utf-8")
+    assert "snapshot ''; expected a string that is not empty" in shell.refused("check", "x.jsonl")
+
+
+@pytest.mark.parametrize(
+    "command", ["audit", "check --snapshot s.json --update", "check --snapshot s.json", "compare other.jsonl"]
+)
+def test_a_step_field_that_no_sample_has_is_refused_by_name(shell: Shell, command: str) -> None:
+    shell("check", healthy("other.jsonl"), "--snapshot", "s.json", "--update")
+    Path("pyproject.toml").write_text('[tool.coherence]\nstep-field = "nope"', encoding="utf-8")
+    name, *options = command.split()
+    refused = shell.refused(
+        name, *options, healthy(), *(["--step-field", "nope"] if name == "compare" else [])
+    )
+    first = "other.jsonl" if name == "compare" else "healthy.jsonl"
+    from_where = "" if name == "compare" else " (from pyproject.toml)"
+    said = f"step field 'nope'; no sample of {first} has a step there{from_where}"
+    assert refused == f"coherence: {said}\n"
+
+
+def test_a_step_field_is_not_missed_where_some_row_or_the_name_of_a_file_has_the_step(shell: Shell) -> None:
+    name = write("some.jsonl", {"text": fine(1)}, {"text": fine(2), "at": 5})
+    assert shell("audit", name, "--step-field", "at").status == 0
+    for step in (100, 200):
+        write(f"run/step_{step}.jsonl", {"text": fine(step)})
+    assert shell("audit", "run", "--step-field", "nope").status == 0
+
+
+def test_a_text_and_a_prompt_may_be_empty(shell: Shell) -> None:
+    assert shell("score", "", "--prompt", "").status == 0
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "",
@@ -133,6 +187,20 @@ def test_a_missing_file_is_refused_by_name(shell: Shell, option: str) -> None:
         "coherence: none.json: no such file or folder\n",
         "coherence: none.json: no such file or directory\n",
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"\x01\x00" * 900, b"no samples", b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "command", ["audit -", "audit - --format trackio", "compare - -x", "audit -x --loss -"]
+)
+def test_standard_input_that_cannot_be_used_is_refused_as_it_was_given(
+    shell: Shell, command: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    arguments = [healthy() if each == "-x" else each for each in command.split()]
+    refused = shell.refused(*arguments)
+    assert refused.startswith("coherence: -: ")
+    assert "coherence-standard-input" not in refused
 
 
 def test_a_folder_without_samples_is_refused_by_name(shell: Shell) -> None:
@@ -207,6 +275,120 @@ def test_an_output_may_be_a_device_or_a_link_to_a_file_that_is_not_there_yet_but
     Path("a.json").symlink_to("b.json")
     Path("b.json").symlink_to("a.json")
     assert "a.json: Too many levels of symbolic links" in shell.refused("score", "D", "--json", "a.json")
+
+
+COMMANDS_ON_ITSELF = [
+    *(f"check x.jsonl --snapshot s.json --{name} x.jsonl" for name in ("json", "html", "junit", "gitlab")),
+    "check x.jsonl --snapshot s.json --markdown s.json",
+    "check x.jsonl --snapshot x.jsonl --update",
+    "compare other.jsonl x.jsonl --html ./x.jsonl",
+    "compare x.jsonl other.jsonl --json linked.jsonl",
+    "audit x.jsonl --json hard.jsonl",
+    "audit linked.jsonl --scored x.jsonl",
+    "audit *.jsonl --scored x.jsonl",
+    "audit folder --html folder/deep/x.jsonl",
+    "audit other.jsonl --loss loss.csv --json loss.csv",
+    "audit other.jsonl --profile profile.json --json profile.json",
+    "calibrate other.jsonl --words words.txt -o words.txt",
+    "calibrate folder -o folder/deep/x.jsonl",
+    "score --lines x.jsonl --json x.jsonl",
+    "watch folder --once --acknowledge-halt --stop-file folder/deep/x.jsonl",
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are those of POSIX")
+@pytest.mark.parametrize("command", COMMANDS_ON_ITSELF)
+def test_an_output_that_would_replace_what_is_read_is_refused_and_nothing_changes(
+    shell: Shell, command: str
+) -> None:
+    for name in ("x.jsonl", "other.jsonl", "folder/deep/x.jsonl"):
+        healthy(name)
+    for name in ("s.json", "loss.csv", "profile.json", "words.txt"):
+        Path(name).write_text("to be kept", encoding="utf-8")
+    Path("linked.jsonl").symlink_to("x.jsonl")
+    Path("hard.jsonl").hardlink_to("x.jsonl")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert ": this file is read, and would be lost; give another\n" in shell.refused(*command.split())
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing names standard input there")
+@pytest.mark.usefixtures("shell")
+def test_an_output_that_would_replace_the_file_behind_standard_input_is_refused() -> None:
+    command = [sys.executable, "-m", "coherence.cli", "audit", "-", "--json", healthy()]
+    before = Path("healthy.jsonl").read_bytes()
+    with Path("healthy.jsonl").open("rb") as file:
+        answer = subprocess.run(command, stdin=file, capture_output=True, text=True)  # noqa: S603 - ours
+    assert answer.returncode == 2
+    assert "--json healthy.jsonl: this file is read" in answer.stderr
+    assert Path("healthy.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    ["--json x --html x", "--json - --html -", "--json x.jsonl --scored ./x.jsonl", "--html a/../x --json x"],
+)
+def test_two_outputs_in_one_place_are_refused_before_anything_is_read(shell: Shell, outputs: str) -> None:
+    Path("a").mkdir()
+    assert "one place for two outputs" in shell.refused("audit", "nothing", *outputs.split())
+    assert [path.name for path in Path().iterdir()] == ["a"]
+
+
+def test_results_next_to_the_samples_are_written_again_and_again(shell: Shell) -> None:
+    healthy("run/samples-1.jsonl")
+    healthy("several/a/samples.jsonl")
+    healthy("several/b/samples.jsonl")
+    shell("check", "run", "--snapshot", "run/s.json", "--update")
+    for _ in range(2):
+        for name in ("report.json", "report.html", "scored.jsonl"):
+            option = "--scored" if name == "scored.jsonl" else f"--{name.rpartition('.')[2]}"
+            assert shell("audit", "run", option, f"run/{name}").status == 0
+        for option, name in (
+            ("json", "c.json"),
+            ("html", "c.html"),
+            ("junit", "j.xml"),
+            ("markdown", "m.md"),
+        ):
+            err = shell("check", "run", "--snapshot", "run/s.json", f"--{option}", f"run/{name}").err
+            assert "would be lost" not in err
+            assert Path("run", name).is_file()
+        assert shell("audit", "several", "--json", "several/ranking.json").status == 0
+
+
+def test_a_device_takes_two_outputs(shell: Shell) -> None:
+    assert shell("audit", healthy(), "--json", os.devnull, "--html", os.devnull).status == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["notes\n", '{"step": 1, "text": "made"}', "[]", '{"format": 1, "halt": 0}']
+)
+def test_an_update_does_not_replace_what_was_never_a_snapshot(shell: Shell, content: str) -> None:
+    Path("notes.md").write_text(content, encoding="utf-8")
+    assert "notes.md: not a snapshot" in (
+        shell.refused("check", healthy(), "--snapshot", "notes.md", "--update", "--yes")
+    )
+    assert Path("notes.md").read_text(encoding="utf-8") == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n",
+        '{ "for',
+        '{\r\n "format": 1,\r\n "made": {"version": "0.1.0"',
+        '{"format":12,"made":{}}',
+        '\ufeff{"format": 2, "made": {<<<<<<< HEAD',
+    ],
+)
+def test_an_update_replaces_an_empty_file_and_a_damaged_or_earlier_snapshot(
+    shell: Shell, content: str
+) -> None:
+    Path("s.json").write_text(content, encoding="utf-8")
+    status, _, err = shell("check", healthy(), "--snapshot", "s.json", "--update", "--yes")
+    assert status == 0
+    assert "in the place of what could not be read: s.json: " in err
+    assert '"format": 2' in Path("s.json").read_text(encoding="utf-8")
 
 
 # Errors of its own

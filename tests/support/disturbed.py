@@ -40,7 +40,8 @@ COMMANDS = {
     "check": "check dump.jsonl --snapshot good.json --json check.json --junit check.xml",
 }
 OUTPUTS = ("report.json", "report.html", "scored.jsonl", "snapshot.json", "check.json", "check.xml")
-OLD = b'{"what": "stood there before"}\n'
+OLD = b'{"format": 1, "made": {"what": "stood there before"}}\n'
+"""What the outputs hold before; it begins like a snapshot, because nothing else is replaced by `--update`."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WORDS = ("old", "man", "walked", "along", "the", "river", "until", "evening", "letter", "daughter", "sent")
 
