@@ -22,6 +22,7 @@ RECENT_SHARE, PAST_SHARE = 1 / 20, 1 / 4  # of the run so far: the windows of th
 ERRORS_OF_TREND = 2.7  # standard errors: more than noise alone reaches
 WARMUP_LOSSES = 15  # a minimum among the first ones may be from the warm-up of the learning rate
 DEVIATIONS_OF_FIRST = 5  # how far, in mean deviations, a single first loss may be above the curve
+DEVIATIONS_OF_ONE = 10  # a single loss that is further, in mean deviations, from the others is an outlier
 RELATIVE_FLOOR, ABSOLUTE_FLOOR = 0.005, 0.02  # a smaller change does not count: share, nats
 DEVIATION_TO_SIGMA = 1.25  # sqrt(pi / 2): from mean absolute to standard deviation, normal noise
 CURVATURE_TO_NOISE = 6**-0.5  # the second difference of independent losses deviates sqrt(6) times as much
@@ -63,7 +64,9 @@ class Curve:
             self.first = self.smma = self.smoothed = self.lowest = loss
         else:
             self.smma = (self.smma * (window - 1) + loss) / window
-            self.smoothed = _towards(self.smoothed, loss, width)
+            # Over one row nothing is smoothed: the next loss takes the place of this one.
+            usual = loss if width == 1 else self._without_outlier(loss)
+            self.smoothed = _towards(self.smoothed, usual, width)
         if self.smoothed <= self.lowest:
             self.lowest, self.lowest_step = self.smoothed, step
         if self.count >= 3:
@@ -105,21 +108,39 @@ class Curve:
             {name: math.nan if state[name] is None else state[name] for name in list(vars(self))}
         )
 
+    def _median(self, loss: float) -> float:
+        """The median of this loss and the two before it."""
+        return sorted((self.before, self.last, loss))[1]
+
+    def _without_outlier(self, loss: float) -> float:
+        """The loss; in the place of an outlier the median of three, as in Hampel's filter."""
+        median = self._median(loss)
+        return loss if abs(loss - median) <= self._reach_of_one() else median
+
+    def _noise_of(self, loss: float) -> float:
+        """How far this loss deviates; a single one counts as an outlier at most, however far it is."""
+        if self.count <= MANY:
+            deviation = abs(self.before - 2 * self.last + loss) * CURVATURE_TO_NOISE
+            return min(deviation, self._reach_of_one())
+        *earlier, deviation = (abs(each - self.recent) for each in (self.before, self.last, loss))
+        # If one of the two before it is as far, it is not alone: the noise has grown, or the level changed.
+        return min(deviation, max(self._reach_of_one(), *earlier))
+
+    def _reach_of_one(self) -> float:
+        """How far a single loss may be from the others."""
+        return DEVIATIONS_OF_ONE * max(self.noise, RELATIVE_FLOOR * abs(self.middle))
+
     def _follow(self, loss: float, width: float) -> None:
         """Follow the trend, by this loss and the two before it; the loss is smoothed over `width` rows."""
-        first, second, count = self.before, self.last, self.count
-        _, median, _ = sorted((first, second, loss))
-        if count > MANY:
-            noise = abs(loss - self.recent)
-        else:
-            noise = abs(first - 2 * second + loss) * CURVATURE_TO_NOISE
-        recent_width, past_width = max(width, count * RECENT_SHARE), max(3 * width, count * PAST_SHARE)
+        median, count = self._median(loss), self.count
         if count == 3:
             self.middle = self.recent = self.past = self.bottom = median
-            self.noise = noise
+            self.noise = 0.0
+        noise = self._noise_of(loss)
+        recent_width, past_width = max(width, count * RECENT_SHARE), max(3 * width, count * PAST_SHARE)
         self.middle = _towards(self.middle, median, width)
         self.recent = _towards(self.recent, median, recent_width)
-        self.noise = _towards(self.noise, noise, past_width)
+        self.noise = noise if count == 3 else _towards(self.noise, noise, past_width)
         past = _towards(self.past, median, past_width)
         # Kept near the recent mean, so that a steep fall long ago does not decide the trend for ever.
         reach = 2 * self._margin(recent_width)

@@ -207,8 +207,9 @@ class LossTracker:
 
     - `smma[0] = loss[0]`, `smma[t] = (smma[t-1] * (N - 1) + loss[t]) / N` with N = `window`;
     - `smoothed[t] = smoothed[t-1] + (loss[t] - smoothed[t-1]) / w`, with w the lesser of N and a tenth of the
-      rows so far, and at least 1, so that it follows the loss in a log of few rows as well. Perplexity,
-      advantage and minimum are computed from `smoothed`.
+      rows so far, and at least 1, so that it follows the loss in a log of few rows as well. If w is above 1,
+      an outlier counts as the median of it and the two losses before it: a loss further from that median than
+      ten times the noise. Perplexity, advantage and minimum are computed from `smoothed`.
 
     `trend` is the first of these that holds:
 
@@ -237,8 +238,10 @@ class LossTracker:
     recent mean, at least 0.5 % of the loss; a rise is sure if it exceeds 2.7 standard errors of the minimum.
     Both errors come from a mean over max(3 w, n / 4) rows: of
     `|loss[t] - 2 loss[t-1] + loss[t-2]| / sqrt(6)`, which is 0 on a steady fall, and from the 101st loss on
-    also of the distance to the recent mean before it, which measures slow noise as well. The noise of
-    neighbouring losses counts as independent. Steps that go back are a restart: the averages continue.
+    also of the distance to the recent mean before it, which measures slow noise as well. A single loss counts
+    as ten times the noise so far at most, which is at least 0.5 % of the loss, so a spike does not hide a
+    fall; of the distances, one in full if one of the two before it was as large. The noise of neighbouring
+    losses counts as independent. Steps that go back are a restart: the averages continue.
 
     If most of the recent losses name their source, an alarm needs the sources: each source with ten losses or
     more is judged in the same way, and those that are "diverging" or "collapsed" must have more than half of
@@ -515,7 +518,7 @@ class LossTracker:
         if curve.count == 0:
             self._first_step = step
         # As long as all losses were 0, their means are 0 too.
-        elif curve.first == curve.smoothed == 0 and 0 < abs(loss) < NEAR_ZERO:
+        elif curve.first == curve.smma == 0 and 0 < abs(loss) < NEAR_ZERO:
             self._kind = self._kind or "it starts at exactly 0"
         curve.add(step, loss, self.window)
         if loss < -BELOW_ZERO * abs(curve.first):

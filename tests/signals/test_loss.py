@@ -801,6 +801,43 @@ def test_single_spikes_are_no_alarm(noise: float) -> None:
     assert share(trends(curve, noise), "diverging", "collapsed") == 0
 
 
+@pytest.mark.parametrize("loss", [45.0, 1_000.0, 1e6, 1e300, 0.0, -1.0])
+@pytest.mark.parametrize(("rows", "at"), [(400, 200), (4_000, 2_000), (60, 40), (400, 12)])
+def test_a_fall_is_seen_on_after_a_single_loss_far_from_the_others(loss: float, rows: int, at: int) -> None:
+    curve = 3 + 6 * np.exp(-3.3 * np.arange(rows) / rows) + np.random.default_rng(5).normal(0, 0.05, rows)
+    spiked = curve.copy()
+    spiked[at] = loss
+    usual, seen = trends(curve), trends(spiked)
+    changed = [row for row, (word, other) in enumerate(zip(usual, seen, strict=True)) if word != other]
+    assert len(changed) <= (25 if at < 100 else 0)
+    assert share(seen, "diverging", "collapsed") == 0
+    # The step to go back to is ranked by the smoothed loss.
+    before, after = (tracked(losses.tolist()) for losses in (curve, spiked))
+    assert before.minimum is not None
+    assert after.minimum is not None
+    assert after.minimum.step == before.minimum.step
+    assert (after.minimum.loss, after.smoothed) == pytest.approx(
+        (before.minimum.loss, before.smoothed), abs=0.01
+    )
+
+
+def test_a_loss_that_stays_at_another_level_is_no_outlier() -> None:
+    one, two = (tracked([3.0] * 500 + [5.0] * rows) for rows in (1, 2))
+    assert (one.trend, one.smoothed) == ("plateau", 3)
+    assert two.smoothed == pytest.approx(3 + 2 / 50.2)
+    assert trends(np.array([3.0] * 500 + [5.0] * 100)).index("collapsed") < 550
+
+
+def test_noise_that_grows_for_good_is_known_within_a_tenth_of_the_rows() -> None:
+    alarms = 0.0
+    for seed in range(10):
+        noise = np.random.default_rng(seed).normal(0, 1, 1_000)
+        alarms += share(
+            trends(3 + noise * np.where(np.arange(1_000) < 500, 0.01, 0.3)), "diverging", "collapsed"
+        )
+    assert alarms / 10 < 0.005
+
+
 def test_a_bump_during_warmup_is_no_alarm() -> None:
     bump = 10.8 + STEP[:50] / 50 * 0.7
     decay = 8 * np.arange(1, 5_000) ** -0.3 + 3.5
