@@ -32,11 +32,12 @@ class Curve:
     """The finite losses of a run, or of one of its sources, one after another.
 
     They are smoothed by medians of three, and have the direction that `LossTracker` describes. `window` is
-    the most rows that are smoothed over. The state is sixteen numbers, however many losses have come.
+    the most rows that are smoothed over. The state is seventeen numbers, however many losses have come.
 
     Attributes:
         count: losses so far.
         first, smma, smoothed: the first loss, the SMMA and the smoothed loss, in nats; NaN before any.
+        start: the mean of the first `FEWEST` losses; NaN too if an earlier version saved the state.
         lowest, lowest_step: the lowest smoothed loss, and the last step with it.
         last, before: the last loss and the one before it.
 
@@ -53,7 +54,7 @@ class Curve:
         # For the medians of three, from the third loss on: three means, and the minimum of the first mean.
         self.middle = self.recent = self.past = self.bottom = math.nan
         self.bottom_count = 0
-        self.noise = math.nan
+        self.noise = self.start = math.nan
 
     def add(self, step: int, loss: float, window: int) -> None:
         """Take in the finite loss of a step."""
@@ -61,12 +62,14 @@ class Curve:
         self.count += 1
         width = _width(self.count, window)
         if self.count == 1:
-            self.first = self.smma = self.smoothed = self.lowest = loss
+            self.first = self.start = self.smma = self.smoothed = self.lowest = loss
         else:
             self.smma = (self.smma * (window - 1) + loss) / window
             # Over one row nothing is smoothed: the next loss takes the place of this one.
             usual = loss if width == 1 else self._without_outlier(loss)
             self.smoothed = _towards(self.smoothed, usual, width)
+            if self.count <= FEWEST:
+                self.start = _towards(self.start, loss, self.count)
         if self.smoothed <= self.lowest:
             self.lowest, self.lowest_step = self.smoothed, step
         if self.count >= 3:
@@ -94,6 +97,11 @@ class Curve:
         # Over so few rows the smoothed loss is the loss itself.
         return self.smoothed <= self.lowest and self.first - self.smoothed >= FALLEN_NATS
 
+    def has_fallen(self, window: int) -> bool:
+        """Whether it was once surely below the mean of its first losses."""
+        fall = self.start - self.bottom
+        return fall > self._error(_width(self.bottom_count, window)) + self._error((FEWEST + 1) / 2)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; not-a-number becomes None."""
         return {name: None if value != value else value for name, value in vars(self).items()}
@@ -104,8 +112,9 @@ class Curve:
         Raises:
             KeyError: a value is missing.
         """
+        known = {"start": None, **state}  # not in a state that an earlier version saved
         vars(self).update(
-            {name: math.nan if state[name] is None else state[name] for name in list(vars(self))}
+            {name: math.nan if known[name] is None else known[name] for name in list(vars(self))}
         )
 
     def _median(self, loss: float) -> float:

@@ -35,6 +35,10 @@ BELOW_ZERO = 0.001  # of the first loss: rounding does not take a true one furth
 NEGATIVE_SHARE = 1 / 20  # of the losses, if they are far from 0; near 0 a single one is enough
 NEAR_ZERO = 0.5  # nats: losses that start at 0 and stay below; the first batch of a true one may be masked
 NEGATIVE = "it is below 0"
+LOW_FROM_THE_START = (
+    "from its first rows it is lower than any text allows, and it has not fallen "
+    "(a policy's loss? a resumed model that knows its data by heart?)"
+)
 ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and come down within these:
 FAR_LOSSES, FAR_STEPS = 100, 200  # losses, or steps of at least `FEWEST` losses
 TOO_GOOD = math.log(1.5)  # nats a token; for small vocabularies, which are characters:
@@ -216,7 +220,8 @@ class LossTracker:
     - None before any loss; "not finite" while the last loss was not finite;
     - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
       loss was below half a nat; or more than a twentieth of all losses are; or the first ones were exactly 0
-      and the next was within half a nat of 0; or a metric logged with the loss shows it;
+      and the next was within half a nat of 0; or a metric logged with the loss shows it; or it is too good to
+      be true, the first ten losses were so on average, and it never was surely below that average;
     - "exactly zero": the last two losses were exactly 0;
     - "too good to be true": with at least three losses, the smoothed loss and its median are both below
       ln 1.5, or below half a nat (and an eighth of the baseline) if the vocabulary has at most 300 tokens,
@@ -402,7 +407,8 @@ class LossTracker:
     @property
     def is_cross_entropy(self) -> bool:
         """Whether the losses can be cross-entropies, so that their minimum is the best."""
-        return self._kind is None and self._negative <= NEGATIVE_SHARE * self.count
+        known = self._kind is not None or self._negative > NEGATIVE_SHARE * self.count
+        return not known and not self._is_low_from_the_start()
 
     @property
     def doubt(self) -> str | None:
@@ -412,7 +418,7 @@ class LossTracker:
         steps, is higher than bad weights explain.
         """
         if not self.is_cross_entropy:
-            return self._kind or NEGATIVE
+            return self._kind or (LOW_FROM_THE_START if self._is_low_from_the_start() else NEGATIVE)
         if not self._is_scaled():
             return None
         of = "the uniform baseline" if self.vocab_size else f"that of {LARGEST_VOCABULARY:,} tokens"
@@ -534,6 +540,12 @@ class LossTracker:
     def _is_too_good(self) -> bool:
         curve = self._curve
         return curve.count >= 3 and max(curve.smoothed, curve.middle) < self.too_good_below
+
+    def _is_low_from_the_start(self) -> bool:
+        """Whether it is too good, and no learning brought it there; above the limit a rise is a rise."""
+        curve = self._curve
+        is_low = curve.count >= FEWEST and 0 < curve.start < self.too_good_below and self._is_too_good()
+        return is_low and not curve.has_fallen(self.window)
 
     def _is_near_baseline(self, loss: float) -> bool:
         baseline = self.uniform_baseline

@@ -423,6 +423,48 @@ def test_what_is_negative_or_starts_at_nothing_is_not_judged(
     assert (tracker.perplexity, tracker.advantage, tracker.minimum) == (None, None, None)
 
 
+def near_nothing(rows: int) -> NDArray[np.float64]:
+    """A policy's loss that begins near 0, is never below, and does not fall."""
+    noise: NDArray[np.float64] = np.abs(np.random.default_rng(4).normal(0, 3e-4, rows))
+    return 4e-4 + 1e-4 * np.arange(rows) + noise
+
+
+@pytest.mark.parametrize("vocab_size", [None, 65, 8449])
+@pytest.mark.parametrize(
+    "losses", [near_nothing(100), np.abs(normal(200, 0, 0.02)), [0.01] * 10, [0.1, 0.3] * 20]
+)
+def test_what_is_too_good_from_its_first_rows_and_does_not_fall_is_not_judged(
+    losses: Sequence[float], vocab_size: int | None
+) -> None:
+    tracker = tracked(losses, vocab_size)
+    assert tracker.trend == "not a cross-entropy"
+    assert "from its first rows it is lower than any text allows" in str(tracker.doubt)
+    assert (tracker.perplexity, tracker.minimum) == (None, None)
+
+
+@pytest.mark.parametrize("vocab_size", [None, 65, 8449])
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize("rows", [40, 300])
+def test_a_resumed_run_that_learns_its_data_by_heart_is_too_good(
+    rows: int, noise: float, vocab_size: int | None
+) -> None:
+    curve = 0.05 + 0.15 * np.exp(-np.arange(rows) * 6 / rows)
+    seen = trends(curve * np.exp(np.random.default_rng(0).normal(0, noise, rows)), vocab_size=vocab_size)
+    assert set(seen[rows // 2 :]) == {"too good to be true"}
+
+
+def test_a_resumed_run_that_forgets_what_it_knew_by_heart_has_collapsed() -> None:
+    assert tracked([0.05] * 50 + [5.0] * 10).trend == "collapsed"
+
+
+def test_a_state_of_an_earlier_version_says_nothing_of_the_first_losses() -> None:
+    state = tracked(near_nothing(50).tolist()).state_dict()
+    del state["curve"]["start"]
+    restored = LossTracker()
+    restored.load_state_dict(state)
+    assert restored.trend == "too good to be true"
+
+
 def test_a_reward_beside_the_loss_says_that_it_is_not_a_cross_entropy_for_good() -> None:
     tracker = tracked([0.02, 0.03])
     tracker.update(2, 0.02, beside="reward")
