@@ -421,10 +421,12 @@ class LossTracker:
             return self._kind or (LOW_FROM_THE_START if self._is_low_from_the_start() else NEGATIVE)
         if not self._is_scaled():
             return None
-        of = "the uniform baseline" if self.vocab_size else f"that of {LARGEST_VOCABULARY:,} tokens"
-        smoothed, first = (value / self._ceiling for value in (self._curve.smoothed, self._curve.first))
+        of = "" if self.vocab_size else f" of a vocabulary of {LARGEST_VOCABULARY:,} tokens"
+        smoothed, first = (
+            _times(value / self._ceiling) for value in (self._curve.smoothed, self._curve.first)
+        )
         return (
-            f"it is {smoothed:.2g} times {of} ({self._ceiling:.3g}) and began at {first:.2g} times "
+            f"it is {smoothed} the uniform baseline{of} ({self._ceiling:.3g}) and began at {first} "
             "(summed over accumulation steps? scaled?)"
         )
 
@@ -597,6 +599,12 @@ def _together(of_sources: Direction, overall: Direction) -> Direction:
 def _source_loss(seen: _Source) -> SourceLoss:
     means = (seen.curve.smma, seen.curve.smoothed) if seen.curve.count else (None, None)
     return SourceLoss(seen.loss, *means)
+
+
+def _times(factor: float) -> str:
+    """Return a factor with two digits, in the words of a sentence."""
+    rounded = float(f"{factor:.2g}")
+    return f"{rounded:,.0f} times" if 10 <= rounded < 1e9 else f"{rounded:g} times"
 
 
 def _to_json(value: float | None) -> float | None:

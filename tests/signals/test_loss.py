@@ -529,7 +529,21 @@ def test_a_loss_summed_over_batches_is_not_early_for_ever(over: int, rows: int, 
 def test_a_sum_without_a_vocabulary_is_told_by_its_size_alone() -> None:
     tracker = tracked(np.linspace(153, 64, 150).tolist())
     assert (tracker.trend, tracker.perplexity) == ("converging", None)
-    assert "that of 1,000,000 tokens (13.8)" in str(tracker.doubt)
+    assert "the uniform baseline of a vocabulary of 1,000,000 tokens (13.8)" in str(tracker.doubt)
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        (1024, "it is 230 times the uniform baseline of a vocabulary of 1,000,000 tokens (13.8)"),
+        (1024, " and began at 660 times (summed "),
+        (7.3, "it is 1.7 times "),
+        (100_000, "it is 23,000 times "),
+    ],
+)
+def test_how_far_a_sum_is_above_the_baseline_is_said_in_plain_numbers(over: float, said: str) -> None:
+    curve = over * (3.15 + 5.8 * np.exp(-np.arange(150) / 10))
+    assert said in str(tracked(curve.tolist()).doubt)
 
 
 @pytest.mark.parametrize(("times", "steps"), [(1.5, 30), (1.5, 100), (2, 30), (8, 40), (30, 20)])
