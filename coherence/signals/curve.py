@@ -61,19 +61,20 @@ class Curve:
         loss = min(max(loss, -LARGEST), LARGEST)
         self.count += 1
         width = _width(self.count, window)
+        median = sorted((self.before, self.last, loss))[1] if self.count >= 3 else loss
         if self.count == 1:
             self.first = self.start = self.smma = self.smoothed = self.lowest = loss
         else:
             self.smma = (self.smma * (window - 1) + loss) / window
-            # Over one row nothing is smoothed: the next loss takes the place of this one.
-            usual = loss if width == 1 else self._without_outlier(loss)
-            self.smoothed = _towards(self.smoothed, usual, width)
+            # Hampel's filter. Over one row nothing is smoothed: the next loss takes the place of this one.
+            is_outlier = width > 1 and abs(loss - median) > self._reach_of_one()
+            self.smoothed = _towards(self.smoothed, median if is_outlier else loss, width)
             if self.count <= FEWEST:
                 self.start = _towards(self.start, loss, self.count)
         if self.smoothed <= self.lowest:
             self.lowest, self.lowest_step = self.smoothed, step
         if self.count >= 3:
-            self._follow(loss, width)
+            self._follow(loss, median, width)
         self.before, self.last = self.last, loss
 
     def direction(self, window: int, scale: float = 1.0) -> Direction:
@@ -117,31 +118,24 @@ class Curve:
             {name: math.nan if known[name] is None else known[name] for name in list(vars(self))}
         )
 
-    def _median(self, loss: float) -> float:
-        """The median of this loss and the two before it."""
-        return sorted((self.before, self.last, loss))[1]
-
-    def _without_outlier(self, loss: float) -> float:
-        """The loss; in the place of an outlier the median of three, as in Hampel's filter."""
-        median = self._median(loss)
-        return loss if abs(loss - median) <= self._reach_of_one() else median
-
     def _noise_of(self, loss: float) -> float:
         """How far this loss deviates; a single one counts as an outlier at most, however far it is."""
         if self.count <= MANY:
             deviation = abs(self.before - 2 * self.last + loss) * CURVATURE_TO_NOISE
             return min(deviation, self._reach_of_one())
-        *earlier, deviation = (abs(each - self.recent) for each in (self.before, self.last, loss))
+        deviation, reach = abs(loss - self.recent), self._reach_of_one()
+        if deviation <= reach:
+            return deviation
         # If one of the two before it is as far, it is not alone: the noise has grown, or the level changed.
-        return min(deviation, max(self._reach_of_one(), *earlier))
+        return min(deviation, max(reach, abs(self.before - self.recent), abs(self.last - self.recent)))
 
     def _reach_of_one(self) -> float:
         """How far a single loss may be from the others."""
         return DEVIATIONS_OF_ONE * max(self.noise, RELATIVE_FLOOR * abs(self.middle))
 
-    def _follow(self, loss: float, width: float) -> None:
-        """Follow the trend, by this loss and the two before it; the loss is smoothed over `width` rows."""
-        median, count = self._median(loss), self.count
+    def _follow(self, loss: float, median: float, width: float) -> None:
+        """Follow the trend, by the median of this loss and the two before it, smoothed over `width` rows."""
+        count = self.count
         if count == 3:
             self.middle = self.recent = self.past = self.bottom = median
             self.noise = 0.0
