@@ -384,11 +384,12 @@ def _notes(replay: Replay, summary: Summary) -> list[str]:
 
 def _restart_notes(replay: Replay, timeline: Timeline) -> list[str]:
     notes = []
-    for restarts, count, what in (
-        (timeline.restarts, timeline.superseded, "samples"),
-        (replay.losses.restarts, replay.losses.superseded, "rows of loss"),
+    for restarts, count, one, more in (
+        (timeline.restarts, timeline.superseded, "sample was", "samples were"),
+        (replay.losses.restarts, replay.losses.superseded, "row of loss was", "rows of loss were"),
     ):
-        if restarts:
+        if count:
             steps = ", ".join(f"{step:,}" for step in restarts[:3]) + (", ..." if len(restarts) > 3 else "")
-            notes.append(f"restarted from step {steps}: {count:,} {what} were replaced by later ones")
+            what, by = (one, "a later one") if count == 1 else (more, "later ones")
+            notes.append(f"restarted from step {steps}: {count:,} {what} replaced by {by}")
     return notes

@@ -18,7 +18,7 @@ from coherence.run.alerts import TrackioAlert, WandbAlert, Webhook, finish
 from coherence.run.monitor import HaltedRun, Monitor
 from coherence.scoring.profile import SCALES
 from coherence.show.say import inform, say
-from coherence.show.terminal_score import plain_score
+from coherence.show.terminal_score import plain_number, plain_score
 from coherence.signals.gate import Gate
 from coherence.watch.finder import Finder
 from coherence.watch.follow import Follower, Judged
@@ -205,7 +205,7 @@ def _line(monitor: Monitor, judged: Judged) -> str:
     scores = (f"{name} {plain_score(metrics.get(f'coherence/{name}'))}" for name in SCALES)
     what = f"step {verdict.step}: {judged.samples} sample{'' if judged.samples == 1 else 's'}"
     loss = finite_or_none(monitor.signals.loss.smoothed)
-    told = "" if loss is None else f", loss {loss:.3f}"
+    told = "" if loss is None else f", loss {plain_number(loss)}"
     streak = f"streak {verdict.streak} of {verdict.patience}"
     return f"{what}, {', '.join(scores)}{told}; {streak}, {monitor.diagnosis.action}"
 

@@ -26,7 +26,7 @@ from coherence.scoring.loop import Loop
 from coherence.scoring.text import answer
 from coherence.show.console import COLOURS, NARROW, as_line, fitting
 from coherence.show.say import several
-from coherence.show.terminal_score import loop_sentence, plain_score, style_of
+from coherence.show.terminal_score import loop_sentence, plain_number, plain_score, style_of
 from coherence.signals.loss import ARRIVED
 
 PANEL = 6
@@ -105,7 +105,7 @@ def _ranking_table(ranking: Ranking, width: int) -> Table:
 def _ranking_row(line: RunLine, threshold: float, narrow: bool) -> list[RenderableType]:
     action = line.diagnosis.action
     scores = [_score_cell(mean, threshold) for mean in line.scores.values]
-    loss = Text("" if line.smoothed is None else _number(line.smoothed))
+    loss = Text("" if line.smoothed is None else plain_number(line.smoothed))
     return [
         Text(printable(line.run)),
         Text(action, style=COLOURS[action]),
@@ -196,7 +196,8 @@ def _fact_rows(report: Report) -> list[tuple[str, str]]:
     if report.loss.phases:
         rows.append(("loss phases", _phases_sentence(report.loss)))
     rows += [
-        ("source", f"{printable(n)}: smoothed {_number(s.smoothed)}") for n, s in report.loss.sources.items()
+        ("source", f"{printable(n)}: smoothed {plain_number(s.smoothed)}")
+        for n, s in report.loss.sources.items()
     ]
     return rows
 
@@ -225,22 +226,23 @@ def _loss_sentence(loss: LossRecord, judged: str | None) -> str:
     trend = loss.trend if judged == loss.trend else f"{judged or 'none'} at the halt, {loss.trend} at the end"
     if loss.last is None:
         return f"{trend}: {several(loss.not_finite, 'row')}, none of them finite"
-    sentence = f"{trend}: {_number(loss.first)} → {_number(loss.last)}, smoothed {_number(loss.smoothed)}"
+    first, last, smoothed = map(plain_number, (loss.first, loss.last, loss.smoothed))
+    sentence = f"{trend}: {first} → {last}, smoothed {smoothed}"
     if loss.rows >= ARRIVED * loss.window:
-        sentence += f", SMMA {_number(loss.smma)}"
+        sentence += f", SMMA {plain_number(loss.smma)}"
     if loss.perplexity is not None:
-        sentence += f", perplexity {_number(loss.perplexity)}"
+        sentence += f", perplexity {plain_number(loss.perplexity)}"
     if loss.uniform_baseline is not None:
-        sentence += f"; uniform {_number(loss.uniform_baseline)}"
+        sentence += f"; uniform {plain_number(loss.uniform_baseline)}"
     if loss.advantage is not None:
-        sentence += f", {_number(loss.advantage)} times better"
+        sentence += f", {plain_number(loss.advantage)} times better"
     return sentence + (f"; {loss.not_finite:,} not finite" if loss.not_finite else "")
 
 
 def _series_sentence(series: Sequence[SeriesRecord]) -> str:
     steps = [step for each in series for step in (each.steps[0], each.steps[-1])]
     told = (
-        f"{NAMES.get(each.name, each.name)} {_number(each.values[0])} → {_number(each.values[-1])}"
+        f"{NAMES.get(each.name, each.name)} {plain_number(each.values[0])} → {plain_number(each.values[-1])}"
         for each in series
     )
     return f"{', '.join(told)} (steps {min(steps):,} to {max(steps):,})"
@@ -308,7 +310,7 @@ def _stretch_row(stretch: StretchRecord, report: Report, spans: bool) -> list[Re
         Text(_span(stretch.first, stretch.last) if spans else f"{stretch.first:,}"),
         *(_score_cell(mean, report.settings.threshold) for mean in stretch.scores.values),
         Text(f"{stretch.low:,}/{stretch.samples:,}"),
-        Text(_number(stretch.smoothed) if stretch.smoothed is not None else ""),
+        Text(plain_number(stretch.smoothed) if stretch.smoothed is not None else ""),
         Text("◀ halt" if spans else "◀", style="red") if halts else Text(""),
     ]
 
@@ -347,10 +349,6 @@ def _reading(sample: ShownSample, halt_step: int | None) -> list[RenderableType]
 def _score_cell(value: float | None, threshold: float) -> Text:
     """Return a score as a table shows it: red below the threshold."""
     return Text(plain_score(value), style=style_of(value, threshold))
-
-
-def _number(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _step(value: int | None) -> str:

@@ -22,6 +22,9 @@ SHOWN = 600
 BAR = 40
 """Columns of the longest bar."""
 
+LONG = 1e9
+"""A number from here on is shown in powers of ten, or it would push everything else out of a table."""
+
 BEFORE = 16
 """Columns of a name, a score and the blanks up to a bar."""
 
@@ -83,6 +86,17 @@ def score_lines(scores: Scores, loop: Loop | None, columns: int, bar: str = "█
 def style_of(value: float | None, threshold: float) -> str:
     """Return how a score looks: red below the threshold."""
     return "red" if value is not None and value < threshold else ""
+
+
+def plain_number(value: float | None) -> str:
+    """Return a loss, or what is computed from one, with three digits or as a whole number.
+
+    >>> plain_number(3.4321), plain_number(50257.3), plain_number(1e300), plain_number(None)
+    ('3.43', '50,257', '1e+300', 'not finite')
+    """
+    if value is None:
+        return "not finite"
+    return f"{value:,.0f}" if 100 <= abs(value) < LONG else f"{value:.3g}"
 
 
 def plain_score(value: float | None) -> str:

@@ -63,7 +63,7 @@ LOSS_DOES: Final[dict[Trend | None, tuple[str, str, str]]] = {
     "too good to be true": ("The loss is lower than any text of this kind allows", " and", " and"),
     "exactly zero": ("The loss is exactly 0", " though", " and"),
     "not a cross-entropy": (
-        "This loss is not a cross-entropy (it is below 0, starts at 0, or a reward or the like is logged "
+        "This loss is not a cross-entropy (it is below 0, starts near 0, or a reward or the like is logged "
         "with it) and is not judged",
         ";",
         ";",

@@ -35,6 +35,10 @@ BELOW_ZERO = 0.001  # of the first loss: rounding does not take a true one furth
 NEGATIVE_SHARE = 1 / 20  # of the losses, if they are far from 0; near 0 a single one is enough
 NEAR_ZERO = 0.5  # nats: losses that start at 0 and stay below; the first batch of a true one may be masked
 NEGATIVE = "it is below 0"
+LOW_FROM_THE_START = (
+    "from its first rows it is lower than any text allows, and it has not fallen "
+    "(a policy's loss? a resumed model that knows its data by heart?)"
+)
 ABOVE_BASELINE = 1.5  # times the baseline: bad weights may start above, and come down within these:
 FAR_LOSSES, FAR_STEPS = 100, 200  # losses, or steps of at least `FEWEST` losses
 TOO_GOOD = math.log(1.5)  # nats a token; for small vocabularies, which are characters:
@@ -207,15 +211,17 @@ class LossTracker:
 
     - `smma[0] = loss[0]`, `smma[t] = (smma[t-1] * (N - 1) + loss[t]) / N` with N = `window`;
     - `smoothed[t] = smoothed[t-1] + (loss[t] - smoothed[t-1]) / w`, with w the lesser of N and a tenth of the
-      rows so far, and at least 1, so that it follows the loss in a log of few rows as well. Perplexity,
-      advantage and minimum are computed from `smoothed`.
+      rows so far, and at least 1, so that it follows the loss in a log of few rows as well. If w is above 1,
+      an outlier counts as the median of it and the two losses before it: a loss further from that median than
+      ten times the noise. Perplexity, advantage and minimum are computed from `smoothed`.
 
     `trend` is the first of these that holds:
 
     - None before any loss; "not finite" while the last loss was not finite;
     - "not a cross-entropy": a loss was below 0, by more than a thousandth of the first, while the smoothed
       loss was below half a nat; or more than a twentieth of all losses are; or the first ones were exactly 0
-      and the next was within half a nat of 0; or a metric logged with the loss shows it;
+      and the next was within half a nat of 0; or a metric logged with the loss shows it; or it is too good to
+      be true, the first ten losses were so on average, and it never was surely below that average;
     - "exactly zero": the last two losses were exactly 0;
     - "too good to be true": with at least three losses, the smoothed loss and its median are both below
       ln 1.5, or below half a nat (and an eighth of the baseline) if the vocabulary has at most 300 tokens,
@@ -237,8 +243,10 @@ class LossTracker:
     recent mean, at least 0.5 % of the loss; a rise is sure if it exceeds 2.7 standard errors of the minimum.
     Both errors come from a mean over max(3 w, n / 4) rows: of
     `|loss[t] - 2 loss[t-1] + loss[t-2]| / sqrt(6)`, which is 0 on a steady fall, and from the 101st loss on
-    also of the distance to the recent mean before it, which measures slow noise as well. The noise of
-    neighbouring losses counts as independent. Steps that go back are a restart: the averages continue.
+    also of the distance to the recent mean before it, which measures slow noise as well. A single loss counts
+    as ten times the noise so far at most, which is at least 0.5 % of the loss, so a spike does not hide a
+    fall; of the distances, one in full if one of the two before it was as large. The noise of neighbouring
+    losses counts as independent. Steps that go back are a restart: the averages continue.
 
     If most of the recent losses name their source, an alarm needs the sources: each source with ten losses or
     more is judged in the same way, and those that are "diverging" or "collapsed" must have more than half of
@@ -399,7 +407,8 @@ class LossTracker:
     @property
     def is_cross_entropy(self) -> bool:
         """Whether the losses can be cross-entropies, so that their minimum is the best."""
-        return self._kind is None and self._negative <= NEGATIVE_SHARE * self.count
+        known = self._kind is not None or self._negative > NEGATIVE_SHARE * self.count
+        return not known and not self._is_low_from_the_start()
 
     @property
     def doubt(self) -> str | None:
@@ -409,13 +418,15 @@ class LossTracker:
         steps, is higher than bad weights explain.
         """
         if not self.is_cross_entropy:
-            return self._kind or NEGATIVE
+            return self._kind or (LOW_FROM_THE_START if self._is_low_from_the_start() else NEGATIVE)
         if not self._is_scaled():
             return None
-        of = "the uniform baseline" if self.vocab_size else f"that of {LARGEST_VOCABULARY:,} tokens"
-        smoothed, first = (value / self._ceiling for value in (self._curve.smoothed, self._curve.first))
+        of = "" if self.vocab_size else f" of a vocabulary of {LARGEST_VOCABULARY:,} tokens"
+        smoothed, first = (
+            _times(value / self._ceiling) for value in (self._curve.smoothed, self._curve.first)
+        )
         return (
-            f"it is {smoothed:.2g} times {of} ({self._ceiling:.3g}) and began at {first:.2g} times "
+            f"it is {smoothed} the uniform baseline{of} ({self._ceiling:.3g}) and began at {first} "
             "(summed over accumulation steps? scaled?)"
         )
 
@@ -515,7 +526,7 @@ class LossTracker:
         if curve.count == 0:
             self._first_step = step
         # As long as all losses were 0, their means are 0 too.
-        elif curve.first == curve.smoothed == 0 and 0 < abs(loss) < NEAR_ZERO:
+        elif curve.first == curve.smma == 0 and 0 < abs(loss) < NEAR_ZERO:
             self._kind = self._kind or "it starts at exactly 0"
         curve.add(step, loss, self.window)
         if loss < -BELOW_ZERO * abs(curve.first):
@@ -531,6 +542,12 @@ class LossTracker:
     def _is_too_good(self) -> bool:
         curve = self._curve
         return curve.count >= 3 and max(curve.smoothed, curve.middle) < self.too_good_below
+
+    def _is_low_from_the_start(self) -> bool:
+        """Whether it is too good, and no learning brought it there; above the limit a rise is a rise."""
+        curve = self._curve
+        is_low = curve.count >= FEWEST and 0 < curve.start < self.too_good_below and self._is_too_good()
+        return is_low and not curve.has_fallen(self.window)
 
     def _is_near_baseline(self, loss: float) -> bool:
         baseline = self.uniform_baseline
@@ -582,6 +599,12 @@ def _together(of_sources: Direction, overall: Direction) -> Direction:
 def _source_loss(seen: _Source) -> SourceLoss:
     means = (seen.curve.smma, seen.curve.smoothed) if seen.curve.count else (None, None)
     return SourceLoss(seen.loss, *means)
+
+
+def _times(factor: float) -> str:
+    """Return a factor with two digits, in the words of a sentence."""
+    rounded = float(f"{factor:.2g}")
+    return f"{rounded:,.0f} times" if 10 <= rounded < 1e9 else f"{rounded:g} times"
 
 
 def _to_json(value: float | None) -> float | None:

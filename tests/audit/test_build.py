@@ -15,7 +15,7 @@ from kinds import KINDS, RECORDS, written
 from prose import prose
 from pydantic import ValidationError
 
-from coherence import Profile
+from coherence import Monitor, Profile
 from coherence.audit.build import ReaderNotes, Text, audit_run, audit_samples, replay_run
 from coherence.audit.conduct import audit
 from coherence.audit.plan import Options
@@ -697,6 +697,28 @@ def test_what_a_restart_has_made_void_is_not_put_to_the_gate(tmp_path: Path) -> 
     report = audit(tmp_path / "a.jsonl", window=8, patience=4)
     assert isinstance(report, Report)
     assert (report.restarts, report.superseded, report.low, report.halt) == ((30,), 7, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("back", "note"),
+    [
+        (50, "restarted from step 50: 1 row of loss was replaced by a later one"),
+        (30, "restarted from step 30: 2 rows of loss were replaced by later ones"),
+    ],
+)
+def test_what_a_restart_replaced_is_counted_and_nothing_is_said_of_no_samples(
+    tmp_path: Path, back: int, note: str
+) -> None:
+    with Monitor(tmp_path) as monitor:
+        for step in (10, 20):
+            monitor.sample(step, fine(step).text)
+        for step in (10, 20, 30, 60):
+            monitor.loss(step, 3.0)
+        monitor.note("restart", back)
+        monitor.loss(back, 3.0)
+    report = audit(tmp_path)
+    assert isinstance(report, Report)
+    assert [each for each in report.notes if "restarted" in each] == [note]
 
 
 # Samples that come together

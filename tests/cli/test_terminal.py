@@ -54,6 +54,16 @@ def test_a_report_fits_the_terminal_with_every_column_of_its_table(run: str, col
 
 
 @pytest.mark.slow
+def test_a_loss_beyond_every_size_leaves_room_for_the_other_columns() -> None:
+    rows = [{"step": step, "text": prose(18, step), "loss": 10.0 ** min(300, step)} for step in range(7, 17)]
+    Path("a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    screen = at_terminal(80, "audit", "a.jsonl")
+    fits(screen, 80)
+    assert "10,000,000 → 1e+16" in screen.words
+    assert "bigram trigram english character low loss" in screen.words
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_ranking_fits_the_terminal_and_names_action_halt_and_place_of_each_run(columns: int) -> None:
     copy("leak", "healthy")

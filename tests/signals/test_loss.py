@@ -423,6 +423,48 @@ def test_what_is_negative_or_starts_at_nothing_is_not_judged(
     assert (tracker.perplexity, tracker.advantage, tracker.minimum) == (None, None, None)
 
 
+def near_nothing(rows: int) -> NDArray[np.float64]:
+    """A policy's loss that begins near 0, is never below, and does not fall."""
+    noise: NDArray[np.float64] = np.abs(np.random.default_rng(4).normal(0, 3e-4, rows))
+    return 4e-4 + 1e-4 * np.arange(rows) + noise
+
+
+@pytest.mark.parametrize("vocab_size", [None, 65, 8449])
+@pytest.mark.parametrize(
+    "losses", [near_nothing(100), np.abs(normal(200, 0, 0.02)), [0.01] * 10, [0.1, 0.3] * 20]
+)
+def test_what_is_too_good_from_its_first_rows_and_does_not_fall_is_not_judged(
+    losses: Sequence[float], vocab_size: int | None
+) -> None:
+    tracker = tracked(losses, vocab_size)
+    assert tracker.trend == "not a cross-entropy"
+    assert "from its first rows it is lower than any text allows" in str(tracker.doubt)
+    assert (tracker.perplexity, tracker.minimum) == (None, None)
+
+
+@pytest.mark.parametrize("vocab_size", [None, 65, 8449])
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize("rows", [40, 300])
+def test_a_resumed_run_that_learns_its_data_by_heart_is_too_good(
+    rows: int, noise: float, vocab_size: int | None
+) -> None:
+    curve = 0.05 + 0.15 * np.exp(-np.arange(rows) * 6 / rows)
+    seen = trends(curve * np.exp(np.random.default_rng(0).normal(0, noise, rows)), vocab_size=vocab_size)
+    assert set(seen[rows // 2 :]) == {"too good to be true"}
+
+
+def test_a_resumed_run_that_forgets_what_it_knew_by_heart_has_collapsed() -> None:
+    assert tracked([0.05] * 50 + [5.0] * 10).trend == "collapsed"
+
+
+def test_a_state_of_an_earlier_version_says_nothing_of_the_first_losses() -> None:
+    state = tracked(near_nothing(50).tolist()).state_dict()
+    del state["curve"]["start"]
+    restored = LossTracker()
+    restored.load_state_dict(state)
+    assert restored.trend == "too good to be true"
+
+
 def test_a_reward_beside_the_loss_says_that_it_is_not_a_cross_entropy_for_good() -> None:
     tracker = tracked([0.02, 0.03])
     tracker.update(2, 0.02, beside="reward")
@@ -487,7 +529,21 @@ def test_a_loss_summed_over_batches_is_not_early_for_ever(over: int, rows: int, 
 def test_a_sum_without_a_vocabulary_is_told_by_its_size_alone() -> None:
     tracker = tracked(np.linspace(153, 64, 150).tolist())
     assert (tracker.trend, tracker.perplexity) == ("converging", None)
-    assert "that of 1,000,000 tokens (13.8)" in str(tracker.doubt)
+    assert "the uniform baseline of a vocabulary of 1,000,000 tokens (13.8)" in str(tracker.doubt)
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        (1024, "it is 230 times the uniform baseline of a vocabulary of 1,000,000 tokens (13.8)"),
+        (1024, " and began at 660 times (summed "),
+        (7.3, "it is 1.7 times "),
+        (100_000, "it is 23,000 times "),
+    ],
+)
+def test_how_far_a_sum_is_above_the_baseline_is_said_in_plain_numbers(over: float, said: str) -> None:
+    curve = over * (3.15 + 5.8 * np.exp(-np.arange(150) / 10))
+    assert said in str(tracked(curve.tolist()).doubt)
 
 
 @pytest.mark.parametrize(("times", "steps"), [(1.5, 30), (1.5, 100), (2, 30), (8, 40), (30, 20)])
@@ -799,6 +855,43 @@ def test_single_spikes_are_no_alarm(noise: float) -> None:
     curve = POWER_LAW.copy()
     curve[[300, 2_000, 5_000, 9_000, 15_000]] += 6
     assert share(trends(curve, noise), "diverging", "collapsed") == 0
+
+
+@pytest.mark.parametrize("loss", [45.0, 1_000.0, 1e6, 1e300, 0.0, -1.0])
+@pytest.mark.parametrize(("rows", "at"), [(400, 200), (4_000, 2_000), (60, 40), (400, 12)])
+def test_a_fall_is_seen_on_after_a_single_loss_far_from_the_others(loss: float, rows: int, at: int) -> None:
+    curve = 3 + 6 * np.exp(-3.3 * np.arange(rows) / rows) + np.random.default_rng(5).normal(0, 0.05, rows)
+    spiked = curve.copy()
+    spiked[at] = loss
+    usual, seen = trends(curve), trends(spiked)
+    changed = [row for row, (word, other) in enumerate(zip(usual, seen, strict=True)) if word != other]
+    assert len(changed) <= (25 if at < 100 else 0)
+    assert share(seen, "diverging", "collapsed") == 0
+    # The step to go back to is ranked by the smoothed loss.
+    before, after = (tracked(losses.tolist()) for losses in (curve, spiked))
+    assert before.minimum is not None
+    assert after.minimum is not None
+    assert after.minimum.step == before.minimum.step
+    assert (after.minimum.loss, after.smoothed) == pytest.approx(
+        (before.minimum.loss, before.smoothed), abs=0.01
+    )
+
+
+def test_a_loss_that_stays_at_another_level_is_no_outlier() -> None:
+    one, two = (tracked([3.0] * 500 + [5.0] * rows) for rows in (1, 2))
+    assert (one.trend, one.smoothed) == ("plateau", 3)
+    assert two.smoothed == pytest.approx(3 + 2 / 50.2)
+    assert trends(np.array([3.0] * 500 + [5.0] * 100)).index("collapsed") < 550
+
+
+def test_noise_that_grows_for_good_is_known_within_a_tenth_of_the_rows() -> None:
+    alarms = 0.0
+    for seed in range(10):
+        noise = np.random.default_rng(seed).normal(0, 1, 1_000)
+        alarms += share(
+            trends(3 + noise * np.where(np.arange(1_000) < 500, 0.01, 0.3)), "diverging", "collapsed"
+        )
+    assert alarms / 10 < 0.005
 
 
 def test_a_bump_during_warmup_is_no_alarm() -> None:

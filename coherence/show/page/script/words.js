@@ -18,7 +18,7 @@ const visible = (text) => text.replace(REPLACED, (char) => {
   return code < 32 ? String.fromCharCode(0x2400 + code) : code === 127 ? "␡" : "\ufffd";
 });
 const whole = (value) => (value ?? null) === null ? "none" : value.toLocaleString("en-US");
-const number = (value) => (value ?? null) === null ? "–"
+const number = (value) => (value ?? null) === null ? "–" : Math.abs(value) >= 1e9 ? Number(value.toPrecision(3)).toExponential()
   : Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 const score = (value) => (value ?? null) === null ? "–" : String(Math.floor(value));
 const duration = (seconds) => {
