@@ -21,6 +21,8 @@ TITLES = {
     "word order": ("the words are less in order", "the words are no longer in order"),
     "cut off": 2 * ("more samples end in the middle",),
     "length": 2 * ("the samples are {:.0f} % shorter",),
+    "repeated": 2 * ("more samples begin like another one",),
+    "not English": 2 * ("fewer samples are in English",),
     "too short": 2 * ("more samples are too short to judge",),
     "templated": 2 * ("more samples are templates",),
 }
@@ -112,22 +114,34 @@ def within(found: Check) -> str:
     return f"Worse beyond chance, but within the tolerance: {_listed(told)}." if told else ""
 
 
-def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]) -> Iterator[Cause]:
+def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]) -> list[Cause]:
+    """Return the causes, first the one whose change is the largest multiple of what is allowed."""
+
+    def times_allowed(explained: tuple[Sequence[Comparison], Cause]) -> float:
+        return max(abs(each.change) / each.tolerance for each in explained[0])
+
+    told = sorted(_explained(failed, all_of), key=times_allowed, reverse=True)
+    return [cause for _, cause in told]
+
+
+def _explained(
+    failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]
+) -> Iterator[tuple[Sequence[Comparison], Cause]]:
+    """Yield each cause after the comparisons that it explains."""
     left = dict(failed)
 
     def take(*names: str) -> list[Comparison]:
         return [left.pop(name) for name in names if name in left]
 
-    yield from map(_alone, take("empty"))
     english = take("english") if _is_of_words(all_of) else []
     if loops := take(*LOOPS):
-        yield _loops(loops, take(*SCALES))
-    yield from map(_alone, [*english, *take("word order")])
+        scores = take(*SCALES)
+        yield [*loops, *scores], _loops(loops, scores)
     if pairs := take(BETWEEN, WITHIN):
-        yield _alike(pairs)
+        yield pairs, _alike(pairs)
     if scores := take(*SCALES):
-        yield Cause("diversity", "the samples vary less", _scores(scores))
-    yield from map(_alone, take("cut off", "length", "too short", "templated"))
+        yield scores, Cause("diversity", "the samples vary less", _scores(scores))
+    yield from (([each], _alone(each)) for each in (*english, *left.values()))
 
 
 def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:

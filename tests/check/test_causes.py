@@ -6,7 +6,7 @@ import pytest
 
 from coherence.check.causes import causes, chance, gate_sentence, headline, within
 from coherence.check.compare import SHARES, Comparison, Grade
-from coherence.check.compared import tolerance_of
+from coherence.check.compared import QUANTITIES, tolerance_of
 from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
 from coherence.check.verdict import Check, CollapsedPrompt
@@ -108,6 +108,8 @@ def test_all_that_a_loop_moves_is_one_cause() -> None:
         (moved("empty", 0.0, 40.25), "More samples are empty: 40.2 % now, 0 % before."),
         (moved("too short", 1.0, 40.0), "More samples are too short to judge: 40 % now, 1 % before."),
         (moved("templated", 1.0, 40.0), "More samples are templates: 40 % now, 1 % before."),
+        (moved("repeated", 1.0, 40.0), "More samples begin like another one: 40 % now, 1 % before."),
+        (moved("not English", 1.0, 40.0), "Fewer samples are in English: 40 % now, 1 % before."),
         (moved("low", 1.0, 4.0), "More samples are low on every scale: 4 % are low, 1 % before."),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else value.name,
@@ -119,6 +121,21 @@ def test_one_comparison_alone_says_what_has_happened_to_the_samples(
     (cause,) = causes(found)
     assert cause.sentence == sentence
     assert headline(found).lower() == f"fail · {sentence.partition(':')[0]}".lower()
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_whatever_fails_alone_has_a_cause(name: str) -> None:
+    ends = (1.0, 60.0) if name in SHARES else (90.0, 10.0)
+    assert headline(check(moved(name, *ends))).startswith("FAIL · ")
+    assert len(causes(check(moved(name, *ends)))) == 1
+
+
+def test_the_first_cause_is_the_change_that_is_the_largest_multiple_of_what_is_allowed() -> None:
+    order, alike = moved("word order", 79.6, 55.5), moved("between", 81.3, 0.0)
+    found = check(order, alike, moved("repeated", 40.5, 100.0), moved("length", 48, 21))
+    assert [each.name for each in causes(found)] == ["alike", "repeated", "word order", "length"]
+    found = check(moved("english", 41.9, 35.9), moved("cut off", 0.0, 62.0))
+    assert headline(found) == "FAIL · more samples end in the middle, and 1 more"
 
 
 def test_what_a_loop_does_not_explain_is_a_cause_of_its_own() -> None:
