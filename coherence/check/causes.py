@@ -6,7 +6,7 @@ A loop lowers four scores and raises two shares: one thing to read, not six. Sou
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from coherence.check.compare import Comparison
+from coherence.check.compare import OTHER_TESTS, Comparison
 from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
 from coherence.check.history import Drift
 from coherence.check.sentences import shown
@@ -87,12 +87,18 @@ def gate_sentence(found: Check) -> str:
     """Return a sentence about a gate that halts without failing the check; empty for any other gate."""
     if not found.halt or found.gate_fails:
         return ""
-    more = "" if found.observe else " Samples of another kind of text need a profile: --profile."
+    more = (
+        ""
+        if found.observe or not found.halted_before
+        else " Samples of another kind of text need a profile: --profile."
+    )
     return f"The gate halts, {_why_it_passes(found)}: {found.halt_reason}.{more}"
 
 
 def _why_it_passes(found: Check) -> str:
-    return "as on the snapshot" if found.halted_before else "which is only observed"
+    if found.halted_before:
+        return "as on the snapshot"
+    return "which is only observed" if found.observe else "which may be chance"
 
 
 def chance(found: Check) -> str:
@@ -100,7 +106,7 @@ def chance(found: Check) -> str:
 
     The largest p-value of the failed comparisons, and the chance that any comparison fails without a cause.
     """
-    several = len(found.comparisons) + 1
+    several = len(found.comparisons) + OTHER_TESTS
     told = [each.p for each in found.of("fail")] + [several * each.p for each in found.prompts]
     if not told:
         return ""

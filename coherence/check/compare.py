@@ -27,6 +27,9 @@ MISSED = 0.1
 CLOSE = 100
 """Nobody draws this many times more samples to settle a change that is so near the tolerance."""
 
+OTHER_TESTS = 2
+"""The gate and single prompts are tested as well as the quantities."""
+
 Grade = Literal["pass", "inconclusive", "fail"]
 
 
@@ -128,7 +131,7 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
         limits: when a comparison fails.
         same: whether both sides are the same samples, so that nothing can have changed.
     """
-    several = sum(len(table.names) for table in tables) + 1  # the test of single prompts is one more
+    several = sum(len(table.names) for table in tables) + OTHER_TESTS
     found = []
     for table in tables:
         falls = statistics.falls(table.values, table.design, limits.level / several, MISSED)

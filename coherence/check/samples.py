@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.check.clusters import clusters
+from coherence.check.halts import Halt, halt_of
 from coherence.check.snapshot import (
     EMPTY,
     FINE,
@@ -43,7 +44,6 @@ from coherence.scoring.ngrams import ngrams
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores, share_again
 from coherence.scoring.text import answer, clean, tokenize
-from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
 LONGEST_NAME = 40
@@ -105,7 +105,7 @@ class CheckpointScores(NamedTuple):
         sample_set: all samples as they are compared.
         within, between: pairs of samples of one prompt, and of different prompts.
         snapshot: of the samples.
-        halt_reason: why the gate halts on them; None if it does not.
+        halt: the gate that halts on them; None if it does not.
         how: how they were scored.
     """
 
@@ -115,8 +115,13 @@ class CheckpointScores(NamedTuple):
     within: PairsOf
     between: PairsOf
     snapshot: Snapshot
-    halt_reason: str | None
+    halt: Halt | None
     how: HowScored
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why the gate halts on the samples; None if it does not."""
+        return self.halt.reason if self.halt else None
 
     def shortened(self, share: float) -> CheckpointScores:
         """Return the scores of the first part of each sample, a given share of its length."""
@@ -207,11 +212,12 @@ def score_samples(
         prompts, sample_set = "alike", sample_set._replace(prompts=alike)
     one = _pairs(sample_set, within, diversity[: len(within)])
     different = _pairs(sample_set, between, diversity[len(within) :])
-    halt_reason = _halt_reason(reads, scores, settings)
+    halt = halt_of(reads, scores, settings)
+    why = halt.reason if halt else None
     made = _provenance(settings, fields, prompts)
-    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, _digest(reads), halt_reason)
+    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, _digest(reads), why)
     how = HowScored(fields, settings, prefixes, scorer)
-    return CheckpointScores(reads, scores, sample_set, one, different, kept, halt_reason, how)
+    return CheckpointScores(reads, scores, sample_set, one, different, kept, halt, how)
 
 
 def _beginning(read: PromptedSample, share: float) -> str:
@@ -404,11 +410,3 @@ def _provenance(settings: Settings, fields: Fields, prompts: Prompts) -> Provena
         group_by=fields.group,
         prompts=prompts,
     )
-
-
-def _halt_reason(reads: Sequence[PromptedSample], scores: Sequence[Scores], settings: Settings) -> str | None:
-    gate = Gate(*settings[:5])
-    for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
-        step = read.sample.step
-        gate.update(each, place if step is None else step, place)
-    return None if gate.observe_only else gate.halt_reason

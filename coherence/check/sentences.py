@@ -50,7 +50,7 @@ def sentence_of(found: Found, verdict: str) -> str:
     '(0.0 before, 12.5 now): more than the tolerance of 2, and beyond chance (p = 0.0007)'
     """
     title, tolerance = QUANTITIES[found.name].title, f"{found.tolerance:g}"
-    moved, chance = f"{title} {_moved(found)}", f"p = {found.p:.4f}"
+    moved, chance = f"{title} {_moved(found)}", _p_value(found.p)
     if verdict == "fail":
         return f"{moved}: more than the tolerance of {tolerance}, and beyond chance ({chance})"
     if verdict == "pass":
@@ -60,6 +60,10 @@ def sentence_of(found: Found, verdict: str) -> str:
     unit = "pairs of samples" if found.name in (WITHIN, BETWEEN) else "samples"
     sizes = f"{found.sizes[0]:,} {unit} before and {found.sizes[1]:,} now"
     return f"{title} ({_ends(found)}): {sizes} are {too_few_for(tolerance, found.needed, found.few_prompts)}"
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
 def _moved(found: Found) -> str:
@@ -93,11 +97,11 @@ def too_few_for(tolerance: str, needed: int | None, few_prompts: bool) -> str:
 def collapsed_sentence(found: Collapsed, prompt: str | None) -> str:
     """Return a sentence about a prompt that has collapsed by itself.
 
-    >>> collapsed_sentence(Collapsed("1f", 0, 8, 8, 8, 0.0001), "Tell me a story.")[:64]
-    'one prompt has collapsed: of its samples 8 of 8 are low, empty o'
+    >>> collapsed_sentence(Collapsed("1f", 0, 8, 8, 8, 0.00001), "Tell me a story.")[82:]
+    '0 of 8 before (p < 0.0001): Tell me a story.'
     """
     named = f"number {found.prompt}" if prompt is None else " ".join(prompt.split())
     return (
         f"one prompt has collapsed: of its samples {found.bad_now} of {found.now} are low, empty or say much "
-        f"again, {found.bad_before} of {found.before} before (p = {found.p:.4f}): {named}"
+        f"again, {found.bad_before} of {found.before} before ({_p_value(found.p)}): {named}"
     )
