@@ -63,8 +63,10 @@ def _chance(bad_before: int, before: int, bad_now: int, now: int, prompts: int, 
     No more than `shares / share` of them can have as large a share of bad samples as `share`.
 
     Args:
-        bad_before, before: the samples of a prompt before, the bad ones and all.
-        bad_now, now: likewise.
+        bad_before: how many samples of a prompt were bad before.
+        before: how many there were.
+        bad_now: how many of its samples are bad now.
+        now: how many there are.
         prompts: how many are tested.
         shares: the sum of their shares of bad samples.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -52,8 +52,8 @@ LONGEST_NAME = 40
 AGAIN, NEAR_ENOUGH = 0.25, 1e-9
 """A sample is repetitive if this share of its tokens or more repeats itself; so near, tokens are compared."""
 
-WORD, BEGINNING, COMPANY = re.compile(r"\w+"), 12, 100
-"""The words of the beginning of a sample, and how many samples are searched for the same beginning."""
+WORD, BEGINNING = re.compile(r"\w+"), 12
+"""The words of the beginning of a sample."""
 
 FEWEST_NEIGHBOURS = 20
 """Pairs of tokens that a sample needs for a measure of its word order."""
@@ -315,7 +315,7 @@ def _sample_set(
         [STATE_OF[each.kind()] for each in scores],
         np.array(again, bool),
         np.array([_is_cut_off(read.sample) for read in reads], bool),
-        _repeated(reads, scores, names),
+        _beginnings(reads, scores),
         [_hash(name) for name in names],
         groups,
     )
@@ -348,28 +348,20 @@ def _says_again(read: PromptedSample, scores: Scores, profile: Profile) -> bool:
     return said_again(cleaned, tokens, len(ngrams(tokens, 3))) >= AGAIN
 
 
-def _repeated(
-    reads: Sequence[PromptedSample], scores: Sequence[Scores], names: Sequence[str | None]
-) -> NDArray[np.bool_]:
-    """Tell which samples begin like another one, of a different prompt if prompts are known.
+def _beginnings(reads: Sequence[PromptedSample], scores: Sequence[Scores]) -> NDArray[np.int64]:
+    """Number the beginnings of samples in the order of their hashes; 0 for one that no other sample has.
 
-    Compared are about a hundred at a time, shuffled: among more samples more would begin alike. Samples that
-    are too short to judge are left out.
+    Samples that are too short to judge have none.
     """
-    found = np.zeros(len(reads), bool)
-    (mixed,) = _mixed([range(len(reads))])
-    rounds = max(1, round(len(mixed) / COMPANY))
-    for number in range(rounds):
-        alike = defaultdict(list)
-        for place in mixed[number::rounds]:
-            if scores[place].scorable:
-                text = answer(reads[place].sample.text, reads[place].prompt)
-                words = islice(WORD.finditer(text), BEGINNING)
-                alike[" ".join(word[0].casefold() for word in words)].append(place)
-        for places in alike.values():
-            known = {names[place] for place in places}
-            found[places] = len(places) > 1 and (len(known) > 1 or known == {None})
-    return found
+    found = []
+    for read, each in zip(reads, scores, strict=True):
+        words = islice(WORD.finditer(answer(read.sample.text, read.prompt)), BEGINNING)
+        beginning = " ".join(word[0].casefold() for word in words)
+        found.append(_hash(beginning) if STATE_OF[each.kind()] not in (SHORT, EMPTY) else "")
+    times = Counter(found)
+    shared = sorted(name for name, count in times.items() if name and count > 1)
+    numbers = {name: number for number, name in enumerate(shared, 1)}
+    return np.array([numbers.get(name, 0) for name in found], np.int64)
 
 
 def _is_cut_off(sample: Sample) -> bool:

@@ -40,9 +40,9 @@ class Check(Written):
     """The result of a check.
 
     Attributes:
-        verdict: `fail` if the gate halts, beyond chance, and did not on the snapshot, or a comparison fails, or a prompt has
-            collapsed; `too few` if there are not enough samples to compare anything; `inconclusive` if a
-            comparison is; else `pass`.
+        verdict: `fail` if the gate halts, beyond chance, and did not on the snapshot, or a comparison fails,
+            or a prompt has collapsed; `too few` if there are not enough samples to compare anything;
+            `inconclusive` if a comparison is; else `pass`.
         snapshot: the file.
         halt, halt_reason: whether the gate halts on the samples in the order of their steps, and why.
         halted_before: whether it did on the samples of the snapshot.

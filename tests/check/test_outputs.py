@@ -181,7 +181,7 @@ def test_the_number_of_a_prompt_stands_for_it(shell: Shell) -> None:
     assert found["comparisons"][0]["size_now"] == 60
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
+@pytest.mark.parametrize("content", ["", "{", '{"format": 3}'])
 def test_a_snapshot_that_is_none_is_refused_by_name(shell: Shell, content: str) -> None:
     options = made(shell)
     Path("s.json").write_text(content, encoding="utf-8")
