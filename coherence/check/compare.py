@@ -110,6 +110,10 @@ class Table(NamedTuple):
     design: Design
 
 
+ROUNDED = 9
+"""Digits of a change: what is left after them comes from the order of a sum."""
+
+
 class _Fall(NamedTuple):
     """A change for the worse, in the units of the tolerance; `near` and `far` are the ends of the interval.
 
@@ -149,11 +153,12 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
 def _fall(kind: Kind, change: Change, near: float, far: float, effect: float) -> _Fall:
     """Return the change for the worse; the columns are made so that it is a fall."""
     moved = change.now - change.before
+    worse, nearest, farthest = -moved, near - moved, far - moved
     if kind == "length":
-        return _Fall(*(-percent_of_length(each) for each in (moved, moved - near, moved - far)))
+        worse, nearest, farthest = (-percent_of_length(-each) for each in (worse, nearest, farthest))
     if kind == "share":
-        return _Fall(-moved, near - moved, statistics.share_rise(_turned(change), MISSED, effect))
-    return _Fall(-moved, near - moved, far - moved)
+        farthest = statistics.share_rise(_turned(change), MISSED, effect)
+    return _Fall(round(worse, ROUNDED), nearest, round(farthest, ROUNDED))
 
 
 def _turned(change: Change) -> Change:

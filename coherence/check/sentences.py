@@ -9,20 +9,23 @@ from typing import NamedTuple
 from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
 from coherence.check.prompts import Collapsed
 
+DIGITS = 4
+"""The most digits after the point that are shown."""
+
 
 def shown(value: float, limit: float = math.nan) -> str:
     """Return points as text: to a tenth, or with enough digits to show on which side of a limit they are.
 
-    >>> shown(5.26), shown(5.004, 5.0), shown(4.996, 5.0), shown(5.0, 5.0)
-    ('5.3', '5.004', '4.996', '5.0')
+    >>> shown(5.26), shown(5.004, 5.0), shown(4.996, 5.0), shown(5.0, 5.0), shown(5.00000001, 5.0)
+    ('5.3', '5.004', '4.996', '5.0', '5.0000')
     """
     digits = next(
         (
             n
-            for n in range(1, 9)
+            for n in range(1, DIGITS)
             if (round(value, n) > limit, round(value, n) < limit) == (value > limit, value < limit)
         ),
-        9,
+        DIGITS,
     )
     return f"{round(value, digits) + 0.0:.{digits}f}"
 

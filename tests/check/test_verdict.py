@@ -17,7 +17,7 @@ from coherence.check.sentences import shown
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.show.check_words import too_few
+from coherence.show.check_words import figures, too_few
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "
@@ -514,10 +514,27 @@ def test_the_same_samples_in_another_order_give_the_same_p_values() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [5.04, 4.96, 5.0, 5.0000001, 5.3])
+@pytest.mark.parametrize("value", [5.04, 4.96, 5.0, 5.0001, 5.3])
 def test_what_is_shown_never_lies_on_the_other_side_of_the_tolerance(value: float) -> None:
     read = float(shown(value, 5.0))
     assert (read > 5, read < 5) == (value > 5, value < 5)
+
+
+@pytest.mark.parametrize("prompts", [33, 47, 50])
+def test_a_rise_of_exactly_what_is_allowed_is_none_beyond_it_whatever_the_number_of_prompts(
+    prompts: int,
+) -> None:
+    def asked(each: int, cut: int) -> list[Sample]:
+        return [
+            sample(fine((each, p, n))[: -1 if n < cut else None], p, prompt=f"Tell me of {p}.")
+            for p in range(prompts)
+            for n in range(each)
+        ]
+
+    found = checked(asked(7, 0), asked(5, 1))
+    (cut_off,) = [each for each in found.comparisons if each.name == "cut off"]
+    assert (cut_off.change, cut_off.verdict) == (20, "inconclusive")
+    assert figures(cut_off)[2] == "+20.0"
 
 
 # The fixture runs
