@@ -78,6 +78,8 @@ def headline(found: Check) -> str:
         "inconclusive": "INCONCLUSIVE · too few samples to tell",
         "too few": "TOO FEW SAMPLES · nothing is compared",
     }[found.verdict]
+    if found.verdict == "pass" and not any(each.name in SCALES for each in found.comparisons):
+        said = "PASS · but no score is compared"
     if found.verdict == "pass" and found.worse_within:
         said = "PASS · worse than before, but within the tolerance"
     return f"{said}; the gate halts, {_why_it_passes(found)}" if found.halt else said

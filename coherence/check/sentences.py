@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
 from coherence.check.prompts import Collapsed
+from coherence.check.snapshot import CAP
 
 DIGITS = 4
 """The most digits after the point that are shown."""
@@ -28,6 +29,11 @@ def shown(value: float, limit: float = math.nan) -> str:
         DIGITS,
     )
     return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+SAME_PROMPTS = "draw both sides with the same prompts"
+UNSETTLED = f"would not be settled by {CAP:,} samples, the most that are compared"
+"""What is said where more samples would not help."""
 
 
 class Found(NamedTuple):
@@ -87,13 +93,13 @@ def too_few_for(tolerance: str, needed: int | None, few_prompts: bool) -> str:
 
     >>> too_few_for("5", 120, False)
     'too few to tell whether the change is within the tolerance of 5; 120 a side would do'
-    >>> too_few_for("5", None, True).startswith("of too few prompts to tell")
-    True
+    >>> too_few_for("5", None, True)[-40:], too_few_for("5", None, False)[-30:]
+    ('5; draw both sides with the same prompts', 'es, the most that are compared')
     """
     told = f"to tell whether the change is within the tolerance of {tolerance}"
     if few_prompts:
-        return f"of too few prompts {told}; draw both sides with the same"
-    more = "it lies very near" if needed is None else f"{needed:,} a side would do"
+        return f"of too few prompts {told}; {SAME_PROMPTS}"
+    more = f"it {UNSETTLED}" if needed is None else f"{needed:,} a side would do"
     return f"too few {told}; {more}"
 
 

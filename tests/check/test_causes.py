@@ -168,7 +168,7 @@ def test_the_gate_has_a_headline_of_its_own() -> None:
 )
 def test_a_gate_that_decides_nothing_is_said(why: str, said: str) -> None:
     halts: dict[str, Any] = {"halt": True, "halt_reason": "why", why: True}
-    found = replace(check(), **halts)
+    found = replace(check(moved("bigram", 95, 95, "pass")), **halts)
     assert headline(found) == f"PASS · as well as before; the gate halts, {said}"
     assert gate_sentence(found).startswith(f"The gate halts, {said}: why.")
     assert ("--profile" in gate_sentence(found)) is (why == "halted_before")
@@ -204,6 +204,10 @@ def test_the_largest_p_value_of_what_failed_and_the_level_are_said() -> None:
     prompt = CollapsedPrompt(prompt=None, bad_before=0, before=8, bad_now=7, now=8, p=0.001, sentence="")
     # Of a prompt the value is not corrected for the comparisons beside it.
     assert chance(replace(check(*LOOPS), prompts=(prompt,))).startswith("p ≤ 0.0080; ")
+
+
+def test_a_check_that_compares_no_score_does_not_say_that_all_is_as_well() -> None:
+    assert headline(check(moved("length", 5, 5, "pass"))) == "PASS · but no score is compared"
 
 
 def test_what_got_worse_within_the_tolerance_is_one_sentence() -> None:

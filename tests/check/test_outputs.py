@@ -230,7 +230,7 @@ def test_updating_over_other_settings_or_what_is_no_snapshot_says_so(shell: Shel
 
 def test_updating_with_samples_on_which_the_gate_halts_or_too_few_says_so(shell: Shell) -> None:
     err = shell(write("bad.jsonl", *[LOOP] * 9), "--snapshot", "s.json", "--update").err
-    assert "the gate halts on these samples, and will on all like them: 5 samples in a row" in " ".join(
+    assert "the gate halts on these samples, and will on all like them: 9 of 9 samples scored" in " ".join(
         err.split()
     )
     assert "too few to compare anything with; 20 at least" in err
@@ -253,7 +253,7 @@ SIDES: dict[str, tuple[Callable[[], list[str]], Callable[[], list[str]]]] = {
     "pass": (lambda: fine(300), lambda: fine(300, seed=3)),
     "inconclusive": (lambda: fine(300), lambda: fine(40, seed=2)),
     "fail": (lambda: fine(300), lambda: mixed(300, 60)),
-    "gate": (lambda: fine(300), lambda: [*fine(260, seed=4), *[LOOP] * 40]),
+    "gate": (lambda: fine(300), lambda: [*fine(100, seed=4), *[LOOP] * 200]),
     "halted": (lambda: switches(300), lambda: switches(300, seed=1)),
     "within": (lambda: fine(600), lambda: mixed(600, 6)),
 }

@@ -368,6 +368,27 @@ def test_where_each_side_is_of_a_prompt_of_its_own_no_number_of_samples_would_do
     assert "draw both sides with the same prompts" in too_few(found)
 
 
+def test_a_number_that_would_do_is_above_the_present_one_where_few_samples_have_a_value() -> None:
+    def said(seed: str) -> list[Sample]:
+        return [sample(fine((seed, n)) if n % 3 else "Yes indeed.", n) for n in range(60)]
+
+    found = checked(said("a"), said("b"))
+    (between,) = [each for each in found.comparisons if each.name == "between"]
+    assert (2 < between.size_now < 20, between.verdict) == (True, "inconclusive")
+    assert between.needed is not None
+    assert between.needed > 60
+
+
+def test_a_change_of_exactly_what_is_allowed_asks_for_no_other_prompts() -> None:
+    def asked(seed: str, cut: int) -> list[Sample]:
+        texts = [fine((seed, n))[: -1 if n % 5 < cut else None] for n in range(250)]
+        return [sample(text, n, prompt=f"p{n // 5}") for n, text in enumerate(texts)]
+
+    found = checked(asked("a", 0), asked("b", 1))
+    assert [(each.name, each.needed) for each in found.of("inconclusive")] == [("cut off", None)]
+    assert too_few(found).endswith("would not be settled by 2,000 samples, the most that are compared.")
+
+
 def test_two_samples_of_a_pair_count_for_one() -> None:
     found = checked(samples(38), [*samples(30, seed="now"), *[sample(fine(n), n) for n in range(8)]])
     (between,) = [each for each in found.comparisons if each.name == "between"]
