@@ -14,9 +14,6 @@ from coherence.check.statistics import Floats
 OTHERS = 99
 """Among so many other samples a sample is looked for that begins like it, if there are so many."""
 
-NEAR = 1e-6
-"""So near a whole number, a sum of chances is that number."""
-
 Counts = NDArray[np.int64]
 
 
@@ -36,7 +33,7 @@ def repeated(samples: SampleSet, others: int) -> Floats:
     there = np.flatnonzero(~np.isnan(found))
     keys = samples.prompts, samples.tokens, *samples.scores.T, samples.beginnings
     order = there[np.lexsort([np.asarray(key)[there] for key in keys])]
-    sums = np.floor(np.cumsum(found[order]) + NEAR)
+    sums = np.floor(np.cumsum(found[order]) + 0.5)
     found[order] = np.diff(sums, prepend=0.0)
     return found
 
