@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.check.snapshot import EMPTY, SHORT, SampleSet
-from coherence.check.statistics import Floats
+from coherence.check.statistics import SEED, Floats
 
 OTHERS = 99
 """Among so many other samples a sample is looked for that begins like it, if there are so many."""
@@ -31,8 +31,11 @@ def repeated(samples: SampleSet, others: int) -> Floats:
     """
     found = chances(samples, others)
     there = np.flatnonzero(~np.isnan(found))
-    keys = samples.prompts, samples.tokens, *samples.scores.T, samples.beginnings
+    keys = samples.prompts, samples.groups, samples.tokens, *samples.scores.T, samples.beginnings
     order = there[np.lexsort([np.asarray(key)[there] for key in keys])]
+    # Shuffled, or of two samples that begin alike it would always be the shorter one.
+    order = np.random.default_rng(SEED).permutation(order)
+    order = order[np.argsort(samples.beginnings[order], kind="stable")]
     sums = np.floor(np.cumsum(found[order]) + 0.5)
     found[order] = np.diff(sums, prepend=0.0)
     return found

@@ -45,6 +45,12 @@ def test_as_many_begin_alike_as_the_chances_add_up_to() -> None:
     assert not flags[14:].any()
 
 
+def test_of_samples_that_begin_alike_those_of_one_length_are_not_preferred() -> None:
+    samples = begun([1 + n // 2 for n in range(200)])
+    flags = repeated(samples._replace(tokens=np.array([10, 20] * 100)), 99)
+    assert 30 < flags[::2].sum() < 70
+
+
 def test_a_sample_counts_that_another_prompt_begins_with_too() -> None:
     one_prompt, two = begun([1, 1, 1, 1], ["a"] * 4), begun([1, 1, 1, 1], ["a", "a", "b", "b"])
     assert (most_others(one_prompt), most_others(two)) == (0, 2)
