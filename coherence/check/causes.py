@@ -144,12 +144,18 @@ def _explained(
     english = take("english") if _is_of_words(all_of) else []
     if loops := take(*LOOPS):
         scores = take(*SCALES)
-        yield [*loops, *scores], _loops(loops, scores)
+        alike = take("repeated") if _are_those(failed.get("repeated"), loops) else []
+        yield [*loops, *scores, *alike], _loops(loops, scores)
     if pairs := take(BETWEEN, WITHIN):
         yield pairs, _alike(pairs)
     if scores := take(*SCALES):
         yield scores, Cause("diversity", "the samples vary less", _scores(scores))
     yield from (([each], _alone(each)) for each in (*english, *left.values()))
+
+
+def _are_those(repeated: Comparison | None, loops: Sequence[Comparison]) -> bool:
+    """Tell whether no more samples begin alike than loop: loops that are the same begin alike."""
+    return repeated is not None and repeated.change <= max(each.change for each in loops)
 
 
 def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:

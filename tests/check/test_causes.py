@@ -78,6 +78,12 @@ def test_all_that_a_loop_moves_is_one_cause() -> None:
     ]
 
 
+def test_loops_that_begin_alike_are_one_cause_and_other_samples_that_do_are_another() -> None:
+    assert [each.name for each in causes(check(*LOOPS, moved("repeated", 0.0, 16.0)))] == ["loops"]
+    found = check(*LOOPS, moved("repeated", 0.0, 40.0))
+    assert [each.name for each in causes(found)] == ["loops", "repeated"]
+
+
 @pytest.mark.parametrize(
     ("comparison", "sentence"),
     [

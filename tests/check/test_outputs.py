@@ -359,7 +359,8 @@ def test_a_gate_that_halts_on_what_no_profile_fits_says_how_to_measure_one(shell
 
 def test_a_gate_that_is_only_observed_fails_nothing_and_says_so(shell: Shell) -> None:
     against = made(shell)
-    write("new.jsonl", *fine(195, seed=4), *[LOOP] * 5)
+    rows = ({"step": n, "text": text} for n, text in enumerate([*fine(195, seed=4), *[LOOP] * 5]))
+    Path("new.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     decided = shell("new.jsonl", *against)
     observed = shell("new.jsonl", *against, "--observe", "--junit", "j.xml")
     assert (decided.status, observed.status) == (1, 0)
@@ -608,7 +609,7 @@ def test_at_most_ten_annotations_of_a_kind_are_written() -> None:
     each = {name: replace(comparison("fail", "text"), name=name) for name in QUANTITIES}
     each["english"] = replace(each["english"], change=-90)
     found = replace(check_of("text"), comparisons=tuple(each.values()))
-    assert len(causes(found)) == 11
+    assert len(causes(found)) > 10
     assert [line.split()[0] for line in github(found)] == ["::error"] * 10
 
 
