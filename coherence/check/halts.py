@@ -1,4 +1,4 @@
-"""Puts the samples of a checkpoint to the gate, and tells whether it halts by chance.
+"""Puts the samples of a checkpoint to the gate, and finds whether it may halt by chance.
 
 Source: docs/ci.md, "The gate".
 """
