@@ -6,7 +6,7 @@ A loop lowers four scores and raises two shares: one thing to read, not six. Sou
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from coherence.check.compare import Comparison
+from coherence.check.compare import OTHER_TESTS, Comparison
 from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
 from coherence.check.history import Drift
 from coherence.check.sentences import shown
@@ -21,6 +21,8 @@ TITLES = {
     "word order": ("the words are less in order", "the words are no longer in order"),
     "cut off": 2 * ("more samples end in the middle",),
     "length": 2 * ("the samples are {:.0f} % shorter",),
+    "repeated": 2 * ("more samples begin like another one",),
+    "not English": 2 * ("fewer samples are in English",),
     "too short": 2 * ("more samples are too short to judge",),
     "templated": 2 * ("more samples are templates",),
 }
@@ -76,6 +78,8 @@ def headline(found: Check) -> str:
         "inconclusive": "INCONCLUSIVE · too few samples to tell",
         "too few": "TOO FEW SAMPLES · nothing is compared",
     }[found.verdict]
+    if found.verdict == "pass" and not any(each.name in SCALES for each in found.comparisons):
+        said = "PASS · but no score is compared"
     if found.verdict == "pass" and found.worse_within:
         said = "PASS · worse than before, but within the tolerance"
     return f"{said}; the gate halts, {_why_it_passes(found)}" if found.halt else said
@@ -85,12 +89,18 @@ def gate_sentence(found: Check) -> str:
     """Return a sentence about a gate that halts without failing the check; empty for any other gate."""
     if not found.halt or found.gate_fails:
         return ""
-    more = "" if found.observe else " Samples of another kind of text need a profile: --profile."
+    more = (
+        ""
+        if found.observe or not found.halted_before
+        else " Samples of another kind of text need a profile: --profile."
+    )
     return f"The gate halts, {_why_it_passes(found)}: {found.halt_reason}.{more}"
 
 
 def _why_it_passes(found: Check) -> str:
-    return "as on the snapshot" if found.halted_before else "which is only observed"
+    if found.halted_before:
+        return "as on the snapshot"
+    return "which is only observed" if found.observe else "which may be chance"
 
 
 def chance(found: Check) -> str:
@@ -98,7 +108,7 @@ def chance(found: Check) -> str:
 
     The largest p-value of the failed comparisons, and the chance that any comparison fails without a cause.
     """
-    several = len(found.comparisons) + 1
+    several = len(found.comparisons) + OTHER_TESTS
     told = [each.p for each in found.of("fail")] + [several * each.p for each in found.prompts]
     if not told:
         return ""
@@ -112,22 +122,40 @@ def within(found: Check) -> str:
     return f"Worse beyond chance, but within the tolerance: {_listed(told)}." if told else ""
 
 
-def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]) -> Iterator[Cause]:
+def _of_comparisons(failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]) -> list[Cause]:
+    """Return the causes, first the one whose change is the largest multiple of what is allowed."""
+
+    def times_allowed(explained: tuple[Sequence[Comparison], Cause]) -> float:
+        return max(abs(each.change) / each.tolerance for each in explained[0])
+
+    told = sorted(_explained(failed, all_of), key=times_allowed, reverse=True)
+    return [cause for _, cause in told]
+
+
+def _explained(
+    failed: Mapping[str, Comparison], all_of: Mapping[str, Comparison]
+) -> Iterator[tuple[Sequence[Comparison], Cause]]:
+    """Yield each cause after the comparisons that it explains."""
     left = dict(failed)
 
     def take(*names: str) -> list[Comparison]:
         return [left.pop(name) for name in names if name in left]
 
-    yield from map(_alone, take("empty"))
     english = take("english") if _is_of_words(all_of) else []
     if loops := take(*LOOPS):
-        yield _loops(loops, take(*SCALES))
-    yield from map(_alone, [*english, *take("word order")])
+        scores = take(*SCALES)
+        alike = take("repeated") if _are_those(failed.get("repeated"), loops) else []
+        yield [*loops, *scores, *alike], _loops(loops, scores)
     if pairs := take(BETWEEN, WITHIN):
-        yield _alike(pairs)
+        yield pairs, _alike(pairs)
     if scores := take(*SCALES):
-        yield Cause("diversity", "the samples vary less", _scores(scores))
-    yield from map(_alone, take("cut off", "length", "too short", "templated"))
+        yield scores, Cause("diversity", "the samples vary less", _scores(scores))
+    yield from (([each], _alone(each)) for each in (*english, *left.values()))
+
+
+def _are_those(repeated: Comparison | None, loops: Sequence[Comparison]) -> bool:
+    """Tell whether no more samples begin alike than loop: loops that are the same begin alike."""
+    return repeated is not None and repeated.change <= max(each.change for each in loops)
 
 
 def _is_of_words(all_of: Mapping[str, Comparison]) -> bool:

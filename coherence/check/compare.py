@@ -8,24 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from coherence.check import statistics
 from coherence.check.compared import (
-    BETWEEN,
     QUANTITIES,
-    WITHIN,
     Kind,
     percent_of_length,
     tolerance_of,
 )
 from coherence.check.sentences import Found, sentence_of
+from coherence.check.snapshot import CAP
 from coherence.check.statistics import FEWEST, Change, Design, Floats
 from coherence.report import Written
 
 MISSED = 0.1
 """The chance that a change for the worse by the tolerance passes."""
 
-CLOSE = 100
-"""Nobody draws this many times more samples to settle a change that is so near the tolerance."""
+OTHER_TESTS = 2
+"""The gate and single prompts are tested as well as the quantities."""
 
 Grade = Literal["pass", "inconclusive", "fail"]
 
@@ -65,8 +66,9 @@ class Comparison(Written):
         name: of the quantity, one of `QUANTITIES`.
         before, now: the means; with several prompts, means of those, weighted equally on both sides.
         change: of the mean in points; of the length in percent.
-        interval: of the change; None if too few prompts were drawn. The change lies beyond its worse end
-            with a chance of 10 %, beyond the other end with the level over the number of comparisons.
+        interval: of the change; None if there are too few prompts, or hardly any samples. The change
+            lies beyond its worse end with a chance of 10 %, beyond the other end with the level over the
+            number of comparisons.
         tolerance: how much it may change for the worse.
         p: the probability of so large a change for the worse by chance, times the number of comparisons.
         size_before, size_now: how many samples, or pairs of samples, were compared.
@@ -95,6 +97,11 @@ class Comparison(Written):
             return False
         return self.interval[0] > 0 if self.name in SHARES else self.interval[1] < 0
 
+    @property
+    def of_few_prompts(self) -> bool:
+        """Whether there are enough samples, but of too few prompts for an interval."""
+        return self.interval is None and min(self.size_before, self.size_now) >= FEWEST
+
 
 SHARES = {name for name, quantity in QUANTITIES.items() if quantity.kind == "share"}
 
@@ -105,6 +112,10 @@ class Table(NamedTuple):
     names: Sequence[str]
     values: Floats
     design: Design
+
+
+ROUNDED = 9
+"""Digits of a change: what is left after them comes from the order of a sum."""
 
 
 class _Fall(NamedTuple):
@@ -128,7 +139,9 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
         limits: when a comparison fails.
         same: whether both sides are the same samples, so that nothing can have changed.
     """
-    several = sum(len(table.names) for table in tables) + 1  # the test of single prompts is one more
+    several = sum(len(table.names) for table in tables) + OTHER_TESTS
+    now = tables[0].design.now  # of samples; the others are of pairs
+    drawn = int(np.count_nonzero(~now)), int(np.count_nonzero(now))
     found = []
     for table in tables:
         falls = statistics.falls(table.values, table.design, limits.level / several, MISSED)
@@ -138,7 +151,7 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
                 p, near, far = (float(each[place]) for each in falls)
                 effect = statistics.design_effect(column, change, table.design)
                 fall = _fall(QUANTITIES[name].kind, change, near, far, effect)
-                found.append(_comparison(name, change, fall, p, several, limits, same))
+                found.append(_comparison(name, change, fall, p, several, limits, same, drawn))
     places = {name: place for place, name in enumerate(QUANTITIES)}
     return sorted(found, key=lambda each: places[each.name])
 
@@ -146,11 +159,12 @@ def compare(tables: Sequence[Table], limits: Limits, same: bool) -> list[Compari
 def _fall(kind: Kind, change: Change, near: float, far: float, effect: float) -> _Fall:
     """Return the change for the worse; the columns are made so that it is a fall."""
     moved = change.now - change.before
+    worse, nearest, farthest = -moved, near - moved, far - moved
     if kind == "length":
-        return _Fall(*(-percent_of_length(each) for each in (moved, moved - near, moved - far)))
+        worse, nearest, farthest = (-percent_of_length(-each) for each in (worse, nearest, farthest))
     if kind == "share":
-        return _Fall(-moved, near - moved, statistics.share_rise(_turned(change), MISSED, effect))
-    return _Fall(-moved, near - moved, far - moved)
+        farthest = statistics.share_rise(_turned(change), MISSED, effect)
+    return _Fall(round(worse, ROUNDED), nearest, round(farthest, ROUNDED))
 
 
 def _turned(change: Change) -> Change:
@@ -159,13 +173,21 @@ def _turned(change: Change) -> Change:
 
 
 def _comparison(
-    name: str, change: Change, fall: _Fall, p: float, several: int, limits: Limits, same: bool
+    name: str,
+    change: Change,
+    fall: _Fall,
+    p: float,
+    several: int,
+    limits: Limits,
+    same: bool,
+    drawn: tuple[int, int],
 ) -> Comparison:
     kind, tolerance = QUANTITIES[name].kind, tolerance_of(name, limits.tolerance)
-    few_prompts = change.least > limits.level / several or not math.isfinite(change.error)
+    unknown = change.least > limits.level / several or not math.isfinite(change.error)
     sizes = change.size_before, change.size_now
-    verdict = "pass" if same else _judge(fall, tolerance, 0 if few_prompts else min(sizes))
-    needed = None if verdict != "inconclusive" or few_prompts else _needed(name, change, fall, tolerance)
+    few_prompts = unknown and min(sizes) >= FEWEST
+    verdict = "pass" if same else _judge(fall, tolerance, 0 if unknown else min(sizes))
+    needed = None if verdict != "inconclusive" or few_prompts else _needed(change, fall, tolerance, drawn)
     ends = {"length": _in_tokens, "share": _turned}.get(kind, lambda each: each)(change)
     p = min(1.0, several * p)
     found = Found(
@@ -179,7 +201,7 @@ def _comparison(
         before=ends.before,
         now=ends.now,
         change=fall.worse if rises else 0.0 - fall.worse,
-        interval=None if few_prompts else interval,
+        interval=None if unknown else interval,
         tolerance=tolerance,
         p=p,
         size_before=sizes[0],
@@ -202,19 +224,19 @@ def _judge(fall: _Fall, tolerance: float, size: int) -> Grade:
     return "pass" if fall.far <= tolerance else "inconclusive"
 
 
-def _needed(name: str, change: Change, fall: _Fall, tolerance: float) -> int | None:
-    """Return how many samples on each side would settle an unchanged change; None for far too many.
+def _needed(change: Change, fall: _Fall, tolerance: float, drawn: tuple[int, int]) -> int | None:
+    """Return how many samples on each side would settle an unchanged change; None for more than are compared.
 
-    The half-width of an interval shrinks with the square root of the number of samples.
+    The half-width of an interval shrinks with the square root of the number of samples. Not every sample
+    has a value, and two samples of a pair have one.
     """
     if fall.worse > tolerance:
         times = ((fall.worse - fall.near) / fall.worse) ** 2
     else:
         times = ((fall.far - fall.worse) / max(tolerance - fall.worse, 1e-9)) ** 2
-    if times > CLOSE:
-        return None
-    of_a_pair = 2 if name in (WITHIN, BETWEEN) else 1
-    return _rounded(max(FEWEST, of_a_pair * change.size * times))
+    of_a_value = max(drawn[0] / change.size_before, drawn[1] / change.size_now)
+    count = max(of_a_value * max(FEWEST, change.size * times), min(drawn) + 1)
+    return _rounded(count) if count <= CAP else None
 
 
 def _rounded(count: float) -> int:

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from coherence.check.beginnings import repeated
 from coherence.check.snapshot import EMPTY, LOW, SHORT, TEMPLATED, SampleSet
-from coherence.check.statistics import Floats
+from coherence.check.statistics import FEWEST, Floats
 from coherence.scoring.profile import SCALES
 
 Kind = Literal["score", "share", "length"]
@@ -70,22 +71,27 @@ def tolerance_of(name: str, tolerance: float) -> float:
     return min(QUANTITIES[name].factor * tolerance, most)
 
 
-def columns_of(samples: SampleSet) -> Floats:
+def columns_of(samples: SampleSet, others: int = FEWEST - 1) -> Floats:
     """Return a column for each of `OF_SAMPLES`, made so that a fall is a change for the worse.
 
     Scores in points, not-a-number for none; shares as 0 or -100; the length as the binary logarithm of the
     number of tokens.
+
+    Args:
+        samples: the samples.
+        others: among how many others the beginning of a sample is looked for.
     """
     states = np.array(list(samples.states), "U1")
     too_short = np.isin(states, (SHORT, EMPTY))
     scores = np.where(too_short[:, None], np.nan, samples.scores)
     flags = {name: states == state for name, state in STATES.items()}
-    flags |= {"said again": samples.again, "cut off": samples.cut_off, "repeated": samples.repeated}
+    flags |= {"said again": samples.again, "cut off": samples.cut_off}
     # An empty sample does not show how long the others are.
     length = np.where(states == EMPTY, np.nan, np.log2(np.maximum(samples.tokens, 1)))
     columns = {name: -100.0 * flag for name, flag in flags.items()}
     columns["not English"] = np.where(too_short, np.nan, -100.0 * np.isnan(samples.scores[:, 2]))
     columns["cut off"] = np.where(too_short, np.nan, columns["cut off"])
+    columns["repeated"] = -100.0 * repeated(samples, others)
     columns |= {"word order": np.asarray(samples.order, np.float64), "length": length}
     columns |= dict(zip(SCALES, scores.T, strict=True))
     return np.column_stack([columns[name] for name in OF_SAMPLES])

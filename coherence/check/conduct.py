@@ -47,7 +47,7 @@ def check(
 
     >>> import json, tempfile
     >>> def dump(path, text):
-    ...     _ = path.write_text("\n".join(json.dumps({"text": f"{text} {n}"}) for n in range(40)))
+    ...     _ = path.write_text("\n".join(json.dumps({"text": f"{n} {text}"}) for n in range(40)))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     samples, good = Path(folder, "samples.jsonl"), Path(folder, "good.json")
     ...     dump(samples, "The rain stopped at noon, so Ann took her bag and walked along the river to mill")

@@ -7,13 +7,16 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
+import numpy as np
+
 from coherence.check.snapshot import EMPTY, LOW, SampleSet
+from coherence.check.statistics import Floats, upper_share
 
 FEWEST = 3
 """Samples of a prompt on each side; with fewer it is not tested."""
 
-BY_ITSELF = 0.05
-"""The p-value that a prompt must reach against its own samples before, regardless of the others."""
+SHARES = np.linspace(0.005, 0.995, 199)
+"""Shares of bad samples that a prompt may have."""
 
 
 class Collapsed(NamedTuple):
@@ -37,74 +40,73 @@ class Collapsed(NamedTuple):
 def collapsed_prompts(before: SampleSet, now: SampleSet, level: float) -> list[Collapsed]:
     """Return the prompts most of whose samples are bad now but were not before, the worst first.
 
-    Two exact tests: the prompt's own samples before and now (Fisher), and the number of bad samples now
-    against the share of bad samples of all prompts before (binomial, at the upper end of the 95 % interval of
-    that share); the second has a Bonferroni correction.
+    Of each the samples before and now are compared (Fisher's exact test). The p-value is corrected for the
+    number of prompts, as far as they may have bad samples: prompts differ in difficulty.
     """
     sizes = [Counter(side.prompts) for side in (before, now)]
     bad = [_bad(side) for side in (before, now)]
-    usual = _upper_share(sum(bad[0].values()), len(before.prompts))
     shared = [name for name in sizes[1] if name and min(sizes[0][name], sizes[1][name]) >= FEWEST]
+    drawn = [sizes[0][name] for name in shared]
+    share = upper_share(sum(bad[0][name] for name in shared), sum(drawn))
     found = []
     for name in shared:
         counts = bad[0][name], sizes[0][name], bad[1][name], sizes[1][name]
-        if 2 * counts[2] > counts[3] and _fisher(*counts) <= BY_ITSELF:
-            p = min(1.0, len(shared) * _binomial_tail(counts[2], counts[3], usual))
+        if 2 * counts[2] > counts[3]:
+            p = _chance(*counts, len(shared), share * sum(drawn) / min(drawn))
             found.append(Collapsed(name, *counts, p))
     return sorted((each for each in found if each.p <= level), key=lambda each: (each.p, each.prompt))
+
+
+def _chance(bad_before: int, before: int, bad_now: int, now: int, prompts: int, shares: float) -> float:
+    """Return at most how probable it is that any of the prompts changes so much by chance.
+
+    No more than `shares / share` of them can have as large a share of bad samples as `share`.
+
+    Args:
+        bad_before: how many samples of a prompt were bad before.
+        before: how many there were.
+        bad_now: how many of its samples are bad now.
+        now: how many there are.
+        prompts: how many are tested.
+        shares: the sum of their shares of bad samples.
+
+    >>> round(_chance(0, 4, 4, 4, 1, 1.0), 4), round(_chance(0, 8, 8, 8, 50, 0.75), 6)
+    (0.0039, 2.4e-05)
+    """
+    p_values = _fisher(before, now)
+    p = p_values[bad_before, bad_now]
+    as_rare = p_values <= p * (1 + 1e-9)
+    together = (_binomial(before) @ as_rare * _binomial(now)).sum(axis=1)
+    return float(min(prompts * p, (np.minimum(prompts, shares / SHARES) * together).max(), 1.0))
+
+
+def _fisher(before: int, now: int) -> Floats:
+    """Return the p-value of Fisher's exact test for each number of bad samples before, and now.
+
+    >>> round(_fisher(4, 4)[0, 4].item(), 4)
+    0.0143
+    """
+    total = np.add.outer(np.arange(before + 1), np.arange(now + 1))
+    ways = np.add.outer(_log_ways(before), _log_ways(now))
+    found = np.exp(ways - _log_ways(before + now)[total])
+    for row in range(1, before + 1):
+        found[row, :-1] += found[row - 1, 1:]
+    return found
+
+
+def _binomial(size: int) -> Floats:
+    """Return the probability of each number of bad samples, a row for each share of them."""
+    bad, shares = np.arange(size + 1), SHARES[:, None]
+    return np.exp(_log_ways(size) + bad * np.log(shares) + (size - bad) * np.log1p(-shares))
+
+
+def _log_ways(size: int) -> Floats:
+    """Return the logarithm of the number of ways to choose each number of samples."""
+    return np.array(
+        [math.lgamma(size + 1) - math.lgamma(k + 1) - math.lgamma(size - k + 1) for k in range(size + 1)]
+    )
 
 
 def _bad(side: SampleSet) -> Counter[str]:
     rows = zip(side.prompts, side.states, side.again.tolist(), strict=True)
     return Counter(name for name, state, again in rows if again or state in (LOW, EMPTY))
-
-
-def _fisher(bad_before: int, before: int, bad_now: int, now: int) -> float:
-    """Return the probability that so many of the bad samples are among those of now.
-
-    >>> round(_fisher(0, 4, 4, 4), 4)
-    0.0143
-    """
-    bad, everything = bad_before + bad_now, math.comb(before + now, now)
-    ways = (
-        math.comb(bad, k) * math.comb(before + now - bad, now - k) for k in range(bad_now, min(bad, now) + 1)
-    )
-    return sum(ways) / everything
-
-
-def _binomial_tail(least: int, size: int, share: float) -> float:
-    """Return the probability of at least `least` successes in `size` trials with probability `share`.
-
-    >>> round(_binomial_tail(2, 2, 0.5), 6)
-    0.25
-    """
-    if not 0 < share < 1:
-        return float(share > 0)
-    ways = math.lgamma(size + 1)
-    logs = (
-        ways
-        - math.lgamma(k + 1)
-        - math.lgamma(size - k + 1)
-        + k * math.log(share)
-        + (size - k) * math.log1p(-share)
-        for k in range(least, size + 1)
-    )
-    return math.fsum(map(math.exp, logs))
-
-
-def _upper_share(count: int, size: int, miss: float = 0.05) -> float:
-    """Return the upper Clopper-Pearson bound of a share: `count` or fewer come up with a chance of `miss`.
-
-    >>> round(_upper_share(0, 100), 3), _upper_share(3, 3)
-    (0.03, 1.0)
-    """
-    low, high = count / size, 1.0
-    if count == size:
-        return 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        if 1 - _binomial_tail(count + 1, size, middle) > miss:
-            low = middle
-        else:
-            high = middle
-    return high

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.check.clusters import clusters
+from coherence.check.halts import Halt, halt_of
 from coherence.check.snapshot import (
     EMPTY,
     FINE,
@@ -43,7 +44,6 @@ from coherence.scoring.ngrams import ngrams
 from coherence.scoring.profile import Profile
 from coherence.scoring.scores import Scores, share_again
 from coherence.scoring.text import answer, clean, tokenize
-from coherence.signals.gate import Gate
 from coherence.signals.settings import DEFAULTS, Settings, __version__, lexicon_label, profile_label
 
 LONGEST_NAME = 40
@@ -52,8 +52,8 @@ LONGEST_NAME = 40
 AGAIN, NEAR_ENOUGH = 0.25, 1e-9
 """A sample is repetitive if this share of its tokens or more repeats itself; so near, tokens are compared."""
 
-WORD, BEGINNING, COMPANY = re.compile(r"\w+"), 12, 100
-"""The words of the beginning of a sample, and how many samples are searched for the same beginning."""
+WORD, BEGINNING = re.compile(r"\w+"), 12
+"""The words of the beginning of a sample."""
 
 FEWEST_NEIGHBOURS = 20
 """Pairs of tokens that a sample needs for a measure of its word order."""
@@ -105,7 +105,7 @@ class CheckpointScores(NamedTuple):
         sample_set: all samples as they are compared.
         within, between: pairs of samples of one prompt, and of different prompts.
         snapshot: of the samples.
-        halt_reason: why the gate halts on them; None if it does not.
+        halt: the gate that halts on them; None if it does not.
         how: how they were scored.
     """
 
@@ -115,8 +115,13 @@ class CheckpointScores(NamedTuple):
     within: PairsOf
     between: PairsOf
     snapshot: Snapshot
-    halt_reason: str | None
+    halt: Halt | None
     how: HowScored
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why the gate halts on the samples; None if it does not."""
+        return self.halt.reason if self.halt else None
 
     def shortened(self, share: float) -> CheckpointScores:
         """Return the scores of the first part of each sample, a given share of its length."""
@@ -207,11 +212,12 @@ def score_samples(
         prompts, sample_set = "alike", sample_set._replace(prompts=alike)
     one = _pairs(sample_set, within, diversity[: len(within)])
     different = _pairs(sample_set, between, diversity[len(within) :])
-    halt_reason = _halt_reason(reads, scores, settings)
+    halt = halt_of(reads, scores, settings)
+    why = halt.reason if halt else None
     made = _provenance(settings, fields, prompts)
-    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, _digest(reads), halt_reason)
+    kept = Snapshot.of(sample_set, one.pairs, different.pairs, made, prefixes, _digest(reads), why)
     how = HowScored(fields, settings, prefixes, scorer)
-    return CheckpointScores(reads, scores, sample_set, one, different, kept, halt_reason, how)
+    return CheckpointScores(reads, scores, sample_set, one, different, kept, halt, how)
 
 
 def _beginning(read: PromptedSample, share: float) -> str:
@@ -309,7 +315,7 @@ def _sample_set(
         [STATE_OF[each.kind()] for each in scores],
         np.array(again, bool),
         np.array([_is_cut_off(read.sample) for read in reads], bool),
-        _repeated(reads, scores, names),
+        _beginnings(reads, scores),
         [_hash(name) for name in names],
         groups,
     )
@@ -342,28 +348,20 @@ def _says_again(read: PromptedSample, scores: Scores, profile: Profile) -> bool:
     return said_again(cleaned, tokens, len(ngrams(tokens, 3))) >= AGAIN
 
 
-def _repeated(
-    reads: Sequence[PromptedSample], scores: Sequence[Scores], names: Sequence[str | None]
-) -> NDArray[np.bool_]:
-    """Tell which samples begin like another one, of a different prompt if prompts are known.
+def _beginnings(reads: Sequence[PromptedSample], scores: Sequence[Scores]) -> NDArray[np.int64]:
+    """Number the beginnings of samples in the order of their hashes; 0 for one that no other sample has.
 
-    Compared are about a hundred at a time, shuffled: among more samples more would begin alike. Samples that
-    are too short to judge are left out.
+    Samples that are too short to judge have none.
     """
-    found = np.zeros(len(reads), bool)
-    (mixed,) = _mixed([range(len(reads))])
-    rounds = max(1, round(len(mixed) / COMPANY))
-    for number in range(rounds):
-        alike = defaultdict(list)
-        for place in mixed[number::rounds]:
-            if scores[place].scorable:
-                text = answer(reads[place].sample.text, reads[place].prompt)
-                words = islice(WORD.finditer(text), BEGINNING)
-                alike[" ".join(word[0].casefold() for word in words)].append(place)
-        for places in alike.values():
-            known = {names[place] for place in places}
-            found[places] = len(places) > 1 and (len(known) > 1 or known == {None})
-    return found
+    found = []
+    for read, each in zip(reads, scores, strict=True):
+        words = islice(WORD.finditer(answer(read.sample.text, read.prompt)), BEGINNING)
+        beginning = " ".join(word[0].casefold() for word in words)
+        found.append(_hash(beginning) if STATE_OF[each.kind()] not in (SHORT, EMPTY) else "")
+    times = Counter(found)
+    shared = sorted(name for name, count in times.items() if name and count > 1)
+    numbers = {name: number for number, name in enumerate(shared, 1)}
+    return np.array([numbers.get(name, 0) for name in found], np.int64)
 
 
 def _is_cut_off(sample: Sample) -> bool:
@@ -404,11 +402,3 @@ def _provenance(settings: Settings, fields: Fields, prompts: Prompts) -> Provena
         group_by=fields.group,
         prompts=prompts,
     )
-
-
-def _halt_reason(reads: Sequence[PromptedSample], scores: Sequence[Scores], settings: Settings) -> str | None:
-    gate = Gate(*settings[:5])
-    for place, (read, each) in enumerate(zip(reads, scores, strict=True)):
-        step = read.sample.step
-        gate.update(each, place if step is None else step, place)
-    return None if gate.observe_only else gate.halt_reason

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coherence.check import statistics
+from coherence.check.beginnings import most_others
 from coherence.check.compare import Table
 from coherence.check.compared import BETWEEN, OF_SAMPLES, WITHIN, columns_of
 from coherence.check.samples import CheckpointScores
@@ -87,7 +88,8 @@ class Sides(NamedTuple):
     def tables(self) -> list[Table]:
         """Return the tables to compare: one of the quantities of samples and one for each kind of pairs."""
         sides = self.before, self.now
-        columns = [columns_of(side) for side in sides]
+        others = min(map(most_others, sides))
+        columns = [columns_of(side, others) for side in sides]
         # A value that few samples have, such as English in another language, shows little about the others.
         kept = np.mean(~np.isnan(columns[0]), axis=0) >= MOSTLY
         names = list(compress(OF_SAMPLES, kept))

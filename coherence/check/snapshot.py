@@ -29,9 +29,9 @@ CAP = 2_000
 FINE, LOW, TEMPLATED, SHORT, EMPTY = "f", "l", "t", "s", "e"
 
 
-EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*1\s*,\s*"made"')
+EARLIER = re.compile(rb'\s*\{\s*"format"\s*:\s*[12]\s*,\s*"made"')
 
-BEGINNING = b'{"format":2,"made":{'
+BEGINNING = b'{"format":3,"made":{'
 """How a snapshot begins, without white space."""
 
 KEYS = ("prompts", "groups")
@@ -102,7 +102,7 @@ class SampleSet(NamedTuple):
         states: `f` fine, `l` low, `t` templated, `s` too short to judge, `e` empty.
         again: whether it repeats a quarter or more of itself.
         cut_off: whether it ends in the middle.
-        repeated: whether it begins like one of about a hundred others, of other prompts.
+        beginnings: the number of its first words; 0 if no other sample begins with them.
         prompts, groups: a hash of its prompt, the name of its group; empty for none.
     """
 
@@ -112,7 +112,7 @@ class SampleSet(NamedTuple):
     states: Sequence[str]
     again: NDArray[np.bool_]
     cut_off: NDArray[np.bool_]
-    repeated: NDArray[np.bool_]
+    beginnings: NDArray[np.int64]
     prompts: Sequence[str]
     groups: Sequence[str]
 
@@ -129,7 +129,7 @@ class SampleSet(NamedTuple):
             states,
             self.again[where],
             self.cut_off[where],
-            self.repeated[where],
+            self.beginnings[where],
             prompts,
             groups,
         )
@@ -175,7 +175,7 @@ class _Columns(Stored):
     states: Annotated[str, Letters("fltse")]
     again: Flag
     cut_off: Flag
-    repeated: Flag
+    beginnings: tuple[Annotated[int, Within(0)], ...]
     prompts: tuple[int, ...]
     groups: tuple[int, ...]
 
@@ -189,7 +189,7 @@ class _Columns(Stored):
             states="".join(samples.states),
             again=_flags(samples.again),
             cut_off=_flags(samples.cut_off),
-            repeated=_flags(samples.repeated),
+            beginnings=tuple(samples.beginnings.tolist()),
             prompts=tuple(numbers.prompts[name] for name in samples.prompts),
             groups=tuple(numbers.groups[name] for name in samples.groups),
         )
@@ -290,7 +290,7 @@ class Snapshot(Stored):
         history: the figures of the snapshots that this one replaced, the oldest first.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     made: Provenance
     prefixes: tuple[str, ...]
     drawn: Count
@@ -355,7 +355,7 @@ class Snapshot(Stored):
             columns.states,
             _as_flags(columns.again),
             _as_flags(columns.cut_off),
-            _as_flags(columns.repeated),
+            np.array(columns.beginnings, np.int64),
             self._prompts(columns.prompts),
             self._groups(columns.groups),
         )

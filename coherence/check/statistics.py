@@ -316,3 +316,41 @@ def design_effect(values: Floats, change: Change, design: Design) -> float:
     if alone is None or not alone.error:
         return 1.0
     return float(min(max((change.error / alone.error) ** 2, 1.0), together))
+
+
+def binomial_tail(least: int, size: int, share: float) -> float:
+    """Return the probability of at least `least` successes in `size` trials with probability `share`.
+
+    >>> round(binomial_tail(2, 2, 0.5), 6)
+    0.25
+    """
+    if not 0 < share < 1:
+        return float(share > 0)
+    ways = math.lgamma(size + 1)
+    logs = (
+        ways
+        - math.lgamma(k + 1)
+        - math.lgamma(size - k + 1)
+        + k * math.log(share)
+        + (size - k) * math.log1p(-share)
+        for k in range(least, size + 1)
+    )
+    return math.fsum(map(math.exp, logs))
+
+
+def upper_share(count: int, size: int, miss: float = 0.05) -> float:
+    """Return the upper Clopper-Pearson bound of a share: `count` or fewer come up with a chance of `miss`.
+
+    >>> round(upper_share(0, 100), 3), upper_share(3, 3)
+    (0.03, 1.0)
+    """
+    if count == size:  # also if both are 0
+        return 1.0
+    low, high = count / size, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        if 1 - binomial_tail(count + 1, size, middle) > miss:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -171,7 +171,7 @@ def before_and_now(
 ) -> list[BeforeAndNow]:
     """Return the worst samples, each with a kept text: of its prompt, else one with a typical score.
 
-    No text is shown twice, unless it is the only one of the prompt.
+    No text is shown twice, unless it is the only one of the prompt, and none next to the same one.
 
     Args:
         snapshot: holds the kept texts.
@@ -184,9 +184,11 @@ def before_and_now(
     others = sorted(snapshot.texts, key=lambda kept: abs(kept.mean - usual))
     pairs = []
     for place, heavy in worst.items():
+        text = _kept(scored, place).text
         same = [kept for kept in snapshot.texts if known and kept.key and kept.key == prompts[place]]
         fresh = [kept for kept in same if kept in others]
-        before = next(iter(fresh or same or others), None)
+        candidates = [*fresh, *same] if same else others
+        before = next((kept for kept in candidates if kept.text != text), None)
         if before is not None:
             others = [kept for kept in others if kept is not before]
             why = SAME if same else OTHER if known and prompts[place] else UNKNOWN

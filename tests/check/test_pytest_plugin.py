@@ -72,44 +72,45 @@ def test_first_run_pass_fail_update_pass(project: Project) -> None:
     assert outcomes(project.run()) == {"passed": 1}
     assert project.snapshot.read_bytes() == made
 
-    assert outcomes(project.run(bad=20)) == {"failed": 1}
+    assert outcomes(project.run(bad=40)) == {"failed": 1}
     assert project.snapshot.read_bytes() == made
 
-    update = project.run("--coherence-update", bad=20)
+    update = project.run("--coherence-update", bad=40)
     assert outcomes(update) == {"failed": 1}
     update.stdout.fnmatch_lines(
         [
             f"E *wrote {SNAPSHOT}: 60 samples",
             "*against the one before: FAIL *",
-            "*More samples loop: 33.3 % are low *",
+            "*More samples loop: 66.7 % are low *",
             "*look at it, commit it, and run again without --coherence-update",
         ]
     )
-    assert update.stdout.str().count("5 samples in a row") == 1
+    assert update.stdout.str().count("40 of 60 samples scored") == 1
     assert project.snapshot.read_bytes() != made
 
-    again = project.run(bad=20)
-    assert outcomes(again) == {"passed": 1}, "the gate halts on twenty in a row, but did on the snapshot too"
+    again = project.run(bad=40)
+    assert outcomes(again) == {"passed": 1}, "the gate halts on forty of sixty, but did on the snapshot too"
     again.stdout.fnmatch_lines(["*= coherence =*", "test_model.py::test_chat: The gate halts, as on *"])
 
 
 def test_a_failure_shows_the_causes_once_and_the_worst_sample(project: Project) -> None:
     project.run()
-    failed = project.run(bad=20)
+    failed = project.run(bad=40)
     failed.stdout.fnmatch_lines(
         [
             "coherence_check = <coherence_check of test_chat>",
-            "> *coherence_check(texts(60, 20), name=*",
+            "> *coherence_check(texts(60, 40), name=*",
             f"E *Failed: the gate halts, and did not on the snapshot (against {SNAPSHOT})",
-            "E *The gate halts: 5 samples in a row*",
-            "E *More samples loop: 33.3 % are low and 33.3 % say much again, 0 % before; *",
+            "E *The gate halts: 40 of 60 samples scored*",
+            "E *More samples loop: 66.7 % are low and 66.7 % say much again, 0 % before; *",
             "E *p ≤ *; the chance of any false alarm is at most 1 %.",
-            "E *worst: chat-prompts:41*: The door was open.*",
+            "E *worst: chat-prompts:21*: The door was open.*",
             "E *--coherence-update accepts these samples as the new standard",
         ]
     )
     shown = failed.stdout.str()
-    assert [shown.count(said) for said in ("5 samples in a row", "p ≤", "More samples loop")] == [1, 1, 1]
+    said = "40 of 60 samples scored", "p ≤", "More samples loop"
+    assert [shown.count(each) for each in said] == [1, 1, 1]
 
 
 @pytest.mark.slow
@@ -241,8 +242,8 @@ def test_other(coherence_check):
 
 
 def test_what_passes_with_a_warning_is_said_at_the_end(project: Project) -> None:
-    project.run(bad=20)
-    told = project.run(bad=20)
+    project.run(bad=40)
+    told = project.run(bad=40)
     assert outcomes(told) == {"passed": 1}
     told.stdout.fnmatch_lines(
         ["*= coherence =*", "test_model.py::test_chat: The gate halts, as on the snapshot*"]
@@ -346,7 +347,9 @@ def test_an_argument_overrules_the_ini_file_the_variable_and_the_project(
     monkeypatch.setenv("COHERENCE_TOLERANCE", "50")
     project.pytester.makeini("[pytest]\ncoherence_tolerance = 40\n")
     project.run()
-    changed = TEST.format(count=60, bad=20).replace('"chat-prompts"', f'"chat-prompts", {argument}')
+    rows = '[{"text": text, "step": n} for n, text in enumerate(texts(60, 20))]'
+    changed = TEST.format(count=60, bad=20).replace("texts(60, 20)", rows)
+    changed = changed.replace('"chat-prompts"', f'"chat-prompts", {argument}')
     project.pytester.makepyfile(test_model=changed)
     assert outcomes(project.pytester.runpytest(*PLUGIN)) == {outcome: 1}
 

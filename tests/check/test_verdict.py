@@ -17,7 +17,7 @@ from coherence.check.sentences import shown
 from coherence.check.snapshot import Snapshot
 from coherence.check.verdict import Check, check_scores
 from coherence.readers.records import Sample
-from coherence.show.check_words import too_few
+from coherence.show.check_words import figures, too_few
 
 VOCABULARY = (
     "old man walked along river until evening thought about letter his daughter sent from city winter "
@@ -73,18 +73,51 @@ def loop(number: int) -> str:
 
 
 def in_a_row(bad: int, count: int = 200) -> list[Sample]:
-    return [*samples(count - bad, seed="now"), *[sample(loop(n), n) for n in range(bad)]]
+    rows = [*samples(count - bad, seed="now"), *[sample(loop(n), n) for n in range(bad)]]
+    return [row._replace(step=n) for n, row in enumerate(rows)]
 
 
 def mixed(bad: int, count: int = 200) -> list[Sample]:
     rows = samples(count, seed="before")
-    return [sample(loop(n // 5), n) if n % 5 == 0 and n // 5 < bad else row for n, row in enumerate(rows)]
+    rows = [sample(loop(n // 5), n) if n % 5 == 0 and n // 5 < bad else row for n, row in enumerate(rows)]
+    return [row._replace(step=n) for n, row in enumerate(rows)]
 
 
 def test_the_gate_alone_fails_the_check() -> None:
     found = checked(mixed(40), in_a_row(40))
     assert (found.verdict, found.gate_fails) == ("fail", True)
     assert not found.of("fail")
+
+
+@pytest.mark.parametrize("step", [None, 7])
+def test_the_order_of_samples_of_one_step_halts_nothing(step: int | None) -> None:
+    mixed_up, sorted_by_class = (
+        [row._replace(step=step) for row in rows] for rows in (mixed(40), in_a_row(40))
+    )
+    found = checked(mixed_up, sorted_by_class)
+    assert (found.verdict == "fail", found.gate_fails) == (False, False)
+    other_order = score_samples([*sorted_by_class[100:], *sorted_by_class[:100]])
+    assert other_order.halt == score_samples(sorted_by_class).halt
+
+
+def test_a_halt_that_as_many_low_samples_before_would_bring_about_in_some_order_fails_nothing() -> None:
+    five = [sample(loop(n), n) if n in range(20, 25) else row for n, row in enumerate(samples(200))]
+    five = [row._replace(step=n) for n, row in enumerate(five)]
+    found = checked(mixed(40), five)
+    assert (found.halt, found.halted_before, found.gate_fails) == (True, False, False)
+    assert found.halt_by_chance
+    assert checked([row._replace(step=n) for n, row in enumerate(samples(200))], five).gate_fails
+
+
+def test_all_samples_low_where_few_were_fails_by_the_gate_too() -> None:
+    found = checked(samples(200, bad=4), [sample(loop(n % 40), n) for n in range(200)])
+    assert (found.verdict, found.gate_fails) == ("fail", True)
+    assert found.halt_reason == "200 of 200 samples scored below 30 on every scale or are empty"
+
+
+def test_the_same_samples_halt_nothing_whatever_their_steps() -> None:
+    before = [row._replace(step=None) for row in in_a_row(40)]
+    assert not checked(before, in_a_row(40)).gate_fails
 
 
 def test_a_gate_that_halts_as_it_did_on_the_snapshot_fails_nothing() -> None:
@@ -110,7 +143,8 @@ def test_the_gate_sees_the_samples_in_the_order_of_their_steps() -> None:
     texts = [LOOP if step % 2 else fine(step) for step in range(10)]
     rows = [sample(text)._replace(step=n) for n, text in enumerate(texts)]
     assert score_samples(rows).halt_reason is None
-    ordered = [*rows[1::2], *rows[::2]]
+    assert score_samples([*rows[1::2], *rows[::2]]).halt_reason is None
+    ordered = [row._replace(step=n) for n, row in enumerate([*rows[1::2], *rows[::2]])]
     assert score_samples(ordered).halt_reason is not None
 
 
@@ -196,12 +230,12 @@ def test_one_prompt_of_fifty_that_collapses_is_named_though_no_mean_falls_by_the
     def asked(seed: str, collapsed: bool) -> list[Sample]:
         return [
             sample(LOOP if collapsed and n % 50 == 7 else fine((seed, n)), n, prompt=f"Tell me of {n % 50}.")
-            for n in range(200)
+            for n in range(300)
         ]
 
     found = checked(asked("a", False), asked("b", True))
     assert found.verdict == "fail"
-    assert [(each.prompt, each.bad_now, each.now) for each in found.prompts] == [("Tell me of 7.", 4, 4)]
+    assert [(each.prompt, each.bad_now, each.now) for each in found.prompts] == [("Tell me of 7.", 6, 6)]
     assert not checked(asked("a", True), asked("b", True)).prompts
     assert not checked(asked("a", False), asked("b", False)).prompts
 
@@ -332,6 +366,27 @@ def test_where_each_side_is_of_a_prompt_of_its_own_no_number_of_samples_would_do
     assert (english.verdict, english.needed, english.interval) == ("inconclusive", None, None)
     assert "of too few prompts to tell" in english.sentence
     assert "draw both sides with the same prompts" in too_few(found)
+
+
+def test_a_number_that_would_do_is_above_the_present_one_where_few_samples_have_a_value() -> None:
+    def said(seed: str) -> list[Sample]:
+        return [sample(fine((seed, n)) if n % 3 else "Yes indeed.", n) for n in range(60)]
+
+    found = checked(said("a"), said("b"))
+    (between,) = [each for each in found.comparisons if each.name == "between"]
+    assert (2 < between.size_now < 20, between.verdict) == (True, "inconclusive")
+    assert between.needed is not None
+    assert between.needed > 60
+
+
+def test_a_change_of_exactly_what_is_allowed_asks_for_no_other_prompts() -> None:
+    def asked(seed: str, cut: int) -> list[Sample]:
+        texts = [fine((seed, n))[: -1 if n % 5 < cut else None] for n in range(250)]
+        return [sample(text, n, prompt=f"p{n // 5}") for n, text in enumerate(texts)]
+
+    found = checked(asked("a", 0), asked("b", 1))
+    assert [(each.name, each.needed) for each in found.of("inconclusive")] == [("cut off", None)]
+    assert too_few(found).endswith("would not be settled by 2,000 samples, the most that are compared.")
 
 
 def test_two_samples_of_a_pair_count_for_one() -> None:
@@ -480,10 +535,27 @@ def test_the_same_samples_in_another_order_give_the_same_p_values() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [5.04, 4.96, 5.0, 5.0000001, 5.3])
+@pytest.mark.parametrize("value", [5.04, 4.96, 5.0, 5.0001, 5.3])
 def test_what_is_shown_never_lies_on_the_other_side_of_the_tolerance(value: float) -> None:
     read = float(shown(value, 5.0))
     assert (read > 5, read < 5) == (value > 5, value < 5)
+
+
+@pytest.mark.parametrize("prompts", [33, 47, 50])
+def test_a_rise_of_exactly_what_is_allowed_is_none_beyond_it_whatever_the_number_of_prompts(
+    prompts: int,
+) -> None:
+    def asked(each: int, cut: int) -> list[Sample]:
+        return [
+            sample(fine((each, p, n))[: -1 if n < cut else None], p, prompt=f"Tell me of {p}.")
+            for p in range(prompts)
+            for n in range(each)
+        ]
+
+    found = checked(asked(7, 0), asked(5, 1))
+    (cut_off,) = [each for each in found.comparisons if each.name == "cut off"]
+    assert (cut_off.change, cut_off.verdict) == (20, "inconclusive")
+    assert figures(cut_off)[2] == "+20.0"
 
 
 # The fixture runs
