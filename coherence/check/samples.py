@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coherence.check.clusters import clusters
-from coherence.check.halts import Halt, halt_of
+from coherence.check.other_tests import Halt, halt_of
 from coherence.check.snapshot import (
     EMPTY,
     FINE,

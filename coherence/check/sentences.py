@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from coherence.check.compared import BETWEEN, QUANTITIES, WITHIN
-from coherence.check.prompts import Collapsed
+from coherence.check.other_tests import Collapsed
 from coherence.check.snapshot import CAP
 
 DIGITS = 4

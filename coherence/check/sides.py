@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from coherence.check import statistics
-from coherence.check.beginnings import most_others
 from coherence.check.compare import Table
-from coherence.check.compared import BETWEEN, OF_SAMPLES, WITHIN, columns_of
+from coherence.check.compared import BETWEEN, OF_SAMPLES, WITHIN, columns_of, most_others
 from coherence.check.samples import CheckpointScores
 from coherence.check.snapshot import Pairs, Provenance, SampleSet, Snapshot
 from coherence.check.statistics import Design

@@ -422,7 +422,7 @@ def is_snapshot(path: Path) -> bool:
     """
     with path.open("rb") as file:
         head = b"".join(file.read(100).removeprefix(codecs.BOM_UTF8).split())
-    as_now = re.sub(rb"\d+", b"2", head, count=1)
+    as_now = re.sub(rb"\d+", b"3", head, count=1)
     return as_now.startswith(BEGINNING) or BEGINNING.startswith(as_now)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from coherence.check.compare import OTHER_TESTS, Comparison, Grade, Limits, compare
 from coherence.check.compared import BETWEEN
 from coherence.check.history import Drift, drifts
-from coherence.check.prompts import collapsed_prompts
+from coherence.check.other_tests import collapsed_prompts
 from coherence.check.samples import CheckpointScores
 from coherence.check.sentences import collapsed_sentence
 from coherence.check.sides import Sides
@@ -154,9 +154,8 @@ def check_scores(
     )
     enough = min(len(snapshot.samples.states), len(scored.sample_set.states)) >= FEWEST
     found = replace(found, verdict=_verdict(found, enough))
-    if found.verdict != "fail":
-        return found
-    pairs = before_and_now(snapshot, scored, worst, sides.prompts_are_known)
+    fails = found.verdict == "fail"
+    pairs = before_and_now(snapshot, scored, worst, sides.prompts_are_known) if fails else ()
     return replace(found, pairs=tuple(pairs))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from samples_of_checks import fine
 
-from coherence.check.beginnings import OTHERS, chances, most_others, repeated
+from coherence.check.compared import OTHERS, chances, most_others, repeated
 from coherence.check.samples import score_samples
 from coherence.check.snapshot import SampleSet
 from coherence.check.verdict import check_scores

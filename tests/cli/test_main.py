@@ -388,7 +388,7 @@ def test_an_update_replaces_an_empty_file_and_a_damaged_or_earlier_snapshot(
     status, _, err = shell("check", healthy(), "--snapshot", "s.json", "--update", "--yes")
     assert status == 0
     assert "in the place of what could not be read: s.json: " in err
-    assert '"format": 2' in Path("s.json").read_text(encoding="utf-8")
+    assert '"format": 3' in Path("s.json").read_text(encoding="utf-8")
 
 
 # Errors of its own

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coherence.check.prompts import collapsed_prompts
+from coherence.check.other_tests import collapsed_prompts
 from coherence.check.snapshot import SampleSet
 
 LEVEL = 0.01 / 17
