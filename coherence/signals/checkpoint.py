@@ -359,8 +359,10 @@ class Checkpoint:
 
     def _are_near(self, means: Sequence[float | None]) -> bool:
         """Return whether scores are near the run's own best; without English there is no best in it."""
-        pairs = zip(means, self._ranks, strict=True)
-        return all((FOREIGN_BELOW if mean is None else mean) >= NEAR * ranks.best for mean, ranks in pairs)
+        for mean, ranks in zip(means, self._ranks, strict=True):
+            if (FOREIGN_BELOW if mean is None else mean) < NEAR * ranks.best:
+                return False
+        return True
 
     def _thinned(self, judged: list[_Judged], most: int) -> list[_Judged]:
         """If there are too many, keep of the older ones every second, the best and the last to go back to."""
