@@ -113,7 +113,8 @@ class Dump:
 
     def _where(self, number: int, row: int) -> str:
         ((piece, line),) = self.outputs[number].rows(row, 1)[["piece", "line"]].tolist()
-        return f"{self.origin(number, piece, line).file}, line {self.origin(number, piece, line).line}"
+        where = self.origin(number, piece, line)
+        return f"{where.file}, line {where.line}"
 
     def problems(self) -> Problems:
         """Return the lines that were not used, numbered as in their files."""

@@ -106,11 +106,13 @@ class Seen(NamedTuple):
         line: the line; if it is only a progress bar, its text is empty.
         rank: of the process that wrote it, if it is stated.
         bar: the progress bar before the text, or the whole line.
+        blank: whether a logger wrote its prefix and nothing else.
     """
 
     line: Line
     rank: int | None = None
     bar: Bar | None = None
+    blank: bool = False
 
     @property
     def is_bar(self) -> bool:
@@ -174,13 +176,14 @@ class _Reader:
         bar = _BAR.match(piece) if "%|" in piece else None
         if bar is None:
             stripped = strip(piece)
-            return Seen(Line(number, piece, self._entry(piece, stripped), stripped.logged), stripped.rank)
+            line = Line(number, piece, self._entry(piece, stripped), stripped.logged)
+            return Seen(line, stripped.rank, None, stripped.logged and not stripped.text)
         shown, drawn = piece[bar.end() :], _bar(bar)
         if not shown.strip():
             return Seen(Line(number, "", _entry_of_bar(bar, drawn)), bar=drawn)
         stripped = strip(shown)
         line = Line(number, shown, self._entry(shown, stripped), stripped.logged)
-        return Seen(line, stripped.rank, drawn)
+        return Seen(line, stripped.rank, drawn, stripped.logged and not stripped.text)
 
     def _entry(self, shown: str, stripped: Stripped) -> LogEntry | None:
         found = self._found(shown, stripped)

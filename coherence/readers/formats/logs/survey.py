@@ -20,7 +20,6 @@ from coherence.readers.formats.logs.entries import (
     LogEntry,
 )
 from coherence.readers.formats.logs.lines import Line, Seen, read_pieces, seen_in
-from coherence.readers.formats.logs.prefix import strip
 from coherence.readers.formats.logs.steps import Rows
 from coherence.readers.lines import Part, Problems, file_name
 from coherence.readers.records import PHASE
@@ -73,7 +72,7 @@ class Survey:
 
     def _read(self, lines: Iterable[Seen]) -> None:
         awaited = False
-        for place, (line, rank, bar) in enumerate(lines):
+        for place, (line, rank, bar, blank) in enumerate(lines):
             if bar is not None and not bar.name and bar.total:
                 if awaited:
                     self._rows.follow(bar.done, bar.total)
@@ -81,9 +80,8 @@ class Survey:
             if line.text or bar is not None:
                 awaited = False
             self._lines += bool(line.text)
-            if line.logged:
-                self._logged += 1
-                self.dated = self.dated or not strip(line.text).text
+            self._logged += line.logged
+            self.dated = self.dated or blank
             if line.entry is not None:
                 awaited = self._take(place, line, line.entry, rank)
         self.dated = self.dated and self._logged == self._lines

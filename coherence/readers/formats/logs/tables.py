@@ -23,7 +23,7 @@ _RULED = re.compile(r"[├┠┡┞╞└┗╰][─━═┼┿╇╈╪┴┷�
 _ROLES = ("SYSTEM", "USER", "ASSISTANT", "DEVELOPER", "TOOL")
 """The roles that TRL writes above each message of a chat."""
 
-_TEXTS = (*(name.replace("_", "") for name in TEXT), "modelresponse", "modeloutput", "modelcompletion")
+_TEXTS = tuple(name.replace("_", "") for name in TEXT)
 _PROMPTS = (*PROMPT, "query")
 
 
